@@ -11,7 +11,7 @@ import hmac
 import json
 import logging
 import secrets as random
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import timedelta
 from typing import Any
@@ -33,6 +33,9 @@ log = logging.getLogger(__name__)
 LASTS = timedelta(minutes=30)
 """How long a person may take in the provider's dialog, and again to choose."""
 MOST_CANDIDATES = 500
+
+GIVEN = "given"
+"""In the outcome of an attempt that has not ended: what was entered beside the button."""
 
 _SALT = "lobby sign-in"
 
@@ -88,8 +91,12 @@ def start(
     way: str,
     account_id: int | None,
     abilities: Iterable[str] = (),
+    given: Mapping[str, str] | None = None,
 ) -> SignInAttempt:
-    """Record an attempt as the person leaves for the dialog."""
+    """Record an attempt as the person leaves for the dialog.
+
+    :param given: what was entered beside the button.
+    """
     attempt = SignInAttempt(
         uuid=random.token_hex(16),
         workspace_id=workspace_id,
@@ -100,12 +107,18 @@ def start(
         account_id=account_id,
         abilities=sorted(abilities),
         state=SignInState.AWAY,
-        outcome={},
+        outcome={GIVEN: dict(given)} if given else {},
         created_at=clock.now(),
     )
     session.add(attempt)
     session.flush()
     return attempt
+
+
+def given_of(attempt: SignInAttempt) -> Mapping[str, str]:
+    """Return what was entered beside the button, while the attempt has not ended."""
+    found: Mapping[str, str] = attempt.outcome.get(GIVEN, {})
+    return found
 
 
 def come_back(

@@ -38,7 +38,8 @@ class Field:
     max_length: int = 255
     clean: Callable[[str], str] | None = None
     kind: str = "text"
-    """``text``, ``number``, ``checkbox`` (value ``1`` or empty) or ``select`` (one of *choices*)."""
+    """``text``, ``lines`` (a text of several), ``number``, ``checkbox`` (value ``1`` or empty) or ``select``
+    (one of *choices*)."""
     choices: tuple[tuple[str, str], ...] = ()
     """Of a select: (value, label), the first one chosen at the start, and where nothing is sent for one that
     is not required."""
@@ -294,6 +295,8 @@ class SignInStart:
     :param return_url: where the provider sends the person back to; the same to the letter in every step.
     :param account: the account being connected again; None for a new one.
     :param abilities: what else is asked for, from :attr:`SignIn.abilities`.
+    :param given: what was entered in :attr:`SignIn.fields`, cleaned, by the field's name; empty where an
+        account is connected again. The same in :class:`SignInReturn`.
     :param verifier: 43 letters that no browser sees, as PKCE wants them (RFC 7636): the provider gets their
         hash now, and they themselves go with the code. The same in :class:`SignInReturn`.
     """
@@ -304,6 +307,7 @@ class SignInStart:
     account: AccountRef | None = None
     abilities: frozenset[str] = frozenset()
     verifier: str = field(default="", repr=False)
+    given: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -320,6 +324,8 @@ class SignInReturn:
     abilities: frozenset[str] = frozenset()
     """As in :class:`SignInStart`."""
     verifier: str = field(default="", repr=False)
+    """As in :class:`SignInStart`."""
+    given: Mapping[str, str] = field(default_factory=dict)
     """As in :class:`SignInStart`."""
 
 
@@ -387,6 +393,8 @@ class SignIn:
     advice: Advice | None = None
     permissions: Callable[[], Sequence[Permission]] | None = None
     """What the provider will ask the person for."""
+    fields: tuple[Field, ...] = ()
+    """What is entered beside the button before the dialog opens; no secret."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -378,6 +378,14 @@ class ChannelAdapter(TellsHistory, ABC):
         """
         return None
 
+    def own_addresses(self, account: AccountRef) -> Sequence[str]:
+        """Return the further addresses of *account* besides its external id: none of them is a person.
+
+        A message whose content names one as ``own_address`` was written to it, and is answered from it; see
+        ``docs/addons.md``. Asked whenever a composer is drawn, outside any transaction that writes.
+        """
+        return ()
+
     def signature(self, account: AccountRef, user_id: int) -> Signature | None:
         """Return the signature of a person's messages; None: they have none here.
 

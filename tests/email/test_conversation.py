@@ -84,8 +84,12 @@ class Desk:
 
 @pytest.fixture
 def whole(any_desk: db.Database, data: Path, outside: Outside) -> Iterator[Desk]:
+    yield from desk_at(data, outside)
+
+
+def desk_at(data: Path, outside: Outside, **entered: str) -> Iterator[Desk]:
     storage.use(storage.FolderStore(data / "attachments"))
-    account = connect(outside)
+    account = connect(outside, **entered)
     journal = Journal(data / "spool")
     journal.start()
 

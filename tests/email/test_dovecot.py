@@ -18,6 +18,8 @@ from typing import Any
 
 import pytest
 
+from host.builtin.email import mailbox_card, servers
+from host.builtin.email.imap import session as imap_session
 from host.core import clock, db
 from sandbox.mailbox import ImapServer
 from tests.email.conftest import Outside
@@ -184,3 +186,56 @@ def _brought_in(desk: Desk, dovecot: Dovecot) -> None:
     client.select("INBOX", readonly=True)
     assert client.search(None, "SEEN")[1] == [b""]
     client.logout()
+
+
+def test_folders_of_dovecot_are_offered_read_moved_between_and_renamed(
+    desk: db.Database,
+    data: Path,
+    outside: Outside,
+    dovecot: Dovecot,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(imap_session, "POLL_SECONDS", 0.1)
+    for made in desk_at(data, outside, ImapServer(port=dovecot.port), monkeypatch):
+        _moved_about(made, dovecot)
+
+
+def _moved_about(desk: Desk, dovecot: Dovecot) -> None:
+    client = dovecot.client()
+    wire = '"Auftr&AOQ-ge 2024"'
+    for name in (wire, '"Later &- more"', "Trash"):
+        assert client.create(name)[0] == "OK"
+    desk.fetch_from(since=None)
+    settings = servers.to_read(desk.account, 1_000_000)
+    assert settings is not None
+    offered = {one.name: str(one.use) for one in mailbox_card.offered(settings.server)}
+    assert offered == {
+        "INBOX": "inbox",
+        "Sent": "sent",
+        "Aufträge 2024": "plain",
+        "Later & more": "plain",
+        "Trash": "left-out",
+    }
+    mailbox_card.keep_folders(desk.account.id, ["Aufträge 2024", "Later & more"])
+    desk.watch()
+    dovecot.add(mail(1, "moved about"), time.time(), client=client)
+    until(lambda: accounted() == 1)
+    desk.work()
+    for of, to in (("INBOX", wire), (wire, '"Later &- more"')):
+        client.select(of)
+        assert client._simple_command("MOVE", "1", to)[0] == "OK"
+        time.sleep(0.5)
+    dovecot.add(mail(2, "sorted in at once"), time.time(), folder=wire, client=client)
+    until(lambda: len(journalled()) == 2)
+    client.unselect()
+    assert client.rename(wire, "Elsewhere")[0] == "OK"
+
+    def problem() -> list[str | None]:
+        return [one.problem for one in mailbox_card.counted(desk.account.id) if one.problem is not None]
+
+    until(problem)
+    dovecot.add(mail(3, "goes on"), time.time(), folder='"Later &- more"', client=client)
+    until(lambda: len(journalled()) == 3)
+    client.logout()
+    desk.work()
+    assert sorted(one.text for one in messages()) == ["goes on", "moved about", "sorted in at once"]

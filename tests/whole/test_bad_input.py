@@ -559,6 +559,7 @@ FIELDS: dict[str, dict[str, str]] = {
     "/addons/email/addresses/<int:asked_id>/decline": {},
     "/addons/email/addresses/<int:asked_id>/withdraw": {},
     "/addons/email/domains/release": {"domain": "shop.example"},
+    "/addons/email/w/<int:workspace_id>/accounts/<int:account_id>/folders": {"folder": "Orders"},
     "/addons/email/w/<int:workspace_id>/accounts/<int:account_id>/signature": {"own": "Anna"},
     "/addons/email/w/<int:workspace_id>/accounts/<int:account_id>/signature/shared": {
         "shared": "The shop",

@@ -16,10 +16,10 @@ from host.sdk.webhooks import Receiver
 from . import round_trip
 from .card import card
 from .channel import EmailAdapter
+from .folder_views import bp
 from .imap import watching
 from .oauth import tokens
 from .receiving import receiver
-from .signature_views import bp
 
 
 @hookimpl

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import smtplib
 import ssl
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import NamedTuple
@@ -30,16 +30,16 @@ from host.sdk.cards import (
     SignInProblem,
 )
 from host.sdk.channel import AccountRef
-from host.sdk.errors import FetchError, ForbiddenAddressError, SecretUnreadableError
+from host.sdk.errors import AccountTakenError, FetchError, ForbiddenAddressError, SecretUnreadableError
 from host.sdk.i18n import format_date, format_datetime, lazy_gettext, ngettext
 from host.sdk.i18n import gettext as _
 from host.sdk.secrets import Secret, seal, unseal
 from host.sdk.web import maybe_user
 
-from . import diagnosing, mailbox_card, ownership, round_trip, servers, signatures, signing, smtp
+from . import aliases, diagnosing, mailbox_card, ownership, round_trip, servers, signatures, signing, smtp
 from .addresses import domain_of, normal
 from .imap.server import Server
-from .models import DkimKey, EmailAccount, Mailbox, MailToken, RoundTrip, password_place
+from .models import ACCOUNTS, DkimKey, EmailAccount, Mailbox, MailToken, RoundTrip, password_place
 from .oauth import apps, flow, tokens
 from .oauth.providers import Provider
 from .receiving import listen_address
@@ -83,7 +83,7 @@ def card() -> SettingsCard:
             CardAction(round_trip.ACTION, lazy_gettext("Send a mail to itself"), _send_to_itself),
             CardAction("dkim", lazy_gettext("Sign mails here (DKIM)"), _sign),
         ),
-        sign_ins=flow.sign_ins(_connect_signed_in),
+        sign_ins=flow.sign_ins(_connect_signed_in, _address),
         workspace=apps.settings(_host, _port),
         configure_label=lazy_gettext("Configure"),
         configure_help=lazy_gettext(
@@ -102,7 +102,7 @@ def card() -> SettingsCard:
 
 def _fields() -> tuple[Field, ...]:
     """Return the form. Of an account that was connected by signing in only a few of them are asked for."""
-    always = {"name", "address", "imap_import"}
+    always = {"name", "address", "aliases", "imap_import"}
     return tuple(
         replace(one, pasted=one.name not in always)
         for one in (
@@ -119,6 +119,19 @@ def _fields() -> tuple[Field, ...]:
                 placeholder="hello@example.com",
                 max_length=254,
                 clean=_address,
+            ),
+            Field(
+                "aliases",
+                lazy_gettext("Further addresses"),
+                kind="lines",
+                required=False,
+                help=lazy_gettext(
+                    "One on each line: addresses whose mail lands in the same mailbox. What was written to "
+                    "one is answered from it, where the mail server lets the account send as that address."
+                ),
+                placeholder="orders@example.com",
+                max_length=aliases.LONGEST,
+                clean=aliases.clean,
             ),
             Field(
                 "smtp_host", lazy_gettext("Mail server (SMTP)"), placeholder="smtp.example.com", clean=_host
@@ -173,11 +186,18 @@ def connect(request: ConnectRequest) -> Connection | Problems | Asked:
     taken = request.taken(address)
     if taken:
         return Problems({"address": taken})
+    wanted = aliases.split(values.get("aliases", ""), address)
+    along = aliases.moved(request.workspace_id, address)
+    wrong = aliases.problem(request.workspace_id, address, wanted, along=along)
+    if wrong:
+        return Problems({"aliases": wrong})
     if request.account is not None and "smtp_host" not in values:
-        return _changed(request.account, values)
+        return _changed(request.account, values, wanted, by_admin=request.by_admin)
     right = _right(request.workspace_id, address)
     if right is ownership.Right.TAKEN:
         return Problems({"address": _taken_sentence()})
+    if right is not ownership.Right.KEEPS and _is_alias(request.workspace_id, address):
+        return Problems({"address": _alias_sentence()})
     stored = None if request.account is None else _row(request.account.id)
     password = _password(request, stored)
     if isinstance(password, Problems):
@@ -202,12 +222,33 @@ def connect(request: ConnectRequest) -> Connection | Problems | Asked:
     if isinstance(mailbox, Problems):
         return mailbox
     if right is ownership.Right.ASKS and not request.by_admin:
-        return _ask(request.workspace_id, values["name"], address, server, mailbox)
+        return _ask(request.workspace_id, values["name"], address, server, mailbox, wanted=wanted)
     new = right is not ownership.Right.KEEPS
-    return connection(values["name"], address, server, given, mailbox, new=new)
+    agreed = _agrees(along, by_admin=request.by_admin)
+    return connection(values["name"], address, server, given, mailbox, new=new, wanted=wanted, agreed=agreed)
 
 
-def _changed(account: AccountRef, values: Mapping[str, str]) -> Connection | Problems:
+def _agrees(along: Collection[str], *, by_admin: bool) -> Callable[[str], bool]:
+    return lambda alias: by_admin or alias in along
+
+
+def _is_alias(workspace_id: int, address: str) -> bool:
+    with db.read() as session:
+        return ownership.is_alias_here(session, workspace_id, address)
+
+
+def _alias_sentence() -> str:
+    return str(_("It is a further address of another account here. Take it out of that account first."))
+
+
+def _asked_by() -> str:
+    user = maybe_user()
+    return "" if user is None else user.name
+
+
+def _changed(
+    account: AccountRef, values: Mapping[str, str], wanted: Collection[str], *, by_admin: bool
+) -> Connection | Problems:
     """Change an account that was connected by signing in, whose servers nobody enters."""
     row, signed, box = _row(account.id), tokens.row_of(account.id), mailbox_card.row_of(account.id)
     if row is None or signed is None:
@@ -218,6 +259,8 @@ def _changed(account: AccountRef, values: Mapping[str, str]) -> Connection | Pro
         return Problems({"": " ".join(problems.by_field.values())})
 
     def store(session: Session, saved: AccountRef) -> None:
+        agreed = _agrees((), by_admin=by_admin)
+        aliases.store(session, saved, wanted, asked_by=_asked_by(), agreed=agreed)
         if box is not None:
             mailbox_card.want(session, saved, values.get("imap_import", ""))
 
@@ -237,16 +280,23 @@ def _connect_signed_in(
     right = _right(choice.workspace_id, address)
     if right is ownership.Right.TAKEN:
         return SignInProblem(_taken_sentence())
+    if right is not ownership.Right.KEEPS and _is_alias(choice.workspace_id, address):
+        return SignInProblem(_alias_sentence())
     bearer = tokens.OneToken(signed.access)
     out, box = provider.smtp, provider.imap
     server = smtp.Server(out.host, out.port, out.security, address, bearer=bearer)
     mailbox = mailbox_card.of_sign_in(
         choice.workspace_id, Server(box.host, box.port, box.security, address, bearer=bearer)
     )
-    problems = mailbox_card.tried(mailbox.server) or _check(server)
+    unread = mailbox_card.tried(mailbox.server)
+    problems = unread or _check(server)
     if problems is not None:
+        words = " ".join(problems.by_field.values())
+        if signed.person:
+            wanted = flow.asked_of_admin(signed.person, address, read=unread is None)
+            return SignInProblem(words, f"{_('Nothing was connected.')} {wanted}")
         return SignInProblem(
-            " ".join(problems.by_field.values()),
+            words,
             _("Nothing was connected. See that the mailbox may be used by IMAP, and may send by SMTP."),
         )
     user = maybe_user()
@@ -256,7 +306,18 @@ def _connect_signed_in(
         sentence = asked.sentence if isinstance(asked, Asked) else " ".join(asked.by_field.values())
         return SignInProblem(sentence)
     new = right is not ownership.Right.KEEPS
-    return connection(name, address, server, None, mailbox, signed, new=new)
+    along = aliases.moved(choice.workspace_id, address)
+    return connection(
+        name,
+        address,
+        server,
+        None,
+        mailbox,
+        signed,
+        new=new,
+        wanted=along or None,
+        agreed=_agrees(along, by_admin=False),
+    )
 
 
 def connection(
@@ -268,6 +329,8 @@ def connection(
     signed: tokens.Signed | None = None,
     *,
     new: bool,
+    wanted: Collection[str] | None = None,
+    agreed: Callable[[str], bool] = lambda _address: False,
 ) -> Connection:
     """Return what connects an account.
 
@@ -275,11 +338,15 @@ def connection(
     :param mailbox: what its mail is fetched from; None: nothing.
     :param signed: what signing in at the provider gave, in place of passwords.
     :param new: whether the address is to be taken for the workspace; it has that of a live account.
+    :param wanted: its further addresses; None: those it has. *agreed* is as for :func:`.aliases.store`.
     """
+    asked_by = _asked_by()
 
     def store(session: Session, account: AccountRef) -> None:
         if new:
             ownership.take(session, account.workspace_id, address)
+            if ownership.is_alias_here(session, account.workspace_id, address):
+                raise AccountTakenError("It is a further address of another account of this workspace.")
         row = session.get(EmailAccount, account.id)
         if row is None:
             row = EmailAccount(account_id=account.id)
@@ -294,6 +361,8 @@ def connection(
             row.password_set_at = clock.now()
         mailbox_card.store(session, account, mailbox)
         tokens.store(session, account, signed)
+        session.flush()
+        aliases.store(session, account, wanted, asked_by=asked_by, agreed=agreed)
 
     way = "pasted" if signed is None else signed.way
     return Connection(external_id=address, name=name, handle=address, way=way, store=store)
@@ -326,18 +395,19 @@ def _ask(
     server: smtp.Server,
     mailbox: mailbox_card.Given | None,
     signed: tokens.Signed | None = None,
+    wanted: Collection[str] | None = None,
 ) -> Asked | Problems:
-    user = maybe_user()
     try:
         db.write(
             ownership.ask,
             workspace_id,
-            "" if user is None else user.name,
+            _asked_by(),
             name,
             address,
             server,
             mailbox,
             signed,
+            wanted,
         )
     except ownership.TooManyAskedError:
         sentence = _("Many addresses of this workspace wait to be confirmed. Withdraw some, then try again.")
@@ -449,19 +519,35 @@ def status(account: AccountRef) -> CardStatus:
         )
     row, mailbox, signed, trip, key = kept
     labels = {"starttls": "STARTTLS", "tls": "TLS", "none": _("not encrypted")}
+    with db.read() as session:
+        further = aliases.shown(session, account.id)
     facts = [
         (_("Address"), row.address),
+        *([(_("Further addresses"), ", ".join(further.has))] if further.has else []),
         (_("Mail server"), f"{row.smtp_host}:{row.smtp_port}, {labels.get(row.smtp_security, '')}"),
         (_("Signs in as"), row.smtp_user or _("nobody")),
     ]
     facts += round_trip.facts(trip)
     listening = listen_address()
     notices: list[tuple[str, str, str]] = []
+    if further.waits:
+        notices.append(
+            (
+                "warn",
+                _("Not answered from yet: %(addresses)s.", addresses=", ".join(further.waits)),
+                _("An admin of the desk, or an owner of the workspace that holds the domain, confirms it."),
+            )
+        )
+    further_keys = signing.further_keys(account)
     if key is not None:
         facts += signing.facts(key)
         notices += signing.notices(key)
+    for one in further_keys:
+        facts += signing.facts(one, further=True)
     if signed is not None:
         facts.append((_("Signed in at the provider"), format_date(signed.signed_in_at)))
+        if signed.person:
+            facts.append((_("A shared mailbox, signed in to by"), signed.person))
         facts.append((_("Sign-in last renewed"), format_datetime(signed.renewed_at)))
         if signed.problem:
             told = _("The sign-in has ended.") if signed.ended_at else _("The sign-in could not be renewed.")
@@ -485,6 +571,7 @@ def status(account: AccountRef) -> CardStatus:
     values: Mapping[str, str] = {
         "name": account.name,
         "address": row.address,
+        "aliases": further.entered,
         "smtp_host": row.smtp_host,
         "smtp_port": str(row.smtp_port),
         "smtp_security": row.smtp_security,
@@ -501,8 +588,15 @@ def status(account: AccountRef) -> CardStatus:
         notices=notices,
         values=values,
         stored_secrets=secrets,
-        copyables=[] if key is None else signing.copyables(key),
-        links=[Link(_("Signatures, and where answers go"), signatures.page(account))],
+        copyables=[
+            copyable
+            for one in (*(() if key is None else (key,)), *further_keys)
+            for copyable in signing.copyables(one)
+        ],
+        links=[
+            Link(_("Signatures, and where answers go"), signatures.page(account)),
+            *([] if mailbox is None else [Link(_("Folders that are read"), mailbox_card.page(account))]),
+        ],
     )
 
 
@@ -518,13 +612,14 @@ class _Kept(NamedTuple):
 
 def _kept(account: AccountRef) -> _Kept | None:
     """Return what is kept of *account*, in one query: a page shows many accounts."""
-    own = EmailAccount.account_id
+    own, table = EmailAccount.account_id, db.host_table(ACCOUNTS)
     query = (
         sa.select(EmailAccount, Mailbox, MailToken, RoundTrip, DkimKey)
+        .join(table, table.c.id == own)
         .outerjoin(Mailbox, Mailbox.account_id == own)
         .outerjoin(MailToken, MailToken.account_id == own)
         .outerjoin(RoundTrip, RoundTrip.account_id == own)
-        .outerjoin(DkimKey, signing.is_of(account))
+        .outerjoin(DkimKey, sa.and_(signing.is_of(account), DkimKey.workspace_id == table.c.workspace_id))
         .where(own == account.id)
     )
     with db.read() as session:
@@ -541,6 +636,7 @@ def disconnect(account: AccountRef) -> None:
             row.smtp_password = row.password_set_at = None
         mailbox_card.forget(session, account.id)
         tokens.forget(session, account.id)
+        aliases.forget(session, account.id)
 
     db.write(forget)
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import re
 import smtplib
 from collections.abc import Sequence
+from dataclasses import replace
 
 from flask import url_for
 
@@ -37,7 +39,7 @@ from host.sdk.i18n import noop
 from host.sdk.messages import InboundChange, MessageKind, OutgoingFile
 from host.sdk.webhooks import Envelope
 
-from . import composing, servers, signatures, signing, smtp
+from . import aliases, composing, servers, signatures, signing, smtp
 from .addresses import normal, without_tag
 from .mail.headers import UNKNOWN_SENDER
 from .mail.parsing import parse
@@ -49,6 +51,12 @@ MOST_BYTES = 20 * 1024 * 1024
 """Most bytes of the files of a mail: a third more on the wire, which is what large providers take."""
 GO_WITHOUT_COPIES = 3
 """The attempt from which a mail goes out without the copies that its server refuses for now."""
+_NOT_AS = re.compile(r"\b5\.7\.60\b|SendAsDenied")
+"""How Exchange refuses a mail of a shared mailbox from somebody who may only read it."""
+_CHECK_SENDER = noop(
+    "Read what it said. It may not let the account send as the further address the customer wrote to: allow "
+    "that at the mail server, or take that address out of the account."
+)
 _CHECK_CARD = noop("An owner can check the mail server on Settings, Channels.")
 
 
@@ -93,8 +101,10 @@ class EmailAdapter(ChannelAdapter):
             return Held(_problem("password", noop("The stored password cannot be read."), raw=str(error)))
         if account is None:
             return Held(_problem("settings", noop("The account has no mail server.")))
-        sender, server, reply_to = account
-        if without_tag(recipient) == without_tag(sender):
+        address, server, reply_to = account
+        content = request.part.content
+        sender = _sender(request, address)
+        if _is_own(request.account, recipient):
             return Rejected(
                 _problem("address", noop("This mail came from your own address and names nobody to answer."))
             )
@@ -103,8 +113,7 @@ class EmailAdapter(ChannelAdapter):
         except Exception as error:  # noqa: BLE001  # whatever it is: not a byte has gone out
             log.warning("a file of a mail cannot be read: %s", type(error).__name__)
             return NotSent(_problem("files", noop("A file of this mail cannot be read at the moment.")))
-        identity = composing.message_id(request.message_key, sender)
-        content = request.part.content
+        identity = composing.message_id(request.message_key, address)
         cc = _others(content.get("cc"), recipient)
         bcc = [one for one in _others(content.get("bcc"), recipient) if one not in cc]
         mail = composing.compose(
@@ -125,16 +134,22 @@ class EmailAdapter(ChannelAdapter):
                 automatic=request.automatic,
             )
         )
-        mail = signing.signed(request.account, mail)
+        mail = signing.signed(request.account, mail, sender)
         patient = request.attempt < GO_WITHOUT_COPIES
-        found = _deliver(server, sender, recipient, mail, [*cc, *bcc], wait_for_copies=patient)
+        # Who signs in is known to the server as the account; what bounces comes back to it, too.
+        found = _deliver(server, address, recipient, mail, [*cc, *bcc], wait_for_copies=patient)
+        if isinstance(found, Rejected) and sender != address:
+            return Rejected(replace(found.problem, next_step=_CHECK_SENDER))
         return found if not isinstance(found, list) else Sent(identity, missed=_missed(found))
 
     def id_for_address(self, account: AccountRef, address: str) -> str | None:
         found = normal(address)
         if found is None or found == UNKNOWN_SENDER:
             return None
-        return None if without_tag(found) == without_tag(account.external_id) else found
+        return None if _is_own(account, found) else found
+
+    def own_addresses(self, account: AccountRef) -> Sequence[str]:
+        return aliases.of(account.id)
 
     def signature(self, account: AccountRef, user_id: int) -> Signature | None:
         with db.read() as session:
@@ -146,6 +161,17 @@ class EmailAdapter(ChannelAdapter):
 
     def search(self, request: SearchRequest) -> SearchResult:
         return CannotTell("a mail server does not tell what it has sent")
+
+
+def _sender(request: SendRequest, address: str) -> str:
+    """Return the address a mail goes from: that the customer wrote to, while it is the account's."""
+    wanted = request.part.content.get("own_address")
+    return wanted if isinstance(wanted, str) and wanted in aliases.of(request.account.id) else address
+
+
+def _is_own(account: AccountRef, address: str) -> bool:
+    own = (account.external_id, *aliases.of(account.id))
+    return without_tag(address) in {without_tag(one) for one in own}
 
 
 def _settings(account: AccountRef) -> tuple[str, smtp.Server, str] | None:
@@ -207,6 +233,11 @@ def _deliver(
             return NotSent(_problem(str(error.code), sentence, raw=str(error)))
         sentence = noop("The mail server refused the mail.")
         step = noop("Read what it said, and check the customer's address.")
+        if _NOT_AS.search(str(error)):
+            step = noop(
+                "Whoever signed in may not send as this mailbox: ask the admin of your Microsoft 365 for the "
+                "permission “Send as”. It may take an hour until that holds; then send it again."
+            )
         return Rejected(_problem(str(error.code), sentence, step, raw=str(error)))
     except ForbiddenAddressError as error:
         sentence = noop("The mail server is at an address this desk may not reach.")

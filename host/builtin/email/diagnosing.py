@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from host.sdk import db
 from host.sdk.cards import Finding, Problems, Verdict
@@ -15,9 +16,12 @@ from . import late, mailbox_card, round_trip, servers, signing, smtp
 from .addresses import domain_of
 from .mail import authentication
 from .models import EmailAccount, Mailbox
+from .oauth import flow, tokens
 from .receiving import listen_address, size_limit
 
 MOST_SHOWN = 300
+MOST_DOMAINS = 3
+"""Of further addresses: each takes as long as the DNS does."""
 
 Tried = Callable[[smtp.Server], Problems | None]
 
@@ -38,6 +42,7 @@ def diagnose(account: AccountRef, tried: Tried) -> Sequence[Finding]:
         _spf(domain),
         _dkim(account, domain),
         _dmarc(domain),
+        *_further(account),
     ]
 
 
@@ -52,12 +57,21 @@ def _sending(account: AccountRef, row: EmailAccount | None, tried: Tried) -> Fin
         return Finding("sending", title, Verdict.FAIL, _("The stored password cannot be read."), fix)
     problems = tried(server)
     if problems is not None:
+        fix = _shared(account, read=True) or fix
         return Finding("sending", title, Verdict.FAIL, " ".join(problems.by_field.values()), fix)
     if server.security is smtp.Security.NONE:
         evidence = _("%(host)s takes mail, over a line that is not encrypted.", host=row.smtp_host)
         return Finding("sending", title, Verdict.WARN, evidence, _("Choose STARTTLS or TLS if it offers it."))
     evidence = _("%(host)s: encrypted, and its certificate is trusted.", host=row.smtp_host)
     return Finding("sending", title, Verdict.PASS, evidence)
+
+
+def _shared(account: AccountRef, *, read: bool) -> str:
+    """Return what to ask the admin for, where the account is a shared mailbox."""
+    signed = tokens.row_of(account.id)
+    if signed is None or not signed.person or signed.ended_at is not None:
+        return ""
+    return flow.asked_of_admin(signed.person, account.external_id, read=read)
 
 
 def _receiving(account: AccountRef) -> list[Finding]:
@@ -88,6 +102,7 @@ def _mailbox(account: AccountRef, box: Mailbox) -> Finding:
         return Finding("mailbox", title, Verdict.FAIL, _("There is no password for it."), fix)
     problems = mailbox_card.tried(settings.server)
     if problems is not None:
+        fix = _shared(account, read=False) or fix
         return Finding("mailbox", title, Verdict.FAIL, " ".join(problems.by_field.values()), fix)
     evidence = _("%(host)s: encrypted, its certificate is trusted, signed in.", host=box.host)
     if box.checked_at is not None:
@@ -101,6 +116,11 @@ def _counts(account: AccountRef) -> list[Finding]:
     for number, one in enumerate(mailbox_card.counted(account.id)):
         title = _("Every mail of “%(folder)s” is accounted for", folder=one.name)
         name = f"count-{one.role}" if not number else f"count-{one.role}-{number}"
+        if one.problem is not None:
+            fix = _("Open Folders in the account's Settings, and choose those that are there.")
+            title = _("The folder “%(folder)s” can be opened", folder=one.name)
+            found.append(Finding(name, title, Verdict.WARN, mailbox_card.unread(one), fix))
+            continue
         if one.on_server is None:
             found.append(Finding(name, title, Verdict.UNKNOWN, _("It was not counted yet.")))
             continue
@@ -124,6 +144,18 @@ def _counts(account: AccountRef) -> list[Finding]:
         elif one.left:
             fix = _("Wait while they are brought in. If the number stays, the server does not hand them out.")
         found.append(Finding(name, title, verdict, evidence, fix))
+    return found
+
+
+def _further(account: AccountRef) -> list[Finding]:
+    """Ask the DNS about the other domains the account sends from: what SPF allows there counts for nothing.
+
+    A mail from a further address is handed over as the account's, so that only a signature speaks for it.
+    """
+    found = []
+    for number, domain in enumerate(signing.domains_of(account)[1 : MOST_DOMAINS + 1], start=2):
+        for one in (_dkim(account, domain), _dmarc(domain)):
+            found.append(replace(one, name=f"{one.name}-{number}"))
     return found
 
 
@@ -161,7 +193,7 @@ def _spf(domain: str) -> Finding:
 def _dkim(account: AccountRef, domain: str) -> Finding:
     """Tell whether mails are signed, by the key of this desk, or by the one that signed a mail to itself."""
     title = _("Mail of %(domain)s is signed (DKIM)", domain=domain)
-    key = signing.key_of(account)
+    key = signing.key_of(account, domain)
     if key is not None:
         name = signing.name_of(key)
         found = signing.looked_up(key)
@@ -173,6 +205,10 @@ def _dkim(account: AccountRef, domain: str) -> Finding:
         evidence = _("The record at %(name)s is missing, or another, so this desk does not sign.", name=name)
         fix = _("Enter the record that Settings of this account shows.")
         return Finding("dkim", title, Verdict.WARN, evidence, fix)
+    if domain != domain_of(account.external_id):
+        evidence = _("Whether the mail server signs what goes from there cannot be told from here.")
+        fix = _("If it does not, choose “Sign mails here (DKIM)” in the menu, or it may be taken for spam.")
+        return Finding("dkim", title, Verdict.UNKNOWN, evidence, fix)
     trip = round_trip.found_in(round_trip.row_of(account.id))
     if not trip.get("selector"):
         evidence = _("The name of the key is not known until a mail came back.")

@@ -7,10 +7,11 @@ from importlib.util import find_spec
 
 from .domain import mail_servers, texts
 from .imap.connection import check
+from .imap.folders import folders
 from .imap.session import Watcher
 from .smtp_connection import SmtpConnection
 
 # An extra, so it may be missing.
 sign = import_module("dkim").sign if find_spec("dkim") is not None else None
 
-__all__ = ["SmtpConnection", "Watcher", "check", "mail_servers", "sign", "texts"]
+__all__ = ["SmtpConnection", "Watcher", "check", "folders", "mail_servers", "sign", "texts"]

@@ -7,11 +7,12 @@ import ssl
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from host.sdk import clock, db
+from host.sdk import accounts, clock, db
 from host.sdk.cards import ConnectRequest, Field, Problems
 from host.sdk.channel import AccountRef
 from host.sdk.errors import FetchError, ForbiddenAddressError, SecretUnreadableError
@@ -34,6 +35,9 @@ from .models import (
     mailbox_password_place,
 )
 from .smtp import Security
+
+if TYPE_CHECKING:
+    from .imap.folders import Offered
 
 PORTS = {Security.TLS: 993, Security.STARTTLS: 143}
 _DAYS = {Import.NOTHING: 0, Import.MONTH: 30, Import.YEAR: 365}
@@ -185,11 +189,20 @@ def _is_same(row: Mailbox, host: str, port: int, security: Security, user: str) 
     return (row.host, row.port, row.security, row.user_name) == (host, port, str(security), user)
 
 
-def tried(server: Server) -> Problems | None:
-    """Return why the mailbox cannot be opened, by the field that is likely wrong; None: it can."""
+def offered(server: Server) -> list[Offered] | Problems:
+    """Return the folders of the mailbox, or why it cannot be opened."""
+    found: list[Offered] = []
+    return tried(server, lambda one: found.extend(late.machinery().folders(one))) or found
+
+
+def tried(server: Server, ask: Callable[[Server], object] | None = None) -> Problems | None:
+    """Return why the mailbox cannot be opened, by the field that is likely wrong; None: it can.
+
+    :param ask: what is done with it; None: its inbox is opened.
+    """
     where = {"host": server.host, "port": server.port}
     try:
-        late.machinery().check(server)
+        (ask or late.machinery().check)(server)
     except LoginRefusedError as error:
         if server.bearer is not None:
             words = plain(str(error))
@@ -323,6 +336,8 @@ class Counted:
     """The mails of a folder: how many of those wanted the server has, and how many of them are here.
 
     :param on_server: None: not counted yet.
+    :param further: whether it is read because an owner said so.
+    :param problem: why it is not read now, in the server's words; empty: there is none so called.
     """
 
     name: str
@@ -331,6 +346,8 @@ class Counted:
     here: int
     cut: int
     unreadable: int
+    further: bool = False
+    problem: str | None = None
 
     @property
     def left(self) -> int:
@@ -339,11 +356,10 @@ class Counted:
 
 
 def counted(account_id: int) -> Sequence[Counted]:
-    """Return the folders of an account's mailbox that are read, the inbox first."""
+    """Return the folders of an account's mailbox that are read, the inbox first and further ones last."""
+    query = sa.select(Folder).where(Folder.account_id == account_id)
     with db.read() as session:
-        rows = list(
-            session.scalars(sa.select(Folder).where(Folder.account_id == account_id).order_by(Folder.id))
-        )
+        rows = list(session.scalars(query.order_by(Folder.added_at.is_not(None), Folder.id)))
         found = cursor.counts(session, account_id)
     return [
         Counted(
@@ -353,6 +369,8 @@ def counted(account_id: int) -> Sequence[Counted]:
             found.get(row.id, {}).get(MailState.TAKEN, 0),
             found.get(row.id, {}).get(MailState.CUT, 0),
             found.get(row.id, {}).get(MailState.UNREADABLE, 0),
+            row.added_at is not None,
+            row.problem,
         )
         for row in rows
     ]
@@ -366,9 +384,11 @@ def facts(row: Mailbox) -> list[tuple[str, str]]:
     if row.came_at is not None:
         found.append((_("Last mail by it"), format_datetime(row.came_at)))
     for one in counted(row.account_id):
-        if one.on_server is None:
+        if one.on_server is None or one.problem is not None:
             continue
         label = _("Inbox") if one.role is Role.INBOX else _("Sent elsewhere (%(folder)s)", folder=one.name)
+        if one.further:
+            label = _("Folder %(folder)s", folder=one.name)
         here = one.here + one.cut + one.unreadable
         sentence = _("%(here)s here, %(there)s on the server", here=here, there=max(one.on_server, here))
         if one.left:
@@ -386,9 +406,50 @@ def notices(row: Mailbox) -> list[tuple[str, str, str]]:
     if row.problem is not None:
         return [("warn", _("The mailbox cannot be read at the moment."), row.problem)]
     folders = counted(row.account_id)
+    told = [
+        ("warn", _("The folder “%(folder)s” is not read.", folder=one.name), unread(one))
+        for one in folders
+        if one.problem is not None
+    ]
+    folders = [one for one in folders if one.problem is None]
     left = sum(one.left for one in folders)
     if not left:
-        return []
+        return told
     there = sum(one.on_server or 0 for one in folders)
     sentence = _("%(here)s of %(there)s are here.", here=there - left, there=there)
-    return [("good", _("Earlier mails are being brought in."), sentence)]
+    return [*told, ("good", _("Earlier mails are being brought in."), sentence)]
+
+
+def unread(one: Counted) -> str:
+    """Return why a further folder is not read, and that the others are."""
+    if one.problem:
+        words = _("The mail server does not open it. It said: %(words)s", words=one.problem)
+    else:
+        words = _("The mailbox has no folder of this name any more.")
+    return f"{words} {_('All others are read.')}"
+
+
+# ---- further folders -----------------------------------------------------------------------------------
+
+MOST_FOLDERS = 20
+PAGE = "/w/<int:workspace_id>/accounts/<int:account_id>/folders"
+
+
+def page(account: AccountRef) -> str:
+    """Return the address of the page where an owner chooses them."""
+    return f"/addons/email/w/{account.workspace_id}/accounts/{account.id}/folders"
+
+
+def keep_folders(account_id: int, names: Sequence[str]) -> None:
+    """Read these folders from now on, besides the inbox and what was sent. What was read of others stays."""
+
+    def use_case(session: Session) -> None:
+        row = session.get(Mailbox, account_id, with_for_update=True)
+        if row is None:
+            return
+        row.folders, row.saved_at = json.dumps(list(names)), clock.now()
+        cursor.keep_further(session, account_id, names)
+        accounts.changed(session)
+
+    db.write(use_case)
+    cursor.drop_further(account_id, names)

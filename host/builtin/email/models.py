@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
@@ -81,8 +82,27 @@ class Holding(Base):
     since: Mapped[datetime] = mapped_column(UTCDateTime)
 
 
+class Alias(Base):
+    """A further address of an account: its mail lands in the same mailbox, and is answered from it.
+
+    It is live while its account is.
+    """
+
+    __tablename__ = "email_aliases"
+
+    account_id: Mapped[int] = mapped_column(
+        sa.ForeignKey(host_table(ACCOUNTS).c.id, ondelete="CASCADE"),
+        primary_key=True,
+        autoincrement=False,
+    )
+    address: Mapped[str] = mapped_column(ExternalId, primary_key=True, index=True)
+
+
 class AskedAccount(Base):
-    """An account that an owner entered and somebody else has to confirm. Nothing is received for it."""
+    """An account, or a further address of one, that an owner entered and somebody else has to confirm.
+
+    Nothing is received for an account that waits, and nothing is answered from an address that does.
+    """
 
     __tablename__ = "email_asked"
     __table_args__ = (sa.UniqueConstraint("workspace_id", "address"), Base.__table_args__)
@@ -107,6 +127,10 @@ class AskedAccount(Base):
     imap_password: Mapped[str | None] = mapped_column(LongText)
     oauth: Mapped[str | None] = mapped_column(LongText)
     """What signing in gave, sealed, where it was not entered by hand; NULL: it was."""
+    alias_of: Mapped[int | None] = mapped_column(Id)
+    """The account it is to be a further address of; NULL: it is to be an account. That may be gone by now."""
+    aliases: Mapped[str | None] = mapped_column(LongText)
+    """As JSON: further addresses that were entered with an account."""
 
 
 class OAuthApp(Base):
@@ -158,6 +182,8 @@ class MailToken(Base):
     try_after: Mapped[datetime | None] = mapped_column(UTCDateTime)
     problem: Mapped[str | None] = mapped_column(sa.String(500))
     ended_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    person: Mapped[str | None] = mapped_column(sa.String(254))
+    """Who signed in, where the mailbox is a shared one; NULL: the mailbox itself did."""
 
 
 class DkimKey(Base):
@@ -260,6 +286,13 @@ class Mailbox(Base):
     failing_since: Mapped[datetime | None] = mapped_column(UTCDateTime)
     holder: Mapped[str | None] = mapped_column(Ascii64)
     held_until: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    folders: Mapped[str | None] = mapped_column(LongText)
+    """As JSON: names of the folders that are read besides the inbox and what was sent."""
+
+    @property
+    def further(self) -> tuple[str, ...]:
+        """Return :attr:`folders`."""
+        return tuple(json.loads(self.folders)) if self.folders else ()
 
 
 class Role(StrEnum):
@@ -288,6 +321,10 @@ class Folder(Base):
     on_server: Mapped[int | None] = mapped_column(sa.Integer)
     """How many of the mails that are wanted the server had when it was last counted."""
     counted_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    added_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    """Of a further folder: since when it is read. What is older came quietly. NULL: it always was."""
+    problem: Mapped[str | None] = mapped_column(sa.String(300))
+    """Of a further folder: why it is not read now, in the server's words; empty: there is none so called."""
 
 
 class MailState(StrEnum):

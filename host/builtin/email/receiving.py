@@ -6,9 +6,10 @@ import asyncio
 import logging
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING
+from types import MappingProxyType
+from typing import TYPE_CHECKING, NamedTuple
 
 import sqlalchemy as sa
 
@@ -16,7 +17,7 @@ from host.sdk import clock, db, settings
 from host.sdk.errors import SdkError
 from host.sdk.webhooks import Envelope, Ingest, Receiver
 
-from . import late, models
+from . import aliases, late, models
 from .addresses import normal, without_tag
 from .mail import headers, identity, trips
 
@@ -54,21 +55,43 @@ def receiver() -> list[Receiver]:
     return [] if address is None else [Receiver("smtp", "email", partial(start, address))]
 
 
-def _connected() -> dict[str, int]:
-    """Return address -> account id of every e-mail account that is connected."""
+class Recipient(NamedTuple):
+    """The account that mail for an address belongs to.
+
+    :param address: the account's.
+    :param named: the further address of it that was named; empty: none was.
+    """
+
+    address: str
+    account_id: int
+    named: str = ""
+
+
+def _connected() -> dict[str, Recipient]:
+    """Return, by address, every e-mail account that is connected."""
     table = db.host_table(models.ACCOUNTS)
     query = sa.select(table.c.external_id, table.c.id).where(
         table.c.channel == "email", table.c.state != "disconnected"
     )
     with db.read() as session:
-        return {row.external_id: row.id for row in session.execute(query)}
+        found = {row.id: row.external_id for row in session.execute(query)}
+    # An account comes before a further address of another.
+    return {
+        **{
+            alias: Recipient(found[account_id], account_id, alias)
+            for account_id, theirs in aliases.known.get().items()
+            if account_id in found
+            for alias in theirs
+        },
+        **{address: Recipient(address, account_id) for account_id, address in found.items()},
+    }
 
 
 recipients = db.Snapshot(_connected)
 
 
-def account_of(address: str) -> tuple[str, int] | None:
-    """Return (its address, account id) of the account that mail for *address* belongs to, or None.
+def account_of(address: str) -> Recipient | None:
+    """Return the account that mail for *address* belongs to, or None.
 
     ``hello+anything@example.com`` belongs to ``hello@example.com``.
     """
@@ -76,14 +99,22 @@ def account_of(address: str) -> tuple[str, int] | None:
     known = recipients.get()
     for candidate in () if wanted is None else (wanted, without_tag(wanted)):
         if candidate in known:
-            return candidate, known[candidate]
+            return known[candidate]
     return None
 
 
-def envelopes(raw: bytes, mail_from: str, to: dict[str, int]) -> tuple[Envelope, ...]:
+def envelopes(
+    raw: bytes,
+    mail_from: str,
+    to: Mapping[str, int],
+    *,
+    own: Mapping[int, Sequence[str]] = MappingProxyType({}),
+    named: Mapping[int, str] = MappingProxyType({}),
+) -> tuple[Envelope, ...]:
     """Return an envelope of one mail for each account it is addressed to.
 
     :param to: address -> account id.
+    :param own: the further addresses of an account; *named*: that of them the sender's server named.
     """
     message = identity.head(raw)
     lane = headers.sender(message)[1]
@@ -98,7 +129,10 @@ def envelopes(raw: bytes, mail_from: str, to: dict[str, int]) -> tuple[Envelope,
             lane=lane,
             dedupe_key=key,
             kind="mail",
-            body=trace + f"Delivered-To: {address}\r\n".encode() + raw,
+            body=trace
+            + identity.delivered_to(address, own.get(account_id, ()))
+            + (f"X-Original-To: {named[account_id]}\r\n".encode() if named.get(account_id) else b"")
+            + raw,
             occurred_at=now,
         )
         for address, account_id in to.items()
@@ -158,10 +192,12 @@ class _Handler:
         """Store a mail; return the answer for each recipient. The least of them is that for the mail."""
         try:
             found = [account_of(address) for address in rcpt_tos]
-            to = dict(one for one in found if one is not None)
+            to = {one.address: one.account_id for one in found if one is not None}
             to = {address: id_ for address, id_ in to.items() if not _is_back(id_, raw)}
             if to:
-                self._ingest()(raw, envelopes(raw, mail_from, to))
+                named = {one.account_id: one.named for one in reversed(found) if one is not None}
+                made = envelopes(raw, mail_from, to, own=aliases.known.get(), named=named)
+                self._ingest()(raw, made)
         except Exception:  # after any error the sender keeps the mail and tries again
             log.warning("a mail of %d bytes could not be stored", len(raw), exc_info=True)
             return [LATER] * len(rcpt_tos)

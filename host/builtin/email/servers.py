@@ -6,7 +6,7 @@ from host.sdk import db
 from host.sdk.channel import AccountRef
 from host.sdk.secrets import unseal
 
-from . import smtp
+from . import aliases, smtp
 from .imap.server import Server, Settings
 from .models import EmailAccount, Mailbox, MailToken, mailbox_password_place, password_place
 from .oauth import tokens
@@ -44,4 +44,13 @@ def to_read(account: AccountRef, largest: int) -> Settings | None:
     elif out is not None and out.smtp_password and not box.user_name:
         user, password = out.smtp_user, unseal(out.smtp_password, password_place(account))
     server = Server(box.host, box.port, smtp.Security(box.security), user, password, bearer)
-    return Settings(account.id, account.external_id, server, box.since, box.connected_at, largest)
+    return Settings(
+        account.id,
+        account.external_id,
+        server,
+        box.since,
+        box.connected_at,
+        largest,
+        aliases.of(account.id),
+        box.further,
+    )

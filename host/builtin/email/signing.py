@@ -25,7 +25,7 @@ from host.sdk.i18n import gettext as _
 from host.sdk.secrets import Place, Secret, seal, unseal
 from host.sdk.web import audit
 
-from . import late
+from . import aliases, late
 from .addresses import domain_of
 from .mail import authentication
 from .models import DkimKey
@@ -56,30 +56,44 @@ def is_installed() -> bool:
     return find_spec("dkim") is not None
 
 
-def key_of(account: AccountRef) -> DkimKey | None:
-    """Return the key of the domain of an account, or None if none was made."""
+def key_of(account: AccountRef, domain: str = "") -> DkimKey | None:
+    """Return the key of *domain*, else of that of an account, or None if none was made."""
     with db.read() as session:
-        return _find(session, account)
+        return session.scalar(sa.select(DkimKey).where(is_of(account, domain)))
 
 
-def _find(session: Session, account: AccountRef) -> DkimKey | None:
-    return session.scalar(sa.select(DkimKey).where(is_of(account)))
-
-
-def is_of(account: AccountRef) -> sa.ColumnElement[bool]:
-    """Return the condition by which a key is that of the domain of an account."""
+def is_of(account: AccountRef, domain: str = "") -> sa.ColumnElement[bool]:
+    """Return the condition by which a key is that of *domain*, else of the domain of an account."""
     return sa.and_(
-        DkimKey.workspace_id == account.workspace_id, DkimKey.domain == domain_of(account.external_id)
+        DkimKey.workspace_id == account.workspace_id,
+        DkimKey.domain == (domain or domain_of(account.external_id)),
     )
+
+
+def domains_of(account: AccountRef) -> list[str]:
+    """Return the domains an account sends from: its own first, then those of its further addresses."""
+    return list(dict.fromkeys(map(domain_of, (account.external_id, *aliases.of(account.id)))))
+
+
+def further_keys(account: AccountRef) -> list[DkimKey]:
+    """Return the keys of the domains of an account's further addresses, besides its own domain's."""
+    domains = domains_of(account)[1:]
+    if not domains:
+        return []
+    query = sa.select(DkimKey).where(
+        DkimKey.workspace_id == account.workspace_id, DkimKey.domain.in_(domains)
+    )
+    with db.read() as session:
+        return list(session.scalars(query.order_by(DkimKey.domain)))
 
 
 def _place(row: DkimKey) -> Place:
     return Place(DkimKey.__tablename__, "private_key", row.workspace_id, row.uuid)
 
 
-def make(session: Session, account: AccountRef) -> DkimKey:
-    """Make a key for the domain of an account, unless there is one."""
-    found = _find(session, account)
+def make(session: Session, account: AccountRef, domain: str = "") -> DkimKey:
+    """Make a key for *domain*, else for that of an account, unless there is one."""
+    found = session.scalar(sa.select(DkimKey).where(is_of(account, domain)))
     if found is not None:
         return found
     made = rsa.generate_private_key(public_exponent=65537, key_size=BITS)
@@ -95,7 +109,7 @@ def make(session: Session, account: AccountRef) -> DkimKey:
     row = DkimKey(
         uuid=number,
         workspace_id=account.workspace_id,
-        domain=domain_of(account.external_id),
+        domain=domain or domain_of(account.external_id),
         selector=f"lobby-{number[:8]}",
         public_key=base64.b64encode(public).decode(),
         made_at=clock.now(),
@@ -137,9 +151,12 @@ def looked_up(row: DkimKey) -> bool | None:
     return found
 
 
-def signed(account: AccountRef, mail: bytes) -> bytes:
-    """Return *mail* with a signature on top, or as it is where its domain has no key that was found."""
-    row = key_of(account)
+def signed(account: AccountRef, mail: bytes, sender: str = "") -> bytes:
+    """Return *mail* with a signature on top, or as it is where its domain has no key that was found.
+
+    :param sender: the address in its From; empty: the account's.
+    """
+    row = key_of(account, domain_of(sender))
     if row is None or row.found_at is None or not is_installed():
         return mail
     try:
@@ -177,33 +194,40 @@ def run(account: AccountRef) -> str:
     """
     if not is_installed():
         raise ValueError(_("Signing needs the extra %(extra)s, which an admin installs.", extra=EXTRA))
-    row = key_of(account)
-    if row is None:
-        row = db.write(make, account)
+    missing = [one for one in domains_of(account) if key_of(account, one) is None]
+    for domain in missing:
+        db.write(make, account, domain)
+    if missing:
         return str(
             _(
                 "A key for %(domain)s is made. Settings of this account shows the record for the DNS. "
                 "Then press this again.",
-                domain=row.domain,
+                domain=", ".join(missing),
             )
         )
-    found = looked_up(row)
-    if found is None:
+    rows = [row for one in domains_of(account) if (row := key_of(account, one)) is not None]
+    found = [(row, looked_up(row)) for row in rows]
+    if any(is_there is None for _row, is_there in found):
         raise ValueError(_("Cannot tell: the name server does not answer."))
-    if not found:
+    away = [row for row, is_there in found if not is_there]
+    if away:
         raise ValueError(
             _(
                 "There is no such record at %(name)s yet, or another, so mails are not signed. "
                 "It may take an hour until a new one is seen.",
-                name=name_of(row),
+                name=", ".join(map(name_of, away)),
             )
         )
-    return str(_("The record is found. Mails of %(domain)s are signed from now on.", domain=row.domain))
+    domains = ", ".join(row.domain for row in rows)
+    return str(_("The record is found. Mails of %(domain)s are signed from now on.", domain=domains))
 
 
-def facts(row: DkimKey) -> list[tuple[str, str]]:
-    """Return what the card says of a key."""
-    label = _("Signed here (DKIM)")
+def facts(row: DkimKey, *, further: bool = False) -> list[tuple[str, str]]:
+    """Return what the card says of a key.
+
+    :param further: whether it is that of a further address, whose domain has to be told.
+    """
+    label = _("Signed here (DKIM), %(domain)s", domain=row.domain) if further else _("Signed here (DKIM)")
     if row.found_at is not None:
         return [(label, _("yes, since %(at)s", at=format_datetime(row.found_at)))]
     return [(label, _("not yet: its record was not found"))]

@@ -14,7 +14,7 @@ from host.sdk.errors import AccountTakenError, SecretUnreadableError
 from host.sdk.i18n import gettext as _
 from host.sdk.web import Role, current_user, flash_bad, flash_good, fresh_password
 
-from . import card, mailbox_card, ownership, smtp
+from . import aliases, card, mailbox_card, ownership, smtp
 from .addresses import domain_of, normal
 from .models import AskedAccount, Holding
 
@@ -45,6 +45,7 @@ def addresses() -> ResponseReturnValue:
         domains=domains,
         names=names,
         domain_of=domain_of,
+        aliases_of=ownership.aliases_of,
         admin=admin,
     )
 
@@ -79,6 +80,8 @@ def confirm(asked_id: int) -> ResponseReturnValue:
     if not one.decides:
         abort(404)
     row, whole = one.row, current_user().is_admin and "domain" in request.form
+    if row.alias_of is not None:
+        return _confirm_alias(row, whole=whole)
     try:
         password = ownership.password_of(row)
         mailbox, signed = mailbox_card.asked(row), ownership.signed_of(row)
@@ -93,7 +96,23 @@ def confirm(asked_id: int) -> ResponseReturnValue:
     server = smtp.Server(
         row.smtp_host, row.smtp_port, smtp.Security(row.smtp_security), row.smtp_user, password
     )
-    made = card.connection(row.name, row.address, server, password, mailbox, signed, new=True)
+    owned, admin = _owned(), current_user().is_admin
+
+    def agreed(alias: str) -> bool:
+        with db.read() as session:
+            return admin or ownership.decides(session, alias, owned)
+
+    made = card.connection(
+        row.name,
+        row.address,
+        server,
+        password,
+        mailbox,
+        signed,
+        new=True,
+        wanted=ownership.aliases_of(row),
+        agreed=agreed,
+    )
 
     def store(session: Session, account: AccountRef) -> None:
         current = session.get(AskedAccount, row.id, with_for_update=True)
@@ -110,6 +129,34 @@ def confirm(asked_id: int) -> ResponseReturnValue:
         flash_bad(_("%(address)s is connected in another workspace by now. Decline it.", address=row.address))
     else:
         flash_good(_("%(address)s is connected. Its mail is received from now on.", address=row.address))
+    return _back()
+
+
+def _confirm_alias(row: AskedAccount, *, whole: bool) -> ResponseReturnValue:
+    """Give the account it was asked for a further address."""
+
+    def use_case(session: Session) -> bool:
+        current = session.get(AskedAccount, row.id, with_for_update=True)
+        if current is None or current.alias_of != row.alias_of:
+            raise _AnsweredError
+        account = ownership.account_of(session, current)
+        if account is None:
+            return False
+        aliases.add(session, account, current.address)
+        ownership.answered(session, current, agreed=True)
+        if whole:
+            ownership.give_domain(session, domain_of(row.address), row.workspace_id)
+        return True
+
+    try:
+        found = db.write(use_case)
+    except AccountTakenError:
+        flash_bad(_("%(address)s is connected elsewhere by now. Decline it.", address=row.address))
+        return _back()
+    if found:
+        flash_good(_("%(address)s is confirmed. It is answered from, from now on.", address=row.address))
+    else:
+        flash_bad(_("The account it was to belong to is not connected any more. Decline it."))
     return _back()
 
 

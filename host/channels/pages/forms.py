@@ -16,6 +16,8 @@ log = logging.getLogger(__name__)
 
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
+_OF_LINES = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
+
 _LOOKS_SECRET = re.compile(r"(?=.*[A-Za-z])(?=.*\d)[A-Za-z0-9_+/=|-]{20,}")
 
 
@@ -46,12 +48,18 @@ def read_form(fields: tuple[Field, ...], given: Mapping[str, str], *, editing: b
         text = given.get(one.name, "").strip()
         if one.kind == "checkbox":
             text = "1" if text else ""
+        if one.kind == "lines":
+            text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\t", " ")
         error = _read(one, text, entered.clean, editing=editing)
         if error:
             entered.errors[one.name] = error
         if not one.secret:
-            entered.shown[one.name] = "" if _misplaced(text, error) else _CONTROL.sub("", text)
+            entered.shown[one.name] = "" if _misplaced(text, error) else _controls(one).sub("", text)
     return entered
+
+
+def _controls(one: Field) -> re.Pattern[str]:
+    return _OF_LINES if one.kind == "lines" else _CONTROL
 
 
 def _misplaced(text: str, error: str) -> bool:
@@ -63,7 +71,7 @@ def _read(one: Field, text: str, clean: dict[str, str], *, editing: bool) -> str
     """Put the value of *one* into *clean*; return a sentence if it is wrong, else nothing."""
     if not text and one.secret and editing:
         return ""
-    if _CONTROL.search(text):
+    if _controls(one).search(text):
         return str(_("This holds characters that cannot be part of it. Type it, or copy it again."))
     if len(text) > one.max_length:
         return str(_("This is too long: at most %(most)d characters.", most=one.max_length))

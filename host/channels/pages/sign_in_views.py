@@ -19,6 +19,7 @@ from sqlalchemy.orm import Session
 from host.channels import connecting, other_workspaces, sign_in_attempts
 from host.channels.directory import current_directory
 from host.channels.other_workspaces import taken_sentence
+from host.channels.pages.forms import Entered, read_form
 from host.core import db
 from host.core.errors import ArchivedError, NotFoundError
 from host.models.channels import ChannelAccount, SignInAttempt, SignInState, ref
@@ -86,6 +87,7 @@ def begin(workspace_id: int, channel: str, way: str) -> ResponseReturnValue:
     _card, found = way_of(channel, way)
     account = _account(workspace_id, channel, request.form.get("account", ""))
     abilities = frozenset(request.form.getlist("ability")) & frozenset(found.abilities)
+    entered = Entered() if account is not None else read_form(found.fields, request.form, editing=False)
     user = current_user()
     attempt = db.write(
         sign_in_attempts.start,
@@ -96,8 +98,10 @@ def begin(workspace_id: int, channel: str, way: str) -> ResponseReturnValue:
         way=way,
         account_id=None if account is None else account.id,
         abilities=abilities,
+        given=entered.clean,
     )
-    address = _begin(found, attempt, account, abilities)
+    wrong = " ".join(entered.errors.values())
+    address = SignInProblem(wrong) if wrong else _begin(found, attempt, account, abilities)
     if isinstance(address, SignInProblem):
         _end(attempt, [], [address])
     here = url_for("sign_in.show", workspace_id=workspace_id, uuid=attempt.uuid)
@@ -123,6 +127,7 @@ def _begin(
         account=account,
         abilities=abilities,
         verifier=sign_in_attempts.verifier(str(current_app.secret_key), attempt),
+        given=sign_in_attempts.given_of(attempt),
     )
     try:
         return found.begin(start)
@@ -185,6 +190,7 @@ def _finish(
             account,
             frozenset(attempt.abilities),
             sign_in_attempts.verifier(str(current_app.secret_key), attempt),
+            sign_in_attempts.given_of(attempt),
         )
         return found.finish(given)
     except Exception:
@@ -289,7 +295,8 @@ def choose(workspace_id: int, uuid: str) -> ResponseReturnValue:
 def watch(workspace_id: int, uuid: str) -> ResponseReturnValue:
     """Return the state of the attempt to the page that opened the window."""
     attempt = _mine(workspace_id, uuid)
-    return jsonify(state=attempt.state, **attempt.outcome)
+    told = {name: value for name, value in attempt.outcome.items() if name != sign_in_attempts.GIVEN}
+    return jsonify(state=attempt.state, **told)
 
 
 def _connect(

@@ -24,7 +24,8 @@ def is_forged(content: Mapping[str, Any]) -> bool:
 def of_message(content: Mapping[str, Any], account: AccountRef) -> frozenset[str]:
     """Return the ids of people that a message shows as taking part.
 
-    They are those it went to and who wrote it, without the account itself; nobody where it is forged.
+    They are those it went to and who wrote it, without the account itself and its further addresses, which
+    ``content["own"]`` names; nobody where it is forged.
     """
     if is_forged(content):
         return frozenset()
@@ -34,7 +35,9 @@ def of_message(content: Mapping[str, Any], account: AccountRef) -> frozenset[str
         for one in given if isinstance(given, list | tuple) else ():
             found.add(_address(one))
     found.add(_address(content.get("author")))
+    own = content.get("own")
     ours = {"", account.external_id.lower(), account.handle.lower()}
+    ours |= {one.lower() for one in own if isinstance(one, str)} if isinstance(own, list | tuple) else set()
     return frozenset(external_id(address) for address in found if address.lower() not in ours)
 
 

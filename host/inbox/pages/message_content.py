@@ -219,6 +219,11 @@ def quoted_from(content: Content) -> int | None:
     return given if isinstance(given, int) and not isinstance(given, bool) and given > 0 else None
 
 
+def own_address(content: Content) -> str:
+    """Return the further address of the account a message was written to or goes from; empty: none."""
+    return _short(content.get("own_address"))
+
+
 def went_to(content: Content, name: str) -> tuple[str, ...]:
     """Return names of those a message went to, their addresses where they have none: ``to``, ``cc``, ``bcc``.
 

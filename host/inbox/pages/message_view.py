@@ -377,11 +377,13 @@ def _formatted(entry: Entry, where: BubbleContext, text: str) -> Markup | None:
 
 
 def _copies(entry: Entry) -> str:
-    """Return whom else a message of ours went to, in words."""
+    """Return where a message of ours went from, if not the account's own address, and whom else to."""
     if entry.direction != Direction.OUTBOUND:
         return ""
     cc, bcc = (message_content.addresses(entry.content, name) for name in ("cc", "bcc"))
-    said = [str(_("cc %(addresses)s", addresses=", ".join(cc)))] if cc else []
+    own = message_content.own_address(entry.content)
+    said = [str(_("from %(address)s", address=own))] if own else []
+    said += [str(_("cc %(addresses)s", addresses=", ".join(cc)))] if cc else []
     return " · ".join([*said, str(_("bcc %(addresses)s", addresses=", ".join(bcc)))] if bcc else said)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -29,6 +29,7 @@ class Place:
     """A folder as it is read: its row, without a session.
 
     :param base_uid: mails from this UID on came after it was first read under *uidvalidity*.
+    :param added_at: of a further folder: since when it is read; None: it is the inbox or that of sent mail.
     """
 
     id: int
@@ -37,6 +38,11 @@ class Place:
     role: Role
     uidvalidity: int | None
     base_uid: int
+    added_at: datetime | None = None
+
+    @property
+    def is_further(self) -> bool:
+        return self.added_at is not None
 
 
 def place(session: Session, account_id: int, name: str, role: Role) -> Place:
@@ -47,8 +53,71 @@ def place(session: Session, account_id: int, name: str, role: Role) -> Place:
         row = Folder(account_id=account_id, name=name, role=role, base_uid=1)
         session.add(row)
         session.flush()
-    row.role = role
+    row.role, row.added_at, row.problem = role, None, None
     return Place(row.id, account_id, row.name, role, row.uidvalidity, row.base_uid)
+
+
+MISSING = ""
+"""As the problem of a further folder: the server has none of that name."""
+
+
+def further(
+    session: Session, account_id: int, names: Collection[str], there: Collection[str]
+) -> Sequence[Place]:
+    """Return the further folders of an account that are *there*; of the others that is noted.
+
+    They hold what came in, as the inbox does.
+    """
+    found = []
+    for row in keep_further(session, account_id, names):
+        row.problem = None if row.name in there else MISSING
+        if row.problem is None:
+            found.append(
+                Place(row.id, account_id, row.name, Role.INBOX, row.uidvalidity, row.base_uid, row.added_at)
+            )
+    return found
+
+
+def keep_further(session: Session, account_id: int, names: Collection[str]) -> Sequence[Folder]:
+    """Note further folders that are read from now on, where they were not before; return their rows."""
+    query = sa.select(Folder).where(Folder.account_id == account_id, Folder.name.in_(names))
+    rows = {row.name: row for row in session.scalars(query)}
+    for name in names:
+        if name not in rows:
+            rows[name] = Folder(account_id=account_id, name=name, role=Role.INBOX, base_uid=1)
+            session.add(rows[name])
+        if rows[name].added_at is None:
+            rows[name].added_at, rows[name].role = clock.now(), Role.INBOX
+    session.flush()
+    return [rows[name] for name in names]
+
+
+def note_problem(at: Place, words: str) -> None:
+    """Note why a further folder is not read."""
+
+    def use_case(session: Session) -> None:
+        row = session.get(Folder, at.id)
+        if row is not None:
+            row.problem = words[:300] or "refused"
+
+    db.write(use_case)
+
+
+def drop_further(account_id: int, wanted: Collection[str]) -> None:
+    """Forget the further folders that are not *wanted* any more. What came from them stays in the inbox."""
+    query = sa.select(Folder.id).where(
+        Folder.account_id == account_id, Folder.added_at.is_not(None), Folder.name.not_in(wanted)
+    )
+    with db.read() as session:
+        gone = list(session.scalars(query))
+    for folder_id in gone:
+        while db.write(_forget_some, folder_id):
+            pass
+        db.write(_drop, folder_id)
+
+
+def _drop(session: Session, folder_id: int) -> None:
+    session.execute(sa.delete(Folder).where(Folder.id == folder_id))
 
 
 def uids(folder_id: int) -> set[int]:

@@ -19,10 +19,10 @@ from host.sdk.webhooks import Envelope, Ingest
 
 from ..mail import kept, trips
 from ..models import MailState, Role
-from . import conversations, cursor
+from . import conversations, cursor, folders
 from .connection import Client, told
 from .cursor import Place, Taken
-from .server import RefusedError, Settings
+from .server import RefusedError, Settings, plain
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -103,6 +103,7 @@ class Reader:
         self._stopping = stopping
         self._memory = memory
         self._selected: int | None = None
+        self._left: set[int] = set()
         self.places = self._find_places()
         self._highest: dict[int, int] = {}
         self._status: dict[int, object] = {}
@@ -111,14 +112,27 @@ class Reader:
 
     def _find_places(self) -> list[Place]:
         with told(self._settings.server):
-            sent = _sent_folder(self._client.list_folders())
+            listed = self._client.list_folders()
+        sent = folders.sent_folder(listed)
         names = [("INBOX", Role.INBOX), *([] if sent is None else [(sent, Role.SENT)])]
+        there = {name for flags, _, name in listed if folders.can_be_opened(flags)}
+        further = [name for name in self._settings.folders if name not in {"INBOX", sent}]
 
         def use_case(session: Session) -> list[Place]:
             account = self._settings.account_id
-            return [cursor.place(session, account, name, role) for name, role in names]
+            return [
+                *(cursor.place(session, account, name, role) for name, role in names),
+                *cursor.further(session, account, further, there),
+            ]
 
         return db.write(use_case)
+
+    def _leave(self, at: Place, error: RefusedError) -> None:
+        """Pass over a further folder that cannot be opened, until all are compared again."""
+        log.warning("the folder %s of account %s: %s", at.name, at.account_id, error)
+        self._left.add(at.id)
+        self._selected = None
+        cursor.note_problem(at, plain(str(error)))
 
     def select(self, at: Place) -> None:
         """Open a folder for reading only; nothing is marked as seen.
@@ -146,25 +160,45 @@ class Reader:
     def reconcile(self) -> Unlisted:
         """Compare each folder with what is accounted for; take what is new, return the rest, newest first."""
         rest: Unlisted = {}
+        if self._left:
+            self.places, self._left = self._find_places(), set()
         for number, at in enumerate(self.places):
-            self.select(at)
-            server = self._wanted(at)
-            here = cursor.uids(at.id)
-            cursor.forget(at, here - server)
-            cursor.note_count(at, len(server))
-            self._highest[at.id] = max([*server, at.base_uid - 1])
-            missing = sorted(server - here)
-            self._take(self._listed(at, [uid for uid in missing if uid >= at.base_uid]))
-            rest[number] = [uid for uid in reversed(missing) if uid < at.base_uid]
+            try:
+                missing = self._compare(at)
+            except RefusedError as error:
+                if not at.is_further:
+                    raise
+                self._leave(at, error)
+                continue
+            if not at.is_further:
+                self._take(self._listed(at, [uid for uid in missing if uid >= at.base_uid]))
+                missing = [uid for uid in missing if uid < at.base_uid]
+            rest[number] = missing[::-1]
             if self._stopping():
                 break
         return rest
 
+    def _compare(self, at: Place) -> list[int]:
+        """Compare a folder with what is accounted for; return what is missing, the oldest first."""
+        self.select(at)
+        server = self._wanted(at)
+        here = cursor.uids(at.id)
+        cursor.forget(at, here - server)
+        cursor.note_count(at, len(server))
+        self._highest[at.id] = max([*server, at.base_uid - 1])
+        return sorted(server - here)
+
     def look(self) -> None:
         """Take what came since. The inbox is looked into last, and stays open."""
         for at in reversed(self.places):
-            if not self._stopping():
+            if self._stopping() or at.id in self._left:
+                continue
+            try:
                 self._look_into(at)
+            except RefusedError as error:
+                if not at.is_further:
+                    raise
+                self._leave(at, error)
 
     def _look_into(self, at: Place) -> None:
         status = None
@@ -182,7 +216,9 @@ class Reader:
             # "n:*" names the last mail even if it is older.
             found = sorted(uid for uid in self._client.search(["UID", f"{first}:*"]) if uid >= first)
         if found:
-            self._take(self._listed(at, found))
+            listed = self._listed(at, found)
+            # What was moved to a further folder from elsewhere may be old: that is compared hourly, in order.
+            self._take([one for one in listed if not (at.is_further and one.earlier)])
             self._highest[at.id] = found[-1]
         self._status[at.id] = status
 
@@ -197,7 +233,11 @@ class Reader:
                 return set(self._client.search("ALL"))
             # A day more: servers compare days of their own time zone.
             day = (since - timedelta(days=1)).date()
-            return set(self._client.search(["SINCE", day])) | {
+            recent = set(self._client.search(["SINCE", day]))
+            # A mail in a further folder may have been moved there: its number says nothing about its age.
+            if at.is_further:
+                return recent
+            return recent | {
                 uid for uid in self._client.search(["UID", f"{at.base_uid}:*"]) if uid >= at.base_uid
             }
 
@@ -216,6 +256,8 @@ class Reader:
         came_at = _aware(told_of.get(b"INTERNALDATE"))
         now = clock.now()
         before = uid < at.base_uid and came_at < self._settings.connected_at
+        if at.added_at is not None:
+            before = came_at < max(at.added_at, self._settings.connected_at)
         size = told_of.get(b"RFC822.SIZE")
         head = next((value for name, value in told_of.items() if name.startswith(b"BODY[")), b"")
         return Listed(
@@ -343,7 +385,9 @@ class Reader:
 
     def _envelope(self, one: Listed, body: bytes) -> tuple[Envelope, Taken, Listed]:
         settings = self._settings
-        kind = kept.kind_of(sent=one.at.role is Role.SENT, earlier=one.earlier)
+        own = {settings.address, *settings.aliases}
+        sent = one.at.role is Role.SENT or (one.at.is_further and kept.is_of_ours(body, own))
+        kind = kept.kind_of(sent=sent, earlier=one.earlier)
         size = max(one.size, len(body))
         cut = size > settings.largest
         made = kept.envelope(
@@ -353,6 +397,7 @@ class Reader:
             kind,
             one.came_at,
             whole_size=size if cut else None,
+            aliases=settings.aliases,
         )
         return made, Taken(one.at, one.uid, MailState.CUT if cut else MailState.TAKEN), one
 
@@ -424,34 +469,3 @@ def _aware(value: object) -> datetime:
     with suppress(OverflowError, ValueError):
         return (value if value.tzinfo else value.replace(tzinfo=UTC)).astimezone(UTC)
     return clock.now()
-
-
-_SENT_NAMES = (
-    "sent",
-    "sent items",
-    "sent messages",
-    "sent mail",
-    "gesendet",
-    "gesendete objekte",
-    "gesendete elemente",
-    "envoyés",
-    "éléments envoyés",
-    "enviados",
-    "inviata",
-    "posta inviata",
-    "verzonden items",
-)
-
-
-def _sent_folder(folders: Iterable[tuple[Sequence[bytes], bytes | None, str]]) -> str | None:
-    """Return the name of the folder that holds what was sent: the one marked so, else by its name."""
-    usable = [(flags, sep, name) for flags, sep, name in folders if b"\\Noselect" not in flags]
-    for flags, _, name in usable:
-        if any(flag.lower() == b"\\sent" for flag in flags):
-            return name
-    for wanted in _SENT_NAMES:
-        for _, separator, name in usable:
-            last = name.rpartition((separator or b"/").decode("ascii", "replace"))[2]
-            if last.lower() == wanted:
-                return name
-    return None

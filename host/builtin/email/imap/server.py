@@ -36,6 +36,8 @@ class Server:
 class Settings:
     """A mailbox to read.
 
+    :param aliases: further addresses of the account.
+    :param folders: names of those read besides the inbox and what was sent.
     :param since: what the server has from before is left where it is; None: none is.
     :param connected_at: what is from before counts as earlier.
     :param largest: bytes of the largest mail that is taken whole.
@@ -47,6 +49,8 @@ class Settings:
     since: datetime | None
     connected_at: datetime
     largest: int
+    aliases: tuple[str, ...] = ()
+    folders: tuple[str, ...] = ()
 
 
 class RefusedError(Exception):

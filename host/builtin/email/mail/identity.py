@@ -3,11 +3,25 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from email.message import Message
 
 from . import headers
 
 MAX_HEAD = 256 * 1024
+
+
+def delivered_to(address: str, aliases: Sequence[str] = ()) -> bytes:
+    """Return the line that stands above a mail in the journal: the account's address and its further ones.
+
+    Whatever was sent to us stands below it, so nobody else can say which addresses are ours.
+    """
+    return f"Delivered-To: {', '.join((address, *aliases))}\r\n".encode()
+
+
+def own(message: Message) -> tuple[str, ...]:
+    """Return our addresses as :func:`delivered_to` wrote them, the account's own first."""
+    return tuple(address for _, address in headers.addresses(message, "Delivered-To"))
 
 
 def head(raw: bytes) -> Message:

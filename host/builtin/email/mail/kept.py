@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from email.message import Message
@@ -58,16 +59,23 @@ def kind_of(*, sent: bool, earlier: bool) -> Kind:
 
 
 def envelope(
-    raw: bytes, address: str, account_id: int, kind: Kind, at: datetime, *, whole_size: int | None = None
+    raw: bytes,
+    address: str,
+    account_id: int,
+    kind: Kind,
+    at: datetime,
+    *,
+    whole_size: int | None = None,
+    aliases: Sequence[str] = (),
 ) -> Envelope:
     """Return the envelope of a mail of a mailbox.
 
-    :param address: the account's.
+    :param address: the account's; *aliases* are its further ones.
     :param at: when the server received it.
     :param whole_size: bytes of the mail, where *raw* is but its beginning.
     """
     message = identity.head(raw)
-    lane = addressee(message, address) if kind.is_sent else headers.sender(message)[1]
+    lane = addressee(message, {address, *aliases}) if kind.is_sent else headers.sender(message)[1]
     return Envelope(
         account_id=account_id,
         lane=lane or headers.UNKNOWN_SENDER,
@@ -77,7 +85,7 @@ def envelope(
         body=b"".join(
             [
                 b"" if whole_size is None else CUT + b"%d\r\n" % whole_size,
-                f"Delivered-To: {address}\r\n".encode(),
+                identity.delivered_to(address, aliases),
                 raw,
             ]
         ),
@@ -85,11 +93,20 @@ def envelope(
     )
 
 
-def addressee(message: Message, address: str) -> str:
-    """Return whom a mail of ours was written to first, or an empty text."""
+def is_of_ours(raw: bytes, own: Collection[str]) -> bool:
+    """Tell whether a mail of a folder of any kind is one we wrote to somebody.
+
+    What a contact form of ours sends names its visitor in Reply-To: that came in.
+    """
+    message = identity.head(raw)
+    return headers.sender(message, own)[1] in own and bool(addressee(message, own))
+
+
+def addressee(message: Message, own: Collection[str]) -> str:
+    """Return whom a mail of ours was written to first, besides *own* addresses, or an empty text."""
     for name in ("To", "Cc"):
         for _, found in headers.addresses(message, name):
-            if found != address:
+            if found not in own:
                 return found
     return ""
 
@@ -134,10 +151,12 @@ def _as_kept(change: MessageReceived, envelope_: Envelope, kind: Kind) -> Inboun
         sent_at = written
     if not kind.is_sent:
         return replace(change, sent_at=sent_at, earlier=True)
-    own = next((one for _, one in headers.addresses(message, "Delivered-To")), "")
+    own = identity.own(message)
     contact = addressee(message, own)
     if not contact:
         return Ignored("written to nobody else")
+    content = {name: value for name, value in change.content.items() if name in _OF_ECHOES}
+    sender = next((one for _, one in headers.addresses(message, "From") if one in own[1:]), "")
     return MessageEchoed(
         contact=contact,
         external_id=change.external_id or f"sent:{envelope_.dedupe_key}",
@@ -145,11 +164,11 @@ def _as_kept(change: MessageReceived, envelope_: Envelope, kind: Kind) -> Inboun
         kind=change.kind,
         text=change.text,
         attachments=change.attachments,
-        content={name: value for name, value in change.content.items() if name in _OF_ECHOES},
+        content={**content, "own_address": sender} if sender else content,
         subject=change.subject,
         references=change.references,
         earlier=kind.is_earlier,
     )
 
 
-_OF_ECHOES = frozenset({"to", "cc", "html", "cut"})
+_OF_ECHOES = frozenset({"to", "cc", "html", "cut", "own"})

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from email.message import Message
+from itertools import islice
 
 from host.sdk import clock, settings
 from host.sdk.errors import SdkError
@@ -22,9 +23,9 @@ from host.sdk.messages import (
 )
 from host.sdk.webhooks import Envelope
 
-from ..addresses import domain_of
+from ..addresses import domain_of, normal
 from ..composing import OURS
-from . import authentication, bounces, formatted, headers, kept, quotes
+from . import authentication, bounces, formatted, headers, identity, kept, quotes
 from .charsets import decode
 from .htmltext import to_text
 
@@ -39,6 +40,9 @@ MAX_HEADER_LINES = 5_000
 MAX_HTML = 2 * 1024 * 1024
 MAX_RECIPIENTS = 100
 """Of each kind; a mail to more of them names the first."""
+MAX_NOTED = 20
+_NOTED = ("X-Original-To", "Envelope-To", "Delivered-To", "X-Delivered-To")
+"""Where servers note for which address they delivered a mail."""
 LATE = timedelta(days=14)
 """If a mail's date is this much older than its arrival, the sender's clock was wrong."""
 
@@ -82,7 +86,8 @@ def _change(envelope: Envelope) -> InboundChange:
 def _read(body: bytes, at: datetime) -> InboundChange:
     _check_cost(body)
     message = headers.parse_mail(body)
-    own = {own for _, own in headers.addresses(message, "Delivered-To")[:1]}
+    addresses = identity.own(message)
+    own = set(addresses)
     if own & headers.authors(message) and _is_ours(message, own):
         return Ignored("sent from here itself")
     name, address = headers.sender(message, own)
@@ -93,7 +98,7 @@ def _read(body: bytes, at: datetime) -> InboundChange:
         sent = at
     sent_along = [file for file in files if file.role is not AttachmentRole.FORMATTED]
     kind = MessageKind.TEXT if words or not sent_along else sent_along[0].kind
-    content: dict[str, object] = {**_went_to(message), **parts.about}
+    content: dict[str, object] = {**_went_to(message), **_ours(message, addresses), **parts.about}
     quoted_from = quotes.start(words)
     if quoted_from is not None:
         content["quoted_from"] = quoted_from
@@ -144,6 +149,30 @@ def _went_to(message: Message) -> dict[str, object]:
         for name, people in found.items()
         if people
     }
+
+
+def _ours(message: Message, own: Sequence[str]) -> dict[str, object]:
+    """Return which further addresses of ours a mail names, and that to answer from, where it is one.
+
+    The one to answer from is the first of ours it was written to. One that names none, because we got a blind
+    copy, was written to that which a server on its way notes.
+    """
+    aliases = set(own[1:])
+    if not aliases:
+        return {}
+    named = [one for name in ("To", "Cc") for _, one in headers.addresses(message, name) if one in own]
+    noted = [
+        address
+        for name in _NOTED
+        for line in islice(headers.all_raw(message, name), MAX_NOTED)
+        for address in (normal(line.strip(" <>")),)
+        if address in aliases
+    ]
+    found: dict[str, object] = {}
+    if present := [one for one in dict.fromkeys(named) if one in aliases]:
+        found["own"] = present
+    first = next(iter(named or noted), "")
+    return {**found, "own_address": first} if first in aliases else found
 
 
 def authserv_id() -> str:

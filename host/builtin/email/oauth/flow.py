@@ -13,6 +13,7 @@ from host.sdk.cards import (
     Advice,
     Candidate,
     Connection,
+    Field,
     Permission,
     SignIn,
     SignInChoice,
@@ -20,6 +21,7 @@ from host.sdk.cards import (
     SignInReturn,
     SignInStart,
 )
+from host.sdk.channel import AccountRef
 from host.sdk.errors import SecretUnreadableError
 from host.sdk.i18n import gettext as _
 from host.sdk.i18n import lazy_gettext
@@ -27,13 +29,20 @@ from host.sdk.secrets import Secret
 
 from . import apps, exchange
 from .providers import GOOGLE, MICROSOFT, OTHER, App, Provider
-from .tokens import Signed
+from .tokens import Signed, row_of
 
 Connect = Callable[[SignInChoice, Provider, Signed], Connection | SignInProblem]
 
 
-def sign_ins(connect: Connect) -> tuple[SignIn, ...]:
-    """Return the ways to sign in. *connect* tries both servers with what was given, and keeps it."""
+MAILBOX = "mailbox"
+"""Name of the field for a mailbox that is not that of who signs in."""
+
+
+def sign_ins(connect: Connect, clean: Callable[[str], str]) -> tuple[SignIn, ...]:
+    """Return the ways to sign in. *connect* tries both servers with what was given, and keeps it.
+
+    :param clean: returns an address in normal form, or raises ValueError.
+    """
     return (
         _way(
             GOOGLE,
@@ -55,12 +64,26 @@ def sign_ins(connect: Connect) -> tuple[SignIn, ...]:
             connect,
             lazy_gettext("Sign in with Microsoft"),
             lazy_gettext("It is at Microsoft 365 or Outlook"),
-            lazy_gettext("Sign in at Microsoft as the mailbox itself."),
+            lazy_gettext("Sign in at Microsoft as the mailbox itself, or as yourself to a shared one."),
             lazy_gettext("Until somebody takes it back; renewed by itself"),
             (
                 Permission("IMAP.AccessAsUser.All", lazy_gettext("Read the mailbox")),
                 Permission("SMTP.Send", lazy_gettext("Send from it")),
                 Permission("offline_access", lazy_gettext("Go on while nobody is signed in")),
+            ),
+            (
+                Field(
+                    MAILBOX,
+                    lazy_gettext("Shared mailbox"),
+                    help=lazy_gettext(
+                        "Its address, where you sign in as yourself to a mailbox several people share. Empty "
+                        "where you sign in as the mailbox."
+                    ),
+                    required=False,
+                    placeholder="support@example.com",
+                    max_length=254,
+                    clean=clean,
+                ),
             ),
         ),
         _way(
@@ -83,6 +106,7 @@ def _way(
     how: str,
     lasts: str,
     permissions: Sequence[Permission],
+    fields: tuple[Field, ...] = (),
 ) -> SignIn:
     return SignIn(
         name=name,
@@ -99,6 +123,7 @@ def _way(
             lasts=lasts,
         ),
         permissions=(lambda: permissions) if permissions else None,
+        fields=fields,
     )
 
 
@@ -135,7 +160,7 @@ def begin(way: str, start: SignInStart) -> str | SignInProblem:
         **app.provider.asked,
     }
     if start.account is not None:
-        query["login_hint"] = start.account.external_id
+        query["login_hint"] = _person_of(start.account) or start.account.external_id
     where = app.provider.authorize_url
     return where + ("&" if urlsplit(where).query else "?") + urlencode(query)
 
@@ -182,6 +207,13 @@ def finish(way: str, request: SignInReturn) -> Sequence[Candidate] | SignInProbl
             _("The provider does not tell whose mailbox this is."),
             _("The app has to ask for the scopes openid and email."),
         )
+    person = ""
+    shared = request.given.get(MAILBOX, "")
+    if request.account is not None and _person_of(request.account):
+        shared = request.account.external_id
+    if shared and shared != address:
+        # Whether whoever signed in may open it, its servers say, when they are signed in to as it.
+        person, address = address, shared
     if request.account is not None and address != request.account.external_id:
         return SignInProblem(
             _(
@@ -191,9 +223,42 @@ def finish(way: str, request: SignInReturn) -> Sequence[Candidate] | SignInProbl
             ),
             _("Press Reconnect again, and choose %(own)s there.", own=request.account.external_id),
         )
-    signed = Signed(way, app.client_id, got.refresh, got.access, got.expires_at)
+    signed = Signed(way, app.client_id, got.refresh, got.access, got.expires_at, person)
     keep = {"signed": signed.packed().reveal()}
-    return [Candidate(external_id=address, name=address, handle=address, keep=keep)]
+    detail = _("A shared mailbox, signed in to as %(person)s", person=person) if person else ""
+    return [Candidate(external_id=address, name=address, handle=address, detail=detail, keep=keep)]
+
+
+def asked_of_admin(person: str, mailbox: str, *, read: bool) -> str:
+    """Return what somebody who signs in to a shared mailbox asks their admin for.
+
+    :param read: whether it can be read, so that it is sending that is missing.
+    """
+    if read:
+        return str(
+            _(
+                "Ask the admin of your Microsoft 365 to give %(person)s the permission “Send as” for "
+                "%(mailbox)s, and to switch on “Authenticated SMTP” for that mailbox. It may take an hour "
+                "until that holds.",
+                person=person,
+                mailbox=mailbox,
+            )
+        )
+    return str(
+        _(
+            "Ask the admin of your Microsoft 365 to give %(person)s the permissions “Read and manage” (full "
+            "access) and “Send as” for %(mailbox)s, and to switch on IMAP for that mailbox. It may take an "
+            "hour until that holds.",
+            person=person,
+            mailbox=mailbox,
+        )
+    )
+
+
+def _person_of(account: AccountRef) -> str:
+    """Return who signed in to an account that is a shared mailbox; empty: it is none."""
+    row = row_of(account.id)
+    return "" if row is None else row.person or ""
 
 
 def _code_of(request: SignInReturn) -> str | SignInProblem:

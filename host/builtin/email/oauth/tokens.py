@@ -54,24 +54,31 @@ _AWAY = noop("The sign-in could not be renewed: %(words)s")
 
 @dataclass(frozen=True, slots=True)
 class Signed:
-    """What signing in gave: a sign-in that lasts, and a token for the time being."""
+    """What signing in gave: a sign-in that lasts, and a token for the time being.
+
+    :param person: who signed in, where the mailbox is a shared one; empty: the mailbox itself did.
+    """
 
     way: str
     client_id: str
     refresh: Secret
     access: Secret
     expires_at: datetime
+    person: str = ""
 
     def packed(self) -> Secret:
         """Return all of it as one secret, to be sealed."""
-        kept = (self.way, self.client_id, self.refresh.reveal(), self.access.reveal())
-        return Secret(json.dumps([*kept, self.expires_at.isoformat()]))
+        kept = [self.way, self.client_id, self.refresh.reveal(), self.access.reveal()]
+        kept.append(self.expires_at.isoformat())
+        return Secret(json.dumps([*kept, self.person] if self.person else kept))
 
     @classmethod
     def unpacked(cls, packed: Secret) -> Signed:
         """Return what :meth:`packed` packed."""
-        way, client_id, refresh, access, ends = json.loads(packed.reveal())
-        return cls(way, client_id, Secret(refresh), Secret(access), datetime.fromisoformat(ends))
+        way, client_id, refresh, access, ends, *person = json.loads(packed.reveal())
+        return cls(
+            way, client_id, Secret(refresh), Secret(access), datetime.fromisoformat(ends), "".join(person)
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +125,7 @@ def store(session: Session, account: AccountRef, signed: Signed | None) -> None:
         session.add(row)
     now = clock.now()
     row.way, row.client_id = signed.way, signed.client_id
-    row.signed_in_at = now
+    row.signed_in_at, row.person = now, signed.person or None
     _keep(row, account, signed.access, signed.refresh, signed.expires_at)
     session.flush()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from zlib import crc32
@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 from host.inbox import variables
 from host.inbox.canned.replies import values_for
 from host.inbox.queries import Row
+from host.inbox.reply import own_address
 from host.models.inbox import Direction, Message
 from host.sdk.capabilities import CopyLimits
 from host.sdk.channel import ChannelAdapter
@@ -46,11 +47,13 @@ class Along:
     """What the composer offers besides the text.
 
     :param to: the customer's own address; empty: the channel has no copies.
+    :param sender: which further address of the account the reply goes from; empty: from its own.
     :param cc: who else got the customer's newest message, as the field begins.
     :param subject: that of the conversation, where this reply may have another; None: it may not.
     """
 
     to: str = ""
+    sender: str = ""
     cc: str = ""
     most: int = 0
     subject: str | None = None
@@ -73,12 +76,15 @@ def along(session: Session, row: Row, adapter: ChannelAdapter | None, user_id: i
     signature = signature_of(session, row, adapter, user_id)
     if copies is None:
         return Along(signature=signature)
+    own = _own_addresses(adapter, row)
+    sender = own_address(session, row.id) if own else ""
     subject = None
     if adapter.capabilities.has_subject and not _answered(session, row.id):
         subject = row.subject or ""
     return Along(
         to=row.identity_external_id,
-        cc=", ".join(_others(session, row, copies)),
+        sender=sender if sender in own else "",
+        cc=", ".join(_others(session, row, copies, own)),
         most=copies.most,
         subject=subject,
         signature=signature,
@@ -92,7 +98,15 @@ def _answered(session: Session, conversation_id: int) -> bool:
     return session.scalar(query.limit(1)) is not None
 
 
-def _others(session: Session, row: Row, copies: CopyLimits) -> list[str]:
+def _own_addresses(adapter: ChannelAdapter, row: Row) -> Sequence[str]:
+    try:
+        return adapter.own_addresses(row.account)
+    except Exception:
+        log.exception("the adapter of %s cannot tell the addresses of an account", row.channel)
+        return ()
+
+
+def _others(session: Session, row: Row, copies: CopyLimits, own: Collection[str]) -> list[str]:
     """Return who besides the customer and us the customer's newest message went to; nobody, if too many."""
     query = (
         sa.select(Message.content)
@@ -101,7 +115,7 @@ def _others(session: Session, row: Row, copies: CopyLimits) -> list[str]:
         .limit(1)
     )
     content: Mapping[str, Any] = session.scalar(query) or {}
-    known = {row.identity_external_id, row.account.external_id, row.account.handle}
+    known = {row.identity_external_id, row.account.external_id, row.account.handle, *own}
     ours = {copies.clean(one) for one in known if one} | {None}
     found: dict[str, None] = {}
     for name in ("to", "cc"):
