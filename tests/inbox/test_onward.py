@@ -6,6 +6,8 @@ import html
 import json
 import threading
 from collections.abc import Callable
+from datetime import timedelta
+from io import BytesIO
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -14,7 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from host.channels.directory import Directory
-from host.core import clock, db
+from host.core import clock, db, storage
 from host.inbox import conversation_actions, erasure, labels
 from host.inbox.contacts import merging
 from host.inbox.drafts import Draft
@@ -27,14 +29,25 @@ from host.inbox.errors import (
 )
 from host.inbox.onward.places import after, before
 from host.inbox.onward.starting import Started, start
-from host.inbox.reply import Voice
+from host.inbox.reply import Hold, Voice, queue_reply
+from host.inbox.unsent import holding
 from host.models.channels import AccountState, ChannelAccount
-from host.models.inbox import Contact, Conversation, ConversationLink
+from host.models.inbox import Attachment, Contact, Conversation, ConversationLink, Message
 from host.models.labels import LabelTone
 from host.models.queue import OutboxEntry
 from host.models.record import DomainEvent
+from host.sdk.capabilities import MEDIA_KINDS
 from host.sdk.channel import OPEN_ALWAYS as OPEN
-from host.sdk.channel import AccountRef, Capabilities, ReplyContext, ReplyPolicy
+from host.sdk.channel import (
+    AccountRef,
+    Capabilities,
+    CopyLimits,
+    MediaLimits,
+    ReplyContext,
+    ReplyPolicy,
+    Signature,
+)
+from host.sdk.messages import MessageKind
 from tests.inbox import desks, toys
 from tests.inbox.desks import Desk
 from tests.inbox.scenes import Scene
@@ -161,6 +174,50 @@ def test_the_record_says_what_it_goes_on_from(ways: Ways) -> None:
         told = session.scalars(kinds).all()[-1]
     assert (told.conversation_id, told.actor_id) == (started.conversation_id, ways.mia)
     assert json.loads(told.data or "") == {"before": ways.old}
+
+
+def test_undone_the_customer_waits_in_the_new_conversation(any_ways: Ways) -> None:
+    """Nothing is sent, nobody is forgotten, and what was written goes on there."""
+    since = conversation(any_ways.old).waiting_since
+    assert since is not None
+    started = any_ways.start(hold=Hold(undo={"draft": {"text": "Hello again"}}))
+    new = started.conversation_id
+    assert conversation(new).waiting_since is None
+    with db.read() as session:
+        entry = session.scalars(sa.select(OutboxEntry)).one()
+    assert entry.not_before is not None
+    back = db.write(
+        holding.undo,
+        workspace_id=any_ways.workspace,
+        conversation_id=new,
+        message_id=started.messages[0].id,
+        user_id=any_ways.mia,
+        now=clock.now(),
+    )
+    assert back.draft["text"] == "Hello again"
+    assert toys.everything(OutboxEntry) == []
+    assert (conversation(new).waiting_since, conversation(new).status) == (since, "open")
+    assert conversation(any_ways.old).status == "closed"
+    again = db.write(
+        queue_reply,
+        workspace_id=any_ways.workspace,
+        conversation_id=new,
+        author_id=any_ways.mia,
+        text="Better so",
+        reply_key="the-next-of-them",
+        adapter=TWO_SIDED,
+        now=clock.now(),
+    )
+    assert len(again) == 1
+    assert conversation(new).waiting_since is None
+
+
+def test_for_later_the_customer_waits_until_it_has_left(ways: Ways) -> None:
+    since = conversation(ways.old).waiting_since
+    started = ways.start(hold=Hold(clock.now() + timedelta(hours=2), undo={}))
+    new = conversation(started.conversation_id)
+    assert new.waiting_since == since
+    assert new.scheduled_at is not None
 
 
 def test_the_same_form_twice_is_one_message(any_ways: Ways) -> None:
@@ -426,6 +483,89 @@ def test_the_second_is_told(opened: Opened) -> None:
     opened.send(JSON)
     error = opened.send(JSON, reply_key="another-key-of-it").json["error"]
     assert error["code"] == "goes_on_already"
+
+
+class Mailing(TwoSided):
+    """One whose other account has all that mail has."""
+
+    capabilities: ClassVar[Capabilities] = Capabilities(
+        sends=MEDIA_KINDS | {MessageKind.TEXT},
+        can_start=True,
+        has_subject=True,
+        media=dict.fromkeys(MEDIA_KINDS, MediaLimits(frozenset(), 1024 * 1024)),
+        text_with_files=True,
+        formatting=True,
+        signatures=True,
+        copies=CopyLimits(most=2, clean=lambda one: one if "@" in one else None),
+    )
+
+    def signature(self, account: AccountRef, user_id: int) -> Signature | None:
+        return Signature(f"{account.name}: **{{{{contact.first_name}}}}**", "/signature")
+
+
+@pytest.fixture
+def mailing(database: db.Database, data: Path) -> Opened:
+    storage.use(storage.FolderStore(data / "attachments"))
+    return Opened(desks.open_desk(data, Mailing()))
+
+
+def test_a_first_mail_has_what_a_reply_has(mailing: Opened) -> None:
+    shown = mailing.page(mailing.old)
+    form = shown.split('data-form="onward"')[1].split("</form>")[0]
+    for part in ("data-marks", 'name="cc"', 'name="bcc"', "data-tray", 'data-tool="canned"', "send-menu"):
+        assert part in form
+    assert "<strong>Ana</strong>" in form
+    answer = mailing.send(
+        JSON,
+        undo="1",
+        draft='{"along": {}}',
+        signature="1",
+        cc="ben@example.org",
+        bcc="eve@example.org",
+        file=(BytesIO(b"a,b\n1,2\n"), "prices.csv"),
+    )
+    assert answer.status_code == 200
+    new = mailing.scene.conversation("ana@example.org")
+    (message,) = [one for one in toys.thread(new) if one.text]
+    assert message.content == {
+        "subject": "Your mug",
+        "signature": "Shop mail: **Ana**",
+        "cc": ["ben@example.org"],
+        "bcc": ["eve@example.org"],
+    }
+    assert [(one.message_id, one.name) for one in toys.everything(Attachment)] == [(message.id, "prices.csv")]
+    entry = toys.only(OutboxEntry)
+    assert entry.not_before is not None
+    assert (entry.undo or {})["draft"]["composer"] == '{"along": {}}'
+    address = mailing.desk.path(f"/{new}/messages/{message.id}/undo")
+    back = mailing.desk.browser.post(address, data={"csrf_token": mailing.desk.browser.csrf()}, headers=JSON)
+    assert back.get_json()["draft"]["text"] == "It is back."
+    assert not [one for one in toys.everything(Message) if one.text == "It is back."]
+
+
+@pytest.mark.parametrize(
+    ("field", "code"),
+    [
+        ({"cc": "nobody"}, "copy_address"),
+        ({"cc": "a@b, c@d, e@f"}, "too_many_copies"),
+        ({"upload": "gone"}, "upload_gone"),
+        ({"text": "Dear {{ask: name}}"}, "unfilled"),
+        ({"text": " "}, "empty"),
+    ],
+)
+def test_what_a_reply_is_refused_for_a_first_mail_is(
+    mailing: Opened, field: dict[str, str], code: str
+) -> None:
+    answer = mailing.send(JSON, **field)
+    assert (answer.json["error"]["code"], answer.status_code < 500) == (code, True)
+    assert len(toys.everything(Conversation)) == 1
+
+
+def test_canned_replies_are_filled_for_the_account_a_first_mail_leaves_from(mailing: Opened) -> None:
+    offered = mailing.page(mailing.old, f"/canned?account={mailing.mail.id}")
+    assert json.loads(offered)["limit"] is None
+    path = mailing.desk.path(f"/{mailing.old}/canned?account=999")
+    assert mailing.desk.browser.get(path).status_code == 404
 
 
 def test_where_the_window_is_open_it_is_not_offered(opened: Opened) -> None:
