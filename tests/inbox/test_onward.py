@@ -595,3 +595,88 @@ def test_who_does_not_see_the_account_is_offered_nothing(opened: Opened) -> None
     db.write(limit)
     assert "Write by e-mail instead" not in opened.page(opened.old)
     assert opened.send(JSON).json["error"]["code"] == "cannot_write_first"
+
+
+class FromTheirPage:
+    """What a mail from a contact's page is sent with."""
+
+    def __init__(self, opened: Opened) -> None:
+        self.opened = opened
+        self.contact = toys.only(Contact).id
+        self.path = f"/w/{opened.desk.workspace}/contacts/{self.contact}"
+
+    def get(self, rest: str = "") -> Any:
+        return self.opened.desk.browser.get(f"{self.path}{rest}")
+
+    def send(self, headers: dict[str, str] | None = None, **fields: Any) -> Any:
+        data = {
+            "csrf_token": self.opened.desk.browser.csrf(),
+            "reply_key": KEY,
+            "place": f"{self.opened.mail.id}:ana@example.org",
+            "text": "The kiln is free.",
+            **fields,
+        }
+        return self.opened.desk.browser.post(f"{self.path}/write", data=data, headers=headers or {})
+
+
+@pytest.fixture
+def their(mailing: Opened) -> FromTheirPage:
+    return FromTheirPage(mailing)
+
+
+def test_from_a_contacts_page_a_mail_begins_a_conversation(their: FromTheirPage) -> None:
+    assert f'href="{their.path}/write"' in their.get().text
+    form = html.unescape(their.get("/write").text).split('data-form="onward"')[1].split("</form>")[0]
+    for part in ("data-marks", 'name="cc"', "data-tray", 'data-tool="canned"', "send-menu"):
+        assert part in form
+    first, again = their.send(JSON, signature="1"), their.send(JSON, signature="1")
+    assert first.get_json() == again.get_json()
+    (message,) = [one for one in toys.everything(Message) if one.text == "The kiln is free."]
+    assert first.get_json()["goto"].endswith(f"/inbox/{message.conversation_id}")
+    assert (message.content["subject"], message.content["signature"]) == (
+        "A message from Shop mail",
+        "Shop mail: **Ana**",
+    )
+    new = conversation(message.conversation_id)
+    assert (new.account_id, new.contact_id) == (their.opened.mail.id, their.contact)
+    old = conversation(their.opened.old)
+    assert (old.status, old.waiting_since is not None) == ("open", True), "it goes on by itself"
+    second = their.send(JSON, reply_key="another-key-of-it")
+    assert second.get_json()["goto"] != first.get_json()["goto"]
+
+
+def test_a_refused_mail_from_their_page_is_there_again(their: FromTheirPage) -> None:
+    refused = their.send(cc="nobody", text="Do not lose me", subject="Mine")
+    assert refused.status_code == 422
+    shown = html.unescape(refused.text)
+    for part in ("is no address a copy can go to", "Do not lose me", 'value="Mine"', 'value="nobody"'):
+        assert part in shown
+    assert len(toys.everything(Conversation)) == 1
+
+
+def test_who_opted_out_may_be_written_to_and_who_is_blocked_may_not(their: FromTheirPage) -> None:
+    toys.change_row(Contact, their.contact, opted_out_at=clock.now())
+    assert their.send(JSON).status_code == 200
+    toys.change_row(Contact, their.contact, blocked_at=clock.now())
+    assert f'href="{their.path}/write"' not in their.get().text
+    assert their.get("/write").status_code == 409
+    assert their.send(JSON, reply_key="another-key-of-it").get_json()["error"]["code"] == "cannot_write_first"
+
+
+def test_the_address_of_another_contact_is_refused_on_their_page(their: FromTheirPage) -> None:
+    opened = their.opened
+    opened.scene.said("ana@example.org", "A. Q.", "Hi", opened.scene.ago(days=2), account=opened.mail)
+    assert f'href="{their.path}/write"' not in their.get().text
+    assert their.get("/write").status_code == 409
+    assert their.send(JSON).get_json()["error"]["code"] == "address_of_another"
+
+
+def test_who_may_not_answer_writes_to_nobody(their: FromTheirPage) -> None:
+    other = desks.helpers.make_workspace("Elsewhere")
+    path = f"/w/{other}/contacts/{their.contact}/write"
+    assert their.opened.desk.browser.get(path).status_code == 404
+    stranger = desks.helpers.make_user(workspace=other)
+    assert (
+        desks.helpers.client_for(their.opened.desk.app, stranger).get(f"{their.path}/write").status_code
+        == 404
+    )

@@ -22,8 +22,11 @@ export class AlongFields {
         field.form.querySelector("textarea").focus();
       });
     }
+    let pressed = false;
+    fold?.querySelector("summary").addEventListener("click", () => { pressed = true; });
     fold?.addEventListener("toggle", () => {
-      if (fold.open && fold.contains(document.activeElement)) fold.querySelector("input").focus();
+      if (fold.open && pressed) fold.querySelector("input").focus();
+      pressed = false;
     });
     draft.addEventListener("change", () => this.draw(), { signal });
     this.draw();

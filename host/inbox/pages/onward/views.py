@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from flask import jsonify, redirect, request, url_for
+import sqlalchemy as sa
+from flask import jsonify, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from sqlalchemy.orm import Session
 
@@ -10,21 +11,31 @@ from host.channels.directory import current_directory
 from host.core import clock, db
 from host.core.errors import LobbyError
 from host.core.ids import MAX_ID
-from host.inbox.contacts import people
-from host.inbox.errors import ConversationNotFoundError, NoWayOutError
+from host.inbox.contacts import finding, people
+from host.inbox.errors import (
+    AddressOfAnotherError,
+    ContactNotFoundError,
+    ConversationNotFoundError,
+    NoWayOutError,
+)
 from host.inbox.onward.starting import Started, place_for, start
 from host.inbox.pages.action_views import (
     CONVERSATION,
     FORM_BYTES,
     beside_from_form,
     hold_from_form,
+    refusal,
     refused,
+    state_from_form,
 )
-from host.inbox.pages.composer import drafts_from_request
+from host.inbox.pages.composer import ComposerState, drafts_from_request, first_mail_values
+from host.inbox.pages.contacts.page_views import CONTACT
+from host.inbox.pages.contacts.shown import name_of
 from host.inbox.pages.context import bp, opened_inbox, with_conversation
-from host.inbox.pages.onward.shown import signature_there
+from host.inbox.pages.onward.shown import first_mail, signature_there
 from host.inbox.queries import Row
 from host.media.limits import MAX_BYTES
+from host.models.inbox import Conversation
 from host.web.request_helpers import (
     Permission,
     body_limit,
@@ -48,6 +59,56 @@ def write_onward(workspace_id: int, row: Row) -> ResponseReturnValue:
     except LobbyError as error:
         return refused(error, workspace_id, row.id, "onward")
     return _opened(workspace_id, started)
+
+
+@bp.get(f"{CONTACT}/write")
+@workspace_view(Permission.ANSWER)
+def write_to(workspace_id: int, contact_id: int) -> ResponseReturnValue:
+    """Show the form of a mail to a contact that begins a conversation."""
+    return _write_page(workspace_id, contact_id, ComposerState(mode="onward"))
+
+
+@bp.post(f"{CONTACT}/write")
+@body_limit(MAX_BYTES + FORM_BYTES)
+@workspace_view(Permission.ANSWER)
+def write_first(workspace_id: int, contact_id: int) -> ResponseReturnValue:
+    """Begin a conversation with a contact at the ``place`` the form names."""
+    try:
+        started = _start(workspace_id, contact_id, None)
+    except ContactNotFoundError:
+        raise
+    except LobbyError as error:
+        if wants_json():
+            return refusal(error)
+        return _write_page(workspace_id, contact_id, state_from_form(error, "onward")), error.status
+    return _opened(workspace_id, started)
+
+
+def _write_page(workspace_id: int, contact_id: int, draft: ComposerState) -> str:
+    """Return the page of a first mail.
+
+    :raises NoWayOutError: if the contact cannot be written to first anywhere.
+    :raises AddressOfAnotherError: if another contact writes from the only address there is.
+    """
+    accounts = seen_accounts()
+    with opened_inbox(workspace_id) as inbox:
+        contact = people.get(inbox.session, workspace_id, contact_id)
+        found = first_mail(inbox, contact)
+        if not found.offered:
+            raise AddressOfAnotherError() if found.of_another else NoWayOutError()
+        identities = finding.identities_of(inbox.session, [contact.id], accounts).get(contact.id, ())
+        newest = sa.select(sa.func.max(Conversation.id)).where(Conversation.contact_id == contact.id)
+        if accounts is not None:
+            newest = newest.where(Conversation.account_id.in_(accounts))
+        return render_template(
+            "inbox/contacts/write.html",
+            contact=contact,
+            identities=identities,
+            name=name_of(contact.name, contact.email, identities, inbox.directory),
+            canned_from=inbox.session.scalar(newest),
+            draft=draft,
+            **first_mail_values(inbox, found),
+        )
 
 
 def _start(workspace_id: int, contact_id: int, before_id: int | None) -> Started:
