@@ -51,6 +51,7 @@ from host.sdk.messages import MessageKind
 from tests.inbox import desks, toys
 from tests.inbox.desks import Desk
 from tests.inbox.scenes import Scene
+from tests.media import samples
 
 JSON = {"Accept": "application/json"}
 KEY = "a-key-of-the-page"
@@ -551,6 +552,7 @@ def test_a_first_mail_has_what_a_reply_has(mailing: Opened) -> None:
         ({"upload": "gone"}, "upload_gone"),
         ({"text": "Dear {{ask: name}}"}, "unfilled"),
         ({"text": " "}, "empty"),
+        ({"text": "See ![mug.png]"}, "picture_missing"),
     ],
 )
 def test_what_a_reply_is_refused_for_a_first_mail_is(
@@ -595,6 +597,29 @@ def test_who_does_not_see_the_account_is_offered_nothing(opened: Opened) -> None
     db.write(limit)
     assert "Write by e-mail instead" not in opened.page(opened.old)
     assert opened.send(JSON).json["error"]["code"] == "cannot_write_first"
+
+
+def test_a_picture_of_a_text_is_shown_there_and_not_below(mailing: Opened) -> None:
+    """Two with one name, and a file that is no picture, are refused; nothing is sent then."""
+    pixel = samples.picture("PNG", size=(3, 2))
+    place = "See ![mug.png], and ![gone.png](https://x.example/)"
+    twice = [(BytesIO(pixel), "mug.png"), (BytesIO(pixel), "mug.png")]
+    assert mailing.send(JSON, text=place, file=twice).get_json()["error"]["code"] == "picture_twice"
+    table = [(BytesIO(b"a,b"), "mug.png")]
+    assert mailing.send(JSON, text=place, file=table).get_json()["error"]["code"] == "picture_not_shown"
+    assert toys.everything(OutboxEntry) == []
+    two = [(BytesIO(pixel), "mug.png"), (BytesIO(pixel), "other.png")]
+    assert mailing.send(JSON, text=place, file=two).status_code == 200
+    new = mailing.scene.conversation("ana@example.org")
+    first, second = toys.everything(Attachment)
+    shown = mailing.page(new).split('data-part="log"')[1].split("data-composer")[0]
+    address = f"/w/{mailing.desk.workspace}/media/"
+    assert f'<img src="{address}{first.id}" alt="mug.png" width="3" height="2">' in shown
+    assert shown.count(f"{address}{first.id}") == 1
+    assert f"{address}{second.id}" in shown
+    assert conversation(new).last_preview == place
+    listed = mailing.page(new).split('id="list"')[1].split("</section>")[0]
+    assert "See [mug.png], and" in listed
 
 
 class FromTheirPage:

@@ -49,6 +49,7 @@ SCRIPTS = tuple(
         "composer-mention",
         "composer-offers",
         "composer-parts",
+        "composer-pictures",
         "composer-quote",
         "composer-tools",
         "composer-typing",
