@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -248,7 +248,8 @@ def _plan_one(
         written = _texts(text, below, capabilities, overflow)
         together = capabilities.text_with_files and bool(draft.uploads)
         if capabilities.formatting and capabilities.text_with_files:
-            check_pictures(text, [found[one] for one in draft.uploads if one in found])
+            files = [found[one] for one in draft.uploads if one in found]
+            check_pictures(text, [(one.name, one.content_type) for one in files])
         planned = (
             [replace(written[0], uploads=draft.uploads), *written[1:]] if together else [*planned, *written]
         )
@@ -266,13 +267,14 @@ def _plan_one(
     return [replace(one, content={**one.content, **along.content}) for one in planned]
 
 
-def check_pictures(text: str, files: Sequence[Upload]) -> None:
-    """Refuse a text that has a place for a picture which is not among *files*, the files of its message.
+def check_pictures(text: str, files: Collection[tuple[str, str]]) -> None:
+    """Refuse a text that has a place for a picture which is not among the files of its message.
 
+    :param files: name and content type of each.
     :raises NotSendableError: codes ``picture_missing``, ``picture_twice``, ``picture_not_shown``.
     """
     for name in pictures(text):
-        there = [one for one in files if one.name == name]
+        there = [content_type for called, content_type in files if called == name]
         if not there:
             raise NotSendableError(
                 "picture_missing",
@@ -289,7 +291,7 @@ def check_pictures(text: str, files: Sequence[Upload]) -> None:
                 next_step=_l("Remove one, or give it another name."),
                 field="text",
             )
-        if there[0].content_type not in PICTURE_TYPES:
+        if there[0] not in PICTURE_TYPES:
             raise NotSendableError(
                 "picture_not_shown",
                 _l("“%(name)s” is no picture that can stand in a text.", name=name),

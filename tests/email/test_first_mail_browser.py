@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import email
+import re
+from base64 import b64decode, b64encode
 from email.message import EmailMessage
 from email.policy import default
+from io import BytesIO
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from PIL import Image
 
+from host.builtin.email.models import EmailAccount
 from host.core import db
 from host.models.channels import AccountState, ChannelAccount
 from host.models.inbox import Contact, Conversation
@@ -130,5 +135,102 @@ def test_a_first_mail_is_written_like_a_reply(served: str, outside: Outside, chr
     with db.read() as session:
         accounts = list(session.scalars(sa.select(Conversation.account_id).order_by(Conversation.id)))
     assert accounts == [old.id, new.id, new.id]
+    assert troubles == []
+    page.context.close()
+
+
+PASTE = """(text, given) => {
+  const data = new DataTransfer();
+  for (const one of given.files) {
+    const bytes = Uint8Array.from(atob(one.content), (char) => char.charCodeAt(0));
+    data.items.add(new File([bytes], one.name, { type: one.type }));
+  }
+  const event = given.drop
+    ? new DragEvent("drop", { dataTransfer: data, bubbles: true, cancelable: true })
+    : new ClipboardEvent("paste", { clipboardData: data, bubbles: true, cancelable: true });
+  text.dispatchEvent(event);
+}"""
+"""What a browser does where somebody pastes or drops files into a field."""
+
+
+def given(name: str, colour: str, *, drop: bool = False) -> dict[str, Any]:
+    content = BytesIO()
+    Image.new("RGB", (320, 180), colour).save(content, "PNG")
+    file = {"name": name, "type": "image/png", "content": b64encode(content.getvalue()).decode()}
+    return {"files": [file], "drop": drop}
+
+
+def test_a_picture_stands_where_it_was_pasted(served: str, outside: Outside, chromium: Any) -> None:
+    workspace = make_workspace("Pottery")
+    make_user("owner@example.com", "Anna Reuter", workspace=workspace, role=Role.OWNER)
+    account = connect(outside, workspace)
+    conversation = arrive()
+    signed = sa.update(EmailAccount).where(EmailAccount.account_id == account.id)
+    db.write(lambda session: session.execute(signed.values(signature="**{{account.name}}**")))
+    db.write(lambda session: session.execute(sa.update(Workspace).values(undo_seconds=0)))
+    troubles: list[str] = []
+    page = sign_in(chromium, served, troubles)
+    page.goto(f"/w/{workspace}/inbox/{conversation}")
+    text = page.locator("[data-form=reply] textarea")
+    text.fill("Here it is:\n\n")
+    text.evaluate(PASTE, given("image.png", "blue"))
+    until(lambda: text.input_value() == "Here it is:\n\n![image.png]")
+    text.press("End")
+    text.evaluate(PASTE, given("image.png", "red", drop=True))
+    until(lambda: text.input_value().endswith("![image.png] ![image-2.png]"))
+    small = b64decode(given("", "green")["files"][0]["content"])
+    chosen = {"name": "small [1].png", "mimeType": "image/png", "buffer": small}
+    page.set_input_files("[data-file-input]", chosen)
+    until(lambda: page.locator(".tray-item[data-state=ready]").count() == 3)
+    assert "small" not in text.input_value()
+    page.locator(".tray-item [data-remove]").nth(1).click()  # its place goes with it
+    until(lambda: "image-2" not in text.input_value())
+    text.press("Control+End")
+    text.type("\n\nand ")
+    page.locator(".tray-item [data-into]:visible").click()
+    until(lambda: text.input_value().endswith("and ![small (1).png]"))
+    assert page.locator(".tray-item [data-into]:visible").count() == 0
+    look(page, "pictures-in-a-text")
+
+    page.click("[data-preview]")
+    frame = page.frame_locator(".preview-frame")
+    frame.locator("img").nth(1).wait_for()
+    shown = frame.locator("img")
+    until(lambda: shown.evaluate_all("all => all.map((one) => one.naturalWidth)") == [320, 320])
+    assert frame.locator("strong").inner_text() == "Shop"
+    assert page.locator(".preview-frame").get_attribute("sandbox") == (
+        "allow-same-origin allow-popups allow-popups-to-escape-sandbox"
+    )
+    look(page, "preview")
+    page.keyboard.press("Escape")
+    until(lambda: page.locator(".preview-frame").count() == 0)
+    assert not outside.mails
+
+    text.fill(text.input_value() + " ![gone.png]")
+    page.click("[data-preview]")
+    frame.locator("text=The text shows “gone.png”").wait_for()
+    page.click("[data-preview-close]")
+    page.click("[data-send]")
+    page.wait_for_selector("[data-problem]:visible >> text=no such file is attached")
+    assert not outside.mails
+    text.fill(text.input_value().replace(" ![gone.png]", ""))
+    page.click("[data-send]")
+    page.wait_for_selector(".msg-out [data-sent]", timeout=60_000)
+    pictures = page.locator(".msg-out .formatted img")
+    until(lambda: pictures.evaluate_all("all => all.map((one) => one.naturalWidth)") == [320, 320])
+    assert page.locator(".msg-out .bubble img").count() == 2, "none of them stands below as well"
+    look(page, "pictures-sent")
+
+    recipients, mail = sent(outside)
+    assert recipients == ["mia@example.org", "anna@example.org"]
+    assert list(mail.iter_attachments()) == []
+    assert words(mail, "plain").startswith("Here it is:\n\n[image.png]\n\nand [small (1).png]")
+    plain, related = mail.iter_parts()
+    assert plain.get_content_type() == "text/plain"
+    html, *parts = related.iter_parts()
+    sources = re.findall('src="cid:([^"]+)"', html.get_content())
+    ids = {one["Content-ID"].strip("<>"): one for one in parts}
+    colours = [Image.open(BytesIO(ids[one].get_content())).convert("RGB").getpixel((0, 0)) for one in sources]
+    assert colours == [(0, 0, 255), (0, 128, 0)]
     assert troubles == []
     page.context.close()

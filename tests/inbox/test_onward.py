@@ -31,6 +31,7 @@ from host.inbox.onward.places import after, before
 from host.inbox.onward.starting import Started, start
 from host.inbox.reply import Hold, Voice, queue_reply
 from host.inbox.unsent import holding
+from host.media import uploads
 from host.models.channels import AccountState, ChannelAccount
 from host.models.inbox import Attachment, Contact, Conversation, ConversationLink, Message
 from host.models.labels import LabelTone
@@ -47,7 +48,8 @@ from host.sdk.channel import (
     ReplyPolicy,
     Signature,
 )
-from host.sdk.messages import MessageKind
+from host.sdk.formatting import Picture, to_html
+from host.sdk.messages import MessageKind, OutgoingPart
 from tests.inbox import desks, toys
 from tests.inbox.desks import Desk
 from tests.inbox.scenes import Scene
@@ -500,6 +502,10 @@ class Mailing(TwoSided):
         copies=CopyLimits(most=2, clean=lambda one: one if "@" in one else None),
     )
 
+    def laid_out(self, account: AccountRef, part: OutgoingPart) -> str:
+        pictures = {one.name: Picture(f"cid:{at}") for at, one in enumerate(part.files)}
+        return to_html(part.text, pictures=pictures) + to_html(part.content.get("signature", ""))
+
     def signature(self, account: AccountRef, user_id: int) -> Signature | None:
         return Signature(f"{account.name}: **{{{{contact.first_name}}}}**", "/signature")
 
@@ -705,3 +711,46 @@ def test_who_may_not_answer_writes_to_nobody(their: FromTheirPage) -> None:
         desks.helpers.client_for(their.opened.desk.app, stranger).get(f"{their.path}/write").status_code
         == 404
     )
+
+
+def test_a_preview_is_a_frame_in_which_nothing_runs(their: FromTheirPage) -> None:
+    """Of a first mail and of a reply; a place without its picture is said there, and nothing is written."""
+    opened = their.opened
+    desk = opened.desk
+    opened.scene.said("eve", "Eve", "Hello?", opened.scene.ago(minutes=3))
+    reply = desk.path(f"/{opened.scene.conversation('eve')}/preview")
+    place = f"{opened.mail.id}:ana@example.org"
+    text = "**Hi** <script>1</script> [bad](javascript:x) https://shop.example/"
+    for path in (f"{their.path}/write/preview", desk.path(f"/{opened.old}/onward/preview"), reply):
+        data = {"csrf_token": desk.browser.csrf(), "place": place, "signature": "1"}
+        shown = desk.browser.post(path, data={**data, "text": text})
+        assert shown.status_code == 200
+        assert "script-src" not in shown.headers["Content-Security-Policy"]
+        assert "default-src 'none'" in shown.headers["Content-Security-Policy"]
+        assert "sandbox allow-same-origin" in shown.headers["Content-Security-Policy"]
+        assert "<strong>Hi</strong>" in shown.text
+        assert "<script" not in shown.text
+        assert 'href="javascript' not in shown.text
+        assert ("<strong>Ana</strong>" in shown.text) == (path != reply)
+        missing = desk.browser.post(path, data={**data, "text": "![<b>.png]"})
+        assert "The text shows “&lt;b&gt;.png”" in missing.text
+    assert toys.everything(OutboxEntry) == []
+
+
+def test_a_preview_shows_pictures_that_wait_in_this_workspace(their: FromTheirPage) -> None:
+    desk = their.opened.desk
+    other = desks.helpers.make_workspace("Elsewhere")
+    content = samples.picture("PNG", size=(3, 2))
+
+    def keep(workspace: int) -> str:
+        return uploads.keep_upload(BytesIO(content), "mug.png", workspace_id=workspace, user_id=None).id
+
+    def look(*ids: str) -> str:
+        fields = {"csrf_token": desk.browser.csrf(), "text": "See ![mug.png]", "upload": list(ids)}
+        fields["place"] = f"{their.opened.mail.id}:ana@example.org"
+        return str(desk.browser.post(f"{their.path}/write/preview", data=fields).text)
+
+    own = keep(desk.workspace)
+    assert f'src="/w/{desk.workspace}/uploads/{own}"' in look(own)
+    assert "no such file is attached" in look(keep(other))
+    assert "no such file is attached" in look("gone")

@@ -148,6 +148,8 @@ FIELDS: dict[str, dict[str, str]] = {
         "unless_written": "1",
         "suggestion": "1",
     },
+    f"{INBOX}/preview": {"text": "Hello", "upload": "x", "signature": "1"},
+    f"{INBOX}/onward/preview": {"text": "Hello", "upload": "x", "signature": "1", "place": "1:a@example.org"},
     f"{INBOX}/onward": {
         "text": "Hello",
         "reply_key": "bad-input-onward",
@@ -397,6 +399,12 @@ FIELDS: dict[str, dict[str, str]] = {
         "later": "",
         "later_at": "2030-01-01T09:00",
         "unless_written": "1",
+    },
+    f"{CONTACT}/write/preview": {
+        "text": "Hello",
+        "upload": "x",
+        "signature": "1",
+        "place": "1:a@example.org",
     },
     f"{CONTACT}/details": {"field": "name", "value": "Rosa S.", "conversation": "1"},
     f"{CONTACT}/notes": {"text": "Rings twice.", "conversation": ""},

@@ -34,7 +34,7 @@ from host.sdk.channel import (
 )
 from host.sdk.errors import FetchError, ForbiddenAddressError, SecretUnreadableError
 from host.sdk.i18n import noop
-from host.sdk.messages import InboundChange, MessageKind, OutgoingFile
+from host.sdk.messages import InboundChange, MessageKind, OutgoingFile, OutgoingPart
 from host.sdk.webhooks import Envelope
 
 from . import composing, servers, signatures, signing, smtp
@@ -143,6 +143,10 @@ class EmailAdapter(ChannelAdapter):
             return None
         page = url_for("email.signature", workspace_id=account.workspace_id, account_id=account.id)
         return Signature(found.used, page)
+
+    def laid_out(self, account: AccountRef, part: OutgoingPart) -> str:
+        places = {one.name: str(at) for at, one in enumerate(part.files)}
+        return composing.html(part.text, str(part.content.get("signature") or ""), places)
 
     def search(self, request: SearchRequest) -> SearchResult:
         return CannotTell("a mail server does not tell what it has sent")

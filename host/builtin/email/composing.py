@@ -165,6 +165,7 @@ def html(text: str, signature: str, ids: Mapping[str, str]) -> str:
 
     :param ids: the content ids of the pictures that have a place in *text*, by their names.
     """
+    text, signature = _written(text), _written(signature).strip()
     shown = {name: Picture(f"cid:{id_}") for name, id_ in ids.items()}
     below = (
         f'<div style="margin:1.5em 0 0 0;color:#57606a;font-size:13px">{to_html(signature, _STYLES)}</div>'

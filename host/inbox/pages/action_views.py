@@ -103,7 +103,7 @@ def reply(workspace_id: int, row: Row) -> ResponseReturnValue:
     author_id = current_user().id
 
     def use_case() -> list[Message]:
-        drafts = drafts_from_request(workspace_id, author_id, adapter, _signature(row, author_id))
+        drafts = drafts_from_request(workspace_id, author_id, adapter, signature_from_form(row, author_id))
         hold, now, seen_id = hold_from_form(), clock.now(), form_id("seen")
         note = beside_from_form(hold, author_id, now)
 
@@ -154,7 +154,7 @@ def beside_from_form(
     return note
 
 
-def _signature(row: Row, user_id: int) -> str:
+def signature_from_form(row: Row, user_id: int) -> str:
     """Return the signature that is to stand beneath the reply of the form being sent; empty: none."""
     adapter = current_directory().adapter(row.channel)
     if request.form.get("signature") != "1" or adapter is None or not adapter.capabilities.signatures:

@@ -50,6 +50,7 @@ SCRIPTS = tuple(
         "composer-offers",
         "composer-parts",
         "composer-pictures",
+        "composer-preview",
         "composer-quote",
         "composer-tools",
         "composer-typing",

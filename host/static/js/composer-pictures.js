@@ -46,9 +46,10 @@ export class Pictures {
 
   /** Take the place of a removed *file* out of the text. */
   takeOut(file) {
-    const at = this.text.value.indexOf(markOf(file));
+    const { value } = this.text;
+    const at = value.indexOf(markOf(file));
     if (at < 0 || this.draft.files.some((one) => one.name === file.name)) return;
-    this.text.setSelectionRange(at, at + markOf(file).length);
+    this.text.setSelectionRange(value[at - 1] === " " ? at - 1 : at, at + markOf(file).length);
     this.text.focus();
     if (!document.execCommand("delete")) this.text.setRangeText("");
     this.text.dispatchEvent(new Event("input", { bubbles: true }));

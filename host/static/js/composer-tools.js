@@ -7,6 +7,7 @@ import { draftOf } from "./composer-draft.js";
 import { Files } from "./composer-files.js";
 import { buttons, ownPost, products, quickReplies, Strip } from "./composer-offers.js";
 import { marks } from "./composer-format.js";
+import { preview } from "./composer-preview.js";
 import { Quote } from "./composer-quote.js";
 import { Typing } from "./composer-typing.js";
 import { Unfilled } from "./composer-unfilled.js";
@@ -40,6 +41,7 @@ export class Tools {
     if (has("[data-along]")) new AlongFields(has("[data-along]"), this.draft, signal);
     if (has("[data-place]")) places(has("[data-place]"), form);
     if (has("[data-marks]")) marks(has("[data-marks]"), form.querySelector("textarea"));
+    if (has("[data-preview]") && form.dataset.previewUrl) preview(has("[data-preview]"), form, () => this.uploads());
     if (form.dataset.typingUrl) this.typing = new Typing(form, shared);
     has("[data-tool=heart]")?.addEventListener("click", (event) => {
       event.preventDefault();
@@ -62,6 +64,12 @@ export class Tools {
     if (!has("[data-strip=post]")) draft.post = "";
     if (!has("[data-tool=cards]")) draft.cards = [];
     if (!has("[data-along]")) draft.along = null;
+  }
+
+  /** Wait for files on their way; return the ids of all. */
+  async uploads() {
+    if (this.files?.pending()) await this.files.settled();
+    return this.draft.files.filter((file) => file.id).map((file) => file.id);
   }
 
   /** The reply is put aside for a note: a recording does not go on unseen. */

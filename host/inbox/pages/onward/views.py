@@ -18,6 +18,7 @@ from host.inbox.errors import (
     ConversationNotFoundError,
     NoWayOutError,
 )
+from host.inbox.onward.places import Place
 from host.inbox.onward.starting import Started, place_for, start
 from host.inbox.pages.action_views import (
     CONVERSATION,
@@ -28,6 +29,7 @@ from host.inbox.pages.action_views import (
     refused,
     state_from_form,
 )
+from host.inbox.pages.along.preview import page_of
 from host.inbox.pages.composer import ComposerState, drafts_from_request, first_mail_values
 from host.inbox.pages.contacts.page_views import CONTACT
 from host.inbox.pages.contacts.shown import name_of
@@ -40,6 +42,7 @@ from host.web.request_helpers import (
     Permission,
     body_limit,
     current_user,
+    passive,
     seen_accounts,
     wants_json,
     workspace_view,
@@ -84,6 +87,44 @@ def write_first(workspace_id: int, contact_id: int) -> ResponseReturnValue:
     return _opened(workspace_id, started)
 
 
+@bp.post(f"{CONVERSATION}/onward/preview")
+@passive
+@workspace_view(Permission.ANSWER)
+@with_conversation
+def preview_onward(workspace_id: int, row: Row) -> ResponseReturnValue:
+    """Show the first mail of the form as it would go out."""
+    return _preview(workspace_id, row.contact_id)
+
+
+@bp.post(f"{CONTACT}/write/preview")
+@passive
+@workspace_view(Permission.ANSWER)
+def preview_first(workspace_id: int, contact_id: int) -> ResponseReturnValue:
+    """Show the first mail of the form as it would go out."""
+    return _preview(workspace_id, contact_id)
+
+
+def _preview(workspace_id: int, contact_id: int) -> ResponseReturnValue:
+    place, signature = _chosen(workspace_id, contact_id)
+    return page_of(workspace_id, place.account, place.adapter, signature)
+
+
+def _chosen(workspace_id: int, contact_id: int) -> tuple[Place, str]:
+    """Return the place that the form names, and the signature that is to stand beneath the mail there.
+
+    :raises NoWayOutError: if it names none.
+    :raises AddressOfAnotherError: if another contact writes from there.
+    """
+    account_id, to = _place()
+    with opened_inbox(workspace_id) as inbox:
+        contact = people.get(inbox.session, workspace_id, contact_id)
+        accounts = seen_accounts()
+        place = place_for(inbox.session, inbox.directory, workspace_id, contact, account_id, to, accounts)
+        signed = request.form.get("signature") == "1"
+        signature = signature_there(inbox, contact, place) if signed else None
+    return place, "" if signature is None else signature.text
+
+
 def _write_page(workspace_id: int, contact_id: int, draft: ComposerState) -> str:
     """Return the page of a first mail.
 
@@ -121,16 +162,9 @@ def _start(workspace_id: int, contact_id: int, before_id: int | None) -> Started
     Besides, what :func:`host.inbox.pages.composer.drafts_from_request` and
     :func:`host.inbox.onward.starting.start` raise.
     """
-    account_id, to = _place()
-    author_id, accounts, directory = current_user().id, seen_accounts(), current_directory()
-    with opened_inbox(workspace_id) as inbox:
-        contact = people.get(inbox.session, workspace_id, contact_id)
-        place = place_for(inbox.session, directory, workspace_id, contact, account_id, to, accounts)
-        signed = request.form.get("signature") == "1"
-        signature = signature_there(inbox, contact, place) if signed else None
-    drafts = drafts_from_request(
-        workspace_id, author_id, place.adapter, "" if signature is None else signature.text
-    )
+    place, signature = _chosen(workspace_id, contact_id)
+    author_id = current_user().id
+    drafts = drafts_from_request(workspace_id, author_id, place.adapter, signature)
     hold, now = hold_from_form(), clock.now()
     note = beside_from_form(hold, author_id, now)
 
@@ -138,16 +172,16 @@ def _start(workspace_id: int, contact_id: int, before_id: int | None) -> Started
         started = start(
             session,
             workspace_id=workspace_id,
-            contact_id=contact.id,
+            contact_id=contact_id,
             before_id=before_id,
-            account_id=account_id,
-            to=to,
+            account_id=place.account.id,
+            to=place.to,
             author_id=author_id,
             drafts=drafts,
             reply_key=request.form.get("reply_key", ""),
-            directory=directory,
+            directory=current_directory(),
             now=now,
-            accounts=accounts,
+            accounts=seen_accounts(),
             hold=hold,
         )
         note(session, started.messages)
