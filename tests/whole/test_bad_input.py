@@ -622,7 +622,7 @@ QUERIES = {
     ),
     INBOX: ("view", "only", "sort", "status", "channel", "post", "before", "pane", "write", "quote"),
     f"{INBOX}/messages": ("before",),
-    f"{INBOX}/canned": ("q",),
+    f"{INBOX}/canned": ("q", "account"),
     f"{SETTINGS}/canned": ("q",),
     f"{SETTINGS}/campaigns/new": ("from",),
     f"{SETTINGS}/campaigns/<int:rule_id>/people": ("show", "q", "before"),

@@ -115,10 +115,10 @@ def _chosen(workspace_id: int, contact_id: int) -> tuple[Place, str]:
     :raises NoWayOutError: if it names none.
     :raises AddressOfAnotherError: if another contact writes from there.
     """
-    account_id, to = _place()
+    accounts = seen_accounts()
     with opened_inbox(workspace_id) as inbox:
         contact = people.get(inbox.session, workspace_id, contact_id)
-        accounts = seen_accounts()
+        account_id, to = _place()
         place = place_for(inbox.session, inbox.directory, workspace_id, contact, account_id, to, accounts)
         signed = request.form.get("signature") == "1"
         signature = signature_there(inbox, contact, place) if signed else None
