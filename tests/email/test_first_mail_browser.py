@@ -69,6 +69,9 @@ def test_a_first_mail_is_written_like_a_reply(served: str, outside: Outside, chr
     old = connect(outside, workspace)
     conversation = arrive()
     new = connect(outside, workspace, address="desk@shop.example", name="Shop desk")
+    third = connect(outside, workspace, address="news@shop.example", name="Shop news")
+    signs = sa.update(EmailAccount).where(EmailAccount.account_id == third.id)
+    db.write(lambda session: session.execute(signs.values(signature="Yours, *{{account.name}}*")))
     gone = sa.update(ChannelAccount).where(ChannelAccount.id == old.id)
     db.write(lambda session: session.execute(gone.values(state=AccountState.DISCONNECTED)))
     troubles: list[str] = []
@@ -122,6 +125,11 @@ def test_a_first_mail_is_written_like_a_reply(served: str, outside: Outside, chr
     page.click("text=Write an e-mail")
     page.wait_for_selector("[data-form=onward] textarea")
     assert form.locator("input[name=subject]").input_value() == "A message from Shop desk"
+    signature = form.locator(".signed")
+    assert not signature.is_visible()
+    form.locator("[data-place]").select_option(f"{third.id}:mia@example.org")
+    assert signature.inner_text() == "Yours, Shop news"
+    assert form.get_attribute("data-account") == str(third.id)
     form.locator("textarea").fill("The **kiln** is free.")
     form.locator("textarea").press("End")
     look(page, "write-first")
@@ -131,10 +139,12 @@ def test_a_first_mail_is_written_like_a_reply(served: str, outside: Outside, chr
     recipients, mail = sent(outside)
     assert recipients == ["mia@example.org"]
     assert mail["Subject"] == "A message from Shop desk"
+    assert "news@shop.example" in mail["From"]
     assert "<strong>kiln</strong>" in words(mail, "html")
+    assert "Yours, <em>Shop news</em>" in words(mail, "html")
     with db.read() as session:
         accounts = list(session.scalars(sa.select(Conversation.account_id).order_by(Conversation.id)))
-    assert accounts == [old.id, new.id, new.id]
+    assert accounts == [old.id, new.id, third.id]
     assert troubles == []
     page.context.close()
 
@@ -228,7 +238,7 @@ def test_a_picture_stands_where_it_was_pasted(served: str, outside: Outside, chr
     plain, related = mail.iter_parts()
     assert plain.get_content_type() == "text/plain"
     html, *parts = related.iter_parts()
-    sources = re.findall('src="cid:([^"]+)"', html.get_content())
+    sources = re.findall('src="cid:([^"]+)" alt="[^"]+" width="320" height="180"', html.get_content())
     ids = {one["Content-ID"].strip("<>"): one for one in parts}
     colours = [Image.open(BytesIO(ids[one].get_content())).convert("RGB").getpixel((0, 0)) for one in sources]
     assert colours == [(0, 0, 255), (0, 128, 0)]

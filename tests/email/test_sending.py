@@ -314,6 +314,22 @@ def test_a_picture_stands_in_the_mail_where_its_place_is(outside: Outside) -> No
     assert all(id_.endswith(f".{KEY}@shop.example") for id_ in by_id), "each attempt is the same mail"
 
 
+@pytest.mark.parametrize(
+    ("size", "said"),
+    [
+        ((300, 200), 'width="300" height="200"'),
+        ((1200, 900), 'width="600" height="450"'),
+        ((9000, 1), 'width="600" height="1"'),
+        ((None, None), ""),
+    ],
+)
+def test_a_picture_is_no_wider_than_a_mail(size: tuple[int | None, int | None], said: str) -> None:
+    found = composing.html("![mug.png]", "", {"mug.png": composing.picture("1@shop.example", *size)})
+    (tag,) = re.findall("<img [^>]*>", found)
+    assert said in tag
+    assert ("width=" in tag) == bool(said)
+
+
 @pytest.mark.usefixtures("desk")
 def test_pictures_alone_in_a_text_need_no_attachments(outside: Outside) -> None:
     account = connect(outside)

@@ -732,7 +732,12 @@ def test_a_preview_is_a_frame_in_which_nothing_runs(their: FromTheirPage) -> Non
         assert "<script" not in shown.text
         assert 'href="javascript' not in shown.text
         assert ("<strong>Ana</strong>" in shown.text) == (path != reply)
+        if path != reply:
+            nowhere = desk.browser.post(path, data={**data, "place": "1:eve@example.org", "text": text})
+            assert (nowhere.status_code, "cannot be written to first there" in nowhere.text) == (409, True)
+            assert nowhere.headers["X-Frame-Options"] == "SAMEORIGIN"
         missing = desk.browser.post(path, data={**data, "text": "![<b>.png]"})
+        assert missing.status_code == 422
         assert "The text shows “&lt;b&gt;.png”" in missing.text
     assert toys.everything(OutboxEntry) == []
 

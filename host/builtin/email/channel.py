@@ -145,7 +145,9 @@ class EmailAdapter(ChannelAdapter):
         return Signature(found.used, page)
 
     def laid_out(self, account: AccountRef, part: OutgoingPart) -> str:
-        places = {one.name: str(at) for at, one in enumerate(part.files)}
+        places = {
+            one.name: composing.picture(str(at), one.width, one.height) for at, one in enumerate(part.files)
+        }
         return composing.html(part.text, str(part.content.get("signature") or ""), places)
 
     def search(self, request: SearchRequest) -> SearchResult:
@@ -169,7 +171,8 @@ def _others(given: object, recipient: str) -> list[str]:
 
 def _file(file: OutgoingFile) -> composing.File:
     with file.open() as stream:
-        return composing.File(file.name, file.content_type, stream.read(MOST_BYTES + 1))
+        content = stream.read(MOST_BYTES + 1)
+    return composing.File(file.name, file.content_type, content, file.width, file.height)
 
 
 def _missed(refused: Sequence[smtp.Refused]) -> ProviderProblem | None:

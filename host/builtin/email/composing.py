@@ -26,6 +26,8 @@ from host.sdk.formatting import PICTURE_TYPES, Picture, pictures, to_html, witho
 from .addresses import domain_of
 
 MAX_REFERENCES = 20
+WIDEST = 600
+"""Most pixels a picture is wide in a mail."""
 OURS = "X-Lobby-Message"
 """The header that tells our own mail when it comes back, should a server on its way change its Message-ID."""
 
@@ -58,6 +60,8 @@ class File:
     name: str
     content_type: str
     content: bytes
+    width: int | None = None
+    height: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,17 +134,18 @@ def _body(reply: Reply) -> Message:
     text, signature = _written(reply.text), _written(reply.signature).strip()
     shown = {name: file for name in pictures(text) if (file := _named(name, reply.files)) is not None}
     ids = {name: f"picture{at}.{reply.message_id}" for at, name in enumerate(shown, 1)}
+    places = {name: picture(ids[name], file.width, file.height) for name, file in shown.items()}
     words = MIMEMultipart("alternative")
     below = f"\n\n-- \n{signature}" if signature else ""
     words.attach(_text(f"{without_pictures(text) if shown else text}{below}", "plain"))
-    laid_out = _text(html(text, signature, ids), "html")
+    laid_out = _text(html(text, signature, places), "html")
     if shown:
         related = MIMEMultipart("related", type="text/html")
         related.attach(laid_out)
         for name, file in shown.items():
-            picture = _attached(file, "inline")
-            picture["Content-ID"] = f"<{ids[name]}>"
-            related.attach(picture)
+            part = _attached(file, "inline")
+            part["Content-ID"] = f"<{ids[name]}>"
+            related.attach(part)
         words.attach(related)
     else:
         words.attach(laid_out)
@@ -160,13 +165,23 @@ def _named(name: str, files: Sequence[File]) -> File | None:
     return next((one for one in files if one.name == name and one.content_type in PICTURE_TYPES), None)
 
 
-def html(text: str, signature: str, ids: Mapping[str, str]) -> str:
+def picture(content_id: str, width: int | None, height: int | None) -> Picture:
+    """Return the picture that a mail shows for a file: as large as it is, and at most :data:`WIDEST`.
+
+    Outlook heeds no ``max-width``, so the size is said as well.
+    """
+    if not width or not height:
+        return Picture(f"cid:{content_id}")
+    shown = min(width, WIDEST)
+    return Picture(f"cid:{content_id}", shown, max(1, round(height * shown / width)))
+
+
+def html(text: str, signature: str, shown: Mapping[str, Picture]) -> str:
     """Return the HTML of a mail.
 
-    :param ids: the content ids of the pictures that have a place in *text*, by their names.
+    :param shown: the pictures that may have a place in *text*, by their names.
     """
     text, signature = _written(text), _written(signature).strip()
-    shown = {name: Picture(f"cid:{id_}") for name, id_ in ids.items()}
     below = (
         f'<div style="margin:1.5em 0 0 0;color:#57606a;font-size:13px">{to_html(signature, _STYLES)}</div>'
         if signature

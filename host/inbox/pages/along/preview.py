@@ -48,7 +48,7 @@ def page_of(
     try:
         check_pictures(text, [(one.name, one.content_type) for one in files])
     except LobbyError as error:
-        return framed(f"<p><b>{escape(str(_(error.sentence)))}</b> {escape(str(error.next_step))}</p>")
+        return refused_page(error)
 
     def inline(content_id: str) -> str | None:
         if not (content_id.isascii() and content_id.isdigit() and int(content_id) < len(files)):
@@ -57,6 +57,12 @@ def page_of(
 
     html = _laid_out(account, adapter, text, signature, files)
     return framed(formatted.clean(html, inline=inline, remote=None, earlier="").html)
+
+
+def refused_page(error: LobbyError) -> ResponseReturnValue:
+    """Return for the frame why the message of the form would not go out."""
+    said = escape(str(_(error.sentence)))
+    return framed(f"<p><b>{said}</b> {escape(str(error.next_step))}</p>"), error.status
 
 
 def _files(workspace_id: int, ids: Sequence[str]) -> list[uploads.Upload]:
@@ -91,4 +97,6 @@ def _outgoing(file: uploads.Upload) -> OutgoingFile:
         size=file.size,
         url=None,
         open=lambda: storage.open_stored(file.storage_key),
+        width=file.width,
+        height=file.height,
     )

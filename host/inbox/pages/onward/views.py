@@ -29,7 +29,7 @@ from host.inbox.pages.action_views import (
     refused,
     state_from_form,
 )
-from host.inbox.pages.along.preview import page_of
+from host.inbox.pages.along.preview import page_of, refused_page
 from host.inbox.pages.composer import ComposerState, drafts_from_request, first_mail_values
 from host.inbox.pages.contacts.page_views import CONTACT
 from host.inbox.pages.contacts.shown import name_of
@@ -105,7 +105,10 @@ def preview_first(workspace_id: int, contact_id: int) -> ResponseReturnValue:
 
 
 def _preview(workspace_id: int, contact_id: int) -> ResponseReturnValue:
-    place, signature = _chosen(workspace_id, contact_id)
+    try:
+        place, signature = _chosen(workspace_id, contact_id)
+    except (NoWayOutError, AddressOfAnotherError) as error:
+        return refused_page(error)
     return page_of(workspace_id, place.account, place.adapter, signature)
 
 
