@@ -29,7 +29,7 @@ from tests.live.served import until
 
 __all__ = ["served"]
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 
 def sign_in(chromium: Any, served: str, troubles: list[str]) -> Any:
@@ -129,6 +129,7 @@ def test_a_first_mail_is_written_like_a_reply(served: str, outside: Outside, chr
     assert not signature.is_visible()
     form.locator("[data-place]").select_option(f"{third.id}:mia@example.org")
     assert signature.inner_text() == "Yours, Shop news"
+    assert form.locator("input[name=subject]").input_value() == "A message from Shop news"
     assert form.get_attribute("data-account") == str(third.id)
     form.locator("textarea").fill("The **kiln** is free.")
     form.locator("textarea").press("End")
@@ -138,7 +139,7 @@ def test_a_first_mail_is_written_like_a_reply(served: str, outside: Outside, chr
     page.wait_for_selector(".msg-out [data-sent]", timeout=60_000)
     recipients, mail = sent(outside)
     assert recipients == ["mia@example.org"]
-    assert mail["Subject"] == "A message from Shop desk"
+    assert mail["Subject"] == "A message from Shop news"
     assert "news@shop.example" in mail["From"]
     assert "<strong>kiln</strong>" in words(mail, "html")
     assert "Yours, <em>Shop news</em>" in words(mail, "html")

@@ -45,10 +45,18 @@ export class AlongFields {
   }
 }
 
-/** Let *form* follow the account that is chosen in *select*: files are checked for it, and its signature is shown. */
+/** Let *form* follow the account that is chosen in *select*: its files, signature and proposed subject are that account's. */
 export function places(select, form) {
   const draw = () => {
     [form.dataset.account] = select.value.split(":");
+    const { subject } = form.elements;
+    const proposed = select.selectedOptions[0].dataset.subject;
+    if (subject && proposed) {
+      const own = subject.value !== subject.defaultValue;
+      const { value } = subject;
+      subject.defaultValue = proposed; // which a field that nobody wrote in shows
+      subject.value = own ? value : proposed;
+    }
     for (const one of form.querySelectorAll("[data-signature-of]")) {
       one.hidden = one.dataset.signatureOf !== form.dataset.account;
       const box = one.querySelector("input");

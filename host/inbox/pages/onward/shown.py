@@ -27,12 +27,16 @@ MOST_BEFORE = 20
 
 @dataclass(frozen=True, slots=True)
 class Offered:
-    """One address that can be written to, as the form of a first mail offers it."""
+    """One address that can be written to, as the form of a first mail offers it.
+
+    :param subject: what is proposed there; None: the channel has none.
+    """
 
     key: str
     to: str
     account: str
     account_id: int
+    subject: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,12 +93,18 @@ def first_mail(inbox: InboxContext, contact: Contact, row: Row | None = None) ->
     before = None if row is None else inbox.session.get_one(Conversation, row.id)
     found = {one.account.id: signature_there(inbox, contact, one) for one in free}
     return Onward(
-        offered=[Offered(one.key, one.to, one.account.name, one.account.id) for one in free],
-        subject=proposed_subject(first, before) if first.adapter.capabilities.has_subject else None,
+        offered=[
+            Offered(one.key, one.to, one.account.name, one.account.id, _subject(one, before)) for one in free
+        ],
+        subject=_subject(first, before),
         copies=first.adapter.capabilities.copies is not None,
         signatures={id_: one for id_, one in found.items() if one is not None},
         account=first.account,
     )
+
+
+def _subject(place: Place, before: Conversation | None) -> str | None:
+    return proposed_subject(place, before) if place.adapter.capabilities.has_subject else None
 
 
 def signature_there(inbox: InboxContext, contact: Contact, place: Place) -> Signature | None:
