@@ -138,6 +138,8 @@ def _file(attachment: Attachment) -> OutgoingFile:
         size=attachment.size or 0,
         url=links.public_url(attachment),
         open=lambda: storage.open_stored(key),
+        width=attachment.width,
+        height=attachment.height,
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -18,6 +18,7 @@ from host.media import limits, links
 from host.models.inbox import Conversation, Direction, Message
 from host.models.media import Upload
 from host.sdk.capabilities import MEDIA_KINDS, Capabilities
+from host.sdk.formatting import PICTURE_TYPES, pictures
 from host.sdk.messages import MessageKind
 from host.sdk.text import byte_length, split, truncate
 
@@ -106,7 +107,7 @@ def plan(
     :raises FileRefusedError: for a file the channel does not take, or that is not there.
     :raises NotSendableError: for every other limit; see :func:`host.inbox.sendable.check_content`, and
         ``too_many_files``, ``text_with_kind``, ``quick_replies_need_text``, ``quote_not_supported``,
-        ``quote_unknown``.
+        ``quote_unknown``, and those of :func:`check_pictures`.
     """
     found = _files(session, conversation.workspace_id, drafts)
     planned: list[Planned] = []
@@ -246,6 +247,9 @@ def _plan_one(
         below = content if draft.kind is MessageKind.TEXT else {}
         written = _texts(text, below, capabilities, overflow)
         together = capabilities.text_with_files and bool(draft.uploads)
+        if capabilities.formatting and capabilities.text_with_files:
+            files = [found[one] for one in draft.uploads if one in found]
+            check_pictures(text, [(one.name, one.content_type) for one in files])
         planned = (
             [replace(written[0], uploads=draft.uploads), *written[1:]] if together else [*planned, *written]
         )
@@ -261,6 +265,39 @@ def _plan_one(
         at = next((i for i, one in enumerate(planned) if one.kind is MessageKind.TEXT), 0)
         planned[at] = replace(planned[at], reply_to=quoted)
     return [replace(one, content={**one.content, **along.content}) for one in planned]
+
+
+def check_pictures(text: str, files: Collection[tuple[str, str]]) -> None:
+    """Refuse a text that has a place for a picture which is not among the files of its message.
+
+    :param files: name and content type of each.
+    :raises NotSendableError: codes ``picture_missing``, ``picture_twice``, ``picture_not_shown``.
+    """
+    for name in pictures(text):
+        there = [content_type for called, content_type in files if called == name]
+        if not there:
+            raise NotSendableError(
+                "picture_missing",
+                _l(
+                    "The text shows “%(name)s”, and no such file is attached, so nothing was sent.", name=name
+                ),
+                next_step=_l("Attach it, or take ![%(name)s] out of the text.", name=name),
+                field="text",
+            )
+        if len(there) > 1:
+            raise NotSendableError(
+                "picture_twice",
+                _l("Two files are called “%(name)s”, and the text shows one of them.", name=name),
+                next_step=_l("Remove one, or give it another name."),
+                field="text",
+            )
+        if there[0] not in PICTURE_TYPES:
+            raise NotSendableError(
+                "picture_not_shown",
+                _l("“%(name)s” is no picture that can stand in a text.", name=name),
+                next_step=_l("Take ![%(name)s] out of the text: the file goes along below it.", name=name),
+                field="text",
+            )
 
 
 def _texts(

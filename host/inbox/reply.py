@@ -205,7 +205,7 @@ def queue_parts(
     check_key(reply_key)
     if overflow not in {"split", "truncate", "reject"}:
         raise ReplyKeyError()
-    undone_until = _undone_until(session, workspace_id, now) if hold.undo is not None else None
+    undone_until = until_when_undone(session, workspace_id, hold, now)
     held = held or _lock(session, workspace_id, conversation_id, undone_until)
     recipient, conversation = held.recipient, held.conversation
     if adapter is None:
@@ -336,8 +336,10 @@ def _assign(session: Session, conversation: Conversation, author_id: int, now: d
         )
 
 
-def _undone_until(session: Session, workspace_id: int, now: datetime) -> datetime | None:
+def until_when_undone(session: Session, workspace_id: int, hold: Hold, now: datetime) -> datetime | None:
     """Return until when a reply of *now* can be undone, as its workspace says; None: it goes out at once."""
+    if hold.undo is None:
+        return None
     seconds = session.get_one(Workspace, workspace_id).undo_seconds
     return now + timedelta(seconds=seconds) if seconds > 0 else None
 

@@ -394,6 +394,15 @@ class ChannelAdapter(TellsHistory, ABC):
         """
         return None
 
+    def laid_out(self, account: AccountRef, part: OutgoingPart) -> str | None:
+        """Return *part* as HTML as it would go out, for who looks at it before; None: as the thread shows it.
+
+        Asked where :attr:`Capabilities.formatting` says that texts are formatted, and outside any transaction
+        that writes. A picture of ``part.files`` is named by its place among them: ``cid:0`` is the first.
+        The host cleans the HTML like that of a stranger. Nothing is sent, and no file is opened.
+        """
+        return None
+
     def private_policy(self, context: PrivateContext) -> ReplyPolicy:
         """Tell whether a message may be answered privately, until when, and if not, why.
 

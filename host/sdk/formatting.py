@@ -1,6 +1,7 @@
 """Render light Markdown: bold, italic, lists, links, quotes, as people write it in the composer.
 
 ``**bold**``, ``*italic*``, ``- item``, ``1. item``, ``[words](https://…)``, ``> quote``, and bare addresses.
+``![mug.png]`` is the place of a picture: that of the message's files with this name.
 A line break stays one. Everything else stays as it was written: underscores, headings and code are no marks
 here, because what people write in a mail is full of them.
 """
@@ -9,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from functools import cache
 from urllib.parse import urlsplit
 
@@ -24,9 +26,16 @@ MOST_LINKS = 50
 
 TAGS = frozenset({"p", "br", "strong", "em", "ul", "ol", "li", "a", "blockquote"})
 
-_RULES = ("emphasis", "list", "link", "blockquote", "newline", "balance_pairs", "fragments_join", "address")
+PICTURE_TYPES = frozenset({"image/gif", "image/jpeg", "image/png", "image/webp"})
+"""The types of pictures that can stand in a text: those that every mail program shows."""
+
+_RULES = (
+    *("picture", "emphasis", "list", "link", "blockquote"),
+    *("newline", "balance_pairs", "fragments_join", "address"),
+)
 _ADDRESS = re.compile(r"(?:https?://|www\.)[^\s<>\"\u201c\u201d\u00ab\u00bb]{2,2000}", re.IGNORECASE)
 _LINK = re.compile(r"\[([^\[\]\n]{1,500})\]\(https?://[^\s()]{0,2000}\)")
+_PICTURE = re.compile(r"!\[([^\[\]\n]{1,200}\.(?:gif|jpe?g|png|webp))\](?!\()", re.IGNORECASE)
 _AROUND = re.compile(r"(?<![\w*])(\*{1,3})(?![\s*])([^*\n]{1,500})(?<!\s)\1(?![\w*])")
 _TRAILING = ".,:;!?'\u2019\u2026"
 _PAIRS = {")": "(", "]": "[", "}": "{"}
@@ -82,40 +91,94 @@ def _trimmed(address: str) -> str:
     return address
 
 
-def to_html(text: str, styles: Mapping[str, str] | None = None) -> str:
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A picture in a text.
+
+    :param src: its address, of ours or ``cid:`` and its name in a mail.
+    :param width: and *height*: as it is shown, in pixels; None where that is unknown.
+    """
+
+    src: str
+    width: int | None = None
+    height: int | None = None
+
+
+def pictures(text: str) -> list[str]:
+    """Return the names of the pictures that *text* has places for, in order, each once."""
+    return list(dict.fromkeys(match[1] for match in _PICTURE.finditer(text)))
+
+
+def without_pictures(text: str) -> str:
+    """Return *text* as those read it who see no pictures: ``[mug.png]`` stands in the place of one."""
+    return _PICTURE.sub(r"[\1]", text)
+
+
+def to_html(
+    text: str,
+    styles: Mapping[str, str] | None = None,
+    pictures: Mapping[str, Picture] | None = None,
+) -> str:
     """Return *text* as HTML that holds nothing but :data:`TAGS`, and links to http and https addresses.
 
     :param styles: the ``style`` of each tag, for where there is no style sheet, as in a mail.
+    :param pictures: those it has places for, by their names: each is an ``img``. Other places stay as they
+        were written.
     """
-    given = styles or {}
+    given, shown = styles or {}, pictures or {}
+    sources = {one.src for one in shown.values()}
+    attributes = {**{tag: {"style"} for tag in given}, "a": {"href", "style"}, "ol": {"start", "style"}}
+    if shown:
+        attributes["img"] = {"src", "alt", "width", "height", "style"}
 
     def attribute(tag: str, name: str, value: str) -> str | None:
+        if name == "src":
+            return value if value in sources else None
         return value if name != "style" or value == given.get(tag) else None
 
     return nh3.clean(
-        _markdown().render(text, {"styles": given}),
-        tags=set(TAGS),
-        attributes={**{tag: {"style"} for tag in given}, "a": {"href", "style"}, "ol": {"start", "style"}},
+        _markdown().render(text, {"styles": given, "pictures": shown}),
+        tags=TAGS | {"img"} if shown else set(TAGS),
+        attributes=attributes,
         attribute_filter=attribute,
-        url_schemes={"http", "https"},
+        url_schemes={"http", "https", "cid"} if shown else {"http", "https"},
         link_rel="noopener noreferrer nofollow",
     )
 
 
 def plain(text: str) -> str:
     """Return *text* without its marks around words and its addresses of links, for where it is cut short."""
-    return _AROUND.sub(r"\2", _AROUND.sub(r"\2", _LINK.sub(r"\1", text)))
+    return _AROUND.sub(r"\2", _AROUND.sub(r"\2", _LINK.sub(r"\1", without_pictures(text))))
 
 
 @cache
 def _markdown() -> MarkdownIt:
     found = MarkdownIt("zero", {"html": False, "breaks": True})
     found.inline.ruler.at("emphasis", _stars)
+    found.inline.ruler.before("emphasis", "picture", _place)
     found.core.ruler.push("address", _linked)
     found.core.ruler.push("style", _styled)
     found.enable([*_RULES, "style"])
     found.validateLink = lambda url: safe(url) is not None  # type: ignore[method-assign]
     return found
+
+
+def _place(state: StateInline, silent: bool) -> bool:
+    """Put a picture in its place."""
+    match = _PICTURE.match(state.src, state.pos) if state.src[state.pos] == "!" else None
+    found: Picture | None = state.env.get("pictures", {}).get(match[1]) if match else None
+    if match is None or found is None:
+        return False
+    if not silent:
+        sizes = {"width": found.width, "height": found.height}
+        token = state.push("picture", "img", 0)
+        token.attrs = {
+            "src": found.src,
+            "alt": match[1],
+            **{name: value for name, value in sizes.items() if value is not None},
+        }
+    state.pos = match.end()
+    return True
 
 
 def _stars(state: StateInline, silent: bool) -> bool:

@@ -352,6 +352,7 @@ class OutgoingFile:
     :param url: an address at the desk where the provider can fetch the file for some time, without a login;
         None where the provider cannot reach the desk: then upload the bytes.
     :param open: opens the bytes for reading.
+    :param width: and *height*: of a picture, in pixels, where they are known.
     """
 
     kind: MessageKind
@@ -360,6 +361,8 @@ class OutgoingFile:
     size: int
     url: str | None
     open: Callable[[], BinaryIO] = field(repr=False, compare=False)
+    width: int | None = None
+    height: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import email
 import email.policy
+import re
 import smtplib
 import socket
 import threading
 from collections.abc import Callable
 from dataclasses import replace
 from email.header import decode_header, make_header
-from email.message import Message
+from email.message import EmailMessage, Message
+from email.policy import default
 from io import BytesIO
 from typing import Any
 
@@ -260,6 +262,92 @@ def test_a_text_and_its_files_are_one_mail(outside: Outside) -> None:
     plain = mail.get_body(("plain",))
     assert plain is not None
     assert plain.get_content() == "Here it is."
+
+
+def shown_mail(outside: Outside) -> EmailMessage:
+    mail = email.message_from_bytes(outside.mails[-1][2], policy=default)
+    assert isinstance(mail, EmailMessage)
+    return mail
+
+
+@pytest.mark.usefixtures("desk")
+def test_a_picture_stands_in_the_mail_where_its_place_is(outside: Outside) -> None:
+    """Parsed by the standard library, as mail programs do: HTML that names its pictures by ``cid:``."""
+    account = connect(outside)
+    text = "Here it is:\n\n![Müg, blue.png]\n\nand **small**: ![s.JPG] ![Müg, blue.png]"
+    files = (
+        file("prices.csv", "text/plain", b"a,b"),
+        file("s.JPG", "image/jpeg", b"small"),
+        file("Müg, blue.png", "image/png", b"blue"),
+        file("other.png", "image/png", b"other"),
+    )
+    found = send(account, part=OutgoingPart(MessageKind.TEXT, text, files=files))
+    assert isinstance(found, Sent)
+    mail = shown_mail(outside)
+    assert mail.get_content_type() == "multipart/mixed"
+    words, *attached = mail.iter_parts()
+    assert [(one.get_filename(), one.get_content_disposition()) for one in attached] == [
+        ("prices.csv", "attachment"),
+        ("other.png", "attachment"),
+    ]
+    assert words.get_content_type() == "multipart/alternative"
+    plain, related = words.iter_parts()
+    assert (
+        plain.get_content()
+        .replace("\r\n", "\n")
+        .startswith("Here it is:\n\n[Müg, blue.png]\n\nand **small**: [s.JPG] [Müg, blue.png]")
+    )
+    assert (related.get_content_type(), related.get_param("type")) == ("multipart/related", "text/html")
+    shown, *pictures = related.iter_parts()
+    sources = re.findall(r'<img src="cid:([^"]+)" alt="([^"]+)"', shown.get_content())
+    by_id = {one["Content-ID"].strip("<>"): one for one in pictures}
+    assert [(by_id[id_].get_content(), name) for id_, name in sources] == [
+        (b"blue", "Müg, blue.png"),
+        (b"small", "s.JPG"),
+        (b"blue", "Müg, blue.png"),
+    ]
+    assert {(one.get_filename(), one.get_content_disposition()) for one in pictures} == {
+        ("Müg, blue.png", "inline"),
+        ("s.JPG", "inline"),
+    }
+    assert len(by_id) == 2
+    assert all(id_.endswith(f".{KEY}@shop.example") for id_ in by_id), "each attempt is the same mail"
+
+
+@pytest.mark.parametrize(
+    ("size", "said"),
+    [
+        ((300, 200), 'width="300" height="200"'),
+        ((1200, 900), 'width="600" height="450"'),
+        ((9000, 1), 'width="600" height="1"'),
+        ((None, None), ""),
+    ],
+)
+def test_a_picture_is_no_wider_than_a_mail(size: tuple[int | None, int | None], said: str) -> None:
+    found = composing.html("![mug.png]", "", {"mug.png": composing.picture("1@shop.example", *size)})
+    (tag,) = re.findall("<img [^>]*>", found)
+    assert said in tag
+    assert ("width=" in tag) == bool(said)
+
+
+@pytest.mark.usefixtures("desk")
+def test_pictures_alone_in_a_text_need_no_attachments(outside: Outside) -> None:
+    account = connect(outside)
+    files = (file("mug.png", "image/png", b"blue"),)
+    send(account, part=OutgoingPart(MessageKind.TEXT, "![mug.png]", files=files))
+    mail = shown_mail(outside)
+    assert mail.get_content_type() == "multipart/alternative"
+    assert list(mail.iter_attachments()) == []
+
+
+@pytest.mark.usefixtures("desk")
+def test_what_is_no_picture_goes_along_below(outside: Outside) -> None:
+    account = connect(outside)
+    files = (file("mug.png", "application/pdf", b"%PDF"),)
+    send(account, part=OutgoingPart(MessageKind.TEXT, "See ![mug.png] Wow![1]", files=files))
+    assert "See ![mug.png] Wow![1]" in body(outside)
+    assert "<img" not in html(outside)
+    assert [one.get_filename() for one in shown_mail(outside).iter_attachments()] == ["mug.png"]
 
 
 @pytest.mark.usefixtures("desk")

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from host.sdk.formatting import TAGS, plain, to_html
+from host.sdk.formatting import TAGS, Picture, pictures, plain, to_html
 
 
 @pytest.mark.parametrize(
@@ -35,6 +35,36 @@ def test_what_a_text_becomes(text: str, html: str | None) -> None:
     found = to_html(text)
     assert "<img" not in found
     assert html is None or found == html
+
+
+MUG = Picture("/mug?a=1&b=2", 300, 200)
+
+
+@pytest.mark.parametrize(
+    ("text", "html", "names", "words"),
+    [
+        (
+            "a ![mug.png] b",
+            '<p>a <img src="/mug?a=1&amp;b=2" alt="mug.png" width="300" height="200"> b</p>\n',
+            ["mug.png"],
+            "a [mug.png] b",
+        ),
+        ("![MUG.PNG]", "<p>![MUG.PNG]</p>\n", ["MUG.PNG"], "[MUG.PNG]"),
+        ("wow![1] ![a.pdf] ![]", "<p>wow![1] ![a.pdf] ![]</p>\n", [], "wow![1] ![a.pdf] ![]"),
+        ("![mug.png](/x)", "<p>![mug.png](/x)</p>\n", [], "![mug.png](/x)"),
+        ("![mug.png", "<p>![mug.png</p>\n", [], "![mug.png"),
+    ],
+)
+def test_a_picture_has_a_place_by_its_name(text: str, html: str, names: list[str], words: str) -> None:
+    assert to_html(text, pictures={"mug.png": MUG}) == html
+    assert (pictures(text), plain(text)) == (names, words)
+
+
+def test_no_address_but_that_of_a_picture_given_is_in_a_text() -> None:
+    found = to_html("![mug.png] <img src=/other>", pictures={"mug.png": Picture("cid:1@x.example")})
+    assert re.findall(r"<img[^>]*>", found) == ['<img src="cid:1@x.example" alt="mug.png">']
+    found = to_html("![mug.png]", pictures={"mug.png": Picture('javascript:"<b>')})
+    assert "javascript" not in found
 
 
 def test_links_lead_where_they_say() -> None:

@@ -6,6 +6,8 @@ import html
 import json
 import threading
 from collections.abc import Callable
+from datetime import timedelta
+from io import BytesIO
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -14,7 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from host.channels.directory import Directory
-from host.core import clock, db
+from host.core import clock, db, storage
 from host.inbox import conversation_actions, erasure, labels
 from host.inbox.contacts import merging
 from host.inbox.drafts import Draft
@@ -27,17 +29,31 @@ from host.inbox.errors import (
 )
 from host.inbox.onward.places import after, before
 from host.inbox.onward.starting import Started, start
-from host.inbox.reply import Voice
+from host.inbox.reply import Hold, Voice, queue_reply
+from host.inbox.unsent import holding
+from host.media import uploads
 from host.models.channels import AccountState, ChannelAccount
-from host.models.inbox import Contact, Conversation, ConversationLink
+from host.models.inbox import Attachment, Contact, Conversation, ConversationLink, Message
 from host.models.labels import LabelTone
 from host.models.queue import OutboxEntry
 from host.models.record import DomainEvent
+from host.sdk.capabilities import MEDIA_KINDS
 from host.sdk.channel import OPEN_ALWAYS as OPEN
-from host.sdk.channel import AccountRef, Capabilities, ReplyContext, ReplyPolicy
+from host.sdk.channel import (
+    AccountRef,
+    Capabilities,
+    CopyLimits,
+    MediaLimits,
+    ReplyContext,
+    ReplyPolicy,
+    Signature,
+)
+from host.sdk.formatting import Picture, to_html
+from host.sdk.messages import MessageKind, OutgoingPart
 from tests.inbox import desks, toys
 from tests.inbox.desks import Desk
 from tests.inbox.scenes import Scene
+from tests.media import samples
 
 JSON = {"Accept": "application/json"}
 KEY = "a-key-of-the-page"
@@ -161,6 +177,50 @@ def test_the_record_says_what_it_goes_on_from(ways: Ways) -> None:
         told = session.scalars(kinds).all()[-1]
     assert (told.conversation_id, told.actor_id) == (started.conversation_id, ways.mia)
     assert json.loads(told.data or "") == {"before": ways.old}
+
+
+def test_undone_the_customer_waits_in_the_new_conversation(any_ways: Ways) -> None:
+    """Nothing is sent, nobody is forgotten, and what was written goes on there."""
+    since = conversation(any_ways.old).waiting_since
+    assert since is not None
+    started = any_ways.start(hold=Hold(undo={"draft": {"text": "Hello again"}}))
+    new = started.conversation_id
+    assert conversation(new).waiting_since is None
+    with db.read() as session:
+        entry = session.scalars(sa.select(OutboxEntry)).one()
+    assert entry.not_before is not None
+    back = db.write(
+        holding.undo,
+        workspace_id=any_ways.workspace,
+        conversation_id=new,
+        message_id=started.messages[0].id,
+        user_id=any_ways.mia,
+        now=clock.now(),
+    )
+    assert back.draft["text"] == "Hello again"
+    assert toys.everything(OutboxEntry) == []
+    assert (conversation(new).waiting_since, conversation(new).status) == (since, "open")
+    assert conversation(any_ways.old).status == "closed"
+    again = db.write(
+        queue_reply,
+        workspace_id=any_ways.workspace,
+        conversation_id=new,
+        author_id=any_ways.mia,
+        text="Better so",
+        reply_key="the-next-of-them",
+        adapter=TWO_SIDED,
+        now=clock.now(),
+    )
+    assert len(again) == 1
+    assert conversation(new).waiting_since is None
+
+
+def test_for_later_the_customer_waits_until_it_has_left(ways: Ways) -> None:
+    since = conversation(ways.old).waiting_since
+    started = ways.start(hold=Hold(clock.now() + timedelta(hours=2), undo={}))
+    new = conversation(started.conversation_id)
+    assert new.waiting_since == since
+    assert new.scheduled_at is not None
 
 
 def test_the_same_form_twice_is_one_message(any_ways: Ways) -> None:
@@ -428,6 +488,94 @@ def test_the_second_is_told(opened: Opened) -> None:
     assert error["code"] == "goes_on_already"
 
 
+class Mailing(TwoSided):
+    """One whose other account has all that mail has."""
+
+    capabilities: ClassVar[Capabilities] = Capabilities(
+        sends=MEDIA_KINDS | {MessageKind.TEXT},
+        can_start=True,
+        has_subject=True,
+        media=dict.fromkeys(MEDIA_KINDS, MediaLimits(frozenset(), 1024 * 1024)),
+        text_with_files=True,
+        formatting=True,
+        signatures=True,
+        copies=CopyLimits(most=2, clean=lambda one: one if "@" in one else None),
+    )
+
+    def laid_out(self, account: AccountRef, part: OutgoingPart) -> str:
+        pictures = {one.name: Picture(f"cid:{at}") for at, one in enumerate(part.files)}
+        return to_html(part.text, pictures=pictures) + to_html(part.content.get("signature", ""))
+
+    def signature(self, account: AccountRef, user_id: int) -> Signature | None:
+        return Signature(f"{account.name}: **{{{{contact.first_name}}}}**", "/signature")
+
+
+@pytest.fixture
+def mailing(database: db.Database, data: Path) -> Opened:
+    storage.use(storage.FolderStore(data / "attachments"))
+    return Opened(desks.open_desk(data, Mailing()))
+
+
+def test_a_first_mail_has_what_a_reply_has(mailing: Opened) -> None:
+    shown = mailing.page(mailing.old)
+    form = shown.split('data-form="onward"')[1].split("</form>")[0]
+    for part in ("data-marks", 'name="cc"', 'name="bcc"', "data-tray", 'data-tool="canned"', "send-menu"):
+        assert part in form
+    assert "<strong>Ana</strong>" in form
+    answer = mailing.send(
+        JSON,
+        undo="1",
+        draft='{"along": {}}',
+        signature="1",
+        cc="ben@example.org",
+        bcc="eve@example.org",
+        file=(BytesIO(b"a,b\n1,2\n"), "prices.csv"),
+    )
+    assert answer.status_code == 200
+    new = mailing.scene.conversation("ana@example.org")
+    (message,) = [one for one in toys.thread(new) if one.text]
+    assert message.content == {
+        "subject": "Your mug",
+        "signature": "Shop mail: **Ana**",
+        "cc": ["ben@example.org"],
+        "bcc": ["eve@example.org"],
+    }
+    assert [(one.message_id, one.name) for one in toys.everything(Attachment)] == [(message.id, "prices.csv")]
+    entry = toys.only(OutboxEntry)
+    assert entry.not_before is not None
+    assert (entry.undo or {})["draft"]["composer"] == '{"along": {}}'
+    address = mailing.desk.path(f"/{new}/messages/{message.id}/undo")
+    back = mailing.desk.browser.post(address, data={"csrf_token": mailing.desk.browser.csrf()}, headers=JSON)
+    assert back.get_json()["draft"]["text"] == "It is back."
+    assert not [one for one in toys.everything(Message) if one.text == "It is back."]
+
+
+@pytest.mark.parametrize(
+    ("field", "code"),
+    [
+        ({"cc": "nobody"}, "copy_address"),
+        ({"cc": "a@b, c@d, e@f"}, "too_many_copies"),
+        ({"upload": "gone"}, "upload_gone"),
+        ({"text": "Dear {{ask: name}}"}, "unfilled"),
+        ({"text": " "}, "empty"),
+        ({"text": "See ![mug.png]"}, "picture_missing"),
+    ],
+)
+def test_what_a_reply_is_refused_for_a_first_mail_is(
+    mailing: Opened, field: dict[str, str], code: str
+) -> None:
+    answer = mailing.send(JSON, **field)
+    assert (answer.json["error"]["code"], answer.status_code < 500) == (code, True)
+    assert len(toys.everything(Conversation)) == 1
+
+
+def test_canned_replies_are_filled_for_the_account_a_first_mail_leaves_from(mailing: Opened) -> None:
+    offered = mailing.page(mailing.old, f"/canned?account={mailing.mail.id}")
+    assert json.loads(offered)["limit"] is None
+    path = mailing.desk.path(f"/{mailing.old}/canned?account=999")
+    assert mailing.desk.browser.get(path).status_code == 404
+
+
 def test_where_the_window_is_open_it_is_not_offered(opened: Opened) -> None:
     opened.scene.said("ana", "Ana Q.", "Hello?", opened.scene.ago(minutes=3))
     assert "Write by e-mail instead" not in opened.page(opened.old)
@@ -455,3 +603,159 @@ def test_who_does_not_see_the_account_is_offered_nothing(opened: Opened) -> None
     db.write(limit)
     assert "Write by e-mail instead" not in opened.page(opened.old)
     assert opened.send(JSON).json["error"]["code"] == "cannot_write_first"
+
+
+def test_a_picture_of_a_text_is_shown_there_and_not_below(mailing: Opened) -> None:
+    """Two with one name, and a file that is no picture, are refused; nothing is sent then."""
+    pixel = samples.picture("PNG", size=(3, 2))
+    place = "See ![mug.png], and ![gone.png](https://x.example/)"
+    twice = [(BytesIO(pixel), "mug.png"), (BytesIO(pixel), "mug.png")]
+    assert mailing.send(JSON, text=place, file=twice).get_json()["error"]["code"] == "picture_twice"
+    table = [(BytesIO(b"a,b"), "mug.png")]
+    assert mailing.send(JSON, text=place, file=table).get_json()["error"]["code"] == "picture_not_shown"
+    assert toys.everything(OutboxEntry) == []
+    two = [(BytesIO(pixel), "mug.png"), (BytesIO(pixel), "other.png")]
+    assert mailing.send(JSON, text=place, file=two).status_code == 200
+    new = mailing.scene.conversation("ana@example.org")
+    first, second = toys.everything(Attachment)
+    shown = mailing.page(new).split('data-part="log"')[1].split("data-composer")[0]
+    address = f"/w/{mailing.desk.workspace}/media/"
+    assert f'<img src="{address}{first.id}" alt="mug.png" width="3" height="2">' in shown
+    assert shown.count(f"{address}{first.id}") == 1
+    assert f"{address}{second.id}" in shown
+    assert conversation(new).last_preview == place
+    listed = mailing.page(new).split('id="list"')[1].split("</section>")[0]
+    assert "See [mug.png], and" in listed
+
+
+class FromTheirPage:
+    """What a mail from a contact's page is sent with."""
+
+    def __init__(self, opened: Opened) -> None:
+        self.opened = opened
+        self.contact = toys.only(Contact).id
+        self.path = f"/w/{opened.desk.workspace}/contacts/{self.contact}"
+
+    def get(self, rest: str = "") -> Any:
+        return self.opened.desk.browser.get(f"{self.path}{rest}")
+
+    def send(self, headers: dict[str, str] | None = None, **fields: Any) -> Any:
+        data = {
+            "csrf_token": self.opened.desk.browser.csrf(),
+            "reply_key": KEY,
+            "place": f"{self.opened.mail.id}:ana@example.org",
+            "text": "The kiln is free.",
+            **fields,
+        }
+        return self.opened.desk.browser.post(f"{self.path}/write", data=data, headers=headers or {})
+
+
+@pytest.fixture
+def their(mailing: Opened) -> FromTheirPage:
+    return FromTheirPage(mailing)
+
+
+def test_from_a_contacts_page_a_mail_begins_a_conversation(their: FromTheirPage) -> None:
+    assert f'href="{their.path}/write"' in their.get().text
+    form = html.unescape(their.get("/write").text).split('data-form="onward"')[1].split("</form>")[0]
+    for part in ("data-marks", 'name="cc"', "data-tray", 'data-tool="canned"', "send-menu"):
+        assert part in form
+    first, again = their.send(JSON, signature="1"), their.send(JSON, signature="1")
+    assert first.get_json() == again.get_json()
+    (message,) = [one for one in toys.everything(Message) if one.text == "The kiln is free."]
+    assert first.get_json()["goto"].endswith(f"/inbox/{message.conversation_id}")
+    assert (message.content["subject"], message.content["signature"]) == (
+        "A message from Shop mail",
+        "Shop mail: **Ana**",
+    )
+    new = conversation(message.conversation_id)
+    assert (new.account_id, new.contact_id) == (their.opened.mail.id, their.contact)
+    old = conversation(their.opened.old)
+    assert (old.status, old.waiting_since is not None) == ("open", True), "it goes on by itself"
+    second = their.send(JSON, reply_key="another-key-of-it")
+    assert second.get_json()["goto"] != first.get_json()["goto"]
+
+
+def test_a_refused_mail_from_their_page_is_there_again(their: FromTheirPage) -> None:
+    refused = their.send(cc="nobody", text="Do not lose me", subject="Mine")
+    assert refused.status_code == 422
+    shown = html.unescape(refused.text)
+    for part in ("is no address a copy can go to", "Do not lose me", 'value="Mine"', 'value="nobody"'):
+        assert part in shown
+    assert len(toys.everything(Conversation)) == 1
+
+
+def test_who_opted_out_may_be_written_to_and_who_is_blocked_may_not(their: FromTheirPage) -> None:
+    toys.change_row(Contact, their.contact, opted_out_at=clock.now())
+    assert their.send(JSON).status_code == 200
+    toys.change_row(Contact, their.contact, blocked_at=clock.now())
+    assert f'href="{their.path}/write"' not in their.get().text
+    assert their.get("/write").status_code == 409
+    assert their.send(JSON, reply_key="another-key-of-it").get_json()["error"]["code"] == "cannot_write_first"
+
+
+def test_the_address_of_another_contact_is_refused_on_their_page(their: FromTheirPage) -> None:
+    opened = their.opened
+    opened.scene.said("ana@example.org", "A. Q.", "Hi", opened.scene.ago(days=2), account=opened.mail)
+    assert f'href="{their.path}/write"' not in their.get().text
+    assert their.get("/write").status_code == 409
+    assert their.send(JSON).get_json()["error"]["code"] == "address_of_another"
+
+
+def test_who_may_not_answer_writes_to_nobody(their: FromTheirPage) -> None:
+    other = desks.helpers.make_workspace("Elsewhere")
+    path = f"/w/{other}/contacts/{their.contact}/write"
+    assert their.opened.desk.browser.get(path).status_code == 404
+    stranger = desks.helpers.make_user(workspace=other)
+    assert (
+        desks.helpers.client_for(their.opened.desk.app, stranger).get(f"{their.path}/write").status_code
+        == 404
+    )
+
+
+def test_a_preview_is_a_frame_in_which_nothing_runs(their: FromTheirPage) -> None:
+    """Of a first mail and of a reply; a place without its picture is said there, and nothing is written."""
+    opened = their.opened
+    desk = opened.desk
+    opened.scene.said("eve", "Eve", "Hello?", opened.scene.ago(minutes=3))
+    reply = desk.path(f"/{opened.scene.conversation('eve')}/preview")
+    place = f"{opened.mail.id}:ana@example.org"
+    text = "**Hi** <script>1</script> [bad](javascript:x) https://shop.example/"
+    for path in (f"{their.path}/write/preview", desk.path(f"/{opened.old}/onward/preview"), reply):
+        data = {"csrf_token": desk.browser.csrf(), "place": place, "signature": "1"}
+        shown = desk.browser.post(path, data={**data, "text": text})
+        assert shown.status_code == 200
+        assert "script-src" not in shown.headers["Content-Security-Policy"]
+        assert "default-src 'none'" in shown.headers["Content-Security-Policy"]
+        assert "sandbox allow-same-origin" in shown.headers["Content-Security-Policy"]
+        assert "<strong>Hi</strong>" in shown.text
+        assert "<script" not in shown.text
+        assert 'href="javascript' not in shown.text
+        assert ("<strong>Ana</strong>" in shown.text) == (path != reply)
+        if path != reply:
+            nowhere = desk.browser.post(path, data={**data, "place": "1:eve@example.org", "text": text})
+            assert (nowhere.status_code, "cannot be written to first there" in nowhere.text) == (409, True)
+            assert nowhere.headers["X-Frame-Options"] == "SAMEORIGIN"
+        missing = desk.browser.post(path, data={**data, "text": "![<b>.png]"})
+        assert missing.status_code == 422
+        assert "The text shows “&lt;b&gt;.png”" in missing.text
+    assert toys.everything(OutboxEntry) == []
+
+
+def test_a_preview_shows_pictures_that_wait_in_this_workspace(their: FromTheirPage) -> None:
+    desk = their.opened.desk
+    other = desks.helpers.make_workspace("Elsewhere")
+    content = samples.picture("PNG", size=(3, 2))
+
+    def keep(workspace: int) -> str:
+        return uploads.keep_upload(BytesIO(content), "mug.png", workspace_id=workspace, user_id=None).id
+
+    def look(*ids: str) -> str:
+        fields = {"csrf_token": desk.browser.csrf(), "text": "See ![mug.png]", "upload": list(ids)}
+        fields["place"] = f"{their.opened.mail.id}:ana@example.org"
+        return str(desk.browser.post(f"{their.path}/write/preview", data=fields).text)
+
+    own = keep(desk.workspace)
+    assert f'src="/w/{desk.workspace}/uploads/{own}"' in look(own)
+    assert "no such file is attached" in look(keep(other))
+    assert "no such file is attached" in look("gone")

@@ -200,7 +200,10 @@ def test_what_is_offered_when_clocks_are_put_back(
     known.date_text = staticmethod(lambda at, _pattern: f"{at:%a}")  # type: ignore[attr-defined]
     monkeypatch.setattr(send_times, "reader", lambda: known)
     monkeypatch.setattr(send_times, "_", lambda text, **_values: text)
-    found = {one.name: (one.when, one.at) for one in send_times.offered(toys.TOY, row, now).times}
+    found = {
+        one.name: (one.when, one.at)
+        for one in send_times.offered(toys.TOY, row.account, row.last_inbound_at, now).times
+    }
     assert found["Tomorrow morning"] == ("Sun 09:00", "2026-10-25T08:00:00+00:00")
     assert found["This evening"] == ("18:00", "2026-10-24T16:00:00+00:00")
 

@@ -36,7 +36,7 @@ from host.sdk.channel import (
 )
 from host.sdk.errors import FetchError, ForbiddenAddressError, SecretUnreadableError
 from host.sdk.i18n import noop
-from host.sdk.messages import InboundChange, MessageKind, OutgoingFile
+from host.sdk.messages import InboundChange, MessageKind, OutgoingFile, OutgoingPart
 from host.sdk.webhooks import Envelope
 
 from . import aliases, composing, servers, signatures, signing, smtp
@@ -159,6 +159,12 @@ class EmailAdapter(ChannelAdapter):
         page = url_for("email.signature", workspace_id=account.workspace_id, account_id=account.id)
         return Signature(found.used, page)
 
+    def laid_out(self, account: AccountRef, part: OutgoingPart) -> str:
+        places = {
+            one.name: composing.picture(str(at), one.width, one.height) for at, one in enumerate(part.files)
+        }
+        return composing.html(part.text, str(part.content.get("signature") or ""), places)
+
     def search(self, request: SearchRequest) -> SearchResult:
         return CannotTell("a mail server does not tell what it has sent")
 
@@ -191,7 +197,8 @@ def _others(given: object, recipient: str) -> list[str]:
 
 def _file(file: OutgoingFile) -> composing.File:
     with file.open() as stream:
-        return composing.File(file.name, file.content_type, stream.read(MOST_BYTES + 1))
+        content = stream.read(MOST_BYTES + 1)
+    return composing.File(file.name, file.content_type, content, file.width, file.height)
 
 
 def _missed(refused: Sequence[smtp.Refused]) -> ProviderProblem | None:

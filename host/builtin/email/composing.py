@@ -1,13 +1,14 @@
 """Compose a mail from a reply. Only this module makes headers; no value can start a new one.
 
 A mail is a text and the same as HTML (``multipart/alternative``), its files behind (``multipart/mixed``).
+Pictures that have a place in the text go with the HTML, which names them (``multipart/related``).
 """
 
 from __future__ import annotations
 
 import mimetypes
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from email.charset import QP, Charset
@@ -20,11 +21,13 @@ from email.mime.text import MIMEText
 from email.policy import compat32
 from email.utils import encode_rfc2231, format_datetime, formataddr
 
-from host.sdk.formatting import to_html
+from host.sdk.formatting import PICTURE_TYPES, Picture, pictures, to_html, without_pictures
 
 from .addresses import domain_of
 
 MAX_REFERENCES = 20
+WIDEST = 600
+"""Most pixels a picture is wide in a mail."""
 OURS = "X-Lobby-Message"
 """The header that tells our own mail when it comes back, should a server on its way change its Message-ID."""
 
@@ -42,6 +45,7 @@ _STYLES = {
     "li": "margin:0 0 .25em 0",
     "blockquote": "margin:0 0 1em 0;padding:0 0 0 1em;border-left:3px solid #c8ccd0;color:#57606a",
     "a": "color:#0b57d0",
+    "img": "max-width:100%;height:auto",
 }
 _FONT = (
     "font-family:-apple-system,'Segoe UI',Roboto,Helvetica,Arial,sans-serif;font-size:15px;line-height:1.5"
@@ -56,6 +60,8 @@ class File:
     name: str
     content_type: str
     content: bytes
+    width: int | None = None
+    height: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,21 +132,56 @@ def compose(reply: Reply) -> bytes:
 
 def _body(reply: Reply) -> Message:
     text, signature = _written(reply.text), _written(reply.signature).strip()
+    shown = {name: file for name in pictures(text) if (file := _named(name, reply.files)) is not None}
+    ids = {name: f"picture{at}.{reply.message_id}" for at, name in enumerate(shown, 1)}
+    places = {name: picture(ids[name], file.width, file.height) for name, file in shown.items()}
     words = MIMEMultipart("alternative")
     below = f"\n\n-- \n{signature}" if signature else ""
-    words.attach(_text(f"{text}{below}", "plain"))
-    words.attach(_text(_html(text, signature), "html"))
-    if not reply.files:
+    words.attach(_text(f"{without_pictures(text) if shown else text}{below}", "plain"))
+    laid_out = _text(html(text, signature, places), "html")
+    if shown:
+        related = MIMEMultipart("related", type="text/html")
+        related.attach(laid_out)
+        for name, file in shown.items():
+            part = _attached(file, "inline")
+            part["Content-ID"] = f"<{ids[name]}>"
+            related.attach(part)
+        words.attach(related)
+    else:
+        words.attach(laid_out)
+    files = [one for one in reply.files if not any(one is file for file in shown.values())]
+    if not files:
         return words
     mail = MIMEMultipart("mixed")
     if text.strip() or signature:
         mail.attach(words)
-    for file in reply.files:
+    for file in files:
         mail.attach(_attached(file))
     return mail
 
 
-def _html(text: str, signature: str) -> str:
+def _named(name: str, files: Sequence[File]) -> File | None:
+    """Return the picture called *name*; None: there is none that can stand in a text."""
+    return next((one for one in files if one.name == name and one.content_type in PICTURE_TYPES), None)
+
+
+def picture(content_id: str, width: int | None, height: int | None) -> Picture:
+    """Return the picture that a mail shows for a file: as large as it is, and at most :data:`WIDEST`.
+
+    Outlook heeds no ``max-width``, so the size is said as well.
+    """
+    if not width or not height:
+        return Picture(f"cid:{content_id}")
+    shown = min(width, WIDEST)
+    return Picture(f"cid:{content_id}", shown, max(1, round(height * shown / width)))
+
+
+def html(text: str, signature: str, shown: Mapping[str, Picture]) -> str:
+    """Return the HTML of a mail.
+
+    :param shown: the pictures that may have a place in *text*, by their names.
+    """
+    text, signature = _written(text), _written(signature).strip()
     below = (
         f'<div style="margin:1.5em 0 0 0;color:#57606a;font-size:13px">{to_html(signature, _STYLES)}</div>'
         if signature
@@ -149,7 +190,7 @@ def _html(text: str, signature: str) -> str:
     return (
         '<!DOCTYPE html><html><head><meta charset="utf-8">'
         '<meta name="color-scheme" content="light dark"></head>'
-        f'<body><div dir="auto" style="{_FONT}">{to_html(text, _STYLES)}{below}</div></body></html>\n'
+        f'<body><div dir="auto" style="{_FONT}">{to_html(text, _STYLES, shown)}{below}</div></body></html>\n'
     )
 
 
@@ -159,19 +200,19 @@ def _text(text: str, subtype: str) -> MIMEText:
     return MIMEText(text, subtype, charset)  # type: ignore[arg-type]  # typeshed knows only its name
 
 
-def _attached(file: File) -> MIMEBase:
+def _attached(file: File, how: str = "attachment") -> MIMEBase:
     name = _line(file.name, 200) or "file"
     main, sub = _type_of(file, name).split("/")
     part = MIMEBase(main, sub)
     part.set_payload(file.content)
     encode_base64(part)
     if name.isascii():
-        part.add_header("Content-Disposition", "attachment", filename=name)
+        part.add_header("Content-Disposition", how, filename=name)
         return part
     # The parameter of RFC 2231 for those who know it; an encoded word, which no standard has, for Outlook.
     word = Header(name, "utf-8", maxlinelen=10_000).encode()
     part.set_param("name", word)
-    part["Content-Disposition"] = f"attachment; filename*={encode_rfc2231(name, 'utf-8')}"
+    part["Content-Disposition"] = f"{how}; filename*={encode_rfc2231(name, 'utf-8')}"
     return part
 
 

@@ -27,6 +27,7 @@ from host.models.canned import CannedFile, CannedReply
 from host.models.inbox import ContactIdentity
 from host.models.teams import Team, TeamMember
 from host.models.users import User, Workspace
+from host.sdk.channel import AccountRef
 from host.sdk.messages import MessageKind
 
 ANY = "default"
@@ -447,18 +448,25 @@ def values_for(session: Session, row: Row, user_id: int | None) -> dict[str, str
 
     :param user_id: None: a program, which has no name.
     """
-    query = sa.select(Workspace.name, User.name).outerjoin_from(Workspace, User, User.id == (user_id or 0))
-    workspace, agent = session.execute(query.where(Workspace.id == row.account.workspace_id)).one()
     name = row.contact_name or row.identity_name or ""
-    handle = row.username or row.contact_email or ""
+    return values_at(session, row.account, name, row.username or "", row.contact_email or "", user_id)
+
+
+def values_at(
+    session: Session, account: AccountRef, name: str, username: str, email: str, user_id: int | None
+) -> dict[str, str]:
+    """Return the same of a contact who is written to on *account*, by what is known of them."""
+    query = sa.select(Workspace.name, User.name).outerjoin_from(Workspace, User, User.id == (user_id or 0))
+    workspace, agent = session.execute(query.where(Workspace.id == account.workspace_id)).one()
+    handle = username or email
     return {
         "contact.name": name,
         "contact.first_name": variables.first_word(name),
         "contact.handle": f"@{handle}" if handle and "@" not in handle else handle,
-        "contact.email": row.contact_email or (handle if "@" in handle else ""),
+        "contact.email": email or (handle if "@" in handle else ""),
         "agent.name": agent or "",
         "agent.first_name": variables.first_word(agent or ""),
-        "account.name": row.account.name or row.account.handle or "",
+        "account.name": account.name or account.handle or "",
         "workspace.name": workspace,
     }
 

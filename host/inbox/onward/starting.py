@@ -26,7 +26,7 @@ from host.inbox.errors import (
     NoWayOutError,
 )
 from host.inbox.onward.places import Place, places
-from host.inbox.reply import Voice, queue_parts
+from host.inbox.reply import AT_ONCE, Hold, Voice, queue_parts, until_when_undone
 from host.models.channels import AccountState, ChannelAccount
 from host.models.inbox import (
     Contact,
@@ -73,6 +73,7 @@ def start(
     by_person: bool = True,
     voice: Voice = Voice.PERSON,
     accounts: Accounts = None,
+    hold: Hold = AT_ONCE,
 ) -> Started:
     """Start a conversation with a contact on an account that can, with *drafts* as its first messages.
 
@@ -84,6 +85,8 @@ def start(
     :param to: the external id of the contact there; None: the first that :func:`places` has.
     :param by: the name of the API key that does it, where no person does.
     :param accounts: those that whoever does it sees; None: all.
+    :param hold: whether it can be undone for a while, or is for later. Undone, or until it has left, the
+        customer waits for an answer in the new conversation as they did in the one before.
     :raises ConversationNotFoundError, ContactNotFoundError: if the workspace has no such thing.
     :raises NoWayOutError: if the contact has no such address there, is blocked, or it is spam.
     :raises AddressOfAnotherError: if another contact writes from that address.
@@ -93,9 +96,10 @@ def start(
     """
     check_key(reply_key)
     contact = _contact(session, workspace_id, contact_id, before_id)
-    place = _place(session, directory, workspace_id, contact, account_id, to, accounts)
+    place = place_for(session, directory, workspace_id, contact, account_id, to, accounts)
     # As every write locks them: the lane, identities, conversations, the contact.
-    outbox.take_lane(session, account_id, place.to)
+    at = until_when_undone(session, workspace_id, hold, now)
+    outbox.take_lane(session, account_id, place.to, at)
     people.identities_locked(session, [contact.id])
     identity = _identity(session, contact, place, now)
     before = None if before_id is None else locked_conversation(session, workspace_id, before_id)
@@ -104,7 +108,7 @@ def start(
         raise AddressOfAnotherError()
     if before is not None and before.contact_id != contact.id:
         raise ContactNotFoundError()  # merged or split meanwhile
-    place = _place(session, directory, workspace_id, contact, account_id, place.to, accounts)
+    place = place_for(session, directory, workspace_id, contact, account_id, place.to, accounts)
     drafts = [_with_subject(one, place, before) for one in drafts]
     link = None if before is None else session.get(ConversationLink, before.id, with_for_update=True)
     conversation = _made_before(session, identity, reply_key)
@@ -131,6 +135,7 @@ def start(
         now=now,
         by_person=by_person,
         voice=voice,
+        hold=hold,
     )
     if before is not None and (link is None or link.after_id != conversation.id):
         _link(session, before, conversation, link, now)
@@ -162,7 +167,7 @@ def _contact(session: Session, workspace_id: int, contact_id: int | None, before
     return contact
 
 
-def _place(
+def place_for(
     session: Session,
     directory: Directory,
     workspace_id: int,
@@ -171,6 +176,11 @@ def _place(
     to: str | None,
     accounts: Accounts,
 ) -> Place:
+    """Return where *contact* can be written to first on an account.
+
+    :param to: as for :func:`start`, and so *accounts*.
+    :raises NoWayOutError, AddressOfAnotherError: as :func:`start`.
+    """
     for place in places(session, directory, workspace_id, contact, accounts):
         if place.account.id == account_id and to in {None, place.to}:
             if place.of_another is not None:
@@ -245,6 +255,8 @@ def _begin(
     )
     if before is not None:
         conversation.team_id, conversation.handled_by = before.team_id, before.handled_by
+        # The first mail answers it; where that is undone or for later, the customer waits here.
+        conversation.waiting_since = before.waiting_since
         if before.assignee_id is not None and _may_answer(session, before.assignee_id, place):
             conversation.assignee_id = before.assignee_id
     session.add(conversation)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from datetime import datetime
 from typing import Any, cast
 
 from flask import jsonify, redirect, render_template, request, url_for
@@ -102,16 +103,16 @@ def reply(workspace_id: int, row: Row) -> ResponseReturnValue:
     author_id = current_user().id
 
     def use_case() -> list[Message]:
-        drafts = drafts_from_request(workspace_id, author_id, adapter, _signature(row, author_id))
-        used = {id_in(one) for one in request.form.getlist("canned")[: replies.MOST_FILES]}
-        hold, now, seen_id = _hold(), clock.now(), form_id("seen")
-        suggested = form_id("suggestion")
+        drafts = drafts_from_request(workspace_id, author_id, adapter, signature_from_form(row, author_id))
+        hold, now, seen_id = hold_from_form(), clock.now(), form_id("seen")
+        note = beside_from_form(hold, author_id, now)
 
         def queue(session: Session) -> list[Message]:
-            here: dict[str, Any] = {"workspace_id": workspace_id, "conversation_id": row.id, "now": now}
             messages = queue_parts(
                 session,
-                **here,
+                workspace_id=workspace_id,
+                conversation_id=row.id,
+                now=now,
                 author_id=author_id,
                 drafts=drafts,
                 reply_key=request.form.get("reply_key", ""),
@@ -120,15 +121,7 @@ def reply(workspace_id: int, row: Row) -> ResponseReturnValue:
                 seen_id=seen_id,
                 hold=hold,
             )
-            if messages[0].created_at == now:  # else they were sent before, and counted
-                replies.note_used(session, workspace_id, used, now)
-                if suggested is not None:
-                    suggesting.note_reply(
-                        session, **here, turn_id=suggested, user_id=author_id, message=messages[-1]
-                    )
-            along = _ALONG.get(request.form.get("then", ""))
-            if along is not None and hold.at is None:
-                conversation_actions.set_fields(session, along, **here, author_id=author_id)
+            note(session, messages)
             return messages
 
         return db.write(queue)
@@ -136,7 +129,32 @@ def reply(workspace_id: int, row: Row) -> ResponseReturnValue:
     return _written(workspace_id, row.id, "reply", use_case)
 
 
-def _signature(row: Row, user_id: int) -> str:
+def beside_from_form(
+    hold: Hold, author_id: int, now: datetime
+) -> Callable[[Session, Sequence[Message]], None]:
+    """Return what is done in the write that queues the messages of the form being sent.
+
+    It counts canned replies, notes whose suggestion it was, and does what is done along with sending.
+    """
+    used = {id_in(one) for one in request.form.getlist("canned")[: replies.MOST_FILES]}
+    suggested, along = form_id("suggestion"), _ALONG.get(request.form.get("then", ""))
+
+    def note(session: Session, messages: Sequence[Message]) -> None:
+        workspace_id, conversation_id = messages[0].workspace_id, messages[0].conversation_id
+        here: dict[str, Any] = {"workspace_id": workspace_id, "conversation_id": conversation_id, "now": now}
+        if messages[0].created_at == now:  # else they were sent before, and counted
+            replies.note_used(session, workspace_id, used, now)
+            if suggested is not None:
+                suggesting.note_reply(
+                    session, **here, turn_id=suggested, user_id=author_id, message=messages[-1]
+                )
+        if along is not None and hold.at is None:
+            conversation_actions.set_fields(session, along, **here, author_id=author_id)
+
+    return note
+
+
+def signature_from_form(row: Row, user_id: int) -> str:
     """Return the signature that is to stand beneath the reply of the form being sent; empty: none."""
     adapter = current_directory().adapter(row.channel)
     if request.form.get("signature") != "1" or adapter is None or not adapter.capabilities.signatures:
@@ -155,7 +173,7 @@ MOST_KEPT = 100_000
 """Most characters of what the page's scripts note of a reply, to show it again when it is undone."""
 
 
-def _hold() -> Hold:
+def hold_from_form() -> Hold:
     """Return how long the reply stays here: for the time the form names, else so that it can be undone.
 
     A form without ``undo`` is none of the composer's, and what it sends goes out at once.
@@ -253,24 +271,33 @@ def _written(
 
 def refused(error: LobbyError, workspace_id: int, conversation_id: int, mode: str) -> ResponseReturnValue:
     """Show why the form *mode* of the composer was not taken, and keep what stands in it."""
-    sentence, next_step = str(_(error.sentence)), error.next_step
-    if wants_json():
-        body: dict[str, Any] = {"code": error.code, "message": sentence, "next": next_step}
-        if isinstance(error, AnsweredMeanwhileError):
-            shown_ = _messages_html(workspace_id, conversation_id, error.newer)
-            body |= {"newer": shown_, "seen": max(error.newer)}
-        return jsonify(error=body, reply_key=uuid.uuid4().hex), error.status
-    draft = ComposerState(
+    if not wants_json():
+        return inbox_page(workspace_id, conversation_id, state_from_form(error, mode)), error.status
+    more: dict[str, Any] = {}
+    if isinstance(error, AnsweredMeanwhileError):
+        shown_ = _messages_html(workspace_id, conversation_id, error.newer)
+        more = {"newer": shown_, "seen": max(error.newer)}
+    return refusal(error, **more)
+
+
+def refusal(error: LobbyError, **more: Any) -> ResponseReturnValue:
+    """Return for a script why a form of the composer was not taken."""
+    body: dict[str, Any] = {"code": error.code, "message": str(_(error.sentence)), "next": error.next_step}
+    return jsonify(error=body | more, reply_key=uuid.uuid4().hex), error.status
+
+
+def state_from_form(error: LobbyError, mode: str) -> ComposerState:
+    """Return what stands in the form *mode* of the composer, which was not taken for *error*."""
+    return ComposerState(
         request.form.get("text", ""),
-        sentence,
-        next_step,
+        str(_(error.sentence)),
+        error.next_step,
         mode,
         _quoted(),
         cc=request.form.get("cc"),
         bcc=request.form.get("bcc", ""),
         subject=request.form.get("subject", ""),
     )
-    return inbox_page(workspace_id, conversation_id, draft), error.status
 
 
 def _messages_html(workspace_id: int, conversation_id: int, ids: Sequence[int]) -> str:

@@ -21,12 +21,13 @@ from host.inbox import variables
 from host.inbox.canned import replies
 from host.inbox.canned.replies import ANY, CannedReplyError, Shown, Wanted, Who
 from host.inbox.pages.action_views import CONVERSATION, FORM_BYTES
-from host.inbox.pages.context import bp, opened_inbox
+from host.inbox.pages.context import InboxContext, bp, opened_inbox
 from host.inbox.queries import Row
 from host.media import files, limits, uploads
 from host.media.limits import MAX_BYTES, FileRefusedError
 from host.media.uploads import Upload
 from host.models.canned import CannedFile, CannedReply
+from host.models.channels import ChannelAccount, ref
 from host.sdk.capabilities import Capabilities
 from host.sdk.messages import MessageKind
 from host.sdk.text import byte_length
@@ -39,7 +40,9 @@ from host.web.request_helpers import (
     config,
     current_user,
     flash_good,
+    id_argument,
     id_in,
+    seen_accounts,
     shown_workspace,
     workspace_view,
 )
@@ -136,7 +139,7 @@ def offered_replies(workspace_id: int, conversation_id: int) -> ResponseReturnVa
     search = request.args.get("q", "")[:100]
     who = asking()
     with opened_inbox(workspace_id) as inbox:
-        row = inbox.row(conversation_id)
+        row = _row(inbox, conversation_id)
         found = replies.listing(inbox.session, workspace_id, who, search=search)
         values = replies.values_for(inbox.session, row, who.user_id)
         languages = _languages(inbox.session, row)
@@ -146,6 +149,22 @@ def offered_replies(workspace_id: int, conversation_id: int) -> ResponseReturnVa
     return jsonify(
         replies=some, total=len(found), limit=capabilities.text_limit_bytes if capabilities else None
     )
+
+
+def _row(inbox: InboxContext, conversation_id: int) -> Row:
+    """Return the conversation, as it would be on the ``account`` of the address: a first mail leaves there.
+
+    :raises NotFoundError: if whoever asks sees no such account.
+    """
+    row, account_id = inbox.row(conversation_id), id_argument("account")
+    if account_id is None:
+        return row
+    account, seen = inbox.session.get(ChannelAccount, account_id), seen_accounts()
+    if account is None or account.workspace_id != inbox.workspace_id:
+        raise NotFoundError()
+    if seen is not None and account_id not in seen:
+        raise NotFoundError()
+    return replace(row, account=ref(account), channel=account.channel)
 
 
 def _languages(session: Session, row: Row) -> list[str]:
@@ -207,7 +226,7 @@ def take_canned_files(workspace_id: int, conversation_id: int, canned_id: int) -
     """Make uploads of the files of a canned reply that the channel takes, to be sent by whoever asks."""
     who, now = asking(), clock.now()
     with opened_inbox(workspace_id) as inbox:
-        row = inbox.row(conversation_id)
+        row = _row(inbox, conversation_id)
     adapter = current_directory().adapter(row.channel)
     capabilities = None if adapter is None else adapter.capabilities_of(row.account)
 

@@ -22,7 +22,7 @@ from host.inbox.pages.comments.answering import answering
 from host.inbox.pages.context import InboxContext
 from host.inbox.pages.conversation_view import name_of
 from host.inbox.pages.message_view import Shown
-from host.inbox.pages.onward.shown import NO_WAY, onward
+from host.inbox.pages.onward.shown import NO_WAY, Onward, onward
 from host.inbox.queries import Row
 from host.inbox.sendable import NotSendableError, parse_button, parse_template
 from host.inbox.thread_control import is_elsewhere
@@ -314,8 +314,9 @@ def composer_values(inbox: InboxContext, row: Row, draft: ComposerState | None =
         "label": row.channel if adapter is None else adapter.label,
         "composing": composing,
         "answering": about,
-        "onward": onward(inbox, row) if not composing.can_reply and about is None else NO_WAY,
-        "onward_key": uuid.uuid4().hex,
+        **first_mail_values(
+            inbox, onward(inbox, row) if not composing.can_reply and about is None else NO_WAY
+        ),
         "along": along(inbox.session, row, adapter, inbox.user_id) if composing.can_reply else NOTHING,
         "suggestion": suggestion(inbox, row, composing),
         "elsewhere": adapter is not None
@@ -327,10 +328,27 @@ def composer_values(inbox: InboxContext, row: Row, draft: ComposerState | None =
         if tools.reactions and draft.react_to
         else None,
         "draft": draft,
-        "send_times": send_times.offered(adapter, row, inbox.now),
+        "send_times": send_times.offered(adapter, row.account, row.last_inbound_at, inbox.now),
         "reply_key": uuid.uuid4().hex,
         "note_key": uuid.uuid4().hex,
         "private_key": uuid.uuid4().hex,
+    }
+
+
+def first_mail_values(inbox: InboxContext, onward: Onward) -> dict[str, object]:
+    """Return what the form of a first mail needs: what a reply on the same account has."""
+    account = onward.account
+    adapter = None if account is None else inbox.directory.adapter(account.channel)
+    values: dict[str, object] = {"onward": onward, "onward_key": uuid.uuid4().hex}
+    if account is None or adapter is None:
+        return values
+    tools = tools_of(adapter.capabilities_of(account), account.settings)
+    # There is no message yet to quote or to react to, and nobody who could be shown that somebody writes.
+    tools = replace(tools, quote=False, reactions=(), typing=False, heart=False)
+    return {
+        **values,
+        "onward_tools": tools,
+        "onward_times": send_times.offered(adapter, account, None, inbox.now),
     }
 
 

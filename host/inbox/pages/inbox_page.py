@@ -49,6 +49,8 @@ SCRIPTS = tuple(
         "composer-mention",
         "composer-offers",
         "composer-parts",
+        "composer-pictures",
+        "composer-preview",
         "composer-quote",
         "composer-tools",
         "composer-typing",

@@ -32,7 +32,7 @@ from host.media.picture_size import MOST_PIXELS
 from host.models.inbox import Actor, AttachmentState, DeliveryState, Direction, InternalKind, Origin
 from host.sdk.capabilities import MEDIA_KINDS
 from host.sdk.channel import ChannelAdapter
-from host.sdk.formatting import to_html
+from host.sdk.formatting import PICTURE_TYPES, Picture, pictures, to_html
 from host.sdk.messages import Handover, MessageKind
 from host.web import message_kinds
 from host.web.languages import gettext as _
@@ -260,6 +260,8 @@ def bubble(entry: Entry, where: BubbleContext) -> Bubble:
     laid_out = form is not None and form.first
     # A picture that the form shows in its place is not shown again below it.
     entry = replace(entry, files=tuple(file for file in entry.files if not (file.inline and laid_out)))
+    placed = _placed(entry, where, who)
+    entry = replace(entry, files=tuple(file for file in entry.files if file.name not in placed))
     media = [_media(file, where, who) for file in entry.files]
     about = _story(entry, media)
     shown = [] if entry.kind == MessageKind.TEMPLATE else [one for one in media if one.kind not in STORIES]
@@ -284,7 +286,7 @@ def bubble(entry: Entry, where: BubbleContext) -> Bubble:
         sender=_sender(entry),
         doubts=tuple(_doubts(entry)),
         copies=_copies(entry),
-        formatted=_formatted(entry, where, entry.text),
+        formatted=_formatted(entry, where, entry.text, placed),
         signature=_formatted(entry, where, message_content.signature(entry.content)),
         went_to=_went_to(entry),
         earlier=() if large else _earlier(entry),
@@ -367,13 +369,33 @@ def _words(entry: Entry) -> tuple[Span, ...]:
     return tuple(parts)
 
 
-def _formatted(entry: Entry, where: BubbleContext, text: str) -> Markup | None:
-    """Return *text* of the team as the customer sees it; None of what was written elsewhere, in plain."""
-    if not text or not where.formatting:
+def _formatted(
+    entry: Entry, where: BubbleContext, text: str, placed: Mapping[str, Picture] | None = None
+) -> Markup | None:
+    """Return *text* of the team as the customer sees it; None of what was written elsewhere, in plain.
+
+    :param placed: the pictures in it, by their names.
+    """
+    if not text or not _is_formatted(entry, where):
         return None
-    if entry.direction != Direction.OUTBOUND or entry.origin == Origin.PROVIDER:
-        return None
-    return Markup(to_html(text))  # noqa: S704  # cleaned by nh3
+    return Markup(to_html(text, pictures=placed))  # noqa: S704  # cleaned by nh3
+
+
+def _is_formatted(entry: Entry, where: BubbleContext) -> bool:
+    ours = entry.direction == Direction.OUTBOUND and entry.origin != Origin.PROVIDER
+    return where.formatting and ours
+
+
+def _placed(entry: Entry, where: BubbleContext, who: str) -> dict[str, Picture]:
+    """Return the pictures that have a place in the text of a message of ours, by their names."""
+    names = pictures(entry.text) if _is_formatted(entry, where) else ()
+    found: dict[str, Picture] = {}
+    for file in entry.files if names else ():
+        if file.name in names and file.content_type in PICTURE_TYPES:
+            shown = _media(file, where, who)
+            if shown.src:
+                found[file.name] = Picture(shown.src, file.width, file.height)
+    return found
 
 
 def _copies(entry: Entry) -> str:

@@ -11,9 +11,8 @@ from flask import request
 from host.inbox import snoozing
 from host.inbox.errors import SendTimeError, SnoozeTimeError
 from host.inbox.pages import durations
-from host.inbox.queries import Row
 from host.inbox.reply import MARGIN, policy_for
-from host.sdk.channel import ChannelAdapter, ReplyState
+from host.sdk.channel import AccountRef, ChannelAdapter, ReplyState
 from host.web.languages import gettext as _
 from host.web.languages import reader
 
@@ -55,21 +54,26 @@ class SendTimes:
         return any(not one.locked for one in self.times)
 
 
-def offered(adapter: ChannelAdapter | None, row: Row, now: datetime) -> SendTimes:
-    """Return the times that are offered in a conversation, with those at which nothing may go out."""
+def offered(
+    adapter: ChannelAdapter | None, account: AccountRef, last_inbound_at: datetime | None, now: datetime
+) -> SendTimes:
+    """Return the times that are offered on an account, with those at which nothing may go out.
+
+    :param last_inbound_at: when the customer wrote last there; None: they did not.
+    """
     if adapter is None:
         return SendTimes()
     zone = reader().zone
     presets = snoozing.presets(now, zone)
     found = [(str(snoozing.PRESETS[key]), presets[key]) for key in _OFFERED if key in presets]
-    policy = policy_for(adapter, row.account, row.last_inbound_at, now)
+    policy = policy_for(adapter, account, last_inbound_at, now)
     end = policy.until if policy.state is ReplyState.OPEN else None
     if end is not None and end - now > 3 * _BEFORE_END:
         found.append(
             (_("Just before the window closes"), (end - _BEFORE_END).replace(second=0, microsecond=0))
         )
     times = [
-        Offered(name, at.isoformat(), when(at, now), not _may(adapter, row, at))
+        Offered(name, at.isoformat(), when(at, now), not _may(adapter, account, last_inbound_at, at))
         for name, at in sorted(found, key=lambda one: one[1])
     ]
     note = ""
@@ -88,8 +92,10 @@ def offered(adapter: ChannelAdapter | None, row: Row, now: datetime) -> SendTime
     return SendTimes(times, note, f"{there:%Y-%m-%dT%H:%M}")
 
 
-def _may(adapter: ChannelAdapter, row: Row, at: datetime) -> bool:
-    then = policy_for(adapter, row.account, row.last_inbound_at, at + MARGIN, by_person=False)
+def _may(
+    adapter: ChannelAdapter, account: AccountRef, last_inbound_at: datetime | None, at: datetime
+) -> bool:
+    then = policy_for(adapter, account, last_inbound_at, at + MARGIN, by_person=False)
     return then.state is ReplyState.OPEN
 
 

@@ -21,6 +21,7 @@ from host.inbox.pages import later_views as _later_views  # noqa: F401
 from host.inbox.pages import macro_views as _macro_views  # noqa: F401
 from host.inbox.pages import snooze_views as _snooze_views  # noqa: F401
 from host.inbox.pages import team_views as _team_views  # noqa: F401
+from host.inbox.pages.along import preview as _preview  # noqa: F401
 from host.inbox.pages.arguments import Filter, filter_from_request, ids_from_request, position_from_request
 from host.inbox.pages.assistants import views as _assistant_views  # noqa: F401
 from host.inbox.pages.comments import views as _comment_views  # noqa: F401

@@ -99,9 +99,14 @@ def formatted_message(workspace_id: int, message_id: int) -> ResponseReturnValue
     cleaned = formatted.clean(
         html, inline=inline, remote=remote if asked else None, earlier=_("What was written before")
     )
+    return framed(cleaned.html)
+
+
+def framed(html: str) -> Response:
+    """Return cleaned *html* as the page of a frame in which nothing runs."""
     page = (
         '<!doctype html><html><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
-        f"<style>{SHEET}</style></head><body>{cleaned.html}</body></html>"
+        f"<style>{SHEET}</style></head><body>{html}</body></html>"
     )
     response = Response(page, mimetype="text/html")
     response.headers["Content-Security-Policy"] = POLICY

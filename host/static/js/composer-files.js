@@ -2,6 +2,7 @@
 
 import { csrfToken, post } from "./base.js";
 import { clone } from "./composer-parts.js";
+import { Pictures } from "./composer-pictures.js";
 
 const AT_ONCE = 3;
 const MEGABYTE = 1024 * 1024;
@@ -15,6 +16,7 @@ export class Files {
     this.rules = JSON.parse(form.dataset.files);
     this.tray = form.querySelector("[data-tray]");
     this.input = form.querySelector("[data-file-input]");
+    if (form.querySelector("[data-marks]")) this.pictures = new Pictures(form.querySelector("textarea"), draft);
     form.querySelector("[data-tool=file]").addEventListener("click", () => this.input.click());
     this.input.addEventListener("change", () => {
       this.take([...this.input.files]);
@@ -25,7 +27,7 @@ export class Files {
       // Text copied from a table or a document comes with a picture of itself: the text is meant.
       if (!files.length || types.includes("text/plain")) return;
       event.preventDefault();
-      this.take([...files]);
+      this.takeInto([...files]);
     });
     this.receiveDrops(form.closest(".pane-thread") ?? form, signal);
     window.addEventListener("beforeunload", (event) => {
@@ -61,8 +63,17 @@ export class Files {
     area.addEventListener("drop", (event) => {
       if (!hasFiles(event) || !usable()) return;
       event.preventDefault();
-      this.take([...event.dataTransfer.files]);
+      const files = [...event.dataTransfer.files];
+      if (event.target.closest("form") === this.form) this.takeInto(files);
+      else this.take(files);
     }, { signal });
+  }
+
+  /** Add *files*, and where the text can show pictures, put those among them into it. */
+  takeInto(files) {
+    const before = this.draft.files.length;
+    this.take(files);
+    for (const file of this.draft.files.slice(before)) if (file.state !== "failed") this.pictures?.place(file);
   }
 
   /** Add *files* (File objects) to the draft; *extra* goes along with each. */
@@ -70,8 +81,9 @@ export class Files {
     if (!files.length) return;
     for (const file of files) {
       const error = this.refusal(file);
+      const name = this.pictures?.nameFor(file) ?? (file.name || this.form.dataset.textUnnamed);
       this.draft.files.push({
-        file, name: file.name || this.form.dataset.textUnnamed, size: file.size, kind: this.kindOf(file)?.kind ?? "file",
+        file, name, size: file.size, kind: this.kindOf(file)?.kind ?? "file",
         state: error ? "failed" : "waiting", error, ...extra,
       });
     }
@@ -123,6 +135,7 @@ export class Files {
       if (!this.draft.files.includes(file)) return; // taken away meanwhile
       const answer = json(request.responseText);
       if (request.status === 201 || request.status === 200) {
+        if (answer.name) this.pictures?.rename(file, answer.name);
         Object.assign(file, { state: "ready", id: answer.id, kind: answer.kind, size: answer.size, url: answer.url, error: "" });
       } else {
         const why = request.status < 500 ? because(answer) : ""; // a fault of the desk's: once more may do
@@ -159,6 +172,7 @@ export class Files {
   remove(file) {
     const index = this.draft.files.indexOf(file);
     this.draft.files.splice(index, 1);
+    this.pictures?.takeOut(file);
     file.request?.abort();
     this.draft.changed();
     this.next();
@@ -209,6 +223,8 @@ export class Files {
       this.draft.changed();
       this.next();
     });
+    const into = item.querySelector("[data-into]");
+    into?.addEventListener("click", () => this.pictures.place(file));
     picture(file, part("thumb"));
     file.player?.(item);
     file.show = () => {
@@ -219,6 +235,7 @@ export class Files {
       bar.hidden = file.state !== "uploading" && file.state !== "waiting";
       bar.value = file.progress ?? 0;
       part("error").textContent = (file.error ?? "").replace(`${file.name}: `, "");
+      if (into) into.hidden = file.state === "failed" || !this.pictures?.canPlace(file);
       item.querySelector("[data-again]").hidden = !file.again || file.state !== "failed";
     };
     return item;

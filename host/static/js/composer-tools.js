@@ -1,22 +1,28 @@
 // Everything a reply can have beside its text, put together for one form.
 
-import { AlongFields } from "./composer-along.js";
+import { AlongFields, places } from "./composer-along.js";
 import { Canned } from "./composer-canned.js";
 import { Cards } from "./composer-cards.js";
 import { draftOf } from "./composer-draft.js";
 import { Files } from "./composer-files.js";
 import { buttons, ownPost, products, quickReplies, Strip } from "./composer-offers.js";
 import { marks } from "./composer-format.js";
+import { preview } from "./composer-preview.js";
 import { Quote } from "./composer-quote.js";
 import { Typing } from "./composer-typing.js";
 import { Unfilled } from "./composer-unfilled.js";
 import { Voice } from "./composer-voice.js";
 import "./popover.js";
 
+/** Return what the draft of *form* is kept under: a first mail is not the reply of its conversation. */
+function keyOf({ dataset }) {
+  return dataset.form === "reply" ? dataset.conversation : `${dataset.form}-${dataset.conversation}`;
+}
+
 /** The tools of *form*; what they add is kept in the conversation's draft. */
 export class Tools {
   constructor(form, composer, signal) {
-    Object.assign(this, { form, composer, draft: draftOf(form.dataset.conversation), strips: [] });
+    Object.assign(this, { form, composer, draft: draftOf(keyOf(form)), strips: [] });
     const say = (text) => { composer.section.querySelector("[data-say]").textContent = text; };
     const shared = { signal, say, problem: (...words) => composer.problem(...words) };
     const has = (selector) => form.querySelector(selector);
@@ -31,9 +37,11 @@ export class Tools {
     this.strip("post", ownPost, shared);
     if (has("[data-tool=cards]")) this.cards = new Cards(form, this.draft, { ...shared, upload: (file) => this.files.send(file) });
     this.unfilled = new Unfilled(form);
-    this.canned = new Canned(form, this.draft, { ...shared, unfilled: this.unfilled });
+    if (has("[data-canned]")) this.canned = new Canned(form, this.draft, { ...shared, unfilled: this.unfilled });
     if (has("[data-along]")) new AlongFields(has("[data-along]"), this.draft, signal);
+    if (has("[data-place]")) places(has("[data-place]"), form);
     if (has("[data-marks]")) marks(has("[data-marks]"), form.querySelector("textarea"));
+    if (has("[data-preview]") && form.dataset.previewUrl) preview(has("[data-preview]"), form, () => this.uploads());
     if (form.dataset.typingUrl) this.typing = new Typing(form, shared);
     has("[data-tool=heart]")?.addEventListener("click", (event) => {
       event.preventDefault();
@@ -56,6 +64,12 @@ export class Tools {
     if (!has("[data-strip=post]")) draft.post = "";
     if (!has("[data-tool=cards]")) draft.cards = [];
     if (!has("[data-along]")) draft.along = null;
+  }
+
+  /** Wait for files on their way; return the ids of all. */
+  async uploads() {
+    if (this.files?.pending()) await this.files.settled();
+    return this.draft.files.filter((file) => file.id).map((file) => file.id);
   }
 
   /** The reply is put aside for a note: a recording does not go on unseen. */

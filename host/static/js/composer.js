@@ -65,7 +65,7 @@ export class Composer {
       else tab.removeAttribute("aria-current");
     }
     this.section.dataset.mode = mode;
-    if (mode !== "reply") this.tools?.pause();
+    if (this.tools && mode !== this.tools.form.dataset.form) this.tools.pause();
     this.problem(null);
   }
 
@@ -99,7 +99,7 @@ export class Composer {
       event.stopPropagation(); // the page's own guard against double clicks would keep the button off for long
       this.send(form, text, key, event.submitter);
     });
-    if (form.dataset.form === "reply") this.tools = new Tools(form, this, this.life.signal);
+    if ("tools" in form.dataset) this.tools = new Tools(form, this, this.life.signal); // one form of a composer has them
     this.count(form);
   }
 
@@ -118,7 +118,7 @@ export class Composer {
   }
 
   count(form) {
-    if (form.dataset.form === "reply") this.tools.unfilled.draw();
+    if ("tools" in form.dataset) this.tools.unfilled.draw();
     const counter = form.querySelector("[data-bytes]");
     if (!counter) return;
     const limit = Number(form.dataset.limit);
@@ -185,7 +185,7 @@ export class Composer {
     const button = form.querySelector("[data-send]") ?? form.querySelector("button[type=submit]");
     form.querySelector("#send-menu:popover-open")?.hidePopover();
     button.setAttribute("aria-disabled", "true");
-    const tools = form.dataset.form === "reply" ? this.tools : null;
+    const tools = "tools" in form.dataset ? this.tools : null;
     let focus = text;
     try {
       const held = await tools?.ready(text.value);

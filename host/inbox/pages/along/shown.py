@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from zlib import crc32
@@ -20,7 +20,7 @@ from host.inbox.queries import Row
 from host.inbox.reply import own_address
 from host.models.inbox import Direction, Message
 from host.sdk.capabilities import CopyLimits
-from host.sdk.channel import ChannelAdapter
+from host.sdk.channel import AccountRef, ChannelAdapter
 from host.sdk.formatting import to_html
 
 log = logging.getLogger(__name__)
@@ -131,16 +131,25 @@ def signature_of(
     session: Session, row: Row, adapter: ChannelAdapter | None, user_id: int
 ) -> Signature | None:
     """Return the signature of somebody's replies, filled in; None: the channel has none."""
-    if adapter is None or not adapter.capabilities.signatures:
+    if adapter is None:
+        return None
+    return signature_at(row.account, adapter, user_id, lambda: values_for(session, row, user_id))
+
+
+def signature_at(
+    account: AccountRef, adapter: ChannelAdapter, user_id: int, values: Callable[[], Mapping[str, str]]
+) -> Signature | None:
+    """Return the same on *account*, filled with *values*."""
+    if not adapter.capabilities.signatures:
         return None
     try:
-        found = adapter.signature(row.account, user_id)
+        found = adapter.signature(account, user_id)
     except Exception:
-        log.exception("the adapter of %s cannot tell a signature", row.channel)
+        log.exception("the adapter of %s cannot tell a signature", account.channel)
         return None
     if found is None:
         return None
-    text = filled(found.text, values_for(session, row, user_id))
+    text = filled(found.text, values())
     return Signature(text, Markup(to_html(text)), found.url)  # noqa: S704  # cleaned by nh3
 
 

@@ -21,6 +21,7 @@ from host.inbox.contacts.consent import blocks_at_provider
 from host.inbox.contacts.finding import Identity
 from host.inbox.contacts.history import Event, Place, Show, Stretch, Talk
 from host.inbox.list_positions import EPOCH
+from host.inbox.onward.places import places
 from host.inbox.pages import durations, text_view
 from host.inbox.pages.arguments import form_id
 from host.inbox.pages.contacts import doubles, shown
@@ -127,8 +128,10 @@ def contact_page(
         row = finding.rows_of(session, workspace_id, [found.id], accounts)[0]
         undoable = merging.merges_of(session, found.id)
         first = request.args.get("before") is None and show is Show.ALL
+        answers = g.workspace.may(Permission.ANSWER)
+        ways = places(session, directory, workspace_id, found, accounts) if answers else []
         double = None
-        if first and g.workspace.may(Permission.ANSWER):
+        if first and answers:
             double = doubles.likely(session, workspace_id, found, identities, accounts, directory)
         noted_by = session.get(User, found.opted_out_by) if found.opted_out_by else None
         noted_by_name = None if noted_by is None else noted_by.name
@@ -153,6 +156,7 @@ def contact_page(
         source=shown.source_of(found),
         latest=max((one.latest for one in reached if one.latest), default=None),
         reply=next((one for one in reached if one.window.open and one.latest), None),
+        can_write=any(one.of_another is None for one in ways),
         blockable=any(one.blockable for one in reached),
         problem=problem,
         at=at,

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from zlib import crc32
 
+import sqlalchemy as sa
+
+from host.inbox.canned.replies import values_at
 from host.inbox.messages import load_thread
 from host.inbox.onward import places as found_places
 from host.inbox.onward.places import Linked, Place
 from host.inbox.onward.starting import proposed_subject
-from host.inbox.pages.along.shown import Signature, signature_of
+from host.inbox.pages.along.shown import Signature, signature_at
 from host.inbox.pages.context import InboxContext
 from host.inbox.pages.message_view import Shown, is_note
 from host.inbox.queries import Row
-from host.models.inbox import Contact, Conversation, Direction
+from host.models.inbox import Contact, ContactIdentity, Conversation, Direction
+from host.sdk.channel import AccountRef
 from host.web.request_helpers import seen_accounts
 
 MOST_BEFORE = 20
@@ -23,27 +27,37 @@ MOST_BEFORE = 20
 
 @dataclass(frozen=True, slots=True)
 class Offered:
-    """One address that can be written to, as the composer offers it."""
+    """One address that can be written to, as the form of a first mail offers it.
+
+    :param subject: what is proposed there; None: the channel has none.
+    """
 
     key: str
     to: str
     account: str
+    account_id: int
+    subject: str | None
 
 
 @dataclass(frozen=True, slots=True)
 class Onward:
-    """How a contact can be written to although the reply window is closed.
+    """How a contact can be written to first: because a reply window is closed, or from their page.
 
     :param after: the id of the conversation it goes on as already; None: it does not.
     :param of_another: the id of the other contact who writes from the address there is; None: none does.
     :param subject: what is proposed; None: the channel has none.
+    :param copies: whether others can get the mail, too.
+    :param signatures: that of who looks on each account that has them, by its id.
+    :param account: the first that is offered.
     """
 
     offered: Sequence[Offered] = ()
     after: int | None = None
     of_another: int | None = None
     subject: str | None = None
-    signature: Signature | None = None
+    copies: bool = False
+    signatures: Mapping[int, Signature] = field(default_factory=dict)
+    account: AccountRef | None = field(default=None, repr=False)
 
     @property
     def drawn(self) -> str:
@@ -58,29 +72,55 @@ def onward(inbox: InboxContext, row: Row) -> Onward:
     """Return how the contact of *row*, whose reply window is closed, can be written to."""
     if row.spam_at is not None or row.post_id is not None:
         return NO_WAY
-    accounts = seen_accounts()
     there = found_places.after(inbox.session, row.id)
     if there is not None and _open(inbox, there):
         return Onward(after=there.id)
     contact = inbox.session.get_one(Contact, row.contact_id)
-    every = found_places.places(inbox.session, inbox.directory, inbox.workspace_id, contact, accounts)
-    free = [one for one in every if one.of_another is None and one.account.id != row.account.id]
+    return first_mail(inbox, contact, row)
+
+
+def first_mail(inbox: InboxContext, contact: Contact, row: Row | None = None) -> Onward:
+    """Return how *contact* can be written to first.
+
+    :param row: the conversation it goes on from, on another account; None: it begins by itself.
+    """
+    every = found_places.places(inbox.session, inbox.directory, inbox.workspace_id, contact, seen_accounts())
+    here = None if row is None else row.account.id
+    free = [one for one in every if one.of_another is None and one.account.id != here]
     if not free:
         return Onward(of_another=next((one.of_another for one in every if one.of_another), None))
     first = free[0]
-    before = inbox.session.get_one(Conversation, row.id)
-    has_subject = first.adapter.capabilities.has_subject
+    before = None if row is None else inbox.session.get_one(Conversation, row.id)
+    found = {one.account.id: signature_there(inbox, contact, one) for one in free}
     return Onward(
-        offered=[Offered(one.key, one.to, one.account.name) for one in free],
-        subject=proposed_subject(first, before) if has_subject else None,
-        signature=signature_at(inbox, row, first),
+        offered=[
+            Offered(one.key, one.to, one.account.name, one.account.id, _subject(one, before)) for one in free
+        ],
+        subject=_subject(first, before),
+        copies=first.adapter.capabilities.copies is not None,
+        signatures={id_: one for id_, one in found.items() if one is not None},
+        account=first.account,
     )
 
 
-def signature_at(inbox: InboxContext, row: Row, place: Place) -> Signature | None:
-    """Return the signature of who looks on the account of *place*, filled in for the contact of *row*."""
-    there = replace(row, account=place.account, channel=place.account.channel)
-    return signature_of(inbox.session, there, place.adapter, inbox.user_id)
+def _subject(place: Place, before: Conversation | None) -> str | None:
+    return proposed_subject(place, before) if place.adapter.capabilities.has_subject else None
+
+
+def signature_there(inbox: InboxContext, contact: Contact, place: Place) -> Signature | None:
+    """Return the signature of who looks on the account of *place*, filled in for *contact*."""
+
+    def values() -> Mapping[str, str]:
+        query = (
+            sa.select(ContactIdentity.name, ContactIdentity.username)
+            .where(ContactIdentity.contact_id == contact.id)
+            .order_by(ContactIdentity.id)
+        )
+        known = inbox.session.execute(query).first() or (None, None)
+        name, username = contact.name or known[0] or "", known[1] or ""
+        return values_at(inbox.session, place.account, name, username, contact.email or "", inbox.user_id)
+
+    return signature_at(place.account, place.adapter, inbox.user_id, values)
 
 
 def _open(inbox: InboxContext, there: Linked) -> bool:

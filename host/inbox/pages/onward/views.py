@@ -1,53 +1,200 @@
-"""The view that writes to a contact first."""
+"""The views that write to a contact first: where a reply window is closed, and from the contact's page."""
 
 from __future__ import annotations
 
-from flask import jsonify, redirect, request, url_for
+import sqlalchemy as sa
+from flask import jsonify, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
+from sqlalchemy.orm import Session
 
 from host.channels.directory import current_directory
 from host.core import clock, db
 from host.core.errors import LobbyError
 from host.core.ids import MAX_ID
-from host.inbox.drafts import Draft
-from host.inbox.errors import ConversationNotFoundError, NoWayOutError
-from host.inbox.onward.places import places
-from host.inbox.onward.starting import Started, start
-from host.inbox.pages.action_views import CONVERSATION, refused
+from host.inbox.contacts import finding, people
+from host.inbox.errors import (
+    AddressOfAnotherError,
+    ContactNotFoundError,
+    ConversationNotFoundError,
+    NoWayOutError,
+)
+from host.inbox.onward.places import Place
+from host.inbox.onward.starting import Started, place_for, start
+from host.inbox.pages.action_views import (
+    CONVERSATION,
+    FORM_BYTES,
+    beside_from_form,
+    hold_from_form,
+    refusal,
+    refused,
+    state_from_form,
+)
+from host.inbox.pages.along.preview import page_of, refused_page
+from host.inbox.pages.composer import ComposerState, drafts_from_request, first_mail_values
+from host.inbox.pages.contacts.page_views import CONTACT
+from host.inbox.pages.contacts.shown import name_of
 from host.inbox.pages.context import bp, opened_inbox, with_conversation
-from host.inbox.pages.onward.shown import signature_at
+from host.inbox.pages.onward.shown import first_mail, signature_there
 from host.inbox.queries import Row
-from host.models.inbox import Contact
-from host.web.request_helpers import Permission, current_user, seen_accounts, wants_json, workspace_view
+from host.media.limits import MAX_BYTES
+from host.models.inbox import Conversation
+from host.web.request_helpers import (
+    Permission,
+    body_limit,
+    current_user,
+    passive,
+    seen_accounts,
+    wants_json,
+    workspace_view,
+)
 
 
 @bp.post(f"{CONVERSATION}/onward")
+@body_limit(MAX_BYTES + FORM_BYTES)
 @workspace_view(Permission.ANSWER)
 @with_conversation
 def write_onward(workspace_id: int, row: Row) -> ResponseReturnValue:
     """Go on with the customer at the ``place`` the form names."""
     try:
-        account_id, to = _place()
-        subject = " ".join(request.form.get("subject", "").split())
-        signature = _signature(row, account_id, to) if request.form.get("signature") == "1" else ""
-        content = {name: value for name, value in (("subject", subject), ("signature", signature)) if value}
-        started: Started = db.write(
-            start,
-            workspace_id=workspace_id,
-            before_id=row.id,
-            account_id=account_id,
-            to=to,
-            author_id=current_user().id,
-            drafts=[Draft(text=request.form.get("text", ""), content=content)],
-            reply_key=request.form.get("reply_key", ""),
-            directory=current_directory(),
-            now=clock.now(),
-            accounts=seen_accounts(),
-        )
+        started = _start(workspace_id, row.contact_id, row.id)
     except ConversationNotFoundError:
         raise
     except LobbyError as error:
         return refused(error, workspace_id, row.id, "onward")
+    return _opened(workspace_id, started)
+
+
+@bp.get(f"{CONTACT}/write")
+@workspace_view(Permission.ANSWER)
+def write_to(workspace_id: int, contact_id: int) -> ResponseReturnValue:
+    """Show the form of a mail to a contact that begins a conversation."""
+    return _write_page(workspace_id, contact_id, ComposerState(mode="onward"))
+
+
+@bp.post(f"{CONTACT}/write")
+@body_limit(MAX_BYTES + FORM_BYTES)
+@workspace_view(Permission.ANSWER)
+def write_first(workspace_id: int, contact_id: int) -> ResponseReturnValue:
+    """Begin a conversation with a contact at the ``place`` the form names."""
+    try:
+        started = _start(workspace_id, contact_id, None)
+    except ContactNotFoundError:
+        raise
+    except LobbyError as error:
+        if wants_json():
+            return refusal(error)
+        return _write_page(workspace_id, contact_id, state_from_form(error, "onward")), error.status
+    return _opened(workspace_id, started)
+
+
+@bp.post(f"{CONVERSATION}/onward/preview")
+@passive
+@workspace_view(Permission.ANSWER)
+@with_conversation
+def preview_onward(workspace_id: int, row: Row) -> ResponseReturnValue:
+    """Show the first mail of the form as it would go out."""
+    return _preview(workspace_id, row.contact_id)
+
+
+@bp.post(f"{CONTACT}/write/preview")
+@passive
+@workspace_view(Permission.ANSWER)
+def preview_first(workspace_id: int, contact_id: int) -> ResponseReturnValue:
+    """Show the first mail of the form as it would go out."""
+    return _preview(workspace_id, contact_id)
+
+
+def _preview(workspace_id: int, contact_id: int) -> ResponseReturnValue:
+    try:
+        place, signature = _chosen(workspace_id, contact_id)
+    except (NoWayOutError, AddressOfAnotherError) as error:
+        return refused_page(error)
+    return page_of(workspace_id, place.account, place.adapter, signature)
+
+
+def _chosen(workspace_id: int, contact_id: int) -> tuple[Place, str]:
+    """Return the place that the form names, and the signature that is to stand beneath the mail there.
+
+    :raises NoWayOutError: if it names none.
+    :raises AddressOfAnotherError: if another contact writes from there.
+    """
+    accounts = seen_accounts()
+    with opened_inbox(workspace_id) as inbox:
+        contact = people.get(inbox.session, workspace_id, contact_id)
+        account_id, to = _place()
+        place = place_for(inbox.session, inbox.directory, workspace_id, contact, account_id, to, accounts)
+        signed = request.form.get("signature") == "1"
+        signature = signature_there(inbox, contact, place) if signed else None
+    return place, "" if signature is None else signature.text
+
+
+def _write_page(workspace_id: int, contact_id: int, draft: ComposerState) -> str:
+    """Return the page of a first mail.
+
+    :raises NoWayOutError: if the contact cannot be written to first anywhere.
+    :raises AddressOfAnotherError: if another contact writes from the only address there is.
+    """
+    accounts = seen_accounts()
+    with opened_inbox(workspace_id) as inbox:
+        contact = people.get(inbox.session, workspace_id, contact_id)
+        found = first_mail(inbox, contact)
+        if not found.offered:
+            raise AddressOfAnotherError() if found.of_another else NoWayOutError()
+        identities = finding.identities_of(inbox.session, [contact.id], accounts).get(contact.id, ())
+        newest = sa.select(sa.func.max(Conversation.id)).where(Conversation.contact_id == contact.id)
+        if accounts is not None:
+            newest = newest.where(Conversation.account_id.in_(accounts))
+        return render_template(
+            "inbox/contacts/write.html",
+            contact=contact,
+            identities=identities,
+            name=name_of(contact.name, contact.email, identities, inbox.directory),
+            canned_from=inbox.session.scalar(newest),
+            draft=draft,
+            **first_mail_values(inbox, found),
+        )
+
+
+def _start(workspace_id: int, contact_id: int, before_id: int | None) -> Started:
+    """Start a conversation with the mail that the form holds, at the place it names.
+
+    Everything else of the form is that of a reply.
+
+    :raises NoWayOutError: if it names no place.
+
+    Besides, what :func:`host.inbox.pages.composer.drafts_from_request` and
+    :func:`host.inbox.onward.starting.start` raise.
+    """
+    place, signature = _chosen(workspace_id, contact_id)
+    author_id = current_user().id
+    drafts = drafts_from_request(workspace_id, author_id, place.adapter, signature)
+    hold, now = hold_from_form(), clock.now()
+    note = beside_from_form(hold, author_id, now)
+
+    def use_case(session: Session) -> Started:
+        started = start(
+            session,
+            workspace_id=workspace_id,
+            contact_id=contact_id,
+            before_id=before_id,
+            account_id=place.account.id,
+            to=place.to,
+            author_id=author_id,
+            drafts=drafts,
+            reply_key=request.form.get("reply_key", ""),
+            directory=current_directory(),
+            now=now,
+            accounts=seen_accounts(),
+            hold=hold,
+        )
+        note(session, started.messages)
+        return started
+
+    started: Started = db.write(use_case)
+    return started
+
+
+def _opened(workspace_id: int, started: Started) -> ResponseReturnValue:
     there = url_for("inbox.conversation", workspace_id=workspace_id, conversation_id=started.conversation_id)
     return jsonify(goto=there) if wants_json() else redirect(there, 303)
 
@@ -61,13 +208,3 @@ def _place() -> tuple[int, str]:
     if not (account.isascii() and account.isdigit() and len(account) < 20 and int(account) <= MAX_ID):
         raise NoWayOutError()
     return int(account), to
-
-
-def _signature(row: Row, account_id: int, to: str) -> str:
-    """Return the signature that is to stand beneath the first message; empty: none."""
-    with opened_inbox(row.account.workspace_id) as inbox:
-        contact = inbox.session.get_one(Contact, row.contact_id)
-        every = places(inbox.session, inbox.directory, inbox.workspace_id, contact, seen_accounts())
-        place = next((one for one in every if one.account.id == account_id and one.to == to), None)
-        found = None if place is None else signature_at(inbox, row, place)
-    return "" if found is None else found.text

@@ -1,0 +1,102 @@
+"""A message as it would go out, for a frame beside the composer. Nothing is sent, and nothing is kept."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+
+from flask import request, url_for
+from flask.typing import ResponseReturnValue
+from markupsafe import escape
+
+from host.channels.directory import current_directory
+from host.core import db, storage
+from host.core.cleaning import clean_written
+from host.core.errors import LobbyError
+from host.inbox.drafts import MAX_FILES, check_pictures
+from host.inbox.pages.action_views import CONVERSATION, signature_from_form
+from host.inbox.pages.context import bp, with_conversation
+from host.inbox.queries import Row
+from host.media import formatted, uploads
+from host.media.pages.formatted_views import framed
+from host.sdk.channel import AccountRef, ChannelAdapter
+from host.sdk.formatting import to_html
+from host.sdk.messages import MessageKind, OutgoingFile, OutgoingPart
+from host.web.languages import gettext as _
+from host.web.request_helpers import Permission, current_user, passive, workspace_view
+
+log = logging.getLogger(__name__)
+
+
+@bp.post(f"{CONVERSATION}/preview")
+@passive
+@workspace_view(Permission.ANSWER)
+@with_conversation
+def preview_reply(workspace_id: int, row: Row) -> ResponseReturnValue:
+    """Show the reply of the form as it would go out."""
+    adapter = current_directory().adapter(row.channel)
+    signature = signature_from_form(row, current_user().id)
+    return page_of(workspace_id, row.account, adapter, signature)
+
+
+def page_of(
+    workspace_id: int, account: AccountRef, adapter: ChannelAdapter | None, signature: str
+) -> ResponseReturnValue:
+    """Return the message of the form as a page of a frame: as it would go out, or why it would not."""
+    text = clean_written(request.form.get("text", ""))
+    files = _files(workspace_id, request.form.getlist("upload")[:MAX_FILES])
+    try:
+        check_pictures(text, [(one.name, one.content_type) for one in files])
+    except LobbyError as error:
+        return refused_page(error)
+
+    def inline(content_id: str) -> str | None:
+        if not (content_id.isascii() and content_id.isdigit() and int(content_id) < len(files)):
+            return None
+        return url_for("media.uploaded", workspace_id=workspace_id, upload_id=files[int(content_id)].id)
+
+    html = _laid_out(account, adapter, text, signature, files)
+    return framed(formatted.clean(html, inline=inline, remote=None, earlier="").html)
+
+
+def refused_page(error: LobbyError) -> ResponseReturnValue:
+    """Return for the frame why the message of the form would not go out."""
+    said = escape(str(_(error.sentence)))
+    return framed(f"<p><b>{said}</b> {escape(str(error.next_step))}</p>"), error.status
+
+
+def _files(workspace_id: int, ids: Sequence[str]) -> list[uploads.Upload]:
+    with db.read() as session:
+        found = [uploads.get_upload(session, workspace_id, one) for one in ids]
+    return [one for one in found if one is not None]
+
+
+def _laid_out(
+    account: AccountRef,
+    adapter: ChannelAdapter | None,
+    text: str,
+    signature: str,
+    files: Sequence[uploads.Upload],
+) -> str:
+    content = {"signature": signature} if signature else {}
+    outgoing = tuple(_outgoing(one) for one in files)
+    part = OutgoingPart(MessageKind.TEXT, text, files=outgoing, content=content)
+    try:
+        found = None if adapter is None else adapter.laid_out(account, part)
+    except Exception:
+        log.exception("the adapter of %s cannot lay out a message", account.channel)
+        found = None
+    return to_html(text) + to_html(signature) if found is None else found
+
+
+def _outgoing(file: uploads.Upload) -> OutgoingFile:
+    return OutgoingFile(
+        kind=file.kind,
+        name=file.name,
+        content_type=file.content_type,
+        size=file.size,
+        url=None,
+        open=lambda: storage.open_stored(file.storage_key),
+        width=file.width,
+        height=file.height,
+    )
