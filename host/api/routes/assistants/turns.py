@@ -108,6 +108,13 @@ class Judgement(Wire, frozen=True):
     right: Annotated[bool, Meta(description="False: it is wrong.")]
 
 
+def source(one: Cited) -> AssistantSource:
+    """Return a source as programs read it."""
+    return AssistantSource(
+        title=one.title, kind=one.kind, place=one.place, entry_id=one.entry or None, at=one.at or None
+    )
+
+
 def shown(row: Row) -> AssistantTurn:
     """Return a turn as programs read it."""
     cited = [strictjson.convert(one, Cited) for one in row.sources]
@@ -124,17 +131,7 @@ def shown(row: Row) -> AssistantTurn:
         outcome=cast(Any, row.outcome),
         reason=row.reason,
         text=row.text,
-        sources=[
-            AssistantSource(
-                title=one.title,
-                kind=one.kind,
-                place=one.place,
-                entry_id=one.entry or None,
-                at=one.at or None,
-            )
-            for one in cited
-            if one.used
-        ],
+        sources=[source(one) for one in cited if one.used],
         right=row.right,
         sent_message_id=row.sent_id,
         answered_message_id=row.answered_id,
@@ -191,7 +188,7 @@ def list_assistant_turns(call: Call, assistant_id: int, query: ShowQuery) -> Ass
     examples={"Right": {"right": True}, "Wrong": {"right": False}},
 )
 def judge_turn(call: Call, assistant_id: int, turn_id: int, body: Judgement) -> bytes:
-    """What is right counts towards answering by itself, in `shadow` too. Cases are made on pages."""
+    """What is right counts towards answering by itself, in `shadow` too. A wrong one can become a case."""
 
     def use_case(session: Session) -> AssistantTurn:
         named: dict[str, Any] = {"workspace_id": call.workspace_id, "assistant_id": assistant_id}

@@ -10,14 +10,9 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
 from host.automation.assistants import playing, words
-from host.automation.assistants.playing import Played
+from host.automation.assistants.playing import ASSISTANT, CUSTOMER, MOST_LINES, Played, line
 from host.automation.assistants.values import Body, ModelError
-from host.core.cleaning import clean
 from host.core.errors import LobbyError
-
-MOST_LINES = 10
-LONGEST_LINE = 1_000
-CUSTOMER, ASSISTANT = "customer", "assistant"
 
 Page = Callable[..., ResponseReturnValue]
 PAGES: dict[str, Page] = {}
@@ -70,7 +65,7 @@ def asked(workspace_id: int, assistant_id: int, draft: Body | None) -> Play:
     :param draft: what it would say if it were saved; None: what holds.
     """
     lines = _lines()
-    question = _cut(request.form.get("ask", ""))
+    question = line(request.form.get("ask", ""))
     if not question:
         return Play(lines)
     lines = [*lines, (CUSTOMER, question)][-MOST_LINES:]
@@ -80,19 +75,17 @@ def asked(workspace_id: int, assistant_id: int, draft: Body | None) -> Play:
         return Play(lines[:-1], problem=words.said(error.reason), asked=question)
     except LobbyError as error:
         return Play(lines[:-1], problem=str(error), asked=question)
+    if played.failed:
+        return Play(lines[:-1], problem=words.said(played.reason), asked=question)
     said = played.text or _("(gives it to people)")
-    return Play([*lines, (ASSISTANT, _cut(said))][-MOST_LINES:], played)
+    return Play([*lines, (ASSISTANT, line(said))][-MOST_LINES:], played)
 
 
 def _lines() -> list[tuple[str, str]]:
     """Return what was said before, as the form has it."""
     given = zip(request.form.getlist("by"), request.form.getlist("line"), strict=False)
-    found = [(by, _cut(text)) for by, text in given if by in {CUSTOMER, ASSISTANT}]
+    found = [(by, line(text)) for by, text in given if by in {CUSTOMER, ASSISTANT}]
     return [one for one in found if one[1]][-MOST_LINES:]
-
-
-def _cut(text: str) -> str:
-    return clean(text).strip()[:LONGEST_LINE]
 
 
 def page_of(tab: str) -> tuple[str, Page]:
