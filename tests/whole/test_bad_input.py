@@ -317,6 +317,7 @@ FIELDS: dict[str, dict[str, str]] = {
         "line": "Hello",
         "prompt": "Warm.",
         "pause": "4",
+        "account": "1",
     },
     f"{ASSISTANT}/stop": {},
     f"{ASSISTANT}/resume": {},

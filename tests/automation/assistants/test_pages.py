@@ -356,7 +356,7 @@ def heard(monkeypatch: pytest.MonkeyPatch) -> Heard:
     asked: Heard = []
 
     def play(
-        workspace_id: int, assistant_id: int, lines: list[tuple[str, str]], draft: Body | None
+        workspace_id: int, assistant_id: int, lines: list[tuple[str, str]], draft: Body | None, _on: object
     ) -> Played:
         asked.append((workspace_id, assistant_id, list(lines), draft))
         sources = [

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from flask import request
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
-from host.automation.assistants import playing, words
-from host.automation.assistants.playing import ASSISTANT, CUSTOMER, MOST_LINES, Played, line
+from host.automation.assistants import keeping, playing, words
+from host.automation.assistants.playing import ASSISTANT, CUSTOMER, MOST_LINES, On, Played, line
 from host.automation.assistants.values import Body, ModelError
+from host.channels.directory import current_directory
+from host.core import db
 from host.core.errors import LobbyError
+from host.models.assistants import Mode
+from host.web.request_helpers import seen_accounts
 
 Page = Callable[..., ResponseReturnValue]
 PAGES: dict[str, Page] = {}
@@ -33,6 +37,7 @@ class Play:
     :param problem: why no answer came.
     :param asked: the question an answer did not come to, to be asked again.
     :param again: where one starts again; empty: nothing was asked.
+    :param account: the id of the account it is played on; 0: on none.
     """
 
     lines: Sequence[tuple[str, str]] = field(default=())
@@ -40,6 +45,7 @@ class Play:
     problem: str = ""
     asked: str = ""
     again: str = ""
+    account: int = 0
 
     @property
     def question(self) -> str:
@@ -59,18 +65,46 @@ class Play:
         return "" if self.played is None else words.said(self.played.reason)
 
 
+def accounts(workspace_id: int, assistant_id: int) -> list[tuple[int, str]]:
+    """Return the accounts an assistant can be played on, those where it is not off: id and name."""
+    seen = seen_accounts()
+    with db.read() as session:
+        places = keeping.places(session, workspace_id).values()
+    return [
+        (one.account_id, one.account)
+        for one in places
+        if one.assistant_id == assistant_id
+        and one.mode != Mode.OFF
+        and (seen is None or one.account_id in seen)
+    ]
+
+
+def _chosen(workspace_id: int, assistant_id: int) -> int:
+    """Return the account the form names, or the first there is; 0: there is none."""
+    ids = [id_ for id_, _name in accounts(workspace_id, assistant_id)]
+    given = request.form.get("account", "")
+    named = int(given) if given.isascii() and given.isdigit() and len(given) < 19 else 0
+    return named if named in ids else next(iter(ids), 0)
+
+
 def asked(workspace_id: int, assistant_id: int, draft: Body | None) -> Play:
     """Return what an assistant would answer to the form's question. Nothing is written meanwhile.
 
     :param draft: what it would say if it were saved; None: what holds.
     """
+    chosen = _chosen(workspace_id, assistant_id)
+    return replace(_asked(workspace_id, assistant_id, draft, chosen), account=chosen)
+
+
+def _asked(workspace_id: int, assistant_id: int, draft: Body | None, account_id: int) -> Play:
     lines = _lines()
     question = line(request.form.get("ask", ""))
     if not question:
         return Play(lines)
+    on = On(account_id, current_directory()) if account_id else None
     lines = [*lines, (CUSTOMER, question)][-MOST_LINES:]
     try:
-        played = playing.play(workspace_id, assistant_id, lines, draft)
+        played = playing.play(workspace_id, assistant_id, lines, draft, on)
     except ModelError as error:
         return Play(lines[:-1], problem=words.said(error.reason), asked=question)
     except LobbyError as error:
