@@ -39,6 +39,13 @@ class AssistantSource(Wire, frozen=True):
     place: Annotated[str, Meta(description="Where in its entry it stands; empty: that says nothing.")]
     entry_id: Annotated[Id | None, Meta(description="Null: it is no entry of its knowledge.")]
     at: Annotated[str | None, Meta(description="How old it is, in ISO 8601; null: it held at that moment.")]
+    marks: Annotated[
+        list[int],
+        Meta(
+            description="The places of `text` that rest on it: how many letters (code points) stand before "
+            "each. Empty: the model marked none."
+        ),
+    ]
 
 
 class AssistantTurn(Wire, frozen=True):
@@ -111,7 +118,12 @@ class Judgement(Wire, frozen=True):
 def source(one: Cited) -> AssistantSource:
     """Return a source as programs read it."""
     return AssistantSource(
-        title=one.title, kind=one.kind, place=one.place, entry_id=one.entry or None, at=one.at or None
+        title=one.title,
+        kind=one.kind,
+        place=one.place,
+        entry_id=one.entry or None,
+        at=one.at or None,
+        marks=list(one.marks),
     )
 
 

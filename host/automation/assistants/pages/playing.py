@@ -10,6 +10,7 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
 from host.automation.assistants import keeping, playing, words
+from host.automation.assistants.deciding import Part, in_parts
 from host.automation.assistants.playing import ASSISTANT, CUSTOMER, MOST_LINES, On, Played, line
 from host.automation.assistants.values import Body, ModelError
 from host.channels.directory import current_directory
@@ -58,6 +59,11 @@ class Play:
         if self.played is not None and self.lines and self.lines[-1][0] == ASSISTANT:
             return self.lines[:-1]
         return self.lines
+
+    @property
+    def parts(self) -> Sequence[Part]:
+        """The last answer with the sources it marks."""
+        return () if self.played is None else in_parts(self.played.text, self.played.sources)
 
     @property
     def why(self) -> str:
