@@ -385,3 +385,20 @@ class AssistantCase(Base):
     answer: Mapped[str] = mapped_column(LongText)
     """What that version said."""
     created_at: Mapped[datetime] = mapped_column(UTCDateTime)
+
+
+class DismissedAnswer(Base):
+    """An answer of the team that an assistant is not to be offered as an entry: somebody said so, for good.
+
+    Nothing of its words is here. What a customer has erased may be a part of them.
+    """
+
+    __tablename__ = "dismissed_answers"
+    __writers__ = ("automation",)
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    workspace_id: Mapped[int] = mapped_column(sa.ForeignKey(Workspace.id, ondelete="CASCADE"), index=True)
+    assistant_id: Mapped[int] = mapped_column(sa.ForeignKey(Assistant.id, ondelete="CASCADE"), index=True)
+    sketch: Mapped[list[int]] = mapped_column(JsonDict)
+    """A number of 16 bits for each of its words. Many words have the same: it is compared, and not read."""
+    created_at: Mapped[datetime] = mapped_column(UTCDateTime)

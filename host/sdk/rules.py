@@ -90,7 +90,8 @@ class ToolEffect(StrEnum):
 class UsedFor:
     """Whom an assistant uses a tool for. The desk fills it in; a model never does.
 
-    :param contact: the customer's external id.
+    :param contact: the customer's external id; empty: nobody's, in the playground, where tools that read are
+        tried on an account.
     :param username: what they are called at the provider, where that is known.
     :param profile: the facts of the contact's :class:`host.sdk.channel.Profile`.
     :param key: the same where the same use is tried again: what changes something is done once for a key.

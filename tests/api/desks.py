@@ -31,6 +31,15 @@ from tests.inbox import desks as inbox_desks
 from tests.inbox.scenes import Scene
 
 BASE = "/api/v1"
+TOOL = {
+    "name": "order",
+    "title": "Look up an order",
+    "about": "When they ask where it is.",
+    "url": "https://shop.example/order",
+    "effect": "reads",
+    "secret": "Bearer s3cret-of-the-shop",
+}
+"""A tool of an assistant that nothing answers for."""
 
 
 @dataclass
@@ -148,7 +157,7 @@ def kept_ids(desk: ApiDesk) -> dict[str, int]:
 
 
 def assistant_ids(desk: ApiDesk, conversation: int, number: int) -> dict[str, int]:
-    """Return an assistant that knows something, with a turn of a conversation."""
+    """Return an assistant that knows something, with a turn of a conversation, a case and a tool."""
     assistant = desk.program.send("POST", "/assistants", {"name": f"Desk {number}"}, 201)["id"]
     entry = {"title": "Shipping", "text": "Four to six days."}
     knowledge = desk.program.send("POST", f"/assistants/{assistant}/knowledge", entry, 201)["id"]
@@ -162,7 +171,16 @@ def assistant_ids(desk: ApiDesk, conversation: int, number: int) -> dict[str, in
         state=TurnState.DISMISSED,
         text="Four to six days.",
     )
-    return {"assistant_id": assistant, "knowledge_id": knowledge, "turn_id": turn}
+    like = {"question": "To Norway?", "says": ["four"]}
+    case = desk.program.send("POST", f"/assistants/{assistant}/cases", like, 201)["id"]
+    tool = desk.program.send("POST", f"/assistants/{assistant}/tools", TOOL, 201)["id"]
+    return {
+        "assistant_id": assistant,
+        "knowledge_id": knowledge,
+        "turn_id": turn,
+        "case_id": case,
+        "tool_id": tool,
+    }
 
 
 def a_post(desk: ApiDesk) -> int:

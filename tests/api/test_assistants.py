@@ -2,20 +2,33 @@
 
 from __future__ import annotations
 
+import io
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from host.automation.assistants import keeping
+from host.automation.assistants import keeping, tool_keeping
+from host.automation.assistants.language import asking
+from host.automation.assistants.values import Ask, ModelError, Said, Thought, Used
 from host.core import clock, db
-from host.models.assistants import AssistantTurn, LanguageModel, Mode, TurnState
+from host.models.assistants import (
+    Assistant,
+    AssistantCall,
+    AssistantTool,
+    AssistantTurn,
+    LanguageModel,
+    Mode,
+    TurnState,
+)
 from host.models.inbox import Conversation, Handler, Message
 from host.models.record import DomainEvent
 from host.models.users import AuditEntry
-from tests.api.desks import ApiDesk, Program, make_key
+from host.sdk.http import Client, Response
+from tests.api.desks import TOOL, ApiDesk, Program, make_key
 from tests.automation.assistants.making import store_turn
+from tests.automation.assistants.papers import pdf
 
 
 def made(desk: ApiDesk, name: str = "Shop desk") -> int:
@@ -293,3 +306,331 @@ class TestKnowledge:
         path = f"/assistants/{made(desk)}/knowledge"
         assert desk.program.refused("POST", path, {})[1]["field"] == "title"
         assert desk.program.refused("POST", path, {"title": "Shipping"})[1]["field"] == "text"
+
+    def test_a_file_is_added_and_another_put_in_its_place(self, desk: ApiDesk) -> None:
+        path = f"/assistants/{made(desk)}/knowledge"
+        one = upload(desk, "POST", f"{path}/files", b"# Shipping\n\nFour to six days.", "to/ship.md", 201)
+        assert (one["kind"], one["title"], one["origin"]) == ("file", "ship", "ship.md")
+        assert (one["state"], one["text"]) == ("ready", "# Shipping\n\nFour to six days.")
+        asked_like = {"title": "Shipping", "questions": ["To Norway?"]}
+        desk.program.send("PUT", f"{path}/{one['id']}", asked_like)
+        again = upload(desk, "PUT", f"{path}/{one['id']}/file", b"A week.", "week.txt", 200)
+        assert (again["id"], again["title"], again["questions"]) == (one["id"], "Shipping", ["To Norway?"])
+        assert (again["text"], again["origin"]) == ("A week.", "week.txt")
+        named = upload(desk, "PUT", f"{path}/{one['id']}/file?title=Parcels", b"A day.", "week.txt", 200)
+        assert (named["title"], named["text"]) == ("Parcels", "A day.")
+        assert [action for action, _ in audited()][1:] == ["knowledge.added", *["knowledge.changed"] * 3]
+
+    def test_a_pdf_is_read(self, desk: ApiDesk) -> None:
+        path = f"/assistants/{made(desk)}/knowledge/files"
+        data = pdf("Parcels to Norway take four days.", title="All about parcels")
+        one = upload(desk, "POST", path, data, "parcels.pdf", 201)
+        assert (one["title"], "four days" in one["text"]) == ("All about parcels", True)
+
+    @pytest.mark.parametrize(
+        ("content", "name"),
+        [
+            (b"\x89PNG\r\n", "mug.png"),
+            (b"Words", "words"),
+            (b"Words", ""),
+            (b"", "empty.txt"),
+            (b"%PDF-1.4 nonsense", "broken.pdf"),
+            (b"no pdf", "other.pdf"),
+        ],
+    )
+    def test_a_file_that_cannot_be_read_leaves_what_was_there(
+        self, desk: ApiDesk, content: bytes, name: str
+    ) -> None:
+        path = f"/assistants/{made(desk)}/knowledge"
+        one = upload(desk, "POST", f"{path}/files", b"A week.", "week.txt", 201)
+        for method, where in (("POST", f"{path}/files"), ("PUT", f"{path}/{one['id']}/file")):
+            error = upload(desk, method, where, content, name, 400)["error"]
+            assert error["field"] == "file", (method, error)
+            assert error["code"] in {"knowledge_entry", "invalid_body"}
+        assert desk.program.get(f"{path}/{one['id']}")["text"] == "A week."
+        assert len(desk.program.get(path)["data"]) == 1
+
+    def test_a_text_is_no_file_and_a_form_is_wanted(self, desk: ApiDesk) -> None:
+        path = f"/assistants/{made(desk)}/knowledge"
+        one = desk.program.send("POST", path, {"title": "Shipping", "text": "Four days."}, 201)
+        error = upload(desk, "PUT", f"{path}/{one['id']}/file", b"A week.", "week.txt", 400)["error"]
+        assert (error["code"], error["field"]) == ("knowledge_entry", "file")
+        assert desk.program.get(f"{path}/{one['id']}")["text"] == "Four days."
+        assert desk.program.refused("POST", f"{path}/files", {"file": "x"})[0] == 415
+        two = {"file": (io.BytesIO(b"x"), "x.txt"), "title": "y"}
+        assert desk.program.refused("POST", f"{path}/files", data=two)[1]["field"] == "file"
+
+
+def upload(desk: ApiDesk, method: str, path: str, data: bytes, name: str, status: int) -> Any:
+    answer = desk.program.call(method, path, data={"file": (io.BytesIO(data), name)})
+    assert answer.status_code == status, answer.text
+    return answer.json
+
+
+class TestTools:
+    def test_a_tool_is_added_changed_and_deleted_and_its_secret_never_shown(self, desk: ApiDesk) -> None:
+        path = f"/assistants/{made(desk)}/tools"
+        one = desk.program.send("POST", path, TOOL, 201)
+        assert (one["name"], one["effect"], one["hasSecret"], one["header"]) == (
+            *("order", "reads"),
+            True,
+            "Authorization",
+        )
+        assert one["parameters"] == {"type": "object", "properties": {}}
+        at = f"{path}/{one['id']}"
+        stays = {name: value for name, value in TOOL.items() if name != "secret"} | {"title": "Orders"}
+        answers = [
+            desk.program.call("GET", path),
+            desk.reader.call("GET", at),
+            desk.program.call("PUT", at, stays),
+        ]
+        assert answers[2].json is not None
+        assert (answers[2].json["title"], answers[2].json["hasSecret"]) == ("Orders", True)
+        with db.read() as session:
+            kept = tool_keeping.reached(session.get_one(AssistantTool, one["id"])).secret
+        assert kept is not None
+        assert kept.reveal() == TOOL["secret"], "what is left out stays"
+        assert "s3cret" not in "".join(answer.text for answer in answers)
+        assert desk.program.send("PUT", at, {**stays, "secret": None})["hasSecret"] is False
+        assert desk.program.call("DELETE", at).status_code == 204
+        assert desk.program.refused("GET", at)[1]["code"] == "assistant_tool_not_found"
+        said = audited()[1:]
+        assert [action for action, _ in said] == [
+            "assistant_tool.added",
+            *["assistant_tool.changed"] * 2,
+            "assistant_tool.deleted",
+        ]
+        assert said[0][1] == {"of": "Shop desk", "by": "Shop"}
+
+    def test_a_secret_goes_to_no_other_host(self, desk: ApiDesk) -> None:
+        path = f"/assistants/{made(desk)}/tools"
+        at = f"{path}/{desk.program.send('POST', path, TOOL, 201)['id']}"
+        there = {name: value for name, value in TOOL.items() if name != "secret"}
+        there["url"] = "https://evil.example/order"
+        status, error = desk.program.refused("PUT", at, there)
+        assert (status, error["code"], error["field"]) == (400, "assistant_tool_not_usable", "secret")
+        assert desk.program.get(at)["url"] == TOOL["url"]
+
+    @pytest.mark.parametrize(
+        ("wrong", "field"),
+        [
+            ({"name": "Order!"}, "name"),
+            ({"name": "answer"}, "name"),
+            ({"title": " "}, "title"),
+            ({"about": "x" * 1_001}, "about"),
+            ({"url": "http://shop.example/"}, "url"),
+            ({"url": "https://shop.example:8443/"}, "url"),
+            ({"parameters": {"type": "array"}}, "parameters"),
+            ({"header": "Host"}, "header"),
+            ({"secret": "ü"}, "secret"),
+        ],
+    )
+    def test_what_cannot_be_kept_is_refused_with_its_place(
+        self, desk: ApiDesk, wrong: dict[str, Any], field: str
+    ) -> None:
+        path = f"/assistants/{made(desk)}/tools"
+        status, error = desk.program.refused("POST", path, {**TOOL, **wrong})
+        assert (status, error["code"], error["field"]) == (400, "assistant_tool_not_usable", field)
+        assert desk.program.get(path)["data"] == []
+
+    def test_it_is_tried_with_what_it_takes(self, desk: ApiDesk, monkeypatch: pytest.MonkeyPatch) -> None:
+        asked_for: list[Any] = []
+
+        def there(_client: Client, _method: str, url: str, **given: Any) -> Response:
+            asked_for.append((url, given["json"], given["headers"]["Authorization"]))
+            return Response(200, {}, b"Sent on Monday; your secret is s3cret-of-the-shop.")
+
+        monkeypatch.setattr(Client, "request", there)
+        path = f"/assistants/{made(desk)}/tools"
+        takes = {"type": "object", "properties": {"number": {"type": "integer"}}, "required": ["number"]}
+        at = f"{path}/{desk.program.send('POST', path, {**TOOL, 'parameters': takes}, 201)['id']}/try"
+        status, error = desk.program.refused("POST", at, {"arguments": {"number": "x"}})
+        assert (status, error["code"], error["field"]) == (400, "assistant_tool_not_usable", "arguments")
+        assert asked_for == []
+        tried = desk.program.send("POST", at, {"arguments": {"number": 7}})
+        assert (tried["good"], tried["said"]) == (True, "Sent on Monday; your secret is ….")
+        ((url, body, secret),) = asked_for
+        assert (url, body["arguments"], body["trial"]) == (TOOL["url"], {"number": 7}, True)
+        assert secret == TOOL["secret"]
+
+
+def answering(
+    monkeypatch: pytest.MonkeyPatch, desk: ApiDesk, assistant: int, says: Any, uses: str = ""
+) -> list[Ask]:
+    """Have an assistant ask a model that says *says*, after it asked for the tool *uses*; return the asks."""
+    heard: list[Ask] = []
+
+    def ask(_setting: Any, about: Ask, call: Any) -> Thought:
+        heard.append(about)
+        if uses:
+            call(uses, {})
+        if isinstance(says, Exception):
+            raise says
+        return Thought(says, Used("large", 900, 100))
+
+    monkeypatch.setattr(asking, "ask", ask)
+
+    def add(session: Session) -> None:
+        model = LanguageModel(
+            uuid=f"u-{assistant}",
+            workspace_id=desk.workspace,
+            name="Ours",
+            speaks="openai",
+            address="https://models.example/v1",
+            model="large",
+            price_in=1_000_000,
+            price_out=2_000_000,
+            currency="EUR",
+            created_at=clock.now(),
+        )
+        session.add(model)
+        session.flush()
+        session.get_one(Assistant, assistant).model_id = model.id
+
+    db.write(add)
+    return heard
+
+
+class TestCases:
+    def test_a_case_is_added_changed_and_deleted(self, desk: ApiDesk) -> None:
+        path = f"/assistants/{made(desk)}/cases"
+        given = {"question": "To Norway?", "says": ["14 €"], "neverSays": ["free"]}
+        one = desk.program.send("POST", path, given, 201)
+        assert {name: one[name] for name in given} == given
+        assert (one["passed"], one["triedVersion"], one["conversationId"]) == (None, None, None)
+        desk.program.send("POST", path, {"question": "Candles?", "handsOver": True}, 201)
+        first = desk.program.get(path, limit=1)
+        rest = desk.program.get(path, limit=1, cursor=first["next"])
+        assert [case["question"] for case in [*first["data"], *rest["data"]]] == ["To Norway?", "Candles?"]
+        assert rest["next"] is None
+        at = f"{path}/{one['id']}"
+        saved = desk.program.send("PUT", at, {"question": "To Sweden?", "handsOver": True})
+        assert (saved["question"], saved["handsOver"], saved["says"]) == ("To Sweden?", True, [])
+        assert desk.reader.get(at) == saved
+        assert desk.program.call("DELETE", at).status_code == 204
+        assert desk.program.refused("GET", at)[1]["code"] == "case_not_found"
+        with db.read() as session:
+            query = sa.select(AuditEntry.action).where(AuditEntry.action.like("case.%"))
+            noted = list(session.scalars(query.order_by(AuditEntry.id)))
+        assert noted == ["case.added", "case.added", "case.changed", "case.deleted"]
+
+    def test_a_turn_that_was_wrong_becomes_one(self, desk: ApiDesk) -> None:
+        id_ = made(desk)
+        conversation, one = turn(desk, id_)
+        desk.program.send("PATCH", f"/assistants/{id_}/turns/{one}", {"right": False})
+        path = f"/assistants/{id_}/cases"
+        case = desk.program.send("POST", path, {"turnId": one, "says": ["14 €"]}, 201)
+        assert (case["question"], case["conversationId"]) == ("Do you ship to Norway?", conversation)
+        own = {"turnId": one, "question": "To Norway?", "handsOver": True}
+        assert desk.program.send("POST", path, own, 201)["question"] == "To Norway?"
+        other = made(desk, "Other")
+        status, error = desk.program.refused("POST", f"/assistants/{other}/cases", own)
+        assert (status, error["code"]) == (404, "case_not_found")
+
+    @pytest.mark.parametrize(
+        ("wrong", "field"),
+        [
+            ({"question": " ", "handsOver": True}, "question"),
+            ({"question": "?"}, "says"),
+            ({"question": "?", "says": ["x" * 101]}, "says"),
+            ({"question": "?", "neverSays": ["x"] * 10 + [f"y{n}" for n in range(20)]}, "neverSays"),
+        ],
+    )
+    def test_what_is_no_case_is_refused_with_its_place(
+        self, desk: ApiDesk, wrong: dict[str, Any], field: str
+    ) -> None:
+        path = f"/assistants/{made(desk)}/cases"
+        status, error = desk.program.refused("POST", path, wrong)
+        assert (status, error["code"], error["field"]) == (400, "assistant_case", field)
+
+    def test_those_that_are_due_are_tried(self, desk: ApiDesk, monkeypatch: pytest.MonkeyPatch) -> None:
+        id_ = made(desk)
+        path = f"/assistants/{id_}/cases"
+        knows = {"title": "Shipping", "text": "To Norway it costs 14 €."}
+        desk.program.send("POST", f"/assistants/{id_}/knowledge", knows, 201)
+        heard = answering(monkeypatch, desk, id_, Said("It costs 14 €.", (1,)))
+        good = desk.program.send("POST", path, {"question": "To Norway?", "says": ["14"]}, 201)["id"]
+        bad = desk.program.send("POST", path, {"question": "To Norway?", "says": ["15"]}, 201)["id"]
+        tried = desk.program.send("POST", f"{path}/try", {"cases": [good]})
+        assert tried == {
+            "data": [
+                {
+                    "caseId": good,
+                    "passed": True,
+                    "answer": "It costs 14 €.",
+                    "handsOver": False,
+                    "problem": None,
+                }
+            ],
+            "left": 0,
+        }
+        tried = desk.program.send("POST", f"{path}/try", {})
+        assert [(one["caseId"], one["passed"]) for one in tried["data"]] == [(bad, False)]
+        assert len(heard) == 2, "what passed is not asked again"
+        assert desk.program.get(f"{path}/{bad}")["answer"] == "It costs 14 €."
+        assert desk.program.refused("POST", f"{path}/try", {"cases": [999]})[1]["code"] == "case_not_found"
+
+    def test_one_that_cannot_be_tried_is_left_as_it_was(
+        self, desk: ApiDesk, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        id_ = made(desk)
+        path = f"/assistants/{id_}/cases"
+        answering(monkeypatch, desk, id_, ModelError("model_timeout"))
+        case = desk.program.send("POST", path, {"question": "Candles?", "handsOver": True}, 201)["id"]
+        (tried,) = desk.program.send("POST", f"{path}/try", {})["data"]
+        assert (tried["passed"], tried["problem"]) == (None, "model_timeout")
+        assert desk.program.get(f"{path}/{case}")["passed"] is None
+
+
+class TestPlayground:
+    def test_it_says_what_it_would_answer_and_keeps_nothing(
+        self, desk: ApiDesk, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        id_ = made(desk)
+        knows = {"title": "Shipping", "text": "To Norway it costs 14 €."}
+        entry = desk.program.send("POST", f"/assistants/{id_}/knowledge", knows, 201)["id"]
+        desk.program.send("POST", f"/assistants/{id_}/tools", TOOL, 201)
+        monkeypatch.setattr(Client, "request", lambda *_given, **_named: Response(200, {}, b"On its way."))
+        heard = answering(monkeypatch, desk, id_, Said("It costs 14 €.", (1,)), uses="order")
+        before = [{"by": "customer", "text": "Hello"}, {"by": "assistant", "text": "Hi!"}]
+        asked_for = {"question": "To Norway?", "before": before}
+        one = desk.program.send("POST", f"/assistants/{id_}/playground", asked_for)
+        assert (one["outcome"], one["reason"], one["text"]) == ("answers", None, "It costs 14 €.")
+        (source,) = one["sources"]
+        assert (source["title"], source["entryId"], source["kind"]) == ("Shipping", entry, "entry")
+        assert source["at"].startswith(str(clock.now().year))
+        (use,) = one["tools"]
+        assert (use["tool"], use["arguments"], "On its way." in use["told"]) == ("order", {}, True)
+        assert (one["model"], one["tokens"], one["cost"], one["currency"]) == ("large", 1000, 1100, "EUR")
+        assert one["there"] is None
+        assert [(line.by, line.text) for line in heard[0].lines] == [
+            ("customer", "Hello"),
+            ("assistant", "Hi!"),
+            ("customer", "To Norway?"),
+        ]
+        with db.read() as session:
+            for table in (AssistantTurn, AssistantCall, Message):
+                assert session.scalar(sa.select(sa.func.count()).select_from(table)) == 0, table
+
+    @pytest.mark.parametrize(
+        ("says", "outcome", "reason"),
+        [
+            (Said("It costs 14 €."), "hands_over", "no_source"),
+            (Said(hands_over=True, because="candles"), "hands_over", "no_source"),
+            (ModelError("model_busy"), "failed", "model_busy"),
+        ],
+    )
+    def test_it_says_why_it_would_say_nothing(
+        self, desk: ApiDesk, monkeypatch: pytest.MonkeyPatch, says: Any, outcome: str, reason: str
+    ) -> None:
+        id_ = made(desk)
+        answering(monkeypatch, desk, id_, says)
+        one = desk.program.send("POST", f"/assistants/{id_}/playground", {"question": "Candles?"})
+        assert (one["outcome"], one["reason"], one["text"]) == (outcome, reason, "")
+        assert one["because"] == getattr(says, "because", "")
+
+    def test_nothing_asked_is_refused(self, desk: ApiDesk) -> None:
+        path = f"/assistants/{made(desk)}/playground"
+        assert desk.program.refused("POST", path, {"question": " "})[1]["field"] == "question"
+        status, error = desk.program.refused("POST", path, {"question": "Hi", "accountId": 999})
+        assert (status, error["code"], error["field"]) == (404, "account_not_found", "accountId")

@@ -328,6 +328,7 @@ FIELDS: dict[str, dict[str, str]] = {
         "line": "Hello",
         "prompt": "Warm.",
         "pause": "4",
+        "account": "1",
     },
     f"{ASSISTANT}/stop": {},
     f"{ASSISTANT}/resume": {},
@@ -358,6 +359,8 @@ FIELDS: dict[str, dict[str, str]] = {
         "by": "Mia",
         "as": "canned",
     },
+    f"{ASSISTANT}/past-answers/dismiss": {"text": "It takes four to six days to Norway."},
+    f"{ASSISTANT}/past-answers/bring-back": {"dismissed": "1"},
     f"{ASSISTANT}/cases/add": {
         "question": "Norway?",
         "good": "answer",

@@ -514,6 +514,15 @@ def test_the_api_tells_no_secret_and_its_key_is_kept_nowhere(story: Story) -> No
     entry = {"title": "Shipping", "text": "Four to six days."}
     at = f"{base}/assistants/{made['id']}/knowledge"
     ids["knowledge_id"] = requests.post(at, headers=headers, json=entry, timeout=30).json()["id"]
+    case = {"question": "To Norway?", "says": ["days"]}
+    at = f"{base}/assistants/{made['id']}/cases"
+    ids["case_id"] = requests.post(at, headers=headers, json=case, timeout=30).json()["id"]
+    secret = "Bearer a-secret-of-a-tool-0123456789"
+    story.hunt.secrets["a tool's secret"] = secret  # type: ignore[index]
+    tool = {"name": "order", "title": "Order", "about": "Where it is.", "secret": secret}
+    tool["url"] = "https://shop.example/order"
+    at = f"{base}/assistants/{made['id']}/tools"
+    ids["tool_id"] = requests.post(at, headers=headers, json=tool, timeout=30).json()["id"]
     asked = 0
     note = f"{base}/contacts/{ids['contact_id']}/notes"
     requests.post(note, headers=headers, json={"text": "rings twice"}, timeout=30)

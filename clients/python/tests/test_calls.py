@@ -243,6 +243,262 @@ def test_a_call_asks_for_what_it_says(
     assert one.headers["Content-Type"] == "application/json"
 
 
+TOOL = {
+    "name": "order",
+    "title": "Orders",
+    "about": "Where it is.",
+    "url": "https://shop.example.com/order",
+}
+CASE = {"question": "To Norway?", "handsOver": False, "says": ["14"], "neverSays": []}
+SENT_TOOL = {**TOOL, "effect": "asks", "header": "Authorization"}
+
+
+@pytest.mark.parametrize(
+    ("call", "asked", "body", "kind"),
+    [
+        (lambda client: client.assistants.list(), "GET /assistants", None, list),
+        (lambda client: client.assistants.get(7), "GET /assistants/7", None, types.Assistant),
+        (
+            lambda client: client.assistants.create("Shop desk"),
+            "POST /assistants",
+            {"name": "Shop desk"},
+            types.Assistant,
+        ),
+        (
+            lambda client: client.assistants.replace(7, "Shop", {"prompt": "Be brief."}, version=2),
+            "PUT /assistants/7",
+            {"name": "Shop", "body": {"prompt": "Be brief."}, "version": 2},
+            types.Assistant,
+        ),
+        (
+            lambda client: client.assistants.change(7, stopped=True),
+            "PATCH /assistants/7",
+            {"stopped": True},
+            types.Assistant,
+        ),
+        (
+            lambda client: client.assistants.change(7, model_id=None),
+            "PATCH /assistants/7",
+            {"modelId": None},
+            types.Assistant,
+        ),
+        (lambda client: client.assistants.delete(7), "DELETE /assistants/7", None, type(None)),
+        (lambda client: client.assistants.versions(7), "GET /assistants/7/versions", None, list),
+        (
+            lambda client: client.assistants.set_mode(7, CHANNEL, "suggest", needed=20),
+            f"PUT /assistants/7/accounts/{CHANNEL}",
+            {"mode": "suggest", "typedName": None, "needed": 20},
+            types.Assistant,
+        ),
+        (
+            lambda client: client.assistants.figures(7, days=3),
+            "GET /assistants/7/figures?days=3",
+            None,
+            types.AssistantFigures,
+        ),
+        (lambda client: client.assistants.models(), "GET /language-models", None, list),
+        (
+            lambda client: client.assistants.knowledge(7, search="norway"),
+            "GET /assistants/7/knowledge?search=norway&limit=100",
+            None,
+            list,
+        ),
+        (
+            lambda client: client.assistants.add_knowledge(7, title="Shipping", text="A week."),
+            "POST /assistants/7/knowledge",
+            {"title": "Shipping", "text": "A week.", "questions": [], "url": ""},
+            types.KnowledgeEntry,
+        ),
+        (
+            lambda client: client.assistants.get_knowledge(7, 8),
+            "GET /assistants/7/knowledge/8",
+            None,
+            types.KnowledgeEntry,
+        ),
+        (
+            lambda client: client.assistants.replace_knowledge(7, 8, title="Shipping", questions=["When?"]),
+            "PUT /assistants/7/knowledge/8",
+            {"title": "Shipping", "text": "", "questions": ["When?"]},
+            types.KnowledgeEntry,
+        ),
+        (
+            lambda client: client.assistants.check_knowledge(7, 8),
+            "POST /assistants/7/knowledge/8/check",
+            None,
+            types.KnowledgeEntry,
+        ),
+        (
+            lambda client: client.assistants.delete_knowledge(7, 8),
+            "DELETE /assistants/7/knowledge/8",
+            None,
+            type(None),
+        ),
+        (
+            lambda client: client.assistants.turns(7, show="wrong"),
+            "GET /assistants/7/turns?show=wrong&limit=100",
+            None,
+            list,
+        ),
+        (
+            lambda client: client.assistants.judge(7, 9, right=False),
+            "PATCH /assistants/7/turns/9",
+            {"right": False},
+            types.AssistantTurn,
+        ),
+        (
+            lambda client: client.assistants.suggestions(42, limit=1),
+            "GET /conversations/42/turns?limit=1",
+            None,
+            types.AssistantTurns,
+        ),
+        (
+            lambda client: client.assistants.take(42, 9),
+            "POST /conversations/42/turns/9/take",
+            None,
+            types.Sent,
+        ),
+        (
+            lambda client: client.assistants.dismiss(42, 9),
+            "POST /conversations/42/turns/9/dismiss",
+            None,
+            types.AssistantTurn,
+        ),
+        (
+            lambda client: client.assistants.play(
+                7, "To Sweden?", before=[{"by": "customer", "text": "Hi"}], account_id=3
+            ),
+            "POST /assistants/7/playground",
+            {"question": "To Sweden?", "before": [{"by": "customer", "text": "Hi"}], "accountId": 3},
+            types.PlayedAnswer,
+        ),
+        (lambda client: client.assistants.tools(7), "GET /assistants/7/tools", None, list),
+        (
+            lambda client: client.assistants.get_tool(7, 5),
+            "GET /assistants/7/tools/5",
+            None,
+            types.AssistantTool,
+        ),
+        (
+            lambda client: client.assistants.add_tool(7, **TOOL, parameters={"type": "object"}, secret="s"),
+            "POST /assistants/7/tools",
+            {**SENT_TOOL, "parameters": {"type": "object"}, "secret": "s"},
+            types.AssistantTool,
+        ),
+        (
+            lambda client: client.assistants.replace_tool(7, 5, **TOOL),
+            "PUT /assistants/7/tools/5",
+            SENT_TOOL,
+            types.AssistantTool,
+        ),
+        (
+            lambda client: client.assistants.replace_tool(7, 5, **TOOL, secret=None),
+            "PUT /assistants/7/tools/5",
+            {**SENT_TOOL, "secret": None},
+            types.AssistantTool,
+        ),
+        (
+            lambda client: client.assistants.try_tool(7, 5, {"number": 1}),
+            "POST /assistants/7/tools/5/try",
+            {"arguments": {"number": 1}},
+            types.TriedTool,
+        ),
+        (
+            lambda client: client.assistants.delete_tool(7, 5),
+            "DELETE /assistants/7/tools/5",
+            None,
+            type(None),
+        ),
+        (
+            lambda client: client.assistants.cases(7),
+            "GET /assistants/7/cases?limit=100",
+            None,
+            list,
+        ),
+        (
+            lambda client: client.assistants.get_case(7, 4),
+            "GET /assistants/7/cases/4",
+            None,
+            types.AssistantCase,
+        ),
+        (
+            lambda client: client.assistants.add_case(7, "To Norway?", says=["14"]),
+            "POST /assistants/7/cases",
+            {**CASE, "turnId": None},
+            types.AssistantCase,
+        ),
+        (
+            lambda client: client.assistants.replace_case(7, 4, "To Norway?", says=["14"]),
+            "PUT /assistants/7/cases/4",
+            CASE,
+            types.AssistantCase,
+        ),
+        (
+            lambda client: client.assistants.delete_case(7, 4),
+            "DELETE /assistants/7/cases/4",
+            None,
+            type(None),
+        ),
+        (
+            lambda client: client.assistants.try_cases(7, [4, 5]),
+            "POST /assistants/7/cases/try",
+            {"cases": [4, 5]},
+            types.TriedCases,
+        ),
+        (
+            lambda client: client.assistants.try_cases(7),
+            "POST /assistants/7/cases/try",
+            {},
+            types.TriedCases,
+        ),
+    ],
+)
+def test_calls_of_assistants_ask_for_what_they_say(
+    run: Callable[..., Any], stand_in: Callable[..., StandIn], call: Any, asked: str, body: Any, kind: Any
+) -> None:
+    gone = kind is type(None)
+    desk = stand_in(Reply(204) if gone else Reply(200, {"data": [], "next": None}))
+    found = run(desk, call)
+    assert isinstance(found, (list, tuple) if kind is list else kind)
+    (one,) = desk.asked
+    assert f"{one.method} {one.path.removeprefix('/api/v1')}" == asked
+    assert (one.json if one.body else None) == body
+
+
+def test_a_file_an_assistant_knows_is_sent_as_a_form(
+    run: Callable[..., Any], stand_in: Callable[..., StandIn]
+) -> None:
+    desk = stand_in(Reply(200, {"id": 8, "kind": "file", "title": "Shipping"}))
+    added = run(
+        desk, lambda client: client.assistants.add_knowledge_file(7, b"A week.", name="w.md", title="Sent by")
+    )
+    assert (added.id, added.title) == (8, "Shipping")
+    run(desk, lambda client: client.assistants.replace_knowledge_file(7, 8, b"A day.", name="d.txt"))
+    assert [f"{one.method} {one.path}" for one in desk.asked] == [
+        "POST /api/v1/assistants/7/knowledge/files?title=Sent+by",
+        "PUT /api/v1/assistants/7/knowledge/8/file",
+    ]
+    for one, name, content in zip(desk.asked, (b"w.md", b"d.txt"), (b"A week.", b"A day."), strict=True):
+        assert one.headers["Content-Type"].startswith("multipart/form-data; boundary=")
+        assert b'filename="' + name + b'"' in one.body
+        assert b"\r\n\r\n" + content + b"\r\n--" in one.body
+
+
+def test_what_costs_each_time_is_tried_once(
+    run: Callable[..., Any], stand_in: Callable[..., StandIn], slept: list[float]
+) -> None:
+    for call in (
+        lambda client: client.assistants.play(7, "Hi"),
+        lambda client: client.assistants.try_cases(7),
+        lambda client: client.assistants.try_tool(7, 5),
+        lambda client: client.assistants.add_knowledge_file(7, b"x", name="x.md"),
+    ):
+        desk = stand_in(Reply(0))
+        with pytest.raises(errors.APIConnectionError):
+            run(desk, call)
+        assert len(desk.asked) == 1
+    assert slept == []
+
+
 def test_an_answer_is_typed_and_what_is_new_in_it_is_passed_over(
     run: Callable[..., Any], stand_in: Callable[..., StandIn]
 ) -> None:

@@ -27,8 +27,11 @@ from host.api.routes import search as _search  # noqa: F401
 from host.api.routes import sending as _sending  # noqa: F401
 from host.api.routes import teams as _teams  # noqa: F401
 from host.api.routes import uploading as _uploading  # noqa: F401
+from host.api.routes.assistants import cases as _cases  # noqa: F401
 from host.api.routes.assistants import keeping as _assistants  # noqa: F401
 from host.api.routes.assistants import knowledge as _knowledge  # noqa: F401
+from host.api.routes.assistants import playing as _playing  # noqa: F401
+from host.api.routes.assistants import tools as _tools  # noqa: F401
 from host.api.routes.assistants import turns as _turns  # noqa: F401
 from host.api.routes.comments import posts as _posts  # noqa: F401
 

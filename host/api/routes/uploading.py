@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from flask import request
 from flask_babel import lazy_gettext as _l
 from msgspec import Meta
+from werkzeug.datastructures import FileStorage
 
 from host.api.http.call import Call
 from host.api.http.declare import Wire, route
@@ -66,6 +67,22 @@ def take_upload(
     return uploads.keep_upload(stream, name, workspace_id=workspace_id, user_id=None, media=media)
 
 
+def the_file() -> FileStorage:
+    """Return the one file of the request's form.
+
+    :raises MediaTypeError: if the body is no form.
+    :raises BodyError: if it holds anything else.
+    """
+    if request.mimetype != "multipart/form-data":
+        raise MediaTypeError(
+            _l("The body has to be multipart/form-data with a field named file."), next_step=""
+        )
+    given = request.files.getlist("file")
+    if len(given) != 1 or len(request.files) != 1 or request.form:
+        raise BodyError(_l("The form has to hold one field named file, and nothing else."), field="file")
+    return given[0]
+
+
 @route(
     "POST",
     "/uploads",
@@ -83,14 +100,8 @@ def create_upload(call: Call) -> Upload:
 
     What it is shows in its bytes, not in its name. A picture is looked at once, to see that it is whole.
     """
-    if request.mimetype != "multipart/form-data":
-        raise MediaTypeError(
-            _l("The body has to be multipart/form-data with a field named file."), next_step=""
-        )
-    given = request.files.getlist("file")
-    if len(given) != 1 or len(request.files) != 1 or request.form:
-        raise BodyError(_l("The form has to hold one field named file, and nothing else."), field="file")
-    taken = take_upload(given[0].stream, given[0].filename or "", workspace_id=call.workspace_id)
+    given = the_file()
+    taken = take_upload(given.stream, given.filename or "", workspace_id=call.workspace_id)
     return Upload(
         id=taken.id,
         kind=taken.kind,

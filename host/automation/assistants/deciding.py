@@ -22,10 +22,19 @@ LONGEST = 4000
 LONG_NUMBER = 7
 """Digits of a number that somebody could be called by, or pay to."""
 
-_LISTED = r"\d{1,2}(?:\s*[,;]\s*\d{1,2})*\s*"
-_MARKS = re.compile(
-    rf"\s*(?:[\[【]\s*(?:sources?\s*)?{_LISTED}[\]】]|\(\s*sources?\s*{_LISTED}\))", re.IGNORECASE
+_GAP = r"[\s\u200c\u200d]*"
+_BETWEEN = rf"{_GAP}(?:[,;&+/–—-]|and){_GAP}"
+_LISTED = rf"\d{{1,3}}(?:{_BETWEEN}\^?\d{{1,3}})*{_GAP}"
+_SOURCE = rf"sources?{_GAP}:?{_GAP}"
+_MARK = re.compile(
+    rf"[\[【［]{_GAP}\^?{_GAP}(?:{_SOURCE})?{_LISTED}[\]】］]|[(（]{_GAP}{_SOURCE}{_LISTED}[)）]",
+    re.IGNORECASE,
 )
+"""A mark, as a model is told to write it, ``[2]``, and as models write it besides."""
+_DEEP = 6
+"""How often marks are cut out, with those that cutting left. What has some even then is no answer."""
+_READ = 4 * LONGEST
+"""Letters that are looked at for marks. A longer answer is none, whatever its marks leave of it."""
 _ADDRESS = regex.compile(
     r"(?:[a-z][a-z0-9+.-]*:/?/?|www\.)[^\s<>\"”“]+"
     r"|[\p{L}\p{N}._%+-]+@[\p{L}\p{N}-]+(?:\.[\p{L}\p{N}-]+)+"
@@ -70,7 +79,7 @@ def judge(
     :param phrases: what it may say without a source.
     :param said_before: what it said by itself in this conversation lately.
     """
-    text = cleaned(said.answer)
+    text, marks = marked(said.answer)
     used = {number for number in said.sources if isinstance(number, int)}
     cited = [_cited(one, one.number in used) for one in sources]
     if said.hands_over:
@@ -88,13 +97,77 @@ def judge(
         return Verdict("", cited, "address")
     if not is_phrase and _plain(text) in {_plain(one) for one in said_before}:
         return Verdict("", cited, "loop")
-    return Verdict(text, cited)
+    # A mark alone makes no source of anything: what names none in `sources` was refused above.
+    used |= {number for _place, number in marks}
+    return Verdict(text, [_cited(one, one.number in used, marks) for one in sources])
 
 
-def cleaned(text: str) -> str:
-    """Return an answer as it is sent: without what nobody sees, and without the numbers of its sources."""
+def marked(text: str) -> tuple[str, list[tuple[int, int]]]:
+    """Return an answer as it is sent, and what it marked: letters before each mark, and the source's number.
+
+    What is sent has no mark, and nothing that nobody sees. Cutting one out may leave another, so it goes on
+    until there is none.
+    """
     seen = "".join(char for char in text if unicodedata.category(char) != "Cf" or char in "\u200c\u200d")
-    return clean_written(_MARKS.sub("", seen))
+    left, marks = clean_written(seen), list[tuple[int, int]]()
+    if len(left) > _READ:
+        return left, marks
+    for _ in range(_DEEP):
+        cuts = _cuts(left)
+        if not cuts:
+            break
+        marks = [(_moved(at, cuts), number) for at, number in marks]
+        marks += [(_moved(start, cuts), number) for start, _end, numbers in cuts for number in numbers]
+        ends = [0, *(end for _start, end, _numbers in cuts)]
+        starts = [*(start for start, _end, _numbers in cuts), len(left)]
+        left = "".join(left[end:start] for end, start in zip(ends, starts, strict=True))
+    else:
+        return "", []
+    sent = clean_written(left)
+    edge = left.index(sent)
+    places = {(min(max(at - edge, 0), len(sent)), number) for at, number in marks}
+    return sent, sorted(places)
+
+
+def _cuts(text: str) -> list[tuple[int, int, list[int]]]:
+    """Return the marks of *text* with the blanks before each: where it begins and ends, and its numbers."""
+    found = list[tuple[int, int, list[int]]]()
+    for one in _MARK.finditer(text):
+        start, least = one.start(), found[-1][1] if found else 0
+        while start > least and text[start - 1].isspace():
+            start -= 1
+        found.append((start, one.end(), [int(number) for number in re.findall(r"\d+", one.group())]))
+    return found
+
+
+def _moved(at: int, cuts: Sequence[tuple[int, int, list[int]]]) -> int:
+    """Return where the place *at* is once *cuts* are gone."""
+    return at - sum(min(at, end) - start for start, end, _numbers in cuts if start < at)
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A part of an answer, as it is shown.
+
+    :param sources: what it rests on, in the order of their numbers.
+    """
+
+    text: str
+    sources: Sequence[Cited] = ()
+
+
+def in_parts(text: str, cited: Iterable[Cited]) -> list[Part]:
+    """Return an answer in parts that end where it marks sources. Together they are *text*."""
+    at: dict[int, list[Cited]] = {}
+    for one in cited:
+        for place in one.marks if one.used else ():
+            if 0 <= place <= len(text):
+                at.setdefault(place, []).append(one)
+    parts, began = list[Part](), 0
+    for place, ones in sorted(at.items()):
+        parts.append(Part(text[began:place], sorted(ones, key=lambda one: one.number)))
+        began = place
+    return [*parts, Part(text[began:])] if began < len(text) or not parts else parts
 
 
 def unknown_addresses(text: str, known: Iterable[str]) -> list[str]:
@@ -141,7 +214,7 @@ def _plain(text: str) -> str:
     return " ".join(fold(text).split()).strip(_ENDS + " ")
 
 
-def _cited(source: Source, used: bool) -> Cited:
+def _cited(source: Source, used: bool, marks: Iterable[tuple[int, int]] = ()) -> Cited:
     at = "" if source.at is None else source.at.isoformat()
     return Cited(
         number=source.number,
@@ -151,4 +224,5 @@ def _cited(source: Source, used: bool) -> Cited:
         at=at,
         entry=source.entry_id,
         used=used,
+        marks=tuple(place for place, number in marks if number == source.number),
     )

@@ -1,27 +1,73 @@
-"""Try an assistant: what it would answer, with nothing sent and nothing kept."""
+"""Try an assistant: what it would answer, with nothing sent and nothing kept; and try its cases so."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy.orm import Session
 
 from host.automation.assistants import asked_for, context, keeping, thinking, words
 from host.automation.assistants import tools as tool_calls
 from host.automation.assistants.context import Context
-from host.automation.assistants.knowing import knowledge
+from host.automation.assistants.knowing import cases, knowledge
 from host.automation.assistants.language import asking
 from host.automation.assistants.language import language_models as models
-from host.automation.assistants.values import Ask, Body, Cited, Line, ModelSetting, Thinker, ToolOffer, Topic
+from host.automation.assistants.values import (
+    Ask,
+    Body,
+    Cited,
+    Line,
+    ModelError,
+    ModelSetting,
+    Thinker,
+    ToolOffer,
+    Topic,
+)
 from host.automation.assistants.writing import Made
 from host.core import clock, db
+from host.core.cleaning import clean
+from host.core.ports import AssistantDirectory
+from host.inbox.reply import policy_for
+from host.models.assistants import AssistantAccount, Mode
+from host.models.channels import ChannelAccount
+from host.models.channels import ref as account_ref
 from host.models.users import Workspace
+from host.sdk.channel import ChannelAdapter, ReplyState
 
 WHO = "Ana Q. @ana.sample"
 """Who asks in the playground."""
+CUSTOMER, ASSISTANT = "customer", "assistant"
+MOST_LINES = 10
+LONGEST_LINE = 1_000
+"""Letters of what was said."""
+SECONDS = 20.0
+"""After so long no further case is begun; those that are left are tried the next time."""
+
+
+@dataclass(frozen=True, slots=True)
+class On:
+    """The account an assistant is played on: its channel says what may be sent, and brings tools."""
+
+    account_id: int
+    directory: AssistantDirectory
+
+
+@dataclass(frozen=True, slots=True)
+class There:
+    """What the account allows that was played on.
+
+    :param account: its name.
+    :param to_person: whether *Talk to a person* would go along with this answer.
+    :param writes: whether it might answer by itself there, had the customer written now.
+    :param until: when that would end; None: it would not.
+    """
+
+    account: str
+    to_person: bool
+    writes: bool
+    until: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,21 +75,26 @@ class Played:
     """What an assistant would answer.
 
     :param hands_over: whether people would get it; *reason* says why, a key of the reasons.
+    :param failed: whether something went wrong; *reason* says what.
+    :param calls: the uses of tools it asked for.
     :param cost: in millionths of the model's currency.
+    :param there: what the account allows it was played on; None: it was played on none.
     """
 
     text: str = ""
     sources: Sequence[Cited] = ()
     hands_over: bool = False
+    failed: bool = False
     reason: str = ""
     because: str = ""
-    calls: Sequence[Mapping[str, Any]] = ()
+    calls: Sequence[tool_calls.Use] = ()
     offers: Sequence[Topic] = ()
     model: str = ""
     tokens_in: int = 0
     tokens_out: int = 0
     cost: int = 0
     took_ms: int = 0
+    there: There | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +107,7 @@ class _Loaded:
     language: str | None
     tools: tuple[ToolOffer, ...]
     runner: tool_calls.Runner
+    there: There | None
 
 
 def play(
@@ -63,31 +115,71 @@ def play(
     assistant_id: int,
     lines: Sequence[tuple[str, str]],
     draft: Body | None = None,
+    on: On | None = None,
     ask_model: Thinker | None = None,
 ) -> Played:
     """Return what an assistant would answer.
 
     :param lines: what was said, the newest last: ``customer`` or ``assistant``, and the words.
     :param draft: a version that is not saved; None: the one that holds.
+    :param on: the account to play it on; None: on none, so without the tools of a channel.
     :raises AssistantNotFoundError: if the workspace has no such assistant.
+    :raises AccountNotThereError: if it has no such account, or that is disconnected.
     """
     began = clock.monotonic()
     with db.read() as session:
-        loaded = _load(session, workspace_id, assistant_id, lines, draft, clock.now())
+        loaded = _load(session, workspace_id, assistant_id, lines, draft, on, clock.now())
     made = _made(loaded, ask_model or asking.ask)
     return Played(
         text=made.text,
         sources=made.cited,
         hands_over=not made.text,
+        failed=made.failed,
         reason=made.reason,
         because=made.because,
+        calls=loaded.runner.uses,
         offers=made.offers,
         model=made.used.model,
         tokens_in=made.used.tokens_in,
         tokens_out=made.used.tokens_out,
         cost=made.cost,
         took_ms=round((clock.monotonic() - began) * 1000),
+        there=loaded.there,
     )
+
+
+def line(text: str) -> str:
+    """Return what somebody said in the playground as it is asked: on one piece, and no longer than may be."""
+    return clean(text).strip()[:LONGEST_LINE]
+
+
+def try_cases(
+    workspace_id: int, assistant_id: int, *, only: Sequence[int] | None = None, seconds: float = SECONDS
+) -> tuple[list[cases.Tried], int]:
+    """Ask the version that holds the questions of cases, and note what came of each.
+
+    :param only: ids of the cases to try; None: those that are due.
+    :param seconds: after so long no further case is begun.
+    :return: what came of those that were tried, and how many are left.
+    :raises AssistantNotFoundError, CaseNotFoundError: if there is none.
+    """
+    with db.read() as session:
+        row = keeping.get(session, workspace_id, assistant_id)
+        if only is None:
+            wanted = {one.id for one in cases.due(session, row)}
+        else:
+            wanted = {cases.get(session, workspace_id, assistant_id, one).id for one in only}
+
+    def answer(question: str) -> tuple[str, bool]:
+        played = play(workspace_id, assistant_id, [(CUSTOMER, question)], None)
+        if played.failed:
+            raise ModelError(played.reason)
+        return played.text, played.hands_over or not played.text
+
+    tried = cases.try_all(
+        workspace_id, assistant_id, row.version, answer, only=sorted(wanted), seconds=seconds
+    )
+    return tried, len(wanted) - len(tried)
 
 
 def _load(
@@ -96,9 +188,11 @@ def _load(
     assistant_id: int,
     lines: Sequence[tuple[str, str]],
     draft: Body | None,
+    on: On | None,
     now: datetime,
 ) -> _Loaded:
     assistant = keeping.get(session, workspace_id, assistant_id)
+    account = None if on is None else keeping.account_of(session, workspace_id, on.account_id)
     body = draft or keeping.body_of(session, assistant) or Body()
     workspace = session.get_one(Workspace, workspace_id)
     said = [Line(by, text, now) for by, text in lines]
@@ -115,17 +209,49 @@ def _load(
         sources=sources,
         owners=origins,
         who=WHO,
-        team=workspace.name,
+        team=workspace.name if account is None else f"{workspace.name}, {account.name or account.handle}",
         now_text=context.time_text(now, workspace),
     )
     setting = None if assistant.model_id is None else models.setting_of(session, assistant.model_id)
     topics = knowledge.topics(session, assistant_id, question, most=3) if setting is None else ()
-    tools = tuple(tool_calls.offers(session, assistant_id, body))
+    there, brought = None, None
+    if account is not None and on is not None:
+        adapter = on.directory.adapter(account.channel)
+        brought = tool_calls.brought_for(on.directory, account.channel)
+        topics = thinking.may_offer(topics, adapter)
+        there = _there(session, assistant_id, account, adapter, bool(topics), now)
+    tools = tuple(tool_calls.offers(session, assistant_id, body, brought))
     # Without a turn only what reads is done, and nothing of it is noted.
     runner = tool_calls.Runner(
-        workspace_id, assistant_id, tools, assistant.name, first_number=len(sources) + 1
+        workspace_id,
+        assistant_id,
+        tools,
+        assistant.name,
+        first_number=len(sources) + 1,
+        brought=brought or {},
+        account_id=None if account is None else account.id,
     )
-    return _Loaded(assistant.name, body, setting, about, topics, workspace.language, tools, runner)
+    return _Loaded(assistant.name, body, setting, about, topics, workspace.language, tools, runner, there)
+
+
+def _there(
+    session: Session,
+    assistant_id: int,
+    account: ChannelAccount,
+    adapter: ChannelAdapter | None,
+    offers: bool,
+    now: datetime,
+) -> There:
+    place = session.get(AssistantAccount, account.id)
+    name = account.handle or account.name
+    if adapter is None:
+        return There(name, False, False, None)
+    answers = place is not None and place.assistant_id == assistant_id and place.mode == Mode.ANSWER
+    can = adapter.capabilities
+    taps = can.quick_replies is not None and not can.public
+    policy = policy_for(adapter, account_ref(account), now, now, by_person=False)
+    writes = policy.state not in {ReplyState.CLOSED, ReplyState.PEOPLE_ONLY}
+    return There(name, taps and (answers or offers), writes, policy.until if writes else None)
 
 
 def _made(loaded: _Loaded, ask_model: Thinker) -> Made:

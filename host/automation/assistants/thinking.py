@@ -31,6 +31,7 @@ from host.automation.assistants.values import (
     ModelSetting,
     Said,
     Thinker,
+    Topic,
 )
 from host.automation.assistants.writing import Made
 from host.core import clock, db
@@ -336,13 +337,19 @@ def _offered(begun: Begun, adapter: ChannelAdapter | None) -> Made:
     with db.read() as session:
         language = session.get_one(Workspace, begun.workspace_id).language
         found = knowledge.topics(session, begun.its.assistant_id, begun.about.question, most=3)
-    can = None if adapter is None else adapter.capabilities.quick_replies
-    if not found or can is None or (adapter is not None and adapter.capabilities.public):
+    offers = may_offer(found, adapter)
+    if not offers:
         return Made(reason="no_topics")
     cited = [Cited(number, one.title, entry=one.entry) for number, one in enumerate(found, 1)]
-    return Made(
-        text=words.in_language(words.WHICH, language), cited=cited, offers=list(found)[: can.most - 1]
-    )
+    return Made(text=words.in_language(words.WHICH, language), cited=cited, offers=offers)
+
+
+def may_offer(found: Sequence[Topic], adapter: ChannelAdapter | None) -> list[Topic]:
+    """Return which topics a channel can offer, with room for *Talk to a person*; none: it has no buttons."""
+    can = None if adapter is None else adapter.capabilities.quick_replies
+    if can is None or (adapter is not None and adapter.capabilities.public):
+        return []
+    return list(found)[: can.most - 1]
 
 
 # ---- nobody is forgotten -------------------------------------------------------------------------------

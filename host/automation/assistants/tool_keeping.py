@@ -311,6 +311,18 @@ def reached(row: AssistantTool) -> Reached:
     return Reached(row.name, row.url, row.header, secret, _effect(row), row.parameters)
 
 
+def check_arguments(row: AssistantTool, arguments: Mapping[str, Any]) -> None:
+    """Say what of *arguments* a tool does not take.
+
+    :raises ToolError: if there is something.
+    """
+    if problem := schemas.wrong(row.parameters, arguments):
+        # What is wrong is said by a library, in English.
+        raise ToolError(
+            _l("This does not fit what the tool takes: %(problem)s", problem=problem), field="arguments"
+        )
+
+
 def offer(row: AssistantTool) -> ToolOffer:
     """Return a tool as the model is told of it."""
     return ToolOffer(row.name, f"{row.title}. {row.about}", row.parameters, _effect(row))

@@ -19,7 +19,7 @@ from flask_babel import lazy_gettext as _l
 from sqlalchemy.orm import Session
 
 from host import __version__
-from host.automation.assistants import hanging, tool_keeping
+from host.automation.assistants import hanging, keeping, tool_keeping
 from host.automation.assistants.hanging import HangsError
 from host.automation.assistants.tool_keeping import BUILT_IN, Reached
 from host.automation.assistants.values import Body, Source, ToolOffer
@@ -172,6 +172,19 @@ class _Tool:
     use: Callable[[Mapping[str, Any], str], str]
 
 
+@dataclass(frozen=True, slots=True)
+class Use:
+    """A use of a tool, as the playground shows it.
+
+    :param told: what the model was told.
+    """
+
+    tool: str
+    arguments: Mapping[str, Any]
+    told: str
+    took_ms: int
+
+
 @dataclass(slots=True)
 class Runner:
     """Does what a model asks of tools in one turn; see :class:`.values.CallTool`. It never raises.
@@ -185,10 +198,12 @@ class Runner:
     :param brought: the tools of addons for the channel of the conversation.
     :param turn_id: None: this is a trial, in which tools that only read are used and nothing is noted.
     :param conversation_id: None: there is none, and no customer.
+    :param account_id: in a trial: the account it is played on; None: on none.
     :param in_shadow: whether nothing may come of the turn: tools that read are used, and nobody is asked.
     :ivar sources: what tools that read said, as sources an answer may rest on.
     :ivar wants_person: why the model wants a person to answer; None: it does not.
     :ivar asked: whether a person has to decide about something.
+    :ivar uses: what was asked for, in order.
     """
 
     workspace_id: int
@@ -199,19 +214,24 @@ class Runner:
     brought: Brought = field(default_factory=dict)
     turn_id: int | None = None
     conversation_id: int | None = None
+    account_id: int | None = None
     in_shadow: bool = False
     sources: list[Source] = field(default_factory=list)
     wants_person: str | None = None
     asked: bool = False
+    uses: list[Use] = field(default_factory=list)
     _taken: set[int] = field(default_factory=set)
 
     def __call__(self, name: str, arguments: Mapping[str, Any], /) -> str:
         """Do what the model asks, and return what it is told."""
+        began = clock.monotonic()
         try:
-            return self._use(name, arguments)
+            told = self._use(name, arguments)
         except Exception as error:  # noqa: BLE001 - the model is told that it failed, whatever it was
             log.warning("the tool %s failed: %s", name, type(error).__name__)
-            return "The tool failed."
+            told = "The tool failed."
+        self.uses.append(Use(name, dict(arguments), told, round(1000 * (clock.monotonic() - began))))
+        return told
 
     def _use(self, name: str, arguments: Mapping[str, Any]) -> str:
         offer = next((one for one in self.offered if one.name == name), None)
@@ -256,7 +276,9 @@ class Runner:
         if name in BUILT_IN:
             return _Tool(_EFFECTS[name], partial(self._use_built_in, name))
         if name in self.brought:
-            return _brought(self.brought[name], self.workspace_id, self.conversation_id)
+            return _brought(
+                self.brought[name], self.workspace_id, self.conversation_id, trial_on=self.account_id
+            )
         return _program(name, self.workspace_id, self.assistant_id, self.conversation_id)
 
     def _use_built_in(self, name: str, arguments: Mapping[str, Any], _key: str) -> str:
@@ -391,8 +413,23 @@ def known(session: Session, workspace_id: int, conversation_id: int | None) -> s
     return "\n".join(f"{name}: {' '.join(value.split())}" for name, value in lines.items() if value)
 
 
-def used_for(session: Session, workspace_id: int, conversation_id: int | None, key: str) -> UsedFor | None:
-    """Return whom a tool of an addon is used for; None: nobody, as in a trial."""
+def used_for(
+    session: Session,
+    workspace_id: int,
+    conversation_id: int | None,
+    key: str,
+    *,
+    trial_on: int | None = None,
+) -> UsedFor | None:
+    """Return whom a tool of an addon is used for; None: nobody, and on no account.
+
+    :param trial_on: the account a trial is played on. It has no customer.
+    """
+    if conversation_id is None and trial_on is not None:
+        played_on = session.get(ChannelAccount, trial_on)
+        if played_on is None or played_on.workspace_id != workspace_id:
+            return None
+        return UsedFor(account_ref(played_on), "", None, {}, key)
     query = (
         sa.select(ChannelAccount, ContactIdentity)
         .join(Conversation, Conversation.account_id == ChannelAccount.id)
@@ -409,10 +446,12 @@ def used_for(session: Session, workspace_id: int, conversation_id: int | None, k
 # ---- addons and other programs -------------------------------------------------------------------------
 
 
-def _brought(tool: BroughtTool, workspace_id: int, conversation_id: int | None) -> _Tool:
+def _brought(
+    tool: BroughtTool, workspace_id: int, conversation_id: int | None, *, trial_on: int | None = None
+) -> _Tool:
     def use(arguments: Mapping[str, Any], key: str) -> str:
         with db.read() as session:
-            about = used_for(session, workspace_id, conversation_id, key)
+            about = used_for(session, workspace_id, conversation_id, key, trial_on=trial_on)
         if about is None:
             raise _FailedError("there is no customer in a trial")
         try:
@@ -600,6 +639,34 @@ class Tried:
     is_good: bool
     said: str
     ms: int
+
+
+def try_one(
+    workspace_id: int,
+    assistant_id: int,
+    tool_id: int,
+    arguments: Mapping[str, Any],
+    *,
+    send: Callable[..., str] | None = None,
+) -> Tried:
+    """Use a tool of an assistant once, for nobody: the program is told that it is a trial.
+
+    :raises AssistantNotFoundError, ToolNotFoundError: if there is none.
+    :raises ToolError: if the arguments are not what it takes, or its secret cannot be read.
+    """
+    with db.read() as session:
+        keeping.get(session, workspace_id, assistant_id)
+        row = tool_keeping.get(session, workspace_id, assistant_id, tool_id)
+        tool_keeping.check_arguments(row, arguments)
+        try:
+            reached = tool_keeping.reached(row)
+        except SecretUnreadableError:
+            raise tool_keeping.ToolError(
+                _l("The secret of this tool cannot be read, so it was not tried."),
+                next_step=_l("Enter the secret again."),
+                field="secret",
+            ) from None
+    return try_it(reached, arguments, send=send or post)
 
 
 def try_it(tool: Reached, arguments: Mapping[str, Any], *, send: Callable[..., str] = post) -> Tried:

@@ -281,7 +281,7 @@ function edit() {
   composer.show("reply");
   reply.elements.suggestion.value = block.dataset.suggestion;
   const field = composer.text();
-  field.value = block.querySelector("[data-suggested]").textContent;
+  field.value = block.querySelector("[data-suggested]").dataset.suggested;
   field.dispatchEvent(new Event("input", { bubbles: true }));
   field.focus();
 }
@@ -546,6 +546,12 @@ document.addEventListener("click", (event) => {
     event.preventDefault();
     answered.closest("details")?.removeAttribute("open");
     answer(answered.dataset.answer, answered.dataset.mode);
+    return;
+  }
+  const source = event.target.closest("a[data-source]");
+  if (source) {
+    event.preventDefault(); // a place in the history would open the conversation once more
+    document.getElementById(source.hash.slice(1))?.focus();
     return;
   }
   if (event.target.closest("a[data-edits]")) {

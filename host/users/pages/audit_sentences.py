@@ -118,6 +118,8 @@ SENTENCES: Mapping[str, LazyString] = {
     "invitation.withdrawn": _l("%(who)s withdrew the invitation for %(what)s"),
     "knowledge.added": _l("%(who)s gave the assistant %(of)s something to know: %(what)s"),
     "knowledge.changed": _l("%(who)s changed what the assistant %(of)s knows: %(what)s"),
+    "past_answer.brought_back": _l("%(who)s has a past answer offered to the assistant %(what)s again"),
+    "past_answer.dismissed": _l("%(who)s has a past answer not offered to the assistant %(what)s any more"),
     "knowledge.checked": _l("%(who)s saw that it still holds what the assistant %(of)s knows: %(what)s"),
     "knowledge.deleted": _l("%(who)s deleted what the assistant %(of)s knew: %(what)s"),
     "label.added": _l("%(who)s added the label %(what)s"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import time
 from datetime import UTC, datetime
 
 import pytest
@@ -9,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from host.automation.assistants import asked_for, deciding
-from host.automation.assistants.values import Said, Source
+from host.automation.assistants.values import Cited, Said, Source
 from host.inbox.apply import opt_out_words
 
 SHIPPING = Source(
@@ -101,6 +103,84 @@ def test_the_numbers_of_sources_are_not_sent() -> None:
     verdict = deciding.judge(Said("It costs 14 € [1]. See (source 1, 2)", (1,)), [SHIPPING])
     assert verdict.text == "It costs 14 €. See"
     assert [one.used for one in verdict.cited] == [True]
+
+
+HOURS = Source(2, "Business hours", "Monday: closed", kind="hours")
+TEXT = "It takes 4 days and costs 14 €. On Monday we are closed."
+
+
+def marks(answer: str, *numbers: int) -> tuple[str, dict[int, tuple[int, ...]]]:
+    """Return what is sent of an answer that names these sources, and where it marks which."""
+    verdict = deciding.judge(Said(answer, numbers), [SHIPPING, HOURS])
+    return verdict.text, {one.number: one.marks for one in verdict.cited if one.used}
+
+
+@pytest.mark.parametrize(
+    ("answer", "places"),
+    [
+        ("It takes 4 days and costs 14 € [1]. On Monday we are closed. [2]", {1: (30,), 2: (56,)}),
+        ("It takes 4 days [1] and costs 14 €.[1] On Monday we are closed [2].", {1: (15, 31), 2: (55,)}),
+        (
+            "It takes 4 days and costs 14 €. [1, 2] On Monday we are closed. [2][1]",
+            {1: (31, 56), 2: (31, 56)},
+        ),
+        ("It takes 4 days and costs 14 €.【１】 On Monday we are closed. [source 2]", {1: (31,), 2: (56,)}),
+        ("[1] It takes 4 days and costs 14 €. On Monday we are closed.", {1: (0,), 2: ()}),
+        ("It takes 4 days and costs 14 €. On Monday we are closed. [7] [0] [99]", {1: (), 2: ()}),
+        ("It takes 4 days and costs 14 €. [[1]2] On Monday we are closed.", {1: (31,), 2: (31,)}),
+    ],
+)
+def test_what_rests_on_which_source_is_marked_beside_the_text(
+    answer: str, places: dict[int, tuple[int, ...]]
+) -> None:
+    assert marks(answer, 1, 2) == (TEXT, places)
+
+
+def test_a_mark_alone_names_no_source_and_one_beside_another_does() -> None:
+    assert deciding.judge(Said("It costs 14 € [1]."), [SHIPPING]).reason == "no_source"
+    assert marks("It costs 14 € [1]. Closed on Monday [2].", 1) == (
+        "It costs 14 €. Closed on Monday.",
+        {1: (13,), 2: (31,)},
+    )
+
+
+PIECES = st.one_of(
+    st.sampled_from(["[", "]", "【", "】", "［", "］", "(", ")", "^", ",", ";", "-", " and ", "/"]),
+    st.sampled_from(["1", "2", "7", "٣", "１", "source ", "Sources:", "[1]", "[1, 2]", "14 €"]),
+    st.sampled_from([" ", "\n", "\r\n", "\u200d", "\u200b", "\x00", "\ud800", "👍"]),
+    st.text(max_size=5),
+)
+
+
+@given(st.lists(PIECES, max_size=40).map("".join))
+def test_whatever_a_model_writes_no_mark_is_sent(answer: str) -> None:
+    verdict = deciding.judge(Said(answer, (1,)), [SHIPPING, HOURS])
+    assert not re.search(r"[\[【［]\s*(?:sources?\s*)?\d{1,3}\s*[\]】］]", verdict.text, re.IGNORECASE)
+    assert deciding.marked(verdict.text) == (verdict.text, []), "there is nothing left to take out"
+    for one in verdict.cited:
+        assert all(0 <= place <= len(verdict.text) for place in one.marks)
+        assert one.used or not one.marks
+    parts = deciding.in_parts(verdict.text, verdict.cited)
+    assert "".join(one.text for one in parts) == verdict.text
+    shown = [source.number for one in parts for source in one.sources]
+    assert sorted(shown) == sorted(one.number for one in verdict.cited for _ in one.marks)
+
+
+def test_marks_within_marks_without_end_are_no_answer_and_take_no_time() -> None:
+    began = time.monotonic()
+    deep = "[" * 1_000 + "1]" * 1_000
+    assert deciding.judge(Said(f"It costs 14 €. {deep}", (1,)), [SHIPPING]).reason == "no_source"
+    assert deciding.judge(Said("It costs 14 €." + " [1]" * 3_900, (1,)), [SHIPPING]).text == "It costs 14 €."
+    for long in ("[1," * 20_000, "[" + " " * 60_000, "[ " * 7_000, "[1" + ",1" * 7_900):
+        said = deciding.judge(Said(f"It costs 14 €. {long}", (1,)), [SHIPPING]).text
+        assert said in {"", "It costs 14 €. ["}
+    assert time.monotonic() - began < 5
+
+
+def test_places_that_are_none_are_passed_over() -> None:
+    cited = [Cited(1, "Shipping", marks=(-1, 99, 3)), Cited(2, "Hours", used=False, marks=(2,))]
+    assert deciding.in_parts("It is", cited) == [deciding.Part("It ", [cited[0]]), deciding.Part("is")]
+    assert deciding.in_parts("", []) == [deciding.Part("")]
 
 
 def test_a_phrase_needs_no_source_and_may_be_said_twice() -> None:

@@ -252,6 +252,40 @@ def test_what_was_not_answered_leads_to_an_entry(
     assert 'value="Is there parking at the studio?"' in form
 
 
+def test_a_past_answer_is_dismissed_and_brought_back(
+    owner: helpers.Browser, desk: Desk, assistant: int, base_path: str
+) -> None:
+    for number in range(3):
+        answered(said(desk, "Is there parking?", f"c{number}"), YARD.format("there"), desk.mia.id)
+    assert "1 entry from your past answers" in text(owner.get(f"{base_path}/knowledge"))
+    page = text(owner.get(f"{base_path}/past-answers"))
+    assert f'<input type="hidden" name="text" value="{YARD.format("there")}">' in page
+    assert "Bring it back" not in page
+    done = owner.post_form(f"{base_path}/past-answers/dismiss", text=YARD.format("there"))
+    assert done.status_code == 303
+    page = text(owner.get(f"{base_path}/past-answers"))
+    assert "It is not offered any more." in page
+    assert "1 dismissed" in page
+    assert "No answer was given often enough" in page
+    assert "from your past answers" not in text(owner.get(f"{base_path}/knowledge"))
+    refused = owner.post_form(f"{base_path}/past-answers/dismiss", text="Thanks!")
+    assert refused.status_code == 400
+    assert "too few words" in text(refused)
+    (id_,) = re.findall(r'name="dismissed" value="(\d+)"', page)
+    for wrong in ("x", "0", "9" * 30):
+        assert owner.post_form(f"{base_path}/past-answers/bring-back", dismissed=wrong).status_code == 303
+    assert "was not dismissed" in text(owner.get(f"{base_path}/past-answers"))
+    assert owner.post_form(f"{base_path}/past-answers/bring-back", dismissed=id_).status_code == 303
+    page = text(owner.get(f"{base_path}/past-answers"))
+    assert "It is offered again." in page
+    assert "3 alike answers" in page
+    with db.read() as session:
+        query = sa.select(AuditEntry.action, AuditEntry.subject).where(AuditEntry.action.like("past%"))
+        noted = [tuple(one) for one in session.execute(query.order_by(AuditEntry.id))]
+    assert [action for action, _subject in noted] == ["past_answer.dismissed", "past_answer.brought_back"]
+    assert all("places" not in subject for _action, subject in noted)
+
+
 def test_a_past_answer_becomes_an_entry_or_a_canned_reply(
     owner: helpers.Browser, desk: Desk, assistant: int, base_path: str
 ) -> None:

@@ -10,10 +10,11 @@ import sqlalchemy as sa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from host.automation.assistants import keeping
 from host.automation.assistants.knowing import alike, learning
 from host.automation.assistants.knowing.learning import Draft, Gap
 from host.core import clock, db
-from host.models.assistants import KnowledgeEntry, TurnState
+from host.models.assistants import DismissedAnswer, KnowledgeEntry, TurnState
 from host.models.inbox import DeliveryState, Direction, Message, Origin
 from host.sdk.channel import AccountRef
 from tests import helpers
@@ -324,3 +325,91 @@ def test_past_answers_take_five_statements(database: db.Database, account: Accou
     with db.read() as session, toys.Statements(database) as asked:
         learning.past_answers(session, account.workspace_id, [account.id], since=SINCE)
     assert len(asked.seen) == 3
+
+
+# ---- what is not offered again -------------------------------------------------------------------------
+
+PLACES = "There are three places in the yard behind the house, next to the tram stop at Mill Street."
+VOUCHER = "A voucher is valid for three years and can be had for any sum from twenty euros on."
+
+
+def dismiss(account: AccountRef, assistant: int, text: str) -> int:
+    of = {"workspace_id": account.workspace_id, "assistant_id": assistant}
+    return db.write(learning.dismiss, text, **of, now=clock.now()).id
+
+
+def offered(account: AccountRef, assistant: int) -> list[tuple[str, bool]]:
+    return [(one.text, bool(one.dismissed)) for one in drafts(account, assistant)]
+
+
+def answer_thrice(account: AccountRef, mia: int, text: str, name: str) -> None:
+    for number in range(3):
+        answered(said(account, f"{name} no. {number}?", f"{name}{number}"), text, mia)
+
+
+def test_a_dismissed_answer_is_offered_again_only_once_it_is_brought_back(
+    account: AccountRef, assistant: int, mia: int
+) -> None:
+    answer_thrice(account, mia, PLACES, "Parking")
+    answer_thrice(account, mia, VOUCHER, "Vouchers")
+    assert {text for text, _ in offered(account, assistant)} == {PLACES, VOUCHER}
+    id_ = dismiss(account, assistant, PLACES)
+    assert dismiss(account, assistant, PLACES.upper()) == id_, "twice is once"
+    assert offered(account, assistant) == [(VOUCHER, False), (PLACES, True)]
+    other = making.assistant(account.workspace_id, "Other")
+    assert all(not dismissed for _text, dismissed in offered(account, other)), "each has its own"
+    nearly = PLACES.replace("three", "two")
+    answer_thrice(account, mia, nearly, "More parking")
+    assert [one for one in offered(account, assistant) if not one[1]] == [(VOUCHER, False)], (
+        "alike is the same"
+    )
+    of = {"workspace_id": account.workspace_id, "assistant_id": assistant}
+    db.write(learning.bring_back, **of, dismissed_id=id_)
+    assert not any(dismissed for _text, dismissed in offered(account, assistant))
+    with pytest.raises(learning.NotDismissedError):
+        db.write(learning.bring_back, **of, dismissed_id=id_)
+
+
+def test_an_answer_of_other_words_is_offered_although_one_is_dismissed(
+    account: AccountRef, assistant: int, mia: int
+) -> None:
+    dismiss(account, assistant, PLACES)
+    answer_thrice(account, mia, "There are no places in the house, and none at the tram stop either.", "Park")
+    assert [dismissed for _text, dismissed in offered(account, assistant)] == [False]
+
+
+def test_nothing_it_says_is_kept_and_too_little_is_refused(
+    account: AccountRef, assistant: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dismiss(account, assistant, "Your order 10482 is on its way to Ana Quist in Oslo.")
+    with db.read() as session:
+        (row,) = session.scalars(sa.select(DismissedAnswer))
+        assert all(isinstance(one, int) and 0 <= one < 2**16 for one in row.sketch)
+    for text in ("", "Thanks!", " ".join(["thanks"] * 50)):
+        with pytest.raises(learning.DismissedError):
+            dismiss(account, assistant, text)
+    monkeypatch.setattr(learning, "MOST_DISMISSED", 1)
+    with pytest.raises(learning.DismissedError, match="500"):
+        dismiss(account, assistant, PLACES)
+    other = making.assistant(account.workspace_id, "Other")
+    of = {"workspace_id": account.workspace_id, "assistant_id": other}
+    with pytest.raises(learning.NotDismissedError):
+        db.write(learning.bring_back, **of, dismissed_id=row.id)
+
+
+@given(st.text(max_size=200), st.text(max_size=200))
+def test_a_sketch_is_of_the_words_alone(one: str, other: str) -> None:
+    assert learning.sketch(f"{one}\n{other}") == learning.sketch(f"{other} {one}")
+    assert len(learning.sketch(one)) <= max(1, len(one))
+
+
+def test_dismissed_answers_work_on_each_database(any_database: db.Database) -> None:
+    workspace = helpers.make_workspace("Sample Pottery")
+    assistant = making.assistant(workspace)
+    of: dict[str, Any] = {"workspace_id": workspace, "assistant_id": assistant}
+    id_ = db.write(learning.dismiss, PLACES, **of, now=clock.now()).id
+    with db.read() as session:
+        assert learning.dismissals(session, assistant) == (1, id_)
+    db.write(keeping.delete, **of, now=clock.now())
+    with db.read() as session:
+        assert session.scalar(sa.select(sa.func.count()).select_from(DismissedAnswer)) == 0

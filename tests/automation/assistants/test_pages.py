@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from host.automation.assistants import keeping, playing
 from host.automation.assistants.playing import Played
+from host.automation.assistants.tools import Use
 from host.automation.assistants.values import Body, Cited, ModelError, Topic
 from host.core import db
 from host.models.assistants import Mode, TurnOutcome, TurnState
@@ -355,7 +356,7 @@ def heard(monkeypatch: pytest.MonkeyPatch) -> Heard:
     asked: Heard = []
 
     def play(
-        workspace_id: int, assistant_id: int, lines: list[tuple[str, str]], draft: Body | None
+        workspace_id: int, assistant_id: int, lines: list[tuple[str, str]], draft: Body | None, _on: object
     ) -> Played:
         asked.append((workspace_id, assistant_id, list(lines), draft))
         sources = [
@@ -467,14 +468,13 @@ def test_what_it_offers_and_which_tools_it_used_is_shown(
     given = Played(
         text="Is it about one of these?",
         offers=[Topic(1, "Shipping"), Topic(2, "Returns")],
-        calls=[{"name": "order", "result": "#10482 <b>"}],
+        calls=[Use("order", {"number": 10482}, "#10482 <b>", 12)],
     )
     monkeypatch.setattr(playing, "play", lambda *_given: given)
-    page = plain(owner.post_form(path(automated, made(automated), "playground"), ask="hello"))
-    assert "Is it about one of these? Shipping Returns Talk to a person" in page
-    assert "Tool order: #10482 <b>" in text(
-        owner.post_form(path(automated, 1, "playground"), ask="hello")
-    ).replace('</dt><dd class="any">', " ").replace("&lt;", "<")
+    answer = owner.post_form(path(automated, made(automated), "playground"), ask="hello")
+    assert "Is it about one of these? Shipping Returns Talk to a person" in plain(answer)
+    assert "<code>order</code>" in text(answer)
+    assert "#10482 &lt;b&gt;" in answer.get_data(as_text=True)
 
 
 def test_an_empty_question_asks_nothing(automated: Automated, owner: helpers.Browser, heard: Heard) -> None:

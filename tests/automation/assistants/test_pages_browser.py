@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+import os
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy.orm import Session
 
 from host.automation.assistants import keeping, playing
-from host.automation.assistants.playing import Played
+from host.automation.assistants.knowing import learning
+from host.automation.assistants.playing import Played, There
+from host.automation.assistants.tools import Use
 from host.automation.assistants.values import Cited
 from host.core import clock, db
 from host.models.assistants import Mode, TurnOutcome, TurnState
 from tests.accessibility import violations
 from tests.automation import test_page_browser
+from tests.automation.assistants.test_learning import answered, said
 from tests.automation.assistants.test_pages import body, mode, path
 from tests.automation.assistants.turns import Turns, assistant, made, model, put
 from tests.automation.automated import Automated
@@ -22,13 +27,21 @@ from tests.automation.test_page_browser import Person
 from tests.inbox import toys
 
 page = test_page_browser.page
+PICTURES = os.environ.get("PICTURES")
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
 SOURCES = [
-    Cited(1, "Shipping to the Nordics", at="2026-11-03T10:00:00+00:00"),
-    Cited(2, "Order", kind="tool"),
+    Cited(1, "Shipping to the Nordics", at="2026-11-03T10:00:00+00:00", marks=(22,)),
+    Cited(2, "Order", kind="tool", marks=(4, 22)),
 ]
 ANSWER = Played(
-    "Yes: four to six days.", SOURCES, model="local-large", tokens_in=1_100, cost=4_000, took_ms=9
+    "Yes: four to six days.",
+    SOURCES,
+    model="local-large",
+    tokens_in=1_100,
+    cost=4_000,
+    took_ms=9,
+    calls=[Use("order", {"number": 10482}, "[2] Order (now)\n10482 left us on Monday.", 120)],
+    there=There("@sample.studio", True, True, datetime(2026, 11, 24, 15, 8, tzinfo=UTC)),
 )
 
 
@@ -50,7 +63,7 @@ def test_from_nothing_to_suggesting_in_at_most_twelve_steps(automated: Automated
     person.fill("How it is to write", "Warm and short.")
     person.fill("Ask as a customer would", "Do you ship to Norway?")
     person.click("button", name="Ask", exact=True)
-    page.get_by_text("Yes: four to six days.").wait_for()
+    page.locator(".bubble-bot").wait_for()
     assert page.get_by_label("How it is to write").input_value() == "Warm and short."
     person.click("button", name="Save", exact=True)
     page.get_by_text("Saved.").wait_for()
@@ -101,13 +114,22 @@ def test_where_a_page_has_no_room_the_playground_has_its_own(automated: Automate
     page.get_by_role("link", name="Playground", exact=True).click()
     page.get_by_label("Ask as a customer would").fill("Norway?")
     page.get_by_role("button", name="Ask", exact=True).click()
-    page.get_by_text("Yes: four to six days.").wait_for()
+    assert page.locator(".bubble-bot").inner_text() == "Yes:2 four to six days.12"
+    page.get_by_role("link", name="Source 1: Shipping to the Nordics").click()
+    assert page.evaluate("document.querySelector(':target').textContent.includes('Shipping to the Nordics')")
     page.get_by_role("link", name="Start again").click()
     page.get_by_text("It answers from what it knows now").wait_for()
 
 
+PLACES = "There are three places in the yard behind the house, next to the tram stop at Mill Street."
+VOUCHER = "A voucher is valid for three years and can be had for any sum from twenty euros on, order 10482."
+
+
 def furnished(desk: Automated) -> int:
-    """Add an assistant with accounts and turns of every kind; return its id."""
+    """Add an assistant with accounts, turns of every kind and past answers; return its id."""
+    for number in range(3):
+        for text, question in ((PLACES, "Is there parking?"), (VOUCHER, "Do you have vouchers?")):
+            answered(said(desk.desk.account, question, f"{question[:2]}{number}"), text, desk.desk.mia.id)
     desk.said("ana", "Do you ship to Norway?")
     id_, two, asked = made(desk), made(desk, "A very long name, forty letters of them"), model(desk)
     studio = toys.make_account(desk.desk.workspace, external_id="s", name="Studio", handle="@sample.studio")
@@ -122,6 +144,7 @@ def furnished(desk: Automated) -> int:
         keeping.choose_model(session, keeping.get(session, desk.desk.workspace, id_, lock=True), asked)
 
     db.write(use_case)
+    db.write(learning.dismiss, PLACES, workspace_id=desk.desk.workspace, assistant_id=id_, now=clock.now())
     turns, source = Turns(desk, id_), [{"number": 1, "title": "Shipping to the Nordics"}]
     for days in range(30):
         at = clock.now() - timedelta(days=days)
@@ -138,7 +161,8 @@ def look(desk: Automated, page: Any, widths: tuple[int, ...], schemes: tuple[str
     """Return what is wrong with the pages at these widths."""
     id_ = furnished(desk)
     found = []
-    for rest in ((), (id_,), (id_, "prompt"), (id_, "limits"), (id_, "said"), (id_, "playground")):
+    parts = ("prompt", "limits", "said", "past-answers", "playground")
+    for rest in ((), (id_,), *((id_, part) for part in parts)):
         for width in widths:
             page.set_viewport_size({"width": width, "height": 900})
             for scheme in schemes:
@@ -152,6 +176,9 @@ def look(desk: Automated, page: Any, widths: tuple[int, ...], schemes: tuple[str
                 page.evaluate(
                     "for (const one of document.querySelectorAll('.asst-main details')) one.open = true"
                 )
+                if PICTURES:
+                    name = "-".join(map(str, ["assistant", *rest[1:], width, scheme]))
+                    page.screenshot(path=str(Path(PICTURES) / f"{name}.png"), full_page=True)
                 if page.evaluate("document.documentElement.scrollWidth") > width:
                     found.append(f"{rest} is wider than {width}")
                 found += [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 
 import pytest
@@ -198,3 +199,31 @@ def test_who_stopped_it_is_nobody_named_none(assisted: Assisted) -> None:
     shown = page(assisted)
     assert "Somebody gave this to people: Somebody stopped the assistant" in shown
     assert "None gave" not in shown
+
+
+def test_its_marks_lead_to_the_sources_and_are_in_nothing_that_is_sent(assisted: Assisted) -> None:
+    one = assisted
+    one.attach()
+    one.said(text="Do you ship to Norway?")
+    one.model.says = Said("To Norway it costs 14 € [1]. [9] Bye [[1]1]!", (1,))
+    one.think()
+    turn = one.turns()[-1]
+    assert turn.text == "To Norway it costs 14 €. Bye!"
+    shown = page(one)
+    assert 'data-suggested="To Norway it costs 14 €. Bye!"' in shown
+    assert shown.count('href="#sug-src-1"') == 2
+    assert 'id="sug-src-1"' in shown
+    assert 'aria-label="Source 1: Shipping to the Nordics"' in shown
+    press(one, "accept")
+    assert one.texts() == ["To Norway it costs 14 €. Bye!"]
+
+
+def test_answering_by_itself_it_sends_no_marks(assisted: Assisted) -> None:
+    one = assisted
+    one.attach(Mode.ANSWER)
+    one.model.says = Said("To Norway it costs 14 €【1】. [source 1] [22]", (1,))
+    one.said(text="Do you ship to Norway?")
+    one.think()
+    (sent,) = one.texts()
+    assert sent.startswith("To Norway it costs 14 €.")
+    assert not re.search(r"[\[【]", sent)

@@ -366,6 +366,37 @@ class Assistant(Model):
 
 
 @dataclass(frozen=True)
+class AssistantCase(Model):
+    """A question with what a good answer to it is like."""
+
+    id: int
+    question: str
+    hands_over: bool
+    """Whether a person is to answer it; words count nothing then."""
+    says: Sequence[str]
+    """What a good answer has, each of them."""
+    never_says: Sequence[str]
+    """What it never has."""
+    passed: Optional[bool]
+    """Null: it was not tried."""
+    tried_version: Optional[int]
+    """The version of the assistant it was tried with; null: none."""
+    answer: str
+    """What that version said; empty: nothing."""
+    conversation_id: Optional[int]
+    """Where it was asked: what is erased there is erased here."""
+
+
+@dataclass(frozen=True)
+class AssistantCases(Model):
+    """Cases of an assistant, the oldest first; 200 at most."""
+
+    data: Sequence[AssistantCase]
+    next: Optional[str]
+    """For more; null: there is none."""
+
+
+@dataclass(frozen=True)
 class AssistantCounts(Model):
     """What became of turns."""
 
@@ -436,6 +467,39 @@ class AssistantSource(Model):
     """Null: it is no entry of its knowledge."""
     at: Optional[str]
     """How old it is, in ISO 8601; null: it held at that moment."""
+    marks: Sequence[int]
+    """The places of `text` that rest on it: how many letters (code points) stand before each. Empty: the model marked none."""
+
+
+@dataclass(frozen=True)
+class AssistantTool(Model):
+    """Another program an assistant may ask. Its secret is never shown."""
+
+    id: int
+    name: str
+    """What a model asks for it by."""
+    title: str
+    about: str
+    """When the assistant is to use it."""
+    url: str
+    parameters: Mapping[str, Any]
+    header: str
+    """The header its secret is sent in."""
+    has_secret: bool
+    effect: Literal["asks", "reads", "reversible"]
+    """`reads`: it looks something up. `reversible`: a person can undo it at once. `asks`: everything else; a person says yes each time."""
+    uses: int
+    """How often it was used in 30 days."""
+    failed: int
+    """How often of these it failed."""
+    created_at: datetime
+
+
+@dataclass(frozen=True)
+class AssistantTools(Model):
+    """The tools of an assistant that are other programs, in the order they were added; at most 20."""
+
+    data: Sequence[AssistantTool]
 
 
 @dataclass(frozen=True)
@@ -1435,6 +1499,62 @@ class OfferedReply(Model):
 
 
 @dataclass(frozen=True)
+class PlayedThere(Model):
+    """What the account allows."""
+
+    account: str
+    person_button: bool
+    """Whether *Talk to a person* would go along."""
+    writes: bool
+    """Whether a program might write, had the customer written now."""
+    until: Optional[datetime]
+    """When that would end; null: it would not."""
+
+
+@dataclass(frozen=True)
+class PlayedUse(Model):
+    """A use of a tool. Those that do more than read are not done."""
+
+    tool: str
+    arguments: Mapping[str, Any]
+    told: str
+    """What the model was told."""
+    took_ms: int
+
+
+@dataclass(frozen=True)
+class PlayedAnswer(Model):
+    """What an assistant would answer."""
+
+    outcome: Literal["answers", "failed", "hands_over"]
+    """`hands_over`: people would get it. `failed`: something went wrong."""
+    reason: Optional[str]
+    """Why it would say nothing, a stable word: `no_source`."""
+    because: str
+    """What the model says about that, for the team."""
+    text: str
+    """What it would say; empty: nothing."""
+    sources: Sequence[AssistantSource]
+    """What that rests on."""
+    weighed: int
+    """How many sources it was given."""
+    offers: Sequence[str]
+    """Topics it would offer as buttons."""
+    tools: Sequence[PlayedUse]
+    """What it asked of tools."""
+    model: Optional[str]
+    """Null: it asked none."""
+    tokens: int
+    cost: int
+    """In millionths of `currency`."""
+    currency: Optional[str]
+    """Null: it has no model."""
+    took_ms: int
+    there: Optional[PlayedThere]
+    """Null: it was played on no account."""
+
+
+@dataclass(frozen=True)
 class Posts(Model):
     """A page of posts, the one first that was heard of last."""
 
@@ -1933,6 +2053,39 @@ class Teams(Model):
     """The teams of the workspace, by name."""
 
     data: Sequence[Team]
+
+
+@dataclass(frozen=True)
+class TriedCase(Model):
+    """What came of trying a case."""
+
+    case_id: int
+    passed: Optional[bool]
+    """Null: it could not be tried, see `problem`."""
+    answer: str
+    hands_over: bool
+    problem: Optional[str]
+    """A stable word, such as `model_timeout`."""
+
+
+@dataclass(frozen=True)
+class TriedCases(Model):
+    """What came of trying cases, as many as 20 seconds allow."""
+
+    data: Sequence[TriedCase]
+    left: int
+    """How many are left: ask again."""
+
+
+@dataclass(frozen=True)
+class TriedTool(Model):
+    """What came of trying a tool."""
+
+    good: bool
+    """Whether it answered as it should."""
+    said: str
+    """What a model would be told, or why it failed; no secret."""
+    took_ms: int
 
 
 @dataclass(frozen=True)

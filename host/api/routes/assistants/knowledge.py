@@ -1,9 +1,12 @@
-"""What an assistant knows: texts, and pages of the web."""
+"""What an assistant knows: texts, files, and pages of the web."""
 
 from __future__ import annotations
 
+from contextlib import closing
+from dataclasses import replace
 from typing import Annotated, Any, Literal, cast
 
+from flask_babel import lazy_gettext as _l
 from msgspec import Meta
 from sqlalchemy.orm import Session
 
@@ -12,6 +15,7 @@ from host.api.http import cursors
 from host.api.http.call import Call
 from host.api.http.declare import Id, Moment, Wire, route
 from host.api.http.errors import BodyError, CursorError, QueryError
+from host.api.routes.uploading import MULTIPART, the_file
 from host.automation.assistants import keeping
 from host.automation.assistants.keeping import AssistantNotFoundError
 from host.automation.assistants.knowing import entries, reading
@@ -78,6 +82,14 @@ class WholeKnowledge(Wire, frozen=True):
     title: Title
     text: Annotated[Text, Meta(description="The words of a file or a page stay, whatever is said here.")] = ""
     questions: Questions = ()
+
+
+class FileQuery(Wire, frozen=True):
+    """What a file is called."""
+
+    title: Annotated[
+        str, Meta(max_length=1_000, description="200 letters; empty: the file's own, or its name.")
+    ] = ""
 
 
 class Query(Wire, frozen=True):
@@ -154,7 +166,7 @@ def list_knowledge(call: Call, assistant_id: int, query: Query) -> Knowledge:
     examples={"A text": EXAMPLE, "A page": {"url": "https://shop.example.com/shipping"}},
 )
 def create_knowledge(call: Call, assistant_id: int, body: NewKnowledge) -> bytes:
-    """A text with a title, or a page by its address. Files are given on the desk's pages."""
+    """A text with a title, or a page by its address."""
 
     def use_case(session: Session) -> KnowledgeEntry:
         keeping.get(session, call.workspace_id, assistant_id)
@@ -168,6 +180,87 @@ def create_knowledge(call: Call, assistant_id: int, body: NewKnowledge) -> bytes
         return _shown(row, row.text)
 
     return call.commit(use_case)
+
+
+@route(
+    "POST",
+    "/assistants/{assistant_id}/knowledge/files",
+    tag="Assistants",
+    summary="Let an assistant know a file",
+    scope=Scope.WRITE,
+    upload=True,
+    query=FileQuery,
+    answer=KnowledgeEntry,
+    status=201,
+    errors=(BodyError, QueryError, EntryError, AssistantNotFoundError),
+    body_limit=reading.MOST_BYTES + MULTIPART,
+)
+def create_knowledge_file(call: Call, assistant_id: int, query: FileQuery) -> bytes:
+    """A PDF, Markdown or plain text in UTF-8, as multipart/form-data with one field, `file`; 20 MB at most.
+
+    How customers ask for it is added by `PUT`, which leaves its words as they are.
+    """
+    with db.read() as session:
+        keeping.get(session, call.workspace_id, assistant_id)
+    wanted = _given_file(query.title, ())
+
+    def use_case(session: Session) -> KnowledgeEntry:
+        of: dict[str, Any] = {"workspace_id": call.workspace_id, "assistant_id": assistant_id}
+        row = entries.add(session, wanted, **of, now=call.now)
+        _note(call, session, "knowledge.added", assistant_id, row.title)
+        return _shown(row, row.text)
+
+    return call.commit(use_case)
+
+
+@route(
+    "PUT",
+    "/assistants/{assistant_id}/knowledge/{knowledge_id}/file",
+    tag="Assistants",
+    summary="Put another file in the place of one",
+    scope=Scope.WRITE,
+    upload=True,
+    query=FileQuery,
+    answer=KnowledgeEntry,
+    errors=(BodyError, QueryError, EntryError, *OF),
+    body_limit=reading.MOST_BYTES + MULTIPART,
+)
+def replace_knowledge_file(call: Call, assistant_id: int, knowledge_id: int, query: FileQuery) -> bytes:
+    """Of an entry that is a file. Its title stays unless another is named, and so do its questions."""
+    with db.read() as session:
+        keeping.get(session, call.workspace_id, assistant_id)
+        before = entries.get(session, call.workspace_id, assistant_id, knowledge_id)
+    if before.kind != EntryKind.FILE:
+        raise EntryError(
+            _l("This entry is no file, so nothing was saved."),
+            next_step=_l("Change its text, or add the file as another one."),
+            field="file",
+        )
+    wanted = _given_file(query.title or before.title, ())
+
+    def use_case(session: Session) -> KnowledgeEntry:
+        row = entries.get(session, call.workspace_id, assistant_id, knowledge_id, lock=True)
+        row = entries.change(
+            session,
+            replace(wanted, title=query.title or row.title, questions=tuple(map(str, row.questions))),
+            workspace_id=call.workspace_id,
+            assistant_id=assistant_id,
+            entry_id=knowledge_id,
+            now=call.now,
+            replaced=True,
+        )
+        _note(call, session, "knowledge.changed", assistant_id, row.title)
+        return _shown(row, row.text)
+
+    return call.commit(use_case)
+
+
+def _given_file(title: str, questions: tuple[str, ...]) -> Wanted:
+    """Return the entry for the file of the request, with its words."""
+    given = the_file()
+    with closing(given):
+        data = given.stream.read(reading.MOST_BYTES + 1)
+    return reading.wanted_file(given.filename or "", data, title, questions)
 
 
 @route(

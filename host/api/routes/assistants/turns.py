@@ -39,6 +39,13 @@ class AssistantSource(Wire, frozen=True):
     place: Annotated[str, Meta(description="Where in its entry it stands; empty: that says nothing.")]
     entry_id: Annotated[Id | None, Meta(description="Null: it is no entry of its knowledge.")]
     at: Annotated[str | None, Meta(description="How old it is, in ISO 8601; null: it held at that moment.")]
+    marks: Annotated[
+        list[int],
+        Meta(
+            description="The places of `text` that rest on it: how many letters (code points) stand before "
+            "each. Empty: the model marked none."
+        ),
+    ]
 
 
 class AssistantTurn(Wire, frozen=True):
@@ -108,6 +115,18 @@ class Judgement(Wire, frozen=True):
     right: Annotated[bool, Meta(description="False: it is wrong.")]
 
 
+def source(one: Cited) -> AssistantSource:
+    """Return a source as programs read it."""
+    return AssistantSource(
+        title=one.title,
+        kind=one.kind,
+        place=one.place,
+        entry_id=one.entry or None,
+        at=one.at or None,
+        marks=list(one.marks),
+    )
+
+
 def shown(row: Row) -> AssistantTurn:
     """Return a turn as programs read it."""
     cited = [strictjson.convert(one, Cited) for one in row.sources]
@@ -124,17 +143,7 @@ def shown(row: Row) -> AssistantTurn:
         outcome=cast(Any, row.outcome),
         reason=row.reason,
         text=row.text,
-        sources=[
-            AssistantSource(
-                title=one.title,
-                kind=one.kind,
-                place=one.place,
-                entry_id=one.entry or None,
-                at=one.at or None,
-            )
-            for one in cited
-            if one.used
-        ],
+        sources=[source(one) for one in cited if one.used],
         right=row.right,
         sent_message_id=row.sent_id,
         answered_message_id=row.answered_id,
@@ -191,7 +200,7 @@ def list_assistant_turns(call: Call, assistant_id: int, query: ShowQuery) -> Ass
     examples={"Right": {"right": True}, "Wrong": {"right": False}},
 )
 def judge_turn(call: Call, assistant_id: int, turn_id: int, body: Judgement) -> bytes:
-    """What is right counts towards answering by itself, in `shadow` too. Cases are made on pages."""
+    """What is right counts towards answering by itself, in `shadow` too. A wrong one can become a case."""
 
     def use_case(session: Session) -> AssistantTurn:
         named: dict[str, Any] = {"workspace_id": call.workspace_id, "assistant_id": assistant_id}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -207,7 +207,8 @@ def from_turn(
 ) -> AssistantCase:
     """Add a case of what a customer asked in a turn, and return it.
 
-    :param wanted: what a good answer is like, its question left out; None: a person is to answer.
+    :param wanted: what a good answer is like; without a question, it is what the customer asked. None: a
+        person is to answer that.
     :raises CaseNotFoundError: if the turn is gone, its messages are, or whoever asks may not see it.
     """
     keeping.get(session, workspace_id, assistant_id)
@@ -218,7 +219,7 @@ def from_turn(
     like = wanted or Wanted("", hands_over=True)
     return add(
         session,
-        Wanted(question[:LONGEST], like.hands_over, like.says, like.never_says),
+        replace(like, question=like.question.strip() or question[:LONGEST]),
         workspace_id=workspace_id,
         assistant_id=assistant_id,
         conversation_id=conversation_id,

@@ -1,23 +1,28 @@
 """What an assistant could learn: what was asked and not answered, and what the team answers again and again.
 
 Nothing of it is stored. Questions are read from the messages each time, so what a customer takes back is gone
-from here as well; an answer becomes an entry once a person accepts it.
+from here as well; an answer becomes an entry once a person accepts it. Of one that somebody dismissed
+a sketch is kept, which says whether an answer is like it and not what it says.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import regex
 import sqlalchemy as sa
+from flask_babel import lazy_gettext as _l
 from sqlalchemy.orm import Session
 
+from host.automation.assistants import keeping
 from host.automation.assistants.knowing import alike, knowledge
 from host.automation.assistants.knowing.entries import LONGEST_QUESTION, MOST_QUESTIONS
-from host.models.assistants import AssistantTurn, TurnState
+from host.core.errors import InvalidError, NotFoundError
+from host.models.assistants import AssistantTurn, DismissedAnswer, TurnState
 from host.models.inbox import ContactIdentity, Conversation, DeliveryState, Direction, Message, Origin
 from host.models.users import User
 from host.sdk.messages import MessageKind
@@ -33,6 +38,8 @@ MOST_MESSAGES = 20_000
 """Messages that are looked at for pairs of question and answer."""
 MOST_PAIRS = 4_000
 MOST_DRAFTS = 50
+MOST_DISMISSED = 500
+"""Answers of an assistant that are not offered again."""
 LEAST_PAIRS = 3
 """Answers that have to be alike to be offered."""
 LEAST_TERMS = 5
@@ -231,6 +238,7 @@ class Draft:
 
     :param parts: its text, with what may be about one customer marked.
     :param times: how many answers are alike; *by*: who gave them, by name.
+    :param dismissed: the id of what somebody said of it, that it is to be none; 0: nobody did.
     """
 
     title: str
@@ -240,6 +248,7 @@ class Draft:
     times: int
     by: tuple[str, ...]
     last_at: datetime
+    dismissed: int = 0
 
     @property
     def marked(self) -> bool:
@@ -268,9 +277,10 @@ def past_answers(
 ) -> list[Draft]:
     """Return entries that could be made of what the team answered since then, most frequent first.
 
-    Five statements at most, none over more than :data:`MOST_MESSAGES` messages.
+    Behind them stand those that somebody dismissed. Six statements at most, none over more than
+    :data:`MOST_MESSAGES` messages.
 
-    :param assistant_id: what it knows already is left out.
+    :param assistant_id: what it knows already is left out; what was dismissed, for it.
     """
     found = pairs(session, workspace_id, account_ids, since)
     groups = [
@@ -281,10 +291,122 @@ def past_answers(
     if assistant_id is not None and groups:
         index = knowledge.index_of(session, assistant_id)
         groups = [group for group in groups if index.says(group[0].answer) < KNOWN]
-    groups = groups[:MOST_DRAFTS]
+    said = dict[int, int]()
+    if assistant_id is not None and groups:
+        is_like = _Dismissed(session, assistant_id)
+        said = {place: id_ for place, group in enumerate(groups) if (id_ := is_like(group))}
+    kept = [place for place in range(len(groups)) if place not in said][:MOST_DRAFTS]
+    shown = [(groups[place], said.get(place, 0)) for place in [*kept, *list(said)[:MOST_DRAFTS]]]
+    groups = [group for group, _dismissed in shown]
     people = _names_of_people(session, {one.author_id for group in groups for one in group if one.author_id})
     customers = _names_of_customers(session, {one.conversation_id for group in groups for one in group})
-    return [_draft(group, people, customers) for group in groups]
+    return [replace(_draft(group, people, customers), dismissed=id_) for group, id_ in shown]
+
+
+# ---- what is not offered again -------------------------------------------------------------------------
+
+
+class DismissedError(InvalidError):
+    """An answer cannot be dismissed."""
+
+    code = "past_answer"
+    default_sentence = _l("There are too few words in this answer to know it again, so nothing was changed.")
+    default_next_step = _l("Load the page again.")
+
+
+class NotDismissedError(NotFoundError):
+    """This answer is offered anyhow."""
+
+    code = "past_answer_not_dismissed"
+    default_sentence = _l("This answer was not dismissed, or somebody has brought it back.")
+    default_next_step = ""
+
+
+def sketch(text: str) -> list[int]:
+    """Return a number of 16 bits for each word of *text*, by which one like it is known. Pure."""
+    return sorted(
+        {
+            int.from_bytes(hashlib.blake2b(term.encode("utf-8", "replace"), digest_size=2).digest(), "big")
+            for term in words.terms(text)
+        }
+    )
+
+
+class _Dismissed:
+    """Tells which of an assistant's dismissed answers a group of answers is like."""
+
+    def __init__(self, session: Session, assistant_id: int) -> None:
+        query = sa.select(DismissedAnswer.id, DismissedAnswer.sketch)
+        rows = session.execute(query.where(DismissedAnswer.assistant_id == assistant_id)).all()
+        self._size = {row.id: len(row.sketch) for row in rows}
+        self._having: dict[int, list[int]] = {}
+        for row in rows:
+            for number in row.sketch:
+                self._having.setdefault(number, []).append(row.id)
+
+    def __call__(self, group: Sequence[Pair]) -> int:
+        """Return the id of one that an answer of *group* is like; 0: none is."""
+        if not self._size:
+            return 0
+        for one in group:
+            numbers = sketch(one.answer)
+            shared = Counter(id_ for number in numbers for id_ in self._having.get(number, ()))
+            for id_, both in shared.most_common():
+                if both >= ANSWERS_ALIKE * (len(numbers) + self._size[id_] - both):
+                    return id_
+        return 0
+
+
+def dismissals(session: Session, assistant_id: int) -> tuple[int, int]:
+    """Return how many answers were dismissed for an assistant, and the newest id: they tell of a change."""
+    row = DismissedAnswer
+    query = sa.select(sa.func.count(), sa.func.coalesce(sa.func.max(row.id), 0))
+    number, newest = session.execute(query.where(row.assistant_id == assistant_id)).one()
+    return int(number), int(newest)
+
+
+def dismiss(
+    session: Session, text: str, *, workspace_id: int, assistant_id: int, now: datetime
+) -> DismissedAnswer:
+    """Have an answer, and those like it, not offered to an assistant any more. Twice is once.
+
+    :raises AssistantNotFoundError: if there is no such assistant.
+    :raises DismissedError: if it says too little, or there are too many.
+    """
+    keeping.get(session, workspace_id, assistant_id, lock=True)
+    numbers = sketch(text[:_LONGEST])
+    if len(numbers) < LEAST_TERMS:
+        raise DismissedError()
+    query = sa.select(DismissedAnswer).where(DismissedAnswer.assistant_id == assistant_id)
+    rows = session.scalars(query).all()
+    same = next((row for row in rows if row.sketch == numbers), None)
+    if same is not None:
+        return same
+    if len(rows) >= MOST_DISMISSED:
+        raise DismissedError(
+            _l("500 answers are dismissed already, which is the most. Nothing was changed."),
+            next_step=_l("Bring one back."),
+        )
+    row = DismissedAnswer(
+        workspace_id=workspace_id, assistant_id=assistant_id, sketch=numbers, created_at=now
+    )
+    session.add(row)
+    session.flush()
+    return row
+
+
+def bring_back(session: Session, *, workspace_id: int, assistant_id: int, dismissed_id: int) -> None:
+    """Have a dismissed answer offered again.
+
+    :raises AssistantNotFoundError: if there is no such assistant.
+    :raises NotDismissedError: if it was not dismissed for it.
+    """
+    keeping.get(session, workspace_id, assistant_id, lock=True)
+    row = session.get(DismissedAnswer, dismissed_id)
+    if row is None or row.assistant_id != assistant_id:
+        raise NotDismissedError()
+    session.delete(row)
+    session.flush()
 
 
 def pairs(session: Session, workspace_id: int, account_ids: Collection[int], since: datetime) -> list[Pair]:

@@ -20,7 +20,9 @@ from flask_babel import lazy_gettext as _l
 
 from host import installing
 from host.automation.assistants.knowing.entries import LONGEST, LONGEST_TITLE, EntryError, Wanted
+from host.automation.assistants.words import said
 from host.core import child
+from host.core.cleaning import clean
 from host.models.assistants import EntryKind
 from host.sdk.http import Client, FetchError, ForbiddenAddressError, TooMuchError
 
@@ -103,6 +105,36 @@ def wanted_page(url: str, title: str, questions: Sequence[str]) -> Wanted:
     return Wanted(title.strip() or short(url)[:LONGEST_TITLE], "", questions, EntryKind.PAGE, url)
 
 
+def wanted_file(
+    name: str, data: bytes, title: str, questions: Sequence[str], *, field: str = "file"
+) -> Wanted:
+    """Return the entry for a file, with its words.
+
+    :param name: what the file is called, with or without folders.
+    :param data: its bytes; more than :data:`MOST_BYTES` are refused.
+    :param title: empty: the file's own, or its name.
+    :raises EntryError: if it cannot be read.
+    """
+    name = clean(name).replace("\\", "/").rpartition("/")[2]
+    other = _l("Choose another file, or paste its words.")
+    kind = kind_of(name, data)
+    if kind is None:
+        raise EntryError(
+            _l("A PDF, a Markdown file or plain text can be read, and this is none. Nothing was saved."),
+            next_step=other,
+            field=field,
+        )
+    if kind == "pdf" and not is_available():
+        raise not_installed(field)
+    try:
+        words = read(kind, data)
+    except ReadingError as error:
+        why = said(error.reason)
+        raise EntryError(_l("Nothing was saved: %(why)s.", why=why), next_step=other, field=field) from None
+    title = title.strip() or words.title or name.rpartition(".")[0] or name
+    return Wanted(title[:LONGEST_TITLE], words.text, questions, EntryKind.FILE, name)
+
+
 def kind_of(name: str, data: bytes) -> str | None:
     """Return how a file is read, by its name and its first bytes; None: it is none of these."""
     kind = ENDINGS.get(name.rpartition(".")[2].lower()) if "." in name else None
@@ -130,13 +162,13 @@ def read(kind: str, data: bytes, *, charset: str = "") -> Words:
                 timeout=TIMEOUT_SECONDS,
             )
     try:
-        said = json.loads(ended.data)
+        found = json.loads(ended.data)
     except ValueError:
         # It was ended: for its time or its memory, most likely.
         raise ReadingError("page_large" if not ended.in_time else "file_unreadable") from None
-    if "problem" in said:
-        raise ReadingError(said["problem"])
-    return Words(said["title"][:LONGEST_ADDRESS], said["text"])
+    if "problem" in found:
+        raise ReadingError(found["problem"])
+    return Words(found["title"][:LONGEST_ADDRESS], found["text"])
 
 
 # ---- pages ---------------------------------------------------------------------------------------------

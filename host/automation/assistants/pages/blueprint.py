@@ -167,6 +167,12 @@ def money(millionths: int, currency: str) -> str:
     return str(format_currency(amount, currency))
 
 
+@bp.app_template_global("assistant_until")
+def until(at: datetime) -> str:
+    """Return a moment in words."""
+    return languages.moment(at)
+
+
 @bp.app_template_global("assistant_age")
 def age(at: str) -> str:
     """Return how old a source is; nothing said of it: it held at that moment."""

@@ -33,8 +33,6 @@ bp = Blueprint("assistant_cases", __name__)
 
 CASES = "/w/<int:workspace_id>/assistants/<int:assistant_id>/cases"
 ONE = f"{CASES}/<int:case_id>"
-SECONDS = 20.0
-"""After so long a page waits for no further case; the next press goes on with those that are left."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,13 +131,11 @@ def add(workspace_id: int, assistant_id: int) -> ResponseReturnValue:
     of: dict[str, Any] = {"workspace_id": workspace_id, "assistant_id": assistant_id, "now": clock.now()}
 
     def use_case(session: Session) -> None:
-        conversation = None
         if filling.turn:
-            asked = learning.question_of(session, assistant_id, filling.turn, seen_accounts())
-            if asked is None:
-                raise cases.CaseNotFoundError()
-            conversation = asked[1]
-        cases.add(session, _wanted(filling), conversation_id=conversation, **of)
+            seen: dict[str, Any] = {"turn_id": filling.turn, "seen_accounts": seen_accounts()}
+            cases.from_turn(session, wanted=_wanted(filling), **seen, **of)
+        else:
+            cases.add(session, _wanted(filling), **of)
         _note(session, "case.added", workspace_id, assistant_id)
 
     try:
@@ -192,20 +188,12 @@ def delete(workspace_id: int, assistant_id: int, case_id: int) -> ResponseReturn
 @workspace_view(Permission.ACCOUNTS)
 def try_due(workspace_id: int, assistant_id: int) -> ResponseReturnValue:
     """Ask the version that holds the questions of the cases that are due, as many as time allows."""
-    with db.read() as session:
-        row = keeping.get(session, workspace_id, assistant_id)
-        due = [one.id for one in cases.due(session, row)]
-
-    def answer(question: str) -> tuple[str, bool]:
-        played = playing.play(workspace_id, assistant_id, [("customer", question)], None)
-        return played.text, played.hands_over or not played.text
-
-    tried = cases.try_all(workspace_id, assistant_id, row.version, answer, only=due, seconds=SECONDS)
-    _tell(tried, len(due))
+    tried, left = playing.try_cases(workspace_id, assistant_id)
+    _tell(tried, left)
     return _back(workspace_id, assistant_id)
 
 
-def _tell(tried: Sequence[Tried], due: int) -> None:
+def _tell(tried: Sequence[Tried], left: int) -> None:
     """Say on the next page what came of it."""
     stuck = next((one.problem for one in tried if one.passed is None), "")
     if stuck:
@@ -218,7 +206,6 @@ def _tell(tried: Sequence[Tried], due: int) -> None:
             + ", "
             + ngettext("%(num)s passed.", "%(num)s passed.", passed)
         )
-    left = due - len(tried)
     if left:
         flash_good(ngettext("%(num)s is left.", "%(num)s are left.", left))
 

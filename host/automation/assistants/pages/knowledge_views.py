@@ -16,7 +16,6 @@ from sqlalchemy.orm import Session
 from host.automation.assistants import keeping
 from host.automation.assistants.knowing import entries, knowledge, learning, reading
 from host.automation.assistants.knowing.entries import EntryError, Shown, Wanted
-from host.automation.assistants.knowing.reading import ReadingError
 from host.automation.assistants.pages import learning_views
 from host.automation.assistants.words import said
 from host.core import clock, db
@@ -253,29 +252,10 @@ def _with_file(filling: Filling) -> Filling:
     given = request.files.get("file")
     if filling.kind is not EntryKind.FILE or given is None or not given.filename:
         return filling
-    name = given.filename.replace("\\", "/").rpartition("/")[2]
     with closing(given):
         data = given.stream.read(reading.MOST_BYTES + 1)
-    kind = reading.kind_of(name, data)
-    if kind is None:
-        raise EntryError(
-            _l("A PDF, a Markdown file or plain text can be read, and this is none. Nothing was saved."),
-            next_step=_l("Choose another file, or paste its words."),
-            field="file",
-        )
-    if kind == "pdf" and not reading.is_available():
-        raise reading.not_installed("file")
-    try:
-        words = reading.read(kind, data)
-    except ReadingError as error:
-        raise EntryError(
-            _l("Nothing was saved: %(why)s.", why=said(error.reason)),
-            next_step=_l("Choose another file, or paste its words."),
-            field="file",
-        ) from None
-    stem = name.rpartition(".")[0] or name
-    title = filling.title.strip() or words.title or stem
-    return replace(filling, title=title[: entries.LONGEST_TITLE], read=words.text, file_name=name)
+    read = reading.wanted_file(given.filename, data, filling.title, ())
+    return replace(filling, title=read.title, read=read.text, file_name=read.origin)
 
 
 def _wanted(filling: Filling, shown: KnowledgeEntry | None) -> Wanted:

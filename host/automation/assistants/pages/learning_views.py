@@ -31,6 +31,7 @@ from host.web.request_helpers import (
     audit,
     body_limit,
     current_user,
+    flash_bad,
     flash_good,
     seen_accounts,
     workspace_view,
@@ -94,7 +95,8 @@ def _past(
         "automation/past_answers.html",
         assistant=row,
         tab="past",
-        drafts=found,
+        drafts=[one for one in found if not one.dismissed],
+        dismissed=[one for one in found if one.dismissed],
         given=given,
         problem=problem,
         breakers=breakers,
@@ -124,12 +126,13 @@ def _accounts(session: Session, row: Assistant) -> set[int]:
 
 def waiting(session: Session, row: Assistant, now: datetime) -> int:
     """Return how many entries past answers could become; counted anew after some minutes, or a change."""
-    key = (str(db.current().url), row.id, row.created_at, row.knowledge_version, seen_accounts())
+    dismissed = learning.dismissals(session, row.id)
+    key = (str(db.current().url), row.id, row.created_at, row.knowledge_version, dismissed, seen_accounts())
     with _counted_lock:
         kept = _counted.get(key)
     if kept is not None and clock.monotonic() - kept[0] < FRESH_SECONDS:
         return kept[1]
-    number = len(_drafts(session, row, now))
+    number = sum(not one.dismissed for one in _drafts(session, row, now))
     with _counted_lock:
         _counted[key] = (clock.monotonic(), number)
         while len(_counted) > _MOST_KEPT:
@@ -193,6 +196,45 @@ def accept(workspace_id: int, assistant_id: int) -> ResponseReturnValue:
         flash_good(_("The canned reply /%(shortcut)s is saved.", shortcut=title))
     else:
         flash_good(_("The assistant knows this now: %(title)s", title=title))
+    return redirect(url_for(".past", workspace_id=workspace_id, assistant_id=assistant_id), 303)
+
+
+@bp.post(f"{ONE}/past-answers/dismiss")
+@body_limit(FORM_BYTES)
+@workspace_view(Permission.ACCOUNTS)
+def dismiss(workspace_id: int, assistant_id: int) -> ResponseReturnValue:
+    """Have an answer, as it was offered, not be offered any more."""
+    of: dict[str, Any] = {"workspace_id": workspace_id, "assistant_id": assistant_id}
+
+    def use_case(session: Session) -> None:
+        learning.dismiss(session, request.form.get("text", ""), **of, now=clock.now())
+        audit(session, "past_answer.dismissed", keeping.get(session, **of).name, workspace_id=workspace_id)
+
+    try:
+        db.write(use_case)
+    except learning.DismissedError as error:
+        return _past(workspace_id, assistant_id, error)
+    flash_good(_("It is not offered any more. Below it can be brought back."))
+    return redirect(url_for(".past", workspace_id=workspace_id, assistant_id=assistant_id), 303)
+
+
+@bp.post(f"{ONE}/past-answers/bring-back")
+@workspace_view(Permission.ACCOUNTS)
+def bring_back(workspace_id: int, assistant_id: int) -> ResponseReturnValue:
+    """Have a dismissed answer offered again."""
+    given = request.form.get("dismissed", "")
+    id_ = int(given) if given.isascii() and given.isdigit() and len(given) < 19 else 0
+    of: dict[str, Any] = {"workspace_id": workspace_id, "assistant_id": assistant_id}
+
+    def use_case(session: Session) -> None:
+        learning.bring_back(session, **of, dismissed_id=id_)
+        audit(session, "past_answer.brought_back", keeping.get(session, **of).name, workspace_id=workspace_id)
+
+    try:
+        db.write(use_case)
+        flash_good(_("It is offered again."))
+    except learning.NotDismissedError as error:
+        flash_bad(str(error.sentence))
     return redirect(url_for(".past", workspace_id=workspace_id, assistant_id=assistant_id), 303)
 
 

@@ -10,8 +10,9 @@ from flask.typing import ResponseReturnValue
 from host.automation.assistants import keeping
 from host.automation.assistants.pages import filling
 from host.automation.assistants.pages.blueprint import NEEDS, ONE, bp, its
-from host.automation.assistants.pages.playing import Play, asked, page_of, register
+from host.automation.assistants.pages.playing import Play, accounts, asked, page_of, register
 from host.core import db
+from host.models.assistants import Assistant
 from host.web.request_helpers import workspace_view
 
 
@@ -26,6 +27,12 @@ def playground_page(workspace_id: int, assistant_id: int, play: Play | None = No
 
 
 register("playground", playground_page)
+
+
+@bp.app_template_global("assistant_play_accounts")
+def play_accounts(assistant: Assistant) -> list[tuple[int, str]]:
+    """Return the accounts an assistant can be played on: id and name. One statement."""
+    return accounts(assistant.workspace_id, assistant.id)
 
 
 @bp.get(f"{ONE}/playground")

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from flask import request
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
-from host.automation.assistants import playing, words
-from host.automation.assistants.playing import Played
+from host.automation.assistants import keeping, playing, words
+from host.automation.assistants.deciding import Part, in_parts
+from host.automation.assistants.playing import ASSISTANT, CUSTOMER, MOST_LINES, On, Played, line
 from host.automation.assistants.values import Body, ModelError
-from host.core.cleaning import clean
+from host.channels.directory import current_directory
+from host.core import db
 from host.core.errors import LobbyError
-
-MOST_LINES = 10
-LONGEST_LINE = 1_000
-CUSTOMER, ASSISTANT = "customer", "assistant"
+from host.models.assistants import Mode
+from host.web.request_helpers import seen_accounts
 
 Page = Callable[..., ResponseReturnValue]
 PAGES: dict[str, Page] = {}
@@ -38,6 +38,7 @@ class Play:
     :param problem: why no answer came.
     :param asked: the question an answer did not come to, to be asked again.
     :param again: where one starts again; empty: nothing was asked.
+    :param account: the id of the account it is played on; 0: on none.
     """
 
     lines: Sequence[tuple[str, str]] = field(default=())
@@ -45,6 +46,7 @@ class Play:
     problem: str = ""
     asked: str = ""
     again: str = ""
+    account: int = 0
 
     @property
     def question(self) -> str:
@@ -59,9 +61,36 @@ class Play:
         return self.lines
 
     @property
+    def parts(self) -> Sequence[Part]:
+        """The last answer with the sources it marks."""
+        return () if self.played is None else in_parts(self.played.text, self.played.sources)
+
+    @property
     def why(self) -> str:
         """Why the conversation would be given to people, in words."""
         return "" if self.played is None else words.said(self.played.reason)
+
+
+def accounts(workspace_id: int, assistant_id: int) -> list[tuple[int, str]]:
+    """Return the accounts an assistant can be played on, those where it is not off: id and name."""
+    seen = seen_accounts()
+    with db.read() as session:
+        places = keeping.places(session, workspace_id).values()
+    return [
+        (one.account_id, one.account)
+        for one in places
+        if one.assistant_id == assistant_id
+        and one.mode != Mode.OFF
+        and (seen is None or one.account_id in seen)
+    ]
+
+
+def _chosen(workspace_id: int, assistant_id: int) -> int:
+    """Return the account the form names, or the first there is; 0: there is none."""
+    ids = [id_ for id_, _name in accounts(workspace_id, assistant_id)]
+    given = request.form.get("account", "")
+    named = int(given) if given.isascii() and given.isdigit() and len(given) < 19 else 0
+    return named if named in ids else next(iter(ids), 0)
 
 
 def asked(workspace_id: int, assistant_id: int, draft: Body | None) -> Play:
@@ -69,30 +98,34 @@ def asked(workspace_id: int, assistant_id: int, draft: Body | None) -> Play:
 
     :param draft: what it would say if it were saved; None: what holds.
     """
+    chosen = _chosen(workspace_id, assistant_id)
+    return replace(_asked(workspace_id, assistant_id, draft, chosen), account=chosen)
+
+
+def _asked(workspace_id: int, assistant_id: int, draft: Body | None, account_id: int) -> Play:
     lines = _lines()
-    question = _cut(request.form.get("ask", ""))
+    question = line(request.form.get("ask", ""))
     if not question:
         return Play(lines)
+    on = On(account_id, current_directory()) if account_id else None
     lines = [*lines, (CUSTOMER, question)][-MOST_LINES:]
     try:
-        played = playing.play(workspace_id, assistant_id, lines, draft)
+        played = playing.play(workspace_id, assistant_id, lines, draft, on)
     except ModelError as error:
         return Play(lines[:-1], problem=words.said(error.reason), asked=question)
     except LobbyError as error:
         return Play(lines[:-1], problem=str(error), asked=question)
+    if played.failed:
+        return Play(lines[:-1], problem=words.said(played.reason), asked=question)
     said = played.text or _("(gives it to people)")
-    return Play([*lines, (ASSISTANT, _cut(said))][-MOST_LINES:], played)
+    return Play([*lines, (ASSISTANT, line(said))][-MOST_LINES:], played)
 
 
 def _lines() -> list[tuple[str, str]]:
     """Return what was said before, as the form has it."""
     given = zip(request.form.getlist("by"), request.form.getlist("line"), strict=False)
-    found = [(by, _cut(text)) for by, text in given if by in {CUSTOMER, ASSISTANT}]
+    found = [(by, line(text)) for by, text in given if by in {CUSTOMER, ASSISTANT}]
     return [one for one in found if one[1]][-MOST_LINES:]
-
-
-def _cut(text: str) -> str:
-    return clean(text).strip()[:LONGEST_LINE]
 
 
 def page_of(tab: str) -> tuple[str, Page]:

@@ -17,7 +17,6 @@ from sqlalchemy.orm import Session
 
 from host.automation.assistants import keeping, tool_keeping, tools
 from host.automation.assistants.keeping import AssistantNotFoundError
-from host.automation.assistants.language import schemas
 from host.automation.assistants.tool_keeping import (
     ToolError,
     ToolNotFoundError,
@@ -235,16 +234,9 @@ def try_it(workspace_id: int, assistant_id: int, tool_id: int) -> ResponseReturn
     assistant, row = _one(workspace_id, assistant_id, tool_id)
     given = request.form.get("arguments", "")
     try:
-        arguments = _json(given, "arguments")
-        if problem := schemas.wrong(row.parameters, arguments):
-            # What is wrong is said by a library, in English.
-            sentence = _("This does not fit what the tool takes: %(problem)s", problem=problem)
-            raise ToolError(sentence, field="arguments")
+        tried = tools.try_one(workspace_id, assistant_id, tool_id, _json(given, "arguments"))
     except ToolError as error:
         return _form(assistant, _filled(row), row, problem=error, arguments=given)
-    with db.read() as session:
-        reached = tool_keeping.reached(tool_keeping.get(session, workspace_id, assistant_id, tool_id))
-    tried = tools.try_it(reached, arguments)
     return _form(assistant, _filled(row), row, tried=tried, arguments=given)
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from host.automation.assistants import suggesting, words
+from host.automation.assistants.deciding import Part, in_parts
 from host.automation.assistants.suggesting import Suggested
 from host.automation.assistants.values import Cited, Topic
 from host.inbox.pages import durations
@@ -42,6 +43,7 @@ class Suggestion:
     :param kind: ``wait``, ``ready``, ``none`` (it knows nothing), ``bad`` (it failed), ``has`` (it answers by
         itself) or ``off``.
     :param sentence: the first, in bold; *more*: the rest.
+    :param text: what is sent; *parts*: the same with the sources it marks.
     """
 
     kind: str
@@ -50,6 +52,7 @@ class Suggestion:
     more: str = ""
     turn_id: int = 0
     text: str = ""
+    parts: Sequence[Part] = ()
     sources: Sequence[SourceShown] = ()
     offers: Sequence[Topic] = ()
     calls: Sequence[AssistantCall] = ()
@@ -104,6 +107,7 @@ def _ready(inbox: InboxContext, found: Suggested, turn: AssistantTurn) -> Sugges
         found.name,
         turn_id=turn.id,
         text=turn.text,
+        parts=in_parts(turn.text, found.cited),
         sources=[_source(one, inbox.now) for one in found.cited],
         offers=found.offers,
         calls=suggesting.calls(inbox.session, turn.id),

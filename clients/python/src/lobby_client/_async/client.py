@@ -17,8 +17,12 @@ from lobby_client.types import (
     Accounts,
     Analytics,
     Assistant,
+    AssistantCase,
+    AssistantCases,
     AssistantFigures,
     Assistants,
+    AssistantTool,
+    AssistantTools,
     AssistantTurn,
     AssistantTurns,
     AssistantVersion,
@@ -61,6 +65,7 @@ from lobby_client.types import (
     Merged,
     Message,
     Messages,
+    PlayedAnswer,
     Post,
     Posts,
     Replayed,
@@ -75,11 +80,18 @@ from lobby_client.types import (
     Started,
     Team,
     Teams,
+    TriedCases,
+    TriedTool,
     Upload,
     View,
     Views,
     WithSecret,
 )
+
+PLAY_SECONDS = 60.0
+"""The longest an answer of an assistant may take."""
+TRYING_SECONDS = 20.0
+"""After so long the desk begins no further case."""
 
 
 class AsyncLobby:
@@ -1261,6 +1273,206 @@ class AssistantCalls(_Calls):
         """Have an assistant forget something."""
         await self._call("DELETE", "/assistants/{}/knowledge/{}", assistant_id, knowledge_id)
 
+    async def add_knowledge_file(
+        self, assistant_id: int, content: bytes, *, name: str, title: str = ""
+    ) -> KnowledgeEntry:
+        """Let an assistant know a file: a PDF, Markdown or plain text of 20 MB at most.
+
+        Tried once only: nobody knows whether a call that was not answered added one.
+
+        :param name: what the file is called; its ending says how it is read.
+        :param title: empty: the file's own, or its name.
+        """
+        path = "/assistants/{}/knowledge/files"
+        sent = _file(content, name, title)
+        answer = await self._raw("POST", path, assistant_id, repeatable=False, **sent)
+        return KnowledgeEntry.from_wire(answer.json())
+
+    async def replace_knowledge_file(
+        self, assistant_id: int, knowledge_id: int, content: bytes, *, name: str, title: str = ""
+    ) -> KnowledgeEntry:
+        """Put another file in the place of one an assistant knows.
+
+        :param name: what the file is called; its ending says how it is read.
+        :param title: empty: the entry's stays.
+        """
+        path = "/assistants/{}/knowledge/{}/file"
+        sent = _file(content, name, title)
+        answer = await self._raw("PUT", path, assistant_id, knowledge_id, **sent)
+        return KnowledgeEntry.from_wire(answer.json())
+
+    async def play(
+        self,
+        assistant_id: int,
+        question: str,
+        *,
+        before: Sequence[Mapping[str, str]] = (),
+        account_id: Optional[int] = None,
+    ) -> PlayedAnswer:
+        """Ask an assistant as a customer would. Nothing is sent or kept; it costs what an answer costs.
+
+        Tried once only, because each try is paid for.
+
+        :param before: what was said before it: ``{"by": "customer", "text": ...}`` or ``"assistant"``.
+        :param account_id: the account it is played on; None: none.
+        """
+        path = "/assistants/{}/playground"
+        body = {"question": question, "before": before, "accountId": account_id}
+        answer = await self._call("POST", path, assistant_id, body=body, repeatable=False, wait=PLAY_SECONDS)
+        return PlayedAnswer.from_wire(answer)
+
+    async def tools(self, assistant_id: int) -> Sequence[AssistantTool]:
+        """Return the tools of an assistant that are other programs."""
+        path = "/assistants/{}/tools"
+        return AssistantTools.from_wire(await self._call("GET", path, assistant_id)).data
+
+    async def get_tool(self, assistant_id: int, tool_id: int) -> AssistantTool:
+        """Return a tool of an assistant; whether it has a secret, and never which."""
+        path = "/assistants/{}/tools/{}"
+        return AssistantTool.from_wire(await self._call("GET", path, assistant_id, tool_id))
+
+    async def add_tool(
+        self,
+        assistant_id: int,
+        *,
+        name: str,
+        title: str,
+        about: str,
+        url: str,
+        effect: str = "asks",
+        parameters: Optional[Mapping[str, Any]] = None,
+        header: str = "Authorization",
+        secret: Optional[str] = None,
+        idempotency_key: Optional[str] = None,
+    ) -> AssistantTool:
+        """Give an assistant a tool: another program at *url*.
+
+        :param effect: ``reads``, ``reversible`` or ``asks``, which a person has to allow each time.
+        :param parameters: the JSON schema of what a model fills in; None: nothing.
+        :param secret: what is sent in *header*; None: nothing.
+        :param idempotency_key: names this call, so that a program that was stopped may call again.
+        """
+        path = "/assistants/{}/tools"
+        key = idempotency_key or new_key()
+        body = _tool(name, title, about, url, effect, parameters, header, secret)
+        return AssistantTool.from_wire(
+            await self._call("POST", path, assistant_id, body=body, idempotency_key=key)
+        )
+
+    async def replace_tool(
+        self,
+        assistant_id: int,
+        tool_id: int,
+        *,
+        name: str,
+        title: str,
+        about: str,
+        url: str,
+        effect: str = "asks",
+        parameters: Optional[Mapping[str, Any]] = None,
+        header: str = "Authorization",
+        secret: Union[str, Unset, None] = UNSET,
+    ) -> AssistantTool:
+        """Replace a tool of an assistant; see :meth:`add_tool`.
+
+        :param secret: left out: the one it has stays, unless *url* has another host. None: it gets none.
+        """
+        path = "/assistants/{}/tools/{}"
+        body = _tool(name, title, about, url, effect, parameters, header, secret)
+        return AssistantTool.from_wire(await self._call("PUT", path, assistant_id, tool_id, body=body))
+
+    async def try_tool(
+        self, assistant_id: int, tool_id: int, arguments: Optional[Mapping[str, Any]] = None
+    ) -> TriedTool:
+        """Use a tool once, which is told that it is a trial; return what it said."""
+        path = "/assistants/{}/tools/{}/try"
+        body = {"arguments": arguments or {}}
+        return TriedTool.from_wire(
+            await self._call("POST", path, assistant_id, tool_id, body=body, repeatable=False)
+        )
+
+    async def delete_tool(self, assistant_id: int, tool_id: int) -> None:
+        """Take a tool from an assistant."""
+        await self._call("DELETE", "/assistants/{}/tools/{}", assistant_id, tool_id)
+
+    async def cases_page(
+        self, assistant_id: int, *, limit: Optional[int] = None, cursor: Optional[str] = None
+    ) -> AssistantCases:
+        """Return a page of the cases of an assistant; see :meth:`cases`."""
+        path = "/assistants/{}/cases"
+        query = {"limit": limit, "cursor": cursor}
+        return AssistantCases.from_wire(await self._call("GET", path, assistant_id, query=query))
+
+    async def cases(self, assistant_id: int) -> AsyncIterator[AssistantCase]:
+        """Yield the cases of an assistant, the oldest first, with what came of each."""
+        cursor = None
+        while True:
+            page = await self.cases_page(assistant_id, limit=100, cursor=cursor)
+            for case in page.data:
+                yield case
+            cursor = page.next
+            if cursor is None:
+                return
+
+    async def get_case(self, assistant_id: int, case_id: int) -> AssistantCase:
+        """Return a case of an assistant."""
+        path = "/assistants/{}/cases/{}"
+        return AssistantCase.from_wire(await self._call("GET", path, assistant_id, case_id))
+
+    async def add_case(
+        self,
+        assistant_id: int,
+        question: str = "",
+        *,
+        says: Sequence[str] = (),
+        never_says: Sequence[str] = (),
+        hands_over: bool = False,
+        turn_id: Optional[int] = None,
+        idempotency_key: Optional[str] = None,
+    ) -> AssistantCase:
+        """Add a case: a question, and what a good answer to it has, or that a person is to answer.
+
+        :param turn_id: a turn that was wrong; without a *question* it is what the customer asked there.
+        :param idempotency_key: names this call, so that a program that was stopped may call again.
+        """
+        path = "/assistants/{}/cases"
+        key = idempotency_key or new_key()
+        body = {**_case(question, says, never_says, hands_over), "turnId": turn_id}
+        return AssistantCase.from_wire(
+            await self._call("POST", path, assistant_id, body=body, idempotency_key=key)
+        )
+
+    async def replace_case(
+        self,
+        assistant_id: int,
+        case_id: int,
+        question: str,
+        *,
+        says: Sequence[str] = (),
+        never_says: Sequence[str] = (),
+        hands_over: bool = False,
+    ) -> AssistantCase:
+        """Replace a case. It is to be tried anew."""
+        path = "/assistants/{}/cases/{}"
+        body = _case(question, says, never_says, hands_over)
+        return AssistantCase.from_wire(await self._call("PUT", path, assistant_id, case_id, body=body))
+
+    async def delete_case(self, assistant_id: int, case_id: int) -> None:
+        """Delete a case."""
+        await self._call("DELETE", "/assistants/{}/cases/{}", assistant_id, case_id)
+
+    async def try_cases(self, assistant_id: int, cases: Optional[Sequence[int]] = None) -> TriedCases:
+        """Try cases with the version that holds, as many as 20 seconds allow; ``left`` counts the others.
+
+        :param cases: ids of these; None: those that it has not passed.
+        """
+        path = "/assistants/{}/cases/try"
+        body = {} if cases is None else {"cases": cases}
+        wait = PLAY_SECONDS + TRYING_SECONDS
+        return TriedCases.from_wire(
+            await self._call("POST", path, assistant_id, body=body, repeatable=False, wait=wait)
+        )
+
     async def turns_page(
         self,
         assistant_id: int,
@@ -1652,6 +1864,34 @@ class EventCalls(_Calls):
             page = await self.page(after=after, wait=25)
             after = page.next
             yield page
+
+
+def _file(content: bytes, name: str, title: str) -> dict[str, Any]:
+    form, kind = _wire.form_of(name, content, "application/octet-stream")
+    return {"query": {"title": title or None}, "content": form, "headers": {"Content-Type": kind}}
+
+
+def _tool(
+    name: str,
+    title: str,
+    about: str,
+    url: str,
+    effect: str,
+    parameters: Optional[Mapping[str, Any]],
+    header: str,
+    secret: Union[str, Unset, None],
+) -> dict[str, Any]:
+    body: dict[str, Any] = {"name": name, "title": title, "about": about, "url": url, "effect": effect}
+    if parameters is not None:
+        body["parameters"] = parameters
+    body["header"] = header
+    if not isinstance(secret, Unset):
+        body["secret"] = secret
+    return body
+
+
+def _case(question: str, says: Sequence[str], never_says: Sequence[str], hands_over: bool) -> dict[str, Any]:
+    return {"question": question, "handsOver": hands_over, "says": says, "neverSays": never_says}
 
 
 def _ids(ids: Sequence[int]) -> Optional[str]:
