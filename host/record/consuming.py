@@ -145,7 +145,7 @@ class _Courtesy:
     def note(self, held: float) -> None:
         """Note that somebody waited while a reader was at work for *held* seconds.
 
-        What several readers held adds up: each by itself would be a small part of the time, all together most.
+        What several readers held adds up: each alone would be a small part of the time, all together most.
         """
         with self._lock:
             self._until = max(self._until, clock.monotonic()) + held * COURTESY

@@ -1,4 +1,4 @@
-"""Ten thousand events with drawn rules, under kills; on the servers five hundred. See :mod:`tests.automation.proof`."""
+"""Ten thousand events with drawn rules, on servers 500, under kills. See :mod:`tests.automation.proof`."""
 
 from __future__ import annotations
 
