@@ -591,13 +591,14 @@ class TestPlayground:
         entry = desk.program.send("POST", f"/assistants/{id_}/knowledge", knows, 201)["id"]
         desk.program.send("POST", f"/assistants/{id_}/tools", TOOL, 201)
         monkeypatch.setattr(Client, "request", lambda *_given, **_named: Response(200, {}, b"On its way."))
-        heard = answering(monkeypatch, desk, id_, Said("It costs 14 €.", (1,)), uses="order")
+        heard = answering(monkeypatch, desk, id_, Said("It costs 14 €. [1] [8]", (1,)), uses="order")
         before = [{"by": "customer", "text": "Hello"}, {"by": "assistant", "text": "Hi!"}]
         asked_for = {"question": "To Norway?", "before": before}
         one = desk.program.send("POST", f"/assistants/{id_}/playground", asked_for)
         assert (one["outcome"], one["reason"], one["text"]) == ("answers", None, "It costs 14 €.")
         (source,) = one["sources"]
         assert (source["title"], source["entryId"], source["kind"]) == ("Shipping", entry, "entry")
+        assert source["citations"] == [14]
         assert source["at"].startswith(str(clock.now().year))
         (use,) = one["tools"]
         assert (use["tool"], use["arguments"], "On its way." in use["told"]) == ("order", {}, True)

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 import regex
 
@@ -26,15 +28,15 @@ _GAP = r"[\s\u200c\u200d]*"
 _BETWEEN = rf"{_GAP}(?:[,;&+/–—-]|and){_GAP}"
 _LISTED = rf"\d{{1,3}}(?:{_BETWEEN}\^?\d{{1,3}})*{_GAP}"
 _SOURCE = rf"sources?{_GAP}:?{_GAP}"
-_MARK = re.compile(
+_CITATION = re.compile(
     rf"[\[【［]{_GAP}\^?{_GAP}(?:{_SOURCE})?{_LISTED}[\]】］]|[(（]{_GAP}{_SOURCE}{_LISTED}[)）]",
     re.IGNORECASE,
 )
-"""A mark, as a model is told to write it, ``[2]``, and as models write it besides."""
+"""A citation, as a model is told to write it, ``[2]``, and as models write it besides."""
 _DEEP = 6
-"""How often marks are cut out, with those that cutting left. What has some even then is no answer."""
+"""How often citations are cut out, with those that cutting left. What has some even then is no answer."""
 _READ = 4 * LONGEST
-"""Letters that are looked at for marks. A longer answer is none, whatever its marks leave of it."""
+"""Letters that are looked at for citations. A longer answer is none, whatever they leave of it."""
 _ADDRESS = regex.compile(
     r"(?:[a-z][a-z0-9+.-]*:/?/?|www\.)[^\s<>\"”“]+"
     r"|[\p{L}\p{N}._%+-]+@[\p{L}\p{N}-]+(?:\.[\p{L}\p{N}-]+)+"
@@ -79,7 +81,7 @@ def judge(
     :param phrases: what it may say without a source.
     :param said_before: what it said by itself in this conversation lately.
     """
-    text, marks = marked(said.answer)
+    text, citations = without_citations(said.answer)
     used = {number for number in said.sources if isinstance(number, int)}
     cited = [_cited(one, one.number in used) for one in sources]
     if said.hands_over:
@@ -97,42 +99,43 @@ def judge(
         return Verdict("", cited, "address")
     if not is_phrase and _plain(text) in {_plain(one) for one in said_before}:
         return Verdict("", cited, "loop")
-    # A mark alone makes no source of anything: what names none in `sources` was refused above.
-    used |= {number for _place, number in marks}
-    return Verdict(text, [_cited(one, one.number in used, marks) for one in sources])
+    # A citation alone makes no source of anything: what names none in `sources` was refused above.
+    used |= {number for _place, number in citations}
+    return Verdict(text, [_cited(one, one.number in used, citations) for one in sources])
 
 
-def marked(text: str) -> tuple[str, list[tuple[int, int]]]:
-    """Return an answer as it is sent, and what it marked: letters before each mark, and the source's number.
+def without_citations(text: str) -> tuple[str, list[tuple[int, int]]]:
+    """Return an answer as it is sent, and what it cited: letters before each place, and the source's number.
 
-    What is sent has no mark, and nothing that nobody sees. Cutting one out may leave another, so it goes on
-    until there is none.
+    What is sent has no citation, and nothing that nobody sees. Cutting one out may leave another, so it goes
+    on until there is none.
     """
     seen = "".join(char for char in text if unicodedata.category(char) != "Cf" or char in "\u200c\u200d")
-    left, marks = clean_written(seen), list[tuple[int, int]]()
+    left, citations = clean_written(seen), list[tuple[int, int]]()
     if len(left) > _READ:
-        return left, marks
+        return left, citations
     for _ in range(_DEEP):
         cuts = _cuts(left)
         if not cuts:
             break
-        marks = [(_moved(at, cuts), number) for at, number in marks]
-        marks += [(_moved(start, cuts), number) for start, _end, numbers in cuts for number in numbers]
-        ends = [0, *(end for _start, end, _numbers in cuts)]
-        starts = [*(start for start, _end, _numbers in cuts), len(left)]
-        left = "".join(left[end:start] for end, start in zip(ends, starts, strict=True))
+        citations += [(start, number) for start, _end, numbers in cuts for number in numbers]
+        starts, ends = [one[0] for one in cuts], [one[1] for one in cuts]
+        gone = [0, *accumulate(end - start for start, end in zip(starts, ends, strict=True))]
+        citations = [(_moved(at, starts, ends, gone), number) for at, number in citations]
+        kept = zip([0, *ends], [*starts, len(left)], strict=True)
+        left = "".join(left[begins:stops] for begins, stops in kept)
     else:
         return "", []
     sent = clean_written(left)
     edge = left.index(sent)
-    places = {(min(max(at - edge, 0), len(sent)), number) for at, number in marks}
+    places = {(min(max(at - edge, 0), len(sent)), number) for at, number in citations}
     return sent, sorted(places)
 
 
 def _cuts(text: str) -> list[tuple[int, int, list[int]]]:
-    """Return the marks of *text* with the blanks before each: where it begins and ends, and its numbers."""
+    """Return the citations of *text* with the blanks before each: beginning, end, and numbers."""
     found = list[tuple[int, int, list[int]]]()
-    for one in _MARK.finditer(text):
+    for one in _CITATION.finditer(text):
         start, least = one.start(), found[-1][1] if found else 0
         while start > least and text[start - 1].isspace():
             start -= 1
@@ -140,9 +143,14 @@ def _cuts(text: str) -> list[tuple[int, int, list[int]]]:
     return found
 
 
-def _moved(at: int, cuts: Sequence[tuple[int, int, list[int]]]) -> int:
-    """Return where the place *at* is once *cuts* are gone."""
-    return at - sum(min(at, end) - start for start, end, _numbers in cuts if start < at)
+def _moved(at: int, starts: Sequence[int], ends: Sequence[int], gone: Sequence[int]) -> int:
+    """Return where the place *at* is once what stands between *starts* and *ends* is cut out.
+
+    :param gone: how many letters are cut out before each.
+    """
+    before = bisect_left(starts, at)
+    inside = max(ends[before - 1] - at, 0) if before else 0
+    return at - gone[before] + inside
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,10 +165,10 @@ class Part:
 
 
 def in_parts(text: str, cited: Iterable[Cited]) -> list[Part]:
-    """Return an answer in parts that end where it marks sources. Together they are *text*."""
+    """Return an answer in parts that end where it cites sources. Together they are *text*."""
     at: dict[int, list[Cited]] = {}
     for one in cited:
-        for place in one.marks if one.used else ():
+        for place in one.citations if one.used else ():
             if 0 <= place <= len(text):
                 at.setdefault(place, []).append(one)
     parts, began = list[Part](), 0
@@ -214,7 +222,7 @@ def _plain(text: str) -> str:
     return " ".join(fold(text).split()).strip(_ENDS + " ")
 
 
-def _cited(source: Source, used: bool, marks: Iterable[tuple[int, int]] = ()) -> Cited:
+def _cited(source: Source, used: bool, citations: Iterable[tuple[int, int]] = ()) -> Cited:
     at = "" if source.at is None else source.at.isoformat()
     return Cited(
         number=source.number,
@@ -224,5 +232,5 @@ def _cited(source: Source, used: bool, marks: Iterable[tuple[int, int]] = ()) ->
         at=at,
         entry=source.entry_id,
         used=used,
-        marks=tuple(place for place, number in marks if number == source.number),
+        citations=tuple(place for place, number in citations if number == source.number),
     )

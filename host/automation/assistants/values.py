@@ -116,7 +116,7 @@ class Cited(msgspec.Struct, frozen=True, omit_defaults=True):
     """A source as a turn keeps it: never its words.
 
     :param at: in ISO 8601; empty: it held at that moment.
-    :param marks: the places of the answer that rest on it: how many letters of its text stand before each.
+    :param citations: the places of the answer that rest on it: how many of its letters stand before each.
     """
 
     number: int
@@ -126,7 +126,7 @@ class Cited(msgspec.Struct, frozen=True, omit_defaults=True):
     at: str = ""
     entry: int = 0
     used: bool = True
-    marks: tuple[int, ...] = ()
+    citations: tuple[int, ...] = ()
 
 
 class Topic(msgspec.Struct, frozen=True):
@@ -169,8 +169,8 @@ class Ask:
 class Said(msgspec.Struct, frozen=True):
     """What a model said.
 
-    :param answer: to the customer, in their language, with marks such as ``[2]`` behind what rests on a
-        source; empty: none.
+    :param answer: to the customer, in their language, with citations such as ``[2]`` behind what rests on
+        a source; empty: none.
     :param sources: numbers of what it rests on.
     :param hands_over: whether a person is to answer.
     :param because: why, in a few words for the team.

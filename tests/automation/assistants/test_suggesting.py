@@ -201,7 +201,7 @@ def test_who_stopped_it_is_nobody_named_none(assisted: Assisted) -> None:
     assert "None gave" not in shown
 
 
-def test_its_marks_lead_to_the_sources_and_are_in_nothing_that_is_sent(assisted: Assisted) -> None:
+def test_its_citations_lead_to_the_sources_and_are_in_nothing_that_is_sent(assisted: Assisted) -> None:
     one = assisted
     one.attach()
     one.said(text="Do you ship to Norway?")
@@ -218,7 +218,7 @@ def test_its_marks_lead_to_the_sources_and_are_in_nothing_that_is_sent(assisted:
     assert one.texts() == ["To Norway it costs 14 €. Bye!"]
 
 
-def test_answering_by_itself_it_sends_no_marks(assisted: Assisted) -> None:
+def test_answering_by_itself_it_sends_no_citations(assisted: Assisted) -> None:
     one = assisted
     one.attach(Mode.ANSWER)
     one.model.says = Said("To Norway it costs 14 €【1】. [source 1] [22]", (1,))

@@ -23,7 +23,7 @@ ANSWER = (
     "Yes, to Norway it takes 4 to 6 days and costs 14 €. Shall I put one aside for you? It would leave us on "
     "Wednesday, well wrapped."
 )
-MARKED = ANSWER.replace("14 €.", "14 €. [1]").replace("wrapped.", "wrapped. [3][1] [8]")
+CITING = ANSWER.replace("14 €.", "14 €. [1]").replace("wrapped.", "wrapped. [3][1] [8]")
 """The same as the model says it, with a source there is none of."""
 
 
@@ -36,7 +36,7 @@ def one(desk: Desk) -> Iterator[Assisted]:
         Source(2, "Business hours", "Monday", kind="hours"),
         Source(3, "Returns of whatever was bought with us", "14", at=now - timedelta(days=300), entry_id=8),
     ]
-    made.model.says = Said(MARKED, (1, 3))
+    made.model.says = Said(CITING, (1, 3))
     with made.until_closed():
         yield made
 
@@ -61,8 +61,8 @@ def test_it_comes_by_itself_and_is_taken_by_a_key(one: Assisted, open_page: Open
     one.think()
     page.get_by_role("button", name="Accept and send").wait_for()
     assert page.get_by_label("Reply to Ana Q.").input_value() == ""
-    marks = page.locator(".sug-t a")
-    assert marks.all_text_contents() == ["1", "1", "3"]
+    cited = page.locator(".sug-t a")
+    assert cited.all_text_contents() == ["1", "1", "3"]
     page.locator(".sug-t").get_by_role(
         "link", name="Source 3: Returns of whatever was bought with us"
     ).click()

@@ -467,8 +467,8 @@ class AssistantSource(Model):
     """Null: it is no entry of its knowledge."""
     at: Optional[str]
     """How old it is, in ISO 8601; null: it held at that moment."""
-    marks: Sequence[int]
-    """The places of `text` that rest on it: how many letters (code points) stand before each. Empty: the model marked none."""
+    citations: Sequence[int]
+    """The places of `text` that rest on it: how many letters (code points) stand before each. Empty: the model named none."""
 
 
 @dataclass(frozen=True)

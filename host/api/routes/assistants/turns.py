@@ -39,11 +39,11 @@ class AssistantSource(Wire, frozen=True):
     place: Annotated[str, Meta(description="Where in its entry it stands; empty: that says nothing.")]
     entry_id: Annotated[Id | None, Meta(description="Null: it is no entry of its knowledge.")]
     at: Annotated[str | None, Meta(description="How old it is, in ISO 8601; null: it held at that moment.")]
-    marks: Annotated[
+    citations: Annotated[
         list[int],
         Meta(
             description="The places of `text` that rest on it: how many letters (code points) stand before "
-            "each. Empty: the model marked none."
+            "each. Empty: the model named none."
         ),
     ]
 
@@ -123,7 +123,7 @@ def source(one: Cited) -> AssistantSource:
         place=one.place,
         entry_id=one.entry or None,
         at=one.at or None,
-        marks=list(one.marks),
+        citations=list(one.citations),
     )
 
 

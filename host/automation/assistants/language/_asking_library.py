@@ -57,7 +57,8 @@ T = TypeVar("T")
 class _Answer(BaseModel):
     answer: str = Field(
         "",
-        description="What to write to the customer, with marks such as [2]. Empty if a person is to answer.",
+        description="What to write to the customer, with numbers such as [2]. "
+        "Empty if a person is to answer.",
     )
     sources: list[int] = Field([], description="The numbers of the sources the answer rests on.")
     hands_over: bool = Field(False, description="True if a person of the team is to answer instead.")

@@ -62,7 +62,7 @@ class Play:
 
     @property
     def parts(self) -> Sequence[Part]:
-        """The last answer with the sources it marks."""
+        """The last answer with the sources it cites."""
         return () if self.played is None else in_parts(self.played.text, self.played.sources)
 
     @property

@@ -43,7 +43,7 @@ class Suggestion:
     :param kind: ``wait``, ``ready``, ``none`` (it knows nothing), ``bad`` (it failed), ``has`` (it answers by
         itself) or ``off``.
     :param sentence: the first, in bold; *more*: the rest.
-    :param text: what is sent; *parts*: the same with the sources it marks.
+    :param text: what is sent; *parts*: the same with the sources it cites.
     """
 
     kind: str
