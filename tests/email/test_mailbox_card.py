@@ -127,7 +127,7 @@ def test_a_stored_password_goes_to_no_other_server(
     imap.commands.clear()
     found = problems(ask(outside, account, smtp_password="", **{**box(imap), **change}))
     assert "password" in found["imap_password"]
-    assert imap.commands == []
+    assert set(imap.commands) <= {"LOGOUT"}, "the connection before may end late, and nobody signs in anew"
 
 
 @pytest.mark.usefixtures("desk")
