@@ -25,11 +25,13 @@ ADMIN = "mia@example.com"
 AGENT = "bo@example.com"
 SHOP_ADDRESS = "hello@pottery.example"
 ORDERS_ADDRESS = "orders@pottery.example"
+FURTHER_ADDRESS = "wholesale@pottery.example"
 LATE_CUSTOMER = "lou.sample"
 LATE_ADDRESS = "lou@example.org"
 LATE = "Can the sage glaze be had again?"
 WRITTEN = "It can: the sage glaze is back, and we kept a bowl for you."
 CAME_BACK = "Wonderful, I will come by on Friday."
+READY = "The forty mugs are fired, and you can fetch them from Monday."
 WANTED = "We want forty mugs in sand"
 QUESTION = "Hi, is the blue mug still in stock? 💙"
 NEWCOMER = "Do you have the blue bowl, too?"
@@ -411,7 +413,7 @@ def rule(j: Journey) -> str:
     page = j.admin.url
     j.control("POST", "dm", {"customer": "rosa.sample", "text": "Do you have a VOUCHER, too?"})
     until(lambda: landed(j, VOUCHERS), "the rule's answer in Instagram")
-    j.admin.open(page)
+    until(lambda: "Rosa" in j.admin.open(page), "whom the rule answered, by name")
     j.admin.expect("Rosa", "voucher")
     return "answers a word, and its page says what it saw"
 
@@ -524,6 +526,7 @@ def onward(j: Journey) -> str:
     place = next(form.values["place"] for form in j.agent.forms if "place" in form.values)
     j.agent.press("Send the e-mail", {"text": WRITTEN, "place": place})
     j.agent.expect("Before, on Instagram", LATE, "It goes on by Email", WRITTEN)
+    j.agent.press("Send now")
     if not j.outside.wait_for(before + 1):
         raise PageError("the e-mail did not reach the outside mail server")
     sent = j.outside.received[before]
@@ -572,6 +575,7 @@ def mailbox(j: Journey) -> str:
             "imap_user": ORDERS_ADDRESS,
             "imap_password": box.password,
             "imap_import": "all",
+            "aliases": FURTHER_ADDRESS,
         },
     )
     j.admin.expect("Connected", ORDERS_ADDRESS)
@@ -582,7 +586,7 @@ def mailbox(j: Journey) -> str:
     mail = written_mail(
         sender="kim@example.org",
         name="Kim W.",
-        to=ORDERS_ADDRESS,
+        to=FURTHER_ADDRESS,
         subject="Forty mugs",
         text=f"{WANTED}, by May.",
         message_id="<mugs@example.org>",
@@ -608,9 +612,31 @@ def mailbox(j: Journey) -> str:
     laid_out = sent.get_body(("html",))
     if sent["Cc"] != "ada@example.org" or laid_out is None:
         raise PageError(f"the answer went to {sent['To']} and {sent['Cc']}")
+    if FURTHER_ADDRESS not in sent["From"]:
+        raise PageError(f"the mail to {FURTHER_ADDRESS} was answered from {sent['From']}")
     if "<strong>ready in April</strong>" not in laid_out.get_content():
         raise PageError("the answer has no bold words")
-    return f"what lay there came quietly, what arrived in {took} ms; answered to all, in bold"
+    return f"what lay there came quietly, what arrived in {took} ms; answered to all, from {FURTHER_ADDRESS}"
+
+
+def write_first(j: Journey) -> str:
+    """Somebody the team knows is written to from their page: a conversation of its own."""
+    open_conversation(j, "ready in April")
+    page = re.search(rf'href="(/w/{j.workspace}/contacts/\d+)"', j.agent.html)
+    if page is None:
+        raise PageError("the conversation does not lead to its contact")
+    j.agent.open(f"{page[1]}/write")
+    place = next(form.values["place"] for form in j.agent.forms if "place" in form.values)
+    before = len(j.outside.received)
+    j.agent.press("Send the e-mail", {"subject": "Your mugs", "text": READY, "place": place})
+    j.agent.expect("Your mugs", READY)
+    j.agent.press("Send now")
+    if not j.outside.wait_for(before + 1):
+        raise PageError("the e-mail did not reach the outside mail server")
+    sent = j.outside.received[before]
+    if sent["Subject"] != "Your mugs" or sent["In-Reply-To"]:
+        raise PageError(f"it went out as {sent['Subject']!r}, an answer to {sent['In-Reply-To']}")
+    return f"to {sent['To']}, as a conversation of its own"
 
 
 def program(j: Journey) -> str:
@@ -658,5 +684,6 @@ STEPS: list[Step] = [
     ("an e-mail is received and answered in the same inbox", mail),
     ("a closed window: the reply goes out by e-mail instead", onward),
     ("a mailbox is read by IMAP, and answered as it was laid out", mailbox),
+    ("somebody is written to first, from their page", write_first),
     ("a program answers the customer", program),
 ]
