@@ -43,7 +43,8 @@ def places(
     contact: Contact,
     accounts: Accounts = None,
 ) -> list[Place]:
-    """Return where *contact* can be written to first, the addresses they wrote from before the others.
+    """Return where *contact* can be written to first: on accounts that know them before the others, and on
+    each at the addresses they wrote from before the others.
 
     :param accounts: those that whoever asks sees; None: all.
     """
@@ -70,7 +71,7 @@ def places(
     for account, adapter, to in wanted:
         owner = owners.get((account.id, to))
         made.append(Place(account, adapter, to, None if owner in {None, contact.id} else owner))
-    return made
+    return sorted(made, key=lambda one: one.account.id not in known)
 
 
 def _accounts(session: Session, workspace_id: int) -> Sequence[ChannelAccount]:

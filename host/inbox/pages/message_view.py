@@ -324,6 +324,8 @@ def _original(entry: Entry, where: BubbleContext) -> str:
 
 
 def _went_to(entry: Entry) -> str:
+    if _is_from_here(entry):
+        return ""  # stands beneath it, see :func:`_copies`
     to, cc, bcc = (", ".join(message_content.went_to(entry.content, name)) for name in ("to", "cc", "bcc"))
     parts = [
         str(_("to %(names)s", names=to)) if to else "",
@@ -382,8 +384,12 @@ def _formatted(
 
 
 def _is_formatted(entry: Entry, where: BubbleContext) -> bool:
-    ours = entry.direction == Direction.OUTBOUND and entry.origin != Origin.PROVIDER
-    return where.formatting and ours
+    return where.formatting and _is_from_here(entry)
+
+
+def _is_from_here(entry: Entry) -> bool:
+    """Tell whether the desk sent a message; what was written in the provider's own program it did not."""
+    return entry.direction == Direction.OUTBOUND and entry.origin != Origin.PROVIDER
 
 
 def _placed(entry: Entry, where: BubbleContext, who: str) -> dict[str, Picture]:
@@ -400,7 +406,7 @@ def _placed(entry: Entry, where: BubbleContext, who: str) -> dict[str, Picture]:
 
 def _copies(entry: Entry) -> str:
     """Return where a message of ours went from, if not the account's own address, and whom else to."""
-    if entry.direction != Direction.OUTBOUND:
+    if not _is_from_here(entry):
         return ""
     cc, bcc = (message_content.addresses(entry.content, name) for name in ("cc", "bcc"))
     own = message_content.own_address(entry.content)
