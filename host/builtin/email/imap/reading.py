@@ -257,7 +257,8 @@ class Reader:
         now = clock.now()
         before = uid < at.base_uid and came_at < self._settings.connected_at
         if at.added_at is not None:
-            before = came_at < max(at.added_at, self._settings.connected_at)
+            # Servers tell whole seconds.
+            before = came_at < max(at.added_at, self._settings.connected_at).replace(microsecond=0)
         size = told_of.get(b"RFC822.SIZE")
         head = next((value for name, value in told_of.items() if name.startswith(b"BODY[")), b"")
         return Listed(
