@@ -35,6 +35,7 @@ UNTRANSLATED = {
     "autofocus",
     "contact",
     "page merge-page",
+    "page write-page",
     "panes panes-",
     "people-page",
     "search-page",

@@ -106,7 +106,14 @@ def test_every_page_of_the_desk_with_its_own_channels(database: db.Database, dat
     workspace = make_workspace("1")
     owner = make_user("o@example.com", "2", workspace=workspace, role=Role.OWNER, is_admin=True)
     client = client_for(app, owner)
-    examples = ["hello@example.com", "smtp.example.com", "imap.example.com", "English", "#0b6b63"]
+    examples = [
+        "hello@example.com",
+        "orders@example.com",
+        "smtp.example.com",
+        "imap.example.com",
+        "English",
+        "#0b6b63",
+    ]
     examples += ["organizations", "openid email offline_access mail"]
     examples += ["https://login.example.com/authorize", "https://login.example.com/token"]
     with app.test_request_context():  # names of languages are CLDR's

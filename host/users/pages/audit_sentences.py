@@ -24,7 +24,7 @@ KINDS: Mapping[str, tuple[LazyString, tuple[str, ...]]] = {
     "keys": (_l("API keys and endpoints"), ("api_key", "endpoint")),
     "labels": (_l("Labels and views"), ("label", "view")),
     "replies": (_l("Canned replies and macros"), ("canned_reply", "macro")),
-    "knowledge": (_l("What assistants know, and their cases"), ("knowledge", "case")),
+    "knowledge": (_l("What assistants know, and their cases"), ("knowledge", "case", "past_answer")),
     "rules": (_l("Rules"), ("rule",)),
     "assistants": (_l("Assistants"), ("assistant", "assistant_tool", "language_model")),
     "customers": (_l("Customers and received events"), ("contact", "attribute", "event", "events")),
