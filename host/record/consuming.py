@@ -140,15 +140,10 @@ class _Courtesy:
 
     def __init__(self) -> None:
         self._until = 0.0
-        self._lock = threading.Lock()
 
     def note(self, held: float) -> None:
-        """Note that somebody waited while a reader was at work for *held* seconds.
-
-        What several readers held adds up: each alone would be a small part of the time, all together most.
-        """
-        with self._lock:
-            self._until = max(self._until, clock.monotonic()) + held * COURTESY
+        """Note that somebody waited while a reader was at work for *held* seconds."""
+        self._until = clock.monotonic() + held * COURTESY
 
     def seconds(self) -> float:
         """Return how long to stay away from now on."""
@@ -186,8 +181,8 @@ class _Reader:
     def _serve(self) -> None:
         while not self.stopping.is_set():
             try:
-                while self._may_go_on() and self._step():
-                    pass
+                while not self.stopping.is_set() and self._step():
+                    self.stopping.wait(self._courtesy.seconds())
                 self.awake.wait(RENEW_SECONDS)
                 self.awake.clear()
                 self.stopping.wait(self._gather)
@@ -198,13 +193,6 @@ class _Reader:
                 db.write(_release, self.consumer.name, self._owner, self._position)
             except Exception:
                 log.exception("%s could not be released; it is taken over soon", self.consumer.name)
-
-    def _may_go_on(self) -> bool:
-        """Stay away for as long as courtesy asks for; return False where it is to stop."""
-        while seconds := self._courtesy.seconds():
-            if self.stopping.wait(seconds):
-                return False
-        return not self.stopping.is_set()
 
     def _step(self) -> bool:
         """Do the next events; return whether there may be more."""

@@ -96,6 +96,11 @@ class Ledger:
         with self.lock:
             return sum(len(one) for one in self.taken.values())
 
+    def distinct(self) -> int:
+        """Return how many events came, those that came twice counted once."""
+        with self.lock:
+            return len(self.at)
+
 
 @contextmanager
 def programs(ledger: Ledger) -> Iterator[int]:
@@ -315,7 +320,7 @@ def prove(url: str, *, events: int, kills: int, seed: int, limit: float) -> Foun
                     if target is not None and ledger.count() >= target:
                         killed += 1
                         break
-                    if target is None and ledger.count() >= events and not _waiting():
+                    if target is None and ledger.distinct() >= events and not _waiting():
                         break
                     time.sleep(0.05)
                 if target is None:
@@ -338,16 +343,19 @@ class Pace:
 
 
 def pace(url: str, *, rate: float, seconds: float, seed: int) -> tuple[Pace, Pace]:
-    """Have *rate* events a second happen; return how long they took, and how long beside one that hangs."""
+    """Have *rate* events a second happen; return how long they took, and how long beside one that hangs.
+
+    As many happen for one other endpoint, which is well at first.
+    """
     ledger = Ledger()
     with programs(ledger) as port:
         places = prepare(port)
-        well, ill = places[:-TALKS], places[-TALKS:]
+        well, other, ill = places[: -2 * TALKS], places[-2 * TALKS : -TALKS], places[-TALKS:]
         with desk(url, port) as process:
             assert process.stdout is not None
             process.stdout.readline()
             asked = {"rate": rate, "seconds": seconds, "seed": seed}
-            alone = _paced(ledger, process, {**asked, "places": [well], "first": 1})
+            alone = _paced(ledger, process, {**asked, "places": [well, other], "first": 1})
             ledger.hanging = True
             later = 1 + max(ledger.at, default=0)
             return alone, _paced(ledger, process, {**asked, "places": [well, ill], "first": later})

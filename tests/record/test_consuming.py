@@ -199,35 +199,6 @@ def test_on_sqlite_a_reader_that_keeps_others_waiting_does_less_at_a_time_and_st
     assert courtesy.seconds() == 0
 
 
-def test_what_several_readers_held_adds_up_and_whoever_is_woken_meanwhile_stays_away_too(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    now = [100.0]
-    monkeypatch.setattr(clock, "monotonic", lambda: now[0])
-    courtesy = consuming._Courtesy()
-    courtesy.note(0.01)
-    courtesy.note(0.02)
-    assert courtesy.seconds() == pytest.approx(0.03 * consuming.COURTESY)
-
-    class Waiting(threading.Event):
-        def wait(self, timeout: float | None = None) -> bool:
-            assert timeout is not None
-            waited.append(timeout)
-            now[0] += timeout
-            if len(waited) == 1:
-                courtesy.note(0.01)  # somebody else was at work meanwhile
-            return self.is_set()
-
-    waited: list[float] = []
-    reader = consuming._Reader(Keeper(), courtesy)
-    reader.stopping = Waiting()
-    assert reader._may_go_on()
-    assert waited == [pytest.approx(0.12), pytest.approx(0.04)]
-    courtesy.note(0.01)
-    reader.stopping.set()
-    assert not reader._may_go_on()
-
-
 def _stolen(session: Session) -> object:
     session.execute(sa.update(Consumer).where(Consumer.name == "keeper").values(owner=None))
     return consuming._take(session, "keeper", "another")
