@@ -465,7 +465,12 @@ def url_for_each(endpoint: str, varying: str, **values: Any) -> Callable[[int], 
 
 def form_version() -> int | None:
     """Return the version of the settings that the form was made of; None: it names none."""
-    given = request.form.get("version", "")
+    return form_number("version")
+
+
+def form_number(name: str) -> int | None:
+    """Return the number that the field *name* of the form holds; None: it holds none, or something else."""
+    given = request.form.get(name, "")
     return int(given) if given.isascii() and given.isdigit() and len(given) < 16 else None
 
 

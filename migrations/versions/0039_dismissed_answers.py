@@ -45,7 +45,3 @@ def upgrade() -> None:
     )
     op.create_index("ix_dismissed_answers_workspace_id", "dismissed_answers", ["workspace_id"])
     op.create_index("ix_dismissed_answers_assistant_id", "dismissed_answers", ["assistant_id"])
-
-
-def downgrade() -> None:
-    op.drop_table("dismissed_answers")

@@ -118,7 +118,7 @@ def problem(
         for one in sorted(wanted):
             if _other_account(session, workspace_id, address, one):
                 said.append(_("%(address)s is connected as an account of its own.", address=one))
-            elif _other_alias(session, workspace_id, address, one):
+            elif ownership.is_alias_here(session, workspace_id, one, besides=address):
                 said.append(_("%(address)s is a further address of another account.", address=one))
             elif _waits_alone(session, workspace_id, address, one):
                 said.append(_("%(address)s waits to be confirmed already.", address=one))
@@ -137,22 +137,6 @@ def problem(
 
 def _other_account(session: Session, workspace_id: int, address: str, alias: str) -> bool:
     return alias != address and ownership.live_workspace(session, alias) == workspace_id
-
-
-def _other_alias(session: Session, workspace_id: int, address: str, alias: str) -> bool:
-    """Tell whether *alias* is a further address of another live account of the workspace than *address*."""
-    table = db.host_table(ACCOUNTS)
-    query = (
-        sa.select(table.c.id)
-        .join(Alias, Alias.account_id == table.c.id)
-        .where(
-            Alias.address == alias,
-            table.c.workspace_id == workspace_id,
-            table.c.external_id != address,
-            table.c.state != "disconnected",
-        )
-    )
-    return session.execute(query).first() is not None
 
 
 def _waits_alone(session: Session, workspace_id: int, address: str, alias: str) -> bool:
@@ -240,7 +224,7 @@ def _is_free(session: Session, account: AccountRef, address: str) -> bool:
     own = account.external_id
     return not (
         _other_account(session, account.workspace_id, own, address)
-        or _other_alias(session, account.workspace_id, own, address)
+        or ownership.is_alias_here(session, account.workspace_id, address, besides=own)
     )
 
 

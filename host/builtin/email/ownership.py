@@ -100,14 +100,20 @@ def _is_form_of(address: str, column: Any) -> sa.ColumnElement[bool]:
     return sa.or_(column == name, tagged)
 
 
-def is_alias_here(session: Session, workspace_id: int, address: str) -> bool:
-    """Tell whether *address* is a further address of a live account of the workspace."""
+def is_alias_here(session: Session, workspace_id: int, address: str, *, besides: str = "") -> bool:
+    """Tell whether *address* is a further address of a live account of the workspace.
+
+    :param besides: the address of an account that does not count.
+    """
     table = host_table(ACCOUNTS)
     query = (
         sa.select(table.c.id)
         .join(Alias, Alias.account_id == table.c.id)
         .where(
-            Alias.address == address, table.c.workspace_id == workspace_id, table.c.state != "disconnected"
+            Alias.address == address,
+            table.c.workspace_id == workspace_id,
+            table.c.external_id != besides,
+            table.c.state != "disconnected",
         )
     )
     return session.execute(query).first() is not None

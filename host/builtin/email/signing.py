@@ -194,7 +194,8 @@ def run(account: AccountRef) -> str:
     """
     if not is_installed():
         raise ValueError(_("Signing needs the extra %(extra)s, which an admin installs.", extra=EXTRA))
-    missing = [one for one in domains_of(account) if key_of(account, one) is None]
+    keys = {one: key_of(account, one) for one in domains_of(account)}
+    missing = [one for one, key in keys.items() if key is None]
     for domain in missing:
         db.write(make, account, domain)
     if missing:
@@ -205,7 +206,7 @@ def run(account: AccountRef) -> str:
                 domain=", ".join(missing),
             )
         )
-    rows = [row for one in domains_of(account) if (row := key_of(account, one)) is not None]
+    rows = [key for key in keys.values() if key is not None]
     found = [(row, looked_up(row)) for row in rows]
     if any(is_there is None for _row, is_there in found):
         raise ValueError(_("Cannot tell: the name server does not answer."))

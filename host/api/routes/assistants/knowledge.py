@@ -202,7 +202,7 @@ def create_knowledge_file(call: Call, assistant_id: int, query: FileQuery) -> by
     """
     with db.read() as session:
         keeping.get(session, call.workspace_id, assistant_id)
-    wanted = _given_file(query.title, ())
+    wanted = _given_file(query.title)
 
     def use_case(session: Session) -> KnowledgeEntry:
         of: dict[str, Any] = {"workspace_id": call.workspace_id, "assistant_id": assistant_id}
@@ -236,7 +236,7 @@ def replace_knowledge_file(call: Call, assistant_id: int, knowledge_id: int, que
             next_step=_l("Change its text, or add the file as another one."),
             field="file",
         )
-    wanted = _given_file(query.title or before.title, ())
+    wanted = _given_file(query.title or before.title)
 
     def use_case(session: Session) -> KnowledgeEntry:
         row = entries.get(session, call.workspace_id, assistant_id, knowledge_id, lock=True)
@@ -255,12 +255,12 @@ def replace_knowledge_file(call: Call, assistant_id: int, knowledge_id: int, que
     return call.commit(use_case)
 
 
-def _given_file(title: str, questions: tuple[str, ...]) -> Wanted:
+def _given_file(title: str) -> Wanted:
     """Return the entry for the file of the request, with its words."""
     given = the_file()
     with closing(given):
         data = given.stream.read(reading.MOST_BYTES + 1)
-    return reading.wanted_file(given.filename or "", data, title, questions)
+    return reading.wanted_file(given.filename or "", data, title)
 
 
 @route(

@@ -105,10 +105,8 @@ def wanted_page(url: str, title: str, questions: Sequence[str]) -> Wanted:
     return Wanted(title.strip() or short(url)[:LONGEST_TITLE], "", questions, EntryKind.PAGE, url)
 
 
-def wanted_file(
-    name: str, data: bytes, title: str, questions: Sequence[str], *, field: str = "file"
-) -> Wanted:
-    """Return the entry for a file, with its words.
+def wanted_file(name: str, data: bytes, title: str) -> Wanted:
+    """Return the entry for a file, with its words and without example questions.
 
     :param name: what the file is called, with or without folders.
     :param data: its bytes; more than :data:`MOST_BYTES` are refused.
@@ -122,17 +120,17 @@ def wanted_file(
         raise EntryError(
             _l("A PDF, a Markdown file or plain text can be read, and this is none. Nothing was saved."),
             next_step=other,
-            field=field,
+            field="file",
         )
     if kind == "pdf" and not is_available():
-        raise not_installed(field)
+        raise not_installed("file")
     try:
         words = read(kind, data)
     except ReadingError as error:
         why = said(error.reason)
-        raise EntryError(_l("Nothing was saved: %(why)s.", why=why), next_step=other, field=field) from None
+        raise EntryError(_l("Nothing was saved: %(why)s.", why=why), next_step=other, field="file") from None
     title = title.strip() or words.title or name.rpartition(".")[0] or name
-    return Wanted(title[:LONGEST_TITLE], words.text, questions, EntryKind.FILE, name)
+    return Wanted(title[:LONGEST_TITLE], words.text, (), EntryKind.FILE, name)
 
 
 def kind_of(name: str, data: bytes) -> str | None:

@@ -24,6 +24,7 @@ from host.web.request_helpers import (
     audit,
     flash_bad,
     flash_good,
+    form_number,
     id_argument,
     seen_accounts,
     workspace_view,
@@ -105,13 +106,12 @@ def _filled(one: AssistantCase) -> Filling:
 
 def _given() -> Filling:
     form = request.form
-    turn = form.get("turn", "")
     return Filling(
         question=form.get("question", ""),
         hands_over=form.get("good", "") == "person",
         says=form.get("says", ""),
         never_says=form.get("never_says", ""),
-        turn=int(turn) if turn.isascii() and turn.isdigit() and len(turn) < 19 else 0,
+        turn=form_number("turn") or 0,
     )
 
 

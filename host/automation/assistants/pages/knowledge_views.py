@@ -28,6 +28,7 @@ from host.web.request_helpers import (
     body_limit,
     current_user,
     flash_good,
+    form_number,
     id_argument,
     seen_accounts,
     workspace_view,
@@ -231,7 +232,6 @@ def _given(kind: EntryKind | None) -> Filling:
     """
     form = request.form
     wanted = form.get("kind", "")
-    turn = form.get("turn", "")
     return Filling(
         kind=kind or (EntryKind(wanted) if wanted in NEW else EntryKind.PASTED),
         title=form.get("title", ""),
@@ -240,7 +240,7 @@ def _given(kind: EntryKind | None) -> Filling:
         url=form.get("url", "").strip(),
         read=form.get("read", "").replace("\r\n", "\n"),
         file_name=form.get("file_name", ""),
-        turn=int(turn) if turn.isascii() and turn.isdigit() and len(turn) < 19 else 0,
+        turn=form_number("turn") or 0,
     )
 
 
@@ -254,7 +254,7 @@ def _with_file(filling: Filling) -> Filling:
         return filling
     with closing(given):
         data = given.stream.read(reading.MOST_BYTES + 1)
-    read = reading.wanted_file(given.filename, data, filling.title, ())
+    read = reading.wanted_file(given.filename, data, filling.title)
     return replace(filling, title=read.title, read=read.text, file_name=read.origin)
 
 

@@ -33,6 +33,7 @@ from host.web.request_helpers import (
     current_user,
     flash_bad,
     flash_good,
+    form_number,
     seen_accounts,
     workspace_view,
 )
@@ -222,8 +223,7 @@ def dismiss(workspace_id: int, assistant_id: int) -> ResponseReturnValue:
 @workspace_view(Permission.ACCOUNTS)
 def bring_back(workspace_id: int, assistant_id: int) -> ResponseReturnValue:
     """Have a dismissed answer offered again."""
-    given = request.form.get("dismissed", "")
-    id_ = int(given) if given.isascii() and given.isdigit() and len(given) < 19 else 0
+    id_ = form_number("dismissed") or 0
     of: dict[str, Any] = {"workspace_id": workspace_id, "assistant_id": assistant_id}
 
     def use_case(session: Session) -> None:

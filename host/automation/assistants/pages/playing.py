@@ -17,7 +17,7 @@ from host.channels.directory import current_directory
 from host.core import db
 from host.core.errors import LobbyError
 from host.models.assistants import Mode
-from host.web.request_helpers import seen_accounts
+from host.web.request_helpers import form_number, seen_accounts
 
 Page = Callable[..., ResponseReturnValue]
 PAGES: dict[str, Page] = {}
@@ -88,8 +88,7 @@ def accounts(workspace_id: int, assistant_id: int) -> list[tuple[int, str]]:
 def _chosen(workspace_id: int, assistant_id: int) -> int:
     """Return the account the form names, or the first there is; 0: there is none."""
     ids = [id_ for id_, _name in accounts(workspace_id, assistant_id)]
-    given = request.form.get("account", "")
-    named = int(given) if given.isascii() and given.isdigit() and len(given) < 19 else 0
+    named = form_number("account")
     return named if named in ids else next(iter(ids), 0)
 
 

@@ -91,7 +91,8 @@ def first_mail(inbox: InboxContext, contact: Contact, row: Row | None = None) ->
         return Onward(of_another=next((one.of_another for one in every if one.of_another), None))
     first = free[0]
     before = None if row is None else inbox.session.get_one(Conversation, row.id)
-    found = {one.account.id: signature_there(inbox, contact, one) for one in free}
+    accounts = {one.account.id: one for one in free}
+    found = {id_: signature_there(inbox, contact, one) for id_, one in accounts.items()}
     return Onward(
         offered=[
             Offered(one.key, one.to, one.account.name, one.account.id, _subject(one, before)) for one in free
