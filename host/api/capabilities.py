@@ -50,6 +50,7 @@ def declared(found: Capabilities) -> shapes.Capabilities:
         thread_control=found.thread_control,
         blocks=found.blocks,
         public=found.public,
+        private_only=sorted(found.private_only),
         private_replies=None
         if private is None
         else shapes.PrivateReplyLimits(

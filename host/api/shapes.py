@@ -448,6 +448,9 @@ class Capabilities(Wire, frozen=True):
     public: Annotated[
         bool, Meta(description="Whether everybody reads what is sent, each an answer to one message.")
     ]
+    private_only: Annotated[
+        list[str], Meta(description="Kinds of post below which nothing of ours can be public.")
+    ]
     private_replies: Annotated[
         PrivateReplyLimits | None, Meta(description="Of the one private reply to a message; null: none.")
     ]

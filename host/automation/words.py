@@ -19,6 +19,7 @@ OF_RULES: Mapping[str, LazyString] = {
     "other_channel": _l("The addon does that on another channel"),
     "nothing_to_do": _l("There was nothing to do it to"),
     "not_public": _l("This channel has no such answers"),
+    "private_only": _l("Comments on this post take no public reply"),
     "no_private": _l("The private reply was not sent, so it was not announced"),
     "ended": _l("The campaign had ended"),
     "changed": _l("They changed it before it was answered"),

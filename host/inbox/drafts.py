@@ -17,6 +17,7 @@ from host.inbox.sendable import HEART, NotSendableError, check_along, check_cont
 from host.media import limits, links
 from host.models.inbox import Conversation, Direction, Message
 from host.models.media import Upload
+from host.models.posts import Post
 from host.sdk.capabilities import MEDIA_KINDS, Capabilities
 from host.sdk.formatting import PICTURE_TYPES, pictures
 from host.sdk.messages import MessageKind
@@ -107,7 +108,7 @@ def plan(
     :raises FileRefusedError: for a file the channel does not take, or that is not there.
     :raises NotSendableError: for every other limit; see :func:`host.inbox.sendable.check_content`, and
         ``too_many_files``, ``text_with_kind``, ``quick_replies_need_text``, ``quote_not_supported``,
-        ``quote_unknown``, and those of :func:`check_pictures`.
+        ``quote_unknown``, ``private_only``, and those of :func:`check_pictures`.
     """
     found = _files(session, conversation.workspace_id, drafts)
     planned: list[Planned] = []
@@ -125,6 +126,8 @@ def plan(
             next_step=_l("Send the rest by itself."),
         )
     if capabilities.public:
+        if not planned[0].private:
+            _check_public(session, conversation, capabilities)
         return _answering(session, conversation, planned)
     return planned
 
@@ -156,6 +159,20 @@ def _plan_private(
     if not planned:
         raise EmptyTextError()
     return replace(planned[0], content={**planned[0].content, "private": True})
+
+
+def _check_public(session: Session, conversation: Conversation, capabilities: Capabilities) -> None:
+    """Refuse what everybody would read below a post that takes no such answer."""
+    if not capabilities.private_only or conversation.post_id is None:
+        return
+    kind = session.scalar(sa.select(Post.kind).where(Post.id == conversation.post_id))
+    if kind in capabilities.private_only:
+        raise NotSendableError(
+            "private_only",
+            _l("Comments on this post take no public reply, so nothing was sent."),
+            next_step=_l("Reply privately, while that is possible."),
+            status=409,
+        )
 
 
 def _answering(session: Session, conversation: Conversation, planned: Sequence[Planned]) -> list[Planned]:

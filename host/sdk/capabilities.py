@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from host.sdk.history import HistoryRules
-from host.sdk.messages import MessageKind
+from host.sdk.messages import MessageKind, PostKind
 
 MEDIA_KINDS = frozenset({MessageKind.IMAGE, MessageKind.VIDEO, MessageKind.AUDIO, MessageKind.FILE})
 """The kinds of message that are made of files."""
@@ -194,6 +194,7 @@ class Capabilities:
         ``quick_replies``, ``template``, ``product_template``.
     :param history: earlier conversations can be read from the provider; None: they cannot.
     :param public: everybody can read what is sent, and each message answers one of the customer's.
+    :param private_only: kinds of post below which nothing of ours can be public; empty: there are none.
     :param private_replies: what may go to the author of a message alone; None: nothing.
     :param moderation: what can be done with a customer's message at the provider.
     :param originals: one envelope is one message as its sender made it, so that the team may look at it;
@@ -231,6 +232,7 @@ class Capabilities:
     history: HistoryRules | None = None
     blocks: bool = False
     public: bool = False
+    private_only: frozenset[PostKind] = frozenset()
     private_replies: PrivateReplyLimits | None = None
     moderation: frozenset[Moderation] = frozenset()
     originals: bool = False

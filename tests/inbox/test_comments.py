@@ -360,6 +360,30 @@ def test_a_private_reply_that_cannot_be_says_why(desk: Desk, board: Board) -> No
     assert f'data-answers="{about}"' not in page(desk, f"/{talk}")
 
 
+def test_below_a_broadcast_there_are_private_replies_alone(desk: Desk, board: Board) -> None:
+    board.post(kind=PostKind.LIVE)
+    first = board.said("kit", "Kit L.", "Which glaze?", board.ago(minutes=9))
+    about = board.said("kit", "Kit L.", "Is it for sale?", board.ago(minutes=1))
+    talk = board.conversation("kit")
+    text = page(desk, f"/{talk}")
+    assert 'data-form="reply"' not in text
+    assert 'data-mode="private"' in text
+    assert "Comments on this post take no public reply." in words(text)
+    assert "Reply publicly" not in words(item(desk, talk, about))
+    assert "Reply privately" in words(item(desk, talk, about))
+
+    refused = written(desk, talk, "reply", text="It is", reply_to=about)
+    assert (refused.status_code, refused.json["error"]["code"]) == (409, "private_only")
+    assert written(desk, talk, "reply-privately", text="It is", reply_to=about).status_code == 200
+    assert 'data-form="private"' in page(desk, f"/{talk}?write=private&quote={first}")
+
+    board.post(ended_at=board.now)
+    text = page(desk, f"/{talk}?quote={first}")
+    assert "Comments on this post take no public reply. The broadcast is over." in words(text)
+    assert 'data-form="private"' not in text
+    assert 'data-mode="note"' in text
+
+
 def test_where_every_comment_is_gone_there_is_nothing_to_answer(desk: Desk, board: Board) -> None:
     board.post()
     about = board.said("kit", "Kit L.", "Oops", board.ago(hours=1), mid="c1")

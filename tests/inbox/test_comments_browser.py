@@ -164,6 +164,32 @@ def test_comments_are_found_answered_hidden_and_deleted(
     page.wait_for_selector(".post-cap")
 
 
+@pytest.mark.parametrize("width", [1440, 360])
+def test_below_a_broadcast_the_private_reply_is_on_top(
+    desk: Desk, board: Board, open_page: Open, width: int
+) -> None:
+    phone = width == 360
+    board.post("p4", "Glazing, live", kind=PostKind.LIVE)
+    about = board.said("dee", "Dee T.", "Is the green one for sale?", board.ago(minutes=1), post="p4")
+    page = open_page(viewport={"width": width, "height": 900})
+    page.click("[data-row] >> text=Is the green one")
+    page.wait_for_selector(f"[data-composer][data-mode=private][data-answers='{about}']")
+    assert page.locator("[data-form=reply]").count() == 0
+    look(page, "comments-live", phone=phone, wide=not phone)
+    if not phone:
+        page.focus(f"#m-{about} .cm-acts a")
+        page.keyboard.press("n")
+        page.wait_for_selector("[data-composer][data-mode=note]")
+        page.focus(f"#m-{about} .cm-acts a")
+        page.keyboard.press("r")
+        page.wait_for_selector("[data-composer][data-mode=private]")
+    page.fill("[data-form=private] textarea", "The green one is yours")
+    page.click("[data-form=private] button[type=submit]")
+    page.wait_for_selector(".pr >> text=The green one is yours")
+    page.wait_for_selector("[data-composer]:has-text('Used on')")
+    assert outbound()[-1][:2] == ("The green one is yours", True)
+
+
 def test_what_one_chose_to_answer_stays_chosen_whatever_was_fetched_meanwhile(
     desk: Desk, board: Board, open_page: Open
 ) -> None:

@@ -49,6 +49,7 @@ from host.sdk.messages import (
     MessageReceived,
     MessagesRead,
     MessageUnsent,
+    PostKind,
 )
 from host.sdk.webhooks import Envelope
 
@@ -161,6 +162,7 @@ class Public(Toy):
         threading=Threading.POST,
         public=True,
         reply_quote=True,
+        private_only=frozenset({PostKind.LIVE}),
         private_replies=PrivateReplyLimits(text_limit_bytes=100),
         moderation=frozenset(Moderation),
     )

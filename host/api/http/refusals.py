@@ -22,6 +22,7 @@ PARTS = (
     Refused(422, "picture_twice", "The text shows a picture whose name two of its files have."),
     Refused(422, "private_alone", "A private reply is one text, and something came with it."),
     Refused(409, "private_not_supported", "On the channel no message can be answered privately."),
+    Refused(409, "private_only", "Comments on this post take no public reply, as below a broadcast."),
     Refused(422, "product_id", "That is no id of a product."),
     Refused(422, "provider_file", "That is no id of a file at the provider."),
     Refused(409, "provider_files_not_supported", "The channel sends no file by an id of the provider."),

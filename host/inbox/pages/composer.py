@@ -306,8 +306,11 @@ def composer_values(inbox: InboxContext, row: Row, draft: ComposerState | None =
     tools = tools_for(inbox, row)
     about = answering(inbox, row, draft.reply_to)
     composing = reply_window.composing(adapter, row, name, inbox.now)
-    if about is not None and about.target is None and composing.can_reply:
-        composing = reply_window.nothing_to_answer()
+    if about is not None and composing.can_reply:
+        if about.target is None:
+            composing = reply_window.nothing_to_answer()
+        elif not about.is_possible:
+            composing = reply_window.nothing_possible(about.why)
     return {
         "row": row,
         "name": name,
@@ -318,7 +321,7 @@ def composer_values(inbox: InboxContext, row: Row, draft: ComposerState | None =
             inbox, onward(inbox, row) if not composing.can_reply and about is None else NO_WAY
         ),
         "along": along(inbox.session, row, adapter, inbox.user_id) if composing.can_reply else NOTHING,
-        "suggestion": suggestion(inbox, row, composing),
+        "suggestion": suggestion(inbox, row, composing) if about is None or about.publicly else None,
         "elsewhere": adapter is not None
         and adapter.capabilities.thread_control
         and is_elsewhere(inbox.session, row.id),

@@ -204,6 +204,11 @@ def nothing_to_answer() -> Composing:
     )
 
 
+def nothing_possible(why: str) -> Composing:
+    """Return the state of a composer below a post whose comments take no answer, or none any more."""
+    return _closed(_("Comments on this post take no public reply."), why)
+
+
 def _open_reason(row: Row, people: bool, sentence: str, now: datetime) -> tuple[str, str]:
     """Return reason and sentence of a composer in which a reply may be written."""
     if row.account_state == AccountState.NEEDS_RECONNECT:

@@ -211,7 +211,7 @@ function showComposer(html) {
   }
   const focused = box.contains(document.activeElement);
   // Where nothing but a note could be written, nobody chose to write one.
-  const mode = box.querySelector("[data-form=reply], [data-form=onward]") && composer?.signature && composer.section.dataset.mode;
+  const mode = box.querySelector("[data-form=reply], [data-form=private], [data-form=onward]") && composer?.signature && composer.section.dataset.mode;
   const chosen = composer?.chosen && composer.section.dataset.answers === fresh.dataset.answers;
   box.replaceChildren(fresh);
   startComposer();
@@ -620,7 +620,7 @@ keys({
   reply() {
     const link = comment()?.querySelector("a[data-mode=reply]");
     if (link && link.dataset.answer !== composer?.section.dataset.answers) link.click();
-    else write("reply");
+    else write(composer?.root.querySelector("[data-form=reply]") ? "reply" : "private"); // below some posts nothing is public
   },
   private: () => comment()?.querySelector("a[data-mode=private]")?.click(),
   hide: () => comment()?.querySelector("[data-moderate=hidden], [data-moderate=shown]")?.form.requestSubmit(),

@@ -24,7 +24,7 @@ from host.sdk.channel import (
 )
 from host.sdk.history import HistoryRules
 from host.sdk.i18n import noop
-from host.sdk.messages import MessageKind
+from host.sdk.messages import MessageKind, PostKind
 
 from ..limits import CAPABILITIES as DIRECT
 from ..limits import TEXT_LIMIT_BYTES
@@ -51,6 +51,7 @@ CAPABILITIES = Capabilities(
     reply_quote=True,
     history=HISTORY,
     public=True,
+    private_only=frozenset({PostKind.LIVE}),
     private_replies=PrivateReplyLimits(
         text_limit_bytes=PRIVATE_BYTES, quick_replies=DIRECT.quick_replies, per_hour=750
     ),

@@ -125,6 +125,8 @@ class Capabilities(Model):
     """Whether the provider can be asked to block a customer."""
     public: bool
     """Whether everybody reads what is sent, each an answer to one message."""
+    private_only: Sequence[str]
+    """Kinds of post below which nothing of ours can be public."""
     private_replies: Optional[PrivateReplyLimits]
     """Of the one private reply to a message; null: none."""
     moderation: Sequence[str]

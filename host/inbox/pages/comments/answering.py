@@ -7,7 +7,7 @@ from datetime import datetime
 
 from host.inbox.comments import standing
 from host.inbox.pages import durations, reply_window, text_view
-from host.inbox.pages.comments.shown import policy_of
+from host.inbox.pages.comments.shown import policy_of, publicly
 from host.inbox.pages.context import InboxContext
 from host.inbox.pages.reply_window import Bar
 from host.inbox.queries import Row
@@ -24,6 +24,7 @@ class Answering:
 
     :param target: the id of the comment; None: there is none to answer.
     :param words: what it says, briefly.
+    :param publicly: whether everybody may read the answer.
     :param private: whether the channel has private replies at all; *can_privately*: whether this may be one.
     :param limit: most bytes of a private reply.
     :param left: how long there is for it; *until*: when that ends. Empty and None: it does not.
@@ -32,6 +33,7 @@ class Answering:
 
     target: int | None = None
     words: str = ""
+    publicly: bool = True
     private: bool = False
     can_privately: bool = False
     limit: int | None = None
@@ -43,7 +45,12 @@ class Answering:
     @property
     def signature(self) -> str:
         """Return a value that differs when the page has to draw the composer anew."""
-        return f"{self.target}:{self.can_privately}:{self.why}"
+        return f"{self.target}:{self.publicly}:{self.can_privately}:{self.why}"
+
+    @property
+    def is_possible(self) -> bool:
+        """Return whether the comment can be answered in one way or the other."""
+        return self.publicly or self.can_privately
 
 
 def answering(inbox: InboxContext, row: Row, wanted: int | None) -> Answering | None:
@@ -62,22 +69,25 @@ def answering(inbox: InboxContext, row: Row, wanted: int | None) -> Answering | 
     if target is None:
         return Answering(private=limits is not None)
     words = text_view.start(" ".join(text_view.plain(target.text).split()), EXCERPT)
+    post = inbox.post(row)
+    is_public = publicly(can, post)
     if limits is None:
-        return Answering(target.id, words)
+        return Answering(target.id, words, is_public)
     used = standing.privates(inbox.session, row.account.id, [target.external_id]).get(target.external_id)
     if used is not None and used.stands:
         why = _("Used on %(time)s", time=durations.moment(used.at, inbox.now))
-        return Answering(target.id, words, private=True, limit=limits.text_limit_bytes, why=why)
-    policy = policy_of(adapter, row, inbox.post(row), target.sent_at, target.content, inbox.now)
+        return Answering(target.id, words, is_public, private=True, limit=limits.text_limit_bytes, why=why)
+    policy = policy_of(adapter, row, post, target.sent_at, target.content, inbox.now)
     if policy is None or policy.state is ReplyState.CLOSED:
         why = _(policy.sentence) if policy is not None and policy.sentence else ""
         why = why or _("This comment cannot be answered privately any more.")
-        return Answering(target.id, words, private=True, limit=limits.text_limit_bytes, why=why)
+        return Answering(target.id, words, is_public, private=True, limit=limits.text_limit_bytes, why=why)
     until = policy.until
     phases = () if until is None else (ReplyPhase(ReplyState.OPEN, target.sent_at, until),)
     return Answering(
         target.id,
         words,
+        is_public,
         private=True,
         can_privately=True,
         limit=limits.text_limit_bytes,

@@ -20,7 +20,7 @@ from host.inbox.pages.message_view import Line, Quote, Shown
 from host.inbox.queries import Row
 from host.models.channels import AccountState
 from host.models.inbox import ConversationStatus, DeliveryState, Direction
-from host.sdk.capabilities import Moderation
+from host.sdk.capabilities import Capabilities, Moderation
 from host.sdk.channel import ChannelAdapter, Moderated, PrivateContext, ReplyPolicy, ReplyState
 from host.sdk.messages import PostKind
 from host.web.languages import gettext as _
@@ -42,6 +42,11 @@ def policy_of(
         return None
     value = None if post is None else post.value
     return adapter.private_policy(PrivateContext(row.account, now, sent_at, value, content))
+
+
+def publicly(can: Capabilities, post: PostRow | None) -> bool:
+    """Return whether a message below *post* may be answered for everybody to read."""
+    return can.public and (post is None or post.kind not in can.private_only)
 
 
 # ---- a row of the list ---------------------------------------------------------------------------------
@@ -183,7 +188,7 @@ def _theirs(
         standing=stood,
         line=line,
         problem=problem,
-        reply=can.public,
+        reply=publicly(can, post),
         privately=policy is not None
         and policy.state is not ReplyState.CLOSED
         and not (used is not None and used.stands),
