@@ -24,8 +24,8 @@ from sandbox.model.server import ModelServer
 from tests.automation.assistants.assisting import Assisted
 from tests.live.served import until
 
-ROUNDS = 5
-EVENTS = 60
+ROUNDS = 9
+EVENTS = 180
 LEAST = 0.6
 """Of the speed without a model: what stays under it is no weather. The medians are of rounds side by side."""
 
