@@ -374,6 +374,11 @@ def test_below_a_broadcast_there_are_private_replies_alone(desk: Desk, board: Bo
 
     refused = written(desk, talk, "reply", text="It is", reply_to=about)
     assert (refused.status_code, refused.json["error"]["code"]) == (409, "private_only")
+    response = desk.browser.post_form(
+        desk.path(f"/{talk}/reply"), text="It is still there", reply_to=about, reply_key=KEY
+    )
+    assert response.status_code == 409
+    assert "It is still there" in response.text.split('data-form="private"')[1].split("</textarea>")[0]
     assert written(desk, talk, "reply-privately", text="It is", reply_to=about).status_code == 200
     assert 'data-form="private"' in page(desk, f"/{talk}?write=private&quote={first}")
 
