@@ -124,6 +124,7 @@ class Workers:
     :param generation: returns the generation to work with; asked before every piece of work.
     :param receivers: how many threads receive.
     :param senders: how many send; 0 leaves that to other processes.
+    :ivar is_behind: whether more was received than the last claim could take.
     """
 
     def __init__(self, generation: GenerationSource, receivers: int, senders: int) -> None:
@@ -139,6 +140,7 @@ class Workers:
         self._held = _HeldLeases()
         self._claimers = _claimers()
         self._woken_for: int | None = None
+        self.is_behind = False
         self._unlisten: Callable[[], None] = lambda: None
 
     @property
@@ -253,9 +255,12 @@ class Workers:
         """Do one piece of work; tell whether there was any."""
         claimer = self._claimers[direction]
         leases = claimer.claim()
+        full = bool(leases) and claimer.is_full(leases)
+        if direction == IN:
+            self.is_behind = full
         if not leases:
             return False
-        if claimer.is_full(leases):
+        if full:
             self._wake_another(direction)
         with self._held.holding(leases):
             _work(leases, self._generation, claimer, self._stopping.is_set)

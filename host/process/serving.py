@@ -110,7 +110,10 @@ class HostApplication:
             workers=Workers(self.generation, config.workers, config.senders),
             host=self,
         )
-        self._consumers = Consumers(consumers(self.effective, self.generation))
+        workers = self.services.workers
+        self._consumers = Consumers(
+            consumers(self.effective, self.generation), is_behind=lambda: workers.is_behind
+        )
         self._senders = Senders()
         self._front = WebhookFront(config, self.journal)
         self.probes = Probes(config, self.state)

@@ -10,8 +10,11 @@ from __future__ import annotations
 import logging
 import threading
 import uuid
-from collections.abc import Iterable, Sequence
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Sequence
 from datetime import timedelta
+from itertools import islice
+from operator import attrgetter
 from typing import Any, Protocol
 
 import sqlalchemy as sa
@@ -38,7 +41,11 @@ MOST_PAUSE_SECONDS = 60.0
 HELD_SECONDS = 0.01
 """How long about one write may keep SQLite's one writer from others: customers' messages wait for it."""
 COURTESY = 4
-"""How many times as long all readers of a process stay away from a writer that others had to wait for."""
+"""How many times as long the readers of a process stay away from a writer that others had to wait for."""
+BACKLOG_COURTESY = 19
+"""The same while received events wait to be applied: they are not even on a screen yet."""
+MOST_KEPT = 2000
+"""Events in memory for the readers of a process that come later: about 1.5 MB."""
 
 _named = CONSUMER_TABLE.c.name == sa.bindparam("consumer")
 _owner = Statement(sa.select(CONSUMER_TABLE.c.owner).where(_named).with_for_update())
@@ -70,11 +77,16 @@ class EventConsumer(Protocol):
 
 
 class Consumers:
-    """The threads of one process that read the record for *consumers*."""
+    """The threads of one process that read the record for *consumers*.
 
-    def __init__(self, consumers: Iterable[EventConsumer]) -> None:
-        courtesy = _Courtesy()
-        self._readers = [_Reader(one, courtesy) for one in consumers]
+    :param is_behind: tells whether received events wait to be applied in this process.
+    """
+
+    def __init__(
+        self, consumers: Iterable[EventConsumer], *, is_behind: Callable[[], bool] = lambda: False
+    ) -> None:
+        courtesy, recent = _Courtesy(is_behind), _Recent()
+        self._readers = [_Reader(one, courtesy, recent) for one in consumers]
         self._stopping = threading.Event()
         self._awake = threading.Event()
         self._threads: list[threading.Thread] = []
@@ -133,29 +145,76 @@ class Consumers:
 
 
 class _Courtesy:
-    """Keeps the readers of a process from SQLite's one writer for a while after they kept others from it.
+    """Keeps the readers of a process away for a while after they kept others from their work.
 
-    What customers write is taken in and shown first; what is made of it may come a little later.
+    What customers write is taken in and shown first; what is made of it may come a little later. The readers
+    stay away one after the other, so that all of them together take no more than their part.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, is_behind: Callable[[], bool] = lambda: False) -> None:
+        self._is_behind = is_behind
+        self._lock = threading.Lock()
         self._until = 0.0
 
-    def note(self, held: float) -> None:
-        """Note that somebody waited while a reader was at work for *held* seconds."""
-        self._until = clock.monotonic() + held * COURTESY
+    def seconds_after(self, worked: float, *, kept_others: bool) -> float:
+        """Return how long a reader stays away that was at work for *worked* seconds.
 
-    def seconds(self) -> float:
-        """Return how long to stay away from now on."""
-        return max(0.0, self._until - clock.monotonic())
+        :param kept_others: whether somebody waited for it.
+        """
+        times = BACKLOG_COURTESY if self._is_behind() else COURTESY if kept_others else 0
+        if not times:
+            return 0.0
+        with self._lock:
+            now = clock.monotonic()
+            self._until = max(self._until, now) + worked * times
+            return self._until - now
+
+
+class _Recent:
+    """The end of the record, read once for all readers of a process."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._events: list[Recorded] = []
+        """What stands between ``_begin`` and ``_end``, what only browsers have to know included."""
+        self._begin = self._end = BEGINNING
+
+    def after(self, position: Position, limit: int, *, shown: bool) -> reading.Batch:
+        """Return what :func:`host.record.reading.after` does."""
+        with self._lock:
+            if position < self._begin:  # a reader that is behind the others
+                with db.read() as session:
+                    return reading.after(session, position, limit, shown=shown)
+            if not self._events or position > self._end:
+                self._events, self._begin, self._end = [], position, position
+            at = bisect_right(self._events, position, key=attrgetter("position"))
+            wanted = (one for one in islice(self._events, at, None) if shown or one.kind)
+            found = list(islice(wanted, limit))
+            if len(found) == limit:
+                return reading.Batch(found, found[-1].position, more=True)
+            with db.read() as session:
+                batch = reading.after(session, self._end, limit - len(found), shown=True)
+            self._events += batch.events
+            self._end = batch.end
+            if len(self._events) > MOST_KEPT:
+                self._begin = self._events[-MOST_KEPT - 1].position
+                del self._events[:-MOST_KEPT]
+            found += [one for one in batch.events if shown or one.kind]
+            return reading.Batch(found, batch.end, batch.more)
 
 
 class _Reader:
     """Reads for one consumer."""
 
-    def __init__(self, consumer: EventConsumer, courtesy: _Courtesy | None = None) -> None:
+    def __init__(
+        self,
+        consumer: EventConsumer,
+        courtesy: _Courtesy | None = None,
+        recent: _Recent | None = None,
+    ) -> None:
         self.consumer = consumer
         self._courtesy = courtesy or _Courtesy()
+        self._recent = recent or _Recent()
         self.awake = threading.Event()
         self.stopping = threading.Event()
         self._position: Position | None = None
@@ -163,10 +222,10 @@ class _Reader:
         self._owner = ""
         self._stored_at = 0.0
         self._limit = consumer.batch
-        self._held = 0.0
+        self._worked = 0.0
         """Seconds the last write was at work."""
-        self._kept_others = False
-        """Whether somebody waited for its end."""
+        self._away = 0.0
+        """Seconds to leave the others before the next."""
         self._failures = 0
         self._gather = float(getattr(consumer, "gather_seconds", 0.0))
 
@@ -181,11 +240,12 @@ class _Reader:
     def _serve(self) -> None:
         while not self.stopping.is_set():
             try:
-                while not self.stopping.is_set() and self._step():
-                    self.stopping.wait(self._courtesy.seconds())
-                self.awake.wait(RENEW_SECONDS)
-                self.awake.clear()
-                self.stopping.wait(self._gather)
+                more = self._step()
+                self.stopping.wait(self._away)
+                if not more:
+                    self.awake.wait(RENEW_SECONDS)
+                    self.awake.clear()
+                    self.stopping.wait(self._gather)
             except BaseException as error:  # noqa: BLE001 - nothing, not even an exit, may end a thread that reads
                 self._note(error)
         if self._position is not None:
@@ -202,44 +262,44 @@ class _Reader:
             self._stored_at = clock.monotonic()
             if self._position is None:
                 return False
-        began = clock.monotonic()
-        with db.read() as session:
-            batch = reading.after(session, self._position, self._limit, shown=self.consumer.shown)
+        began, self._away = clock.monotonic(), 0.0
+        batch = self._recent.after(self._position, self._limit, shown=self.consumer.shown)
         read_for = clock.monotonic() - began
-        self._kept_others = False
         if batch.events or clock.monotonic() - self._stored_at > RENEW_SECONDS:
-            if not db.write(self._consume, batch.events, batch.end):
+            kept_others = db.write(self._consume, batch.events, batch.end)
+            if kept_others is None:
                 log.info("another process reads for %s now", self.consumer.name)
                 self._position = None
                 return False
             self._stored_at = clock.monotonic()
+            if batch.events:
+                worked = read_for + self._worked
+                self._away = self._courtesy.seconds_after(worked, kept_others=kept_others)
         self._position = batch.end
-        if self._kept_others:
-            self._courtesy.note(read_for + self._held)
         self._limit, self._failures = self._fitting(len(batch.events)), 0
         return batch.more
 
     def _fitting(self, done: int) -> int:
         """Return how many events come next: on SQLite as many as take :data:`HELD_SECONDS`."""
-        if not db.current().is_sqlite or not done or not self._held:
+        if not db.current().is_sqlite or not done or not self._worked:
             return self.consumer.batch
-        return max(1, min(self.consumer.batch, round(done * HELD_SECONDS / self._held)))
+        return max(1, min(self.consumer.batch, round(done * HELD_SECONDS / self._worked)))
 
-    def _consume(self, session: Session, events: Sequence[Recorded], position: Position) -> bool:
+    def _consume(self, session: Session, events: Sequence[Recorded], position: Position) -> bool | None:
+        """Do *events* and pass them; tell whether others wait to write. None: another process reads them."""
         connection, name = session.connection(), self.consumer.name
         if _owner.rows(connection, {"consumer": name}) != [(self._owner,)]:
-            return False
+            return None
         if events:
             began = clock.monotonic()
             self.consumer.consume(session, events)
-            self._held = clock.monotonic() - began
-            self._kept_others = db.current().is_wanted
+            self._worked = clock.monotonic() - began
         moved: dict[str, Any] = {"failing_since": None, "problem": None} if events else {}
         now = clock.now()
         moved |= {"place": position.place, "event_id": position.event_id}
         moved |= {"moved_at": now, "lease_until": now + LEASE}
         _change.run(connection, {"consumer": name, **moved})
-        return True
+        return db.current().is_wanted
 
     def _note(self, error: BaseException) -> None:
         """Note that the next event cannot be done at the moment, and wait before it is tried again."""

@@ -20,6 +20,7 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any, NamedTuple, TypeVar, cast
 from weakref import WeakKeyDictionary
 
@@ -27,6 +28,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from host.core import clock, db
+from host.core.statements import Statement
 from host.models.record import Consumer, DomainEvent
 from host.record.catalogue import Facts
 from host.sdk import strictjson
@@ -125,23 +127,48 @@ def after(
     :param shown: also what only open browsers have to know; its kind is empty.
     """
     mark = newest(session)
-    query = (
-        sa.select(*_COLUMNS)
-        .where(*_between(session, position, mark))
-        .order_by(TABLE.c.place, TABLE.c.id)
-        .limit(limit)
-    )
-    if not shown:
-        query = query.where(TABLE.c.kind.is_not(None))
-    if workspace_id is not None:
-        query = query.where(TABLE.c.workspace_id == workspace_id)
-    events = [_recorded(row) for row in session.execute(query)]
+    values = {
+        "place": position.place,
+        "id": position.event_id,
+        "last_place": mark.place,
+        "last": mark.event_id,
+    }
+    values |= {"limit": limit} | ({} if workspace_id is None else {"workspace": workspace_id})
+    query = _following(_reads_ranges(session), shown, workspace_id is not None)
+    events = [_recorded(row) for row in query.rows(session.connection(), values)]
     if len(events) == limit:
         return Batch(events, events[-1].position, more=True)
     return Batch(events, max(mark, position), more=False)
 
 
-def _recorded(row: sa.Row[Any]) -> Recorded:
+@cache
+def _following(ranges: bool, shown: bool, of_one: bool) -> Statement:
+    """Return the statement for the events between two positions.
+
+    :param ranges: whether the database reads a range of an index for (place, id) > (?, ?); MariaDB does not.
+    :param shown: also those without a kind.
+    :param of_one: those of one workspace.
+    """
+    place, id_ = TABLE.c.place, TABLE.c.id
+    first, last = (
+        tuple(sa.bindparam(name, type_=sa.BigInteger()) for name in names)
+        for names in (("place", "id"), ("last_place", "last"))
+    )
+    query = sa.select(*_COLUMNS).order_by(place, id_).limit(sa.bindparam("limit", type_=sa.BigInteger()))
+    if ranges:
+        here = sa.tuple_(place, id_)
+        query = query.where(here > sa.tuple_(*first), here <= sa.tuple_(*last))
+    else:
+        query = query.where(
+            sa.or_(place > first[0], sa.and_(place == first[0], id_ > first[1])),
+            sa.or_(place < last[0], sa.and_(place == last[0], id_ <= last[1])),
+        )
+    if not shown:
+        query = query.where(TABLE.c.kind.is_not(None))
+    return Statement(query.where(TABLE.c.workspace_id == sa.bindparam("workspace")) if of_one else query)
+
+
+def _recorded(row: Sequence[Any]) -> Recorded:
     values = list(row)
     values[_KIND] = values[_KIND] or ""
     values[_OCCURRED] = values[_OCCURRED] or values[_AT]
@@ -166,14 +193,20 @@ def place_of(session: Session, event_id: int) -> int | None:
     return session.scalar(sa.select(TABLE.c.place).where(TABLE.c.id == event_id))
 
 
+_newest = Statement(
+    sa.select(TABLE.c.place, TABLE.c.id)
+    .where(TABLE.c.place.is_not(None))
+    .order_by(TABLE.c.place.desc(), TABLE.c.id.desc())
+    .limit(1)
+)
+
+
 def newest(session: Session) -> Position:
     """Return the position behind everything that is vouched for now."""
-    place, id_ = TABLE.c.place, TABLE.c.id
-    query = sa.select(place, id_).where(place.is_not(None)).order_by(place.desc(), id_.desc()).limit(1)
-    row = session.execute(query).first()
-    if row is None:
+    rows = _newest.rows(session.connection(), {})
+    if not rows:
         return BEGINNING
-    found = Position(row.place, row.id)
+    found = Position(*rows[0])
     if _dialect(session) != "postgresql":
         return found
     return _of_engine(session).mark(session, found)
@@ -223,18 +256,8 @@ def _of_engine(session: Session) -> _Writers:
     return _writers.setdefault(session.get_bind().engine, _Writers())
 
 
-def _between(session: Session, position: Position, mark: Position) -> Sequence[sa.ColumnElement[bool]]:
-    """Return the condition for what stands behind *position*, up to *mark*."""
-    place, id_ = TABLE.c.place, TABLE.c.id
-    if _dialect(session) in {"mysql", "mariadb"}:
-        # MariaDB reads no range of an index for (place, id) > (?, ?).
-        return (
-            sa.or_(place > position.place, sa.and_(place == position.place, id_ > position.event_id)),
-            sa.or_(place < mark.place, sa.and_(place == mark.place, id_ <= mark.event_id)),
-        )
-    here = sa.tuple_(place, id_)
-    first, last = (sa.tuple_(*(sa.literal(n, sa.BigInteger()) for n in one)) for one in (position, mark))
-    return here > first, here <= last
+def _reads_ranges(session: Session) -> bool:
+    return _dialect(session) not in {"mysql", "mariadb"}
 
 
 def _dialect(session: Session) -> str:

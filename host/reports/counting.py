@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime, timedelta
 from functools import cache, partial
 from typing import Any, NamedTuple, Protocol, cast
@@ -19,6 +20,8 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from host.core import db
+from host.core.db import padded
+from host.core.statements import Insert, Statement
 from host.models.channels import ChannelAccount
 from host.models.inbox import Conversation
 from host.models.record import ActorKind, Consumer
@@ -51,6 +54,41 @@ class Key(NamedTuple):
     account_id: int
     user_id: int
     team_id: int = 0
+
+
+@dataclass(slots=True)
+class Stretch:
+    """A span while it is measured: the columns of :class:`Span`, and no more than that."""
+
+    workspace_id: int
+    account_id: int
+    conversation_id: int
+    kind: str
+    started_at: datetime
+    ended_at: datetime | None = None
+    hour: datetime | None = None
+    ended_by: str | None = None
+    user_id: int = 0
+    seconds: int | None = None
+    answered: bool = False
+    window_until: datetime | None = None
+    target_seconds: int | None = None
+    team_id: int | None = None
+    id: int = 0
+    """0: it has no row yet."""
+
+
+_SPANS = cast(sa.Table, Span.__table__)
+_NAMES = [one.name for one in fields(Stretch)]
+_WRITTEN = _NAMES[:-1]
+_CHANGING = _WRITTEN[_WRITTEN.index("ended_at") :]
+_open = Statement(
+    sa.select(*(_SPANS.c[name] for name in _NAMES)).where(
+        _SPANS.c.conversation_id.in_(sa.bindparam("ids", expanding=True)), _SPANS.c.ended_at.is_(None)
+    )
+)
+_change = Statement(sa.update(_SPANS).where(_SPANS.c.id == sa.bindparam("its_id")))
+_insert = Insert(_SPANS)
 
 
 _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
@@ -98,7 +136,7 @@ class Counting:
             add_span(sums, span)
         write_sums(session, sums)
 
-    def _measure(self, session: Session, events: Sequence[Recorded], teams: Sequence[int]) -> list[Span]:
+    def _measure(self, session: Session, events: Sequence[Recorded], teams: Sequence[int]) -> list[Stretch]:
         """Begin and end spans; return those that ended.
 
         :param teams: which team had the conversation of each of *events*; 0: none.
@@ -108,39 +146,47 @@ class Counting:
             for event, team in zip(events, teams, strict=True)
             if event.kind in _MEASURED and event.conversation_id
         ]
+        if not measured:
+            return []
         accounts = _accounts(session, {event.account_id for event, _team in measured})
-        open_: dict[int, dict[bool, Span]] = defaultdict(dict)
-        query = sa.select(Span).where(
-            Span.conversation_id.in_({event.conversation_id for event, _team in measured}),
-            Span.ended_at.is_(None),
-        )
-        for span in session.scalars(query):
+        connection = session.connection()
+        ids = padded(sorted({event.conversation_id or 0 for event, _team in measured}))
+        known = [Stretch(*row) for row in _open.rows(connection, {"ids": ids})]
+        before = [replace(span) for span in known]
+        open_: dict[int, dict[bool, Stretch]] = defaultdict(dict)
+        for span in known:
             open_[span.conversation_id][span.kind == SpanKind.RESOLVE] = span
-        ended: list[Span] = []
-        with session.no_autoflush:
-            for event, team in measured:
-                assert event.conversation_id is not None
-                account = accounts.get(event.account_id or 0)
-                here = open_[event.conversation_id]
-                before = list(here.values())
-                ended += self._step(session, here, event, account)
-                for span in (*before, *here.values()):
-                    span.team_id = team or None
-        session.flush()
+        ended: list[Stretch] = []
+        begun: list[Stretch] = []
+        for event, team in measured:
+            account = accounts.get(event.account_id or 0)
+            here = open_[event.conversation_id or 0]
+            those = list(here.values())
+            ended += self._step(begun, here, event, account)
+            for span in (*those, *here.values()):
+                span.team_id = team or None
+        changed = [span for span, was in zip(known, before, strict=True) if span != was]
+        _change.run_many(connection, [{"its_id": one.id, **_values(one, _CHANGING)} for one in changed])
+        _insert.run(connection, [_values(one, _WRITTEN) for one in begun])
         return ended
 
     def _step(
-        self, session: Session, here: dict[bool, Span], event: Recorded, account: ChannelAccount | None
-    ) -> Iterable[Span]:
+        self,
+        begun: list[Stretch],
+        here: dict[bool, Stretch],
+        event: Recorded,
+        account: ChannelAccount | None,
+    ) -> Iterable[Stretch]:
         """Do one event of a conversation; return the spans it ended.
 
+        :param begun: gets those that it begins.
         :param here: its open spans: the wait under False, the one to its closing under True.
         :param account: that of the conversation; None: it is gone.
         """
         whole = here.get(True)
         if event.kind in {catalogue.CONVERSATION_CREATED, catalogue.CONVERSATION_REOPENED}:
             if whole is None:
-                here[True] = self._begin(session, event, SpanKind.RESOLVE)
+                here[True] = _begin(begun, event, SpanKind.RESOLVE)
             return ()
         if event.kind == catalogue.MESSAGE_RECEIVED:
             # Where the record knows of no beginning, nobody knows whether an answer would be the first.
@@ -148,7 +194,7 @@ class Counting:
             until = None if account is None else self._windows(account, event.occurred_at)
             wait = here.get(False)
             if wait is None:
-                wait = here[False] = self._begin(session, event, SpanKind.FIRST if first else SpanKind.NEXT)
+                wait = here[False] = _begin(begun, event, SpanKind.FIRST if first else SpanKind.NEXT)
                 wait.window_until = until
                 wait.target_seconds = _target(account)
             elif until is None or wait.window_until is None:
@@ -165,7 +211,7 @@ class Counting:
         ]
 
     @staticmethod
-    def _answered(here: dict[bool, Span], event: Recorded) -> Iterable[Span]:
+    def _answered(here: dict[bool, Stretch], event: Recorded) -> Iterable[Stretch]:
         if event.actor_kind == ActorKind.SYSTEM:
             return ()
         wait, whole = here.get(False), here.get(True)
@@ -175,19 +221,22 @@ class Counting:
             whole.answered = True
         return () if wait is None else [_end(here.pop(False), event, SpanEnd.ANSWERED)]
 
-    @staticmethod
-    def _begin(session: Session, event: Recorded, kind: SpanKind) -> Span:
-        span = Span(
-            workspace_id=event.workspace_id,
-            account_id=event.account_id or 0,
-            conversation_id=event.conversation_id,
-            kind=kind,
-            started_at=event.occurred_at,
-            user_id=0,
-            answered=False,
-        )
-        session.add(span)
-        return span
+
+def _begin(begun: list[Stretch], event: Recorded, kind: SpanKind) -> Stretch:
+    assert event.conversation_id is not None
+    span = Stretch(
+        workspace_id=event.workspace_id,
+        account_id=event.account_id or 0,
+        conversation_id=event.conversation_id,
+        kind=kind,
+        started_at=event.occurred_at,
+    )
+    begun.append(span)
+    return span
+
+
+def _values(span: Stretch, names: Sequence[str]) -> dict[str, Any]:
+    return {name: getattr(span, name) for name in names}
 
 
 def _target(account: ChannelAccount | None) -> int | None:
@@ -195,7 +244,7 @@ def _target(account: ChannelAccount | None) -> int | None:
     return None if account is None or account.reply_target is None else account.reply_target * 60
 
 
-def _end(span: Span, event: Recorded, by: SpanEnd) -> Span:
+def _end(span: Stretch, event: Recorded, by: SpanEnd) -> Stretch:
     span.ended_at = max(event.occurred_at, span.started_at)
     span.hour = hour_of(span.ended_at)
     span.ended_by = by
@@ -245,7 +294,7 @@ def count(sums: Sums, event: Recorded, team: int) -> None:
             sums[key._replace(team_id=team)][name] += 1
 
 
-def add_span(sums: Sums, span: Span) -> None:
+def add_span(sums: Sums, span: Span | Stretch) -> None:
     """Add a span that ended to *sums*, unless it was a wait that came to nothing."""
     if span.ended_at is None or (span.kind != SpanKind.RESOLVE and span.ended_by != SpanEnd.ANSWERED):
         return

@@ -57,6 +57,11 @@ _SHOWING = frozenset({"message", "changed"})
 _NAMING = frozenset({catalogue.CONVERSATION_CREATED, catalogue.MESSAGE_RECEIVED})
 
 
+_of_conversations = sa.select(_CONVERSATIONS.c.contact_id).where(
+    _CONVERSATIONS.c.id.in_(sa.bindparam("ids", expanding=True))
+)
+
+
 class Indexing:
     """The consumer that keeps messages and contacts findable."""
 
@@ -74,8 +79,8 @@ class Indexing:
         named = {one.conversation_id for one in events if one.conversation_id and _may_name_else(one)}
         refresh_messages(session, messages)
         if named:
-            contacts = sa.select(_CONVERSATIONS.c.contact_id).where(_CONVERSATIONS.c.id.in_(named))
-            refresh_contacts(session, set(session.connection().execute(contacts).scalars()))
+            contacts = db.read_rows(session, _of_conversations, ids=padded(sorted(named)))
+            refresh_contacts(session, {row.contact_id for row in contacts})
 
 
 def _may_say_else(event: Recorded) -> bool:
@@ -86,35 +91,36 @@ def _may_name_else(event: Recorded) -> bool:
     return event.kind in _NAMING or (event.topic == "conversation" and not event.kind)
 
 
+_messages = (
+    sa.select(
+        _MESSAGES.c.id,
+        _MESSAGES.c.workspace_id,
+        _MESSAGES.c.conversation_id,
+        _MESSAGES.c.direction,
+        _MESSAGES.c.kind,
+        _MESSAGES.c.text,
+        _MESSAGES.c.content,
+        _MESSAGES.c.sent_at,
+        _MESSAGES.c.unsent_at,
+    )
+    .where(_MESSAGES.c.id.in_(sa.bindparam("ids", expanding=True)))
+    .order_by(_MESSAGES.c.id)
+    .with_for_update(read=True)
+)
+_files = sa.select(_ATTACHMENTS.c.message_id, _ATTACHMENTS.c.name).where(
+    _ATTACHMENTS.c.message_id.in_(sa.bindparam("ids", expanding=True)), is_sent_along()
+)
+
+
 def refresh_messages(session: Session, ids: Collection[int]) -> None:
     """Have the messages *ids* found by what they say now; those that are gone, or say nothing, by nothing."""
     if not ids:
         return
-    connection = session.connection()
-    query = (
-        sa.select(
-            _MESSAGES.c.id,
-            _MESSAGES.c.workspace_id,
-            _MESSAGES.c.conversation_id,
-            _MESSAGES.c.direction,
-            _MESSAGES.c.kind,
-            _MESSAGES.c.text,
-            _MESSAGES.c.content,
-            _MESSAGES.c.sent_at,
-            _MESSAGES.c.unsent_at,
-        )
-        .where(_MESSAGES.c.id.in_(sorted(ids)))
-        .order_by(_MESSAGES.c.id)
-        .with_for_update(read=True)
-    )
-    rows = [row for row in connection.execute(query) if _is_said(row)]
+    rows = [row for row in db.read_rows(session, _messages, ids=padded(sorted(ids))) if _is_said(row)]
     files: dict[int, list[str]] = defaultdict(list)
     if rows:
-        named = sa.select(_ATTACHMENTS.c.message_id, _ATTACHMENTS.c.name)
-        for message_id, name in connection.execute(
-            named.where(_ATTACHMENTS.c.message_id.in_([row.id for row in rows]), is_sent_along())
-        ):
-            files[message_id].append(name)
+        for row in db.read_rows(session, _files, ids=padded([row.id for row in rows])):
+            files[row.message_id].append(row.name)
     begun = subjects(session, {row.conversation_id for row in rows})
     said = {}
     for row in rows:
@@ -182,24 +188,26 @@ def subjects(session: Session, conversations: Collection[int]) -> dict[int, str]
     return {row.first: row.subject for row in rows}
 
 
+_contacts = (
+    sa.select(_CONTACTS.c.id, _CONTACTS.c.workspace_id, _CONTACTS.c.name, _CONTACTS.c.email)
+    # One that is a part of another is found as that one.
+    .where(_CONTACTS.c.id.in_(sa.bindparam("ids", expanding=True)), _CONTACTS.c.merged_into_id.is_(None))
+    .order_by(_CONTACTS.c.id)
+    .with_for_update(read=True)
+)
+_names = sa.select(_IDENTITIES.c.contact_id, _IDENTITIES.c.name, _IDENTITIES.c.username).where(
+    _IDENTITIES.c.contact_id.in_(sa.bindparam("ids", expanding=True))
+)
+
+
 def refresh_contacts(session: Session, ids: Collection[int]) -> None:
     """Have the contacts *ids* found by their names, handles and addresses as they are now."""
     if not ids:
         return
-    connection = session.connection()
-    query = (
-        sa.select(_CONTACTS.c.id, _CONTACTS.c.workspace_id, _CONTACTS.c.name, _CONTACTS.c.email)
-        # One that is a part of another is found as that one.
-        .where(_CONTACTS.c.id.in_(sorted(ids)), _CONTACTS.c.merged_into_id.is_(None))
-        .order_by(_CONTACTS.c.id)
-        .with_for_update(read=True)
-    )
-    contacts = connection.execute(query).all()
+    some = padded(sorted(ids))
+    contacts = db.read_rows(session, _contacts, ids=some)
     named: dict[int, list[str | None]] = {row.id: [row.name, row.email] for row in contacts}
-    identities = sa.select(_IDENTITIES.c.contact_id, _IDENTITIES.c.name, _IDENTITIES.c.username).where(
-        _IDENTITIES.c.contact_id.in_(sorted(ids))
-    )
-    for contact_id, *names in connection.execute(identities):
+    for contact_id, *names in db.read_rows(session, _names, ids=some):
         named.get(contact_id, []).extend(names)
     said = {
         row.id: Said(

@@ -23,6 +23,8 @@ MOST_TEXT = 100_000
 """Letters of a text that are looked at."""
 MOST_TERMS = 2_000
 """Terms of one document."""
+LONGEST_PLAIN = 2 * MOST_TERMS
+"""Letters of a text that cannot have more terms than that."""
 LONGEST = 48
 """Letters of a term; what is beyond them does not matter to a search."""
 
@@ -64,6 +66,7 @@ _PARTS = regex.compile(
     r"|(?P<emoji>\p{Extended_Pictographic}|[\U0001F1E6-\U0001F1FF]{2})"
 )
 _ASCII = re.compile(r"[A-Za-z0-9]+")
+_ASCII_JOINED = re.compile(r"[A-Za-z0-9][-_.'][A-Za-z0-9]")
 _LETTER = regex.compile(rf"[{_SPACELESS}{_CLUSTERS}][{_MARKS}{_HIDDEN}]*")
 _PIECE = regex.compile(r"[\p{L}\p{N}\p{M}]+")
 _JOINTS = frozenset("-_.'’·\u2010\u2011")
@@ -161,6 +164,9 @@ def pairs(chain: Sequence[Atom]) -> list[str]:
 def terms(text: str) -> set[str]:
     """Return what *text* can be found by."""
     found: set[str] = set()
+    if text.isascii() and _ASCII_JOINED.search(text) is None and len(text) <= LONGEST_PLAIN:
+        # As most messages are: words and nothing between them. A fifth of the time of what follows.
+        return {word[:LONGEST] for word in _ASCII.findall(text.lower())}
     for chain in chains(list(atoms(composed(text)))):
         kind = chain[0].kind
         if kind is AtomKind.CLUSTER and len(chain) > 1:

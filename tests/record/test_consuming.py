@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -9,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -19,8 +21,9 @@ from host.models.record import Consumer, DomainEvent
 from host.models.users import Workspace
 from host.process.reading import consumers
 from host.record import catalogue, consuming, keeping
+from host.record import reading as record_reading
 from host.record.consuming import Consumers
-from host.record.reading import Recorded, number, number_all
+from host.record.reading import BEGINNING, Batch, Recorded, number, number_all
 from host.record.writing import Happened, caused_by, record
 from tests.helpers import StandInGeneration, make_config
 
@@ -152,12 +155,12 @@ def test_two_processes_share_one_position(any_database: db.Database) -> None:
 def test_who_lost_the_lease_writes_nothing(any_database: db.Database) -> None:
     """As after a stop of minutes: another process has read on meanwhile."""
     slow, quick = Keeper(), Keeper()
-    first = consuming._Reader(slow, consuming._Courtesy())
+    first = consuming._Reader(slow)
     db.write(consuming._make_rows, [slow])
     say(2)
     until(lambda: (db.write(number), first._step(), len(done()) == 2)[-1])
     with clock.travel(timedelta(minutes=1)):
-        second = consuming._Reader(quick, consuming._Courtesy())
+        second = consuming._Reader(quick)
         second._owner = "another"
         second._position = db.write(_stolen)
         say(2)
@@ -173,7 +176,6 @@ def test_on_sqlite_a_reader_that_keeps_others_waiting_does_less_at_a_time_and_st
 ) -> None:
     now, helpings, waiters = [100.0], [], []
     monkeypatch.setattr(clock, "monotonic", lambda: now[0])
-    courtesy = consuming._Courtesy()
 
     class Slow(Keeper):
         def consume(self, session: Session, events: Sequence[Recorded]) -> None:
@@ -185,18 +187,18 @@ def test_on_sqlite_a_reader_that_keeps_others_waiting_does_less_at_a_time_and_st
                 waiters[0].start()
                 until(lambda: database.is_wanted)
 
-    reader = consuming._Reader(Slow(batch=20), courtesy)
+    reader = consuming._Reader(Slow(batch=20))
     db.write(consuming._make_rows, [reader.consumer])
     say(30)
     assert reader._step()
-    assert courtesy.seconds() == pytest.approx(0.04 * consuming.COURTESY)
+    assert reader._away == pytest.approx(0.04 * consuming.COURTESY)
     waiters[0].join()
     now[0] += 1
     while reader._step():
         pass
     assert helpings == [20, 5, 5, 1], "one of those who waited came in between"
     assert not database.is_wanted
-    assert courtesy.seconds() == 0
+    assert reader._away == 0
 
 
 def _stolen(session: Session) -> object:
@@ -333,3 +335,53 @@ def test_one_that_stands_still_is_told_with_its_error(
 def _behind() -> list[keeping.Behind]:
     with db.read() as session:
         return keeping.behind(session)
+
+
+def test_readers_stay_away_one_after_the_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Together they take their part and no more, and less of it while a backlog is there."""
+    now, behind = [100.0], [False]
+    monkeypatch.setattr(clock, "monotonic", lambda: now[0])
+    courtesy = consuming._Courtesy(lambda: behind[0])
+    assert courtesy.seconds_after(0.01, kept_others=False) == 0
+    ends = [courtesy.seconds_after(0.01, kept_others=True) for _reader in range(5)]
+    assert ends == pytest.approx([0.01 * consuming.COURTESY * n for n in range(1, 6)])
+    now[0] += 10
+    behind[0] = True
+    assert courtesy.seconds_after(0.01, kept_others=False) == pytest.approx(0.01 * consuming.BACKLOG_COURTESY)
+
+
+@pytest.mark.services
+@pytest.mark.parametrize("kept", [12, consuming.MOST_KEPT])
+def test_what_one_reader_read_another_does_not_read_again(
+    any_database: db.Database, monkeypatch: pytest.MonkeyPatch, kept: int
+) -> None:
+    """Whatever each is given at a time, and wherever it is, each gets all of it once and in order."""
+    monkeypatch.setattr(consuming, "MOST_KEPT", kept)
+    read: list[int] = []
+    after = record_reading.after
+
+    def noted(*args: Any, **how: Any) -> Batch:
+        batch = after(*args, **how)
+        read.extend(one.id for one in batch.events)
+        return batch
+
+    monkeypatch.setattr(record_reading, "after", noted)
+    recent, rng = consuming._Recent(), random.Random(5)
+    places, got = [BEGINNING] * 4, [[0][:0] for _reader in range(4)]
+
+    def all_read(readers: Sequence[int]) -> bool:
+        number_all()
+        for n in readers:
+            batch = recent.after(places[n], rng.choice((1, 2, 7, 20)), shown=n == 0)
+            got[n] += [one.id for one in batch.events if one.kind]
+            places[n] = batch.end
+        return all(len(got[n]) == len(ids()) for n in readers)
+
+    for _ in range(20):
+        say(3)
+        all_read([0, 1, 2])
+    until(lambda: all_read([0, 1, 2]))
+    until(lambda: all_read([0, 1, 2, 3]))  # the last one comes when most of it may be forgotten
+    assert got == [ids()] * 4
+    if kept > 12:
+        assert read == ids()
