@@ -415,6 +415,7 @@ def _message_query() -> Any:
     return (
         sa.select(
             Message.id,
+            Message.workspace_id,
             Message.conversation_id,
             Message.account_id,
             Message.direction,
@@ -426,10 +427,7 @@ def _message_query() -> Any:
             User.name.label("author_name"),
         )
         .outerjoin(User, User.id == Message.author_id)
-        .where(
-            Message.id.in_(sa.bindparam("ids", expanding=True)),
-            Message.workspace_id == sa.bindparam("workspace"),
-        )
+        .where(Message.id.in_(sa.bindparam("ids", expanding=True)))
     )
 
 
@@ -446,7 +444,10 @@ def _load(session: Session, workspace_id: int, ids: Collection[int]) -> list[Hit
     if not ids:
         return []
     some = padded(sorted(ids))
-    rows = db.read_rows(session, _message_query(), ids=some, workspace=workspace_id)
+    # Not in the query: PostgreSQL reads all messages of the workspace for it where it has no statistics yet.
+    rows = [
+        row for row in db.read_rows(session, _message_query(), ids=some) if row.workspace_id == workspace_id
+    ]
     begun = documents.subjects(session, {row.conversation_id for row in rows})
     files: dict[int, list[str]] = {}
     for message_id, name in db.read_rows(session, _file_query(), ids=some):
