@@ -51,6 +51,11 @@ def of(account_id: int) -> tuple[str, ...]:
     return known.get().get(account_id, ())
 
 
+def has(session: Session, account_id: int, address: str) -> bool:
+    """Tell whether *address* is a further one of an account now, whatever :func:`of` remembers."""
+    return session.scalar(_of_account(account_id).where(Alias.address == address)) is not None
+
+
 # ---- what is entered -----------------------------------------------------------------------------------
 
 
