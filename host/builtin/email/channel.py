@@ -169,7 +169,8 @@ class EmailAdapter(ChannelAdapter):
         places = {
             one.name: composing.picture(str(at), one.width, one.height) for at, one in enumerate(part.files)
         }
-        return composing.html(part.text, str(part.content.get("signature") or ""), places)
+        text, signature = composing.written(part.text, str(part.content.get("signature") or ""))
+        return composing.html(text, signature, places)
 
     def search(self, request: SearchRequest) -> SearchResult:
         return CannotTell("a mail server does not tell what it has sent")
