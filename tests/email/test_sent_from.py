@@ -24,7 +24,7 @@ from host.inbox.unsent import later, resending
 from host.models.inbox import DeliveryState, Message
 from host.process.serving import HostApplication
 from tests.email import test_conversation
-from tests.email.conftest import connect
+from tests.email.conftest import Outside, connect
 from tests.email.test_aliases import ELSEWHERE, OWN, along, deliver, shop, stored
 from tests.email.test_imap import mail
 from tests.helpers import Browser, client_for, make_config, make_user
@@ -44,17 +44,16 @@ def reply(
     desk: test_conversation.Desk, conversation: int, sender: str | None, key: str = "k" * 16, **more: Any
 ) -> list[Message]:
     content = {} if sender is None else {"own_address": sender}
-    made: list[Message] = db.write(
-        queue_parts,
-        workspace_id=desk.account.workspace_id,
-        conversation_id=conversation,
-        author_id=desk.agent,
-        drafts=[Draft(text="Yes, eight.", content=content)],
-        reply_key=key,
-        adapter=EmailAdapter(),
-        now=clock.now(),
-        **more,
-    )
+    given: dict[str, Any] = {
+        "workspace_id": desk.account.workspace_id,
+        "conversation_id": conversation,
+        "author_id": desk.agent,
+        "drafts": [Draft(text="Yes, eight.", content=content)],
+        "reply_key": key,
+        "adapter": EmailAdapter(),
+        "now": clock.now(),
+    }
+    made: list[Message] = db.write(queue_parts, **(given | more))
     return made
 
 
@@ -190,9 +189,15 @@ def test_an_adapter_that_cannot_tell_its_addresses_leaves_the_accounts_own(
 # ---- an address that is lost meanwhile -----------------------------------------------------------------
 
 
+@pytest.fixture
+def any_shop(any_desk: db.Database, data: Path, outside: Outside) -> Iterator[test_conversation.Desk]:
+    yield from test_conversation.desk_at(data, outside, aliases=f"{OWN}\n{ELSEWHERE}")
+
+
 def test_what_was_to_go_from_a_lost_address_fails_and_goes_from_another_when_told_so(
-    shop: test_conversation.Desk,
+    any_shop: test_conversation.Desk,
 ) -> None:
+    shop = any_shop
     conversation = written(shop)
     (made,) = reply(shop, conversation, None)
     assert made.content["own_address"] == OWN, "what its bubble promises"
@@ -268,6 +273,19 @@ def test_a_sender_that_another_process_took_away_this_moment_is_not_sent_from(
     reply(shop, conversation, OWN)
     shop.work()
     assert stored()[1].error["code"] == "sender"
+
+
+def test_what_waits_behind_it_goes_from_there_too(shop: test_conversation.Desk) -> None:
+    conversation = written(shop)
+    drafts = [Draft(text=text, content={"own_address": OWN}) for text in ("One", "Two")]
+    reply(shop, conversation, None, drafts=drafts)
+    lose(shop, keep=ELSEWHERE)
+    shop.work()
+    first, second = stored()[1:]
+    assert (first.state, second.state) == (DeliveryState.FAILED, DeliveryState.QUEUED)
+    db.write(resending.retry, first.id, ELSEWHERE, EmailAdapter())
+    shop.work()
+    assert senders(shop) == [f"Shop <{ELSEWHERE}>"] * 2
 
 
 # ---- pages ---------------------------------------------------------------------------------------------
