@@ -85,15 +85,24 @@ def test_an_agent_chooses_where_a_mail_goes_from(
         "document.querySelector('[data-form=reply] select').value !== 'hello@shop.example'"
     )
     assert chosen.input_value() == SUPPORT, "the next begins as the customer wrote"
+    chosen.select_option(OWN)
     page.locator("[data-form=reply] textarea").fill("And large ones.")
     page.click("[data-send]")
     page.wait_for_selector(".msg-out [data-leaves]")
-    connect(outside, workspace, aliases=ORDERS)
+    assert chosen.input_value() == SUPPORT
+    page.locator(".msg-out form[data-act=undo] button").click()
+    until(lambda: chosen.input_value() == OWN)  # what was undone comes back with where it went from
+    chosen.select_option(SUPPORT)
+    page.click("[data-send]")
+    page.wait_for_selector(".msg-out [data-leaves]")
+    connect(outside, workspace, aliases=f"{ORDERS}\n{LONG}")
     page.locator(".msg-waits form[data-act=send_now] button").first.click()
     page.wait_for_selector("text=It was to go from an address that the account does not have any more.")
     again = page.locator(".msg-failed select[name=own_address]")
     assert again.input_value() == OWN
     assert again.bounding_box()["height"] >= 24
+    assert_fits(page)
+    again.select_option(LONG)
     assert_fits(page)
     look(page, f"from-failed-{width}")
     again.select_option(ORDERS)
