@@ -475,6 +475,9 @@ class Account(Wire, frozen=True):
     state: Literal["connected", "needs_reconnect", "disconnected"]
     active: Annotated[bool, Meta(description="Whether the addon that brings the channel is active.")]
     capabilities: Annotated[Capabilities | None, Meta(description="Null while the channel is not active.")]
+    own_addresses: Annotated[
+        list[str], Meta(description="Where its messages can go from, if there is a choice; its own first.")
+    ]
     connected_at: Moment
     disconnected_at: Moment | None
     last_event_at: Moment | None

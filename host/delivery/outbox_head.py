@@ -14,7 +14,7 @@ from host.core import clock, storage
 from host.delivery import agent_messages
 from host.inbox.comments import once
 from host.inbox.contacts.consent import may_be_written_automatically
-from host.media import links
+from host.media import links, uploads
 from host.models.automation import AutomationRun
 from host.models.channels import AccountState, ChannelAccount, ref
 from host.models.inbox import (
@@ -118,7 +118,11 @@ _files = sa.select(Attachment).where(Attachment.message_id == sa.bindparam("mess
 
 def _part(message: Message, attachments: Sequence[Attachment]) -> OutgoingPart:
     """Return the part to send: the message with its files; a card's picture becomes an address."""
-    files = tuple(_file(one) for one in attachments if one.kind != MessageKind.TEMPLATE)
+    files = tuple(
+        uploads.outgoing(one, _kind(one.kind), links.public_url(one))
+        for one in attachments
+        if one.kind != MessageKind.TEMPLATE
+    )
     kind = _kind(message.kind)
     content: Mapping[str, Any] = message.content
     if kind is MessageKind.TEMPLATE and files:
@@ -127,20 +131,6 @@ def _part(message: Message, attachments: Sequence[Attachment]) -> OutgoingPart:
     if private:
         content = {name: value for name, value in content.items() if name != "private"}
     return OutgoingPart(kind, message.text, content, files, message.reply_to, private)
-
-
-def _file(attachment: Attachment) -> OutgoingFile:
-    key = attachment.storage_key or ""
-    return OutgoingFile(
-        kind=_kind(attachment.kind),
-        name=attachment.name,
-        content_type=attachment.content_type,
-        size=attachment.size or 0,
-        url=links.public_url(attachment),
-        open=lambda: storage.open_stored(key),
-        width=attachment.width,
-        height=attachment.height,
-    )
 
 
 def with_pictures(content: Mapping[str, Any], files: Sequence[OutgoingFile]) -> dict[str, Any]:

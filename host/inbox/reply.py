@@ -13,6 +13,7 @@ from flask_babel import lazy_gettext as _l
 from sqlalchemy.orm import Session
 
 from host.inbox import conversation_actions, variables
+from host.inbox.along import sent_from
 from host.inbox.apply.conversations import preview
 from host.inbox.comments import once
 from host.inbox.contacts import loops
@@ -53,7 +54,7 @@ from host.models.queue import OutboxEntry
 from host.models.users import Workspace
 from host.queue import outbox
 from host.sdk.channel import AccountRef, ChannelAdapter, ReplyContext, ReplyPolicy, ReplyState
-from host.sdk.messages import MessageKind
+from host.sdk.messages import OWN_ADDRESS, MessageKind
 from host.web.message_kinds import HIDDEN
 
 __all__ = [
@@ -74,8 +75,6 @@ FURTHEST = timedelta(days=60)
 """How far ahead a reply may be planned."""
 MARGIN = timedelta(minutes=1)
 """How long before its end a reply window counts as closed for what is planned."""
-OWN_ADDRESS = "own_address"
-"""In the content of a message: the further address of the account it was written to, or goes from."""
 UNDONE_BEFORE = timedelta(seconds=5)
 """So long before the reply window closes a reply goes out, although it could be undone for longer."""
 
@@ -200,7 +199,8 @@ def queue_parts(
 
     :raises UnfilledError: if a person left something of a canned reply to be filled in.
 
-    Besides, what :func:`host.inbox.drafts.plan` and :func:`check_may_send` raise.
+    Besides, what :func:`host.inbox.drafts.plan`, :func:`check_may_send` and
+    :func:`host.inbox.along.sent_from.settle` raise.
     """
     check_key(reply_key)
     if overflow not in {"split", "truncate", "reject"}:
@@ -257,7 +257,8 @@ def queue_parts(
         )
         for position, part in enumerate(planned)
     ]
-    _go_from(session, conversation, adapter, messages)
+    account = account_ref(session.get_one(ChannelAccount, conversation.account_id))
+    sent_from.settle(session, conversation.id, adapter, account, messages)
     files = [[taken[one] for one in part.uploads] for part in planned]
     if voice is not Voice.NOTICE:
         # Planned for later, too: whoever plans an answer does not want another to be given meanwhile.
@@ -362,34 +363,6 @@ def take_lane(session: Session, workspace_id: int, conversation_id: int, at: dat
     return recipient
 
 
-def _go_from(
-    session: Session, conversation: Conversation, adapter: ChannelAdapter, messages: Sequence[Message]
-) -> None:
-    """Note on which address of the account *messages* go from, where that is a further one."""
-    own = own_address(session, conversation.id) if adapter.capabilities.copies is not None else ""
-    for message in messages if own else ():
-        message.content = {**message.content, OWN_ADDRESS: own}
-
-
-def own_address(session: Session, conversation_id: int) -> str:
-    """Return which further address of the account the conversation is led from; empty: from none.
-
-    The customer's newest message says so, or where they have written none yet, our own.
-    """
-    query = (
-        sa.select(Message.content, Message.direction)
-        .where(
-            Message.conversation_id == conversation_id,
-            Message.direction.in_((Direction.INBOUND, Direction.OUTBOUND)),
-        )
-        .order_by(Message.direction != Direction.INBOUND, Message.sent_at.desc(), Message.id.desc())
-        .limit(1)
-    )
-    found = session.execute(query).first()
-    given = (found.content or {}).get(OWN_ADDRESS) if found is not None else None
-    return given if isinstance(given, str) else ""
-
-
 def _made_before(session: Session, conversation: Conversation, reply_key: str) -> list[Message]:
     query = (
         sa.select(Message)
@@ -416,15 +389,18 @@ def _same(
         )
         keys = {row.uuid: row.storage_key for row in session.execute(rows)}
 
-    def of_message(one: Message) -> tuple[Any, ...]:
-        # Where it goes from was added to what whoever sent it gave.
-        content = {name: value for name, value in one.content.items() if name != OWN_ADDRESS}
+    def of_message(one: Message, named: bool) -> tuple[Any, ...]:
+        # Where whoever sent it named no address of the account, one was added.
+        content = {name: value for name, value in one.content.items() if named or name != OWN_ADDRESS}
         return one.kind, one.text, content, one.reply_to, kept.get(one.id, [])
 
     def of_part(one: Planned) -> tuple[Any, ...]:
         return str(one.kind), one.text, one.content, one.reply_to, [keys.get(each) for each in one.uploads]
 
-    return [of_message(one) for one in messages] == [of_part(one) for one in planned]
+    return len(messages) == len(planned) and all(
+        of_message(message, OWN_ADDRESS in part.content) == of_part(part)
+        for message, part in zip(messages, planned, strict=True)
+    )
 
 
 def check_may_send(

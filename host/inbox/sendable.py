@@ -26,7 +26,7 @@ from host.sdk.capabilities import (
     QuickReplyLimits,
     TemplateLimits,
 )
-from host.sdk.messages import MessageKind
+from host.sdk.messages import OWN_ADDRESS, MessageKind
 
 T = TypeVar("T")
 
@@ -101,6 +101,7 @@ class _Along(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     bcc: tuple[str, ...] = ()
     subject: str = ""
     signature: str = ""
+    own_address: str = ""
 
 
 _ALONG = frozenset(_Along.__struct_fields__)
@@ -131,7 +132,8 @@ class _Media(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Along:
     """What goes along with a message of any kind.
 
-    :param content: as it is stored: those of ``cc``, ``bcc``, ``subject``, ``signature`` that there are.
+    :param content: as it is stored: those of ``cc``, ``bcc``, ``subject``, ``signature``, ``own_address``
+        that there are. Whether the last is the account's :mod:`host.inbox.along.sent_from` looks.
     :param rest: the content without it.
     """
 
@@ -171,7 +173,10 @@ def check_along(content: Mapping[str, Any], capabilities: Capabilities) -> Along
             field="subject",
             status=409,
         )
-    for name, value in (("cc", cc), ("bcc", bcc), ("subject", subject)):
+    own = _line(given.own_address)
+    if own and capabilities.copies is not None:
+        own = capabilities.copies.clean(own) or own
+    for name, value in (("cc", cc), ("bcc", bcc), ("subject", subject), (OWN_ADDRESS, own)):
         if value:
             found[name] = value
     signature = clean_written(given.signature)

@@ -22,7 +22,7 @@ from host.media.limits import MAX_BYTES, FileRefusedError
 from host.models.inbox import Attachment, AttachmentState
 from host.models.media import Upload as UploadRow
 from host.sdk.capabilities import MediaLimits
-from host.sdk.messages import MessageKind
+from host.sdk.messages import MessageKind, OutgoingFile
 
 log = logging.getLogger(__name__)
 
@@ -334,3 +334,18 @@ class _Joined:
             return head + self._rest.read()
         head, self._head = self._head[:size], self._head[size:]
         return head if len(head) == size else head + self._rest.read(size - len(head))
+
+
+def outgoing(file: Upload | Attachment, kind: MessageKind, url: str | None = None) -> OutgoingFile:
+    """Return a file of ours as a channel gets it. It is opened when its bytes are asked for."""
+    key = file.storage_key or ""
+    return OutgoingFile(
+        kind=kind,
+        name=file.name,
+        content_type=file.content_type,
+        size=file.size or 0,
+        url=url,
+        open=lambda: storage.open_stored(key),
+        width=file.width,
+        height=file.height,
+    )

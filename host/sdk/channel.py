@@ -382,7 +382,8 @@ class ChannelAdapter(TellsHistory, ABC):
         """Return the further addresses of *account* besides its external id: none of them is a person.
 
         A message whose content names one as ``own_address`` was written to it, and is answered from it; see
-        ``docs/addons.md``. Asked whenever a composer is drawn, outside any transaction that writes.
+        ``docs/addons.md``. Whoever answers may choose another of them, or the external id. Cheap: called
+        whenever a composer is drawn and when a message is written, in its transaction.
         """
         return ()
 

@@ -8,6 +8,10 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, BinaryIO
 
+OWN_ADDRESS = "own_address"
+"""In the content of a message: the address of the account that it was written to, where that is a further
+one, or goes from; see ``docs/addons.md``."""
+
 
 class MessageKind(StrEnum):
     """What a message is. A kind the inbox has no bubble for is shown as a neutral row, never dropped."""
@@ -374,7 +378,8 @@ class OutgoingPart:
     ============  ========================================================================================
     ``TEXT``      ``quick_replies``: list of ``{title, payload}``, or ``{ask}``: ``phone`` or ``email``
     any           where the channel has them: ``cc``, ``bcc``: lists of addresses; ``subject``: of this one
-                  message; ``signature``: a text to stand beneath
+                  message; ``signature``: a text to stand beneath; ``own_address``: where it goes from, if not
+                  from the account's own address
     files         ``provider_files``: list of ids the provider gave files it has already, in place of *files*
     ``STICKER``   ``sticker``: ``heart``
     ``SHARE``     ``own_post``: id of a post of the account

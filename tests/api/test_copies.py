@@ -10,7 +10,7 @@ import pytest
 
 from host.core import db
 from host.models.inbox import Attachment
-from host.sdk.channel import Capabilities, CopyLimits
+from host.sdk.channel import AccountRef, Capabilities, CopyLimits
 from tests.api.channels import Everything
 from tests.api.desks import ApiDesk, open_api_desk
 from tests.api.test_sending import PNG, refused, send, upload
@@ -30,6 +30,10 @@ class Mailing(Everything):
         copies=CopyLimits(most=3, clean=clean),
         has_subject=True,
     )
+    further: ClassVar[tuple[str, ...]] = ()
+
+    def own_addresses(self, account: AccountRef) -> tuple[str, ...]:
+        return self.further
 
 
 @pytest.fixture
@@ -85,3 +89,30 @@ def test_elsewhere_copies_are_refused_and_files_come_first(database: db.Database
     assert (status, error["code"]) == (409, "copies_not_supported")
     made = send(plain, kind="text", text="Here", files=[{"upload": upload(plain, PNG, "a.png")}])
     assert [one["kind"] for one in made] == ["image", "text"]
+
+
+def test_a_message_goes_from_an_address_of_its_account(
+    desk: ApiDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = desk.program.get("/accounts")["data"][0]
+    assert own["ownAddresses"] == []
+    monkeypatch.setattr(Mailing, "further", ("orders@x.example",))
+    assert desk.program.get("/accounts")["data"][0]["ownAddresses"] == [own["externalId"], "orders@x.example"]
+    (message,) = send(desk, kind="text", text="Hi", ownAddress=" ORDERS@x.example")
+    assert message["content"] == {"ownAddress": "orders@x.example"}
+    assert desk.program.get(f"/messages/{message['id']}")["content"] == message["content"]
+    (message,) = send(desk, kind="text", text="Hi", ownAddress=own["externalId"])
+    assert message["content"] == {"ownAddress": own["externalId"]}
+    (message,) = send(desk, kind="text", text="Hi")
+    assert message["content"] == {}
+    monkeypatch.setattr(Mailing, "further", ())
+    lost = {"conversationId": message["conversationId"], "kind": "text", "text": "Hi"}
+    status, error = desk.program.refused("POST", "/messages", lost | {"ownAddress": "orders@x.example"})
+    assert (status, error["code"], error["field"]) == (422, "sender_not_own", "ownAddress")
+
+
+def test_elsewhere_there_is_no_address_to_go_from(database: db.Database, data: Path) -> None:
+    plain = open_api_desk(data, Everything())
+    plain.scene.said("ana", "Ana", "Is it in stock?", plain.scene.ago(minutes=5))
+    status, error = refused(plain, kind="text", text="Hi", ownAddress="a@x.example")
+    assert (status, error["code"]) == (422, "sender_not_own")

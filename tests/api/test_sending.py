@@ -567,7 +567,7 @@ def codes_raised(*folders: str) -> set[str]:
 
 def test_the_document_lists_every_code_a_part_or_a_file_may_be_refused_with() -> None:
     listed = {one.code for one in (*PARTS, *FILES, *REACTIONS) if isinstance(one, Refused)}
-    assert codes_raised("inbox", "media") == listed
+    assert codes_raised("inbox", "inbox/along", "media") == listed
 
 
 def stored(desk: ApiDesk, message: dict[str, Any]) -> tuple[str, dict[str, Any]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import email
 import smtplib
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
@@ -16,7 +17,7 @@ from host.inbox.errors import AutomaticLimitError, FromMachineError
 from host.inbox.reply import Voice, queue_parts
 from host.models.inbox import Conversation, Direction, Message
 from tests.email.conftest import Outside, connect
-from tests.email.test_conversation import Desk, Generation, whole
+from tests.email.test_conversation import Desk, Generation, desk_at, whole
 
 __all__ = ["whole"]
 
@@ -91,6 +92,19 @@ def test_desks_that_hide_what_they_are_stop_after_three(whole: Desk) -> None:
     by = [sender for sender, _recipients, _raw in whole.outside.mails]
     assert by.count(SHOP) == 3
     assert by.count(OTHER) <= 3
+
+
+def test_desks_that_answer_from_further_addresses_stop_too(
+    desk: db.Database, data: Path, outside: Outside
+) -> None:
+    for shop in desk_at(data, outside, aliases="orders@shop.example"):
+        connect(outside, address=OTHER, aliases="team@other.example")
+        head = b"From: Other <team@other.example>\r\nTo: orders@shop.example\r\nMessage-ID: <1@other.example>"
+        shop.deliver(head + b"\r\n\r\nHi\r\n")
+        assert AutomaticLimitError in exchange(shop, outside, marks=False)
+        by = [str(email.message_from_bytes(mail)["From"]) for _sender, _recipients, mail in outside.mails]
+        assert set(by) == {"Shop <orders@shop.example>", "Shop <team@other.example>"}
+        assert max(map(by.count, by)) == 3
 
 
 def test_the_limit_is_of_ten_minutes_and_of_what_is_automatic(whole: Desk) -> None:

@@ -163,6 +163,18 @@ def test_each_route_that_takes_an_idempotency_key_gets_one_and_no_other() -> Non
             },
         ),
         (
+            lambda client: client.contacts.start(5, 2, "Hi", cc=["a@x.example"], own_address="b@x.example"),
+            "POST /contacts/5/conversations",
+            {
+                "accountId": 2,
+                "text": "Hi",
+                "cc": ["a@x.example"],
+                "bcc": [],
+                "ownAddress": "b@x.example",
+                "files": [],
+            },
+        ),
+        (
             lambda client: client.conversations.change(42, assignee=None),
             "PATCH /conversations/42",
             {"assignee": None},

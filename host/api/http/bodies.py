@@ -13,6 +13,15 @@ from host.sdk.capabilities import Ask
 Text = Annotated[str, Meta(min_length=1, max_length=MAX_LENGTH)]
 Short = Annotated[str, Meta(min_length=1, max_length=1000)]
 Copied = Annotated[str, Meta(min_length=1, max_length=512)]
+OwnAddress = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=512,
+        description="Where it goes from: one of the account's `ownAddresses`. Left out: the address the "
+        "customer wrote to, while that is the account's.",
+    ),
+]
 ProductId = Annotated[str, Meta(min_length=1, max_length=64)]
 Address = Annotated[str, Meta(min_length=1, max_length=2000)]
 
@@ -56,6 +65,7 @@ class Send(Wire, frozen=True):
     bcc: Annotated[
         tuple[Copied, ...], Meta(max_length=50, description="Who else gets it, unseen by the others.")
     ] = ()
+    own_address: OwnAddress | None = None
 
 
 class QuickReply(Wire, frozen=True):

@@ -33,6 +33,7 @@ PARTS = (
     Refused(422, "quick_reply_title", "The title of a quick reply is empty or too long."),
     Refused(409, "quote_not_supported", "The channel cannot quote a message."),
     Refused(409, "quote_unknown", "That message cannot be quoted: it was not sent, or was taken back."),
+    Refused(422, "sender_not_own", "The account has no such address to send from."),
     Refused(409, "subject_not_supported", "Messages of the channel have no subject."),
     Refused(422, "text_with_kind", "This kind of message has no text and no files."),
     Refused(422, "too_many_buttons", "A card or a text has more buttons than the channel takes."),

@@ -17,6 +17,7 @@ from host.api.http.errors import BodyError
 from host.channels import accounts
 from host.core import db
 from host.core.errors import InvalidError, NotFoundError
+from host.inbox.along import sent_from
 from host.inbox.errors import AccountDisconnectedError
 from host.models.channels import AccountState, ChannelAccount, ref
 from host.models.users import Membership, Role, User
@@ -48,6 +49,7 @@ def shown(call: Call, row: ChannelAccount) -> shapes.Account:
         state=cast(State, row.state),
         active=adapter is not None,
         capabilities=None if adapter is None else declared(adapter.capabilities_of(ref(row))),
+        own_addresses=list(sent_from.choices(adapter, ref(row))),
         connected_at=row.connected_at,
         disconnected_at=row.disconnected_at,
         last_event_at=row.last_event_at,

@@ -18,6 +18,7 @@ from host.api.http.bodies import (
     Card,
     Copied,
     FileRef,
+    OwnAddress,
     QuickReply,
     Send,
     Sendable,
@@ -72,7 +73,7 @@ from host.inbox.reply import AT_ONCE, Hold, Voice, check_may_send, queue_parts
 from host.inbox.sendable import LONGEST_SUBJECT
 from host.models.inbox import ContactIdentity, Conversation, Origin
 from host.sdk.channel import ChannelAdapter
-from host.sdk.messages import MessageKind
+from host.sdk.messages import OWN_ADDRESS, MessageKind
 from host.users.api_keys import Scope
 
 
@@ -119,6 +120,7 @@ FIELDS = {
     "own_post": "post",
     "uploads": "files",
     "provider_files": "files",
+    OWN_ADDRESS: "ownAddress",
 }
 """The inbox's name for a part of a message -> its name in the body."""
 
@@ -154,7 +156,8 @@ def send_message(call: Call, body: Any) -> bytes:
     of a machine (`from_machine`), and where one address got several within minutes (`automatic_limit`). What
     any other key sends is taken for a person's word.
 
-    Where the channel has `copies`, a message can go to others besides, by `cc` and `bcc`. Where it takes
+    Where the channel has `copies`, a message can go to others besides, by `cc` and `bcc`; where the account
+    has several addresses, it goes from `ownAddress`. The answer has it in `content`. Where it takes
     `textWithFiles`, a text and its `files` are one message.
     """
     if not isinstance(body, SendContent):
@@ -176,8 +179,7 @@ def _send(call: Call, body: Any) -> bytes:
         if not _is_private(body):  # that is another question, asked where it is written
             check_may_send(session, conversation, adapter, call.now, by_person=False, voice=voice)
     draft = _draft(call, body, adapter)
-    copies = {name: list(given) for name, given in (("cc", body.cc), ("bcc", body.bcc)) if given}
-    draft = replace(draft, content={**draft.content, **copies})
+    draft = replace(draft, content={**draft.content, **_along(body)})
 
     def use_case(session: Session) -> shapes.Sent:
         messages = queue_parts(
@@ -207,6 +209,12 @@ def _send(call: Call, body: Any) -> bytes:
     except LobbyError as error:
         error.field = FIELDS.get(error.field or "", error.field)
         raise
+
+
+def _along(body: Send | NewConversation) -> dict[str, Any]:
+    """Return what goes along with a message, in the form of :mod:`host.inbox.sendable`."""
+    found = {"cc": list(body.cc), "bcc": list(body.bcc), OWN_ADDRESS: body.own_address}
+    return {name: value for name, value in found.items() if value}
 
 
 def _is_private(body: Any) -> bool:
@@ -372,6 +380,7 @@ class NewConversation(Wire, frozen=True):
     files: Annotated[tuple[FileRef, ...], Meta(max_length=10)] = ()
     cc: Annotated[tuple[Copied, ...], Meta(max_length=50)] = ()
     bcc: Annotated[tuple[Copied, ...], Meta(max_length=50)] = ()
+    own_address: OwnAddress | None = None
 
 
 class Started(Wire, frozen=True):
@@ -413,8 +422,7 @@ def start_conversation(call: Call, contact_id: int, body: NewConversation) -> by
     adapter = call.adapter(account.channel)
     if adapter is None:
         raise UnknownChannelError()
-    along: dict[str, Any] = {"cc": list(body.cc), "bcc": list(body.bcc), "subject": body.subject}
-    content = {name: value for name, value in along.items() if value}
+    content = _along(body) | ({"subject": body.subject} if body.subject else {})
     ids = [_file(call, one, adapter, f"files[{at}]") for at, one in enumerate(body.files)]
     draft = Draft(text=body.text, uploads=tuple(ids), content=content)
     voice = Voice.AUTOMATION if call.caller.automatic else Voice.PERSON

@@ -51,6 +51,11 @@ def of(account_id: int) -> tuple[str, ...]:
     return known.get().get(account_id, ())
 
 
+def has(session: Session, account_id: int, address: str) -> bool:
+    """Tell whether *address* is a further one of an account now, whatever :func:`of` remembers."""
+    return session.scalar(_of_account(account_id).where(Alias.address == address)) is not None
+
+
 # ---- what is entered -----------------------------------------------------------------------------------
 
 
@@ -258,8 +263,8 @@ class Shown(NamedTuple):
 
 
 def shown(session: Session, account_id: int) -> Shown:
-    """Return the further addresses of an account, live or not."""
-    return Shown(
-        [row.address for row in session.scalars(_of_account(account_id))],
-        [row.address for row in session.scalars(_waiting(account_id))],
-    )
+    """Return the further addresses of an account, live or not, in one query: a page shows many accounts."""
+    has = sa.select(Alias.address, sa.literal(0).label("waits")).where(Alias.account_id == account_id)
+    asked = sa.select(AskedAccount.address, sa.literal(1)).where(AskedAccount.alias_of == account_id)
+    rows = session.execute(sa.union_all(has, asked).order_by("address")).all()
+    return Shown([one for one, waits in rows if not waits], [one for one, waits in rows if waits])

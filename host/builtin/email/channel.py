@@ -36,7 +36,7 @@ from host.sdk.channel import (
 )
 from host.sdk.errors import FetchError, ForbiddenAddressError, SecretUnreadableError
 from host.sdk.i18n import noop
-from host.sdk.messages import InboundChange, MessageKind, OutgoingFile, OutgoingPart
+from host.sdk.messages import OWN_ADDRESS, InboundChange, MessageKind, OutgoingFile, OutgoingPart
 from host.sdk.webhooks import Envelope
 
 from . import aliases, composing, servers, signatures, signing, smtp
@@ -57,6 +57,8 @@ _CHECK_SENDER = noop(
     "Read what it said. It may not let the account send as the further address the customer wrote to: allow "
     "that at the mail server, or take that address out of the account."
 )
+_NOT_THEIRS = noop("It was to go from an address that the account does not have any more.")
+_FROM_ANOTHER = noop("Send it again from another address, or enter that one in the account’s settings again.")
 _CHECK_CARD = noop("An owner can check the mail server on Settings, Channels.")
 
 
@@ -104,6 +106,10 @@ class EmailAdapter(ChannelAdapter):
         address, server, reply_to = account
         content = request.part.content
         sender = _sender(request, address)
+        if sender is None:
+            return Rejected(
+                _problem("sender", _NOT_THEIRS, _FROM_ANOTHER, raw=str(request.part.content[OWN_ADDRESS]))
+            )
         if _is_own(request.account, recipient):
             return Rejected(
                 _problem("address", noop("This mail came from your own address and names nobody to answer."))
@@ -163,16 +169,20 @@ class EmailAdapter(ChannelAdapter):
         places = {
             one.name: composing.picture(str(at), one.width, one.height) for at, one in enumerate(part.files)
         }
-        return composing.html(part.text, str(part.content.get("signature") or ""), places)
+        text, signature = composing.written(part.text, str(part.content.get("signature") or ""))
+        return composing.html(text, signature, places)
 
     def search(self, request: SearchRequest) -> SearchResult:
         return CannotTell("a mail server does not tell what it has sent")
 
 
-def _sender(request: SendRequest, address: str) -> str:
-    """Return the address a mail goes from: that the customer wrote to, while it is the account's."""
-    wanted = request.part.content.get("own_address")
-    return wanted if isinstance(wanted, str) and wanted in aliases.of(request.account.id) else address
+def _sender(request: SendRequest, address: str) -> str | None:
+    """Return the address a mail goes from; None: that it was written to go from is the account's no more."""
+    wanted = request.part.content.get(OWN_ADDRESS)
+    if not isinstance(wanted, str) or wanted in {"", address}:
+        return address
+    with db.read() as session:
+        return wanted if aliases.has(session, request.account.id, wanted) else None
 
 
 def _is_own(account: AccountRef, address: str) -> bool:

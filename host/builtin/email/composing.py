@@ -131,7 +131,7 @@ def compose(reply: Reply) -> bytes:
 
 
 def _body(reply: Reply) -> Message:
-    text, signature = _written(reply.text), _written(reply.signature).strip()
+    text, signature = written(reply.text, reply.signature)
     shown = {name: file for name in pictures(text) if (file := _named(name, reply.files)) is not None}
     ids = {name: f"picture{at}.{reply.message_id}" for at, name in enumerate(shown, 1)}
     places = {name: picture(ids[name], file.width, file.height) for name, file in shown.items()}
@@ -177,11 +177,10 @@ def picture(content_id: str, width: int | None, height: int | None) -> Picture:
 
 
 def html(text: str, signature: str, shown: Mapping[str, Picture]) -> str:
-    """Return the HTML of a mail.
+    """Return the HTML of a mail: of *text* and *signature* as :func:`written` returns them.
 
     :param shown: the pictures that may have a place in *text*, by their names.
     """
-    text, signature = _written(text), _written(signature).strip()
     below = (
         f'<div style="margin:1.5em 0 0 0;color:#57606a;font-size:13px">{to_html(signature, _STYLES)}</div>'
         if signature
@@ -225,8 +224,11 @@ def _type_of(file: File, name: str) -> str:
     return found if fits else "application/octet-stream"
 
 
-def _written(text: str) -> str:
-    return text.replace("\r\n", "\n").replace("\r", "\n").encode("utf-8", "replace").decode()
+def written(text: str, signature: str) -> tuple[str, str]:
+    """Return both as they go into a mail: lines that end alike, nothing that cannot be encoded."""
+    alike = (one.replace("\r\n", "\n").replace("\r", "\n") for one in (text, signature))
+    text, signature = (one.encode("utf-8", "replace").decode() for one in alike)
+    return text, signature.strip()
 
 
 def _line(text: str, most: int) -> str:

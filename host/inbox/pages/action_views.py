@@ -297,6 +297,7 @@ def state_from_form(error: LobbyError, mode: str) -> ComposerState:
         cc=request.form.get("cc"),
         bcc=request.form.get("bcc", ""),
         subject=request.form.get("subject", ""),
+        own_address=request.form.get("own_address", ""),
     )
 
 
@@ -552,7 +553,22 @@ def _of_outbox(use_case: Callable[[Session, int], None]) -> Callable[..., None]:
     return checked
 
 
-_message_action("retry", _of_outbox(resending.retry))
+@bp.post(f"{CONVERSATION}/messages/<int:message_id>/retry")
+@workspace_view(Permission.ANSWER)
+@with_conversation
+def retry(workspace_id: int, row: Row, message_id: int) -> ResponseReturnValue:
+    """Send a failed message again, from the address of the account that the form names, if any."""
+
+    def use_case(session: Session) -> None:
+        check_message(session, workspace_id, row.id, message_id)
+        adapter = current_directory().adapter(row.channel)
+        resending.retry(session, message_id, request.form.get("own_address", ""), adapter)
+
+    with flashing(ConflictError, NotSendableError):
+        db.write(use_case)
+    return _done(workspace_id, row.id)
+
+
 _message_action("send_again", _of_outbox(resending.send_again))
 _message_action("send_anyway", _of_outbox(resending.send_anyway))
 _message_action("cancel", _of_outbox(resending.cancel))

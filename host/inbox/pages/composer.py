@@ -296,6 +296,7 @@ class ComposerState:
     cc: str | None = None
     bcc: str = ""
     subject: str = ""
+    own_address: str = ""
 
 
 def composer_values(inbox: InboxContext, row: Row, draft: ComposerState | None = None) -> dict[str, object]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from host.inbox.pages import text_view
+from host.sdk.messages import OWN_ADDRESS
 
 MOST = 20
 SHORT = 200
@@ -220,8 +221,8 @@ def quoted_from(content: Content) -> int | None:
 
 
 def own_address(content: Content) -> str:
-    """Return the further address of the account a message was written to or goes from; empty: none."""
-    return _short(content.get("own_address"))
+    """Return the address of the account a message was written to or goes from; empty: it names none."""
+    return _long(content.get(OWN_ADDRESS))
 
 
 def went_to(content: Content, name: str) -> tuple[str, ...]:

@@ -19,6 +19,7 @@ from markupsafe import Markup
 from host.automation.assistants import words as reasons
 from host.channels import button_payloads
 from host.inbox import list_positions, mentions
+from host.inbox.along import sent_from
 from host.inbox.conversation_actions import ACTIVITIES, GIVEN, GIVEN_BECAUSE, OTHER_ACTIVITY
 from host.inbox.list_positions import micros
 from host.inbox.messages import Entry, File, Reacted
@@ -405,7 +406,7 @@ def _placed(entry: Entry, where: BubbleContext, who: str) -> dict[str, Picture]:
 
 
 def _copies(entry: Entry) -> str:
-    """Return where a message of ours went from, if not the account's own address, and whom else to."""
+    """Return where a message of ours goes from, if the account has further addresses, and whom else to."""
     if not _is_from_here(entry):
         return ""
     cc, bcc = (message_content.addresses(entry.content, name) for name in ("cc", "bcc"))
@@ -781,6 +782,7 @@ class Shown:
     :param planned_for: the time it is for, in words; empty: it has none.
     :param leads_to: of an activity line: the address of the conversation it names.
     :param comment: how it stands below a post; None: it does not.
+    :param senders: the addresses of the account that it can go from when it is sent again; empty: no choice.
     """
 
     entry: Entry
@@ -805,6 +807,7 @@ class Shown:
     seconds_left: float = 0
     planned_for: str = ""
     comment: Comment | None = None
+    senders: tuple[str, ...] = ()
 
     @property
     def out(self) -> bool:
@@ -846,6 +849,8 @@ def shown(
             for payload in message_content.payloads(entry.content)
         ),
     )
+    failed = any(entry.state == DeliveryState.FAILED for entry in entries)
+    senders = sent_from.choices(adapter, row.account) if failed else ()
     result: list[Shown] = []
     owner = message_content.Program()
     for entry in entries:
@@ -897,6 +902,7 @@ def shown(
                 late=_late(entry),
                 leads_to=_leads_to(entry, where),
                 sent_by=_sent_by(entry, where.channel) if entry.origin == Origin.PROVIDER else None,
+                senders=senders if entry.state == DeliveryState.FAILED else (),
                 standby=_standby(owner) if message_content.standby(entry.content) else "",
             )
         )

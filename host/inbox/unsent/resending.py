@@ -16,12 +16,14 @@ from host.core import clock
 from host.core.cleaning import clean_written
 from host.core.errors import ConflictError
 from host.inbox import outcome
+from host.inbox.along import sent_from
 from host.inbox.comments import once
 from host.inbox.conversations import publish_changed_message, publish_conversation
 from host.inbox.drafts import MAX_LENGTH, parts_of
 from host.inbox.errors import EmptyTextError, TooLongError, UnknownChannelError
 from host.inbox.reply import answer, show_in_list
 from host.inbox.unsent.later import note_next
+from host.models.channels import ChannelAccount, ref
 from host.models.inbox import Conversation, DeliveryState, Direction, Message
 from host.models.queue import OutboxEntry
 from host.queue import outbox
@@ -47,9 +49,11 @@ AGAIN_CANCELLED = ProviderProblem(
 )
 
 
-def retry(session: Session, message_id: int) -> None:
+def retry(session: Session, message_id: int, sender: str = "", adapter: ChannelAdapter | None = None) -> None:
     """Queue a failed message again, and the parts of its reply that were held back because of it.
 
+    :param sender: the address of the account that they go from now; empty: where they were to go from.
+    :raises NotSendableError: as :func:`host.inbox.along.sent_from.change`, and UnknownChannelError.
     :raises NotInOutboxError: if the message has no outbox entry.
     :raises StateMovedOnError: if it is not failed any more.
     :raises PrivateReplyUsedError: if it is a private reply and another took its place.
@@ -58,6 +62,10 @@ def retry(session: Session, message_id: int) -> None:
     message = session.get_one(Message, message_id)
     if message.content.get("private") is True:
         once.take(session, message)
+    if sender:
+        sent_from.change(
+            session, message, adapter, ref(session.get_one(ChannelAccount, message.account_id)), sender
+        )
     entry.attempts = 0
     entry.resent = False
     _queue_again(session, entry)

@@ -1,6 +1,15 @@
-// Whom a reply goes to besides and its subject: what is begun there is kept in the draft.
+// Where a reply goes from, whom it goes to besides, its subject: what is begun there is kept in the draft.
 
-const NAMES = ["cc", "bcc", "subject"];
+const NAMES = ["own_address", "cc", "bcc", "subject"];
+
+/** Return what *field* begins with. */
+const begun = (field) => field.options ? [...field.options].find((one) => one.defaultSelected)?.value ?? field.options[0].value : field.defaultValue;
+
+/** Let *field* show *value*; what the account has no more is no choice. */
+function show(field, value) {
+  field.value = value;
+  if (field.options && field.selectedIndex < 0) field.value = begun(field);
+}
 
 /** Make the fields in *box* keep what is entered in *draft*. */
 export class AlongFields {
@@ -8,14 +17,16 @@ export class AlongFields {
     this.draft = draft;
     this.fold = box.matches("details") ? box : box.querySelector("details");
     const { fold } = this;
-    this.fields = NAMES.map((name) => box.querySelector(`[name="${name}"]`)).filter(Boolean);
+    const { elements } = box.closest("form");
+    this.fields = NAMES.map((name) => elements[name]).filter(Boolean);
     for (const field of this.fields) {
       field.addEventListener("input", () => {
         const { fields } = this;
-        const changed = fields.some((one) => one.value !== one.defaultValue);
+        const changed = fields.some((one) => one.value !== begun(one));
         draft.along = changed ? Object.fromEntries(fields.map((one) => [one.name, one.value])) : null;
         draft.changed();
       });
+      if (field.options) continue;
       field.addEventListener("keydown", (event) => {
         if (event.key !== "Enter") return;
         event.preventDefault(); // else it would be sent now
@@ -34,10 +45,10 @@ export class AlongFields {
 
   draw() {
     for (const field of this.fields) {
-      if (document.activeElement !== field) field.value = this.draft.along?.[field.name] ?? field.defaultValue;
+      if (document.activeElement !== field) show(field, this.draft.along?.[field.name] ?? begun(field));
     }
     if (!this.fold) return;
-    if (this.fields.some((field) => this.fold.contains(field) && field.value !== field.defaultValue)) this.fold.open = true;
+    if (this.fields.some((field) => this.fold.contains(field) && field.value !== begun(field))) this.fold.open = true;
     // What stands in the line while the fields are folded.
     const copies = this.fold.querySelector("[data-along-copies]");
     copies.textContent = this.fold.querySelector("[name=cc]").value;
@@ -45,17 +56,22 @@ export class AlongFields {
   }
 }
 
-/** Let *form* follow the account that is chosen in *select*: its files, signature and proposed subject are that account's. */
+/** Let *form* follow the account that is chosen in *select*: files, signature, proposed subject and addresses are that account's. */
 export function places(select, form) {
   const draw = () => {
     [form.dataset.account] = select.value.split(":");
-    const { subject } = form.elements;
+    const { subject, own_address: from } = form.elements;
     const proposed = select.selectedOptions[0].dataset.subject;
     if (subject && proposed) {
       const own = subject.value !== subject.defaultValue;
       const { value } = subject;
       subject.defaultValue = proposed; // which a field that nobody wrote in shows
       subject.value = own ? value : proposed;
+    }
+    for (const one of from?.querySelectorAll("optgroup") ?? []) one.hidden = one.disabled = one.dataset.of !== form.dataset.account;
+    if (from?.selectedOptions[0]?.parentElement.disabled) {
+      from.value = "";
+      from.dispatchEvent(new Event("input")); // the draft follows
     }
     for (const one of form.querySelectorAll("[data-signature-of]")) {
       one.hidden = one.dataset.signatureOf !== form.dataset.account;

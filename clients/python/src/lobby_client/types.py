@@ -153,6 +153,8 @@ class Account(Model):
     """Whether the addon that brings the channel is active."""
     capabilities: Optional[Capabilities]
     """Null while the channel is not active."""
+    own_addresses: Sequence[str]
+    """Where its messages can go from, if there is a choice; its own first."""
     connected_at: datetime
     disconnected_at: Optional[datetime]
     last_event_at: Optional[datetime]
@@ -1729,6 +1731,7 @@ class SendAudio(Model):
     """Who else gets it, in view of all, where the channel has `copies`."""
     bcc: Sequence[str] = ()
     """Who else gets it, unseen by the others."""
+    own_address: Optional[str] = None
     kind: Literal["audio"] = field(default="audio", init=False)
 
 
@@ -1754,6 +1757,7 @@ class SendButtons(Model):
     """Who else gets it, in view of all, where the channel has `copies`."""
     bcc: Sequence[str] = ()
     """Who else gets it, unseen by the others."""
+    own_address: Optional[str] = None
     kind: Literal["buttons"] = field(default="buttons", init=False)
 
 
@@ -1832,6 +1836,7 @@ class SendFile(Model):
     """Who else gets it, in view of all, where the channel has `copies`."""
     bcc: Sequence[str] = ()
     """Who else gets it, unseen by the others."""
+    own_address: Optional[str] = None
     kind: Literal["file"] = field(default="file", init=False)
 
 
@@ -1856,6 +1861,7 @@ class SendImage(Model):
     """Who else gets it, in view of all, where the channel has `copies`."""
     bcc: Sequence[str] = ()
     """Who else gets it, unseen by the others."""
+    own_address: Optional[str] = None
     kind: Literal["image"] = field(default="image", init=False)
 
 
@@ -1881,6 +1887,7 @@ class SendPost(Model):
     """Who else gets it, in view of all, where the channel has `copies`."""
     bcc: Sequence[str] = ()
     """Who else gets it, unseen by the others."""
+    own_address: Optional[str] = None
     kind: Literal["post"] = field(default="post", init=False)
 
 
@@ -1905,6 +1912,7 @@ class SendProduct(Model):
     """Who else gets it, in view of all, where the channel has `copies`."""
     bcc: Sequence[str] = ()
     """Who else gets it, unseen by the others."""
+    own_address: Optional[str] = None
     kind: Literal["product"] = field(default="product", init=False)
 
 
@@ -1928,6 +1936,7 @@ class SendSticker(Model):
     """Who else gets it, in view of all, where the channel has `copies`."""
     bcc: Sequence[str] = ()
     """Who else gets it, unseen by the others."""
+    own_address: Optional[str] = None
     sticker: Literal["heart"] = "heart"
     kind: Literal["sticker"] = field(default="sticker", init=False)
 
@@ -1953,6 +1962,7 @@ class SendTemplate(Model):
     """Who else gets it, in view of all, where the channel has `copies`."""
     bcc: Sequence[str] = ()
     """Who else gets it, unseen by the others."""
+    own_address: Optional[str] = None
     kind: Literal["template"] = field(default="template", init=False)
 
 
@@ -1977,6 +1987,7 @@ class SendText(Model):
     """Who else gets it, in view of all, where the channel has `copies`."""
     bcc: Sequence[str] = ()
     """Who else gets it, unseen by the others."""
+    own_address: Optional[str] = None
     overflow: Literal["reject", "split", "truncate"] = "split"
     """What to do with a text longer than one message of the channel."""
     files: Sequence[FileRef] = ()
@@ -2008,6 +2019,7 @@ class SendVideo(Model):
     """Who else gets it, in view of all, where the channel has `copies`."""
     bcc: Sequence[str] = ()
     """Who else gets it, unseen by the others."""
+    own_address: Optional[str] = None
     kind: Literal["video"] = field(default="video", init=False)
 
 

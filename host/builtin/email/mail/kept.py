@@ -11,6 +11,7 @@ from enum import StrEnum
 
 from host.sdk.i18n import noop
 from host.sdk.messages import (
+    OWN_ADDRESS,
     AccountNoticed,
     Ignored,
     InboundChange,
@@ -164,7 +165,7 @@ def _as_kept(change: MessageReceived, envelope_: Envelope, kind: Kind) -> Inboun
         kind=change.kind,
         text=change.text,
         attachments=change.attachments,
-        content={**content, "own_address": sender} if sender else content,
+        content={**content, OWN_ADDRESS: sender} if sender else content,
         subject=change.subject,
         references=change.references,
         earlier=kind.is_earlier,

@@ -13,6 +13,7 @@ from itertools import islice
 from host.sdk import clock, settings
 from host.sdk.errors import SdkError
 from host.sdk.messages import (
+    OWN_ADDRESS,
     AttachmentRole,
     Ignored,
     InboundAttachment,
@@ -172,7 +173,7 @@ def _ours(message: Message, own: Sequence[str]) -> dict[str, object]:
     if present := [one for one in dict.fromkeys(named) if one in aliases]:
         found["own"] = present
     first = next(iter(named or noted), "")
-    return {**found, "own_address": first} if first in aliases else found
+    return {**found, OWN_ADDRESS: first} if first in aliases else found
 
 
 def authserv_id() -> str:

@@ -10,7 +10,7 @@ from flask.typing import ResponseReturnValue
 from markupsafe import escape
 
 from host.channels.directory import current_directory
-from host.core import db, storage
+from host.core import db
 from host.core.cleaning import clean_written
 from host.core.errors import LobbyError
 from host.inbox.drafts import MAX_FILES, check_pictures
@@ -21,7 +21,7 @@ from host.media import formatted, uploads
 from host.media.pages.formatted_views import framed
 from host.sdk.channel import AccountRef, ChannelAdapter
 from host.sdk.formatting import to_html
-from host.sdk.messages import MessageKind, OutgoingFile, OutgoingPart
+from host.sdk.messages import MessageKind, OutgoingPart
 from host.web.languages import gettext as _
 from host.web.request_helpers import Permission, current_user, passive, workspace_view
 
@@ -79,7 +79,7 @@ def _laid_out(
     files: Sequence[uploads.Upload],
 ) -> str:
     content = {"signature": signature} if signature else {}
-    outgoing = tuple(_outgoing(one) for one in files)
+    outgoing = tuple(uploads.outgoing(one, one.kind) for one in files)
     part = OutgoingPart(MessageKind.TEXT, text, files=outgoing, content=content)
     try:
         found = None if adapter is None else adapter.laid_out(account, part)
@@ -87,16 +87,3 @@ def _laid_out(
         log.exception("the adapter of %s cannot lay out a message", account.channel)
         found = None
     return to_html(text) + to_html(signature) if found is None else found
-
-
-def _outgoing(file: uploads.Upload) -> OutgoingFile:
-    return OutgoingFile(
-        kind=file.kind,
-        name=file.name,
-        content_type=file.content_type,
-        size=file.size,
-        url=None,
-        open=lambda: storage.open_stored(file.storage_key),
-        width=file.width,
-        height=file.height,
-    )

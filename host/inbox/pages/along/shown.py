@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 from zlib import crc32
@@ -15,13 +15,14 @@ from markupsafe import Markup
 from sqlalchemy.orm import Session
 
 from host.inbox import variables
+from host.inbox.along import sent_from
 from host.inbox.canned.replies import values_for
 from host.inbox.queries import Row
-from host.inbox.reply import own_address
 from host.models.inbox import Direction, Message
 from host.sdk.capabilities import CopyLimits
 from host.sdk.channel import AccountRef, ChannelAdapter
 from host.sdk.formatting import to_html
+from host.sdk.messages import OWN_ADDRESS
 
 log = logging.getLogger(__name__)
 
@@ -47,12 +48,14 @@ class Along:
     """What the composer offers besides the text.
 
     :param to: the customer's own address; empty: the channel has no copies.
-    :param sender: which further address of the account the reply goes from; empty: from its own.
+    :param senders: the addresses of the account it may go from, its own first; empty: there is no other.
+    :param sender: which further one it goes from unless another is chosen; empty: the account's own.
     :param cc: who else got the customer's newest message, as the field begins.
     :param subject: that of the conversation, where this reply may have another; None: it may not.
     """
 
     to: str = ""
+    senders: tuple[str, ...] = ()
     sender: str = ""
     cc: str = ""
     most: int = 0
@@ -76,14 +79,15 @@ def along(session: Session, row: Row, adapter: ChannelAdapter | None, user_id: i
     signature = signature_of(session, row, adapter, user_id)
     if copies is None:
         return Along(signature=signature)
-    own = _own_addresses(adapter, row)
-    sender = own_address(session, row.id) if own else ""
+    own = sent_from.choices(adapter, row.account)
+    sender = sent_from.led_from(session, row.id) if own else ""
     subject = None
     if adapter.capabilities.has_subject and not _answered(session, row.id):
         subject = row.subject or ""
     return Along(
         to=row.identity_external_id,
-        sender=sender if sender in own else "",
+        senders=own,
+        sender=sender if sender in own[1:] else "",
         cc=", ".join(_others(session, row, copies, own)),
         most=copies.most,
         subject=subject,
@@ -96,14 +100,6 @@ def _answered(session: Session, conversation_id: int) -> bool:
         Message.conversation_id == conversation_id, Message.direction == Direction.OUTBOUND
     )
     return session.scalar(query.limit(1)) is not None
-
-
-def _own_addresses(adapter: ChannelAdapter, row: Row) -> Sequence[str]:
-    try:
-        return adapter.own_addresses(row.account)
-    except Exception:
-        log.exception("the adapter of %s cannot tell the addresses of an account", row.channel)
-        return ()
 
 
 def _others(session: Session, row: Row, copies: CopyLimits, own: Collection[str]) -> list[str]:
@@ -177,8 +173,8 @@ def given(adapter: ChannelAdapter | None) -> dict[str, Any]:
     found: dict[str, Any] = {
         name: addresses for name in ("cc", "bcc") if (addresses := several(request.form.get(name, "")))
     }
-    subject = " ".join(request.form.get("subject", "").split())
-    return {**found, "subject": subject} if subject else found
+    lines = {name: " ".join(request.form.get(name, "").split()) for name in ("subject", OWN_ADDRESS)}
+    return {**found, **{name: line for name, line in lines.items() if line}}
 
 
 def several(field: str) -> list[str]:

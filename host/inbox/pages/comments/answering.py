@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from host.inbox.comments import standing
@@ -69,28 +69,22 @@ def answering(inbox: InboxContext, row: Row, wanted: int | None) -> Answering | 
     if target is None:
         return Answering(private=limits is not None)
     words = text_view.start(" ".join(text_view.plain(target.text).split()), EXCERPT)
-    post = inbox.post(row)
-    is_public = publicly(can, post)
+    public = Answering(target.id, words, publicly(can, inbox.post(row)))
     if limits is None:
-        return Answering(target.id, words, is_public)
+        return public
+    found = replace(public, private=True, limit=limits.text_limit_bytes)
     used = standing.privates(inbox.session, row.account.id, [target.external_id]).get(target.external_id)
     if used is not None and used.stands:
-        why = _("Used on %(time)s", time=durations.moment(used.at, inbox.now))
-        return Answering(target.id, words, is_public, private=True, limit=limits.text_limit_bytes, why=why)
-    policy = policy_of(adapter, row, post, target.sent_at, target.content, inbox.now)
+        return replace(found, why=_("Used on %(time)s", time=durations.moment(used.at, inbox.now)))
+    policy = policy_of(adapter, row, inbox.post(row), target.sent_at, target.content, inbox.now)
     if policy is None or policy.state is ReplyState.CLOSED:
         why = _(policy.sentence) if policy is not None and policy.sentence else ""
-        why = why or _("This comment cannot be answered privately any more.")
-        return Answering(target.id, words, is_public, private=True, limit=limits.text_limit_bytes, why=why)
+        return replace(found, why=why or _("This comment cannot be answered privately any more."))
     until = policy.until
     phases = () if until is None else (ReplyPhase(ReplyState.OPEN, target.sent_at, until),)
-    return Answering(
-        target.id,
-        words,
-        is_public,
-        private=True,
+    return replace(
+        found,
         can_privately=True,
-        limit=limits.text_limit_bytes,
         until=until,
         left="" if until is None else durations.exact(until - inbox.now),
         bars=reply_window.clocks(phases, inbox.now),

@@ -8,6 +8,7 @@ from zlib import crc32
 
 import sqlalchemy as sa
 
+from host.inbox.along import sent_from
 from host.inbox.canned.replies import values_at
 from host.inbox.messages import load_thread
 from host.inbox.onward import places as found_places
@@ -48,6 +49,7 @@ class Onward:
     :param subject: what is proposed; None: the channel has none.
     :param copies: whether others can get the mail, too.
     :param signatures: that of who looks on each account that has them, by its id.
+    :param senders: the addresses it may go from on each account that has further ones, its own first.
     :param account: the first that is offered.
     """
 
@@ -57,7 +59,14 @@ class Onward:
     subject: str | None = None
     copies: bool = False
     signatures: Mapping[int, Signature] = field(default_factory=dict)
+    senders: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
     account: AccountRef | None = field(default=None, repr=False)
+
+    @property
+    def names(self) -> Mapping[int, str]:
+        """Return the names of the accounts that are offered, by their ids; none where there is only one."""
+        found = {one.account_id: one.account for one in self.offered}
+        return found if len(found) > 1 else {}
 
     @property
     def drawn(self) -> str:
@@ -100,6 +109,9 @@ def first_mail(inbox: InboxContext, contact: Contact, row: Row | None = None) ->
         subject=_subject(first, before),
         copies=first.adapter.capabilities.copies is not None,
         signatures={id_: one for id_, one in found.items() if one is not None},
+        senders={
+            id_: own for id_, one in accounts.items() if (own := sent_from.choices(one.adapter, one.account))
+        },
         account=first.account,
     )
 

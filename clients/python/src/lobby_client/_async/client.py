@@ -659,15 +659,18 @@ class ContactCalls(_Calls):
         files: Sequence[FileRef] = (),
         cc: Sequence[str] = (),
         bcc: Sequence[str] = (),
+        own_address: Optional[str] = None,
         idempotency_key: Optional[str] = None,
     ) -> Started:
         """Start a conversation with a contact, on an account whose channel can.
 
         :param to: their external id there; None: an address they are known by.
+        :param own_address: which of the account's addresses it goes from; None: its own.
         :param previous_id: the conversation it goes on from, which is closed.
         """
         key = idempotency_key or new_key()
         asked: dict[str, Any] = {"to": to, "previousId": previous_id, "subject": subject}
+        asked["ownAddress"] = own_address
         body = {one: value for one, value in asked.items() if value is not None}
         body |= {"accountId": account_id, "text": text, "cc": [*cc], "bcc": [*bcc]}
         body["files"] = [*files]
