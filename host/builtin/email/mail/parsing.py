@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import mimetypes
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -25,7 +26,7 @@ from host.sdk.webhooks import Envelope
 
 from ..addresses import domain_of, normal
 from ..composing import OURS
-from . import authentication, bounces, formatted, headers, identity, kept, quotes
+from . import authentication, bounces, formatted, headers, identity, kept, quotes, tnef
 from .charsets import decode
 from .htmltext import to_text
 
@@ -221,15 +222,27 @@ class _Content:
         self._files: list[InboundAttachment] = []
         self._form: list[str] = []
         self._is_html = False
+        self._packed: tnef.Opened | None = None
         self._seen = 0
 
     def taken_apart(self) -> tuple[str, list[InboundAttachment]]:
         self._take(self._message, 0)
+        self._unpack()
         words = "\n\n".join(filter(None, self._words))
         html = "\n".join(self._form)
         if self._is_html and html.strip():
             self._keep_form(html)
         return words, self._files
+
+    def _unpack(self) -> None:
+        """Take the words of a winmail.dat where the mail has none, and its HTML where the mail has none."""
+        packed = self._packed
+        if packed is None or self._is_html:
+            return
+        if packed.html.strip():
+            self._is_html, self._form = True, [packed.html]
+        if not any(self._words):
+            self._words = [to_text(packed.html[:MAX_HTML]) or _plain(packed.text)]
 
     def _keep_form(self, html: str) -> None:
         content = html.encode("utf-8", "replace")
@@ -302,15 +315,36 @@ class _Content:
         content = _bytes(part)
         if not content and not part.get_filename():
             return
-        name = _file_name(part) or _FALLBACK_NAMES.get(kind, "")
-        content_type = kind if _TYPE.match(kind) else "application/octet-stream"
+        name = _file_name(part)
+        if tnef.is_one(content, kind, name) and self._open(content):
+            return
+        name = name or _FALLBACK_NAMES.get(kind, "")
+        self._add(content, name, kind, headers.raw(part, "Content-ID"))
+
+    def _open(self, content: bytes) -> bool:
+        """Take what a winmail.dat holds; return whether nothing is left in it."""
+        opened = tnef.read(content)
+        if self._seen + len(opened.files) > MAX_PARTS:
+            return False
+        self._seen += len(opened.files)
+        for file in opened.files:
+            name = _only_name(file.name)
+            guessed = mimetypes.guess_type(name)[0] or ""
+            self._add(file.content or b"", name, file.content_type.lower() or guessed, file.content_id)
+        says = bool(opened.html.strip() or opened.text.strip())
+        if says and self._packed is None:
+            self._packed = opened
+        return opened.whole and (not says or self._packed is opened)
+
+    def _add(self, content: bytes, name: str, declared: str, content_id: str) -> None:
+        content_type = declared if _TYPE.match(declared) else "application/octet-stream"
         self._files.append(
             InboundAttachment(
                 _kind_of(content_type),
                 content=content,
                 name=name,
                 content_type=content_type,
-                content_id=headers.raw(part, "Content-ID").strip().strip("<>")[:255],
+                content_id=content_id.strip().strip("<>")[:255],
             )
         )
 
@@ -348,8 +382,11 @@ def _bytes(part: Message) -> bytes:
 
 
 def _file_name(part: Message) -> str:
-    name = part.get_filename("") or ""
-    name = headers._plain(headers._decoded(name))
+    return _only_name(headers._decoded(part.get_filename("") or ""))
+
+
+def _only_name(name: str) -> str:
+    name = headers._plain(name)
     return re.split(r"[/\\]", name)[-1].strip(". ")[:255]
 
 
