@@ -252,7 +252,7 @@ def test_it_is_known_by_its_name_where_servers_changed_its_type() -> None:
 EMBEDDED = attribute(0x9002, b"\0" * 14, 2) + attribute(
     0x9005, properties(binary(0x3701, b"\7\3\2" + b"\0" * 13 + SIGNATURE, 0x000D), words(0x3001, "A mail")), 2
 )
-GROWING = struct.pack("<II4sI", 5_000_000, 9, b"LZFu", 0) + (b"\xff" + b"\0\x1f" * 8) * 19_999
+GROWING = struct.pack("<II4sI", 5_000_000, 9, b"LZFu", 0) + (b"\xff" + b"\0\x1e" * 8) * 19_999
 WHOLE = winmail(file("a.pdf", b"%PDF"), file("b.pdf", b"%PDF2"))
 
 
