@@ -177,7 +177,7 @@ def _ours(message: Message, own: Sequence[str]) -> dict[str, object]:
 
 
 def authserv_id() -> str:
-    """Return the name under which the own mail server says what it found out about senders."""
+    """Return the names under which our mail servers say what they found out about senders."""
     try:
         return settings.get("", "smtp_authserv_id")
     except SdkError:
