@@ -215,6 +215,8 @@ def test_what_is_quoted_is_folded_and_whole(name: str) -> None:
 
     forms = [one.content or b"" for one in got.attachments if one.role is AttachmentRole.FORMATTED]
     assert len(forms) == (b"text/html" in mails[-1])
+    # What they say themselves is words; a ticket system frames all of it.
+    assert got.content.get("html", {}).get("rich", False) == (name == "zendesk")
     for form in forms:
         html = form.decode()
         made = formatted.clean(html, inline=lambda _name: None, remote=None, earlier="Earlier").html
