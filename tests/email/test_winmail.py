@@ -318,6 +318,15 @@ def test_files_inside_count_as_parts_of_the_mail(monkeypatch: pytest.MonkeyPatch
     assert [one.name for one in received(winmail(*many)).attachments] == ["winmail.dat"]
 
 
+def test_words_that_the_mail_does_not_say_are_not_lost() -> None:
+    """A server on the way may have put its own words where the mail had none."""
+    packet = winmail(body(words(0x1000, "We would like to order two blue mugs, by Friday.")))
+    alike = received(packet, text="We would like to order two blue mugs,\nby Friday.\n\n-- \nMia")
+    assert alike.attachments == ()
+    other = received(packet, text="This mail was checked for viruses.")
+    assert [one.content for one in other.attachments] == [packet]
+
+
 def test_text_is_taken_of_one_packet() -> None:
     message = EmailMessage(policy=SMTP)
     message["From"] = "mia@example.org"

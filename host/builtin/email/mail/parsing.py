@@ -48,6 +48,7 @@ LATE = timedelta(days=14)
 """If a mail's date is this much older than its arrival, the sender's clock was wrong."""
 
 _TYPE = re.compile(r"[a-z0-9!#$&^_.+-]{1,60}/[a-z0-9!#$&^_.+-]{1,66}\Z")
+_WORD = re.compile(r"\w+")
 _BOUNDARY = re.compile(rb"(?i)boundary")
 _KEY = re.compile(r"[0-9a-f]{32}\Z")
 """The first part of our Message-IDs."""
@@ -222,7 +223,7 @@ class _Content:
         self._files: list[InboundAttachment] = []
         self._form: list[str] = []
         self._is_html = False
-        self._packed: tnef.Opened | None = None
+        self._packed: tuple[tnef.Opened, InboundAttachment] | None = None
         self._seen = 0
 
     def taken_apart(self) -> tuple[str, list[InboundAttachment]]:
@@ -236,13 +237,16 @@ class _Content:
 
     def _unpack(self) -> None:
         """Take the words of a winmail.dat where the mail has none, and its HTML where the mail has none."""
-        packed = self._packed
-        if packed is None or self._is_html:
+        if self._packed is None:
             return
-        if packed.html.strip():
+        packed, original = self._packed
+        text = to_text(packed.html[:MAX_HTML]) or _plain(packed.text)
+        if packed.html.strip() and not self._is_html:
             self._is_html, self._form = True, [packed.html]
+        elif any(self._words) and packed.whole and not _says(self._words, text):
+            self._files.append(original)
         if not any(self._words):
-            self._words = [to_text(packed.html[:MAX_HTML]) or _plain(packed.text)]
+            self._words = [text]
 
     def _keep_form(self, html: str) -> None:
         content = html.encode("utf-8", "replace")
@@ -316,12 +320,12 @@ class _Content:
         if not content and not part.get_filename():
             return
         name = _file_name(part)
-        if tnef.is_one(content, kind, name) and self._open(content):
-            return
-        name = name or _FALLBACK_NAMES.get(kind, "")
-        self._add(content, name, kind, headers.raw(part, "Content-ID"))
+        content_id = headers.raw(part, "Content-ID")
+        file = _file(content, name or _FALLBACK_NAMES.get(kind, ""), kind, content_id)
+        if not tnef.is_one(content, kind, name) or not self._open(content, file):
+            self._files.append(file)
 
-    def _open(self, content: bytes) -> bool:
+    def _open(self, content: bytes, original: InboundAttachment) -> bool:
         """Take what a winmail.dat holds; return whether nothing is left in it."""
         opened = tnef.read(content)
         if self._seen + len(opened.files) > MAX_PARTS:
@@ -330,23 +334,29 @@ class _Content:
         for file in opened.files:
             name = _only_name(file.name)
             guessed = mimetypes.guess_type(name)[0] or ""
-            self._add(file.content or b"", name, file.content_type.lower() or guessed, file.content_id)
+            declared = file.content_type.lower() or guessed
+            self._files.append(_file(file.content or b"", name, declared, file.content_id))
         says = bool(opened.html.strip() or opened.text.strip())
         if says and self._packed is None:
-            self._packed = opened
-        return opened.whole and (not says or self._packed is opened)
+            self._packed = opened, original
+        return opened.whole and (not says or (self._packed is not None and self._packed[0] is opened))
 
-    def _add(self, content: bytes, name: str, declared: str, content_id: str) -> None:
-        content_type = declared if _TYPE.match(declared) else "application/octet-stream"
-        self._files.append(
-            InboundAttachment(
-                _kind_of(content_type),
-                content=content,
-                name=name,
-                content_type=content_type,
-                content_id=content_id.strip().strip("<>")[:255],
-            )
-        )
+
+def _file(content: bytes, name: str, declared: str, content_id: str) -> InboundAttachment:
+    content_type = declared if _TYPE.match(declared) else "application/octet-stream"
+    return InboundAttachment(
+        _kind_of(content_type),
+        content=content,
+        name=name,
+        content_type=content_type,
+        content_id=content_id.strip().strip("<>")[:255],
+    )
+
+
+def _says(parts: Sequence[str], text: str) -> bool:
+    """Tell whether *parts* say what *text* does, as far as one can tell from its words."""
+    said, wanted = (set(_WORD.findall(one.lower())) for one in ("\n".join(parts), text))
+    return len(wanted - said) <= len(wanted) // 5
 
 
 def _children(part: Message) -> Iterator[Message]:
