@@ -378,7 +378,8 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         "smtp_authserv_id",
         "",
-        "The name with which your own mail server begins Authentication-Results; empty believes none.",
+        "The names with which your own mail servers begin Authentication-Results, separated by commas; empty "
+        "believes none.",
     ),
     Setting(
         "mail_server",

@@ -59,10 +59,25 @@ _CALLS = {"rgb", "rgba", "hsl", "hsla", "calc", "min", "max", "clamp"}
 _SCHEMES = {"http", "https", "mailto", "tel", "cid", "data"}
 _LINKS = ("http://", "https://", "mailto:", "tel:")
 _DATA = re.compile(r"data:image/(?:png|gif|jpeg|webp);base64,[A-Za-z0-9+/=\s]*\Z", re.IGNORECASE)
-_QUOTED_CLASSES = {"gmail_quote", "gmail_quote_container", "yahoo_quoted", "protonmail_quote", "zmail_extra"}
+_QUOTED_CLASSES = {
+    *("gmail_quote", "gmail_quote_container", "yahoo_quoted", "protonmail_quote", "zmail_extra"),
+    "freshdesk_quote",
+}
 _QUOTED_IDS = {"mail-editor-reference-message-container", "isforwardcontent", "orc_em_signature"}
 _REST_IDS = {"divrplyfwdmsg", "appendonsend", "x_divrplyfwdmsg", "stopspelling", "ms-outlook-mobile-quote"}
 """Marks of Outlook: everything behind one of them is quoted."""
+_REST_STYLE = re.compile(r"border:\s*none;\s*border-top:\s*solid\s+#(?:e1e1e1|b5c4df)\b", re.IGNORECASE)
+"""How Outlook for Windows rules off what it quotes, which has no other mark."""
+_QUOTED_STYLE = re.compile(r"border-left:\s*2px\s+solid\s+#c3d9e5\b", re.IGNORECASE)
+"""The same of GMX and Web.de."""
+_UNSEEN_STYLE = re.compile(r"font-size:\s*0(?:px|pt|em)?\s*(?:;|\Z)", re.IGNORECASE)
+"""How ticket systems write their numbers where nobody sees them."""
+_SEPARATOR = re.compile(
+    r"\s*-{5,}\s*(?:original message|ursprüngliche nachricht|originalnachricht|message d'origine)"
+    r"\s*-{5,}\s*\Z",
+    re.IGNORECASE,
+)
+"""A line of words that telephones put above what they quote."""
 _VOID = {"br", "col", "hr", "img", "wbr"}
 
 
@@ -169,26 +184,49 @@ class _QuoteFinder(HTMLParser):
         self._rest = False
         self._end: int | None = None
         self._after = False
+        self._places: list[int] = []
+        """Where each element that is open begins."""
+        self._last_said = -1
+        self._around: list[int] = []
+        """The elements that were open where the quote began."""
+        self._unseen: int | None = None
+
+    def _begin(self, *, rest: bool, outside: bool = False) -> None:
+        """Let the quote begin here; *outside*: with the outermost element that has nothing but it."""
+        self._rest, self._start, self._depth = rest, len(self._out), len(self._open)
+        self._around = list(self._places)
+        while outside and self._depth and self._places[self._depth - 1] > self._last_said:
+            self._depth -= 1
+            self._start = self._places[self._depth]
+
+    def _go_on(self) -> None:
+        """Take a quote right behind the first to it: Apple's telephones have the line above it in its own."""
+        depth = len(self._open)
+        if depth < self._depth and self._around[depth] > self._last_said:
+            self._start, self._depth, self._end = self._around[depth], depth, None
+        elif depth == self._depth:
+            self._end = None
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        values = {name: value or "" for name, value in attrs}
+        style = values.get("style", "")
+        is_cited = tag == "blockquote" and values.get("type", "").lower() == "cite"
         if self._start is None and self._said:
-            values = {name: value or "" for name, value in attrs}
             marks = set(values.get("class", "").lower().split())
             id_ = values.get("id", "").lower()
-            rest = id_ in _REST_IDS
-            quotes = (
-                rest
-                or bool(marks & _QUOTED_CLASSES)
-                or "moz-cite-prefix" in marks
-                or id_ in _QUOTED_IDS
-                or (tag == "blockquote" and values.get("type", "").lower() == "cite")
-            )
-            if quotes:
-                # Thunderbird's line above the quote is its neighbour; so is all behind Outlook's mark.
-                self._rest = rest or "moz-cite-prefix" in marks
-                self._start, self._depth = len(self._out), len(self._open)
+            ruled = bool(_REST_STYLE.search(style))
+            # Thunderbird's line above the quote is its neighbour; so is all behind Outlook's mark.
+            rest = ruled or id_ in _REST_IDS or "moz-cite-prefix" in marks
+            quoted = bool(marks & _QUOTED_CLASSES) or id_ in _QUOTED_IDS or bool(_QUOTED_STYLE.search(style))
+            if rest or quoted or is_cited:
+                self._begin(rest=rest, outside=ruled)
+        elif is_cited and self._end is not None and not self._after and not self._rest:
+            self._go_on()
+        if self._unseen is None and tag not in _VOID and _UNSEEN_STYLE.search(style):
+            self._unseen = len(self._open)
         self._out.append(_without_marks(tag, self.get_starttag_text() or ""))
         if tag not in _VOID:
+            self._places.append(len(self._out) - 1)
             self._open.append(tag)
         elif tag == "img":
             self._note_said()
@@ -198,6 +236,9 @@ class _QuoteFinder(HTMLParser):
             return
         if self._open:
             self._open.pop()
+            self._places.pop()
+        if self._unseen is not None and len(self._open) <= self._unseen:
+            self._unseen = None
         # The rest of an element's children ends with their parent, a quote with itself.
         if self._start is not None and self._end is None:
             if self._rest and len(self._open) < self._depth:
@@ -209,7 +250,9 @@ class _QuoteFinder(HTMLParser):
         self._out.append(f"</{tag}>")
 
     def handle_data(self, data: str) -> None:
-        if data.strip():
+        if self._start is None and self._said and _SEPARATOR.match(data):
+            self._begin(rest=True, outside=True)
+        if data.strip("\ufeff\u200b \t\r\n"):
             self._note_said()
         self._out.append(data)
 
@@ -223,7 +266,11 @@ class _QuoteFinder(HTMLParser):
         self._out.append(f"&#{name};")
 
     def _note_said(self) -> None:
+        if self._unseen is not None:
+            return
         self._said = True
+        if self._start is None:
+            self._last_said = len(self._out)
         self._after = self._after or self._end is not None
 
     def folded(self, label: str) -> str:

@@ -69,6 +69,23 @@ def test_only_the_own_servers_word_counts_and_of_two_the_upper() -> None:
     assert results() is None
 
 
+def test_each_of_several_servers_is_believed_and_no_other() -> None:
+    settings.provide("", {"public_url": "", "smtp_authserv_id": f"mx.google.example, {SERVER},"})
+
+    def found(*written: str) -> object:
+        lines = "".join(f"Authentication-Results: {each}\r\n" for each in written)
+        got = read(f"{lines}From: mia@example.org\r\n\r\nHello".encode())
+        return got.content.get("sender_check")
+
+    for name in (SERVER, "MX.Google.example"):
+        assert found(f"{name}; dmarc=fail", "mx.google.example; dmarc=pass") == {
+            "dmarc": "fail",
+            "verdict": "fail",
+        }
+    assert found("google.example; dmarc=pass") is None
+    assert found("; dmarc=pass") is None
+
+
 def test_who_says_they_are_several_is_not_confirmed() -> None:
     found = results(f"{SERVER}; dmarc=pass", sender="mia@example.org, boss@shop.example")
     assert found is not None

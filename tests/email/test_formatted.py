@@ -184,6 +184,26 @@ def test_none_of_the_hostile_lines_acts_in_the_frame(served: str, outside: Outsi
     context.close()
 
 
+def test_what_the_mail_server_found_is_shown_with_each_result(whole: Desk, data: Path) -> None:
+    whole.receive(Message_ID="<one@example.org>")
+    (message,) = messages()
+    app = helpers.build_app(data, generation=helpers.StandInGeneration(directory=Generation.directory))
+    with db.read() as session:
+        agent = session.get_one(User, whole.agent)
+    browser = helpers.client_for(app, agent)
+    for check, line in (
+        ({"verdict": "pass", "spf": "pass", "dmarc": "pass"}, "Sender confirmed (SPF pass, DMARC pass)"),
+        ({"verdict": "none", "dkim": "neutral"}, "Sender not confirmed (DKIM neutral)"),
+        ({"verdict": "none"}, "Sender not confirmed</span>"),
+        ({"verdict": "fail", "spf": "fail", "dkim": "<b>"}, "SPF fail, DKIM &lt;b&gt;"),
+        ({"verdict": "else", "spf": "pass"}, None),
+    ):
+        change = sa.update(Message).values(content={"sender_check": check})
+        db.write(lambda session, change=change: session.execute(change))
+        page = browser.get(f"/w/{whole.account.workspace_id}/inbox/{message.conversation_id}").text
+        assert line in page if line else "SPF" not in page
+
+
 def test_the_original_is_shown_as_text_until_the_journal_ends(whole: Desk, data: Path) -> None:
     raw = newsletter("<h1>Blue mugs</h1><script>x</script>")
     whole.deliver(raw)

@@ -315,6 +315,25 @@ def test_a_mail_written_elsewhere_stands_in_its_conversation(desk_of_mail: Desk)
     assert first.conversation_id == second.conversation_id != third.conversation_id
 
 
+def test_an_answer_that_comes_at_once_finds_what_was_written_elsewhere(desk_of_mail: Desk) -> None:
+    """What was sent is read first: its answer may name nothing else."""
+    desk = desk_of_mail
+    desk.server.folders["Sent"] = mailbox.Folder(flags="\\Sent", uidvalidity=3)
+    desk.fetch_from(since=clock.now())
+    desk.watch()
+    assert desk.server.idling.acquire(timeout=10)
+    with desk.server.lock:
+        desk.server.add(
+            mail(2, "I am on holiday", From="Mia <mia@example.org>", In_Reply_To="<1@example.org>")
+        )
+        written_elsewhere = mail(1, "Your mugs", From="hello@shop.example", To="Mia <mia@example.org>")
+        desk.server.add(written_elsewhere, folder="Sent")
+    until(lambda: len(journalled()) == 2)
+    assert [one.kind for one in journalled()] == ["mail-sent", "mail"]
+    desk.work()
+    assert len({one.conversation_id for one in messages()}) == 1
+
+
 def test_a_mail_that_is_too_large_comes_with_its_beginning(
     desk_of_mail: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:

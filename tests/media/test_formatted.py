@@ -100,6 +100,20 @@ QUOTED = {
     "Thunderbird": '<p>Yes</p><div class="moz-cite-prefix">Am:</div><blockquote type="cite">Old</blockquote>',
     "Outlook": '<p>Yes</p><hr><div id="divRplyFwdMsg"><b>From:</b> Shop</div><div><p>Old</p></div>',
     "Outlook for phones": '<div>Yes</div><div id="ms-outlook"></div><div id="appendonsend"></div><p>Old</p>',
+    "Outlook for Windows": (
+        '<div><p>Yes</p><div><div style="border:none;border-top:solid #E1E1E1 1.0pt;padding:3.0pt 0cm 0cm">'
+        "<p><b>From:</b> Shop</p></div></div><p>Old</p></div>"
+    ),
+    "GMX": '<div>Yes<div name="quote" style="border-left:2px solid #C3D9E5;"><p>Old</p></div></div>',
+    "Samsung": "<div>Yes</div><div><div>------ Original message ------</div><div>From: Shop</div></div>Old",
+    "iPhone": (
+        '<div>Yes</div><div><br><blockquote type="cite">Am 1.1. schrieb Shop:</blockquote></div>'
+        '<blockquote type="cite"><div>Old</div></blockquote>'
+    ),
+    "Freshdesk": (
+        '<div>Yes</div><blockquote class="freshdesk_quote">Old</blockquote>'
+        '<span style="font-size:0px;color:#fff">1042:7</span>'
+    ),
     "Yahoo": '<div>Yes</div><div id="yahoo_quoted_1" class="yahoo_quoted"><p>Old</p></div>',
     "Proton": '<div>Yes</div><div class="protonmail_quote">On:<blockquote type="cite">Old</blockquote></div>',
 }
@@ -122,6 +136,12 @@ def test_what_a_client_quotes_is_behind_a_button_and_whole(client: str) -> None:
         "<div class=gmail_quote>Passed on</div>",
         "<p>a</p><blockquote type=cite>Two?</blockquote><p>Yes, two.</p>",
         "<p>a</p><blockquote>somebody's words</blockquote>",
+        "<p>a</p><div>b<blockquote type=cite>One?</blockquote></div><blockquote type=cite>Two?</blockquote>",
+        "<p>a</p><blockquote type=cite>One?</blockquote><p>Yes.</p><blockquote type=cite>Two?</blockquote>",
+        "<p>a</p><blockquote type=cite>One?</blockquote><div>b<blockquote type=cite>Two?</blockquote>c</div>",
+        "<div>-------- Original message --------</div><p>Passed on</p>",
+        "<p>a</p><p>the ----- original message ----- of it</p>",
+        '<p style="border:none;border-top:solid #E1E1E1 1.0pt">Only this</p>',
     ],
 )
 def test_what_is_no_quote_at_the_end_stays_seen(html: str) -> None:

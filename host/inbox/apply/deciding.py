@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from host.core.cleaning import clean, clean_attachment, clean_short, clean_value, external_id
@@ -32,6 +32,7 @@ from host.sdk.messages import (
     MessagesRead,
 )
 
+_FIRST = datetime.min.replace(tzinfo=UTC)
 OF_ANOTHER = "It is about a message of somebody else."
 
 
@@ -40,6 +41,7 @@ def decide(loaded: Loaded, items: Sequence[Incoming], now: datetime) -> Decided:
 
     The result is the same in whatever order, and however often, the changes of a conversation come.
     """
+    items = sorted(items, key=_told_at)
     draft = Draft(loaded, now)
     unconfirmed = list(loaded.unconfirmed)
     for item in items:
@@ -72,6 +74,16 @@ def decide_marked(loaded: Loaded, now: datetime) -> Decided:
     draft = Draft(loaded, now)
     here = keep_if_here(draft, collect_annotations(draft, ()))
     return _decided(draft, resolve_annotations(draft, here), ())
+
+
+def _told_at(item: Incoming) -> datetime:
+    """Return what changes are ordered by: where messages name those they answer, these come first."""
+    change = item.change
+    if not _by_references(item):
+        return _FIRST
+    if isinstance(change, MessageReceived | MessageEchoed):
+        return believable(change.sent_at, item.received_at)
+    return believable(change.at, item.received_at) if isinstance(change, MessageBounced) else _FIRST
 
 
 def _by_references(item: Incoming) -> bool:

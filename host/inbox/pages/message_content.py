@@ -169,20 +169,25 @@ class SenderCheck:
     :param verdict: of the own mail server on that address: ``pass``, ``fail`` or ``none``; empty where it
         said nothing.
     :param elsewhere: the address an answer goes to, where that is of another domain.
+    :param results: what it is made of, as mail servers name it: ``SPF pass``.
     """
 
     written_by: str = ""
     verdict: str = ""
     elsewhere: str = ""
+    results: tuple[str, ...] = ()
 
 
 def sender_check(content: Content) -> SenderCheck:
     """Return ``content["from"]``, ``content["sender_check"]`` and ``content["answer_elsewhere"]``."""
-    verdict = _short(_mapping(content.get("sender_check")).get("verdict"))
+    check = _mapping(content.get("sender_check"))
+    verdict = _short(check.get("verdict"))
+    found = ((method, _short(check.get(method))) for method in ("spf", "dkim", "dmarc"))
     return SenderCheck(
         _short(content.get("from")),
         verdict if verdict in {"pass", "fail", "none"} else "",
         _short(content.get("answer_elsewhere")),
+        tuple(f"{method.upper()} {result}" for method, result in found if result),
     )
 
 

@@ -597,10 +597,16 @@ def _story(entry: Entry, media: Sequence[Media]) -> Story | None:
 
 
 def _sender(entry: Entry) -> Line | None:
-    verdict = message_content.sender_check(entry.content).verdict
-    if verdict == "pass":
-        return Line("check", str(_("Sender confirmed")))
-    return Line("q", str(_("Sender not confirmed"))) if verdict == "none" else None
+    found = message_content.sender_check(entry.content)
+    results = ", ".join(found.results)
+    if found.verdict == "fail":
+        return Line("q", results) if results else None
+    if not found.verdict:
+        return None
+    words = _("Sender confirmed") if found.verdict == "pass" else _("Sender not confirmed")
+    return Line(
+        "check" if found.verdict == "pass" else "q", f"{words} ({results})" if results else str(words)
+    )
 
 
 def _doubts(entry: Entry) -> Iterator[tuple[str, str]]:

@@ -18,19 +18,32 @@ def same_domain(one: str, other: str) -> bool:
     return one == other or one.endswith(f".{other}") or other.endswith(f".{one}")
 
 
-def results(message: Message, server: str) -> dict[str, str] | None:
-    """Return what *server* wrote: ``spf``, ``dkim``, ``dmarc``, and ``verdict`` on the address in ``From``.
+def names(servers: str) -> set[str]:
+    """Return the names of servers that are parted by commas."""
+    return {one.strip().lower() for one in servers.split(",")} - {""}
 
-    The verdict is ``pass``, ``fail`` or ``none``: nothing was proved. None is returned where *server* said
+
+def server_of(written: str) -> str:
+    """Return the name of the server that wrote a header, empty where it has none."""
+    named = _NAME.match(_without_comments(written).partition(";")[0])
+    return named.group(1) if named is not None else ""
+
+
+def results(message: Message, servers: str) -> dict[str, str] | None:
+    """Return what our server wrote: ``spf``, ``dkim``, ``dmarc``, and ``verdict`` on the address in ``From``.
+
+    The verdict is ``pass``, ``fail`` or ``none``: nothing was proved. None is returned where our server said
     nothing. Only its own header counts, the topmost: anybody may write one below it.
+
+    :param servers: the names of ours, parted by commas.
     """
     authors = headers.addresses(message, "From")
-    if not server or not authors:
+    ours = names(servers)
+    if not ours or not authors:
         return None
     for written in headers.all_raw(message, "Authentication-Results"):
-        name, *parts = _without_comments(written).split(";")
-        named = _NAME.match(name)
-        if named is not None and named.group(1).lower() == server.lower():
+        if server_of(written).lower() in ours:
+            _, *parts = _without_comments(written).split(";")
             return _read(parts, domain_of(authors[0][1]) if len(authors) == 1 else "")
     return None
 

@@ -12,9 +12,13 @@ _RICH = re.compile(
 )
 """Something that the text alone does not show."""
 _QUOTE = re.compile(
-    r"<blockquote[^<>]{0,200}type\s*=\s*[\"']?cite|<div[^<>]{0,200}(?:gmail_quote|divRplyFwdMsg|moz-cite-prefix)",
+    r"<blockquote[^<>]{0,200}type\s*=\s*[\"']?cite"
+    r"|(?:<hr[^<>]{0,200}>\s{0,9})?<div[^<>]{0,300}(?:gmail_quote|divRplyFwdMsg|appendonsend|moz-cite-prefix"
+    r"|yahoo_quoted|protonmail_quote|freshdesk_quote|border-top:\s?solid #(?:E1E1E1|B5C4DF)"
+    r"|border-left:\s?2px solid #C3D9E5)",
     re.IGNORECASE,
 )
+"""Where large clients begin what they quote; Outlook's line above it is part of that."""
 _REMOTE = re.compile(r"<img\b[^<>]{0,4000}?\bsrc\s{0,5}=\s{0,5}[\"']?\s{0,5}https?://", re.IGNORECASE)
 _CID = re.compile(r"\bsrc\s{0,5}=\s{0,5}[\"']?\s{0,5}cid:([^\"'\s>]{1,300})", re.IGNORECASE)
 

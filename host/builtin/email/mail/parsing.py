@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import mimetypes
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -26,7 +27,7 @@ from host.sdk.webhooks import Envelope
 
 from ..addresses import domain_of, normal
 from ..composing import OURS
-from . import authentication, bounces, formatted, headers, identity, kept, quotes
+from . import authentication, bounces, formatted, headers, identity, kept, quotes, tnef
 from .charsets import decode
 from .htmltext import to_text
 
@@ -48,6 +49,7 @@ LATE = timedelta(days=14)
 """If a mail's date is this much older than its arrival, the sender's clock was wrong."""
 
 _TYPE = re.compile(r"[a-z0-9!#$&^_.+-]{1,60}/[a-z0-9!#$&^_.+-]{1,66}\Z")
+_WORD = re.compile(r"\w+")
 _BOUNDARY = re.compile(rb"(?i)boundary")
 _KEY = re.compile(r"[0-9a-f]{32}\Z")
 """The first part of our Message-IDs."""
@@ -177,7 +179,7 @@ def _ours(message: Message, own: Sequence[str]) -> dict[str, object]:
 
 
 def authserv_id() -> str:
-    """Return the name under which the own mail server says what it found out about senders."""
+    """Return the names under which our mail servers say what they found out about senders."""
     try:
         return settings.get("", "smtp_authserv_id")
     except SdkError:
@@ -222,15 +224,30 @@ class _Content:
         self._files: list[InboundAttachment] = []
         self._form: list[str] = []
         self._is_html = False
+        self._packed: tuple[tnef.Opened, InboundAttachment] | None = None
         self._seen = 0
 
     def taken_apart(self) -> tuple[str, list[InboundAttachment]]:
         self._take(self._message, 0)
+        self._unpack()
         words = "\n\n".join(filter(None, self._words))
         html = "\n".join(self._form)
         if self._is_html and html.strip():
             self._keep_form(html)
         return words, self._files
+
+    def _unpack(self) -> None:
+        """Take the words of a winmail.dat where the mail has none, and its HTML where the mail has none."""
+        if self._packed is None:
+            return
+        packed, original = self._packed
+        text = to_text(packed.html[:MAX_HTML]) or _plain(packed.text)
+        if packed.html.strip() and not self._is_html:
+            self._is_html, self._form = True, [packed.html]
+        elif any(self._words) and packed.whole and not _says(self._words, text):
+            self._files.append(original)
+        if not any(self._words):
+            self._words = [text]
 
     def _keep_form(self, html: str) -> None:
         content = html.encode("utf-8", "replace")
@@ -303,17 +320,44 @@ class _Content:
         content = _bytes(part)
         if not content and not part.get_filename():
             return
-        name = _file_name(part) or _FALLBACK_NAMES.get(kind, "")
-        content_type = kind if _TYPE.match(kind) else "application/octet-stream"
-        self._files.append(
-            InboundAttachment(
-                _kind_of(content_type),
-                content=content,
-                name=name,
-                content_type=content_type,
-                content_id=headers.raw(part, "Content-ID").strip().strip("<>")[:255],
-            )
-        )
+        name = _file_name(part)
+        content_id = headers.raw(part, "Content-ID")
+        file = _file(content, name or _FALLBACK_NAMES.get(kind, ""), kind, content_id)
+        if not tnef.is_one(content, kind, name) or not self._open(content, file):
+            self._files.append(file)
+
+    def _open(self, content: bytes, original: InboundAttachment) -> bool:
+        """Take what a winmail.dat holds; return whether nothing is left in it."""
+        opened = tnef.read(content)
+        if self._seen + len(opened.files) > MAX_PARTS:
+            return False
+        self._seen += len(opened.files)
+        for file in opened.files:
+            name = _only_name(file.name)
+            guessed = mimetypes.guess_type(name)[0] or ""
+            declared = file.content_type.lower() or guessed
+            self._files.append(_file(file.content or b"", name, declared, file.content_id))
+        says = bool(opened.html.strip() or opened.text.strip())
+        if says and self._packed is None:
+            self._packed = opened, original
+        return opened.whole and (not says or (self._packed is not None and self._packed[0] is opened))
+
+
+def _file(content: bytes, name: str, declared: str, content_id: str) -> InboundAttachment:
+    content_type = declared if _TYPE.match(declared) else "application/octet-stream"
+    return InboundAttachment(
+        _kind_of(content_type),
+        content=content,
+        name=name,
+        content_type=content_type,
+        content_id=content_id.strip().strip("<>")[:255],
+    )
+
+
+def _says(parts: Sequence[str], text: str) -> bool:
+    """Tell whether *parts* say what *text* does, as far as one can tell from its words."""
+    said, wanted = (set(_WORD.findall(one.lower())) for one in ("\n".join(parts), text))
+    return len(wanted - said) <= len(wanted) // 5
 
 
 def _children(part: Message) -> Iterator[Message]:
@@ -349,8 +393,11 @@ def _bytes(part: Message) -> bytes:
 
 
 def _file_name(part: Message) -> str:
-    name = part.get_filename("") or ""
-    name = headers._plain(headers._decoded(name))
+    return _only_name(headers._decoded(part.get_filename("") or ""))
+
+
+def _only_name(name: str) -> str:
+    name = headers._plain(name)
     return re.split(r"[/\\]", name)[-1].strip(". ")[:255]
 
 

@@ -54,8 +54,9 @@ def _verdicts(message: Message, way: str) -> dict[str, str]:
         own = settings.get("", "smtp_authserv_id") if way == "smtp" else ""
     except SdkError:
         own = ""
-    written = list(headers.all_raw(message, "Authentication-Results"))
-    server = own or (written[0].partition(";")[0].split() or [""])[0].strip('"') if written else own
+    written = [authentication.server_of(one) for one in headers.all_raw(message, "Authentication-Results")]
+    ours = authentication.names(own)
+    server = next((one for one in written if not ours or one.lower() in ours), "")
     found = dict(authentication.results(message, server) or {})
     if found:
         found["server"] = server[:255]
