@@ -614,7 +614,11 @@ keys({
   next: () => list.move(1),
   previous: () => list.move(-1),
   open: () => list.current()?.click(),
-  leave: () => go(addressOf(null)),
+  leave() {
+    const found = document.querySelector("[data-found]"); // whoever came from a search goes back to it
+    if (found) found.click();
+    else go(addressOf(null));
+  },
   changes: () => list.release(),
   filters: () => part("filters").querySelector("a[aria-current], a.filter")?.focus(),
   reply() {
