@@ -67,7 +67,7 @@ class Typed:
 class Query:
     """What somebody asked for.
 
-    :param text: as it was typed, without what cannot be text; *said*: without filters.
+    :param text: as it was typed, without what cannot be text.
     :param words: what was typed without filters, of what has to be there.
     :param unwanted: what must not be there; *without_words*: as it was typed.
     :param shortened: whether more was typed than is looked for.
@@ -82,7 +82,6 @@ class Query:
     shortened: bool = False
     unwanted: Sequence[Phrase] = ()
     without_words: str = ""
-    said: str = ""
     strange: Sequence[Typed] = ()
 
     @property
@@ -104,6 +103,11 @@ class Query:
     def barred_exactly(self) -> Sequence[Phrase]:
         """The phrases that no text may have, and that terms alone do not decide."""
         return [one for one in self.unwanted if not _is_term(one)]
+
+    @property
+    def said(self) -> str:
+        """What was typed without filters, of what has to be there first."""
+        return _text((), self.words, self.without_words)
 
     def without(self, typed: Typed) -> str:
         """Return the text of this query without one of its filters."""
@@ -130,6 +134,11 @@ class Query:
         """The words that have to be there, as they were typed."""
         return [word for one in self.words.replace('"', " ").split() if (word := one.rstrip("*"))]
 
+    @property
+    def beginnings(self) -> str:
+        """The text of this query with each word as the beginning of one."""
+        return self.beginning(self.sought)
+
     def beginning(self, beginnings: Sequence[str]) -> str:
         """Return the text of this query with *beginnings* of words in place of its words."""
         return _text(self.filters, *(f"{one}*" for one in beginnings), self.without_words)
@@ -149,7 +158,6 @@ def read_query(text: str) -> Query:
     shortened = len(clean) > MOST_LETTERS
     clean = clean[:MOST_LETTERS]
     filters: list[Typed] = []
-    said: list[str] = []
     strange: list[Typed] = []
     typed: list[str] = []
     phrases: list[Phrase] = []
@@ -165,7 +173,6 @@ def read_query(text: str) -> Query:
         # An address is no filter.
         if piece["name"] and value and not value.startswith("//"):
             strange.append(Typed(piece["name"], value))
-        said.append(piece.group())
         (not_typed if piece["no"] else typed).append(piece.group())
         if piece["phrase"] is not None:
             found = _atoms(piece["phrase"])
@@ -201,7 +208,6 @@ def read_query(text: str) -> Query:
         shortened or len(unwanted) > MOST_WORDS,
         tuple(unwanted[:MOST_WORDS]),
         " ".join(not_typed),
-        " ".join(said),
         tuple(one for one in strange if one.name not in FILTERS),
     )
 

@@ -163,7 +163,9 @@ def _token(wanted: Wanted, typed: Typed) -> Token:
     elif typed.name.startswith("-"):
         problem = _("A minus stands before words, not before a filter: %(filter)s.", filter=typed)
     elif typed in wanted.unknown and typed.name in {"before", "after"}:
-        problem = _("%(filter)s is no day. One is written so: %(name)s:2026-01-31.", filter=typed, name=typed.name)
+        problem = _(
+            "%(filter)s is no day. One is written so: %(name)s:2026-01-31.", filter=typed, name=typed.name
+        )
     elif typed in wanted.unknown:
         problem = _("Nothing here is called %(filter)s.", filter=typed)
         if known := words_of(typed.name):
@@ -374,11 +376,16 @@ def _steps(workspace_id: int, query: Query) -> list[Step]:
     def count(text: str) -> tuple[int, str]:
         session, seen = db.session(), seen_accounts()
         user_id = current_user().id
-        wanted = understood(session, workspace_id, user_id, read_query(text), accounts=seen, zone=reader().zone)
+        wanted = understood(
+            session, workspace_id, user_id, read_query(text), accounts=seen, zone=reader().zone
+        )
         found = finder.find(
             session, workspace_id, user_id, wanted, limit=1, count=MOST_STEP_COUNTED, patience=STEP_SECONDS
         )
-        return len(found.counted), _number(len(found.counted), found.complete)
+        number = len(found.counted)
+        if not wanted.query.filters:
+            number += len(finder.find_people(session, workspace_id, wanted.query, accounts=seen))
+        return number, _number(number, found.complete)
 
     begun: list[Sequence[str]] = [query.sought] if query.sought else []
     if len(query.sought) == 1:
