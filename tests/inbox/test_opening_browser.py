@@ -334,6 +334,37 @@ def test_every_key_and_the_palette(desk: Desk, scene: scenes.Scene, open_page: O
     assert page.evaluate("document.activeElement.tagName") != "TEXTAREA"
 
 
+def test_menus_have_keys_and_escape_closes_them_alone(
+    desk: Desk, scene: scenes.Scene, open_page: Open
+) -> None:
+    page = open_page("")
+    page.click(".convs >> text=Ana Q.")
+    opened(page, "Ana Q.")
+    address = page.url
+    for key, menu in (("s", "snooze"), ("t", "labels"), ("d", "sort")):
+        page.keyboard.press(key)
+        wait(page, f"!!document.activeElement.closest('[data-menu={menu}][open]')")
+        page.keyboard.press("Escape")
+        wait(page, "!document.querySelector('details.menu[open]')")
+        assert page.url == address
+    page.keyboard.press("v")
+    page.wait_for_selector(".choose input")
+    page.keyboard.press("Escape")
+    page.wait_for_selector(".choose input", state="detached")
+    opened(page, "Ana Q.")
+    assert page.url == address
+    page.keyboard.press("!")
+    page.get_by_role("button", name="Not spam").wait_for()
+    page.keyboard.press("!")
+    page.get_by_role("button", name="Not spam").wait_for(state="detached")
+    page.keyboard.press("s")
+    page.keyboard.press("Space")
+    page.keyboard.press("Enter")
+    page.get_by_role("button", name="End snooze").wait_for()
+    page.keyboard.press("s")
+    page.get_by_role("button", name="End snooze").wait_for(state="detached")
+
+
 def test_on_a_phone_there_is_the_list_or_the_thread(scene: scenes.Scene, open_page: Open) -> None:
     page = open_page("", **PHONE)
     page.click(".convs >> text=Ana Q.")

@@ -125,7 +125,7 @@ show(came() ?? hits().find((hit) => hit.dataset.around));
 finish();
 
 document.addEventListener("keydown", (event) => {
-  if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
+  if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing || event.defaultPrevented) return;
   if (event.key === "Escape") {
     if (document.activeElement === field && field.value) {
       field.blur();
