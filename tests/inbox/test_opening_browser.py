@@ -358,7 +358,12 @@ def test_menus_have_keys_and_escape_closes_them_alone(
     page.keyboard.press("!")
     page.get_by_role("button", name="Not spam").wait_for(state="detached")
     page.keyboard.press("s")
+    radios = page.locator("[data-menu=snooze] [type=radio]")
+    colours = "some => some.map(one => getComputedStyle(one).backgroundColor)"
+    empty = set(radios.evaluate_all(colours))
     page.keyboard.press("Space")
+    assert len(empty) == 1
+    assert radios.evaluate_all(colours)[0] not in empty
     page.keyboard.press("Enter")
     page.get_by_role("button", name="End snooze").wait_for()
     page.keyboard.press("s")

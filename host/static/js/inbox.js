@@ -601,7 +601,7 @@ const write = (mode) => {
 function unfold(menu) {
   if (!menu) return;
   menu.open = true;
-  menu.querySelector("input:not([type=hidden]), summary").focus();
+  (menu.querySelector("input:not([type=hidden])") ?? menu.querySelector("summary")).focus();
 }
 
 const macro = macros({
