@@ -101,6 +101,8 @@ def test_a_result_is_shown_beside_and_opened_by_enter(desk: Desk, open_page: Ope
     assert page.locator(".search-hit[aria-current]").count() == 1
     hits.last.click()
     around.locator(".found >> text=hold the blue one").wait_for()
+    marked = page.evaluate("[...CSS.highlights.get('found')].map(one => one.toString())")
+    assert marked == ["tide", "glaze"]
     assert "/search?" in page.url
     look(page, "search-beside", phone=False)
     page.keyboard.press("Enter")

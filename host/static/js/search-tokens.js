@@ -16,7 +16,7 @@ export function tokens(form) {
     const token = form.querySelector("[data-token]").content.firstElementChild.cloneNode(true);
     token.querySelector("input").value = text;
     token.querySelector("b").textContent = `${name}:`;
-    token.querySelector("span").textContent = value;
+    token.querySelector("bdi").append(value);
     token.querySelector("button").setAttribute("aria-label", remove.replace("{}", text));
     list.append(token);
     list.hidden = false;

@@ -49,7 +49,29 @@ async function show(hit) {
     line.textContent = hit.dataset.here;
     message.append(line);
   }
+  mark(pane.querySelector(".log"), hit);
   message?.scrollIntoView({ block: "center" });
+}
+
+/** Mark in *log* the words that are marked in *hit*, where the browser can. */
+function mark(log, hit) {
+  if (!CSS.highlights) return;
+  const words = new Set([...hit.querySelectorAll("mark")].map((one) => one.textContent.toLowerCase()));
+  const places = [];
+  const texts = document.createTreeWalker(log, NodeFilter.SHOW_TEXT);
+  while (texts.nextNode()) {
+    const text = texts.currentNode.data.toLowerCase();
+    for (const word of words) {
+      for (let at = text.indexOf(word); at >= 0; at = text.indexOf(word, at + word.length)) {
+        if (at + word.length > texts.currentNode.length) break; // a letter became two
+        const place = new Range();
+        place.setStart(texts.currentNode, at);
+        place.setEnd(texts.currentNode, at + word.length);
+        places.push(place);
+      }
+    }
+  }
+  CSS.highlights.set("found", new Highlight(...places));
 }
 
 document.addEventListener("focusin", (event) => show(event.target.closest("[data-hit]")));
