@@ -266,8 +266,8 @@ def _days() -> list[date]:
 
 
 MOST_STEP_COUNTED = 100
-STEP_SECONDS = 0.1
-"""How long each step may be looked for."""
+STEPS_SECONDS = 0.2
+"""How long all steps together may be looked for, but for a first window of each."""
 
 _Offer = tuple[str, str, Typed, Fact]
 
@@ -372,6 +372,7 @@ FEWEST_LETTERS = 3
 def _steps(workspace_id: int, query: Query) -> list[Step]:
     """Return what can be tried where nothing was found, each looked for, so that none leads to nothing
     unannounced."""
+    until = clock.monotonic() + STEPS_SECONDS
 
     def count(text: str) -> tuple[int, str]:
         session, seen = db.session(), seen_accounts()
@@ -380,7 +381,13 @@ def _steps(workspace_id: int, query: Query) -> list[Step]:
             session, workspace_id, user_id, read_query(text), accounts=seen, zone=reader().zone
         )
         found = finder.find(
-            session, workspace_id, user_id, wanted, limit=1, count=MOST_STEP_COUNTED, patience=STEP_SECONDS
+            session,
+            workspace_id,
+            user_id,
+            wanted,
+            limit=1,
+            count=MOST_STEP_COUNTED,
+            patience=until - clock.monotonic(),
         )
         number = len(found.counted)
         if not wanted.query.filters:
