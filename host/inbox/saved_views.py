@@ -47,6 +47,9 @@ MOST_SEARCHED = 1000
 """Most letters of a search that is kept: as many as the page looks for."""
 _NOT_KEPT = frozenset({"accounts", "contact"})
 """Fields of a filter that are of who looks, or of one customer."""
+_KNOWN = {field.name for field in fields(ConversationFilter)} | {_SEARCH}
+NOTHING = frozenset({0})
+"""The labels of a filter that finds nothing: what it asks for is not known here."""
 
 
 class SharedViewError(ForbiddenError):
@@ -71,14 +74,18 @@ def search_of(condition: Mapping[str, Any]) -> str:
 
 
 def filter_of(condition: Mapping[str, Any], accounts: Accounts = None) -> ConversationFilter:
-    """Return the filter of a condition. One that cannot be read, as of a later Lobby, finds nothing.
+    """Return the filter of a condition. One that cannot be read, or has an unknown field, as of a later
+    Lobby, finds nothing: without that field it would find more than was asked for.
 
     :param accounts: those that whoever looks may see; None: all.
     """
+    nothing = ConversationFilter(labels=NOTHING, accounts=accounts)
+    if not condition.keys() <= _KNOWN:
+        return nothing
     try:
         found = strictjson.convert(dict(condition), ConversationFilter)
     except msgspec.ValidationError:
-        return ConversationFilter(labels=frozenset({0}), accounts=accounts)
+        return nothing
     # Spam is nowhere but where it is asked for.
     return replace(found, accounts=accounts, spam=bool(found.spam))
 
@@ -257,7 +264,9 @@ def missing(session: Session, workspace_id: int, filter_: ConversationFilter) ->
     """Return what a filter names that is gone, as sentences for people: labels, a team, a person who left."""
     found: list[LazyString] = []
     named = {*(filter_.labels or ()), *(filter_.all_labels or ()), *(filter_.no_labels or ())}
-    if named:
+    if filter_.labels == NOTHING:
+        found.append(_l("This view asks for something that is unknown here, so it shows nothing."))
+    elif named:
         query = sa.select(sa.func.count()).where(Label.workspace_id == workspace_id, Label.id.in_(named))
         if session.scalar(query) != len(named):
             found.append(_l("A label that this view asks for was deleted."))

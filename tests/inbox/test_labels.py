@@ -18,6 +18,7 @@ from host.inbox.queries import ConversationFilter
 from host.models.inbox import Conversation
 from host.models.labels import ConversationLabel, Label, LabelTone
 from host.models.record import DomainEvent
+from host.models.saved_views import SavedView
 from host.models.users import Role
 from tests import helpers
 from tests.inbox import toys
@@ -190,6 +191,39 @@ def test_a_view_says_what_it_names_that_is_gone(anywhere: int) -> None:
     assert said(assignee=stays, labels=frozenset({label})) == 0
     assert said(assignee=gone) == said(no_labels=frozenset({label + 1})) == 1
     assert said(assignee=gone, labels=frozenset({label, label + 1})) == 2
+
+
+def test_a_view_of_a_later_lobby_finds_nothing_and_says_so(desk: Desk) -> None:
+    scene = Scene(desk)
+    scene.said("ana", "Ana", "hi", scene.ago(hours=1))
+    inbox = f"/w/{desk.workspace}/inbox"
+    view = db.write(
+        saved_views.create,
+        workspace_id=desk.workspace,
+        owner_id=None,
+        name="Sad ones",
+        shows=Filter(),
+        now=clock.now(),
+    )
+    for condition, shown in (
+        ({"status": "open"}, True),
+        ({"status": "open", "mood": "bad"}, False),
+        ({"status": "purple"}, False),
+    ):
+        db.write(
+            lambda session, id_, said: setattr(session.get(SavedView, id_), "condition", said),
+            view.id,
+            condition,
+        )
+        views = desk.browser.get(f"{inbox}/views").text
+        there = re.search(r'<a class="link" href="([^"]+)"><bdi translate="no">Sad ones', views)
+        assert there is not None
+        page = desk.browser.get(there[1].replace("&amp;", "&")).text
+        assert ('data-name="Ana"' in page) is shown
+        for said in (views, page):
+            assert (
+                "This view asks for something that is unknown here, so it shows nothing." in said
+            ) is not shown
 
 
 # The pages

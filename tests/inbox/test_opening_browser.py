@@ -18,6 +18,7 @@ from tests.inbox import desks, scenes, toys
 from tests.inbox.browsing import Open, wait
 from tests.inbox.desks import Desk
 from tests.live.served import until
+from tests.search.desk import read_record
 
 pytestmark = pytest.mark.browser
 
@@ -326,12 +327,78 @@ def test_every_key_and_the_palette(desk: Desk, scene: scenes.Scene, open_page: O
     page.keyboard.press("Enter")
     wait(page, "document.activeElement.closest('[data-form]')?.dataset.form === 'note'")
     page.keyboard.press("Escape")
+    # Customers, too.
+    read_record()
+    page.keyboard.press("Control+k")
+    page.keyboard.type("jon")
+    page.locator("[data-palette] [role=option] >> text=Jon B. · jon").wait_for()
+    options = page.locator("[data-palette] [role=option]").all_inner_texts()
+    assert options == ["Jon B. · jon", "Search messages for “jon”"]
+    assert page.locator("[data-palette] .cmd-head").all_inner_texts() == ["Contacts"]
+    page.keyboard.press("ArrowUp")
+    page.keyboard.press("Enter")
+    opened(page, "Jon B.")
+    page.wait_for_selector("[data-found]", state="detached")
     # Single letters can be switched off.
     page.keyboard.press("?")
     page.uncheck("[data-single]")
     page.keyboard.press("Escape")
     page.keyboard.press("n")
     assert page.evaluate("document.activeElement.tagName") != "TEXTAREA"
+
+
+def test_the_composer_is_reached_in_a_few_tabs(scene: scenes.Scene, open_page: Open) -> None:
+    page = open_page("")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.textContent") == "Skip to the conversations"
+    page.click(".convs >> text=Ana Q.")
+    opened(page, "Ana Q.")
+    for again in (False, True):
+        if again:
+            page.reload()
+        page.evaluate("document.body.tabIndex = -1; document.body.focus()")
+        page.keyboard.press("Tab")
+        assert page.evaluate("document.activeElement.textContent") == "Skip to the reply"
+        page.keyboard.press("Enter")
+        for _ in range(3):
+            page.keyboard.press("Tab")
+        assert page.evaluate("document.activeElement.matches('[data-form=reply] textarea')")
+
+
+def test_menus_have_keys_and_escape_closes_them_alone(
+    desk: Desk, scene: scenes.Scene, open_page: Open
+) -> None:
+    page = open_page("")
+    page.click(".convs >> text=Ana Q.")
+    opened(page, "Ana Q.")
+    address = page.url
+    for key, menu in (("s", "snooze"), ("t", "labels"), ("d", "sort")):
+        page.keyboard.press(key)
+        wait(page, f"!!document.activeElement.closest('[data-menu={menu}][open]')")
+        page.keyboard.press("Escape")
+        wait(page, "!document.querySelector('details.menu[open]')")
+        assert page.url == address
+    page.keyboard.press("v")
+    page.wait_for_selector(".choose input")
+    page.keyboard.press("Escape")
+    page.wait_for_selector(".choose input", state="detached")
+    opened(page, "Ana Q.")
+    assert page.url == address
+    page.keyboard.press("!")
+    page.get_by_role("button", name="Not spam").wait_for()
+    page.keyboard.press("!")
+    page.get_by_role("button", name="Not spam").wait_for(state="detached")
+    page.keyboard.press("s")
+    radios = page.locator("[data-menu=snooze] [type=radio]")
+    colours = "some => some.map(one => getComputedStyle(one).backgroundColor)"
+    empty = set(radios.evaluate_all(colours))
+    page.keyboard.press("Space")
+    assert len(empty) == 1
+    assert radios.evaluate_all(colours)[0] not in empty
+    page.keyboard.press("Enter")
+    page.get_by_role("button", name="End snooze").wait_for()
+    page.keyboard.press("s")
+    page.get_by_role("button", name="End snooze").wait_for(state="detached")
 
 
 def test_on_a_phone_there_is_the_list_or_the_thread(scene: scenes.Scene, open_page: Open) -> None:

@@ -115,6 +115,14 @@ def test_filters_narrow_the_list(desk: Desk, scene: scenes.Scene) -> None:
     assert names("?status=closed") == ["Dan"]
     assert names("?channel=email&view=mine") == ["Ana"]
     assert len(names("?channel=no-such-channel&view=nonsense&status=")) == 3
+    left_out = "This means nothing here and was left out: "
+    said = page(desk, "?channel=no-such-channel&view=nonsense&status=&all_labels=1,x&utm=y")
+    assert f"{left_out}view=nonsense, channel=no-such-channel, all_labels=1,x." in said
+    assert left_out not in page(
+        desk, "?channel=email&view=all&status=open&handled_by=any&sort=newest&label=7"
+    )
+    views = desk.browser.get(f"/w/{desk.workspace}/inbox/views?status=closed&sort=best").text
+    assert f"{left_out}sort=best." in views
     sidebar = words(page(desk))
     numbers = "Needs a reply 3 Mine 1 Unassigned 1 All 3 Mentions Not delivered 0 Status Open 3 Closed 1"
     assert numbers in sidebar

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from host.search.finding import finder
 from tests.browser.conftest import look
 from tests.inbox import toys
 from tests.inbox.browsing import Open
@@ -100,7 +101,122 @@ def test_a_result_is_shown_beside_and_opened_by_enter(desk: Desk, open_page: Ope
     assert page.locator(".search-hit[aria-current]").count() == 1
     hits.last.click()
     around.locator(".found >> text=hold the blue one").wait_for()
+    marked = page.evaluate("[...CSS.highlights.get('found')].map(one => one.toString())")
+    assert marked == ["tide", "glaze"]
     assert "/search?" in page.url
     look(page, "search-beside", phone=False)
     page.keyboard.press("Enter")
     page.wait_for_selector("[data-found]")
+
+
+def tokens(page: Any) -> list[str]:
+    found: list[str] = page.locator(".search-tokens input").evaluate_all("some => some.map(one => one.value)")
+    return found
+
+
+def test_filters_are_tokens_in_the_field(desk: Desk, open_page: Open) -> None:
+    fill(desk)
+    page = open_page(reduced_motion="reduce")
+    page.goto(f"/w/{desk.workspace}/search")
+    field = page.get_by_role("searchbox")
+    field.press_sequentially('is:open tide from:"Hal M."')
+    assert (tokens(page), field.input_value()) == (["is:open"], 'tide from:"Hal M."')
+    field.press_sequentially(" glaze labl:x ")
+    assert (tokens(page), field.input_value()) == (["is:open", 'from:"Hal M."'], "tide glaze labl:x ")
+    assert page.locator("[data-said]").inner_text() == 'Filter from:"Hal M."'
+    field.fill("tide glaze")
+    # Before what is there, and one that is not finished.
+    field.press("Home")
+    field.press_sequentially("has:fil")
+    assert tokens(page) == ["is:open", 'from:"Hal M."']
+    field.press_sequentially("e ")
+    assert (tokens(page), field.input_value()) == (["is:open", 'from:"Hal M."', "has:file"], "tide glaze")
+    field.press("Backspace")
+    field.press_sequentially("is:open ")  # it is there
+    assert (tokens(page), field.input_value()) == (["is:open", 'from:"Hal M."'], "tide glaze")
+    assert page.locator("[data-said]").inner_text() == "has:file is removed."
+    field.press("End")
+    field.press("Backspace")
+    assert (len(tokens(page)), field.input_value()) == (2, "tide glaz")
+    field.press_sequentially("e")
+    page.get_by_role("button", name='Remove from:"Hal M."').click()
+    assert tokens(page) == ["is:open"]
+    field.press_sequentially(" from:hal")
+    field.press("Enter")
+    page.wait_for_url("**/search?q=is%3Aopen+tide+glaze+from%3Ahal")
+    assert (tokens(page), field.input_value()) == (["is:open", "from:hal"], "tide glaze")
+    assert page.locator(".search-hit").count() == 1
+    for cross in page.locator(".search-token a").all():
+        box = cross.bounding_box()
+        assert box is not None
+        assert min(box["width"], box["height"]) >= 24
+    # What was not sent yet goes along.
+    field.fill("tide")
+    page.get_by_role("link", name="Remove from:hal").click()
+    page.wait_for_url("**/search?q=is%3Aopen+tide")
+    assert tokens(page) == ["is:open"]
+    page.get_by_role("link", name="Customers").click()
+    page.wait_for_url("**from**")
+    assert tokens(page) == ["is:open", "from:customer"]
+    look(page, "search-tokens")
+
+
+def test_without_scripts_tokens_are_links_and_stay(desk: Desk, open_page: Open) -> None:
+    fill(desk)
+    page = open_page(java_script_enabled=False)
+    page.goto(f"/w/{desk.workspace}/search?q=is:open+from:customer+tide")
+    field = page.get_by_role("searchbox")
+    assert field.input_value() == "tide"
+    field.fill("glaze")
+    page.get_by_role("button", name="Search").click()
+    assert page.url.endswith("/search?q=is:open+from:customer+glaze")
+    page.get_by_role("link", name="Remove is:open").click()
+    assert page.url.endswith("/search?q=from:customer+glaze")
+    assert page.locator(".search-hit").count() == 4
+
+
+def test_the_way_back_leads_to_the_same_result(desk: Desk, open_page: Open) -> None:
+    fill(desk)
+    page = open_page(reduced_motion="reduce")
+    find(page, desk, "tide glaze")
+    third = page.locator(".search-hit").nth(2)
+    text = third.inner_text()
+    third.dblclick()
+    page.wait_for_selector("[data-found]")
+    page.keyboard.press("Escape")
+    focused = page.locator(".search-hit:focus")
+    focused.wait_for()
+    assert focused.inner_text() == text
+    page.keyboard.press("Enter")
+    page.wait_for_selector("[data-found]")
+    page.go_back()
+    focused.wait_for()
+    assert focused.inner_text() == text
+
+
+def test_a_search_that_was_stopped_goes_on_below(
+    desk: Desk, open_page: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(desk)
+    said = [f"{'tide' if number % 2 else 'glaze'} tile" for number in range(700)]
+    toys.apply(
+        desk.account, *(toys.received(text, at=100_000 + n, contact="c9") for n, text in enumerate(said))
+    )
+    toys.apply(desk.account, toys.received("tide and glaze", at=200_000, contact="c1"))
+    read_record()
+    monkeypatch.setattr(finder.find, "__kwdefaults__", {**finder.find.__kwdefaults__, "patience": 0})
+    page = open_page(reduced_motion="reduce")
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url) if "after=" in request.url else None)
+    find(page, desk, "tide glaze")
+    page.locator(".search-hit").nth(5).wait_for()
+    page.wait_for_selector("[data-more]", state="detached")
+    assert page.locator(".search-hit").count() == 6
+    assert len(asked) > 2
+    first = page.locator(".search-hit").first
+    assert "tide and glaze" in first.inner_text()
+    assert "after=" not in page.url
+    # Nothing at first, and then what is far back.
+    find(page, desk, "hold tide")
+    page.locator(".search-hit").wait_for()
+    assert page.locator(".search-hit").count() == 1

@@ -58,6 +58,76 @@ def test_filters_are_links_and_tokens(desk: Desk) -> None:
     assert "a <mark>mug</mark>" in search(desk, "mu*")
 
 
+def test_a_filter_is_a_token_beside_the_words(desk: Desk) -> None:
+    page = search(desk, 'mug label:"big order" -blue is:open')
+    sent = re.findall(r'<input type="hidden" name="q" value="([^"]*)">', page)
+    assert sent == ["label:&#34;big order&#34;", "is:open"]
+    assert 'type="search" name="q" value="mug -blue"' in page
+    assert "<b>label:</b>big order</bdi>" in page
+    without = re.search(r'href="([^"]*)" aria-label="Remove label:&#34;big order&#34;"', page)
+    assert without is not None
+    assert without[1].endswith("q=is:open+mug+-blue")
+    # Without scripts the form sends each for itself.
+    sent_apart = desk.browser.get(f"/w/{desk.workspace}/search?q=is:open&q=from:anna&q=+mug+&q=")
+    assert (sent_apart.status_code, sent_apart.location) == (
+        302,
+        f"/w/{desk.workspace}/search?q=is:open+from:anna+mug",
+    )
+    with clock.travel(toys.START - clock.now()):
+        year = toys.START.year
+        assert "<b>after:</b>3 Jan</bdi>" in search(desk, f"after:{year}-01-03")
+        assert f"<b>before:</b>3 Jan {year - 1}</bdi>" in search(desk, f"before:{year - 1}-01-03")
+
+
+def test_what_no_filter_means_is_said(desk: Desk) -> None:
+    toys.apply(desk.account, toys.received("see http://shop.example/mug", contact="ana"))
+    read_record()
+    page = search(desk, "labl:order mug")
+    assert "“labl:” is no filter, so it was looked for as words." in page
+    assert 'q=label:order+mug" translate="no">label:order</a>' in page
+    assert "is no filter" in search(desk, "zzz:order")
+    assert "Did you mean" not in search(desk, "zzz:order")
+    assert "is no filter" not in search(desk, "http://shop.example/mug")
+    assert "There is is:open, is:closed, is:message, is:note, is:waiting, is:snoozed, is:spam." in search(
+        desk, "is:purple"
+    )
+    assert "There is has:file." in search(desk, "has:teeth")
+    assert "after:soon is no day. One is written so: after:2026-01-31." in search(desk, "after:soon")
+    assert "is no day" in search(desk, "after:9999-12-31")
+    assert "A minus stands before words, not before a filter: -is:open." in search(desk, "-is:open mug")
+    page = search(desk, "mug is:open is:closed")
+    assert "Nothing is all of is:open, is:closed." in page
+    assert 'class="search-hit"' not in page
+    assert 'class="search-hit"' in search(desk, "mug is:open is:message")
+
+
+def test_steps_out_of_nothing_say_what_they_find(desk: Desk) -> None:
+    def steps(text: str) -> dict[str, tuple[str, str]]:
+        page = re.sub(r"\s+", " ", search(desk, text))
+        found = re.findall(
+            r'<li><a href="[^"]*q=([^"]*)" data-hit>.*?<span class="truncate">([^<]+)</span>'
+            r' ?<span class="push muted nums">([^<]+)</span>',
+            page,
+        )
+        return {label: (query, count) for query, label, count in found}
+
+    toys.apply(
+        desk.account,
+        *(toys.received(f"celadon cup {n}", at=n, contact="ana", contact_name="Ana Q.") for n in range(3)),
+        toys.received("a plate", at=9, contact="lena", contact_name="Lena F."),
+    )
+    read_record()
+    assert steps("celadn") == {"Words that begin with “celad”": ("celad*", "3 found")}
+    assert steps("celadon from:lena") == {
+        "Words that begin with “celadon”": ("from:lena+celadon*", "0 found"),
+        "Without from:lena": ("celadon", "3 found"),
+        "Everything with from:lena": ("from:lena", "1 found"),
+    }
+    assert steps("qqqq") == {"Words that begin with “qqqq”": ("qqqq*", "0 found")}
+    page = search(desk, "celadon from:lena")
+    assert "Every message, note, name and file was looked at with from:lena." in page
+
+
 def test_filters_say_how_many_they_leave(desk: Desk) -> None:
     def counts(text: str) -> dict[str, str]:
         page = re.sub(r"\s+", " ", search(desk, text))
@@ -75,7 +145,8 @@ def test_filters_say_how_many_they_leave(desk: Desk) -> None:
     with clock.travel(toys.START - clock.now() + timedelta(days=1)):
         everything = counts("mug")
     assert everything == {
-        **{"Notes": "0", "Messages with a file": "0", "Customers": "3", "The team": "1", "You": "0"},
+        **{"Everything": "4", "Messages": "4", "Notes": "0", "Messages with a file": "0"},
+        **{"Customers": "3", "The team": "1", "You": "0"},
         **{"Open": "4", "Closed": "0", "Yours": "0", "Nobody’s": "4"},
         **{"Last 7 days": "4", "Last 30 days": "4"},
     }

@@ -159,6 +159,30 @@ def filter_from_request(directory: Directory) -> Filter:
     return replace(Filter.read(arguments), accounts=seen_accounts())
 
 
+_PARAMETERS = (
+    *("view", "assignee", "team", "mentioned", "only", "sort", "channel", "account", "post", "shelf"),
+    *_LABELS,
+    *CHOICES,
+)
+
+
+def left_out(directory: Directory) -> list[str]:
+    """Return what the address asks for that means nothing here, as it stands there: ``status=purple``."""
+    usual = {("view", "all"), ("sort", Order.NEWEST), *_USUAL.items(), *((name, ANY) for name in CHOICES)}
+    found = []
+    for name in _PARAMETERS:
+        text = request.args.get(name, "")
+        if name == "channel":
+            known = directory.adapter(text) is not None
+        elif name in _LABELS:
+            known = all(read_id(part) is not None for part in text.split(","))
+        else:
+            known = Filter.read({name: text}) != Filter() or (name, text) in usual
+        if text and not known:
+            found.append(f"{name}={text[:60]}")
+    return found
+
+
 def numbers_from_request(name: str) -> tuple[int, int] | None:
     """Return the two numbers of a place in a list the address names, of which the first may be negative.
 

@@ -11,14 +11,14 @@ from flask.typing import ResponseReturnValue
 from flask_babel.speaklater import LazyString
 from sqlalchemy.orm import Session
 
-from host.channels.directory import current_directory
+from host.channels.directory import Directory, current_directory
 from host.core import clock, db
 from host.core.errors import LobbyError
 from host.inbox import labels, queries, saved_views, teams
 from host.inbox.comments import posts
 from host.inbox.comments.posts import PostRow
 from host.inbox.errors import ViewNameError
-from host.inbox.pages.arguments import Filter, filter_from_request
+from host.inbox.pages.arguments import Filter, filter_from_request, left_out
 from host.inbox.pages.comments.parts import titled
 from host.inbox.pages.context import InboxContext, bp
 from host.inbox.queries import AnyTeam, ConversationFilter
@@ -63,7 +63,7 @@ class Kept:
 
     :param teams: those of whoever looks, and behind them, for who keeps teams, the others.
     :param title: what the list shows, where that is one of these; else empty.
-    :param missing: what the filter names that is gone.
+    :param missing: what the filter names that is gone, and what the address does that is unknown.
     :param posts: those with open conversations, each with how many.
     """
 
@@ -72,7 +72,7 @@ class Kept:
     shelves: Sequence[Shelf]
     teams: Sequence[Seen]
     title: str
-    missing: Sequence[LazyString]
+    missing: Sequence[LazyString | str]
     posts: Sequence[tuple[PostRow, int]] = ()
 
 
@@ -109,9 +109,17 @@ def kept(inbox: InboxContext, filter_: Filter) -> Kept:
         ],
         _teams(inbox, accounts),
         _title(filter_, shown, all_labels, inbox.teams()) or _post_title(filter_, offered),
-        saved_views.missing(session, workspace_id, filter_),
+        [*saved_views.missing(session, workspace_id, filter_), *_unknown(inbox.directory)],
         list(zip(offered, counts[len(filters) :], strict=True)),
     )
+
+
+def _unknown(directory: Directory) -> list[str]:
+    """Return a sentence about what the address asks for that means nothing here; none: all of it does."""
+    some = left_out(directory)
+    if not some:
+        return []
+    return [_("This means nothing here and was left out: %(what)s. More may be shown.", what=", ".join(some))]
 
 
 def _posts(inbox: InboxContext, filter_: Filter) -> list[PostRow]:
@@ -177,8 +185,11 @@ def _page(workspace_id: int, problem: LobbyError | None = None) -> ResponseRetur
             for row in rows
         }
         words = [] if search else described(session, workspace_id, filter_)
+        unknown = [] if search else _unknown(current_directory())
         described_rows = {
-            row.id: [] if row.search else described(session, workspace_id, Filter.of(row.filter))
+            row.id: []
+            if row.search or row.filter.labels == saved_views.NOTHING
+            else described(session, workspace_id, Filter.of(row.filter))
             for row in rows
         }
     page = render_template(
@@ -188,6 +199,7 @@ def _page(workspace_id: int, problem: LobbyError | None = None) -> ResponseRetur
         described=described_rows,
         filter=filter_,
         words=words,
+        unknown=unknown,
         search=search,
         offering=bool(search or filter_.arguments()),
         addresses={row.id: Filter.of(row.filter, row.id).arguments() for row in rows},

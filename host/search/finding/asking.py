@@ -71,6 +71,7 @@ class Query:
     :param words: what was typed without filters, of what has to be there.
     :param unwanted: what must not be there; *without_words*: as it was typed.
     :param shortened: whether more was typed than is looked for.
+    :param strange: what was typed like a filter, of a name that none has; it is looked for as words.
     """
 
     text: str
@@ -81,6 +82,7 @@ class Query:
     shortened: bool = False
     unwanted: Sequence[Phrase] = ()
     without_words: str = ""
+    strange: Sequence[Typed] = ()
 
     @property
     def empty(self) -> bool:
@@ -102,23 +104,52 @@ class Query:
         """The phrases that no text may have, and that terms alone do not decide."""
         return [one for one in self.unwanted if not _is_term(one)]
 
+    @property
+    def said(self) -> str:
+        """What was typed without filters, of what has to be there first."""
+        return _text((), self.words, self.without_words)
+
     def without(self, typed: Typed) -> str:
         """Return the text of this query without one of its filters."""
-        return self._text([one for one in self.filters if one != typed], self.words)
+        return _text([one for one in self.filters if one != typed], self.said)
 
-    def having(self, typed: Typed, instead: Sequence[Typed] = ()) -> str:
-        """Return the text of this query with a filter more, in place of those of *instead*."""
+    def having(self, typed: Typed | None, instead: Sequence[Typed] = ()) -> str:
+        """Return the text of this query with a filter more, or none, in place of those of *instead*."""
         kept = [one for one in self.filters if one != typed and one not in instead]
-        return self._text([*kept, typed], self.words)
+        return _text(kept if typed is None else [*kept, typed], self.said)
+
+    def meaning(self, strange: Typed, meant: Typed) -> str:
+        """Return the text of this query with *meant* in place of what is no filter."""
+        pieces = _PIECE.finditer(self.said)
+        rest = [one.group() for one in pieces if (one["name"], _value(one)) != (strange.name, strange.value)]
+        return _text([*self.filters, meant], *rest)
+
+    @property
+    def only_filters(self) -> str:
+        """The text of this query without any word."""
+        return _text(self.filters)
+
+    @property
+    def sought(self) -> Sequence[str]:
+        """The words that have to be there, as they were typed."""
+        return [word for one in self.words.replace('"', " ").split() if (word := one.rstrip("*"))]
 
     @property
     def beginnings(self) -> str:
         """The text of this query with each word as the beginning of one."""
-        starred = " ".join(f"{one.rstrip('*')}*" for one in self.words.replace('"', " ").split())
-        return self._text(self.filters, starred)
+        return self.beginning(self.sought)
 
-    def _text(self, filters: Sequence[Typed], said: str) -> str:
-        return " ".join(one for one in (*map(str, filters), said, self.without_words) if one)
+    def beginning(self, beginnings: Sequence[str]) -> str:
+        """Return the text of this query with *beginnings* of words in place of its words."""
+        return _text(self.filters, *(f"{one}*" for one in beginnings), self.without_words)
+
+
+def _text(filters: Sequence[Typed], *said: str) -> str:
+    return " ".join(one for one in (*map(str, filters), *said) if one)
+
+
+def _value(piece: re.Match[str]) -> str:
+    return (piece["quoted"] or piece["value"] or "").strip()
 
 
 def read_query(text: str) -> Query:
@@ -127,17 +158,21 @@ def read_query(text: str) -> Query:
     shortened = len(clean) > MOST_LETTERS
     clean = clean[:MOST_LETTERS]
     filters: list[Typed] = []
+    strange: list[Typed] = []
     typed: list[str] = []
     phrases: list[Phrase] = []
     not_typed: list[str] = []
     unwanted: list[Phrase] = []
     for piece in _PIECE.finditer(clean):
-        value = (piece["quoted"] or piece["value"] or "").strip()
+        value = _value(piece)
         if piece["name"] in FILTERS and value:
             one = Typed(f"{piece['no'] or ''}{piece['name']}", value)
             if one not in filters:
                 filters.append(one)
             continue
+        # An address is no filter.
+        if piece["name"] and value and not value.startswith("//"):
+            strange.append(Typed(piece["name"], value))
         (not_typed if piece["no"] else typed).append(piece.group())
         if piece["phrase"] is not None:
             found = _atoms(piece["phrase"])
@@ -148,9 +183,8 @@ def read_query(text: str) -> Query:
             unwanted += meant
         else:
             phrases += meant
-    said = [one for one in phrases if not _is_emoji(one)]
     # Emoji beside words are how people write, not what they look for.
-    phrases = list(dict.fromkeys(said or phrases))
+    phrases = list(dict.fromkeys([one for one in phrases if not _is_emoji(one)] or phrases))
     needs: dict[Need, None] = {}
     kept: list[Phrase] = []
     for phrase in phrases:
@@ -174,6 +208,7 @@ def read_query(text: str) -> Query:
         shortened or len(unwanted) > MOST_WORDS,
         tuple(unwanted[:MOST_WORDS]),
         " ".join(not_typed),
+        tuple(one for one in strange if one.name not in FILTERS),
     )
 
 

@@ -266,7 +266,7 @@ def find(
     :param patience: seconds after which it stops.
     :param count: how many are looked for to be counted, in half the time, where the page has been filled.
     """
-    if wanted.unknown or wanted.query.empty:
+    if wanted.unknown or wanted.clashing or wanted.query.empty:
         return NOTHING
     until = clock.monotonic() + patience
     needs = (*wanted.query.needs, *wanted.marks) or (Need(documents.SIDES),)
@@ -503,6 +503,7 @@ def facts(session: Session, ids: Collection[int], days: Mapping[str, datetime]) 
     return [
         (
             ("kind", row.kind),
+            ("said", row.direction != Direction.INTERNAL),
             ("file", bool(row.file)),
             ("customer", row.direction == Direction.INBOUND),
             ("author", row.author_id),

@@ -36,6 +36,7 @@ class Wanted:
     :param people: what has to be a customer's name or handle; None: anybody.
     :param since: and *until*: seconds since 1970 that a message was sent at or after, and before.
     :param unknown: filters that mean nothing here; nothing fits them.
+    :param clashing: filters that ask for another than one before them does; nothing fits both.
     """
 
     query: Query
@@ -46,10 +47,15 @@ class Wanted:
     since: int | None = None
     until: int | None = None
     unknown: tuple[Typed, ...] = ()
+    clashing: tuple[Typed, ...] = ()
 
 
 class _UnknownError(Exception):
     """A filter names what there is not."""
+
+
+class _ClashError(Exception):
+    """A filter asks for another than one before it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +170,7 @@ CONVERSATION: Mapping[str, tuple[str, Callable[[_Asker, str], Any]]] = {
 """Filters that are a field of :class:`ConversationFilter`: the field, and what makes its value."""
 
 _MARKS = {
+    ("is", "message"): Need((documents.RECEIVED, documents.SENT)),
     ("is", "note"): Need((documents.NOTE,)),
     ("has", "file"): Need((documents.FILE,)),
     ("from", "customer"): Need((documents.RECEIVED,)),
@@ -175,6 +182,12 @@ _STATES: Mapping[tuple[str, str], str] = {
     ("is", "spam"): "spam",
 }
 """Filters that are a field of :class:`ConversationFilter` which is on or off."""
+
+
+def words_of(name: str) -> list[str]:
+    """Return the words that the filter *name* takes; none: it takes names, or days."""
+    found = [word for one, word in (*_MARKS, *_STATES) if one == name and name != "from"]
+    return [*map(str, ConversationStatus), *found] if name == "is" else found
 
 
 def understood(
@@ -199,6 +212,8 @@ def understood(
             found = _with(found, asker, typed)
         except _UnknownError:
             found = replace(found, unknown=(*found.unknown, typed))
+        except _ClashError:
+            found = replace(found, clashing=(*found.clashing, typed))
     return found
 
 
@@ -217,14 +232,18 @@ def _with(found: Wanted, asker: _Asker, typed: Typed) -> Wanted:
         if day is None:
             raise _UnknownError
         if typed.name == "before":
-            return replace(found, until=_begin(day, asker.zone))
-        return replace(found, since=_begin(day + timedelta(days=1), asker.zone))
+            end = _begin(day, asker.zone)
+            return replace(found, until=end if found.until is None else min(end, found.until))
+        begin = _begin(day, asker.zone, behind=1)
+        return replace(found, since=begin if found.since is None else max(begin, found.since))
     if typed.name not in CONVERSATION:
         raise _UnknownError
     name, value_of = CONVERSATION[typed.name]
-    value = value_of(asker, typed.value)
+    value, before = value_of(asker, typed.value), getattr(found.conversations, name)
     if isinstance(value, frozenset):
-        value |= getattr(found.conversations, name) or frozenset()
+        value |= before or frozenset()
+    elif before not in {None, value}:
+        raise _ClashError
     changes: dict[str, Any] = {name: value}
     return replace(found, conversations=replace(found.conversations, **changes))
 
@@ -234,19 +253,25 @@ def _from(found: Wanted, asker: _Asker, value: str) -> Wanted:
     if value.lower() == "me":
         if asker.user_id is None:
             raise _UnknownError
-        return replace(found, author_id=asker.user_id)
-    member = None if value.startswith("@") else _member(asker, value)
+        member: int | None = asker.user_id
+    else:
+        member = None if value.startswith("@") else _member(asker, value)
     if member is not None:
+        if found.author_id not in {None, member} or found.people is not None:
+            raise _ClashError
         return replace(found, author_id=member)
     people = read_query(value)
     if not people.needs:
         raise _UnknownError
+    if found.author_id is not None or (found.people is not None and found.people != people):
+        raise _ClashError
     return replace(found, people=people, marks=(*found.marks, Need((documents.RECEIVED,))))
 
 
-def _begin(day: date, zone: tzinfo) -> int:
+def _begin(day: date, zone: tzinfo, behind: int = 0) -> int:
+    """Return when the day *behind* days after *day* begins."""
     try:
-        return int(datetime.combine(day, time(), zone).timestamp())
+        return int(datetime.combine(day + timedelta(days=behind), time(), zone).timestamp())
     except (OverflowError, ValueError):
         raise _UnknownError from None
 

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
+from difflib import get_close_matches
 from typing import Any
 
 import sqlalchemy as sa
@@ -29,10 +30,10 @@ from host.inbox.queries import ConversationFilter, Row
 from host.models.inbox import ConversationStatus, Direction, InternalKind, Message
 from host.search import building
 from host.search.finding import finder
-from host.search.finding.asking import Query, Typed, read_query
+from host.search.finding.asking import FILTERS, Query, Typed, read_day, read_query
 from host.search.finding.excerpts import Piece, excerpt
 from host.search.finding.finder import Fact, Found, Hit, Place
-from host.search.finding.narrowing import Wanted, understood
+from host.search.finding.narrowing import Wanted, understood, words_of
 from host.users import reach
 from host.users.roles import Permission
 from host.web.languages import gettext as _
@@ -80,13 +81,43 @@ class Choice:
     count: str
 
 
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A filter as it stands in the field.
+
+    :param value: as people read it: a day without its zeros.
+    :param without: the query without it.
+    :param problem: why nothing fits; empty: it is understood.
+    """
+
+    typed: Typed
+    value: str
+    without: str
+    problem: str
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What can be tried where nothing was found: in words, as a query, and how many that finds."""
+
+    label: str
+    icon: str
+    text: str
+    count: str
+
+
 @bp.get("/w/<int:workspace_id>/search")
 @workspace_view(Permission.READ)
 def index(workspace_id: int) -> ResponseReturnValue:
-    """Show what the text in the address finds."""
+    """Show what the text in the address finds. Without scripts the field sends each of its tokens for itself;
+    they become one text."""
     began = clock.monotonic()
+    typed = request.args.getlist("q")
+    if len(typed) > 1:
+        text = " ".join(one.strip() for one in typed if one.strip())
+        return redirect(url_for("search.index", workspace_id=workspace_id, q=text or None))
     user, accounts = current_user(), seen_accounts()
-    query = read_query(request.args.get("q", ""))
+    query = read_query("".join(typed))
     after = _place_from_request()
     count = MOST_COUNTED if after is None and not query.empty else 0
     session = db.session()
@@ -107,13 +138,46 @@ def index(workspace_id: int) -> ResponseReturnValue:
         back_to=_back_to(found),
         stopped=found.stopped,
         first=after is None,
+        tokens=[_token(wanted, one) for one in query.filters],
+        filters_known=FILTERS,
+        strange=[(one, _meant(query, one)) for one in query.strange],
         groups=_groups(workspace_id, query, _Counting(session, found) if count else None),
         total=_number(len(found.counted), found.complete) if count else "",
-        steps=[] if shown or people or query.empty else _steps(query),
+        steps=[] if shown or people or query.empty or found.stopped else _steps(workspace_id, query),
         built=progress.done,
         share=int(progress.share * 100),
         took=int((clock.monotonic() - began) * 1000),
     )
+
+
+def _token(wanted: Wanted, typed: Typed) -> Token:
+    value, problem = typed.value, ""
+    day = read_day(value) if typed.name in {"before", "after"} else None
+    if day is not None:
+        at = datetime.combine(day, time(), reader().zone)
+        this_year = day.year == clock.now().astimezone(reader().zone).year
+        value = reader().date_text(at, "d MMM" if this_year else "d MMM y")
+    if typed in wanted.clashing:
+        others = [str(one) for one in wanted.query.filters if one.name == typed.name]
+        problem = _("Nothing is all of %(filters)s.", filters=", ".join(others))
+    elif typed.name.startswith("-"):
+        problem = _("A minus stands before words, not before a filter: %(filter)s.", filter=typed)
+    elif typed in wanted.unknown and typed.name in {"before", "after"}:
+        problem = _(
+            "%(filter)s is no day. One is written so: %(name)s:2026-01-31.", filter=typed, name=typed.name
+        )
+    elif typed in wanted.unknown:
+        problem = _("Nothing here is called %(filter)s.", filter=typed)
+        if known := words_of(typed.name):
+            some = ", ".join(f"{typed.name}:{word}" for word in known)
+            problem += " " + _("There is %(filters)s.", filters=some)
+    return Token(typed, value, wanted.query.without(typed), problem)
+
+
+def _meant(query: Query, strange: Typed) -> Typed | None:
+    """Return the filter that somebody may have meant who typed one that there is not."""
+    names = get_close_matches(strange.name, FILTERS, 1)
+    return Typed(names[0], strange.value) if names else None
 
 
 def _back_to(found: Found) -> str:
@@ -177,6 +241,7 @@ class _Counting:
 
     def __init__(self, session: Session, found: Found) -> None:
         self._complete = found.complete
+        self.total = _number(len(found.counted), found.complete)
         midnight = time(tzinfo=reader().zone)
         begins = {str(day): datetime.combine(day + timedelta(days=1), midnight) for day in _days()}
         rows = finder.facts(session, found.counted, begins)
@@ -200,6 +265,10 @@ def _days() -> list[date]:
     return [today - timedelta(days=days) for days in (7, 30)]
 
 
+MOST_STEP_COUNTED = 100
+STEPS_SECONDS = 0.2
+"""How long all steps together may be looked for, but for a first window of each."""
+
 _Offer = tuple[str, str, Typed, Fact]
 
 
@@ -214,6 +283,7 @@ def _groups(workspace_id: int, query: Query, counting: _Counting | None) -> list
         (
             _("Found in"),
             [
+                (_("Messages"), "mail", Typed("is", "message"), ("said", True)),
                 (_("Notes"), "note", Typed("is", "note"), ("kind", InternalKind.NOTE)),
                 (_("Messages with a file"), "clip", Typed("has", "file"), ("file", True)),
             ],
@@ -264,6 +334,11 @@ def _groups(workspace_id: int, query: Query, counting: _Counting | None) -> list
     known = {one.casefold() for one in chosen}
     others = [] if counting is None else [one for one in counting.labels if one.casefold() not in known]
     found = [(title, _choices(query, offers, counting)) for title, offers in groups]
+    kinds = found[0][1]
+    alone = query.having(None, [typed for *_label, typed, _fact in groups[0][1]])
+    narrowed = any(one.chosen for one in kinds)
+    total = "" if counting is None or narrowed else counting.total
+    kinds.insert(0, Choice(_("Everything"), "search", not narrowed, alone, total))
     # Of labels all that are chosen count, so each is a group of its own.
     by_label = [
         choice
@@ -289,13 +364,57 @@ def _choices(query: Query, offers: Sequence[_Offer], counting: _Counting | None)
     return choices
 
 
-def _steps(query: Query) -> list[tuple[str, str]]:
-    """Return what can be tried where nothing was found: a sentence, and the text to look for."""
-    steps = []
-    if query.words and query.beginnings != query.text:
-        steps.append((_("Words that begin so"), query.beginnings))
-    steps += [(_("Without %(filter)s", filter=str(one)), query.without(one)) for one in query.filters]
-    return steps
+MOST_STEPS = 6
+FEWEST_LETTERS = 3
+"""Letters that the beginning of a word keeps."""
+
+
+def _steps(workspace_id: int, query: Query) -> list[Step]:
+    """Return what can be tried where nothing was found, each looked for, so that none leads to nothing
+    unannounced."""
+    until = clock.monotonic() + STEPS_SECONDS
+
+    def count(text: str) -> tuple[int, str]:
+        session, seen = db.session(), seen_accounts()
+        user_id = current_user().id
+        wanted = understood(
+            session, workspace_id, user_id, read_query(text), accounts=seen, zone=reader().zone
+        )
+        found = finder.find(
+            session,
+            workspace_id,
+            user_id,
+            wanted,
+            limit=1,
+            count=MOST_STEP_COUNTED,
+            patience=until - clock.monotonic(),
+        )
+        number = len(found.counted)
+        if not wanted.query.filters:
+            number += len(finder.find_people(session, workspace_id, wanted.query, accounts=seen))
+        return number, _number(number, found.complete)
+
+    begun: list[Sequence[str]] = [query.sought] if query.sought else []
+    if len(query.sought) == 1:
+        (word,) = query.sought
+        begun += [[word[:end]] for end in range(len(word) - 1, FEWEST_LETTERS - 1, -1)]
+    steps: list[Step] = []
+    for each in begun[:MOST_STEPS]:
+        text, words = query.beginning(each), ", ".join(f"“{one}”" for one in each)
+        number, said = count(text)
+        step = Step(_("Words that begin with %(words)s", words=words), "note", text, said)
+        if number:
+            steps = [step]
+            break
+        steps = steps or [step]
+    steps = [one for one in steps if one.text != query.text]
+    for one in query.filters[:MOST_STEPS]:
+        text = query.without(one)
+        steps.append(Step(_("Without %(filter)s", filter=one), "x", text, count(text)[1]))
+    if query.filters and query.said:
+        text = query.only_filters
+        steps.append(Step(_("Everything with %(filters)s", filters=text), "inbox", text, count(text)[1]))
+    return [one for one in steps if one.text][:MOST_STEPS]
 
 
 @bp.get("/w/<int:workspace_id>/search/messages/<int:message_id>")
@@ -325,7 +444,7 @@ def at(workspace_id: int, message_id: int) -> ResponseReturnValue:
         values["before"] = position_text((last.sent_at, last.id))
     text = request.args.get("q", "")
     if text:
-        values["found"] = text[:1000]
+        values |= {"found": text[:1000], "hit": row.id}
     address = url_for(
         "inbox.conversation",
         workspace_id=workspace_id,

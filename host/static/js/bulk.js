@@ -172,7 +172,10 @@ if (bar && list) {
       event.preventDefault();
       if (!choosing) begin();
       chooseRow(row, event.shiftKey || !chosen.has(row.dataset.row), event.shiftKey);
-    } else if (event.key === "Escape" && choosing) end();
+    } else if (event.key === "Escape" && choosing) {
+      event.preventDefault();
+      end();
+    }
     else if (event.key === "a" && (event.ctrlKey || event.metaKey) && choosing) {
       event.preventDefault();
       panel(null);

@@ -1,6 +1,7 @@
 // Keys, the sheet that shows them, and the command palette. Their table comes with the page: host/inbox/pages/keys.py.
 
 const SINGLE = "lobby-single-keys";
+const PAUSE_MS = 300; // in typing, before customers are looked for
 const folded = (text) => text.normalize("NFKD").replace(/\p{M}/gu, "").toLocaleLowerCase();
 
 /**
@@ -54,11 +55,13 @@ export function keys(commands, words, more = () => []) {
 
   let shown = [];
   let chosen = 0;
+  let people = [];
+  let pause = 0;
 
   function openPalette() {
     input.value = "";
     palette.showModal();
-    fill();
+    typed();
   }
 
   /** Return everything the palette can do for *text*. */
@@ -74,7 +77,32 @@ export function keys(commands, words, more = () => []) {
     const fitting = [...own, ...links].filter((one) => folded(one.text).includes(folded(text)));
     if (!text || !words.search) return fitting;
     const search = { text: words.textSearch.replace("{words}", text), group: "", icon: "search", caps: [], run: () => location.assign(`${words.search}?q=${encodeURIComponent(text)}`) };
-    return [...fitting, search];
+    return [...fitting, ...people, search];
+  }
+
+  /** Look for customers whose names or handles begin with *text*, as the search page does. */
+  async function look(text) {
+    const response = await fetch(`${words.search}?q=${encodeURIComponent(text)}`, { credentials: "same-origin" }).catch(() => null);
+    const html = response?.ok ? await response.text() : "";
+    if (!html || !palette.open || input.value.trim() !== text) return;
+    const page = new DOMParser().parseFromString(html, "text/html");
+    people = [...page.querySelectorAll(".search-person")].map((link) => {
+      const url = new URL(link.getAttribute("href"), location.href);
+      url.search = ""; // nobody comes from a search
+      const text = [...link.lastElementChild.children].map((one) => one.textContent.trim()).join(" · ");
+      return { text, group: words.textContacts, icon: "user", caps: [], run: () => location.assign(url) };
+    });
+    const here = shown[chosen]?.text;
+    fill();
+    choose(Math.max(0, shown.findIndex((one) => one.text === here)));
+  }
+
+  function typed() {
+    const text = input.value.trim();
+    clearTimeout(pause);
+    people = [];
+    if (text.length > 1 && words.search) pause = setTimeout(look, PAUSE_MS, text);
+    fill();
   }
 
   function fill() {
@@ -123,7 +151,7 @@ export function keys(commands, words, more = () => []) {
     one?.run();
   }
 
-  input.addEventListener("input", fill);
+  input.addEventListener("input", typed);
   palette.addEventListener("keydown", (event) => {
     if (event.isComposing) return;
     const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];

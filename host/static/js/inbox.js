@@ -597,6 +597,13 @@ const write = (mode) => {
   composer.text()?.focus();
 };
 
+/** Open *menu* and go there: to what it asks, else to its opener, from where the arrows lead on. */
+function unfold(menu) {
+  if (!menu) return;
+  menu.open = true;
+  (menu.querySelector("input:not([type=hidden])") ?? menu.querySelector("summary")).focus();
+}
+
 const macro = macros({
   here: () => opened,
   newest: () => log?.lastId(),
@@ -614,7 +621,11 @@ keys({
   next: () => list.move(1),
   previous: () => list.move(-1),
   open: () => list.current()?.click(),
-  leave: () => go(addressOf(null)),
+  leave() {
+    const found = document.querySelector("[data-found]"); // whoever came from a search goes back to it
+    if (found) found.click();
+    else go(addressOf(null));
+  },
   changes: () => list.release(),
   filters: () => part("filters").querySelector("a[aria-current], a.filter")?.focus(),
   reply() {
@@ -635,10 +646,15 @@ keys({
     const button = toMe();
     if (button && !button.hasAttribute("aria-current")) form("assign").requestSubmit(button);
   },
-  assign() {
-    const menu = form("assign")?.closest("details");
-    if (menu) menu.open = true;
+  assign: () => unfold(form("assign")?.closest("details")),
+  labels: () => unfold(part("head")?.querySelector("[data-menu=labels]")),
+  snooze() {
+    unfold(part("head")?.querySelector("[data-menu=snooze]"));
+    form("wake")?.requestSubmit();
   },
+  spam: () => form("spam")?.requestSubmit(),
+  select: () => document.querySelector("[data-select]")?.click(),
+  sort: () => unfold(document.querySelector("[data-menu=sort]")),
   accept: () => suggested()?.querySelector("form[data-sends]").requestSubmit(),
   edit,
   dismiss: () => suggested()?.querySelector("form[data-act=dismiss]").requestSubmit(),

@@ -35,6 +35,7 @@ document.addEventListener("keydown", (event) => {
     for (const menu of document.querySelectorAll(OPEN)) {
       menu.open = false;
       menu.querySelector("summary").focus();
+      event.preventDefault(); // it closes this alone, not what lies behind
     }
     return;
   }
