@@ -115,7 +115,7 @@ def fill(server: ImapServer, count: int) -> set[str]:
 
 
 def check(names: set[str]) -> None:
-    drain(Generation())
+    drain(Generation(), limit=1000 + MAILS)
     with db.read() as session:
         found = Counter(session.scalars(sa.select(Message.external_id)))
         states = Counter(session.scalars(sa.select(InboundEvent.state)))
