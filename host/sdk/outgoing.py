@@ -53,6 +53,24 @@ class ToldReaction:
 
 
 @dataclass(frozen=True, slots=True)
+class ToldConversation:
+    """The conversation an event is about, as the desk has it now.
+
+    :param status: ``open`` or ``closed``.
+    :param labels: names of the labels it has, in the order the team sees.
+    :param snoozed: whether it is out of sight until a time or until the customer writes.
+    :param snoozed_until: that time; None: it is not snoozed, or only until they write.
+    :param spam: whether the team marked it as spam.
+    """
+
+    status: str
+    labels: tuple[str, ...] = ()
+    snoozed: bool = False
+    snoozed_until: datetime | None = None
+    spam: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class DeskEvent:
     """Something that happened in the desk.
 
@@ -67,6 +85,7 @@ class DeskEvent:
     at: datetime
     username: str | None = None
     reaction: ToldReaction | None = None
+    conversation: ToldConversation | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,17 +6,22 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
 
 from host.backup.restoring import Waiting, _settle
 from host.core import clock, db
+from host.inbox import labels
 from host.inbox.apply.changes import Incoming, apply_changes
+from host.models.inbox import Conversation, SnoozeKind
+from host.models.labels import ConversationLabel, LabelTone
 from host.models.outgoing import EndpointState
 from host.outgoing.endpoints import hears
 from host.record import catalogue
 from host.record.catalogue import OfContact
 from host.record.writing import Happened, record
 from host.sdk.messages import MessageKind, MessageReceived
-from host.sdk.outgoing import DeskEvent, OutgoingEvent, OutgoingKind, ToldMessage
+from host.sdk.outgoing import DeskEvent, OutgoingEvent, OutgoingKind, ToldConversation, ToldMessage
 from tests.outgoing.desk import HookDesk, Receiver
 
 WAVE = "email.wave"
@@ -94,6 +99,34 @@ def test_one_that_does_not_say_all_comes_beside(desk: HookDesk, receiver: Receiv
     desk.customer_wrote()
     desk.deliver()
     assert sorted(receiver.names) == [WAVE, "message.received"]
+
+
+def test_an_addon_is_told_what_the_team_made_of_the_conversation(desk: HookDesk, receiver: Receiver) -> None:
+    told: list[Any] = []
+    waves(desk, lambda event, _message: told.append(event.conversation) or [])
+    desk.endpoint(receiver.url, "*")
+    desk.customer_wrote()
+    with db.read() as session:
+        talk = session.scalars(sa.select(Conversation.id)).one()
+    now = clock.now()
+
+    def settle(session: Session) -> None:
+        for name in ("Order", "Angry"):
+            label = labels.create(
+                session, workspace_id=desk.workspace_id, name=name, tone=LabelTone.TEAL, now=now
+            )
+            session.add(ConversationLabel(conversation_id=talk, label_id=label.id, at=now))
+        row = session.get_one(Conversation, talk)
+        row.spam_at, row.snooze_kind, row.snoozed_until = now, SnoozeKind.FIXED, now
+
+    desk.deliver()
+    db.write(settle)
+    desk.customer_wrote()
+    desk.deliver()
+    before, after = told
+    assert before == ToldConversation("open")
+    assert (after.labels, after.spam) == (("Angry", "Order"), True)
+    assert (after.snoozed, after.snoozed_until is not None) == (True, True)
 
 
 def fails(*_: object) -> Sequence[OutgoingEvent]:

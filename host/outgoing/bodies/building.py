@@ -54,7 +54,14 @@ from host.record.catalogue import (
 )
 from host.record.reading import Recorded
 from host.sdk.messages import MessageKind
-from host.sdk.outgoing import DeskEvent, OutgoingEvent, ToldFile, ToldMessage, ToldReaction
+from host.sdk.outgoing import (
+    DeskEvent,
+    OutgoingEvent,
+    ToldConversation,
+    ToldFile,
+    ToldMessage,
+    ToldReaction,
+)
 
 log = logging.getLogger("lobby.outgoing")
 
@@ -97,6 +104,9 @@ class _Talk(NamedTuple):
     external_id: str
     username: str | None
     erased_at: Any
+    snooze_kind: str | None
+    snoozed_until: datetime | None
+    spam_at: datetime | None
 
 
 class _Found(NamedTuple):
@@ -289,6 +299,9 @@ _talks = sa.select(
     ContactIdentity.external_id,
     ContactIdentity.username,
     ContactIdentity.erased_at,
+    Conversation.snooze_kind,
+    Conversation.snoozed_until,
+    Conversation.spam_at,
 ).join(ContactIdentity, ContactIdentity.id == Conversation.identity_id)
 
 
@@ -826,6 +839,13 @@ def _of_channel(about: _About, directory: AdapterDirectory) -> Iterator[Told]:
         at=event.occurred_at,
         username=talk.username,
         reaction=None if facts is None else ToldReaction(facts.name, facts.emoji, facts.removed),
+        conversation=ToldConversation(
+            status=talk.status,
+            labels=tuple(one.name for one in about.labels),
+            snoozed=talk.snooze_kind is not None,
+            snoozed_until=talk.snoozed_until,
+            spam=talk.spam_at is not None,
+        ),
     )
     names = {one.name for one in adapter.outgoing_kinds}
     try:
