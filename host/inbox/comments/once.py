@@ -5,7 +5,8 @@ That there is one is a row of the database (:class:`host.models.posts.PrivateRep
 
 from __future__ import annotations
 
-from datetime import datetime
+from collections.abc import Collection
+from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 from flask_babel import lazy_gettext as _l
@@ -125,6 +126,32 @@ def take(session: Session, ours: Message) -> None:
             raise PrivateReplyUsedError()
         row.message_id = ours.id
     session.flush()
+
+
+def attempted(session: Session, message_id: int, at: datetime | None) -> None:
+    """Note when a private reply of ours was handed to the provider; None: not a byte of it went out."""
+    of = PrivateReply.message_id == message_id
+    session.execute(sa.update(PrivateReply).where(of).values(attempted_at=at))
+
+
+def of_last_hour(session: Session, account_id: int, uncounted: Collection[str], now: datetime) -> int:
+    """Return how many private replies of an account were handed to the provider within the last hour.
+
+    :param uncounted: kinds of post below which they do not count.
+    """
+    query = (
+        sa.select(sa.func.count())
+        .select_from(PrivateReply)
+        .where(PrivateReply.account_id == account_id, PrivateReply.attempted_at > now - timedelta(hours=1))
+    )
+    if uncounted:
+        query = (
+            query.join(Message, Message.id == PrivateReply.message_id)
+            .join(Conversation, Conversation.id == Message.conversation_id)
+            .join(Post, Post.id == Conversation.post_id)
+            .where(Post.kind.not_in(uncounted))
+        )
+    return session.scalar(query) or 0
 
 
 def _message(session: Session, account_id: int, external_id: str) -> Message:

@@ -117,11 +117,24 @@ class Mark:
 
 
 @dataclass(frozen=True, slots=True)
+class Whose:
+    """Whose conversation a message stands in that is shown in another's thread.
+
+    :param picture: differs for each picture of them; empty: there is none.
+    """
+
+    contact_id: int
+    identity_id: int
+    picture: str
+    conversation_id: int
+
+
+@dataclass(frozen=True, slots=True)
 class Comment:
     """What a thread of comments shows of an entry beyond its words.
 
     :param order: what the thread is sorted by: a reply comes behind what it answers.
-    :param below: whether it is a reply to a message of this thread.
+    :param below: whether it hangs below another message.
     :param private: whether it is our private reply to one.
     :param state: of a private reply, in a word.
     :param note: what there is to know of that, a sentence.
@@ -129,6 +142,8 @@ class Comment:
     :param standing: how the team has it stand at the provider: ``hidden``, ``deleted``, or shown: empty.
     :param line: that in a sentence, with who did it.
     :param problem: why the provider did not do what was asked.
+    :param other: of what another said, whose it is: it can only be read.
+    :param earlier: the position before which more of what others said below it stands; empty: nothing does.
     :param reply: whether it can be answered publicly; *privately*, *hide*, *show*, *delete* likewise.
     """
 
@@ -141,6 +156,8 @@ class Comment:
     standing: str = ""
     line: str = ""
     problem: str = ""
+    other: Whose | None = None
+    earlier: str = ""
     reply: bool = False
     privately: bool = False
     hide: bool = False
