@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Protocol
 
 from flask import url_for
 from flask_babel import lazy_gettext as _l
@@ -65,7 +66,17 @@ def titled(post: PostRow) -> str:
     return f"{KINDS[post.kind]}, {_day(post.published_at or post.created_at)}"
 
 
-def picture_of(post: PostRow, workspace_id: int) -> str:
+class Pictured(Protocol):
+    """A post, and a value that differs for each picture of it; empty: there is none to be had."""
+
+    @property
+    def id(self) -> int: ...
+
+    @property
+    def picture(self) -> str: ...
+
+
+def picture_of(post: Pictured, workspace_id: int) -> str:
     """Return where a browser gets a picture of a post, by way of us; empty where there is none."""
     if not post.picture:
         return ""
