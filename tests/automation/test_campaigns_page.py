@@ -309,7 +309,7 @@ def test_a_campaign_shows_its_posts_picture(below: Below, owner: helpers.Browser
     several = desk.campaign(
         post={
             "if": "any",
-            "conditions": [
+            "of": [
                 {"if": "conversation", "filter": {"post": mugs}},
                 {"if": "conversation", "filter": {"post": plates}},
             ],
