@@ -227,3 +227,23 @@ def test_reading_stops_at_what_is_of_this_conversation(desk: Desk, board: Board)
     board.said("olu", "Olu P.", "Newer", board.ago(days=1), about="c1")
     text = page(desk, f"/{board.conversation('kit')}")
     assert f'name="seen" value="{mine}"' in text
+
+
+def test_each_database_finds_what_others_said(any_database: db.Database, tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    desk = desks.open_desk(tmp_path / "data", toys.PUBLIC)
+    board = Board(desk)
+    board.post()
+    first = board.said("kit", "Kit L.", "TIDE", board.ago(days=2), mid="c1")
+    top = board.said("olu", "Olu P.", "I want one", board.ago(days=1), mid="o1")
+    mine = board.said("kit", "Kit L.", "Me too", board.ago(hours=9), about="o1", mid="c2")
+    others = [board.said(f"o{n}", f"O {n}", f"No. {n}", board.ago(hours=8 - n), about="c1") for n in range(5)]
+    private = board.private(first, "Here is the link", board.ago(hours=1), "m1")
+    talk = board.conversation("kit")
+    assert ids(desk, talk) == [first, *others[2:], private, top, mine]
+    asked = ",".join(map(str, others))
+    answer = fetched(desk, f"/updates?conversation={talk}&messages={asked}")
+    assert all(f'data-message="{one}"' in answer["messages"] for one in others)
+    before = page(desk, f"/{talk}").split('data-earlier-than="')[1].split('"')[0]
+    more = fetched(desk, f"/{talk}/messages?below={first}&before={before}")["messages"]
+    assert [f'data-message="{one}"' in more for one in others] == [True, True, False, False, False]

@@ -90,6 +90,18 @@ def test_what_was_handed_over_counts_for_an_hour(desk: Desk, board: Board) -> No
         assert used(desk) == OfHour(0, 750)
 
 
+def test_each_database_counts_them(any_database: db.Database, tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    desk = desks.open_desk(tmp_path / "data", Counted())
+    board = Board(desk)
+    board.post()
+    board.post("live", "Rim plates, live", kind=PostKind.LIVE)
+    asked(board, "kit", "olu")
+    asked(board, "dee", post="live")
+    drain(desk.generation)
+    assert used(desk) == OfHour(2, 750)
+
+
 def test_what_waits_for_the_limit_is_not_used(desk: Desk, board: Board) -> None:
     asked(board, "ana", "bob", "cat", "dan", "eve")
     drain(desk.generation)
