@@ -19,11 +19,12 @@ from host.models.posts import MessageModeration
 from host.sdk.channel import Moderated
 from host.sdk.messages import PostKind
 from tests.browser.conftest import look
-from tests.inbox import desks, toys
+from tests.inbox import desks
 from tests.inbox.boards import Board
 from tests.inbox.browsing import Open, wait
 from tests.inbox.desks import Desk
 from tests.inbox.test_comments import REFUSED
+from tests.inbox.test_private_replies_of_an_hour import Counted
 from tests.live.served import until
 from tests.media import samples
 
@@ -33,7 +34,7 @@ PICTURE = "https://provider.example/mug.jpg"
 
 @pytest.fixture
 def desk(database: db.Database, data: Path) -> Desk:
-    return desks.open_desk(data, toys.PUBLIC)
+    return desks.open_desk(data, Counted())
 
 
 @pytest.fixture
@@ -252,6 +253,7 @@ def test_what_others_say_in_a_thread_is_read_and_followed(
     page.wait_for_selector(".cm-other >> text=Mine is number 3")
     assert page.locator(".cm-other").count() == threads.MOST
     look(page, "comments-others", phone=phone, wide=not phone)
+    assert "Private replies in the last hour: 0 of 750" in page.text_content("#contact")
     page.click("text=Earlier replies of others")
     page.wait_for_selector(".cm-other >> text=Mine is number 0")
     assert page.locator("text=Earlier replies of others").count() == 0

@@ -163,7 +163,7 @@ class Public(Toy):
         public=True,
         reply_quote=True,
         private_only=frozenset({PostKind.LIVE}),
-        private_replies=PrivateReplyLimits(text_limit_bytes=100, per_hour=750),
+        private_replies=PrivateReplyLimits(text_limit_bytes=100),
         moderation=frozenset(Moderation),
     )
 
