@@ -91,12 +91,15 @@ def test_a_thread_has_what_others_said_in_it(desk: Desk, board: Board) -> None:
 
 def test_what_a_comment_answers_stands_above_it_with_its_other_answers(desk: Desk, board: Board) -> None:
     top = board.said("olu", "Olu P.", "I want one", board.ago(days=3), mid="o1")
-    rosa = board.said("rosa", "Rosa S.", "Me too", board.ago(days=2), about="o1", mid="r1")
-    board.private(top, "Here is the link, Olu", board.ago(days=2), "m1")
+    rosa = [
+        board.said(f"rosa-{n}", "Rosa S.", "Me too", board.ago(hours=60 - n), about="o1")
+        for n in range(threads.MOST)
+    ]
+    board.private(top, "Here is the link, Olu", board.ago(hours=40), "m1")
     kit = board.said("kit", "Kit L.", "And me", board.ago(days=1), about="o1", mid="c1")
     talk = board.conversation("kit")
     shown = thread(desk, talk)
-    assert [id_ for id_, _words in shown] == [top, rosa, kit], "never what was said to another in private"
+    assert [id_ for id_, _words in shown] == [top, *rosa, kit], "never what was said to another in private"
     assert "cm-below" in page(desk, f"/{talk}").split(f'id="m-{kit}"')[0].rsplit("<li", 1)[1]
     assert "Here is the link" not in " ".join(dict(shown).values())
 
