@@ -163,7 +163,13 @@ def test_the_newest_are_shown_and_those_before_on_demand(desk: Desk, board: Boar
     whole = page(desk, f"/{talk}?below={first}")
     assert [whole.count(f'data-message="{one}"') for one in others] == [1] * 6
     assert "Earlier replies of others" not in whole
-    assert fetched(desk, f"/{talk}/messages?below=999999")["messages"] == ""
+    board.post("p2", "Another")
+    away = board.said("dee", "Dee T.", "Away", board.ago(hours=2), post="p2", mid="d1")
+    board.said("eve", "Eve", "Below that", board.ago(hours=1), post="p2", about="d1")
+    for none in (away, 999_999):
+        assert fetched(desk, f"/{talk}/messages?below={none}")["messages"] == ""
+    elsewhere = fetched(desk, f"/{board.wrote('kit', 'Kit L.', 'Hi', board.now)}/messages?below={first}")
+    assert elsewhere["messages"] == "", "what is about no post has no such threads"
 
 
 def test_an_open_page_follows_what_others_say(desk: Desk, board: Board) -> None:
