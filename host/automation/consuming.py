@@ -63,7 +63,7 @@ class Automating:
             *self._of_accounts(session, events, now, since),
             *answering.runs(session, events, now),
         ]
-        turns.note(session, events, now, since)
+        turns.note(session, events, self._directory(), now, since)
         if runs:
             session.execute(db.insert_ignore(_RUNS, session.get_bind().dialect.name), runs)
 

@@ -21,6 +21,7 @@ from host.core import clock, db, logs
 from host.delivery import agent_messages
 from host.delivery.outbox_head import OutboxHead
 from host.inbox import outcome
+from host.inbox.comments import once
 from host.media import inbound
 from host.models.channels import ChannelAccount
 from host.models.health import Outcome
@@ -132,6 +133,8 @@ def begin(
     began = entry.attempted_at if again and entry.attempted_at is not None else clock.now()
     values = {"number": entry.attempts + 1, "began": began, "again": again}
     connection.execute(_attempt, {"entry": head.entry_id, **values})
+    if head.part.private:
+        once.attempted(session, head.message_id, clock.now())
     if named:
         inbound.show_with_reply(session, head.account, head.message_id, named, media)
     return Begun.YES
@@ -144,6 +147,8 @@ def undo(session: Session, lease: Lease, head: OutboxHead) -> bool:
         return False
     entry.attempts -= 1
     session.flush()
+    if head.part.private:
+        once.attempted(session, head.message_id, None)
     outcome.record_waiting(session, head.message_id, None)
     return True
 

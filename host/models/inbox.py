@@ -342,6 +342,12 @@ class Message(Base):
         sa.Index("ix_messages_thread", "conversation_id", "sent_at", "id"),
         _of_person("ix_messages_author", "author_id"),
         _of_person("ix_messages_writer", "writer_id"),
+        sa.Index(
+            "ix_messages_reply_to",
+            *("account_id", "reply_to", "sent_at", "id"),
+            postgresql_where=sa.text("reply_to IS NOT NULL"),
+            sqlite_where=sa.text("reply_to IS NOT NULL"),
+        ),
         Base.__table_args__,
     )
 

@@ -61,6 +61,7 @@ class PrivateReply(Base):
     __table_args__ = (
         sa.UniqueConstraint("account_id", "external_id"),
         sa.Index("ix_private_replies_message_id", "message_id"),
+        sa.Index("ix_private_replies_attempted", "account_id", "attempted_at"),
         Base.__table_args__,
     )
 
@@ -70,6 +71,8 @@ class PrivateReply(Base):
     external_id: Mapped[str] = mapped_column(ExternalId)
     """The external id of the message that is answered."""
     message_id: Mapped[int] = mapped_column(sa.ForeignKey(Message.id, ondelete="CASCADE"))
+    attempted_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    """When it was last handed to the provider; NULL: not yet."""
     created_at: Mapped[datetime] = mapped_column(UTCDateTime)
 
 

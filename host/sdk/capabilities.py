@@ -98,12 +98,14 @@ class PrivateReplyLimits:
     """The one message that may go to the author of a public message alone.
 
     :param text_limit_bytes: most UTF-8 bytes of its text.
-    :param per_hour: how many the provider takes in an hour; None: it does not say.
+    :param per_hour: how many the provider takes of an account in an hour; None: it does not say.
+    :param uncounted: kinds of post below which they do not count against that.
     """
 
     text_limit_bytes: int
     quick_replies: QuickReplyLimits | None = None
     per_hour: int | None = None
+    uncounted: frozenset[PostKind] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from host.core import db
+from host.core import clock, db
+from host.media import person_pictures, portraits
+from host.media.person_pictures import Picture
+from host.models.posts import Post
 from tests.accessibility import violations
 from tests.automation import test_page_browser
 from tests.automation.below import Below, open_below
@@ -15,10 +19,14 @@ from tests.automation.test_campaigns_page import furnished, path
 from tests.automation.test_page_browser import Person
 from tests.automation.test_rules_page import bodies
 from tests.automation.test_rules_page_browser import RULES
+from tests.browser.conftest import screenshot
+from tests.inbox import toys
 from tests.inbox.desks import Desk
+from tests.media import samples
 
 page = test_page_browser.page
 pytestmark = pytest.mark.slow
+PICTURE = "https://provider.example/mug.jpg"
 
 
 @pytest.fixture
@@ -66,13 +74,21 @@ def test_a_campaign_is_live_in_at_most_twelve_steps(automated: Below, page: Any)
 def test_the_pages_are_readable_at_every_width(automated: Below, page: Any, tmp_path: Path) -> None:
     desk = automated
     id_ = furnished(desk)
+    body, content_type = portraits.thumbnail(samples.picture("JPEG", size=(300, 240)), "image/jpeg")
+    person_pictures._remember(PICTURE, Picture(body, content_type, clock.now() + timedelta(minutes=9)))
+    toys.change_row(Post, desk.post(), picture_url=PICTURE)
+    pictured = desk.campaign(post={"if": "conversation", "filter": {"post": desk.post()}}, name="Tide mugs")
     found = []
-    for rest in ("", "new?from=words", id_, f"{id_}/people"):
+    for rest in ("", "new?from=words", id_, f"{id_}/people", pictured, f"{pictured}/people"):
         for width in (360, 1440):
             page.set_viewport_size({"width": width, "height": 900})
             for scheme in ("light", "dark"):
                 page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
                 page.goto(path(desk, rest))
+                if rest == pictured:
+                    wanted = "all => all.every((one) => one.complete && one.naturalWidth)"
+                    assert page.locator(".camp-pic img, .camp-title img").evaluate_all(wanted)
+                    screenshot(page, f"campaign-{width}-{scheme}", full_page=True)
                 if page.evaluate("document.documentElement.scrollWidth") > width:
                     found.append(f"{rest} is wider than {width}")
                 found += [

@@ -12,8 +12,10 @@ from typing import Any
 import pytest
 
 from host.core import clock, db
+from host.delivery.worker import drain
 from host.inbox import outcome
 from host.models.automation import RuleState
+from host.models.posts import Post
 from host.models.users import Role
 from host.sdk.channel import ProviderProblem
 from tests import helpers
@@ -286,3 +288,53 @@ def test_a_program_makes_a_campaign_and_lists_its_people(below: Below) -> None:
     assert [(one["name"], one["publicAnswer"], one["messages"]) for one in found] == [("Dan Q.", 2, 1)]
     assert found[0]["answeredAt"] is not None
     assert program.refused("GET", "/campaigns/999999/people")[1]["code"] == "rule_not_found"
+
+
+def test_a_campaign_shows_its_posts_picture(below: Below, owner: helpers.Browser) -> None:
+    desk = below
+    desk.comments("zoe", "tide")
+    desk.comments("zoe", "tide", "plates", "Rim plates")
+    desk.run()
+    mugs, plates = desk.post("mugs"), desk.post("plates")
+    id_ = desk.campaign(post={"if": "conversation", "filter": {"post": mugs}})
+    for page in (path(desk, id_), path(desk, f"{id_}/people")):
+        assert f"/media/posts/{mugs}?v=" not in owner.get(page).text
+    toys.change_row(Post, mugs, picture_url="https://provider.example/mug.jpg")
+    shown = f"/w/{desk.desk.workspace}/media/posts/{mugs}?v="
+    both = owner.get(path(desk, id_)).text
+    assert both.count(shown) == 3, "beside the name, in the list of posts, and as a customer sees it"
+    assert "provider.example" not in both, "a browser gets it by way of us"
+    assert owner.get(path(desk, f"{id_}/people")).text.count(shown) == 1
+    assert f"/media/posts/{plates}" not in both
+    several = desk.campaign(
+        post={
+            "if": "any",
+            "of": [
+                {"if": "conversation", "filter": {"post": mugs}},
+                {"if": "conversation", "filter": {"post": plates}},
+            ],
+        },
+        name="Two",
+    )
+    assert owner.get(path(desk, f"{several}/people")).text.count(shown) == 0
+
+
+def test_a_campaign_says_how_many_private_replies_went_out_this_hour(
+    below: Below, owner: helpers.Browser
+) -> None:
+    desk = below
+    desk.comments("zoe", "tide")
+    desk.run()
+    id_ = desk.campaign(post={"if": "conversation", "filter": {"post": desk.post()}})
+    said = plain(owner.get(path(desk, id_)).text)
+    assert "at most 750 an hour · 0 of 750 in the last hour" in said
+    desk.comments("bob", "tide")
+    desk.run()
+    drain(desk.desk.generation, direction="out")
+    said = plain(owner.get(path(desk, id_)).text)
+    assert "at most 750 an hour · 1 of 750 in the last hour" in said
+    toys.make_account(desk.desk.workspace, name="Studio")
+    anywhere = desk.campaign(name="Anywhere")
+    said = plain(owner.get(path(desk, anywhere)).text)
+    assert "Shop : 1 of 750 in the last hour" in said
+    assert "Studio : 0 of 750 in the last hour" in said

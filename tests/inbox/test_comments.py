@@ -167,24 +167,19 @@ def test_replies_stand_below_what_they_answer(desk: Desk, board: Board) -> None:
     board.post()
     first = board.said("kit", "Kit L.", "TIDE", board.ago(days=2), mid="c1")
     second = board.said("kit", "Kit L.", "Is there a lid?", board.ago(days=1), mid="c2")
-    board.said("olu", "Olu P.", "I want one", board.ago(days=1), mid="o1")
+    theirs = board.said("olu", "Olu P.", "I want one", board.ago(days=1), mid="o1")
     below = board.said("kit", "Kit L.", "And a plate?", board.ago(hours=2), about="c1", mid="c3")
     deeper = board.said("kit", "Kit L.", "Or two", board.ago(hours=1), about="c3")
     other = board.said("kit", "Kit L.", "Me too", board.ago(minutes=30), about="o1")
     sent = board.private(first, "Here is the link", board.ago(hours=20), "m1")
     talk = board.conversation("kit")
     shown = thread(desk, talk)
-    assert [id_ for id_, _ in shown] == [first, sent, below, deeper, second, other]
-    assert "Olu P. I want one" in dict(shown)[other], "what stands in another conversation is quoted"
+    assert [id_ for id_, _ in shown] == [first, sent, below, deeper, second, theirs, other]
+    assert "Olu P. I want one" in " ".join(dict(shown)[theirs].split())
+    assert "I want one" not in dict(shown)[other], "what stands right above it is not quoted"
     assert "TIDE" not in dict(shown)[below]
     text = page(desk, f"/{talk}")
-    days = [
-        board.ago(days=2),
-        board.ago(days=1),
-        board.ago(hours=2),
-        board.ago(hours=1),
-        board.ago(minutes=30),
-    ]
+    days = [board.ago(days=2), board.ago(days=1)]  # of what stands at the top
     assert text.count('class="day"') == len({day.date() for day in days})
     answer = desk.browser.get(desk.path(f"/updates?conversation={talk}&messages={deeper}"), headers=JSON).json
     order = re.search(r'data-order="([^"]+)"', answer["messages"])

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from host.core import clock, db
 from host.inbox import outcome
+from host.inbox.comments import threads
 from host.media import person_pictures, portraits
 from host.media.person_pictures import Picture
 from host.models.inbox import Message
@@ -18,11 +19,12 @@ from host.models.posts import MessageModeration
 from host.sdk.channel import Moderated
 from host.sdk.messages import PostKind
 from tests.browser.conftest import look
-from tests.inbox import desks, toys
+from tests.inbox import desks
 from tests.inbox.boards import Board
 from tests.inbox.browsing import Open, wait
 from tests.inbox.desks import Desk
 from tests.inbox.test_comments import REFUSED
+from tests.inbox.test_private_replies_of_an_hour import Counted
 from tests.live.served import until
 from tests.media import samples
 
@@ -32,7 +34,7 @@ PICTURE = "https://provider.example/mug.jpg"
 
 @pytest.fixture
 def desk(database: db.Database, data: Path) -> Desk:
-    return desks.open_desk(data, toys.PUBLIC)
+    return desks.open_desk(data, Counted())
 
 
 @pytest.fixture
@@ -60,6 +62,14 @@ def board(desk: Desk) -> Board:
     spam = made.said("crypto", "", "Best crypto signals, link in bio", made.ago(minutes=52))
     made.stands(spam, Moderated.HIDDEN)
     made.said("olu", "Olu P.", "Mine arrived today, so beautiful!", made.ago(hours=1), post="p2")
+    for number in range(4):
+        at = made.ago(days=1, hours=17 - number)
+        made.said(
+            f"o{number}", f"Olu {number}.", f"Mine is number {number}", at, about="c1", mid=f"o{number}"
+        )
+    made.stands(
+        made.said("iu", "Spam", "Buy followers", made.ago(days=1, hours=12), about="c1"), Moderated.HIDDEN
+    )
     made.said("dee", "Dee T.", "Is the live over? I missed the plate", made.ago(hours=2), post="p3")
     hal = made.private(made.said("hal", "Hal M.", "TIDE", made.ago(hours=3)), "Here", made.ago(hours=2))
     db.write(outcome.record_failed, hal, REFUSED)
@@ -231,3 +241,34 @@ def test_what_one_chose_to_answer_stays_chosen_whatever_was_fetched_meanwhile(
     let_go(third)
     page.wait_for_timeout(500)
     assert page.locator(chosen).count() == 1
+
+
+@pytest.mark.parametrize("width", [1440, 360])
+def test_what_others_say_in_a_thread_is_read_and_followed(
+    desk: Desk, board: Board, open_page: Open, width: int
+) -> None:
+    phone = width == 360
+    page = open_page(viewport={"width": width, "height": 900})
+    page.goto(f"{page.url.split('?')[0].rstrip('/')}/{board.conversation('kit')}")
+    page.wait_for_selector(".cm-other >> text=Mine is number 3")
+    assert page.locator(".cm-other").count() == threads.MOST
+    look(page, "comments-others", phone=phone, wide=not phone)
+    assert "Private replies in the last hour: 0 of 750" in page.text_content("#contact")
+    page.click("text=Earlier replies of others")
+    page.wait_for_selector(".cm-other >> text=Mine is number 0")
+    assert page.locator("text=Earlier replies of others").count() == 0
+    order = page.locator("[data-message]").evaluate_all("all => all.map((one) => one.dataset.order)")
+    assert order == sorted(order)
+
+    # What is said meanwhile comes in, and what is taken back goes.
+    board.said("zoe", "Zoe Z.", "And mine?", board.now, about="c1", mid="z1")
+    page.wait_for_selector(".cm-other.cm-below >> text=And mine?")
+    board.said("zoe", "Zoe Z.", "Elsewhere", board.now, mid="z2")
+    board.took_back("zoe", "z1", board.now)
+    page.wait_for_selector(".cm-other >> text=And mine?", state="detached")
+    assert page.locator(".cm-other >> text=Elsewhere").count() == 0
+
+    page.click(".cm-other:has-text('Mine is number 2') .cm-link")
+    page.wait_for_selector(".thread-who >> text=Olu 2.")
+    page.wait_for_selector(".cm-other >> text=TIDE")
+    look(page, "comments-of-other", phone=phone, wide=not phone)

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from host.core import clock
+from host.sdk import settings
 from host.sdk.accounts import beside
 from host.sdk.channel import (
     Absent,
@@ -168,6 +169,20 @@ def test_metas_errors_mean_what_they_mean_for_messages(
     action = fault.pop("action")
     meta.fault("comment", action, **fault)
     assert isinstance(adapter.send(request(comments, name)), expected)
+
+
+def test_how_many_private_replies_there_may_be_is_what_the_operator_lets_out(
+    ig: Addon, adapter: Any, comments: AccountRef
+) -> None:
+    limits = adapter.capabilities_of(comments).private_replies
+    assert (limits.per_hour, limits.uncounted) == (750, {PostKind.LIVE})
+    for wanted, told in (("100", 100), ("0", None)):
+        settings.provide("instagram", {**ig.defaults, "private_replies_per_hour": wanted})
+        assert adapter.capabilities_of(comments).private_replies.per_hour == told
+        held = [
+            one.amount for one in adapter.limits(request(comments, "1", private=True)) if "private" in one.key
+        ]
+        assert held == ([] if told is None else [told])
 
 
 def test_private_replies_are_counted_by_the_hour_and_on_broadcasts_by_the_second(

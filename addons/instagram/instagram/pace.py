@@ -92,6 +92,11 @@ def _private(account: AccountRef, request: SendRequest) -> list[SendLimit]:
     return _limit("private_replies_per_hour", f"private {account.id}", HOUR, OF_PRIVATE)
 
 
+def private_per_hour() -> int | None:
+    """Return how many private replies of an account go out in an hour; None: as many as there are."""
+    return _number("private_replies_per_hour") or None
+
+
 def pause(found: Credentials, usage: Usage) -> Pause | None:
     """Return the rest that is due after an answer with *usage*, if any."""
     most = _number("usage_percent")

@@ -36,6 +36,7 @@ from host.automation.assistants.values import (
 from host.automation.assistants.writing import Made
 from host.core import clock, db
 from host.core.ports import AssistantDirectory
+from host.inbox.comments.posts import below_private_only
 from host.inbox.conversations import locked_conversation
 from host.models.assistants import (
     Assistant,
@@ -203,6 +204,8 @@ def _begin(
     conversation = turns.conversation_of(session, turn.conversation_id)
     if its is None or its.stopped or conversation is None:
         return turn.fence, Made(reason="mode")  # writing says which it is
+    if below_private_only(session, directory, [conversation.id]):
+        return turn.fence, Made(reason="private_only")
     turn.version, turn.mode = its.version, its.mode
     turn.lease_until = now + timedelta(seconds=its.body.limits.seconds) + BEYOND
     about = context.load(session, conversation, its.assistant_id, now)

@@ -20,7 +20,9 @@ from host.automation.assistants.values import Body
 from host.automation.deciding import DEEPEST, TOO_LATE, Sent, sent_as
 from host.automation.facts import PEOPLE, UNSAID
 from host.core import db
+from host.core.ports import AdapterDirectory
 from host.core.statements import Statement
+from host.inbox.comments.posts import below_private_only
 from host.inbox.erasure import forget_cases
 from host.models.assistants import (
     Assistant,
@@ -114,7 +116,13 @@ _attached = Statement(
 # ---- what the record says ------------------------------------------------------------------------------
 
 
-def note(session: Session, events: Sequence[Recorded], now: datetime, since: datetime) -> None:
+def note(
+    session: Session,
+    events: Sequence[Recorded],
+    directory: AdapterDirectory,
+    now: datetime,
+    since: datetime,
+) -> None:
     """Make turns, and end turns, because of *events*.
 
     :param since: what happened before is answered by people.
@@ -126,7 +134,7 @@ def note(session: Session, events: Sequence[Recorded], now: datetime, since: dat
     mine = [one for one in about if one.account_id in wanted]
     _end(session, mine, now)
     fresh = [one for one in mine if one.occurred_at >= since and _begins(one, now)]
-    _begin(session, fresh, wanted, now)
+    _begin(session, fresh, wanted, directory, now)
 
 
 _KINDS = {
@@ -148,7 +156,13 @@ def _begins(event: Recorded, now: datetime) -> bool:
     )
 
 
-def _begin(session: Session, events: Sequence[Recorded], wanted: dict[int, Attached], now: datetime) -> None:
+def _begin(
+    session: Session,
+    events: Sequence[Recorded],
+    wanted: dict[int, Attached],
+    directory: AdapterDirectory,
+    now: datetime,
+) -> None:
     """Make a turn of the newest message of each conversation, in place of those there were."""
     by_message = {one.message_id: one for one in events}
     rows = session.execute(
@@ -161,6 +175,8 @@ def _begin(session: Session, events: Sequence[Recorded], wanted: dict[int, Attac
     ).all()
     newest = {row.conversation_id: row for row in rows if sent_as(row.kind) is not Sent.NOTHING}
     before = _open_of(session, list(newest))
+    # An assistant writes what everybody reads: where nothing is public, nobody would see it.
+    silent = below_private_only(session, directory, list(newest))
     made = []
     for conversation_id, row in newest.items():
         event = by_message[row.id]
@@ -169,7 +185,7 @@ def _begin(session: Session, events: Sequence[Recorded], wanted: dict[int, Attac
             continue
         older = [one for one in before[conversation_id] if one.message_id < row.id]
         _discard(session, [one.id for one in older], "newer", now)
-        if sent_as(row.kind) not in its.answers_on:
+        if sent_as(row.kind) not in its.answers_on or conversation_id in silent:
             continue
         unread = [one for one in older if one.state in {TurnState.WAITING, TurnState.THINKING}]
         first = min((one.first_at for one in unread), default=now)

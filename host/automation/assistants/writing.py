@@ -25,6 +25,7 @@ from host.core.cleaning import clean_written
 from host.core.errors import LobbyError
 from host.core.ports import AdapterDirectory
 from host.inbox import notes
+from host.inbox.comments.posts import below_private_only
 from host.inbox.conversation_actions import Changes, hand_over
 from host.inbox.conversations import locked_conversation, publish_conversation
 from host.inbox.drafts import Draft
@@ -132,6 +133,8 @@ def _settle(
     now: datetime,
 ) -> None:
     gone = _overtaken(session, turn, conversation, its)
+    if not gone and below_private_only(session, directory, [conversation.id]):
+        gone = "private_only"  # only now it is known what it is below
     if gone == "answered" and turn.mode == Mode.SHADOW and made.text:
         # Whoever answered was faster, and did not wait for it: both are set side by side all the same.
         turn.text = made.text

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta, tzinfo
+from datetime import UTC, timedelta, tzinfo
+from functools import partial
 from typing import Any
 
 import sqlalchemy as sa
@@ -28,11 +29,14 @@ from host.channels.directory import current_directory
 from host.core import clock, db
 from host.core.errors import LobbyError
 from host.inbox import variables
+from host.inbox.comments.once import OfHour, of_hour
+from host.inbox.comments.posts import by_id
 from host.inbox.comments.private import led_to
 from host.inbox.pages import durations
+from host.inbox.pages.comments.parts import picture_of
 from host.inbox.variables import Part
 from host.models.automation import Rule, RuleState
-from host.models.channels import ChannelAccount, ref
+from host.models.channels import AccountState, ChannelAccount, ref
 from host.models.inbox import Conversation
 from host.models.teams import Team
 from host.models.users import User, Workspace
@@ -57,6 +61,8 @@ CAMPAIGNS = "/w/<int:workspace_id>/settings/campaigns"
 ONE = f"{CAMPAIGNS}/<int:rule_id>"
 LATELY = timedelta(days=7)
 LONGEST_SEARCH = 100
+MOST_ACCOUNTS = 5
+"""Most accounts of which it is said how many private replies they sent."""
 PORTION = 500
 """Rows of a file that are read at a time."""
 
@@ -195,7 +201,10 @@ def _form(
         offered = posts.newest(session, workspace_id, filling.posts, accounts)
         tried = _tried(session, workspace_id, filling, accounts)
         days = _days(session, workspace_id)
-        head = _head(session, shown)
+        head = _head(session, workspace_id, shown)
+        hourly = _hourly(
+            session, workspace_id, {one.account_id for one in offered if one.id in filling.posts}
+        )
         workspace = session.get_one(Workspace, workspace_id)
     limits = what.private
     page = render_template(
@@ -209,6 +218,8 @@ def _form(
         tried=tried,
         days=days,
         limits=limits,
+        hourly=hourly,
+        picture_of=partial(picture_of, workspace_id=workspace_id),
         bytes=byte_length(filling.text.strip()),
         teams=[(str(id_), name) for id_, name in what.steps.teams.items()],
         labels=[(str(id_), name) for id_, name in what.steps.labels.items()],
@@ -216,7 +227,7 @@ def _form(
         states=wording.STATES,
         states_say=wording.STATES_SAY,
         version=_version(shown, problem),
-        sample=_sample(filling, offered, workspace.name),
+        sample=_sample(workspace_id, filling, offered, workspace.name),
         gone="" if shown is None else shown.gone,
         **head,
     )
@@ -231,16 +242,56 @@ def _version(shown: Shown | None, problem: LobbyError | None) -> int:
     return shown.version if posted is None or isinstance(problem, SavedMeanwhileError) else posted
 
 
-def _head(session: Session, shown: Shown | None) -> dict[str, Any]:
+def _head(session: Session, workspace_id: int, shown: Shown | None) -> dict[str, Any]:
     """Return what stands above both pages of a campaign."""
     if shown is None:
-        return {"counts": Counts(), "ended": False, "would": 0}
+        return {"counts": Counts(), "ended": False, "would": 0, "src": ""}
     counts = people.counted(session, [shown.id], seen_accounts()).get(shown.id, Counts())
     would = 0
     if shown.state == RuleState.SHADOW:
         runs = log.counted_of(session, shown.id, clock.now() - LATELY, seen_accounts())
         would = runs.get("shadow", 0)
-    return {"counts": counts, "ended": has_ended(shown, counts), "would": would}
+    src = _picture(session, workspace_id, shown)
+    return {"counts": counts, "ended": has_ended(shown, counts), "would": would, "src": src}
+
+
+def _picture(session: Session, workspace_id: int, shown: Shown) -> str:
+    """Return where a browser gets the picture of the one post that a campaign names; empty: there is none."""
+    wanted = None if shown.body is None else fillings.of_body("", shown.body, shown.state, UTC)
+    chosen = () if wanted is None or wanted.where != "posts" else wanted.posts
+    if len(chosen) != 1:
+        return ""
+    accounts = seen_accounts()
+    found = by_id(session, workspace_id, chosen).get(chosen[0])
+    if found is None or (accounts is not None and found.account_id not in accounts):
+        return ""
+    return picture_of(found, workspace_id)
+
+
+def _hourly(session: Session, workspace_id: int, chosen: Collection[int]) -> list[tuple[str, OfHour]]:
+    """Return of each account that answers how many private replies it sent within the last hour.
+
+    :param chosen: the accounts of the chosen posts; empty: each that has comments may answer.
+    """
+    directory, now, accounts = current_directory(), clock.now(), seen_accounts()
+    channels = [one.key for one in directory.adapters if one.capabilities.private_replies is not None]
+    query = sa.select(ChannelAccount).where(
+        ChannelAccount.workspace_id == workspace_id,
+        ChannelAccount.channel.in_(channels),
+        ChannelAccount.state != AccountState.DISCONNECTED,
+    )
+    if chosen:
+        query = query.where(ChannelAccount.id.in_(chosen))
+    if accounts is not None:
+        query = query.where(ChannelAccount.id.in_(accounts))
+    found = []
+    for row in session.scalars(query.order_by(ChannelAccount.id).limit(MOST_ACCOUNTS)):
+        adapter = directory.adapter(row.channel)
+        limits = None if adapter is None else adapter.capabilities_of(ref(row)).private_replies
+        used = of_hour(session, row.id, limits, now)
+        if used is not None:
+            found.append((row.name or row.handle or "", used))
+    return found
 
 
 def _tried(session: Session, workspace_id: int, filling: Filling, accounts: Any) -> Tried | None:
@@ -283,18 +334,20 @@ class Sample:
     """What somebody who writes the word sees.
 
     :param handle: theirs; *account*: of whoever answers.
+    :param src: where a browser gets the post's picture; empty: there is none.
     """
 
     handle: str
     word: str
     account: str
     caption: str
+    src: str
     public: Sequence[Part]
     private: Sequence[Part]
     offered: Sequence[str]
 
 
-def _sample(filling: Filling, offered: Sequence[posts.Shown], workspace: str) -> Sample:
+def _sample(workspace_id: int, filling: Filling, offered: Sequence[posts.Shown], workspace: str) -> Sample:
     chosen = next((one for one in offered if one.id in filling.posts), None)
     account = workspace if chosen is None else chosen.account
     values = {
@@ -310,6 +363,7 @@ def _sample(filling: Filling, offered: Sequence[posts.Shown], workspace: str) ->
         word=next(iter(split(filling.words)), ""),
         account=account,
         caption="" if chosen is None else chosen.title,
+        src="" if chosen is None else picture_of(chosen, workspace_id),
         public=_filled(public, values),
         private=_filled(filling.text, values),
         offered=filling.quick_replies,
@@ -355,7 +409,7 @@ def people_of(workspace_id: int, rule_id: int) -> ResponseReturnValue:
         )
         some = found[: people.PAGE]
         lines = _lines(session, workspace_id, some)
-        head = _head(session, shown)
+        head = _head(session, workspace_id, shown)
     return render_template(
         "automation/campaign_people.html",
         shown=shown,

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from host.automation.rules.conditions import finders, folded, found_in
+from host.inbox.queries import picture_hash
 from host.models.channels import ChannelAccount
 from host.models.inbox import Conversation, Direction, Message
 from host.models.posts import Post
@@ -30,6 +31,7 @@ class Shown:
     """A post as somebody chooses it.
 
     :param title: the beginning of its caption; of one without, its kind.
+    :param picture: differs for each picture of it; empty: there is none to be had.
     :param comments: how many comments there are below it.
     """
 
@@ -40,7 +42,7 @@ class Shown:
     kind: str
     url: str
     at: datetime
-    pictured: bool
+    picture: str
     account: str
     comments: int
 
@@ -103,7 +105,7 @@ def _shown(post: Post, account: str, comments: int) -> Shown:
         post.kind,
         post.url,
         post.published_at or post.created_at,
-        post.picture_url is not None,
+        picture_hash(post.picture_url),
         account,
         comments,
     )

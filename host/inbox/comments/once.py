@@ -5,7 +5,8 @@ That there is one is a row of the database (:class:`host.models.posts.PrivateRep
 
 from __future__ import annotations
 
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 from flask_babel import lazy_gettext as _l
@@ -17,6 +18,7 @@ from host.models.channels import ref as account_ref
 from host.models.inbox import Conversation, DeliveryState, Message
 from host.models.posts import Post, PrivateReply
 from host.sdk import messages as told
+from host.sdk.capabilities import PrivateReplyLimits
 from host.sdk.channel import ChannelAdapter, PrivateContext, ReplyPolicy, ReplyState
 
 FREED = frozenset({DeliveryState.FAILED, DeliveryState.CANCELLED})
@@ -125,6 +127,55 @@ def take(session: Session, ours: Message) -> None:
             raise PrivateReplyUsedError()
         row.message_id = ours.id
     session.flush()
+
+
+def attempted(session: Session, message_id: int, at: datetime | None) -> None:
+    """Note when a private reply of ours was handed to the provider; None: not a byte of it went out."""
+    of = PrivateReply.message_id == message_id
+    session.execute(sa.update(PrivateReply).where(of).values(attempted_at=at))
+
+
+@dataclass(frozen=True, slots=True)
+class OfHour:
+    """How many private replies of an account went out within the last hour, and how many may."""
+
+    used: int
+    most: int
+
+    @property
+    def share(self) -> float:
+        """Return what is used, in percent."""
+        return round(100 * min(self.used / self.most, 1), 1)
+
+
+def of_hour(
+    session: Session,
+    account_id: int,
+    limits: PrivateReplyLimits | None,
+    now: datetime,
+    post_id: int | None = None,
+) -> OfHour | None:
+    """Return how many private replies of an account were handed to the provider within the last hour.
+
+    None: there is no limit, or those below *post_id* do not count. A reply counts from when it was handed
+    over, whatever came of it, as the provider counts.
+    """
+    if limits is None or limits.per_hour is None:
+        return None
+    kind = sa.select(Post.kind).where(Post.id == post_id)
+    if post_id is not None and limits.uncounted and session.scalar(kind) in limits.uncounted:
+        return None
+    lately = PrivateReply.attempted_at > now - timedelta(hours=1)
+    query = sa.select(sa.func.count()).select_from(PrivateReply)
+    query = query.where(PrivateReply.account_id == account_id, lately)
+    if limits.uncounted:
+        query = (
+            query.join(Message, Message.id == PrivateReply.message_id)
+            .join(Conversation, Conversation.id == Message.conversation_id)
+            .join(Post, Post.id == Conversation.post_id)
+            .where(Post.kind.not_in(limits.uncounted))
+        )
+    return OfHour(session.scalar(query) or 0, limits.per_hour)
 
 
 def _message(session: Session, account_id: int, external_id: str) -> Message:

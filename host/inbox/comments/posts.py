@@ -12,6 +12,7 @@ from flask_babel import lazy_gettext as _l
 from sqlalchemy.orm import Session
 
 from host.core.errors import NotFoundError
+from host.core.ports import AdapterDirectory
 from host.inbox.queries import picture_hash
 from host.models.inbox import Conversation, ConversationStatus
 from host.models.posts import Post
@@ -119,6 +120,23 @@ def with_open(
     )
     query = _of(workspace_id, accounts).where(is_open).order_by(Post.id.desc()).limit(most)
     return [_shown(row) for row in session.scalars(query)]
+
+
+def below_private_only(
+    session: Session, directory: AdapterDirectory, conversation_ids: Collection[int]
+) -> set[int]:
+    """Return the conversations below posts where nothing of ours can be public: one statement."""
+    query = (
+        sa.select(Conversation.id, Conversation.channel, Post.kind)
+        .join(Post, Post.id == Conversation.post_id)
+        .where(Conversation.id.in_(conversation_ids))
+    )
+    found = set()
+    for id_, channel, kind in session.execute(query) if conversation_ids else ():
+        adapter = directory.adapter(channel)
+        if adapter is not None and kind in adapter.capabilities.private_only:
+            found.add(id_)
+    return found
 
 
 def _of(workspace_id: int, accounts: Accounts) -> Any:

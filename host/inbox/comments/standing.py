@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session, aliased
 
 from host.core.cleaning import is_providers
 from host.inbox.comments.once import FREED
-from host.models.inbox import Contact, Conversation, Direction, Message
+from host.models.inbox import Conversation, Direction, Message
 from host.models.posts import MessageModeration, PrivateReply
 from host.sdk.channel import Moderated
 
@@ -141,48 +141,6 @@ def to_answer(session: Session, conversation_id: int, wanted: int | None = None)
     )
     row = session.execute(query).first()
     return None if row is None or not is_providers(row.external_id) else Answerable(*row)
-
-
-@dataclass(frozen=True, slots=True)
-class Above:
-    """What a message answers, and what it hangs below.
-
-    :param root_id: the message at the top, of the same conversation; it may be the one that is answered.
-    :param name: of whom it is, where that is another customer.
-    """
-
-    conversation_id: int
-    root_id: int
-    root_at: datetime
-    name: str
-
-
-def above(session: Session, account_id: int, external_ids: Collection[str]) -> dict[str, Above]:
-    """Return where messages of an account hang that others answer, by their external ids."""
-    if not external_ids:
-        return {}
-    parent = aliased(Message)
-    query = (
-        sa.select(
-            *(Message.external_id, Message.conversation_id, Message.id, Message.sent_at),
-            *(parent.conversation_id, parent.id, parent.sent_at, Contact.name),
-        )
-        .select_from(Message)
-        .join(Conversation, Conversation.id == Message.conversation_id)
-        .join(Contact, Contact.id == Conversation.contact_id)
-        .outerjoin(
-            parent, sa.and_(parent.account_id == Message.account_id, parent.external_id == Message.reply_to)
-        )
-        .where(Message.account_id == account_id, Message.external_id.in_(set(external_ids)))
-    )
-    found = {}
-    for external_id, conversation_id, id_, at, parent_of, parent_id, parent_at, name in session.execute(
-        query
-    ):
-        mine = parent_of == conversation_id
-        root = (parent_id, parent_at) if mine else (id_, at)
-        found[str(external_id)] = Above(conversation_id, *root, name or "")
-    return found
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -16,14 +16,15 @@ from sqlalchemy.orm import Session
 from host.channels.directory import Directory, current_directory
 from host.core import clock, db
 from host.inbox import presence, queries, teams
-from host.inbox.comments import posts, standing
+from host.inbox.comments import posts, standing, threads
 from host.inbox.comments.posts import PostRow
+from host.inbox.comments.threads import Others
 from host.inbox.conversations import conversation_row
 from host.inbox.list_positions import Position
 from host.inbox.messages import Entry
 from host.inbox.pages import reply_window
 from host.inbox.pages.arguments import Filter
-from host.inbox.pages.comments.shown import dressed
+from host.inbox.pages.comments.shown import Look, dressed, in_order, others_shown
 from host.inbox.pages.conversation_view import Listed, listed, name_of
 from host.inbox.pages.message_view import Shown, shown
 from host.inbox.queries import Counts, Order, Page, Row
@@ -123,12 +124,44 @@ class InboxContext:
             if one.user_id != self.user_id
         ]
 
-    def shown(self, row: Row, entries: Sequence[Entry]) -> list[Shown]:
+    def shown(
+        self, row: Row, entries: Sequence[Entry], *, others: bool = False, whole: int | None = None
+    ) -> list[Shown]:
+        """Return entries of a thread as it shows them.
+
+        :param others: below a post, whether what others said in its threads is among them.
+        :param whole: the message at the top of a thread of which more than a little is shown.
+        """
         adapter = self.adapter(row)
         found = shown(entries, row, name_of(row, adapter), adapter, self.now)
         if row.post_id is None:
             return found
-        return dressed(self.session, row, self.post(row), adapter, found, self.now)
+        look = Look(self.now, others, whole)
+        return dressed(self.session, row, self.post(row), adapter, found, look)
+
+    def others(self, row: Row, ids: Collection[int]) -> list[Shown]:
+        """Return those of *ids* that others said in threads of *row* below a post."""
+        if row.post_id is None:
+            return []
+        found = threads.again(self.session, self.workspace_id, row.id, row.account.id, row.post_id, ids)
+        return in_order(others_shown(Others(found), row, self.adapter(row), self.now))
+
+    def others_before(
+        self, row: Row, root: int, before: Position | None
+    ) -> tuple[list[Shown], Position | None]:
+        """Return what others said before a position in one thread below a post, and where more of it ends.
+
+        :param root: the message at the top of it.
+        """
+        top = None
+        if row.post_id is not None:
+            top = threads.root_of(self.session, row.account.id, row.post_id, root)
+        if top is None:
+            return [], None
+        where = self.session, self.workspace_id, row.id, row.account.id
+        found = threads.others(*where, [top], most={top.external_id: threads.MORE}, before=before)
+        shown = others_shown(found, row, self.adapter(row), self.now)
+        return in_order([one for one in shown if one.entry.id != root]), found.earlier.get(top.external_id)
 
     def post(self, row: Row) -> PostRow | None:
         """Return the post a conversation is about; None: it is about none."""

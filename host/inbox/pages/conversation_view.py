@@ -11,9 +11,10 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from host.core import db
+from host.core import clock, db
 from host.inbox import queries
-from host.inbox.comments import private, standing
+from host.inbox.comments import once, private, standing
+from host.inbox.comments.once import OfHour
 from host.inbox.comments.posts import PostRow
 from host.inbox.comments.standing import Direct, Newest, Said
 from host.inbox.contacts.history import SharedFile, shared_files
@@ -292,6 +293,7 @@ class ContactDetails:
     :param said: what they said last about the post, where it is about one.
     :param direct: the private conversation with them on the account beside; *opened*: whether a private
         reply of this one began it.
+    :param of_hour: of private replies, where the conversation may have some and their number is limited.
     """
 
     identity_external_id: str
@@ -314,6 +316,7 @@ class ContactDetails:
     said: Sequence[Said] = ()
     direct: Direct | None = None
     opened: bool = False
+    of_hour: OfHour | None = None
 
 
 @cache
@@ -375,7 +378,16 @@ def contact_details(
         said=said,
         direct=direct,
         opened=opened,
+        of_hour=_of_hour(session, row, adapter),
     )
+
+
+def _of_hour(session: Session, row: Row, adapter: ChannelAdapter | None) -> OfHour | None:
+    """Return how many private replies there were, of a conversation about a post: two statements at most."""
+    if adapter is None or row.post_id is None:
+        return None
+    limits = adapter.capabilities_of(row.account).private_replies
+    return once.of_hour(session, row.account.id, limits, clock.now(), row.post_id)
 
 
 SAID = 5

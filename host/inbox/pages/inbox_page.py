@@ -225,7 +225,7 @@ def asked_draft() -> ComposerState:
 def _conversation_values(inbox: InboxContext, row: Row, draft: ComposerState | None) -> dict[str, Any]:
     thread = load_thread(inbox.session, inbox.workspace_id, row.id, before=position_from_request())
     draft = draft or asked_draft()
-    entries = inbox.shown(row, thread.entries)
+    entries = inbox.shown(row, thread.entries, others=True, whole=id_argument("below"))
     # Only a thread that begins with the line which says so is asked for what it goes on from.
     goes_on = any(one.content.get("what") == "came_from" for one in thread.entries)
     above = before(inbox, row) if goes_on and thread.earlier is None else None
@@ -240,7 +240,7 @@ def _conversation_values(inbox: InboxContext, row: Row, draft: ComposerState | N
         "older_page": request.args.get("before") is not None,
         "about": contact_details(inbox.session, row, inbox.adapter(row), seen_accounts()),
         "opened_by": opened_by(inbox, row),
-        "seen": max((one.entry.id for one in entries), default=0),
+        "seen": max((one.id for one in thread.entries), default=0),
         **composer_values(inbox, row, draft),
     }
 

@@ -48,7 +48,14 @@ from host.models.inbox import Direction
 from host.notifications import notify
 from host.web import emoji_names
 from host.web.languages import available
-from host.web.request_helpers import Permission, current_user, login_required, passive, workspace_view
+from host.web.request_helpers import (
+    Permission,
+    current_user,
+    id_argument,
+    login_required,
+    passive,
+    workspace_view,
+)
 
 __all__ = ["bp"]
 
@@ -90,13 +97,21 @@ def thread(workspace_id: int, conversation_id: int) -> ResponseReturnValue:
 @bp.get("/w/<int:workspace_id>/inbox/<int:conversation_id>/messages")
 @workspace_view(Permission.READ)
 def earlier(workspace_id: int, conversation_id: int) -> ResponseReturnValue:
-    """Return the messages before a position as HTML, and the position of those before them."""
+    """Return the messages before a position as HTML, and the position of those before them.
+
+    ``below``: the message at the top of a thread below a post; then those that others wrote in it.
+    """
+    below, before = id_argument("below"), position_from_request()
     with opened_inbox(workspace_id) as inbox:
         row = inbox.row(conversation_id)
-        thread = load_thread(inbox.session, workspace_id, conversation_id, before=position_from_request())
+        if below is not None:
+            found, earlier = inbox.others_before(row, below, before)
+        else:
+            thread = load_thread(inbox.session, workspace_id, conversation_id, before=before)
+            found, earlier = inbox.shown(row, thread.entries, others=True), thread.earlier
     return jsonify(
-        messages=render_messages(inbox, row, inbox.shown(row, thread.entries)),
-        earlier=position_text(thread.earlier) if thread.earlier else None,
+        messages=render_messages(inbox, row, found),
+        earlier=position_text(earlier) if earlier else None,
     )
 
 
@@ -161,7 +176,12 @@ def _opened(
     answer: dict[str, Any] = {}
     if message_ids:
         entries = load_messages(inbox.session, inbox.workspace_id, row.id, message_ids)
-        answer["messages"] = render_messages(inbox, row, inbox.shown(row, entries))
+        found = inbox.shown(row, entries, others=True)
+        # What another said below the same post is asked for as well, and may be there no more.
+        rest = {*message_ids} - {one.entry.id for one in found}
+        found += inbox.others(row, rest)
+        answer["messages"] = render_messages(inbox, row, found)
+        answer["gone"] = sorted(rest - {one.entry.id for one in found})
     if request.args.get("head"):
         about = head_of(inbox, row)
         known = labels.all_of(inbox.session, inbox.workspace_id) if shown is None else shown.labels

@@ -149,8 +149,9 @@ export class Log {
     }
   }
 
+  /** The newest message of this conversation; what others said below the same post is none. */
   lastId() {
-    return Math.max(0, ...[...this.list.querySelectorAll("[data-message]")].map((m) => Number(m.dataset.message)));
+    return Math.max(0, ...[...this.list.querySelectorAll("[data-message]:not(.cm-other)")].map((m) => Number(m.dataset.message)));
   }
 }
 

@@ -123,6 +123,7 @@ function show(answer, names, about, asked) {
   if (answer.news) toldNews(answer.news);
   if (about === part("opened") && opened) {
     if (answer.messages) showMessages(answer.messages, asked);
+    for (const id of answer.gone ?? []) if (log?.find(id)?.classList.contains("cm-other")) log.remove(id);
     if (answer.head) showHead(answer.head);
     if (answer.contact) showContact(answer.contact);
     if (answer.composer) showComposer(answer.composer);
@@ -439,6 +440,7 @@ function post(url, body) {
 async function earlier(link) {
   const url = new URL(part("opened").dataset.earlier, location.href);
   url.searchParams.set("before", link.dataset.earlierThan);
+  if (link.dataset.below) url.searchParams.set("below", link.dataset.below); // what others said in one thread
   const shown = log, asked = performance.now();
   const answer = await load(url).catch(() => null);
   if (!answer || shown !== log) return;
@@ -722,12 +724,12 @@ function follow(topic, told) {
     return;
   }
   if (topic === "gone") {
-    if (here && log) log.remove(told.message);
+    if (log && (here || log.find(told.message))) log.remove(told.message);
     return;
   }
   ask({
     rows: [told.conversation],
-    messages: here && told.message ? [told.message] : [],
+    messages: (here || "post" in part("opened").dataset) && told.message ? [told.message] : [],
     names: topic === "message" && !here ? [told.conversation] : [],
     head: here && topic === "conversation",
     composer: here && (topic === "message" || topic === "conversation"),

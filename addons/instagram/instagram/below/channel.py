@@ -55,6 +55,9 @@ class CommentsAdapter(ChannelAdapter):
     def parse(self, envelope: Envelope) -> Sequence[InboundChange]:
         return reading.parse(envelope)
 
+    def capabilities_of(self, account: AccountRef) -> Capabilities:
+        return limits.capabilities(pace.private_per_hour())
+
     def reply_policy(self, context: ReplyContext) -> ReplyPolicy:
         return limits.reply_policy(context)
 

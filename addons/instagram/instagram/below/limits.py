@@ -8,7 +8,9 @@ characters in a comment; Meta's pages name no length.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
+from functools import cache
 
 from host.sdk.channel import (
     OPEN_ALWAYS,
@@ -53,10 +55,22 @@ CAPABILITIES = Capabilities(
     public=True,
     private_only=frozenset({PostKind.LIVE}),
     private_replies=PrivateReplyLimits(
-        text_limit_bytes=PRIVATE_BYTES, quick_replies=DIRECT.quick_replies, per_hour=750
+        text_limit_bytes=PRIVATE_BYTES,
+        quick_replies=DIRECT.quick_replies,
+        per_hour=750,
+        uncounted=frozenset({PostKind.LIVE}),
     ),
     moderation=frozenset({Moderation.HIDE, Moderation.DELETE}),
 )
+
+
+@cache
+def capabilities(per_hour: int | None) -> Capabilities:
+    """Return what can be done where the operator lets so many private replies out in an hour."""
+    private = CAPABILITIES.private_replies
+    assert private is not None
+    return replace(CAPABILITIES, private_replies=replace(private, per_hour=per_hour))
+
 
 OF_MENTION = noop("A mention below somebody else's post can be answered in public only.")
 OF_BROADCAST = noop("A comment on a broadcast can be answered in private only while the broadcast runs.")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Protocol
 
 from flask import url_for
 from flask_babel import lazy_gettext as _l
@@ -65,7 +66,17 @@ def titled(post: PostRow) -> str:
     return f"{KINDS[post.kind]}, {_day(post.published_at or post.created_at)}"
 
 
-def picture_of(post: PostRow, workspace_id: int) -> str:
+class Pictured(Protocol):
+    """A post, and a value that differs for each picture of it; empty: there is none to be had."""
+
+    @property
+    def id(self) -> int: ...
+
+    @property
+    def picture(self) -> str: ...
+
+
+def picture_of(post: Pictured, workspace_id: int) -> str:
     """Return where a browser gets a picture of a post, by way of us; empty where there is none."""
     if not post.picture:
         return ""
@@ -117,11 +128,24 @@ class Mark:
 
 
 @dataclass(frozen=True, slots=True)
+class Whose:
+    """Whose conversation a message stands in that is shown in another's thread.
+
+    :param picture: differs for each picture of them; empty: there is none.
+    """
+
+    contact_id: int
+    identity_id: int
+    picture: str
+    conversation_id: int
+
+
+@dataclass(frozen=True, slots=True)
 class Comment:
     """What a thread of comments shows of an entry beyond its words.
 
     :param order: what the thread is sorted by: a reply comes behind what it answers.
-    :param below: whether it is a reply to a message of this thread.
+    :param below: whether it hangs below another message.
     :param private: whether it is our private reply to one.
     :param state: of a private reply, in a word.
     :param note: what there is to know of that, a sentence.
@@ -129,6 +153,8 @@ class Comment:
     :param standing: how the team has it stand at the provider: ``hidden``, ``deleted``, or shown: empty.
     :param line: that in a sentence, with who did it.
     :param problem: why the provider did not do what was asked.
+    :param other: of what another said, whose it is: it can only be read.
+    :param earlier: the position before which more of what others said below it stands; empty: nothing does.
     :param reply: whether it can be answered publicly; *privately*, *hide*, *show*, *delete* likewise.
     """
 
@@ -141,6 +167,8 @@ class Comment:
     standing: str = ""
     line: str = ""
     problem: str = ""
+    other: Whose | None = None
+    earlier: str = ""
     reply: bool = False
     privately: bool = False
     hide: bool = False

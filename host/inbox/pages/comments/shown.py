@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from host.inbox.comments import private, standing
+from host.inbox.comments import private, standing, threads
 from host.inbox.comments.posts import PostRow
 from host.inbox.comments.private import LedTo
-from host.inbox.comments.standing import Above, Newest, Private
-from host.inbox.list_positions import micros
+from host.inbox.comments.standing import Newest, Private
+from host.inbox.comments.threads import Above, Other, Others, Root
+from host.inbox.list_positions import micros, position_text
 from host.inbox.messages import Entry
-from host.inbox.pages import durations, reply_window
-from host.inbox.pages.comments.parts import Comment, Mark
+from host.inbox.pages import durations, message_view, reply_window
+from host.inbox.pages.comments.parts import Comment, Mark, Whose
 from host.inbox.pages.message_view import Line, Quote, Shown
 from host.inbox.queries import Row
 from host.models.channels import AccountState
@@ -79,17 +80,30 @@ def chip(
 # ---- a thread ------------------------------------------------------------------------------------------
 
 
+@dataclass(frozen=True, slots=True)
+class Look:
+    """Who looks at a thread, and when.
+
+    :param others: whether what others said in it is shown, too.
+    :param whole: the message at the top of a thread of which more is shown; None: of none.
+    """
+
+    now: datetime
+    others: bool = False
+    whole: int | None = None
+
+
 def dressed(
     session: Session,
     row: Row,
     post: PostRow | None,
     adapter: ChannelAdapter | None,
     entries: Sequence[Shown],
-    now: datetime,
+    look: Look,
 ) -> list[Shown]:
     """Return a thread about a post: replies behind what they answer, each entry with how it stands.
 
-    Three statements at most, however many entries.
+    A fixed number of statements, however many entries.
     """
     mine = [one.entry for one in entries]
     theirs = {one.external_id for one in mine if one.direction == Direction.INBOUND and one.external_id}
@@ -97,17 +111,69 @@ def dressed(
     led = private.led_to(
         session, row.account.workspace_id, [one.id for one in mine if one.private and one.external_id]
     )
-    hangs = standing.above(session, row.account.id, {one.reply_to for one in mine if one.reply_to})
-    found = [
-        _dressed(one, row, post, adapter, used.get(one.entry.external_id or ""), led, hangs, now)
+    answered = {one.reply_to for one in mine if one.reply_to}
+    hangs = threads.above(session, row.id, row.account.id, answered)
+    found = threads.Others()
+    if look.others:
+        roots = _roots(row, mine, hangs)
+        most = {one.external_id: threads.MORE for one in roots if one.id == look.whole}
+        found = threads.others(session, row.account.workspace_id, row.id, row.account.id, roots, most=most)
+    there = {one.entry.external_id for one in found.found}
+    made = [
+        _dressed(one, row, post, adapter, used.get(one.entry.external_id or ""), led, hangs, there, look.now)
         for one in entries
     ]
+    return in_order(
+        [*(_with_earlier(one, found) for one in made), *others_shown(found, row, adapter, look.now)]
+    )
+
+
+def in_order(found: list[Shown]) -> list[Shown]:
+    """Return entries as a thread has them from top to bottom, each knowing whether a day begins with it."""
     found.sort(key=lambda one: one.order)
     before: Shown | None = None
     for at, one in enumerate(found):
         new_day = before is None or before.day != one.day
         before = found[at] = replace(one, new_day=new_day, continued=False)
     return found
+
+
+def others_shown(found: Others, row: Row, adapter: ChannelAdapter | None, now: datetime) -> list[Shown]:
+    """Return what others said as threads of *row* show it."""
+    return [_with_earlier(_others(one, row, adapter, now), found) for one in found.found]
+
+
+def _roots(row: Row, mine: Sequence[Entry], hangs: Mapping[str, Above]) -> list[Root]:
+    """Return the tops of the threads that entries of a conversation are part of: its own that are among them,
+    and those of others."""
+    found = {}
+    for one in mine:
+        over = hangs.get(one.reply_to or "")
+        if over is not None and over.root is not None:
+            if over.root.conversation_id != row.id:
+                found[over.root.id] = over.root
+        elif one.direction == Direction.INBOUND and one.external_id and one.unsent_at is None:
+            found[one.id] = Root(one.external_id, one.id, row.id, one.sent_at)
+    return list(found.values())
+
+
+def _with_earlier(one: Shown, found: Others) -> Shown:
+    before = found.earlier.get(one.entry.external_id or "")
+    if before is None or one.comment is None:
+        return one
+    return replace(one, comment=replace(one.comment, earlier=position_text(before)))
+
+
+def _below(one: Shown, order: str, root: Root, now: datetime) -> tuple[Shown, str]:
+    """Return an entry as it stands below the top of its thread, and what it is sorted by there."""
+    at = root.at
+    one = replace(
+        one,
+        day=local(at).date().isoformat(),
+        day_label=durations.day(at, now),
+        time=durations.moment_beside(one.entry.sent_at, at),
+    )
+    return one, f"{micros(at):020d}-{root.id:020d}/{order}"
 
 
 def _dressed(
@@ -118,38 +184,53 @@ def _dressed(
     used: Private | None,
     led: Mapping[int, LedTo],
     hangs: Mapping[str, Above],
+    there: Collection[str | None],
     now: datetime,
 ) -> Shown:
     entry = one.entry
     if entry.direction == Direction.INTERNAL:
         return one
     over = hangs.get(entry.reply_to or "")
-    here = over is not None and over.conversation_id == row.id
-    if over is not None and here:
-        order = f"{micros(over.root_at):020d}-{over.root_id:020d}/{one.order}"
-        one = replace(
-            one,
-            day=local(over.root_at).date().isoformat(),
-            day_label=durations.day(over.root_at, now),
-            time=durations.moment_beside(entry.sent_at, over.root_at),
-        )
-    else:
-        order = one.order
+    root = None if over is None else over.root
+    order = one.order
+    if root is not None:
+        one, order = _below(one, order, root, now)
     bubble = one.bubble
     if entry.unsent_at is not None and not entry.erased:
         bubble = replace(bubble, line=Line("trash", _deleted(entry, one, adapter, row)))
-    quote = None if here or over is None else _quote(bubble.quote, over)
+    # What it answers stands right above it, unless it is another's further down there, or not shown.
+    above = over is None or over.conversation_id == row.id
+    above = above or (root is not None and root.external_id == entry.reply_to and entry.reply_to in there)
+    quote = None if above or over is None else _quote(bubble.quote, over)
     made = _ours(entry, one, led.get(entry.id), now) if entry.private else Comment(order)
     if entry.direction == Direction.INBOUND:
         made = _theirs(entry, row, post, adapter, used, now)
-    return replace(one, bubble=replace(bubble, quote=quote), comment=replace(made, order=order, below=here))
+    comment = replace(made, order=order, below=root is not None)
+    return replace(one, bubble=replace(bubble, quote=quote), comment=comment)
+
+
+def _others(other: Other, row: Row, adapter: ChannelAdapter | None, now: datetime) -> Shown:
+    """Return a message of another conversation: to be read, and nothing can be done with it here."""
+    author, entry = other.author, other.entry
+    name = author.name or author.identity_external_id
+    if not author.name and adapter is not None:
+        name = adapter.contact_label(author.identity_external_id)
+    (one,) = message_view.shown([entry], row, name, adapter, now)
+    order = one.order
+    if not other.is_root:
+        one, order = _below(one, order, other.root, now)
+    stood, line, _problem = _stands(entry)
+    of = Whose(author.contact_id, author.identity_id, author.picture, entry.conversation_id)
+    made = Comment(order, below=not other.is_root, standing=stood, line=line, other=of)
+    return replace(one, comment=made)
 
 
 def _quote(quote: Quote | None, over: Above) -> Quote | None:
     """Return what is answered that stands in another conversation, in the name of whose it is."""
-    return (
-        None if quote is None else replace(quote, name=over.name or str(_("Somebody else")), id=None, href="")
-    )
+    if quote is None:
+        return None
+    words = quote.text if over.is_there else str(_("A comment that is no longer there"))
+    return replace(quote, name=over.name or str(_("Somebody else")), text=words, id=None, href="")
 
 
 def _deleted(entry: Entry, one: Shown, adapter: ChannelAdapter | None, row: Row) -> str:
