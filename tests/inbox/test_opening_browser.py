@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from host.core import clock, db
-from host.inbox import presence
+from host.inbox import labels, presence
 from host.inbox.pages.keys import KEYS
 from host.models.inbox import Conversation, PresenceState
+from host.models.labels import LabelTone
 from tests import helpers
 from tests.accessibility import violations
 from tests.inbox import desks, scenes, toys
@@ -399,6 +400,22 @@ def test_menus_have_keys_and_escape_closes_them_alone(
     page.get_by_role("button", name="End snooze").wait_for()
     page.keyboard.press("s")
     page.get_by_role("button", name="End snooze").wait_for(state="detached")
+
+
+def test_labels_and_automation_have_keys_both_ways(
+    desk: Desk, scene: scenes.Scene, open_page: Open
+) -> None:
+    db.write(labels.create, workspace_id=desk.workspace, name="order", tone=LabelTone.RED, now=clock.now())
+    page = open_page(f"/{scene.conversation('ana')}")
+    opened(page, "Ana Q.")
+    for name, shown in (("order", "attached"), ("Take the label order off", "detached")):
+        page.keyboard.press("t")
+        wait(page, "!!document.activeElement.closest('[data-menu=labels][open]')")
+        page.locator("[data-menu=labels]").get_by_role("button", name=name, exact=True).press("Enter")
+        page.wait_for_selector(".labels .lbl-off", state=shown)
+    for there in ("leave", "keep"):
+        page.keyboard.press("b")
+        page.wait_for_selector(f"form[data-act={there}]", state="attached")
 
 
 def test_on_a_phone_there_is_the_list_or_the_thread(scene: scenes.Scene, open_page: Open) -> None:

@@ -655,6 +655,7 @@ keys({
     form("wake")?.requestSubmit();
   },
   spam: () => form("spam")?.requestSubmit(),
+  automation: () => (form("keep") ?? form("leave"))?.requestSubmit(),
   select: () => document.querySelector("[data-select]")?.click(),
   sort: () => unfold(document.querySelector("[data-menu=sort]")),
   accept: () => suggested()?.querySelector("form[data-sends]").requestSubmit(),
