@@ -402,9 +402,15 @@ def test_menus_have_keys_and_escape_closes_them_alone(
     page.get_by_role("button", name="End snooze").wait_for(state="detached")
 
 
-def test_labels_and_automation_have_keys_both_ways(
-    desk: Desk, scene: scenes.Scene, open_page: Open
-) -> None:
+def test_sixteen_whole_rows_are_in_view_on_a_usual_screen(desk: Desk, open_page: Open) -> None:
+    many(desk, 20)
+    page = open_page("", viewport={"width": 1440, "height": 900})
+    rows = page.locator("[data-row]")
+    ends = rows.evaluate_all("all => all.map(one => one.getBoundingClientRect().bottom)")
+    assert sum(end <= 900 for end in ends) == 16
+
+
+def test_labels_and_automation_have_keys_both_ways(desk: Desk, scene: scenes.Scene, open_page: Open) -> None:
     db.write(labels.create, workspace_id=desk.workspace, name="order", tone=LabelTone.RED, now=clock.now())
     page = open_page(f"/{scene.conversation('ana')}")
     opened(page, "Ana Q.")
