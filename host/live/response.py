@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from flask import Response
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
 RECONNECT_MS = 2000
 HEADERS = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
-SLOT = "lobby.stream"
-"""Where a request's scope holds the stream its view opened, for the server to send."""
 
 
 def first_frames(workspace_id: int, after: int | None, accounts: Accounts = None) -> tuple[bytes, Told]:
@@ -44,7 +42,7 @@ def first_frames(workspace_id: int, after: int | None, accounts: Accounts = None
 
 def can_stream(environ: WSGIEnvironment) -> bool:
     """Tell whether the server of this request sends streams; under WSGI alone there is none that could."""
-    return SLOT in environ.get("asgi.scope", {})
+    return "asgi.scope" in environ
 
 
 class StreamResponse(Response):
@@ -65,13 +63,15 @@ class StreamResponse(Response):
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         headers = self.get_wsgi_headers(environ)
         headers.remove("Content-Length")
-        scope: MutableMapping[str, Any] = environ["asgi.scope"]
-        scope[SLOT] = self
         start_response(self.status, headers.to_wsgi_list())
-        return ()
+        return self
 
-    def drop(self) -> None:
-        """Give the stream's place free, whether or not it was sent. To be called by the server."""
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(())
+
+    def close(self) -> None:
+        """Give the stream's place free, whether or not it was sent."""
+        super().close()
         self._hub.unsubscribe(self._stream)
 
     async def send(
@@ -79,12 +79,13 @@ class StreamResponse(Response):
         receive: Callable[[], Awaitable[Any]],
         send: Callable[[dict[str, Any]], Awaitable[None]],
         write: Callable[[bytes], bool] | None = None,
+        abort: Callable[[], object] | None = None,
     ) -> None:
-        """Send what was missed, then what happens.
+        """Send what was missed, then what happens, until the browser is gone or takes nothing any more.
 
         :param write: writes a chunk without this task, unless the browser is behind. Waking a task for each
             browser costs three times as much.
-        :raises TimeoutError: if the browser takes nothing any more.
+        :param abort: cuts off a browser that takes nothing any more.
         """
         gone = asyncio.create_task(until_gone(receive))
         gone.add_done_callback(lambda _: self._stream.end())
@@ -102,7 +103,9 @@ class StreamResponse(Response):
         except asyncio.CancelledError:
             if not self._stream.is_cut:
                 raise
-            raise TimeoutError from None
+            if abort is not None:
+                abort()
+                await asyncio.sleep(0)  # the server notices that it is gone
         finally:
             gone.cancel()
 

@@ -19,7 +19,7 @@ from host.health import probes
 from host.health.probes import Probes
 from host.process import incoming
 from host.process.incoming import Receive
-from host.process.pages import Pages, Send
+from host.process.pages import Pages, Send, respond
 from host.process.webhook_front import Answering, answer_headers
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ class AsgiApplication:
         finally:
             logs.end_request()
         headers = [*_encoded(text, tuple(more)), (b"x-request-id", id_.encode())]
-        await _respond(send, status, headers, text.encode())
+        await respond(send, status, headers, text.encode())
         return True
 
     async def _generation(self) -> Generation:
@@ -88,7 +88,7 @@ class AsgiApplication:
         status, headers, body = await asyncio.get_running_loop().run_in_executor(
             self._few, self._host.probes.answer, scope["path"], scope["method"], header.decode("latin-1")
         )
-        await _respond(send, status, _bytes(headers), body)
+        await respond(send, status, _bytes(headers), body)
 
 
 @lru_cache(256)
@@ -99,8 +99,3 @@ def _encoded(text: str, more: tuple[tuple[str, str], ...]) -> list[tuple[bytes, 
 
 def _bytes(headers: list[tuple[str, str]]) -> list[tuple[bytes, bytes]]:
     return [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers]
-
-
-async def _respond(send: Send, status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> None:
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})

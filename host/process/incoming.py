@@ -105,7 +105,7 @@ def stated_length(headers: Mapping[str, str], limit: int) -> int | None:
     """
     if headers.get("content-encoding", "identity").lower() != "identity":
         raise BadBodyError(415)
-    length = content_length(headers)
+    length = content_length(headers.get("content-length"))
     if length is None and "transfer-encoding" not in headers:
         raise BadBodyError(411)
     if length is not None and length > limit:
@@ -113,12 +113,11 @@ def stated_length(headers: Mapping[str, str], limit: int) -> int | None:
     return length
 
 
-def content_length(headers: Mapping[str, str]) -> int | None:
-    """Return the length the headers state; None: they state none.
+def content_length(stated: str | None) -> int | None:
+    """Return the length a header states; None: there is none.
 
-    :raises BadBodyError: if what they state is no length.
+    :raises BadBodyError: if what it states is no length.
     """
-    stated = headers.get("content-length")
     if not stated:
         return None
     if not stated.isascii() or not stated.isdigit() or len(stated) > 18:

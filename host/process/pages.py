@@ -9,21 +9,26 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, cast
+from contextvars import copy_context
+from functools import partial
+from typing import IO, TYPE_CHECKING, Any, cast
+from urllib.parse import quote
 
-from a2wsgi import WSGIMiddleware
+from a2wsgi.wsgi import Body, build_environ
+from werkzeug.wsgi import ClosingIterator
 
 from host import recording
 from host.core import clock
-from host.live.response import SLOT, StreamResponse, until_gone
+from host.live.response import StreamResponse, until_gone
 from host.process import incoming
 from host.process.incoming import ABORT, WRITE, BadBodyError, Receive
 from host.web.headers import MAX_BODY
 
 if TYPE_CHECKING:
-    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+    from _typeshed.wsgi import WSGIApplication
 
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 
@@ -34,7 +39,8 @@ SLOWEST = 8 * 1024
 """Bytes a second a body has to come at, on average, once :data:`GRACE_SECONDS` are over."""
 IN_MEMORY = 64 * 1024
 PIECE = 256 * 1024
-"""Bytes a thread makes of a response at a time. A response up to this size is made at once."""
+"""Bytes a thread makes of a response at a time. A shorter response is made at once."""
+_ASCII = bytes(range(128))
 
 
 class Pages:
@@ -45,223 +51,161 @@ class Pages:
 
     def __init__(self, application: WSGIApplication, *, threads: int) -> None:
         self._application = application
-        self._wsgi = WSGIMiddleware(cast(Any, self._answer), workers=threads)
+        self._threads = ThreadPoolExecutor(threads, "page")
         self._uploads = asyncio.Semaphore(max(2, threads // 4))
 
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
         """Answer one request."""
-        call = _Call(scope, receive, send)
+        body = _Body(receive)
+        environ = _environ(scope)
         try:
-            headers = incoming.headers_of(scope["headers"])
-            length = incoming.content_length(headers)
+            length = incoming.content_length(environ.get("CONTENT_LENGTH"))
             if length is not None and length > MAX_BODY:
-                await self._upload(call)
+                # The view decides who may send so much, so it is not read for nothing.
+                if self._uploads.locked():
+                    raise BadBodyError(503)
+                async with self._uploads:
+                    environ["wsgi.input"] = Body(asyncio.get_running_loop(), body.receive)
+                    await self._respond(environ, receive, send)
                 return
-            if length or "transfer-encoding" in headers:
-                await call.read_body(length)
-            await self._respond(call)
+            with tempfile.SpooledTemporaryFile(IN_MEMORY) as file:
+                environ["wsgi.input"] = file
+                if length or "HTTP_TRANSFER_ENCODING" in environ:
+                    await body.copy_to(file, length)
+                    # What came in chunks has a length now.
+                    environ.pop("HTTP_TRANSFER_ENCODING", None)
+                    environ["CONTENT_LENGTH"] = str(body.received)
+                await self._respond(environ, receive, send)
         except BadBodyError as error:
-            await call.refuse(error.status)
-        finally:
-            call.close()
+            await _refuse(scope["path"], send, error.status)
 
-    async def _upload(self, call: _Call) -> None:
-        """Let the view read a body that is too large to be read for nothing."""
-        if self._uploads.locked():
-            await call.refuse(503)
-        else:
-            async with self._uploads:
-                await self._respond(call)
-
-    async def _respond(self, call: _Call) -> None:
-        began = clock.monotonic()
+    async def _respond(self, environ: dict[str, Any], receive: Receive, send: Send) -> None:
+        in_thread = partial(asyncio.get_running_loop().run_in_executor, self._threads)
+        scope, began, status, rest = environ["asgi.scope"], clock.monotonic(), 500, None
         try:
-            await self._wsgi(cast(Any, call.scope), call.receive, call.send)  # type: ignore[arg-type]
+            status, headers, piece, rest = await in_thread(copy_context().run, self._begin, environ)
         finally:
-            call.count(began)
-        stream = call.opened()
-        if stream is not None:
-            try:
-                await stream.send(call.receive_last, call.send_on, call.scope.get(WRITE))
-            except TimeoutError:
-                await call.cut_off()
-        elif call.rest is not None:
-            await self._send_rest(call, call.rest)
-
-    async def _send_rest(self, call: _Call, rest: Iterable[bytes]) -> None:
-        """Send what a thread makes, piece by piece; it is free while the caller takes one."""
-        in_thread = asyncio.get_running_loop().run_in_executor
-        gone = asyncio.create_task(until_gone(call.receive_last))
-        pieces = iter(rest)
+            if not isinstance(rest, StreamResponse):
+                _count(scope["path"], status, clock.monotonic() - began)
         try:
-            while not gone.done() and (piece := await in_thread(self._wsgi.executor, _gather, pieces)):
-                await call.send_on({"type": "http.response.body", "body": piece, "more_body": True})
-            await call.send_on({"type": "http.response.body", "body": b""})
+            await send({"type": "http.response.start", "status": status, "headers": headers})
+            if isinstance(rest, StreamResponse):
+                await rest.send(receive, send, scope.get(WRITE), scope.get(ABORT))
+                return
+            if rest is not None:
+                gone = asyncio.create_task(until_gone(receive))
+                while len(piece) >= PIECE and not gone.done():
+                    # The thread is free while the caller takes it.
+                    await send({"type": "http.response.body", "body": piece, "more_body": True})
+                    piece = await in_thread(_gather, rest)
+                gone.cancel()
+            await send({"type": "http.response.body", "body": piece})
         finally:
-            gone.cancel()
-            close = getattr(rest, "close", None)
-            if close is not None:
-                await in_thread(self._wsgi.executor, close)
+            if rest is not None:
+                await in_thread(rest.close)
 
-    def _answer(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        """Run the application in a thread; leave to the event loop what may take its time to send."""
-        call: _Call = environ["asgi.scope"]["lobby.call"]
-        if call.body is not None:
-            environ["wsgi.input"] = call.body
-        lengths: list[int] = []
+    def _begin(
+        self, environ: dict[str, Any]
+    ) -> tuple[int, list[tuple[bytes, bytes]], bytes, ClosingIterator | StreamResponse | None]:
+        """Run the application in a thread; leave to the event loop what may take its time to send.
 
-        def start(status: str, headers: list[tuple[str, str]], exc_info: Any = None, /) -> Any:
-            lengths[:] = [int(value) for name, value in headers if name.lower() == "content-length"]
-            return start_response(status, headers, exc_info)
+        Returns status, headers, the first :data:`PIECE` of the body or all of it, and what gives the rest.
+        """
+        head: list[Any] = []
+
+        def start(status: str, headers: list[tuple[str, str]], _exc_info: Any = None, /) -> Any:
+            head[:] = status, headers
 
         result = self._application(environ, start)
-        if not lengths or lengths[0] > PIECE:
-            if call.opened() is None:
-                call.rest = result
-            return ()
+        status = int(head[0].split()[0])
+        headers = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in head[1]]
+        if isinstance(result, StreamResponse):
+            return status, headers, b"", result
+        pieces, piece = ClosingIterator(result), b""
         try:
-            return (b"".join(result),)
+            piece = _gather(pieces)
         finally:
-            close = getattr(result, "close", None)
-            if close is not None:
-                close()
+            if len(piece) < PIECE:
+                pieces.close()
+        return status, headers, piece, pieces if len(piece) >= PIECE else None
 
 
-class _Call:
-    """One request on its way through a thread, and what is left of its response after that.
+class _Body:
+    """What a caller sends, as long as he is fast enough."""
 
-    :ivar body: the whole body, where it was read before.
-    :ivar rest: what is still to be sent.
-    """
-
-    def __init__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
-        query = scope["query_string"]
-        # What WSGI takes for another header or cannot decode never reaches it.
-        headers = [pair for pair in scope["headers"] if b"_" not in pair[0]]
-        self.scope = {
-            **scope,
-            "headers": headers,
-            "query_string": query if query.isascii() else _quoted(query),
-            "lobby.call": self,
-            SLOT: None,
-        }
-        self.body: Any = None
-        self.rest: Iterable[bytes] | None = None
-        self._answered: tuple[int, float] | None = None
-        self.receive_last = receive
-        self.send_on = send
-        self._started = clock.monotonic()
-        self._received = 0
-
-    def opened(self) -> StreamResponse | None:
-        """Return the live stream the view opened, if it did."""
-        return cast("StreamResponse | None", self.scope[SLOT])
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
+        self._began = clock.monotonic()
+        self.received = 0
+        """Bytes."""
 
     async def receive(self) -> Any:
-        """Return the next part of the body; a caller who is too slow counts as gone."""
+        """Return the next part; a caller who is too slow counts as gone."""
         try:
             async with asyncio.timeout(IDLE_SECONDS):
-                message = await self.receive_last()
+                message = await self._receive()
         except TimeoutError:
             return {"type": "http.disconnect"}
-        self._received += len(message.get("body", b""))
-        took = clock.monotonic() - self._started
-        if took > GRACE_SECONDS and self._received < took * SLOWEST and message.get("more_body"):
+        self.received += len(message.get("body", b""))
+        took = clock.monotonic() - self._began
+        if took > GRACE_SECONDS and self.received < took * SLOWEST and message.get("more_body"):
             return {"type": "http.disconnect"}
         return message
 
-    async def read_body(self, length: int | None) -> None:
-        """Read the whole body, of *length* bytes or of any up to the largest form.
+    async def copy_to(self, file: IO[bytes], length: int | None) -> None:
+        """Read all of it into *file*: *length* bytes, or any number up to the largest form.
 
         :raises BadBodyError: if it does not come whole, or not fast enough.
         """
-        body = self.body = tempfile.SpooledTemporaryFile(IN_MEMORY)  # noqa: SIM115 - closed with the call
         more = True
         while more:
             message = await self.receive()
             if message["type"] == "http.disconnect":
                 raise BadBodyError(408)
-            body.write(message.get("body", b""))
-            if self._received > MAX_BODY:
+            file.write(message.get("body", b""))
+            if self.received > MAX_BODY:
                 raise BadBodyError(413)
             more = message.get("more_body", False)
-        if length is not None and self._received != length:
+        if length is not None and self.received != length:
             raise BadBodyError(400)
-        body.seek(0)
-        if length is None:
-            # What came in chunks has a length now.
-            self.scope["headers"] = [
-                *(pair for pair in self.scope["headers"] if pair[0] != b"transfer-encoding"),
-                (b"content-length", str(self._received).encode()),
-            ]
-
-    async def send(self, message: dict[str, Any]) -> None:
-        """Pass on what the thread sends, but for the end of a response that goes on after it."""
-        if message["type"] == "http.response.start":
-            self._answered = message["status"], clock.monotonic()
-        if message["type"] == "http.response.body" and (self.opened() or self.rest) is not None:
-            return
-        await self.send_on(message)
-
-    async def refuse(self, status: int) -> None:
-        """Answer with *status* in place of a page, and have the connection closed: its body was not read."""
-        kind = _kind(self.scope["path"])
-        if kind is not None:
-            recording.answered(kind, status, None)
-        text = f"{status}".encode()
-        headers = [
-            (b"content-type", b"text/plain"),
-            (b"content-length", b"%d" % len(text)),
-            (b"connection", b"close"),
-        ]
-        if status == 503:
-            headers.append((b"retry-after", b"30"))
-        with suppress(RuntimeError):
-            await self.send_on({"type": "http.response.start", "status": status, "headers": headers})
-            await self.send_on({"type": "http.response.body", "body": text})
-
-    def count(self, began: float) -> None:
-        """Count the answer, and how long it took until that began; live streams are none."""
-        kind = _kind(self.scope["path"])
-        if kind is not None and self.opened() is None:
-            status, at = self._answered or (500, clock.monotonic())
-            recording.answered(kind, status, at - began)
-
-    async def cut_off(self) -> None:
-        """Cut the connection of a caller who takes nothing any more."""
-        abort = self.scope.get(ABORT)
-        if abort is not None:
-            abort()
-            await asyncio.sleep(0)  # the server notices that it is gone
-
-    def close(self) -> None:
-        """Give back what the request took, whether or not it was answered."""
-        if self.body is not None:
-            self.body.close()
-        stream = self.opened()
-        if stream is not None:
-            stream.drop()
+        file.seek(0)
 
 
-def _kind(path: str) -> str | None:
-    """Return what is asked for, as it is counted; None: it is not."""
-    if path.startswith(("/static/", "/modules/")):
-        return None
-    return "api" if path.startswith("/api/") else "page"
+def _environ(scope: dict[str, Any]) -> dict[str, Any]:
+    """Return a request as WSGI has it; what it takes for another header or cannot decode stays out."""
+    headers = [pair for pair in scope["headers"] if b"_" not in pair[0]]
+    query = quote(scope["query_string"], safe=_ASCII).encode()
+    known: Any = {**scope, "headers": headers, "query_string": query}
+    return cast("dict[str, Any]", build_environ(known, cast(Any, None)))
 
 
-def _quoted(query: bytes) -> bytes:
-    return b"".join(bytes((byte,)) if byte < 128 else b"%%%02X" % byte for byte in query)
+async def respond(send: Send, status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> None:
+    """Send a whole answer."""
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
 
 
-def _gather(pieces: Iterator[bytes]) -> bytes:
-    """Return the next bytes of a response, about :data:`PIECE` of them; nothing at its end."""
-    chunks: list[bytes] = []
-    size = 0
-    while size < PIECE:
-        chunk = next(pieces, None)
-        if chunk is None:
-            break
+async def _refuse(path: str, send: Send, status: int) -> None:
+    """Answer with *status* in place of a page, and have the connection closed: its body was not read."""
+    _count(path, status, None)
+    headers = [(b"content-type", b"text/plain"), (b"content-length", b"3"), (b"connection", b"close")]
+    if status == 503:
+        headers.append((b"retry-after", b"30"))
+    with suppress(RuntimeError):
+        await respond(send, status, headers, b"%d" % status)
+
+
+def _count(path: str, status: int, seconds: float | None) -> None:
+    if not path.startswith(("/static/", "/modules/")):
+        recording.answered("api" if path.startswith("/api/") else "page", status, seconds)
+
+
+def _gather(pieces: Iterable[bytes]) -> bytes:
+    """Return the next bytes of a response, at least :data:`PIECE` of them unless it ends."""
+    chunks, size = [], 0
+    for chunk in pieces:
         chunks.append(chunk)
         size += len(chunk)
+        if size >= PIECE:
+            break
     return b"".join(chunks)
