@@ -42,7 +42,7 @@ HELD_SECONDS = 0.01
 """How long about one write may keep SQLite's one writer from others: customers' messages wait for it."""
 COURTESY = 4
 """How many times as long the readers of a process stay away from a writer that others had to wait for."""
-BACKLOG_COURTESY = 19
+BACKLOG_COURTESY = 29
 """The same while received events wait to be applied: they are not even on a screen yet."""
 MOST_KEPT = 2000
 """Events in memory for the readers of a process that come later: about 1.5 MB."""
