@@ -261,9 +261,7 @@ def prove(url: str, sizes: Sequence[int], *, rounds: int = 100, seed: int = 1) -
         before = size
         if db.current().dialect == "postgresql":
             with db.current().write_engine.connect() as connection:
-                connection.execution_options(isolation_level="AUTOCOMMIT").execute(
-                    sa.text("VACUUM ANALYZE")
-                )
+                connection.execution_options(isolation_level="AUTOCOMMIT").execute(sa.text("VACUUM ANALYZE"))
         elif not db.current().is_sqlite:
             with db.current().write_engine.connect() as connection:
                 connection.execute(sa.text("ANALYZE TABLE search_postings, search_documents"))
