@@ -182,25 +182,29 @@ class _Recent:
     def after(self, position: Position, limit: int, *, shown: bool) -> reading.Batch:
         """Return what :func:`host.record.reading.after` does."""
         with self._lock:
-            if position < self._begin:  # a reader that is behind the others
-                with db.read() as session:
-                    return reading.after(session, position, limit, shown=shown)
-            if not self._events or position > self._end:
-                self._events, self._begin, self._end = [], position, position
-            at = bisect_right(self._events, position, key=attrgetter("position"))
-            wanted = (one for one in islice(self._events, at, None) if shown or one.kind)
-            found = list(islice(wanted, limit))
-            if len(found) == limit:
-                return reading.Batch(found, found[-1].position, more=True)
-            with db.read() as session:
-                batch = reading.after(session, self._end, limit - len(found), shown=True)
-            self._events += batch.events
-            self._end = batch.end
-            if len(self._events) > MOST_KEPT:
-                self._begin = self._events[-MOST_KEPT - 1].position
-                del self._events[:-MOST_KEPT]
-            found += [one for one in batch.events if shown or one.kind]
-            return reading.Batch(found, batch.end, batch.more)
+            if position >= self._begin:
+                return self._after(position, limit, shown)
+        # A reader that is behind the others keeps nobody from the end of the record.
+        with db.read() as session:
+            return reading.after(session, position, limit, shown=shown)
+
+    def _after(self, position: Position, limit: int, shown: bool) -> reading.Batch:
+        if not self._events or position > self._end:
+            self._events, self._begin, self._end = [], position, position
+        at = bisect_right(self._events, position, key=attrgetter("position"))
+        wanted = (one for one in islice(self._events, at, None) if shown or one.kind)
+        found = list(islice(wanted, limit))
+        if len(found) == limit:
+            return reading.Batch(found, found[-1].position, more=True)
+        with db.read() as session:
+            batch = reading.after(session, self._end, limit - len(found), shown=True)
+        self._events += batch.events
+        self._end = batch.end
+        if len(self._events) > MOST_KEPT:
+            self._begin = self._events[-MOST_KEPT - 1].position
+            del self._events[:-MOST_KEPT]
+        found += [one for one in batch.events if shown or one.kind]
+        return reading.Batch(found, batch.end, batch.more)
 
 
 class _Reader:
