@@ -29,6 +29,12 @@ STEP = re.compile(
 )
 
 
+def numbered(page: str, tree: Path) -> str:
+    """Return *page* with the numbers of migrations that *tree* asks for."""
+    last = max(int(file.name[:4]) for file in (tree / "migrations/versions").glob("[0-9]*.py"))
+    return page.replace("NEXT", f"{last + 1:04}").replace("LAST", f"{last:04}")
+
+
 def follow(page: str, tree: Path) -> list[str]:
     """Do in *tree* what *page* says; return the files that were touched, in order."""
     touched = []
@@ -62,7 +68,7 @@ def test_the_first_change_works_as_it_is_written(tmp_path: Path) -> None:
             shutil.copytree(source, tmp_path / name, ignore=shutil.ignore_patterns("golden", "pictures"))
         else:
             shutil.copy(source, tmp_path / name)
-    page = PAGE.read_text()
+    page = numbered(PAGE.read_text(), tmp_path)
     touched = follow(page, tmp_path)
     assert f"{len(touched)} files" in page, f"the page says how many files the change touches: {len(touched)}"
     tests = [name for name in touched if name.startswith("tests/")]
@@ -98,3 +104,13 @@ def test_a_step_that_fits_nowhere_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "a.py").write_text("a\n")
     with pytest.raises(AssertionError, match="0 times"):
         follow("In `a.py`, below:\n\n```\nc\n```\n\nwrite:\n\n```\nx\n```\n", tmp_path)
+
+
+def test_the_migration_takes_the_number_after_the_newest(tmp_path: Path) -> None:
+    versions = tmp_path / "migrations/versions"
+    versions.mkdir(parents=True)
+    for name in ("0098_one.py", "0099_two.py", "__init__.py"):
+        (versions / name).touch()
+    assert numbered('NEXT_priority.py revision = "NEXT" down_revision = "LAST"', tmp_path) == (
+        '0100_priority.py revision = "0100" down_revision = "0099"'
+    )
