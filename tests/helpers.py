@@ -86,13 +86,13 @@ def build_app(
     data: Path,
     *,
     generation: Any = None,
-    services: Any = None,
+    host: Any = None,
     settings: config.Config | None = None,
     **environment: str,
 ) -> Flask:
     """Return the Flask app of a generation; by default one with no addon and nothing running beside it."""
     settings = settings or make_config(data, **environment)
-    return create_app(settings, cast(Any, generation or StandInGeneration()), services)
+    return create_app(settings, cast(Any, generation or StandInGeneration()), host)
 
 
 @cache

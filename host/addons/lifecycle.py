@@ -22,7 +22,7 @@ from host.addons.package.store import Release
 from host.addons.records import COMMAND_LINE, Actor, Card, Outcome, Step, installed
 from host.addons.running import hooks_apart
 from host.addons.running.generation import Host
-from host.core import clock, db, migrations
+from host.core import clock, db, marks, migrations
 from host.core.config import Config
 from host.core.filelock import serving_lock
 from host.models.addons import Addon, AddonRelease, AddonState, Operation
@@ -214,6 +214,17 @@ def quarantine(slug: str, what: str, words: str, *, sentence: str = _KEPT_FAILIN
         "host": host_package.__version__,
     }
     return db.write(records.quarantined, slug, error, clock.now())
+
+
+def set_aside_who_killed(config: Config) -> None:
+    """Begin to mark what runs, and set an addon aside that the processes before this one died in."""
+    guilty = marks.begin(config.data)
+    if guilty is None:
+        return
+    slug, what, deaths = guilty.slug, guilty.what, guilty.deaths
+    log.error("%s processes ended while addon %s was in %s", deaths, slug, what)
+    sentence = noop("Its code kept ending the process, so it was set aside; the desk goes on without it.")
+    quarantine(slug, what, f"{deaths} processes ended in it", sentence=sentence)
 
 
 def retry_quarantined(config: Config) -> list[str]:

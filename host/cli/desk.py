@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import subprocess
 import sys
 import threading
@@ -29,10 +28,10 @@ from host.health import versions
 from host.health.probes import Probes
 from host.health.process_state import ProcessState
 from host.models.queue import InboundEvent
-from host.process import garbage_collection, probe_server
+from host.process import probe_server
 from host.process.server import serve
 from host.process.serving import HostApplication
-from host.process.shutdown import WORKER_PATIENCE_SECONDS, Shutdown, pass_over_sighup
+from host.process.shutdown import WORKER_PATIENCE_SECONDS, Shutdown
 from host.process.starting import Start
 
 SANDBOX = "http://127.0.0.1:9443"
@@ -93,9 +92,7 @@ def worker(configuration: Config) -> None:
     if not configuration.workers:
         raise click.ClickException("LOBBY_WORKERS is 0: this process would have nothing to do.")
     ending = Shutdown(patience=WORKER_PATIENCE_SECONDS, drained=True)
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
-        signal.signal(number, ending.told)
-    pass_over_sighup()
+    ending.hear_signals()
     started: list[HostApplication] = []
 
     def state() -> ProcessState:
@@ -106,7 +103,6 @@ def worker(configuration: Config) -> None:
         application = Start(configuration, web=False).insist(threading.Event())
         assert application is not None
         started.append(application)
-        garbage_collection.freeze_objects()
         ending.of(application)
         logs.tell("lobby worker running")
         ending.wait()

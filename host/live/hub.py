@@ -273,4 +273,4 @@ def _step(event: Event) -> logs.Ids:
 
 def current_hub() -> Hub:
     """Return the hub of the process that answers this request."""
-    return cast(Hub, current_app.extensions["lobby.services"].hub)
+    return cast(Hub, current_app.extensions["lobby.host"].hub)

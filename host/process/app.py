@@ -56,8 +56,8 @@ from host.web import assets, error_pages, headers, languages, navigation, plots,
 from host.web.template_filters import icon, initials, mark_of, tone
 
 if TYPE_CHECKING:
-    from host.addons.running.generation import Generation
-    from host.process.services import Services
+    from host.addons.running.generation import Generation, Host
+
 
 BLUEPRINTS: tuple[Blueprint, ...] = (
     accounts_views,
@@ -181,13 +181,11 @@ class LobbyFlask(Flask):
             raise EndedProcessError(f"{request.endpoint} tried to end the process: {error!r}") from error
 
 
-def create_app(
-    config: Config, generation: Generation, services: Services | None, desk: Desk | None = None
-) -> Flask:
+def create_app(config: Config, generation: Generation, host: Host | None, desk: Desk | None = None) -> Flask:
     """Build the app of *generation*. Opens no connection and starts nothing.
 
     :param desk: how the desk presents itself; None: as Lobby does.
-    :param services: None for an app that answers nothing but errors.
+    :param host: the application of the process; None for an app that answers nothing but errors.
     """
     app = LobbyFlask("host", root_path=str(HERE))
     app.url_map.converters["int"] = _Id
@@ -208,7 +206,7 @@ def create_app(
     app.extensions["lobby.config"] = config
     app.extensions["lobby.desk"] = desk or Desk()
     app.extensions["lobby.generation"] = generation
-    app.extensions["lobby.services"] = services
+    app.extensions["lobby.host"] = host
     if config.proxies:
         app.wsgi_app = ProxyFix(  # type: ignore[method-assign]
             app.wsgi_app, x_for=config.proxies, x_proto=config.proxies, x_host=0

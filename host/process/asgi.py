@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -40,11 +40,14 @@ class Host(Protocol):
 
 
 class AsgiApplication:
-    """Answers what a server takes in."""
+    """Answers what a server takes in.
+
+    :ivar host: what decides; may be replaced while requests are answered.
+    """
 
     def __init__(self, host: Host) -> None:
-        self._host = host
-        self._pages = Pages(host, threads=host.config.threads)
+        self.host = host
+        self._pages = Pages(self._page, threads=host.config.threads)
         # Of their own: probes are asked, and a new generation is built, while all pages are busy.
         self._few = ThreadPoolExecutor(4, "probe")
 
@@ -54,20 +57,23 @@ class AsgiApplication:
             return
         path = scope["path"]
         if path in probes.PATHS:
-            await self._probe(scope, send)
+            await answer_probe(self.host.probes, self._few, scope, send)
             return
         if path.startswith(("/addons/", "/webhooks/")) and await self._webhook(scope, receive, send):
             return
         await self._pages(scope, receive, send)
 
+    def _page(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        return self.host(environ, start_response)
+
     async def _webhook(self, scope: dict[str, Any], receive: Receive, send: Send) -> bool:
         """Answer a webhook; return whether it was one, and not a page."""
-        answering = self._host.webhook(await self._generation(), scope["path"])
+        answering = self.host.webhook(await self._generation(), scope["path"])
         if answering is None:
             return False
-        request = incoming.of_scope(scope, self._host.config.proxies)
+        request = incoming.of_scope(scope, self.host.config.proxies)
         # An id from outside is a proxy's, where there is one to believe.
-        given = request.headers.get("x-request-id", "") if self._host.config.proxies else ""
+        given = request.headers.get("x-request-id", "") if self.host.config.proxies else ""
         id_ = logs.begin_request(given)
         try:
             status, text, more = await answering(request, receive)
@@ -79,16 +85,18 @@ class AsgiApplication:
 
     async def _generation(self) -> Generation:
         try:
-            return self._host.generation()
+            return self.host.generation()
         except db.WouldWaitError:
-            return await asyncio.get_running_loop().run_in_executor(self._few, self._host.generation)
+            return await asyncio.get_running_loop().run_in_executor(self._few, self.host.generation)
 
-    async def _probe(self, scope: dict[str, Any], send: Send) -> None:
-        header = next((value for name, value in scope["headers"] if name == b"authorization"), b"")
-        status, headers, body = await asyncio.get_running_loop().run_in_executor(
-            self._few, self._host.probes.answer, scope["path"], scope["method"], header.decode("latin-1")
-        )
-        await respond(send, status, _bytes(headers), body)
+
+async def answer_probe(asked: Probes, few: Executor, scope: dict[str, Any], send: Send) -> None:
+    """Answer a request to one of :data:`host.health.probes.PATHS`, looked up in a thread of *few*."""
+    header = next((value for name, value in scope["headers"] if name == b"authorization"), b"")
+    status, headers, body = await asyncio.get_running_loop().run_in_executor(
+        few, asked.answer, scope["path"], scope["method"], header.decode("latin-1")
+    )
+    await respond(send, status, _bytes(headers), body)
 
 
 @lru_cache(256)

@@ -6,12 +6,10 @@ import asyncio
 import errno
 import logging
 import resource
-import signal
 import socket
 import threading
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import closing, contextmanager
-from types import FrameType
+from contextlib import closing, contextmanager, suppress
 from typing import Any
 
 import uvicorn
@@ -20,20 +18,26 @@ import uvloop
 from host import installing
 from host.core import db, logs
 from host.core.config import CannotGoOnError, Config, ConfigError, Exit
-from host.process import garbage_collection
 from host.process.asgi import AsgiApplication
 from host.process.connections import Connections, connection_type
-from host.process.entrance import Entrance
+from host.process.incoming import Receive
+from host.process.pages import Send
 from host.process.serving import HostApplication
-from host.process.shutdown import Shutdown, pass_over_sighup
+from host.process.shutdown import Shutdown
 from host.process.starting import Start
+from host.process.waiting import WaitingHost
 
 log = logging.getLogger(__name__)
+
+Answers = Callable[[dict[str, Any], Receive, Send], Awaitable[None]]
+Opened = Callable[[tuple[Any, ...]], None]
 
 OTHER_FILES = 2048
 """Descriptors for everything but live streams: connections, the database, files on their way."""
 KEEP_ALIVE_SECONDS = 30
 BACKLOG = 2048
+ASK_SECONDS = 0.01
+"""How often granian is asked whether it answers yet."""
 UNANSWERED_MS = 30_000
 """How long the system keeps a connection whose other end takes nothing any more."""
 
@@ -41,136 +45,81 @@ UNANSWERED_MS = 30_000
 def serve(config: Config) -> None:
     """Serve until told to stop. Does not return before that.
 
-    While the database is away it is waited for: requests are answered by an :class:`Entrance` meanwhile.
+    While the database is away it is waited for: a :class:`WaitingHost` answers requests meanwhile.
 
     :raises CannotGoOnError: if the desk cannot start.
     """
     start = Start(config)
     ending = Shutdown()
-    stopping = _hear_signals(ending)
+    ending.hear_signals()
     _allow_open_files(config.live_streams + OTHER_FILES)
     with closing(listen(config.bind)) as listening:
         try:
-            application = start.attempt()
-            if application is not None:
-                _began(application, ending)
+            desk = start.attempt()
+            if desk is not None:
+                ending.of(desk)
             with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-                if application is None:
-                    runner.run(_run_waiting(config, start, ending, listening, stopping))
-                else:
-                    desk = AsgiApplication(application)
-                    runner.run(_run(config, desk, _returned(application), listening, stopping))
+                runner.run(_run(config, start, desk, ending, listening))
         finally:
             ending.finish()
 
 
-def _began(application: HostApplication, ending: Shutdown) -> None:
-    garbage_collection.freeze_objects()
-    ending.of(application)
-
-
-async def _returned(application: HostApplication) -> HostApplication:
-    return application
-
-
-async def _run_waiting(
-    config: Config, start: Start, ending: Shutdown, listening: socket.socket, stopping: _Stopping
+async def _run(
+    config: Config, start: Start, desk: HostApplication | None, ending: Shutdown, listening: socket.socket
 ) -> None:
-    """Serve while a thread waits for the database; end with its error if that fails for good."""
-    entrance = Entrance(config)
-    failed: list[BaseException] = []
+    """Serve; where there is no *desk*, wait for its database meanwhile. Its error is raised."""
+    db.never_wait_here()
+    host = desk or WaitingHost(config)
+    application = AsgiApplication(host)
+    server = _server_of(config, application, listening)
+    ending.stops(server.stop)
     over = threading.Event()
 
-    def go_on() -> None:
-        try:
-            application = start.insist(over)
-        except BaseException as error:  # noqa: BLE001 - told by the thread that serves
-            failed.append(error)
-            stopping.stop()
-            return
-        if application is not None:
-            _began(application, ending)
-            entrance.open(application)
-            application.take_in_undecided()
+    async def open_and_watch() -> None:
+        opened = desk
+        if isinstance(host, WaitingHost):
+            opened = await asyncio.to_thread(start.insist, over)
+            if opened is not None:
+                ending.of(opened)
+                host.hand_over(application, opened)
+                await asyncio.to_thread(opened.take_in_undecided)
+        if opened is not None:
+            await opened.loop.watch(warn=config.development)
 
-    waiting = threading.Thread(target=go_on, name="starting", daemon=True)
-    waiting.start()
-    try:
-        await _run(config, entrance, entrance.opened(), listening, stopping)
-    finally:
-        over.set()
-    if failed:
-        raise failed[0]
-
-
-async def _run(
-    config: Config,
-    answers: AsgiApplication | Entrance,
-    opened: Awaitable[HostApplication],
-    listening: socket.socket,
-    stopping: _Stopping,
-) -> None:
-    db.never_wait_here()
-    watching = asyncio.create_task(_watch(opened, warn=config.development))
-    server = (
-        _Granian(answers, listening) if config.server == "granian" else _Uvicorn(answers, config, listening)
-    )
-    stopping.stops(server.stop)
+    watching = asyncio.create_task(open_and_watch())
+    watching.add_done_callback(lambda _: server.stop())
     try:
         await server.run()
     finally:
+        over.set()
         watching.cancel()
         db.never_wait_here(False)
+    with suppress(asyncio.CancelledError):
+        await watching
 
 
-async def _watch(opened: Awaitable[HostApplication], *, warn: bool) -> None:
-    application = await opened
-    await application.loop.watch(warn=warn)
+def _server_of(config: Config, application: AsgiApplication, listening: socket.socket) -> Uvicorn | _Granian:
+    if config.server == "granian":
+        return _Granian(application, listening)
+    limits = Connections(
+        most=config.live_streams + OTHER_FILES // 2, per_address=None if config.proxies else 1024
+    )
+    return Uvicorn(application, listening, limits, announce_listening)
 
 
-class _Stopping:
-    """Tells a shutdown of each signal to end, and a server of one, even if that came before the server."""
+class Uvicorn(uvicorn.Server):
+    """Uvicorn on a socket of ours, without signal handlers of its own.
 
-    def __init__(self, ending: Shutdown) -> None:
-        self._ending = ending
-        self._stop: Callable[[], object] | None = None
-
-    def told(self, number: int, _frame: FrameType | None) -> None:
-        """Take notice of a signal."""
-        self._ending.told(number)
-        if self._stop is not None:
-            self._stop()
-
-    def stop(self) -> None:
-        """Have the server stop without a signal."""
-        if self._stop is not None:
-            self._stop()
-
-    def stops(self, stop: Callable[[], None]) -> None:
-        """Have *stop* called on the running loop once there is a signal to end."""
-        loop = asyncio.get_running_loop()
-        self._stop = lambda: loop.call_soon_threadsafe(stop)
-        if self._ending.begun:
-            self._stop()
-
-
-def _hear_signals(ending: Shutdown) -> _Stopping:
-    stopping = _Stopping(ending)
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
-        signal.signal(number, stopping.told)
-    pass_over_sighup()
-    return stopping
-
-
-class _Uvicorn(uvicorn.Server):
-    """Uvicorn on a socket of ours, without signal handlers of its own."""
+    :param opened: called with address and port once requests are answered.
+    """
 
     def __init__(
-        self, application: AsgiApplication | Entrance, config: Config, listening: socket.socket
+        self,
+        application: Answers,
+        listening: socket.socket,
+        limits: Connections,
+        opened: Opened | None = None,
     ) -> None:
-        limits = Connections(
-            most=config.live_streams + OTHER_FILES // 2, per_address=None if config.proxies else 1024
-        )
         super().__init__(
             uvicorn.Config(
                 application,
@@ -186,6 +135,7 @@ class _Uvicorn(uvicorn.Server):
         )
         logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
         self._listening = listening
+        self._opened = opened
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -194,7 +144,8 @@ class _Uvicorn(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         address = self._listening.getsockname()
         await super().startup(sockets)
-        announce_listening(address[:2])
+        if self._opened is not None:
+            self._opened(address)
 
     async def run(self) -> None:  # type: ignore[override]
         """Serve until stopped and every request is answered."""
@@ -208,7 +159,7 @@ class _Uvicorn(uvicorn.Server):
 class _Granian:
     """Granian in this process and on this loop."""
 
-    def __init__(self, application: AsgiApplication | Entrance, listening: socket.socket) -> None:
+    def __init__(self, application: Answers, listening: socket.socket) -> None:
         try:
             from granian.constants import Interfaces
             from granian.server.embed import Server
@@ -231,8 +182,13 @@ class _Granian:
     async def run(self) -> None:
         """Serve until stopped and every request is answered."""
         serving = asyncio.create_task(self._server.serve())
-        await asyncio.to_thread(_wait_until_open, self._address)
-        announce_listening(self._address)
+        while not serving.done():
+            with suppress(OSError):
+                _, asking = await asyncio.open_connection(*self._address)
+                asking.close()
+                announce_listening(self._address)
+                break
+            await asyncio.sleep(ASK_SECONDS)
         await serving
 
     def stop(self) -> None:
@@ -240,10 +196,10 @@ class _Granian:
         self._server.stop()  # type: ignore[no-untyped-call]
 
 
-def _nameless(application: AsgiApplication | Entrance) -> Callable[..., Any]:
+def _nameless(application: Answers) -> Answers:
     """Return *application* with an empty name in each answer: granian says its own otherwise."""
 
-    async def answer(scope: dict[str, Any], receive: Any, send: Any) -> None:
+    async def answer(scope: dict[str, Any], receive: Receive, send: Send) -> None:
         async def send_on(message: dict[str, Any]) -> None:
             if message["type"] == "http.response.start":
                 message = {**message, "headers": [*message["headers"], (b"server", b"")]}
@@ -254,31 +210,21 @@ def _nameless(application: AsgiApplication | Entrance) -> Callable[..., Any]:
     return answer
 
 
-def _wait_until_open(address: tuple[str, int]) -> None:
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(address[0], address[0])  # noqa: S104 - compared, not bound
-    while True:
-        try:
-            socket.create_connection((host, address[1]), timeout=1).close()
-            return
-        except OSError:
-            continue
-
-
 def listen(address: tuple[str, int]) -> socket.socket:
     """Return a socket that listens at *address*.
 
     :raises CannotGoOnError: if it cannot be had.
     """
-    family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
-    listening = socket.socket(family)
-    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    if hasattr(socket, "TCP_USER_TIMEOUT"):
-        # Connections inherit it: one that takes nothing, or is gone without a word, ends by itself.
-        listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNANSWERED_MS)
+    listening = socket.socket(socket.AF_INET6 if ":" in address[0] else socket.AF_INET)
     try:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if hasattr(socket, "TCP_USER_TIMEOUT"):
+            # Connections inherit it: one that takes nothing, or is gone without a word, ends by itself.
+            listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNANSWERED_MS)
         listening.bind(address)
         listening.listen(BACKLOG)
     except OSError as error:
+        listening.close()
         taken = error.errno == errno.EADDRINUSE
         raise CannotGoOnError(
             f"Lobby cannot serve at {address[0]}:{address[1]}: {error.strerror}",

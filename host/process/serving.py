@@ -6,16 +6,15 @@ import asyncio
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from contextvars import copy_context
 from functools import partial
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import sqlalchemy as sa
-from sqlalchemy.orm import Session
 
 from host import counters
 from host.addons import lifecycle
@@ -25,10 +24,13 @@ from host.addons.running import contributions, held_webhooks, look_ups, undecide
 from host.addons.running import generation as generations
 from host.addons.running.generation import Generation
 from host.addons.running.jobs import JobRunner
+from host.addons.running.receivers import Receivers
 from host.api.http import idempotency
+from host.automation.consuming import Automating
 from host.core import child_limits, db, guard, logs, mail, marks, secrets, storage
 from host.core.config import CannotGoOnError, Config, Exit
 from host.core.filelock import serving_lock
+from host.core.ports import GenerationSource
 from host.delivery.clock_moved_back import ClockWatch
 from host.delivery.worker import Workers
 from host.health import probes
@@ -39,20 +41,21 @@ from host.live.hub import Hub
 from host.media import claiming, links
 from host.models.health import Kind
 from host.notifications import mailing
+from host.notifications.telling import Telling
+from host.outgoing.bodies.telling import Webhooks
 from host.outgoing.sending import Senders
 from host.process import garbage_collection, incoming, telemetry
 from host.process.app import create_app
 from host.process.loop_watch import LoopWatch
-from host.process.reading import consumers
-from host.process.services import Services
 from host.process.webhook_front import Answering, WebhookFront, answer_headers
 from host.queue import refusals, send_limiter
 from host.queue.announcing import Heard, announcer_of
 from host.queue.journal import Journal
 from host.queue.spool import folder_of
-from host.record.consuming import Consumers
-from host.sdk.i18n import noop
-from host.sdk.webhooks import Envelope, Ingest, Receiver
+from host.record.consuming import Consumers, EventConsumer
+from host.reports.counting import Counting
+from host.reports.windows import ChannelWindows
+from host.search.documents import Indexing
 from host.users import audit, desk_settings, invitations, password_links
 
 if TYPE_CHECKING:
@@ -77,6 +80,36 @@ class AlreadyServingError(CannotGoOnError):
         )
 
 
+class Beside(Protocol):
+    """What works beside requests."""
+
+    def start(self) -> None:
+        """Begin."""
+
+    def retire(self) -> None:
+        """Take up nothing more."""
+
+    def stop(self, *, timeout: float) -> None:
+        """Retire, and wait up to *timeout* seconds for what is under way."""
+
+
+def consumers(config: Callable[[], Config], generation: GenerationSource) -> Sequence[EventConsumer]:
+    """Return what reads the record in a process with workers.
+
+    A new one is added here, and its name to :mod:`host.record.keeping`.
+
+    :param config: returns the settings in force.
+    :param generation: returns the generation to work with; asked before every piece of work.
+    """
+    return (
+        Webhooks(lambda: generation().directory, lambda: config().public_url),
+        Counting(ChannelWindows(generation)),
+        Indexing(),
+        Telling(),
+        Automating(lambda: generation().directory),
+    )
+
+
 class HostApplication:
     """A WSGI callable that runs the newest generation it could build.
 
@@ -86,6 +119,9 @@ class HostApplication:
     A server calls it through :class:`host.process.asgi.AsgiApplication`. Under WSGI alone it does the same
     but for live streams: pages ask in their place.
 
+    :ivar journal: takes envelopes in; see :meth:`host.queue.journal.Journal.ingest`.
+    :ivar hub: tells browsers what changed.
+    :ivar workers: the delivery threads of this process.
     :ivar probes: answers probes.
     :ivar files: the store of files.
     :ivar loop: knows how long the event loop was held.
@@ -103,18 +139,8 @@ class HostApplication:
         audit.keep_for(config.audit_days)
         send_limiter.use(config.limits_url)
         self.journal = Journal(folder_of(config.data), spool_bytes=config.spool_mb * 1024**2)
-        self.services = Services(
-            config=config,
-            journal=self.journal,
-            hub=Hub(),
-            workers=Workers(self.generation, config.workers, config.senders),
-            host=self,
-        )
-        workers = self.services.workers
-        self._consumers = Consumers(
-            consumers(self.effective, self.generation), is_behind=lambda: workers.is_behind
-        )
-        self._senders = Senders()
+        self.hub = Hub()
+        self.workers = Workers(self.generation, config.workers, config.senders)
         self._front = WebhookFront(config, self.journal)
         self.probes = Probes(config, self.state)
         self.loop = LoopWatch()
@@ -125,19 +151,17 @@ class HostApplication:
         self._started = False
         self._web = True
         self._owned = ExitStack()
-        self._announcer = announcer_of(config, self.services.workers.directions if config.workers else ())
+        self._announcer = announcer_of(config, self.workers.directions if config.workers else ())
         self._heartbeat = Heartbeat(
             config,
             lambda: self._current.number,
             self._heard_of_broker,
             beside=across_processes.Writer(),
         )
-        self._listening: list[tuple[str, Callable[[], None]]] = []
-        self._jobs = JobRunner(
-            lambda: self.generation().each(contributions.JOBS), beside=self._deliver_parked
-        )
+        self._receivers = Receivers(self.journal)
+        self._beside = self._parts()
         lifecycle.recover(config)
-        self._set_aside_who_killed()
+        lifecycle.set_aside_who_killed(config)
         lifecycle.retry_quarantined(config)
         self._effective = config
         self._current = self._build()
@@ -229,8 +253,8 @@ class HostApplication:
             current.number,
             len(current.failures),
             self.loop.most(),
-            self.services.hub.count,
-            None if self._web else self.services.workers.running,
+            self.hub.count,
+            None if self._web else self.workers.running,
             put_off=self._front.put_off,
         )
 
@@ -251,7 +275,7 @@ class HostApplication:
         config, desk = desk_settings.effective(self.config)
         return generations.build(
             config,
-            create_app=lambda generation: create_app(config, generation, self.services, desk),
+            create_app=lambda generation: create_app(config, generation, self, desk),
             replace=replace,
         )
 
@@ -269,8 +293,8 @@ class HostApplication:
         before, self._current = self._current, following
         look_ups.forget(before, following)
         self._take_up(following)
-        if self._started:
-            self._listen(following)
+        if self._started and self._web:
+            self._receivers.follow(following)
             self._know(following)
         # The app before refers to itself in circles; without this it would stay until Python gets to it.
         later = threading.Timer(RETRY_SECONDS, garbage_collection.collect)
@@ -279,6 +303,17 @@ class HostApplication:
         return following
 
     # Life
+
+    def _parts(self) -> Sequence[Beside]:
+        jobs = JobRunner(lambda: self.generation().each(contributions.JOBS), beside=self._deliver_parked)
+        if not self.config.workers:
+            return (jobs,)
+        reading = Consumers(
+            consumers(self.effective, self.generation), is_behind=lambda: self.workers.is_behind
+        )
+        if not self.config.senders:
+            return (self.workers, reading, jobs)
+        return (self.workers, reading, Senders(), jobs)
 
     def start(self, *, web: bool = True) -> None:
         """Start what runs beside requests. To be called once, in the process that serves.
@@ -295,11 +330,6 @@ class HostApplication:
         telemetry.start("web" if web else "worker")
         self.journal.start()
         self._clock.start()
-        if self.config.workers:
-            self.services.workers.start()
-            self._consumers.start()
-        if self.config.senders:
-            self._senders.start()
         if self._announcer is not None:
             self._announcer.start()
         self.files.start()
@@ -307,10 +337,11 @@ class HostApplication:
         in_process.metrics().on_broken = self._quarantine
         in_process.metrics().on_fault = self._heartbeat.soon
         if web:
-            self._listen(self._current)
+            self._receivers.follow(self._current)
             self._know(self._current, patience=LOOK_UP_SECONDS)
-            self.services.hub.start()
-        self._jobs.start()
+            self.hub.start()
+        for part in self._beside:
+            part.start()
         self._heartbeat.start(Kind.WEB if web else Kind.WORKER)
 
     def retire(self) -> None:
@@ -318,24 +349,18 @@ class HostApplication:
         if not self._started:
             return
         if self._web:
-            self.services.hub.close()
-        self._jobs.retire()
-        if self.config.workers:
-            self.services.workers.retire()
-            self._consumers.retire()
-        self._senders.retire()
+            self.hub.close()
+        for part in self._beside:
+            part.retire()
 
     def rest(self, seconds: float) -> None:
         """Wait up to *seconds* for deliveries and jobs that are under way; none is begun any more."""
         until = time.monotonic() + seconds
-        if self.config.workers:
-            self.services.workers.stop(timeout=seconds)
-            self._consumers.stop(timeout=max(0.0, until - time.monotonic()))
-        self._senders.stop(timeout=max(0.0, until - time.monotonic()))
-        self._jobs.stop(timeout=max(0.0, until - time.monotonic()))
+        for part in self._beside:
+            part.stop(timeout=max(0.0, until - time.monotonic()))
 
     def close(self, *, patience: float = 70.0) -> None:
-        """Stop everything :meth:`start` started, in the opposite order. May be called twice.
+        """Stop everything :meth:`start` started. May be called twice.
 
         :param patience: seconds to wait for a send that is under way, and at most for a job and a broker.
             What is left to be written is written after that, and takes as long as the database does.
@@ -345,16 +370,12 @@ class HostApplication:
         self._started = False
         until = time.monotonic() + patience
         in_process.metrics().on_broken = in_process.metrics().on_fault = None
-        self._jobs.stop(timeout=min(10.0, patience))
         if self._web:
-            self.services.hub.stop()
-            self._silence(self._listening)
+            self.hub.stop()
+            self._receivers.stop()
         if self._announcer is not None:
             self._announcer.stop(timeout=min(10.0, patience))
-        if self.config.workers:
-            self.services.workers.stop(timeout=max(0.0, until - time.monotonic()))
-            self._consumers.stop(timeout=max(0.0, until - time.monotonic()))
-        self._senders.stop(timeout=max(0.0, until - time.monotonic()))
+        self.rest(max(0.0, until - time.monotonic()))
         self._clock.stop()
         self.files.stop()
         self.journal.stop()
@@ -366,16 +387,6 @@ class HostApplication:
         telemetry.stop()
         self._owned.close()
         marks.end()
-
-    def _set_aside_who_killed(self) -> None:
-        """Begin to mark what runs, and set an addon aside that the processes before this one died in."""
-        guilty = marks.begin(self.config.data)
-        if guilty is None:
-            return
-        slug, what, deaths = guilty.slug, guilty.what, guilty.deaths
-        log.error("%s processes ended while addon %s was in %s", deaths, slug, what)
-        sentence = noop("Its code kept ending the process, so it was set aside; the desk goes on without it.")
-        lifecycle.quarantine(slug, what, f"{deaths} processes ended in it", sentence=sentence)
 
     def _quarantine(self, slug: str, what: str, error: str) -> None:
         """Set an addon aside that keeps failing; the desk goes on without it."""
@@ -403,53 +414,15 @@ class HostApplication:
         self._take_in()
         held_webhooks.deliver(self.generation(), self.journal)
 
-    def _listen(self, generation: Generation) -> None:
-        """Start the receivers of *generation*, then stop those of the one before, so that there is no gap."""
-        if not self._web:
-            return
-        before, self._listening = self._listening, []
-        for slug, receiver in generation.each(contributions.RECEIVERS):
-            try:
-                self._listening.append((slug, receiver.start(self._ingest(receiver))))
-            except (Exception, SystemExit):
-                log.exception("the receiver %s of addon %s could not start", receiver.name, slug)
-        self._silence(before)
-
     def _know(self, generation: Generation, *, patience: float = 0.0) -> None:
         """Have at hand what webhooks take that come while the database is away.
 
         :param patience: seconds to wait for it: an addon that hangs must not hold the start.
         """
-        if self._web:
-            undecided.note_addresses(self.config.data, generation)
-            loading = threading.Thread(
-                target=look_ups.load_all, args=(generation,), name="look-ups", daemon=True
-            )
-            loading.start()
-            loading.join(patience)
-
-    def _silence(self, listening: list[tuple[str, Callable[[], None]]]) -> None:
-        while listening:
-            slug, stop = listening.pop()
-            try:
-                stop()
-            except (Exception, SystemExit):
-                log.exception("a receiver of addon %s could not be stopped", slug)
-
-    def _ingest(self, receiver: Receiver) -> Ingest:
-        def ingest(
-            raw: bytes, envelopes: tuple[Envelope, ...], also: Callable[[Session], None] | None = None
-        ) -> None:
-            self.journal.ingest(
-                source=f"receiver:{receiver.name}",
-                channel=receiver.channel,
-                raw=raw,
-                remote="",
-                envelopes=envelopes,
-                also=also,
-            )
-
-        return ingest
+        undecided.note_addresses(self.config.data, generation)
+        loading = threading.Thread(target=look_ups.load_all, args=(generation,), name="look-ups", daemon=True)
+        loading.start()
+        loading.join(patience)
 
 
 def _named(start_response: StartResponse, id_: str) -> StartResponse:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
+import queue
 import signal
-import socket
 import sys
 import threading
 import time
+from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from types import FrameType
 from typing import Protocol
 
@@ -33,12 +36,6 @@ _DRAINED = 0
 _RESTED = 254
 """No delivery and no job is under way any more."""
 _SIGNALS = frozenset({signal.SIGTERM, signal.SIGINT, signal.SIGQUIT})
-
-
-def pass_over_sighup() -> None:
-    """Have this process go on after SIGHUP. Nothing has to be reloaded, and by itself it would end."""
-    text = "SIGHUP does nothing: Lobby reloads addons by itself; restart it to change settings"
-    signal.signal(signal.SIGHUP, lambda *_: log.info(text))
 
 
 class Endable(Protocol):
@@ -75,12 +72,25 @@ class Shutdown:
         self._application = application
         self._patience = PATIENCE_SECONDS if patience is None else patience
         self._drained = drained
-        self._receiving, self._sending = socket.socketpair()
-        self._sending.setblocking(False)
+        self._told: queue.SimpleQueue[int] = queue.SimpleQueue()
+        self._stop: Callable[[], object] | None = None
+        self._begun = False
         self._ended = threading.Event()
-        self.begun = False
-        """Whether it was told."""
         threading.Thread(target=self._run, name="ending", daemon=True).start()
+
+    def hear_signals(self) -> None:
+        """Take notice of this process's signals from now on. To be called on its first thread."""
+        for number in _SIGNALS:
+            signal.signal(number, self.told)
+        # Nothing has to be reloaded, and by itself a process would end.
+        text = "SIGHUP does nothing: Lobby reloads addons by itself; restart it to change settings"
+        signal.signal(signal.SIGHUP, lambda *_: log.info(text))
+
+    def stops(self, stop: Callable[[], None]) -> None:
+        """Have *stop*, of a server, called on the running loop once there is a signal, or was one before."""
+        self._stop = partial(asyncio.get_running_loop().call_soon_threadsafe, stop)
+        if self._begun:
+            self._stop()
 
     def of(self, application: Endable) -> None:
         """Say what there is to end. A process told before that exits at once."""
@@ -88,13 +98,16 @@ class Shutdown:
 
     def told(self, number: int, _frame: FrameType | None = None) -> None:
         """Take notice of a signal. Does nothing a signal handler may not do."""
-        self.begun = True
-        with suppress(OSError):
-            self._sending.send(bytes((number,)))
+        self._told.put(number)
+        if number in _SIGNALS:
+            self._begun = True
+            if self._stop is not None:
+                with suppress(RuntimeError):  # the loop has come to its own end
+                    self._stop()
 
     def finish(self) -> None:
         """Say that the server is done with its requests; return when the application is closed."""
-        self.told(_DRAINED)
+        self._told.put(_DRAINED)
         self._ended.wait()
 
     def wait(self) -> None:
@@ -105,8 +118,7 @@ class Shutdown:
 
     def _run(self) -> None:
         try:
-            with self._receiving, self._sending:
-                cut = self._end()
+            cut = self._end()
         finally:
             self._ended.set()
         if cut:
@@ -116,9 +128,9 @@ class Shutdown:
 
     def _end(self) -> bool:
         """Wait to be told, and end the application; return whether the server has not come to its own end."""
-        number = None
+        number = self._told.get()
         while number not in _SIGNALS and number != _DRAINED:
-            number = self._hear(None)
+            number = self._told.get()
         application = self._application
         if application is None:
             return number != _DRAINED
@@ -136,29 +148,21 @@ class Shutdown:
         log.info("stopped after %.1f s", time.monotonic() - began)
         return _DRAINED in missing
 
-    def _wait_for_both(self, number: int | None, until: float) -> tuple[set[int], bool]:
+    def _wait_for_both(self, number: int, until: float) -> tuple[set[int], bool]:
         """Return what was not done in time, and whether a second signal came."""
         missing = {_RESTED} if self._drained else {_DRAINED, _RESTED}
         interrupts = 0
-        while number is not None:
+        while True:
             missing.discard(number)
             interrupts += number == signal.SIGINT
             if number == signal.SIGQUIT or interrupts > 1:
                 return missing, True
             if not missing:
-                break
-            number = self._hear(until - time.monotonic())
-        return missing, False
-
-    def _hear(self, seconds: float | None) -> int | None:
-        """Return the next thing told; None: nothing was within *seconds*."""
-        if seconds is not None and seconds <= 0:
-            return None
-        self._receiving.settimeout(seconds)
-        try:
-            return self._receiving.recv(1)[0]
-        except TimeoutError:
-            return None
+                return missing, False
+            try:
+                number = self._told.get(timeout=max(0.0, until - time.monotonic()))
+            except queue.Empty:
+                return missing, False
 
     def _retire(self, application: Endable) -> None:
         try:
@@ -167,4 +171,4 @@ class Shutdown:
         except Exception:
             log.exception("what is under way could not be waited for")
         finally:
-            self.told(_RESTED)
+            self._told.put(_RESTED)

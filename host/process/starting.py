@@ -16,6 +16,7 @@ from host.core.config import CannotGoOnError, Config, Exit
 from host.core.filelock import is_served
 from host.core.migrations import State
 from host.media import claiming
+from host.process import garbage_collection
 from host.process.serving import AlreadyServingError, HostApplication
 from host.users.setup import ensure_setup_token
 
@@ -66,6 +67,7 @@ class Start:
             log.warning(
                 "the database answers after %.0f s, at try %d; Lobby goes on", seconds, self._tries + 1
             )
+        garbage_collection.freeze_objects()
         return application
 
     def insist(self, stopping: threading.Event) -> HostApplication | None:

@@ -18,7 +18,7 @@ SCREENS = "screens"
 _BOOKS = (NUMBERING, SCREENS)
 
 CONSUMERS = frozenset({"automation", "notices", "reports", "search", "webhooks"})
-"""Names of the consumers of this release; a test holds them to :mod:`host.process.reading`."""
+"""Names of the consumers of this release; a test holds them to :mod:`host.process.serving`."""
 ABANDONED = timedelta(days=14)
 """A consumer that this release does not have holds nothing back once nobody has read for it this long: time
 to go back to the release that has it."""

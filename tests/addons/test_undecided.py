@@ -21,8 +21,8 @@ from host.models.channels import ChannelAccount
 from host.models.queue import InboundEvent, RefusedDelivery
 from host.models.users import User
 from host.process.asgi import AsgiApplication
-from host.process.entrance import WaitingHost
 from host.process.serving import HostApplication
+from host.process.waiting import WaitingHost
 from host.queue import refusals
 from host.sdk.db import Snapshot
 from host.users import workspaces

@@ -20,10 +20,10 @@ from werkzeug.test import Client
 from host import __version__, recording
 from host.addons.metrics import in_process
 from host.core import clock, db
-from host.core.config import ConfigError
+from host.core.config import CannotGoOnError, Exit
 from host.health import process_state
 from host.models.health import TOTAL, HealthMinute, Kind, Metric, Outcome, Process
-from host.process import probe_server
+from host.process import connections, probe_server
 from host.process.asgi import AsgiApplication
 from host.process.serving import HostApplication
 from tests.addons.conftest import configuration
@@ -297,7 +297,7 @@ def test_metrics_tell_of_pages_and_the_api(serving: HostApplication, monkeypatch
 
 def test_metrics_tell_of_streams_and_of_the_pool(serving: HostApplication) -> None:
     assert samples(serving)[("lobby_live_streams",)] == 0
-    stream = serving.services.hub.subscribe(1, 1, 1, capacity=5)
+    stream = serving.hub.subscribe(1, 1, 1, capacity=5)
     connections = [db.current().read_engine.connect() for _ in range(3)]
     try:
         found = samples(serving)
@@ -382,7 +382,7 @@ def test_without_an_address_a_worker_answers_nowhere(worker: HostApplication) ->
 def test_callers_who_say_nothing_do_not_use_a_worker_up(
     worker: HostApplication, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(probe_server._Request, "timeout", 0.5)
+    monkeypatch.setattr(connections, "HEAD_SECONDS", 0.5)
     port = free()
     with probe_server.answering(worker.probes, ("127.0.0.1", port)):
         silent = [connect(port) for _ in range(probe_server.MOST + 8)]
@@ -397,7 +397,8 @@ def test_an_address_that_is_taken_is_said(worker: HostApplication) -> None:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         with (
-            pytest.raises(ConfigError, match=r"cannot answer at 127\.0\.0\.1"),
+            pytest.raises(CannotGoOnError, match=r"cannot serve at 127\.0\.0\.1") as told,
             probe_server.answering(worker.probes, taken.getsockname()),
         ):
             pass
+    assert told.value.code is Exit.BUSY

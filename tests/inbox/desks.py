@@ -37,8 +37,8 @@ class Desk:
 def open_desk(data: Path, *adapters: ChannelAdapter, **environment: Any) -> Desk:
     generation = helpers.StandInGeneration(directory=Directory(adapters or (toys.WINDOWED,)))
     hub = Hub()
-    services = SimpleNamespace(hub=hub)
-    app = helpers.build_app(data, generation=generation, services=services, **environment)
+    host = SimpleNamespace(hub=hub)
+    app = helpers.build_app(data, generation=generation, host=host, **environment)
     workspace = helpers.make_workspace("Sample Pottery")
     mia = helpers.make_user(name="Mia R.", workspace=workspace)
     return Desk(

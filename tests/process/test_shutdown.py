@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import queue
 import signal
@@ -121,6 +122,24 @@ def test_where_there_is_no_server_none_is_waited_for(exits: Exits) -> None:
 def test_who_is_told_before_there_is_anything_to_end_exits(exits: Exits) -> None:
     Shutdown().told(signal.SIGTERM)
     assert exits.get(timeout=60) == 0
+
+
+def test_a_server_is_stopped_by_a_signal_even_one_that_came_before_it(exits: Exits) -> None:
+    async def stopped(one: Shutdown, number: int | None) -> bool:
+        stop = asyncio.Event()
+        one.stops(stop.set)
+        if number is not None:
+            one.told(number)
+        return await asyncio.wait_for(stop.wait(), 60)
+
+    first, second = Shutdown(Application()), Shutdown(Application())
+    assert asyncio.run(stopped(first, signal.SIGTERM))
+    second.told(signal.SIGINT)
+    assert asyncio.run(stopped(second, None))
+    for one in (first, second):
+        one.told(signal.SIGTERM)  # the loop has ended, and that is no error
+        one.finish()
+    assert exits.empty()
 
 
 def test_a_failure_at_the_end_is_not_the_last_word(exits: Exits) -> None:

@@ -20,9 +20,9 @@ from host.core.config import CannotGoOnError, Config, Exit
 from host.core.migrations import State
 from host.process import starting
 from host.process.asgi import AsgiApplication
-from host.process.entrance import Entrance, WaitingHost
 from host.process.serving import AlreadyServingError, HostApplication
 from host.process.starting import Start, bring_up
+from host.process.waiting import WaitingHost
 from tests.conftest import KEYS, MARIADB, POSTGRESQL, fresh_server_database
 from tests.helpers import on_a_loop
 from tests.wire import Wire
@@ -167,14 +167,14 @@ def test_it_goes_on_by_itself_as_soon_as_the_database_answers(
             assert re.search(r"at try \d+; Lobby goes on", caplog.text)
             assert migrations.state(there) is State.CURRENT
 
-            async def through_the_entrance() -> tuple[int, int]:
-                entrance = Entrance(used)
-                before = (await ask(entrance, "GET", "/login"))[0]
-                entrance.open(application)
-                assert await entrance.opened() is application
-                return before, (await ask(entrance, "GET", "/login"))[0]
+            async def before_and_after() -> tuple[int, int]:
+                waiting = WaitingHost(used)
+                answers = AsgiApplication(waiting)
+                before = (await ask(answers, "GET", "/login"))[0]
+                waiting.hand_over(answers, application)
+                return before, (await ask(answers, "GET", "/login"))[0]
 
-            assert on_a_loop(through_the_entrance()) == (503, 200)
+            assert on_a_loop(before_and_after()) == (503, 200)
             assert "0 webhooks were kept and 1 requests answered with 503" in caplog.text
         finally:
             application.close()

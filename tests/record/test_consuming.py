@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session
 from host.core import clock, db
 from host.models.record import Consumer, DomainEvent
 from host.models.users import Workspace
-from host.process.reading import consumers
+from host.process.serving import consumers
 from host.record import catalogue, consuming, keeping
 from host.record import reading as record_reading
 from host.record.consuming import Consumers

@@ -37,7 +37,7 @@ def leave_traces(name: str) -> str:
     """Answer at once; count it, journal it, and make a span of it."""
     recording.count(Metric.REFUSED, "email", f"at-the-end-{name}")
     envelope = Envelope(None, "x", name, "test", b"{}", ignored="only a test")
-    journal = current_app.extensions["lobby.services"].journal
+    journal = current_app.extensions["lobby.host"].journal
     journal.ingest(source="slow", channel="email", raw=b"x", remote="", envelopes=(envelope,))
     logs.follow("queued", message_id=int(name))
     return "done"

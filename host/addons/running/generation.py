@@ -117,7 +117,7 @@ def current_generation() -> Generation:
 
 def current_host() -> Host:
     """Return the application that answers this request."""
-    return cast(Host, current_app.extensions["lobby.services"].host)
+    return cast(Host, current_app.extensions["lobby.host"])
 
 
 def named_by(routes: Mapping[str, T], path: str) -> tuple[str, T, str | None] | None:

@@ -6,13 +6,11 @@ where the process before wrote down their addresses, and are answered with 503 e
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Iterable
-from contextlib import suppress
 from functools import partial
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from flask import g, request
 from flask.typing import ResponseReturnValue
@@ -30,7 +28,6 @@ from host.health.process_state import ProcessState
 from host.process.app import create_app
 from host.process.asgi import AsgiApplication
 from host.process.incoming import Incoming, Receive
-from host.process.pages import Send
 from host.process.webhook_front import LATER, Answer, Answering, WebhookFront
 from host.queue.journal import Journal
 from host.queue.spool import folder_of
@@ -55,13 +52,22 @@ class WaitingHost:
         self._addresses = undecided.known_addresses(config.data) if secrets.is_ready() else {}
         self._front = WebhookFront(config, journal, held=UndecidedRequests(journal.spool, folder))
         self.probes = Probes(config, self._state)
-        self._generation = generations.build_alone(config, partial(create_app, config, services=None))
+        self._generation = generations.build_alone(config, partial(create_app, config, host=None))
         # Before everything else that looks at a request: a form has not expired, it only cannot be saved now.
         self._generation.app.before_request_funcs.setdefault(None, []).insert(0, self._refuse)
-        self.refused = self.kept = 0
+        self._refused = self._kept = 0
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         return self._generation.app(environ, start_response)
+
+    def hand_over(self, application: AsgiApplication, desk: HostApplication) -> None:
+        """Have *desk* answer the requests to *application* from now on."""
+        application.host = desk
+        log.warning(
+            "while the database was away %d webhooks were kept and %d requests answered with 503",
+            self._kept,
+            self._refused,
+        )
 
     def generation(self) -> Generation:
         """Return the host alone, without any addon."""
@@ -79,9 +85,9 @@ class WaitingHost:
     ) -> Answer:
         answer = await self._front.park(waiting, account, incoming, receive)
         if answer[0] == HTTPStatus.OK:
-            self.kept += 1
+            self._kept += 1
         else:
-            self.refused += 1
+            self._refused += 1
         return answer
 
     def _state(self) -> ProcessState:
@@ -89,42 +95,13 @@ class WaitingHost:
         return ProcessState(False, None, 0, keeps_webhooks=bool(self._addresses), put_off=put_off)
 
     async def _later(self, _incoming: Incoming, _receive: Receive) -> Answer:
-        self.refused += 1
+        self._refused += 1
         self._front.put_off += 1
         return LATER
 
     def _refuse(self) -> ResponseReturnValue | None:
         if request.endpoint is not None and request.endpoint.endswith(("static", "modules")):
             return None  # what a page is dressed with
-        self.refused += 1
+        self._refused += 1
         g.lobby_user = None
         return error_pages.render(UnavailableError())
-
-
-class Entrance:
-    """The ASGI application of a process that waits for its database, until there is a desk behind it."""
-
-    def __init__(self, config: Config) -> None:
-        self._host = WaitingHost(config)
-        self._application = AsgiApplication(self._host)
-        self._loop = asyncio.get_running_loop()
-        self._opened: asyncio.Future[HostApplication] = self._loop.create_future()
-
-    async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
-        """Answer one request."""
-        await self._application(scope, receive, send)
-
-    def open(self, application: HostApplication) -> None:
-        """Let requests through to *application* from now on. For another thread than the loop's."""
-        self._application = AsgiApplication(application)
-        log.warning(
-            "while the database was away %d webhooks were kept and %d requests answered with 503",
-            self._host.kept,
-            self._host.refused,
-        )
-        with suppress(RuntimeError):  # the server has just ended
-            self._loop.call_soon_threadsafe(self._opened.set_result, application)
-
-    async def opened(self) -> HostApplication:
-        """Return the application once there is one."""
-        return await self._opened
