@@ -30,7 +30,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"cannot listen on {chosen.host}:{chosen.port}: {problem}", file=sys.stderr)
         return 1
     if chosen.public_url:
-        server.box.media.base_url = chosen.public_url.rstrip("/")
+        server.is_reached_at(chosen.public_url.rstrip("/"))
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     print(f"sandbox listening on {server.url}", flush=True)
     try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from flask import Flask
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
@@ -15,6 +16,9 @@ from sandbox.control import acts, base, below, running, things
 from sandbox.graph import web
 
 CONTROL = (acts, below, running, things)
+LOOPBACK = ("127.0.0.1", "localhost")
+"""Host names that requests may use, besides the public one. A web page whose own name resolves to this machine
+must not drive the sandbox (DNS rebinding)."""
 
 
 class QuietHandler(WSGIRequestHandler):
@@ -38,6 +42,7 @@ def create_app(box: Sandbox) -> Flask:
     app = Flask("sandbox", root_path=str(Path(__file__).parent), static_folder=None)
     app.config["SANDBOX"] = box
     app.config["MAX_CONTENT_LENGTH"] = web.MAX_BODY
+    app.config["TRUSTED_HOSTS"] = [*LOOPBACK]
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.register_blueprint(web.bp)
     app.register_blueprint(base.bp)
@@ -51,14 +56,20 @@ class Server:
 
     def __init__(self, host: str = "127.0.0.1", port: int = 0, **options: Any) -> None:
         self.box = Sandbox(**options)
+        self._app = create_app(self.box)
         self._server: BaseWSGIServer = make_server(
-            host, port, create_app(self.box), threaded=True, request_handler=QuietHandler
+            host, port, self._app, threaded=True, request_handler=QuietHandler
         )
         shown = "127.0.0.1" if host in ("0.0.0.0", "") else host  # noqa: S104 - compared, not bound
         self.port = int(self._server.socket.getsockname()[1])
         self.url = f"http://{shown}:{self.port}"
-        self.box.media.base_url = self.url
+        self.is_reached_at(self.url)
         self._thread: threading.Thread | None = None
+
+    def is_reached_at(self, url: str) -> None:
+        """Accept requests to *url* as well, and build the addresses of files from it."""
+        self.box.media.base_url = url
+        self._app.config["TRUSTED_HOSTS"].append(urlsplit(url).hostname)
 
     def serve_forever(self) -> None:
         """Serve until ``close``."""

@@ -224,5 +224,6 @@ def _guilty(deaths: list[Mapping[str, Any]] | list[dict[str, Any]]) -> Guilty | 
 
 def _write(path: Path, deaths: list[dict[str, Any]]) -> None:
     draft = path.with_suffix(".part")
+    draft.touch(mode=0o600)
     draft.write_text(json.dumps(deaths))
     draft.replace(path)

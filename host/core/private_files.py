@@ -23,8 +23,8 @@ log = logging.getLogger("lobby.security")
 UMASK = 0o077
 _OTHERS = 0o077
 
-FILES = ("secret.keys", "session.key", "lobby.lock", "webhooks.json")
-FOLDERS = ("addons", "attachments", "backups", "rehearsal", "spool")
+FILES = ("secret.keys", "session.key", "lobby.lock", "webhooks.json", "marks/deaths.json")
+FOLDERS = ("addons", "attachments", "backups", "marks", "rehearsal", "spool")
 """Beside the database, all that Lobby makes in its data folder; what else lies there is somebody else's."""
 _OF_SQLITE = ("", "-wal", "-shm", "-journal")
 

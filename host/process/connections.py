@@ -16,6 +16,11 @@ from host.process.incoming import ABORT, WRITE
 HEAD_SECONDS = 10.0
 """How long the head of a request and the first of its body may take to arrive."""
 HEAD_BYTES = 64 * 1024
+TOO_LARGE = (
+    b"HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close\r\n"
+    b"content-type: text/plain; charset=utf-8\r\ncontent-length: 39\r\n\r\n"
+    b"The head of the request exceeds 64 KiB."
+)
 
 
 class Connections:
@@ -61,10 +66,17 @@ def connection_type(connections: Connections) -> type[HttpToolsProtocol]:
     """Return the class of connections that count themselves in *connections*."""
 
     class Connection(HttpToolsProtocol):
-        """Uvicorn's, with a limit for the head of each request, and a deadline until its body begins."""
+        """Uvicorn's, with a limit for the head of each request, and a deadline until its body begins.
+
+        One pipelined request may wait for the answer to the one before. When a third arrives, the connection is
+        closed after the first two are answered, and a client that pipelines sends the rest again. Otherwise a
+        client that sends thousands and never reads would have them all answered while everybody else waits.
+        """
 
         _deadline: asyncio.TimerHandle | None = None
+        _received = 0
         _head = 0
+        _ended = False
         _in_head = False
         _address = ""
 
@@ -83,16 +95,21 @@ def connection_type(connections: Connections) -> type[HttpToolsProtocol]:
 
         def data_received(self, data: bytes) -> None:
             if self._deadline is not None:
-                self._head += len(data)
+                self._received += len(data)
             super().data_received(data)
-            if self._deadline is not None and self._head > HEAD_BYTES:
-                self.transport.abort()
+            if self._deadline is not None and self._received > HEAD_BYTES:
+                self._refuse_head()
             elif self._deadline is None and (self.cycle is None or self.cycle.response_complete):
                 self._expect()  # something came, and it was not a whole head
 
         def on_message_begin(self) -> None:
+            if self.pipeline:
+                self._end_after_answers()
+            if self._ended:
+                return
             super().on_message_begin()
             self._in_head = True
+            self._head = 0
             scope: dict[str, Any] = self.scope  # type: ignore[assignment]
             scope[ABORT] = self.transport.abort
             scope[WRITE] = self.write_chunk
@@ -104,9 +121,22 @@ def connection_type(connections: Connections) -> type[HttpToolsProtocol]:
             self.transport.write(chunk)
             return True
 
+        def on_url(self, url: bytes) -> None:
+            self._head += len(url)
+            if not self._ended:
+                super().on_url(url)
+
+        def on_header(self, name: bytes, value: bytes) -> None:
+            self._head += len(name) + len(value) + 4  # ": " and the end of the line
+            if not self._ended:
+                super().on_header(name, value)
+
         def on_headers_complete(self) -> None:
             self._in_head = False
-            super().on_headers_complete()
+            if self._head > HEAD_BYTES:
+                self._refuse_head()
+            if not self._ended:
+                super().on_headers_complete()
 
         def on_response_complete(self) -> None:
             super().on_response_complete()
@@ -115,17 +145,35 @@ def connection_type(connections: Connections) -> type[HttpToolsProtocol]:
 
         def on_body(self, body: bytes) -> None:
             self._stop_expecting()
-            super().on_body(body)
+            if not self._ended:
+                super().on_body(body)
 
         def on_message_complete(self) -> None:
             self._stop_expecting()
-            super().on_message_complete()
+            if not self._ended:
+                super().on_message_complete()
+
+        def _refuse_head(self) -> None:
+            """Answer 431 and close. Answers that are still due go first, and nothing follows them."""
+            if self._ended or self.transport.is_closing():
+                return
+            if self.cycle is not None and not self.cycle.response_complete:
+                self._end_after_answers()
+                return
+            self._ended = True
+            self.transport.write(TOO_LARGE)
+            self.transport.close()
+
+        def _end_after_answers(self) -> None:
+            """Read no further request, and close once those read so far are answered."""
+            self._ended = True
+            self.cycle.keep_alive = False  # the last one read
 
         def _expect(self) -> None:
             """Begin to wait for the head of a request."""
             if self.transport.is_closing():
                 return
-            self._head = 0
+            self._received = 0
             self._deadline = self.loop.call_later(HEAD_SECONDS, self.transport.abort)
             if not connections.begin(self._address):
                 self.transport.abort()

@@ -175,6 +175,15 @@ def test_a_death_outside_of_addons_shows_that_none_was_to_blame(data: Path) -> N
     assert marks.begin(data) is None
 
 
+def test_deaths_are_for_nobody_else_to_read(data: Path) -> None:
+    before = os.umask(0o022)
+    try:
+        marks.begin(data)
+    finally:
+        os.umask(before)
+    assert (data / marks.FOLDER / "deaths.json").stat().st_mode & 0o777 == 0o600
+
+
 def test_deaths_long_ago_do_not_count(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for _ in range(2):
         dies_in(data, ("toy", "parse"))

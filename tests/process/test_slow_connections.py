@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ import pytest
 from host.core import config, db
 from host.process import connections, incoming, pages, server
 from host.process.asgi import AsgiApplication
-from host.process.connections import Connections
+from host.process.connections import HEAD_BYTES, Connections
 from host.process.webhook_front import WebhookFront
 from host.sdk.webhooks import Accepted, Envelope, WebhookRequest, WebhookRoute
 from tests.live.served import until
@@ -23,6 +24,8 @@ from tests.process.asking import ask, connect, head, rest, status
 
 EACH = 60
 BIG = b"x" * (8 * 1024 * 1024)
+NEXT = b"GET / HTTP/1.1\r\nHost: desk\r\n\r\n"
+"""A request that others follow on the same connection."""
 
 
 class Journal:
@@ -44,6 +47,7 @@ class StandInHost:
     def __init__(self, folder: Path) -> None:
         self.config = config.load({"LOBBY_DATA": str(folder), "LOBBY_THREADS": "4"})
         self.journal = Journal()
+        self.pages = 0
         self.front = WebhookFront(self.config, self.journal)  # type: ignore[arg-type]
         self.routes = {
             path: WebhookRoute(path, "toy", self.authenticate, quick=quick)
@@ -62,6 +66,7 @@ class StandInHost:
         return partial(self.front.answer, "toy", self.routes[path], None)
 
     def __call__(self, environ: Any, start_response: Any) -> Iterable[bytes]:
+        self.pages += 1
         body = BIG if environ["PATH_INFO"] == "/big" else b"page"
         start_response("200 OK", [("Content-Length", str(len(body)))])
         return [body]
@@ -170,6 +175,54 @@ def test_a_head_without_end_is_cut_off(host: StandInHost) -> None:
         one.sendall(b"GET / HTTP/1.1\r\n")
         line = b"X: " + b"y" * 1000 + b"\r\n"
         until(lambda: is_over(one, line), 30)
+
+
+@pytest.mark.parametrize("pieces", [1, 3])
+@pytest.mark.parametrize(
+    "large", [f"X: {'y' * HEAD_BYTES}", "\r\n".join(f"X{number}: {'y' * 1000}" for number in range(70))]
+)
+def test_a_head_over_the_limit_is_refused_however_it_arrives(
+    host: StandInHost, large: str, pieces: int
+) -> None:
+    request = head("GET", "/", large)
+    size = len(request) // pieces + 1
+    with uvicorn_server(AsgiApplication(host)) as port, connect(port) as one:  # type: ignore[arg-type]
+        for at in range(0, len(request), size):
+            one.sendall(request[at : at + size])
+        assert status(rest(one)) == 431
+    assert host.pages == 0
+
+
+def test_an_address_over_the_limit_is_refused(host: StandInHost) -> None:
+    with uvicorn_server(AsgiApplication(host)) as port:  # type: ignore[arg-type]
+        assert status(ask(port, head("GET", "/?" + "y" * HEAD_BYTES))) == 431
+        assert status(ask(port, head("GET", "/?" + "y" * (HEAD_BYTES - 1000)))) == 200
+
+
+def test_a_head_over_the_limit_costs_the_answers_before_it_nothing(host: StandInHost) -> None:
+    with uvicorn_server(AsgiApplication(host)) as port:  # type: ignore[arg-type]
+        answer = ask(port, NEXT + head("GET", "/", f"X: {'y' * HEAD_BYTES}"))
+    assert (answer.count(b"HTTP/1.1"), status(answer), host.pages) == (1, 200, 1)
+
+
+def test_two_requests_at_once_are_both_answered(host: StandInHost) -> None:
+    with uvicorn_server(AsgiApplication(host)) as port:  # type: ignore[arg-type]
+        assert ask(port, NEXT + head("GET", "/")).count(b"HTTP/1.1 200") == 2
+
+
+def test_who_sends_thousands_and_reads_nothing_is_not_answered_thousands_of_times(host: StandInHost) -> None:
+    limits = Connections(most=1000, per_address=1000)
+    with uvicorn_server(AsgiApplication(host), limits) as port:  # type: ignore[arg-type]
+        many = [connect(port, receive=4096) for _ in range(EACH)]
+        for one in many:
+            one.setblocking(False)
+            with suppress(BlockingIOError):
+                one.sendall(NEXT * 5000)
+        until(lambda: limits.count == 0)
+        assert EACH <= host.pages <= 3 * EACH
+        for one in many:
+            one.close()
+        assert status(ask(port, head("GET", "/"))) == 200
 
 
 def test_one_address_may_wait_with_so_many_and_all_may_be_so_many(host: StandInHost) -> None:

@@ -7,7 +7,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+import requests
 
+from sandbox.server import Server
 from tests.sandbox.helpers import ANA, Meta
 
 ODD: list[Any] = [None, True, 0, -1, 1.5, "", "x", "{", "\ud800", "x" * 3000, [], {}, [1], [{}], {"a": []}]
@@ -120,3 +122,22 @@ def test_reading_with_odd_parameters(meta: Meta) -> None:
                 answer = meta.graph("GET", path, params={name: value, "platform": "instagram"})
                 assert answer.status_code in (200, 400), (path, name, value, answer.text)
                 assert isinstance(answer.json(), dict)
+
+
+@pytest.mark.parametrize("path", ["/", "/control/desk", "/graph.facebook.com/v26.0/me"])
+def test_a_name_that_is_not_the_sandboxs_is_refused(path: str) -> None:
+    server = Server().start()
+    server.is_reached_at("https://box.example:8443")
+
+    def is_refused(host: str) -> bool:
+        answer = requests.get(f"{server.url}{path}", headers={"Host": host}, timeout=30)
+        # Meta refuses a call without a token with 400, too, but as JSON.
+        return answer.status_code == 400 and "json" not in answer.headers["Content-Type"]
+
+    try:
+        for own in (f"127.0.0.1:{server.port}", "localhost", "box.example", "box.example:8443"):
+            assert not is_refused(own), own
+        for foreign in ("evil.example", "127.0.0.1.evil.example", "box.example.evil", f"evil:{server.port}"):
+            assert is_refused(foreign), foreign
+    finally:
+        server.close()
