@@ -17,8 +17,8 @@ from sandbox.graph import web
 
 CONTROL = (acts, below, running, things)
 LOOPBACK = ("127.0.0.1", "localhost")
-"""Host names that requests may use, besides the public one. A web page whose own name resolves to this machine
-must not drive the sandbox (DNS rebinding)."""
+"""Host names that requests may use, besides the public one. A web page whose own name resolves to this
+machine must not drive the sandbox (DNS rebinding)."""
 
 
 class QuietHandler(WSGIRequestHandler):

@@ -68,9 +68,9 @@ def connection_type(connections: Connections) -> type[HttpToolsProtocol]:
     class Connection(HttpToolsProtocol):
         """Uvicorn's, with a limit for the head of each request, and a deadline until its body begins.
 
-        One pipelined request may wait for the answer to the one before. When a third arrives, the connection is
-        closed after the first two are answered, and a client that pipelines sends the rest again. Otherwise a
-        client that sends thousands and never reads would have them all answered while everybody else waits.
+        One pipelined request may wait for the answer to the one before. When a third arrives, the connection
+        is closed after the first two are answered, and a client that pipelines sends the rest again. A client
+        that sends thousands and never reads would otherwise have them all answered while everybody waits.
         """
 
         _deadline: asyncio.TimerHandle | None = None
