@@ -32,6 +32,7 @@ from host.inbox import outcome
 from host.inbox.unsent import later
 from host.media import claiming
 from host.models.addons import Addon, AddonArchivePart, AddonRelease
+from host.models.inbox import Message
 from host.models.queue import OutboxEntry
 from host.models.users import User
 from host.notifications import mailing
@@ -442,9 +443,18 @@ def _settle(waiting: Waiting) -> None:
     with db.read() as session:
         # What was for later, and is not any more, may have left as well.
         unsent = sa.or_(OutboxEntry.open.is_(True), OutboxEntry.not_before <= clock.now())
-        ids = session.scalars(sa.select(OutboxEntry.message_id).where(unsent).order_by(OutboxEntry.id)).all()
-    for id_ in ids:
-        db.write(_set_aside, id_, waiting)
+        rows = session.execute(
+            sa.select(OutboxEntry.message_id, Message.state)
+            .join(Message, Message.id == OutboxEntry.message_id)
+            .where(unsent)
+            .order_by(OutboxEntry.id)
+        ).all()
+    for message_id, state in rows:
+        if state in outcome.ARRIVED:
+            # Its echo came before the answer of the provider, which would have closed the entry.
+            db.write(outbox.close, message_id)
+        else:
+            db.write(_set_aside, message_id, waiting)
     with db.read() as session:
         conversations = later.waiting_in(session)
     for id_ in conversations:

@@ -208,6 +208,19 @@ def _confirm_echoed(connection: Connection, confirmed: Sequence[Confirmed]) -> N
     ]
     if values:
         connection.execute(_confirm, values)
+        _close_entries(connection, [one.message.id for one in confirmed])
+
+
+def _close_entries(connection: Connection, messages: Sequence[int]) -> None:
+    """Close the outbox entries of *messages*, which have arrived.
+
+    A locked entry is left alone: whoever holds it waits for the message that is locked here, and closes it.
+    """
+    held = sa.select(OUTBOX.c.id).where(OUTBOX.c.message_id.in_(messages), OUTBOX.c.open.is_(True))
+    ids = list(connection.scalars(held.order_by(OUTBOX.c.id).with_for_update(skip_locked=True)))
+    if ids:
+        closed = {"open": False, "next_at": None, "not_before": None, "waiting": sa.null(), "undo": sa.null()}
+        connection.execute(sa.update(OUTBOX).where(OUTBOX.c.id.in_(ids)).values(closed))
 
 
 # ---- people, conversations, messages -----------------------------------------------------------------
