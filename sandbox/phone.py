@@ -108,7 +108,7 @@ def _message(box: Sandbox, message: Message) -> Json:
         "text": message.text,
         "at_ms": int(message.at * 1000),
         "attachments": [
-            {"type": part["type"], **{k: v for k, v in (part.get("payload") or {}).items() if k == "url"}}
+            {"type": part["type"], **_address(part.get("payload") or {})}
             for part in message.attachments
             if part["type"] != "template"
         ],
@@ -187,6 +187,11 @@ def _offered(box: Sandbox, message: Message) -> list[Json]:
         elif known[reply["content_type"]]:
             offered.append(dict.fromkeys(("title", "payload"), known[reply["content_type"]]))
     return offered
+
+
+def _address(payload: Json) -> Json:
+    url = payload.get("url") or payload.get("story_media_url")
+    return {"url": url} if url else {}
 
 
 def _story(message: Message) -> str | None:

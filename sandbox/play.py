@@ -210,7 +210,10 @@ def _share(act: Act) -> tuple[str, Emission]:
 
 def _story_share(act: Act) -> tuple[str, Emission]:
     url = act.args.get("url") or act.box.media.url(act.box.media.make("story"))
-    return _said(act, attachments=[events.attachment(act.kind, url=url)])
+    if act.kind == "story":
+        return _said(act, attachments=[events.attachment("story", url=url)])
+    payload = {"story_media_id": ids.digits("1800", 17), "story_media_url": url}
+    return _said(act, attachments=[events.attachment("ig_story", **payload)])
 
 
 def _ephemeral(act: Act) -> tuple[str, Emission]:

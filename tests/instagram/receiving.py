@@ -157,9 +157,9 @@ KINDS: tuple[Kind, ...] = (
         (_said(text="love this", reply_to={"story": {"id": "18000000000000001", "url": LINK}}),),
     ),
     Kind(
-        "story-reply-attached",
-        "An answer to a story, told as an attachment",
-        (_said(text="love it", attachments=[{"type": "ig_story", "payload": _STORY}]),),
+        "story-share-with-id",
+        "A story passed on, told with its ID",
+        (_said(text="Seen this?", attachments=[{"type": "ig_story", "payload": _STORY}]),),
     ),
     Kind(
         "quote",

@@ -109,11 +109,26 @@ def test_a_heart_is_a_sticker_one_can_see(received: Any) -> None:
     assert (change.kind, change.text) == (MessageKind.STICKER, "\u2764\ufe0f")
 
 
-def test_a_story_reply_told_as_an_attachment_is_one(received: Any) -> None:
+def test_a_story_passed_on_is_a_share_not_a_reply_to_ours(received: Any) -> None:
     payload = {"story_media_id": "18", "story_media_url": LINK}
-    change = received(text="love this", attachments=[{"type": "ig_story", "payload": payload}])
-    assert (change.kind, change.content["story"]) == (MessageKind.STORY_REPLY, {"id": "18", "url": LINK})
+    change = received(text="have you seen this?", attachments=[{"type": "ig_story", "payload": payload}])
+    assert (change.kind, change.text) == (MessageKind.SHARE, "have you seen this?")
+    assert change.content == {"shared": [{"type": "ig_story", "payload": {**payload, "url": LINK}}]}
+    assert [(each.kind, each.url) for each in change.attachments] == [(MessageKind.SHARE, LINK)]
+
+
+def test_the_answered_story_told_as_an_attachment_too_is_shown_once(received: Any) -> None:
+    attached = {"type": "ig_story", "payload": {"story_media_id": "18", "story_media_url": f"{LINK}2"}}
+    answered = {"story": {"id": "18", "url": LINK}}
+    change = received(text="love this", attachments=[attached], reply_to=answered)
+    assert (change.kind, change.content) == (MessageKind.STORY_REPLY, {"story": answered["story"]})
     assert [(each.kind, each.url) for each in change.attachments] == [(MessageKind.STORY_REPLY, LINK)]
+    change = received(text="love this", attachments=[attached], reply_to={"story": {"id": "18"}})
+    assert [(each.kind, each.url) for each in change.attachments] == [(MessageKind.STORY_REPLY, f"{LINK}2")]
+    another = {"type": "ig_story", "payload": {"story_media_id": "19", "story_media_url": f"{LINK}3"}}
+    change = received(text="like this one", attachments=[another], reply_to=answered)
+    assert [each.kind for each in change.attachments] == [MessageKind.SHARE, MessageKind.STORY_REPLY]
+    assert change.kind is MessageKind.STORY_REPLY
 
 
 def test_a_story_mention_knows_its_story(received: Any) -> None:

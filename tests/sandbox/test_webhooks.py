@@ -87,7 +87,10 @@ SHAPES: dict[str, Any] = {
     "ig_reel": lambda e: "reel_video_id" in e["message"]["attachments"][0]["payload"],
     "reel": lambda e: e["message"]["attachments"][0]["type"] == "reel",
     "story": lambda e: e["message"]["attachments"][0]["type"] == "story",
-    "ig_story": lambda e: set(e["message"]["attachments"][0]["payload"]) == {"url"},
+    "ig_story": lambda e: (
+        set(e["message"]["attachments"][0]["payload"]) == {"story_media_id", "story_media_url"}
+        and "reply_to" not in e["message"]
+    ),
     "ephemeral": lambda e: e["message"]["attachments"] == [{"type": "ephemeral"}],
     "unsupported": lambda e: e["message"]["is_unsupported"] is True,
     "fallback": lambda e: e["message"]["attachments"] == [{"type": "fallback", "payload": None}],
