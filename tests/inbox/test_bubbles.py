@@ -210,7 +210,27 @@ def said(desk: Desk, scene: scenes.Scene, kind: MessageKind, text: str = "", **c
     return message[: message.index("</li>")]
 
 
+_OPT_IN = "Changed which messages they want"
 KINDS: list[tuple[MessageKind, str, dict[str, Any], str, str]] = [
+    *(
+        (MessageKind.OPT_IN, "", {"opt_in": {"title": title, "state": state}}, _OPT_IN, line)
+        for title, state, line in (
+            ("Weekly news", "on", "Opted in to “Weekly news”"),
+            ("Weekly news", "stopped", "Opted out of “Weekly news”"),
+            ("Weekly news", "resumed", "Opted in again to “Weekly news”"),
+            ("", "on", "Opted in to messages"),
+            ("", "stopped", "Opted out of messages"),
+            ("", "resumed", "Opted in again to messages"),
+        )
+    ),
+    *(
+        (MessageKind.FEEDBACK, "", {"rating": rating}, "Rated a message", line)
+        for rating, line in (
+            ("good", "Rated your message as a good response"),
+            ("bad", "Rated your message as a bad response"),
+            ("", "Rated your message"),
+        )
+    ),
     (MessageKind.TEXT, "Look: https://shop.example/a?b=c", {}, "Message", "Look: shop.example/a"),
     (MessageKind.STICKER, "❤️", {}, "Sticker", "❤️"),
     (
