@@ -248,6 +248,13 @@ KINDS: list[tuple[MessageKind, str, dict[str, Any], str, str]] = [
         "Shared a reel Open on cdn.example",
     ),
     (MessageKind.STORY_MENTION, "", {}, "Mentioned you in a story", "The story has no preview any more."),
+    (
+        MessageKind.STORY_MENTION,
+        "",
+        {"files": [InboundAttachment(MessageKind.STORY_MENTION, URL)]},
+        "Mentioned you in a story",
+        "This desk does not fetch files from cdn.example.",
+    ),
     (MessageKind.STORY_REPLY, "love this", {}, "Replied to your story", "love this"),
     (
         MessageKind.QUICK_REPLY,

@@ -591,9 +591,15 @@ def size(number: int | None) -> str:
 def _story(entry: Entry, media: Sequence[Media]) -> Story | None:
     if entry.kind not in STORIES:
         return None
-    preview = next((each for each in media if each.src and each.kind in STORIES), None)
+    found = [each for each in media if each.kind in STORIES]
+    preview = next((each for each in found if each.src), None)
+    elsewhere = next((each.missing for each in found if each.place), "")
     hint = _("Shown while the story lasts.") if preview else _("The story has no preview any more.")
-    return Story(str(message_kinds.look_of(entry.kind).label), str(hint), preview)
+    return Story(
+        str(message_kinds.look_of(entry.kind).label),
+        elsewhere if not preview and elsewhere else str(hint),
+        preview,
+    )
 
 
 def _sender(entry: Entry) -> Line | None:
