@@ -25,8 +25,9 @@ NAMES = {
     "application/pdf": "PDF",
 }
 ASKS = "refused: Meta disabled them on Instagram on 5 October 2026, and a request creates none"
+QUOTES = "a message of the conversation that Meta gave an ID; with Instagram Login since 21 September 2026"
 ORDER = (
-    *("text", "text-long", "text-cut", "text-quote", "text-late", "quick-replies"),
+    *("text", "text-long", "text-cut", "text-quote", "text-quote-login", "text-late", "quick-replies"),
     *("image", "image-upload", "image-fallback", "image-quote", "image-late", "images", "images-upload"),
     *(
         "video",
@@ -103,7 +104,11 @@ def _rows(found: Capabilities, by_login: Capabilities) -> list[tuple[str, str, s
         ),
         ("products", "`template`", f"{found.product_template} of the catalogue"),
         ("own post", "`share`", "a post of the account, by its ID"),
-        ("quote", "any", "a message of the conversation that Meta gave an ID"),
+        (
+            "quote",
+            "any",
+            QUOTES,
+        ),
         ("reaction, and its removal", "", _reactions(found, by_login)),
         ("typing, seen", "", "as the account is set; the API whenever it is asked"),
         ("taking and passing a conversation", "", "where the Page's conversation routing lets the app"),
