@@ -285,6 +285,26 @@ def _read(act: Act) -> tuple[str, Emission]:
     return last.mid, act.deliver({"read": {"mid": last.mid}}, last.mid, "messaging_seen")
 
 
+def _opt_in(act: Act) -> tuple[None, Emission]:
+    """Agree to marketing messages, or with ``status`` stop or resume them (M29)."""
+    body: Json = {
+        "type": "notification_messages",
+        "title": act.text("title", "Weekly news"),
+        "payload": "NEWS",
+    }
+    if "status" in act.args:
+        body["notification_messages_status"] = act.text("status")
+    else:
+        body["notification_messages_token"] = ids.digits("52", 17)
+    return None, act.deliver({"optin": body}, field="messaging_optins")
+
+
+def _feedback(act: Act) -> tuple[str, Emission]:
+    rated = act.target(outbound_only=True)
+    body = {"feedback": act.text("feedback", "Good response"), "mid": rated.mid}
+    return rated.mid, act.deliver({"response_feedback": body}, rated.mid, "response_feedback")
+
+
 def _edit(act: Act) -> tuple[str, Emission]:
     message = act.own()
     if message.edits >= 5:
@@ -460,6 +480,8 @@ KINDS: dict[str, Callable[[Act], tuple[str | None, Emission]]] = {
     "reaction": _reaction,
     "unreact": _unreact,
     "read": _read,
+    "optin": _opt_in,
+    "feedback": _feedback,
     "edit": _edit,
     "unsend": _unsend,
     "comment": _comment,

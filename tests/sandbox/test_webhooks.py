@@ -102,6 +102,8 @@ SHAPES: dict[str, Any] = {
     "unreact": lambda e: set(e["reaction"]) == {"mid", "action"},
     "read": lambda e: set(e["read"]) == {"mid"},
     "edit": lambda e: e["message_edit"]["num_edit"] == 1,
+    "optin": lambda e: e["optin"]["type"] == "notification_messages" and e["optin"]["title"],
+    "feedback": lambda e: set(e["response_feedback"]) == {"feedback", "mid"},
     "unsend": lambda e: e["message"]["is_deleted"] is True,
     "echo": lambda e: e["message"]["is_echo"] is True and e["sender"] == {"id": IGID},
     "unknown": lambda e: e["hologram"] == {"shape": "teapot", "sparkles": True},
