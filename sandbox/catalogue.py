@@ -84,6 +84,8 @@ ITEMS = (
         before="Is it dishwaser save?",
     ),
     Item(ABOUT, "Unsend", "unsend", about="mine", before="Sorry, this was for somebody else."),
+    Item(ABOUT, "Good response", "feedback", about="theirs"),
+    Item(ODD, "Opt-in", "optin"),
     Item(ODD, "View once", "ephemeral"),
     Item(ODD, "Not shown by the API", "unsupported"),
     Item(ODD, "Share without content", "fallback"),

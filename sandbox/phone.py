@@ -108,14 +108,14 @@ def _message(box: Sandbox, message: Message) -> Json:
         "text": message.text,
         "at_ms": int(message.at * 1000),
         "attachments": [
-            {"type": part["type"], **{k: v for k, v in (part.get("payload") or {}).items() if k == "url"}}
+            {"type": part["type"], **_address(part.get("payload") or {})}
             for part in message.attachments
             if part["type"] != "template"
         ],
         "story": _story(message),
         "template": template,
         "pictures": message.pictures,
-        "quick_replies": [] if message.inbound else _offered(box, message),
+        "quick_replies": [] if message.inbound else _offered(message),
         "quote": None if earlier is None else earlier.text or earlier.kind,
         "comment": _commented(box, message),
         "product": (body.get("referral") or {}).get("product", {}).get("id"),
@@ -176,17 +176,15 @@ def _comment(box: Sandbox, customer: Customer, comment: Comment) -> Json:
     }
 
 
-def _offered(box: Sandbox, message: Message) -> list[Json]:
-    """Return the answers to tap: the shop's words, or what Instagram knows of the customer (M10, M36)."""
-    customer = box.world.customers[message.igsid]
-    known = {"user_phone_number": customer.phone, "user_email": customer.email}
-    offered = []
-    for reply in message.body.get("quick_replies", []):
-        if reply["content_type"] == "text":
-            offered.append({"title": reply["title"], "payload": reply["payload"]})
-        elif known[reply["content_type"]]:
-            offered.append(dict.fromkeys(("title", "payload"), known[reply["content_type"]]))
-    return offered
+def _offered(message: Message) -> list[Json]:
+    """Return the answers to tap (M10, M36)."""
+    offered = message.body.get("quick_replies", [])
+    return [{"title": reply["title"], "payload": reply["payload"]} for reply in offered]
+
+
+def _address(payload: Json) -> Json:
+    url = payload.get("url") or payload.get("story_media_url")
+    return {"url": url} if url else {}
 
 
 def _story(message: Message) -> str | None:

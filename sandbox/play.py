@@ -210,7 +210,10 @@ def _share(act: Act) -> tuple[str, Emission]:
 
 def _story_share(act: Act) -> tuple[str, Emission]:
     url = act.args.get("url") or act.box.media.url(act.box.media.make("story"))
-    return _said(act, attachments=[events.attachment(act.kind, url=url)])
+    if act.kind == "story":
+        return _said(act, attachments=[events.attachment("story", url=url)])
+    payload = {"story_media_id": ids.digits("1800", 17), "story_media_url": url}
+    return _said(act, attachments=[events.attachment("ig_story", **payload)])
 
 
 def _ephemeral(act: Act) -> tuple[str, Emission]:
@@ -280,6 +283,26 @@ def _read(act: Act) -> tuple[str, Emission]:
         if not message.inbound and message.at <= last.at:
             message.read = True
     return last.mid, act.deliver({"read": {"mid": last.mid}}, last.mid, "messaging_seen")
+
+
+def _opt_in(act: Act) -> tuple[None, Emission]:
+    """Agree to marketing messages, or with ``status`` stop or resume them (M29)."""
+    body: Json = {
+        "type": "notification_messages",
+        "title": act.text("title", "Weekly news"),
+        "payload": "NEWS",
+    }
+    if "status" in act.args:
+        body["notification_messages_status"] = act.text("status")
+    else:
+        body["notification_messages_token"] = ids.digits("52", 17)
+    return None, act.deliver({"optin": body}, field="messaging_optins")
+
+
+def _feedback(act: Act) -> tuple[str, Emission]:
+    rated = act.target(outbound_only=True)
+    body = {"feedback": act.text("feedback", "Good response"), "mid": rated.mid}
+    return rated.mid, act.deliver({"response_feedback": body}, rated.mid, "response_feedback")
 
 
 def _edit(act: Act) -> tuple[str, Emission]:
@@ -457,6 +480,8 @@ KINDS: dict[str, Callable[[Act], tuple[str | None, Emission]]] = {
     "reaction": _reaction,
     "unreact": _unreact,
     "read": _read,
+    "optin": _opt_in,
+    "feedback": _feedback,
     "edit": _edit,
     "unsend": _unsend,
     "comment": _comment,

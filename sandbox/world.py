@@ -137,9 +137,6 @@ class Customer:
     last_message_at: float | None = None
     typing: bool = False
     seen_at: float | None = None
-    phone: str | None = "+49305550100"
-    """What a quick reply that asks for it offers; None: it is not shown."""
-    email: str | None = "customer@shop.example"
 
 
 @dataclass(slots=True)

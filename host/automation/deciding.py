@@ -63,6 +63,8 @@ _SENT: dict[str, Sent] = {
     MessageKind.STORY_MENTION: Sent.MENTION,
     MessageKind.REACTION: Sent.NOTHING,
     MessageKind.REFERRAL: Sent.NOTHING,
+    MessageKind.OPT_IN: Sent.NOTHING,
+    MessageKind.FEEDBACK: Sent.NOTHING,
     MessageKind.EDIT: Sent.NOTHING,
     MessageKind.UNSEND: Sent.NOTHING,
 }

@@ -34,6 +34,7 @@ from host.inbox.errors import (
     UnknownChannelError,
     WindowClosedError,
 )
+from host.inbox.sendable import check_asks
 from host.inbox.unsent.answered import state_of
 from host.media import uploads
 from host.models.channels import AccountState, ChannelAccount
@@ -199,7 +200,7 @@ def queue_parts(
 
     :raises UnfilledError: if a person left something of a canned reply to be filled in.
 
-    Besides, what :func:`host.inbox.drafts.plan`, :func:`check_may_send` and
+    Besides, what :func:`host.inbox.drafts.plan`, :func:`check_asks`, :func:`check_may_send` and
     :func:`host.inbox.along.sent_from.settle` raise.
     """
     check_key(reply_key)
@@ -211,6 +212,7 @@ def queue_parts(
     if adapter is None:
         raise UnknownChannelError()
     before = _made_before(session, conversation, reply_key)
+    check_asks([draft.content for draft in drafts], adapter.withdrawn_asks)
     planned = plan(session, conversation, drafts, adapter.capabilities, overflow)
     if by_person:
         # A program may have braces of its own; what is left of a canned reply is for a person to fill in.

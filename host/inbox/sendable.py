@@ -6,7 +6,7 @@ Everything here is pure. A refusal names the limit it breaks.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -244,6 +244,19 @@ def check_content(
     return ({"provider_files": _provider_files(known, capabilities)} if known else {}), []
 
 
+def check_asks(contents: Iterable[Mapping[str, Any]], withdrawn: Mapping[Ask, object]) -> None:
+    """Refuse a quick reply that asks for what the provider has withdrawn, with the channel's reason.
+
+    :raises NotSendableError: code ``quick_reply_ask``.
+    """
+    for content in contents:
+        offered = content.get("quick_replies")
+        for one in offered if isinstance(offered, list | tuple) else ():
+            ask = one.get("ask") if isinstance(one, Mapping) else None
+            if isinstance(ask, str) and ask in withdrawn:
+                raise _cannot_ask(withdrawn[Ask(ask)])
+
+
 def parse_template(raw: str) -> dict[str, Any]:
     """Return the ``content`` of cards given as JSON text.
 
@@ -337,14 +350,14 @@ def _offered(offered: tuple[QuickReply, ...], limits: QuickReplyLimits | None) -
 
 def _ask(ask: Ask, limits: QuickReplyLimits) -> Ask:
     if ask not in limits.asks:
-        raise NotSendableError(
-            "quick_reply_ask",
-            _l("On this channel a quick reply cannot ask for that."),
-            next_step=_l("Ask in words."),
-            field="quick_replies",
-            status=409,
-        )
+        raise _cannot_ask(_l("On this channel a quick reply cannot ask for that."))
     return ask
+
+
+def _cannot_ask(sentence: object) -> NotSendableError:
+    return NotSendableError(
+        "quick_reply_ask", sentence, next_step=_l("Ask in words."), field="quick_replies", status=409
+    )
 
 
 def _provider_files(given: tuple[str, ...], capabilities: Capabilities) -> list[str]:

@@ -35,6 +35,14 @@ class FileGoneError(LobbyError):
     default_next_step = _l("Nothing can bring it back.")
 
 
+class NotFetchedError(NotFoundError):
+    """The file is on a host that this desk does not fetch from."""
+
+    title = _l("This desk does not fetch this file")
+    default_sentence = _l("It is on a host that the channel does not fetch files from.")
+    default_next_step = _l("Look at it in the app it was sent with.")
+
+
 class SilentError(LobbyError):
     """The provider did not send the file this time."""
 
@@ -57,7 +65,7 @@ def open_at_provider(
 
     :param part: a ``Range`` header to pass on.
     :raises FileGoneError: if the provider says that the address has ended; the caller should store that.
-    :raises NotFoundError: if the address is on no declared host.
+    :raises NotFetchedError: if the address is on no declared host.
     :raises SilentError: if it did not answer with the file.
     """
     headers = {"Range": part} if part and len(part) < 100 and part.isascii() and part.isprintable() else None
@@ -66,7 +74,7 @@ def open_at_provider(
             url, headers=headers, max_bytes=max_bytes, follow=REDIRECTS, total_timeout=total_timeout
         )
     except ForbiddenAddressError:
-        raise NotFoundError() from None
+        raise NotFetchedError() from None
     except FetchError:
         raise SilentError() from None
     if answer.status in {200, 206}:

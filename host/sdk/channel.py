@@ -344,6 +344,9 @@ class ChannelAdapter(TellsHistory, ABC):
     """The channel whose accounts the accounts of this one stand beside: they are connected and disconnected
     by :func:`host.sdk.accounts.open_beside` and ``close_beside``, share the other's credentials, and an
     external id of a contact is the same person on both. Empty: accounts of this channel stand alone."""
+    withdrawn_asks: ClassVar[Mapping[Ask, object]] = {}
+    """What a quick reply could once ask for and cannot any more, each with a sentence for people that says
+    why and since when. Whoever tries to send one is refused with it."""
     outgoing_kinds: ClassVar[Sequence[OutgoingKind]] = ()
     """Every name :meth:`outgoing` uses: owners choose among them what an endpoint hears of."""
 

@@ -29,6 +29,11 @@ class MessageKind(StrEnum):
     QUICK_REPLY = "quick_reply"
     REACTION = "reaction"
     REFERRAL = "referral"
+    OPT_IN = "opt_in"
+    """The customer agreed to messages of a kind, or stopped them: ``content["opt_in"]`` has its ``title`` and
+    its ``state``, ``on``, ``stopped`` or ``resumed``."""
+    FEEDBACK = "feedback"
+    """The customer rated the message ``reply_to``: ``content["rating"]`` is ``good``, ``bad`` or empty."""
     EDIT = "edit"
     UNSEND = "unsend"
     TEMPLATE = "template"

@@ -39,6 +39,8 @@ LOOKS: dict[str, Look] = {
     MessageKind.QUICK_REPLY: Look("bolt", _l("Tapped a quick reply")),
     MessageKind.REACTION: Look("smile", _l("Reacted to a message")),
     MessageKind.REFERRAL: Look("link", _l("Came through a link or an ad")),
+    MessageKind.OPT_IN: Look("bell", _l("Changed which messages they want")),
+    MessageKind.FEEDBACK: Look("smile", _l("Rated a message")),
     MessageKind.EDIT: Look("note", _l("Edited a message")),
     MessageKind.UNSEND: Look("unsend", _l("Unsent a message")),
     MessageKind.TEMPLATE: Look("cards", _l("Message with buttons")),
@@ -73,7 +75,12 @@ ASKED: dict[str, object] = {
 """What a quick reply asks a customer for, as the team reads it."""
 
 TAPS = frozenset({MessageKind.POSTBACK, MessageKind.QUICK_REPLY})
-ASIDE = frozenset({MessageKind.REACTION, MessageKind.REFERRAL, MessageKind.EDIT, MessageKind.UNSEND})
+ASIDE = frozenset(
+    {
+        *(MessageKind.REACTION, MessageKind.REFERRAL, MessageKind.OPT_IN, MessageKind.FEEDBACK),
+        *(MessageKind.EDIT, MessageKind.UNSEND),
+    }
+)
 """Kinds that are events of a conversation or a message, not messages."""
 
 REACTIONS: dict[str, object] = {

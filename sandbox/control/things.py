@@ -57,8 +57,6 @@ CUSTOMER: Allowed = {
     "has_picture": bool,
     "consent": str,
     "available": bool,
-    "phone": OPTIONAL_TEXT,
-    "email": OPTIONAL_TEXT,
     "last_message_at": (int, float, type(None)),
 }
 TOKEN: Allowed = {

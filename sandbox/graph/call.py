@@ -79,14 +79,19 @@ class Call:
         value = self.bearer or self.query.get("access_token") or self.params.get("access_token")
         return value if isinstance(value, str) and value else None
 
+    def given_token(self) -> str:
+        """Return the token; raise 2500 or 104 if there is none."""
+        raw = self.raw_token()
+        if raw is not None:
+            return raw
+        if self.node == "me":
+            wording = "An active access token must be used to query information about the current user."
+            raise GraphError(2500, None, wording)
+        raise GraphError(104, None, "An access token is required to request this resource.")
+
     def authenticate(self) -> Token:
         """Find the token, check it and its proof; raise 104, 190 or 100."""
-        raw = self.raw_token()
-        if raw is None:
-            if self.node == "me":
-                wording = "An active access token must be used to query information about the current user."
-                raise GraphError(2500, None, wording)
-            raise GraphError(104, None, "An access token is required to request this resource.")
+        raw = self.given_token()
         token = self.app_token(raw) or self.box.world.tokens.get(raw)
         if token is None or (token.type == "IG_USER" and self.flavour is Flavour.F):
             raise GraphError(190)

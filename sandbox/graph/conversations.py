@@ -54,6 +54,16 @@ def read_conversation(call: Call) -> Json:
     return _thread(call, account, thread, fields.parse(call.text("fields", "id,updated_time")))
 
 
+def list_messages(call: Call) -> Json:
+    """``GET /{conversation-id}/messages``: the same as the field of that name, by itself (M18)."""
+    thread = call.box.world.conversations.get(call.node)
+    if thread is None:
+        raise missing_object(call.node)
+    account = _owner(call, thread.igid)
+    wanted = Wanted("messages", call.params, fields.parse(call.text("fields", ",".join(BARE))))
+    return _messages(call, account, thread, wanted)
+
+
 def read_message(call: Call) -> Json:
     """``GET /{message-id}``: details only for the newest 20 of a thread (M18)."""
     message = call.box.world.messages[call.node]
@@ -80,33 +90,33 @@ def _owner(call: Call, igid: str) -> Account:
 
 
 def _thread(call: Call, account: Account, thread: Conversation, wanted: list[Wanted]) -> Json:
-    def messages(item: Wanted) -> Json:
-        newest = list(reversed(thread.messages))
-        detailed = {message.mid for message in newest[:DETAILED]}
-        newest = [message for message in newest if not message.deleted]
-        mids = [message.mid for message in newest]
-        shown, paging = _page(call, newest, mids, item.options)
-        inner = item.inner or [Wanted("id"), Wanted("created_time")]
-        bare = [part for part in inner if part.name in BARE]
-        data = [
-            fields.select(
-                _message_node(call, account, message),
-                inner if message.mid in detailed else bare,
-                "Message",
-            )
-            for message in shown
-        ]
-        return {"data": data, **paging}
-
     last = thread.messages[-1].at if thread.messages else call.box.clock.now()
     node: Json = {
         "id": thread.id,
         "updated_time": call.box.clock.iso(last),
         "participants": lambda _: {"data": _people(call, account, thread.igsid)},
-        "messages": messages,
+        "messages": lambda item: _messages(call, account, thread, item),
         "is_owner": True,
     }
     return fields.select(node, wanted, "Conversation")
+
+
+def _messages(call: Call, account: Account, thread: Conversation, item: Wanted) -> Json:
+    """Return a page of a thread's messages, newest first, with details of the newest 20."""
+    newest = list(reversed(thread.messages))
+    detailed = {message.mid for message in newest[:DETAILED]}
+    newest = [message for message in newest if not message.deleted]
+    mids = [message.mid for message in newest]
+    shown, paging = _page(call, newest, mids, item.options)
+    inner = item.inner or [Wanted("id"), Wanted("created_time")]
+    bare = [part for part in inner if part.name in BARE]
+    data = [
+        fields.select(
+            _message_node(call, account, message), inner if message.mid in detailed else bare, "Message"
+        )
+        for message in shown
+    ]
+    return {"data": data, **paging}
 
 
 def _people(call: Call, account: Account, igsid: str) -> list[Json]:

@@ -65,6 +65,8 @@ def find(call: Call) -> tuple[str, Handler, bool]:
         return "other", several, True
     if len(call.path) == 1:
         return _node(call)
+    if call.method == "GET" and len(call.path) == 2 and call.edge == "messages":
+        return "conversations", conversations.list_messages, True
     if len(call.path) == 2 and call.edge in EDGES:
         name, methods, handler = EDGES[call.edge]
         if call.method in methods:

@@ -34,7 +34,7 @@ def exchange(call: Call) -> Json:
 
 def instagram_exchange(call: Call) -> Json:
     """``GET /access_token`` and ``/refresh_access_token`` of road I (M2, M30)."""
-    token = call.box.world.tokens.get(call.raw_token() or "")
+    token = call.box.world.tokens.get(call.given_token())
     if token is None or token.type != "IG_USER":
         raise GraphError(190)
     check_token(call.box, token)

@@ -184,7 +184,7 @@ def _accept(
         kind=content.kind,
         text=content.text,
         attachments=attach.echoed(box, content, files),
-        body={**sent, "quick_replies": content.quick_replies} if content.quick_replies else sent,
+        body={**sent, "quick_replies": content.quick_replies} if "quick_replies" in sent else sent,
         reply_to=reply_to,
         via="api",
         tag=tag,

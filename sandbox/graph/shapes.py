@@ -236,7 +236,11 @@ def _buttons(buttons: Any, where: str, least: int) -> None:
 
 
 def _quick_replies(replies: Any) -> list[Json]:
-    """Check quick replies; a long title is cut, not refused (M10, M36)."""
+    """Check quick replies; a long title is cut, not refused (M10, M36).
+
+    Those that ask for a phone number or e-mail address are accepted and left out, as Meta has done since
+    5 October 2026 (docs/instagram-platform/changelog).
+    """
     if replies is None:
         return []
     if not isinstance(replies, list) or not 1 <= len(replies) <= QUICK_REPLIES:
@@ -254,6 +258,4 @@ def _quick_replies(replies: Any) -> list[Json]:
                 raise invalid(f"Param {here}[title] must be a non-empty string")
             _short(reply.get("payload"), f"{here}[payload]", PAYLOAD)
             out.append({**reply, "title": reply["title"][:QUICK_REPLY_TITLE]})
-        else:
-            out.append(reply)
     return out

@@ -49,8 +49,7 @@ def app_subscriptions(call: Call) -> Json:
 
 
 def _app(call: Call) -> App:
-    raw = call.raw_token()
-    asker = call.app_token(raw) if raw is not None else None
+    asker = call.app_token(call.given_token())
     if asker is None or asker.app_id != call.node:
         raise GraphError(190, None, "This method must be called with an app access_token.")
     call.token = asker

@@ -112,6 +112,7 @@ def _batch(call: Call, started: float) -> Response:
                 {"name": "Content-Type", "value": "application/json"},
                 {"name": "facebook-api-version", "value": part.version},
             ]
+            headers += [{"name": name, "value": value} for name, value in _challenge(body).items()]
             answers.append({"code": status, "headers": headers, "body": json.dumps(body, ensure_ascii=True)})
         _note_answer(part, answers[-1] is not None, rule)
         _keep_in_ledger(part, name, body, status, started)
@@ -131,6 +132,15 @@ def _part_of_batch(call: Call, one: Json) -> Call:
     part.version = version if versions.NAME.match(address.path.lstrip("/").split("/")[0]) else call.version
     part.bearer = None if part.raw_token() else call.raw_token()
     return part
+
+
+def _challenge(body: Any) -> dict[str, str]:
+    """Return ``WWW-Authenticate`` of an error, as Meta sets it whatever the status."""
+    error = body.get("error") if isinstance(body, dict) else None
+    if not isinstance(error, dict):
+        return {}
+    kind = "invalid_token" if error["code"] == 190 else "invalid_request"
+    return {"WWW-Authenticate": f'OAuth "Facebook Platform" "{kind}" {json.dumps(error["message"])}'}
 
 
 def _handle(call: Call, handler: dispatch.Handler) -> Json:
@@ -259,6 +269,7 @@ def _answer(call: Call, name: str, rule: Rule | None, *, body: Any, status: int,
     spoilt = "fault" in call.facts
     _note_answer(call, withheld is None and not spoilt, rule if spoilt else None)
     response.headers["facebook-api-version"] = call.version
+    response.headers.update(_challenge(body))
     _usage_headers(call, rule, response)
     if rule is not None and rule.action == "error":
         response.headers.update({k: str(v) for k, v in rule.options.get("headers", {}).items()})

@@ -21,6 +21,7 @@ from host.inbox import outcome
 from host.media import links
 from host.models.inbox import Attachment, Contact, ContactIdentity, Message
 from host.models.queue import OutboxEntry
+from host.sdk.capabilities import Ask
 from tests import helpers
 from tests.api.channels import Everything
 from tests.api.desks import ApiDesk, Program, make_key, open_api_desk
@@ -590,6 +591,14 @@ def test_a_quick_reply_asks_for_a_number(desk: ApiDesk) -> None:
     (message,) = send(desk, kind="text", text="Call you?", quickReplies=[{"ask": "phone"}, {"title": "No"}])
     offered = [{"ask": "phone"}, {"title": "No", "payload": "No"}]
     assert stored(desk, message) == ("text", {"quick_replies": offered})
+
+
+def test_a_channel_that_withdrew_an_ask_says_why(desk: ApiDesk, monkeypatch: pytest.MonkeyPatch) -> None:
+    reason = "The provider disabled this on 5 October 2026."
+    monkeypatch.setattr(Everything, "withdrawn_asks", {Ask.PHONE: reason})
+    status, error = refused(desk, kind="text", text="Call you?", quickReplies=[{"ask": "phone"}])
+    assert (status, error["code"], error["field"]) == (409, "quick_reply_ask", "quickReplies")
+    assert reason in error["message"]
 
 
 def test_files_the_provider_has_go_by_its_ids(desk: ApiDesk) -> None:

@@ -109,6 +109,8 @@ def _shift(by: timedelta) -> None:
         (MessageKind.POSTBACK, None, True),
         (MessageKind.STORY_MENTION, None, False),
         (MessageKind.REFERRAL, None, False),
+        (MessageKind.OPT_IN, None, False),
+        (MessageKind.FEEDBACK, None, False),
         (MessageKind.STORY_MENTION, {"mention"}, True),
         (MessageKind.TEXT, {"tap"}, False),
     ],

@@ -210,7 +210,27 @@ def said(desk: Desk, scene: scenes.Scene, kind: MessageKind, text: str = "", **c
     return message[: message.index("</li>")]
 
 
+_OPT_IN = "Changed which messages they want"
 KINDS: list[tuple[MessageKind, str, dict[str, Any], str, str]] = [
+    *(
+        (MessageKind.OPT_IN, "", {"opt_in": {"title": title, "state": state}}, _OPT_IN, line)
+        for title, state, line in (
+            ("Weekly news", "on", "Opted in to “Weekly news”"),
+            ("Weekly news", "stopped", "Opted out of “Weekly news”"),
+            ("Weekly news", "resumed", "Opted in again to “Weekly news”"),
+            ("", "on", "Opted in to messages"),
+            ("", "stopped", "Opted out of messages"),
+            ("", "resumed", "Opted in again to messages"),
+        )
+    ),
+    *(
+        (MessageKind.FEEDBACK, "", {"rating": rating}, "Rated a message", line)
+        for rating, line in (
+            ("good", "Rated your message as a good response"),
+            ("bad", "Rated your message as a bad response"),
+            ("", "Rated your message"),
+        )
+    ),
     (MessageKind.TEXT, "Look: https://shop.example/a?b=c", {}, "Message", "Look: shop.example/a"),
     (MessageKind.STICKER, "❤️", {}, "Sticker", "❤️"),
     (
@@ -228,6 +248,13 @@ KINDS: list[tuple[MessageKind, str, dict[str, Any], str, str]] = [
         "Shared a reel Open on cdn.example",
     ),
     (MessageKind.STORY_MENTION, "", {}, "Mentioned you in a story", "The story has no preview any more."),
+    (
+        MessageKind.STORY_MENTION,
+        "",
+        {"files": [InboundAttachment(MessageKind.STORY_MENTION, URL)]},
+        "Mentioned you in a story",
+        "This desk does not fetch files from cdn.example.",
+    ),
     (MessageKind.STORY_REPLY, "love this", {}, "Replied to your story", "love this"),
     (
         MessageKind.QUICK_REPLY,

@@ -83,7 +83,7 @@ class Recorder:
         query = dict(parse_qsl(parts.query)) | dict(given.get("params") or {})
         query = {name: value for name, value in query.items() if name != "appsecret_proof"}
         headers = {
-            name: re.sub(r"Bearer .+", "Bearer <token of the Page>", value)
+            name: re.sub(r"Bearer .+", f"Bearer <token of the {_holder(host)}>", value)
             for name, value in (given.get("headers") or {}).items()
         }
         shown: dict[str, Any] = {"method": method, "host": host, "path": f"/{path}"}
@@ -120,6 +120,10 @@ class Recorder:
             number = 1 + sum(name.startswith(f"<{what} ") for name in self._names.values())
             self._names[value] = f"<{what} {number}>"
         return self._names[value]
+
+
+def _holder(host: str) -> str:
+    return "account" if host == "graph.instagram.com" else "Page"
 
 
 def _form(form: Multipart) -> dict[str, Any]:

@@ -114,6 +114,7 @@ _BUTTONS = {
     "text": "Shall we put it aside?",
     "buttons": _CARDS["elements"][0]["buttons"],
 }
+_OPT_IN = {"type": "notification_messages", "title": "Weekly news", "payload": "NEWS"}
 _OFFERED = [{"content_type": "text", "title": "Red", "payload": "R"}]
 _PASSED = {"previous_owner_app_id": "111", "new_owner_app_id": "222", "metadata": "please"}
 
@@ -157,9 +158,9 @@ KINDS: tuple[Kind, ...] = (
         (_said(text="love this", reply_to={"story": {"id": "18000000000000001", "url": LINK}}),),
     ),
     Kind(
-        "story-reply-attached",
-        "An answer to a story, told as an attachment",
-        (_said(text="love it", attachments=[{"type": "ig_story", "payload": _STORY}]),),
+        "story-share-with-id",
+        "A story passed on, told with its ID",
+        (_said(text="Seen this?", attachments=[{"type": "ig_story", "payload": _STORY}]),),
     ),
     Kind(
         "quote",
@@ -429,7 +430,25 @@ KINDS: tuple[Kind, ...] = (
     Kind(
         "opt-in",
         "An opt-in",
-        (_at(optin={"type": "notification_messages"}),),
+        (_at(optin={**_OPT_IN, "notification_messages_token": "a-token"}),),
+    ),
+    Kind(
+        "opt-in-stopped",
+        "An opt-in stopped by the customer",
+        (_at(optin={**_OPT_IN, "notification_messages_status": "STOP_NOTIFICATIONS"}),),
+    ),
+    Kind(
+        "feedback",
+        "A rating of one of our messages",
+        (_at(2, response_feedback={"feedback": "Bad response", "mid": "mid-out"}),),
+        before=(_HELLO, _echo(seconds=1, text="Yes, three are left.")),
+        unknown=TARGET_QUOTE,
+    ),
+    Kind(
+        "username",
+        "A message that names its sender",
+        (_said(text="Hi") | {"sender": {"id": ANA, "username": "ana.sample"}},),
+        late="the name is there before the profile was asked for",
     ),
     Kind(
         "never-seen",

@@ -24,8 +24,10 @@ NAMES = {
     "audio/wav": "WAV",
     "application/pdf": "PDF",
 }
+ASKS = "refused: Meta disabled them on Instagram on 5 October 2026, and a request creates none"
+QUOTES = "a message of the conversation that Meta gave an ID; with Instagram Login since 21 September 2026"
 ORDER = (
-    *("text", "text-long", "text-cut", "text-quote", "text-late", "quick-replies", "quick-replies-ask"),
+    *("text", "text-long", "text-cut", "text-quote", "text-quote-login", "text-late", "quick-replies"),
     *("image", "image-upload", "image-fallback", "image-quote", "image-late", "images", "images-upload"),
     *(
         "video",
@@ -82,11 +84,7 @@ def _rows(found: Capabilities, by_login: Capabilities) -> list[tuple[str, str, s
     return [
         ("text", "`text`", f"{found.text_limit_bytes:,} bytes of UTF-8; longer ones are split, or cut"),
         ("quick replies", "`text`", f"{quick.most}; title {quick.title_length} characters"),
-        (
-            "quick replies that ask",
-            "`text`",
-            "for the customer's telephone number or e-mail address, as Instagram has it",
-        ),
+        ("quick replies that ask for a phone number or e-mail address", "", ASKS),
         ("picture", "`image`", several),
         ("film", "`video`", _files(media[MessageKind.VIDEO])),
         ("voice note, sound", "`audio`", _files(media[MessageKind.AUDIO])),
@@ -106,7 +104,11 @@ def _rows(found: Capabilities, by_login: Capabilities) -> list[tuple[str, str, s
         ),
         ("products", "`template`", f"{found.product_template} of the catalogue"),
         ("own post", "`share`", "a post of the account, by its ID"),
-        ("quote", "any", "a message of the conversation that Meta gave an ID"),
+        (
+            "quote",
+            "any",
+            QUOTES,
+        ),
         ("reaction, and its removal", "", _reactions(found, by_login)),
         ("typing, seen", "", "as the account is set; the API whenever it is asked"),
         ("taking and passing a conversation", "", "where the Page's conversation routing lets the app"),

@@ -109,11 +109,26 @@ def test_a_heart_is_a_sticker_one_can_see(received: Any) -> None:
     assert (change.kind, change.text) == (MessageKind.STICKER, "\u2764\ufe0f")
 
 
-def test_a_story_reply_told_as_an_attachment_is_one(received: Any) -> None:
+def test_a_story_passed_on_is_a_share_not_a_reply_to_ours(received: Any) -> None:
     payload = {"story_media_id": "18", "story_media_url": LINK}
-    change = received(text="love this", attachments=[{"type": "ig_story", "payload": payload}])
-    assert (change.kind, change.content["story"]) == (MessageKind.STORY_REPLY, {"id": "18", "url": LINK})
+    change = received(text="have you seen this?", attachments=[{"type": "ig_story", "payload": payload}])
+    assert (change.kind, change.text) == (MessageKind.SHARE, "have you seen this?")
+    assert change.content == {"shared": [{"type": "ig_story", "payload": {**payload, "url": LINK}}]}
+    assert [(each.kind, each.url) for each in change.attachments] == [(MessageKind.SHARE, LINK)]
+
+
+def test_the_answered_story_told_as_an_attachment_too_is_shown_once(received: Any) -> None:
+    attached = {"type": "ig_story", "payload": {"story_media_id": "18", "story_media_url": f"{LINK}2"}}
+    answered = {"story": {"id": "18", "url": LINK}}
+    change = received(text="love this", attachments=[attached], reply_to=answered)
+    assert (change.kind, change.content) == (MessageKind.STORY_REPLY, {"story": answered["story"]})
     assert [(each.kind, each.url) for each in change.attachments] == [(MessageKind.STORY_REPLY, LINK)]
+    change = received(text="love this", attachments=[attached], reply_to={"story": {"id": "18"}})
+    assert [(each.kind, each.url) for each in change.attachments] == [(MessageKind.STORY_REPLY, f"{LINK}2")]
+    another = {"type": "ig_story", "payload": {"story_media_id": "19", "story_media_url": f"{LINK}3"}}
+    change = received(text="like this one", attachments=[another], reply_to=answered)
+    assert [each.kind for each in change.attachments] == [MessageKind.SHARE, MessageKind.STORY_REPLY]
+    assert change.kind is MessageKind.STORY_REPLY
 
 
 def test_a_story_mention_knows_its_story(received: Any) -> None:
@@ -218,7 +233,8 @@ def test_an_old_ice_breaker_without_an_id_is_one_too(read: Any) -> None:
         ({"message_edit": {"text": "Hello", "num_edit": 1}}, MessageKind.EDIT, "Hello"),
         ({"message": {"is_deleted": True}}, MessageKind.UNSEND, ""),
         ({"referral": {"ref": "flyer-7", "type": "OPEN_THREAD"}}, MessageKind.REFERRAL, ""),
-        ({"optin": {"type": "notification_messages"}}, MessageKind.UNSUPPORTED, ""),
+        ({"optin": {"type": "notification_messages"}}, MessageKind.OPT_IN, ""),
+        ({"response_feedback": {"feedback": "Good response", "mid": "m0"}}, MessageKind.FEEDBACK, ""),
         ({"brand_new": {"a": 1}}, MessageKind.UNSUPPORTED, ""),
     ],
 )
@@ -229,6 +245,53 @@ def test_what_is_no_message_is_a_row_that_opens_no_window(
     assert isinstance(change, MessageReceived)
     assert (change.kind, change.text, change.opens_window) == (kind, words, False)
     assert change.external_id is None
+
+
+@pytest.mark.parametrize(
+    ("told", "state"),
+    [
+        ({"notification_messages_token": "t", "title": "Weekly news"}, "on"),
+        ({"notification_messages_status": "STOP_NOTIFICATIONS", "title": "Weekly news"}, "stopped"),
+        ({"notification_messages_status": "RESUME_NOTIFICATIONS", "title": "Weekly news"}, "resumed"),
+    ],
+)
+def test_an_opt_in_tells_its_title_and_what_became_of_it(read: Any, told: Any, state: str) -> None:
+    change = read(item(optin={"type": "notification_messages", "payload": "P", **told}))
+    assert change.content == {"opt_in": {"title": "Weekly news", "state": state}}, "the token is not kept"
+
+
+@pytest.mark.parametrize(
+    ("said", "rating"), [("Good response", "good"), ("Bad response", "bad"), ("Neither", ""), (None, "")]
+)
+def test_feedback_names_the_message_it_is_about(read: Any, said: Any, rating: str) -> None:
+    change = read(item(response_feedback={"feedback": said, "mid": "m0"}))
+    assert (change.kind, change.reply_to) == (MessageKind.FEEDBACK, "m0")
+    assert change.content == {"rating": rating}
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        {"message": {"mid": "m1", "text": "Hi"}},
+        {"postback": {"mid": "m1", "title": "Where are you?"}},
+        {"message_edit": {"mid": "m1", "text": "Hello", "num_edit": 0}},
+        {"referral": {"ref": "flyer-7"}},
+        {"optin": {"type": "notification_messages"}},
+        {"brand_new": {"a": 1}},
+    ],
+)
+def test_a_customers_name_that_came_along_is_used_at_once(read: Any, parts: dict[str, Any]) -> None:
+    event = item(**parts)
+    assert read(event).contact_username is None
+    event["sender"] = {**event["sender"], "username": "ana.sample"}
+    assert read(event).contact_username == "ana.sample"
+
+
+def test_our_own_name_is_no_customers(read: Any) -> None:
+    event = echo(reaction={"action": "react", "reaction": "love"})
+    del event["message"]
+    event["sender"] = {**event["sender"], "username": "sample.pottery"}
+    assert read(event).contact_username is None
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from host.core import storage
+from host.sdk.secrets import Secret
 from tests.instagram import golden_send, world
 from tests.instagram.world import Addon, Meta
 
@@ -31,7 +32,15 @@ def test_what_is_sent_is_exactly_this(
 ) -> None:
     storage.use(storage.FolderStore(tmp_path / "attachments"))
     golden = read(name)
-    account = world.connect(ig, settings={"human_agent": True, "overflow": "split"})
+    login = {
+        "flavour": ig.config.Flavour.LOGIN,
+        "page_id": "",
+        "token": Secret(f"IGAASANDBOXPotteryLong{world.POTTERY}"),
+    }
+    by_login = golden["given"].get("by_login", False)
+    account = world.connect(
+        ig, settings={"human_agent": True, "overflow": "split"}, **(login if by_login else {})
+    )
     played = golden_send.play(ig, account, meta, monkeypatch, golden["given"])
     now = {"about": golden["about"], "given": golden["given"], **played}
     if os.environ.get("REWRITE_GOLDEN"):

@@ -227,6 +227,9 @@ def test_kinds_are_what_they_are(reader: Reader, meta: Meta) -> None:
         "text",
     ]
     assert rows[-1].reply_to == quoted.mid
+    ids = {str(row.content["story"]["id"]) for row in rows[3:5]}
+    assert len(ids) == 2, "each knows its story"
+    assert all(one.isdigit() for one in ids)
     assert only(Reaction).message_id == rows[-2].id
     assert len(every(Attachment)) >= 6
 

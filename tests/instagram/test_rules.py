@@ -69,8 +69,8 @@ def test_how_they_came(ig: Addon, content: dict[str, Any], ad: bool, link: bool)
 
 
 NOTHING_TO_REACT_TO = {
-    *("", MessageKind.REACTION, MessageKind.REFERRAL, MessageKind.POSTBACK),
-    *(MessageKind.EDIT, MessageKind.UNSEND),
+    *("", MessageKind.REACTION, MessageKind.REFERRAL, MessageKind.OPT_IN, MessageKind.FEEDBACK),
+    *(MessageKind.POSTBACK, MessageKind.EDIT, MessageKind.UNSEND),
 }
 
 

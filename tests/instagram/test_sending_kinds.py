@@ -11,9 +11,11 @@ from typing import Any
 import pytest
 
 from host.core import clock
+from host.inbox.sendable import NotSendableError, check_asks
 from host.sdk.channel import (
     Absent,
     AccountRef,
+    Ask,
     CannotTell,
     Found,
     Held,
@@ -82,7 +84,7 @@ def test_everything_declared_is_accepted(ig: Addon, send: Any, meta: Meta) -> No
     meta.box.settings.fetch_media = False
     meta_has(meta, image="image", video="video", audio="audio", file="file")
     parts = declared_parts(ig.limits.CAPABILITIES)
-    assert len(parts) >= 11
+    assert len(parts) >= 10
     for part in parts:
         quoted = replace(part, reply_to=None)
         assert isinstance(send(quoted), Sent), part
@@ -205,6 +207,33 @@ def test_a_card_has_only_the_parts_it_was_given(send: Any, meta: Meta) -> None:
             }
         ],
     }
+
+
+@pytest.mark.parametrize("ask", list(Ask))
+def test_what_meta_withdrew_is_refused_with_why_and_since_when(ig: Addon, ask: Ask) -> None:
+    for adapter in (ig.channel.InstagramAdapter, ig.below.channel.CommentsAdapter):
+        with pytest.raises(NotSendableError) as refused:
+            check_asks([{"quick_replies": [{"title": "No"}, {"ask": ask.value}]}], adapter.withdrawn_asks)
+        assert (refused.value.code, refused.value.status) == ("quick_reply_ask", 409)
+        assert "Meta disabled" in str(refused.value)
+        assert "on 5 October 2026" in str(refused.value)
+    for limits in (
+        ig.limits.CAPABILITIES.quick_replies,
+        ig.below.limits.CAPABILITIES.private_replies.quick_replies,
+    ):
+        assert limits.asks == frozenset()
+
+
+@pytest.mark.parametrize(("offered", "left"), [([{"title": "No", "payload": "NO"}], True), ([], False)])
+def test_what_waited_from_before_goes_without_the_buttons_that_ask(
+    send: Any, meta: Meta, offered: list[Any], left: bool
+) -> None:
+    asked = {"quick_replies": [{"ask": "phone"}, *offered]}
+    assert isinstance(send(OutgoingPart(MessageKind.TEXT, "Call you?", content=asked)), Sent)
+    message: dict[str, Any] = {"text": "Call you?"}
+    if left:
+        message["quick_replies"] = [{"content_type": "text", **offered[0]}]
+    assert bodies(meta)[-1]["message"] == message
 
 
 @pytest.mark.parametrize(

@@ -150,6 +150,31 @@ def test_a_story_that_ends_becomes_a_placeholder_on_the_open_page(
     assert "no preview any more" in page.inner_text(".story")
 
 
+@pytest.mark.parametrize(
+    ("kind", "frame"), [(MessageKind.STORY_MENTION, ".story"), (MessageKind.IMAGE, ".picture")]
+)
+@pytest.mark.parametrize("gone", [True, False])
+def test_a_preview_that_cannot_be_had_says_why(
+    page: Any, desk: Desk, provider: Provider, kind: MessageKind, frame: str, gone: bool
+) -> None:
+    away = provider.put("/away", content_type="text/plain", status=500)
+    came(desk, kind, away)
+    attachment = toys.only(Attachment).id
+    toys.change_row(Attachment, attachment, state="linked", due_at=None)
+    page.goto(conversation(desk))
+    page.wait_for_selector(f"{frame} .gone, {frame}.gone")
+    assert "Out of reach right now" in page.inner_text(frame)
+    if gone:
+        provider.files.clear()
+        said = "no preview any more" if kind is MessageKind.STORY_MENTION else "No longer there"
+    else:
+        toys.change_row(Attachment, attachment, url="https://elsewhere.example/picture")
+        said = "Not fetched by this desk"
+    page.reload()
+    page.wait_for_selector(f"{frame} .gone, {frame}.gone")
+    holds(page, f"document.querySelector({frame!r}).innerText.includes({said!r})")
+
+
 def test_a_story_that_is_a_film_is_shown_as_one(page: Any, desk: Desk, provider: Provider) -> None:
     came(desk, MessageKind.STORY_MENTION, provider.put("/story", CLIP.read_bytes(), "video/mp4"))
     page.goto(conversation(desk))

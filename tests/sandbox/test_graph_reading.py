@@ -10,6 +10,7 @@ import pytest
 from sandbox import seed
 from tests.sandbox.helpers import ANA, IG_LONG, LONG, Meta, error_of
 
+STUDIO = "EAASANDBOXStudioLong100000000000002"
 OWNER = f"EAASANDBOXOwnerLong{'0' * 21}"
 IGID = "17841400000000001"
 APP_TOKEN = f"{seed.APP_ID}|{seed.APP_SECRET}"
@@ -33,6 +34,34 @@ def test_no_token_and_a_made_up_token_are_refused(meta: Meta) -> None:
     assert error_of(meta.graph("GET", "me", "EAAnonsense")) == (400, 190, None)
     assert error_of(meta.graph("GET", "me", IG_LONG)) == (400, 190, None)
     assert error_of(meta.graph("GET", "me", LONG, "I")) == (400, 190, None)
+
+
+@pytest.mark.parametrize("flavour", ["F", "I"])
+@pytest.mark.parametrize(
+    ("path", "code"),
+    [
+        ("me", 2500),
+        ("me/conversations", 2500),
+        ("100000000000001", 104),
+        ("debug_token", 104),
+        (f"{seed.APP_ID}/subscriptions", 104),
+        ("access_token", 104),
+        ("refresh_access_token", 104),
+    ],
+)
+def test_without_a_token_every_call_says_so(meta: Meta, path: str, code: int, flavour: str) -> None:
+    answer = meta.graph("GET", path, None, flavour)
+    assert error_of(answer) == (400, code, None)
+    assert answer.json()["error"]["type"] == "OAuthException"
+
+
+def test_an_error_says_in_a_header_whether_it_is_the_token(meta: Meta) -> None:
+    challenge = meta.graph("GET", "me", "EAAnonsense").headers["WWW-Authenticate"]
+    wording = "Invalid OAuth access token - Cannot parse access token"
+    assert challenge == f'OAuth "Facebook Platform" "invalid_token" "{wording}"'
+    challenge = meta.graph("GET", "me", params={"fields": "id,shoe_size"}).headers["WWW-Authenticate"]
+    assert challenge.startswith('OAuth "Facebook Platform" "invalid_request" "(#100) ')
+    assert "WWW-Authenticate" not in meta.graph("GET", "me").headers
 
 
 def test_nested_fields_lead_to_the_linked_account(meta: Meta) -> None:
@@ -199,6 +228,22 @@ def test_conversations_list_newest_first_with_details_for_twenty(meta: Meta) -> 
     assert error_of(meta.graph("GET", mids[0])) == (400, 9000001, None)
     newest = meta.get(mids[-1], fields="id,created_time,from,to,message")
     assert newest["to"] == {"data": [{"username": "sample.pottery", "id": IGID}]}
+
+
+def test_the_messages_of_a_thread_are_listed_by_themselves(meta: Meta) -> None:
+    for number in range(22):
+        meta.dm(f"message {number}")
+    (thread,) = meta.get("me/conversations", platform="instagram")["data"]
+    first = meta.get(f"{thread['id']}/messages", fields="id,message,from", limit="21")
+    assert [one.get("message") for one in first["data"]] == [
+        *(f"message {number}" for number in range(21, 1, -1)),
+        None,
+    ], "of the older ones there is the id alone"
+    rest = meta.get(f"{thread['id']}/messages", after=first["paging"]["cursors"]["after"])
+    assert [set(one) for one in rest["data"]] == [{"id", "created_time"}]
+    assert "paging" not in rest or "next" not in rest["paging"]
+    assert error_of(meta.graph("GET", "aWdNoThread/messages")) == (400, 100, 33)
+    assert error_of(meta.graph("GET", f"{thread['id']}/messages", STUDIO)) == (400, 100, 33)
 
 
 def test_conversations_of_one_customer_page_by_page(meta: Meta) -> None:

@@ -289,10 +289,14 @@ def test_a_comment_gets_one_private_reply(connected: Meta) -> None:
     assert error_of(connected.send("x", recipient={"comment_id": late})) == (400, 100, 2534025)
 
 
-def test_a_reply_names_a_message_of_the_thread(spoken: Meta) -> None:
+@pytest.mark.parametrize("road", [{}, {"token": IG_LONG, "flavour": "I"}], ids=["page", "login"])
+def test_a_reply_names_a_message_of_the_thread(spoken: Meta, road: dict[str, str]) -> None:
     mid = spoken.dm("which one?")["mid"]
-    assert spoken.send("This one", reply_to={"mid": mid}).status_code == 200
-    assert error_of(spoken.send("This one", reply_to={"mid": "nothing"})) == (400, 100, None)
+    answer = spoken.send("This one", reply_to={"mid": mid}, **road)
+    assert answer.status_code == 200, answer.text
+    sent = spoken.session.get(f"{spoken.url}/phone/view", params={"customer": ANA}).json()["messages"][-1]
+    assert (sent["text"], sent["quote"]) == ("This one", "which one?")
+    assert error_of(spoken.send("This one", reply_to={"mid": "nothing"}, **road)) == (400, 100, None)
 
 
 def test_paths_that_do_not_exist(spoken: Meta) -> None:

@@ -87,7 +87,10 @@ SHAPES: dict[str, Any] = {
     "ig_reel": lambda e: "reel_video_id" in e["message"]["attachments"][0]["payload"],
     "reel": lambda e: e["message"]["attachments"][0]["type"] == "reel",
     "story": lambda e: e["message"]["attachments"][0]["type"] == "story",
-    "ig_story": lambda e: set(e["message"]["attachments"][0]["payload"]) == {"url"},
+    "ig_story": lambda e: (
+        set(e["message"]["attachments"][0]["payload"]) == {"story_media_id", "story_media_url"}
+        and "reply_to" not in e["message"]
+    ),
     "ephemeral": lambda e: e["message"]["attachments"] == [{"type": "ephemeral"}],
     "unsupported": lambda e: e["message"]["is_unsupported"] is True,
     "fallback": lambda e: e["message"]["attachments"] == [{"type": "fallback", "payload": None}],
@@ -99,6 +102,8 @@ SHAPES: dict[str, Any] = {
     "unreact": lambda e: set(e["reaction"]) == {"mid", "action"},
     "read": lambda e: set(e["read"]) == {"mid"},
     "edit": lambda e: e["message_edit"]["num_edit"] == 1,
+    "optin": lambda e: e["optin"]["type"] == "notification_messages" and e["optin"]["title"],
+    "feedback": lambda e: set(e["response_feedback"]) == {"feedback", "mid"},
     "unsend": lambda e: e["message"]["is_deleted"] is True,
     "echo": lambda e: e["message"]["is_echo"] is True and e["sender"] == {"id": IGID},
     "unknown": lambda e: e["hologram"] == {"shape": "teapot", "sparkles": True},

@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 from host.sdk.channel import (
     AccountRef,
+    Ask,
     Capabilities,
     ChannelAdapter,
     ChannelMark,
@@ -38,7 +39,7 @@ from host.sdk.webhooks import Envelope
 from . import blocking, events, greeting, history, outgoing, pace, policy, products, routing, sending, thread
 from .accounts import Credentials, book, credentials
 from .config import CHANNEL, Flavour, media_hosts
-from .limits import CAPABILITIES, OF_LOGIN, STORED_KINDS
+from .limits import CAPABILITIES, OF_LOGIN, STORED_KINDS, WITHDRAWN_ASKS
 from .profiles import fetch
 
 log = logging.getLogger(__name__)
@@ -52,6 +53,7 @@ class InstagramAdapter(ChannelAdapter):
     mark: ClassVar[ChannelMark] = ChannelMark(text="IG", tone=5)
     contact_id_name: ClassVar[str] = "instagram_id"
     capabilities: ClassVar[Capabilities] = CAPABILITIES
+    withdrawn_asks: ClassVar[Mapping[Ask, object]] = WITHDRAWN_ASKS
     outgoing_kinds: ClassVar[Sequence[OutgoingKind]] = outgoing.KINDS
 
     def parse(self, envelope: Envelope) -> Sequence[InboundChange]:

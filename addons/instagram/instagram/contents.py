@@ -63,8 +63,8 @@ def said(message: Mapping[str, Any]) -> Said:
     """Return what *message* says. What it does not know is ``UNSUPPORTED``, with its name in ``content``."""
     words = text(message.get("text"))
     content: dict[str, Any] = {}
-    attachments, kinds = _attachments(message.get("attachments"), content)
     _context(message, content)
+    attachments, kinds = _attachments(message.get("attachments"), content)
     kind = _kind(message, words, kinds, content)
     story = mapping(content.get("story")).get("url")
     if story and all(attachment.url != story for attachment in attachments):
@@ -107,15 +107,20 @@ def _attachments(
     for name, payload in _each_once(items[:MOST_ATTACHMENTS]):
         url = _address(payload)
         kind = _kind_of(name, payload)
+        answered, story_id = mapping(content.get("story")), identifier(payload.get("story_media_id"))
+        if kind is MessageKind.SHARE and story_id and story_id == answered.get("id"):
+            # The story that reply_to names, once more.
+            content["story"] = {"id": story_id, "url": answered.get("url") or url or ""}
+            continue
         kinds.append(kind)
-        if kind in {MessageKind.STORY_MENTION, MessageKind.STORY_REPLY}:
-            content["story"] = {"id": identifier(payload.get("story_media_id")), "url": url or ""}
+        if kind is MessageKind.STORY_MENTION:
+            content.setdefault("story", {"id": story_id, "url": url or ""})
         if kind is MessageKind.UNSUPPORTED:
             content.setdefault("event", f"attachment {name[:60]}")
         if name == "like_heart":
             content["sticker"] = "like_heart"
         if kind in {MessageKind.SHARE, MessageKind.TEMPLATE, MessageKind.UNSUPPORTED}:
-            shared.append({"type": name, "payload": plain(payload)})
+            shared.append({"type": name, "payload": plain(_with_url(payload, url))})
         if url:
             called = next(filter(None, (text(payload.get(name)) for name in _NAMES)), "")
             found.append(InboundAttachment(kind=kind, url=url, name=called[:255]))
@@ -124,11 +129,14 @@ def _attachments(
     return tuple(found), kinds
 
 
+def _with_url(payload: Mapping[str, Any], url: str | None) -> Mapping[str, Any]:
+    """Return *payload* with the address of a story where the host looks for that of anything shared."""
+    return {**payload, "url": url} if "story_media_url" in payload and url else payload
+
+
 def _kind_of(name: str, payload: Mapping[str, Any]) -> MessageKind:
     if name == "fallback" and _address(payload):
         return MessageKind.SHARE
-    if name == "ig_story" and "story_media_id" in payload:
-        return MessageKind.STORY_REPLY
     if name in {"image", "media"} and identifier(payload.get("sticker_id")):
         return MessageKind.STICKER
     return _KINDS.get(name, MessageKind.UNSUPPORTED)

@@ -28,6 +28,7 @@ _KNOWN = {
     "read": "read",
     "referral": "referral",
     "optin": "optin",
+    "response_feedback": "feedback",
     "delivery": "delivery",
     "pass_thread_control": "handover",
     "take_thread_control": "handover",

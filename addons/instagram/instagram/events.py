@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
@@ -64,6 +65,8 @@ POLICY_STEP = noop(
     "Look at the Support Home of the account in the Instagram app, and at the Meta app's alerts."
 )
 UNREADABLE = "the event is not readable"
+OPT_INS = {"STOP_NOTIFICATIONS": "stopped", "RESUME_NOTIFICATIONS": "resumed"}
+RATINGS = {"Good response": "good", "Bad response": "bad"}
 OTHER, OTHER_EMOJI = "other", "\u2754"
 """A reaction of which Meta does not tell more."""
 
@@ -155,6 +158,7 @@ def _message(event: Event, _kind: str) -> InboundChange:
         text=found.text,
         attachments=found.attachments + _products(event, content),
         content=content,
+        contact_username=_username(event),
         reply_to=found.reply_to,
     )
 
@@ -210,6 +214,7 @@ def _postback(event: Event, _kind: str) -> InboundChange:
         kind=MessageKind.POSTBACK,
         text=text(postback.get("title")),
         content=content,
+        contact_username=_username(event),
     )
 
 
@@ -230,7 +235,13 @@ def _edit(event: Event, kind: str) -> InboundChange:
     if number == "0":
         # Some apps get an edit numbered 0 instead of the message itself; where the message is known
         # already, its id keeps this from becoming a second one.
-        return MessageReceived(contact=event.customer, external_id=mid, sent_at=event.at, text=words)
+        return MessageReceived(
+            contact=event.customer,
+            external_id=mid,
+            sent_at=event.at,
+            text=words,
+            contact_username=_username(event),
+        )
     counted = edit_number(edit.get("num_edit"))
     return MessageEdited(contact=event.customer, external_id=mid, at=event.at, text=words, number=counted)
 
@@ -294,6 +305,21 @@ def _referral(event: Event, _kind: str) -> InboundChange:
     return _row(event, MessageKind.REFERRAL, "", {"referral": plain(event.data.get("referral"))})
 
 
+def _opt_in(event: Event, _kind: str) -> InboundChange:
+    """Read an opt-in to marketing messages; its token is not kept, because nothing is sent with it."""
+    told = mapping(event.data.get("optin"))
+    state = OPT_INS.get(text(told.get("notification_messages_status")), "on")
+    return _row(event, MessageKind.OPT_IN, "", {"opt_in": {"title": text(told.get("title")), "state": state}})
+
+
+def _feedback(event: Event, _kind: str) -> InboundChange:
+    """Read a rating of a message (docs/messenger-platform/webhook-events/response_feedback)."""
+    told = mapping(event.data.get("response_feedback"))
+    rating = RATINGS.get(text(told.get("feedback")), "")
+    mid = identifier(told.get("mid")) or None
+    return replace(_row(event, MessageKind.FEEDBACK, "", {"rating": rating}), reply_to=mid)
+
+
 def _nothing(event: Event, kind: str) -> InboundChange:
     """Read what concerns no conversation: delivery receipts, notices about the account as a whole."""
     return Ignored(f"{kind}: nothing for a conversation")
@@ -314,7 +340,13 @@ def _row(event: Event, kind: MessageKind, words: str, content: Mapping[str, Any]
         text=words,
         content=content,
         opens_window=False,
+        contact_username=_username(event),
     )
+
+
+def _username(event: Event) -> str | None:
+    """Return the customer's name where the event tells it; the profile is asked for all the same."""
+    return None if event.ours else text(mapping(event.data.get("sender")).get("username")) or None
 
 
 def _change(event: Event, kind: str) -> InboundChange:
@@ -347,6 +379,8 @@ _READERS: Mapping[str, Callable[[Event, str], InboundChange]] = {
     "reaction": _reaction,
     "read": _read,
     "referral": _referral,
+    "optin": _opt_in,
+    "feedback": _feedback,
     "handover": _handover,
     "delivery": _nothing,
 }

@@ -231,7 +231,8 @@ def _as_webhook(message: Mapping[str, Any]) -> dict[str, Any]:
     story = mapping(message.get("story"))
     mention, answered = mapping(story.get("mention")), mapping(story.get("reply_to"))
     if mention:
-        attachments.append({"type": "story_mention", "payload": {"url": mention.get("link")}})
+        told = {"url": mention.get("link"), "story_media_id": mention.get("id")}
+        attachments.append({"type": "story_mention", "payload": told})
     reply = dict(mapping(message.get("reply_to")))
     if answered:
         reply["story"] = {"id": answered.get("id"), "url": answered.get("link")}

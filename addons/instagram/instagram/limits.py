@@ -10,6 +10,7 @@ Messenger's: the pages about Instagram name none.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from host.sdk.channel import (
@@ -24,7 +25,7 @@ from host.sdk.channel import (
     Threading,
 )
 from host.sdk.history import HistoryRules
-from host.sdk.i18n import noop
+from host.sdk.i18n import lazy_gettext, noop
 from host.sdk.messages import MessageKind
 
 MB = 1024 * 1024
@@ -88,9 +89,7 @@ CAPABILITIES = Capabilities(
         MessageKind.FILE: MediaLimits(frozenset({"application/pdf"}), 25 * MB),
     },
     images_per_message=10,
-    quick_replies=QuickReplyLimits(
-        most=13, title_length=20, payload_length=PAYLOAD, asks=frozenset({Ask.PHONE, Ask.EMAIL})
-    ),
+    quick_replies=QuickReplyLimits(most=13, title_length=20, payload_length=PAYLOAD),
     template=TemplateLimits(
         elements=10,
         buttons=3,
@@ -115,6 +114,15 @@ CAPABILITIES = Capabilities(
     history=HISTORY,
     blocks=True,
 )
+
+WITHDRAWN_ASKS: Mapping[Ask, object] = dict.fromkeys(
+    Ask,
+    lazy_gettext(
+        "Meta disabled quick replies that ask for a phone number or e-mail address on Instagram on 5 October "
+        "2026, so nothing was sent."
+    ),
+)
+"""Meta takes a request that has them, and leaves them out (docs/instagram-platform/changelog)."""
 
 OF_LOGIN = replace(CAPABILITIES, reactions=frozenset(), blocks=False)
 """What an account has that was connected with Instagram Login: for one of a Page Meta names the heart only

@@ -13,7 +13,6 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from host.sdk.channel import Ask
 from host.sdk.messages import MessageKind, OutgoingPart
 
 from .limits import HEART
@@ -29,8 +28,6 @@ MEDIA = {
     MessageKind.FILE: "file",
 }
 """Our kinds of file, as attachments are called at Meta."""
-ASKS = {Ask.PHONE: "user_phone_number", Ask.EMAIL: "user_email"}
-"""What a customer may be asked for. Of the second Meta's page says "email" and names no type."""
 SAMPLE_NAMES = {
     "image/jpeg": "picture.jpg",
     "image/png": "picture.png",
@@ -77,7 +74,8 @@ def message_body(part: OutgoingPart, files: Sequence[Body]) -> Body:
         return {"attachment": parts[0]} if len(parts) == 1 else {"attachments": parts}
     if part.kind is MessageKind.TEXT and part.text:
         message: Body = {"text": clean(part.text)}
-        offered = part.content.get("quick_replies")
+        # Those that ask for something were written before Meta withdrew them: the text goes without them.
+        offered = [one for one in part.content.get("quick_replies") or () if not one.get("ask")]
         if offered:
             message["quick_replies"] = [_quick_reply(one) for one in offered]
         return message
@@ -91,9 +89,6 @@ def message_body(part: OutgoingPart, files: Sequence[Body]) -> Body:
 
 
 def _quick_reply(offered: Mapping[str, Any]) -> Body:
-    """Return an answer to tap: words of ours, or what the customer has with Instagram."""
-    if offered.get("ask"):
-        return {"content_type": ASKS[offered["ask"]]}
     return {"content_type": "text", "title": offered["title"], "payload": offered["payload"]}
 
 

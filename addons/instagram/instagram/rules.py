@@ -17,6 +17,8 @@ _NO_MESSAGES = frozenset(
     {
         MessageKind.REACTION,
         MessageKind.REFERRAL,
+        MessageKind.OPT_IN,
+        MessageKind.FEEDBACK,
         MessageKind.POSTBACK,
         MessageKind.EDIT,
         MessageKind.UNSEND,

@@ -75,7 +75,10 @@ class QuickReply(Wire, frozen=True):
     payload: Annotated[str, Meta(max_length=1000, description="What comes back; else the title.")] = ""
     ask: Annotated[
         Ask | None,
-        Meta(description="Instead of a title. A tap sends the customer's own number or address."),
+        Meta(
+            description="Instead of a title. A tap sends the customer's own number or address. Refused with "
+            "`quick_reply_ask` and the reason where the channel's `quickReplies.asks` does not name it."
+        ),
     ] = None
 
 

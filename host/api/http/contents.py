@@ -40,7 +40,10 @@ class OfferedReply(Wire, frozen=True):
 
     content_type: Annotated[
         Literal["text", "user_phone_number", "user_email"],
-        Meta(description="Other than `text`: it has no title, and a tap sends the customer's own."),
+        Meta(
+            description="Other than `text`: it has no title, and a tap sends the customer's own. Refused "
+            "with `quick_reply_ask` and the reason where the channel's `quickReplies.asks` does not name it."
+        ),
     ] = "text"
     title: Short | None = None
     payload: Annotated[str, Meta(max_length=1000, description="What comes back; else the title.")] = ""

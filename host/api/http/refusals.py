@@ -28,7 +28,7 @@ PARTS = (
     Refused(409, "provider_files_not_supported", "The channel sends no file by an id of the provider."),
     Refused(422, "quick_replies_need_text", "Quick replies came without a text."),
     Refused(409, "quick_replies_not_supported", "The channel has no quick replies."),
-    Refused(409, "quick_reply_ask", "On the channel a quick reply cannot ask for that."),
+    Refused(409, "quick_reply_ask", "On the channel a quick reply cannot ask for that, or not any more."),
     Refused(422, "quick_reply_payload", "What a quick reply sends is too long."),
     Refused(422, "quick_reply_title", "The title of a quick reply is empty or too long."),
     Refused(409, "quote_not_supported", "The channel cannot quote a message."),

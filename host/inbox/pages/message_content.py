@@ -341,6 +341,28 @@ def payloads(content: Content) -> Iterator[str]:
         yield from (button.payload for button in slide.buttons if button.payload)
 
 
+@dataclass(frozen=True, slots=True)
+class OptIn:
+    """What a customer wants to receive.
+
+    :param state: ``on``, ``stopped`` or ``resumed``.
+    """
+
+    title: str
+    state: str
+
+
+def opt_in(content: Content) -> OptIn:
+    """Return ``content["opt_in"]``."""
+    given = _mapping(content.get("opt_in"))
+    return OptIn(_short(given.get("title")), _short(given.get("state")))
+
+
+def rating(content: Content) -> str:
+    """Return how a customer rated a message: ``good``, ``bad``; empty: they did not say."""
+    return _short(content.get("rating"))
+
+
 def event(content: Content) -> str:
     """Return the provider's name of an event of an unknown kind."""
     return _short(content.get("event"))

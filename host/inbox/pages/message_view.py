@@ -591,9 +591,15 @@ def size(number: int | None) -> str:
 def _story(entry: Entry, media: Sequence[Media]) -> Story | None:
     if entry.kind not in STORIES:
         return None
-    preview = next((each for each in media if each.src and each.kind in STORIES), None)
+    found = [each for each in media if each.kind in STORIES]
+    preview = next((each for each in found if each.src), None)
+    elsewhere = next((each.missing for each in found if each.place), "")
     hint = _("Shown while the story lasts.") if preview else _("The story has no preview any more.")
-    return Story(str(message_kinds.look_of(entry.kind).label), str(hint), preview)
+    return Story(
+        str(message_kinds.look_of(entry.kind).label),
+        elsewhere if not preview and elsewhere else str(hint),
+        preview,
+    )
 
 
 def _sender(entry: Entry) -> Line | None:
@@ -750,6 +756,10 @@ def _line(entry: Entry, made: Bubble, channel: str) -> Line | None:
         )
     if look is message_kinds.UNKNOWN:
         return None if made.cards else _unknown(entry, channel)
+    if entry.kind == MessageKind.OPT_IN:
+        return Line(look.icon, _opted_in(message_content.opt_in(entry.content)))
+    if entry.kind == MessageKind.FEEDBACK:
+        return Line(look.icon, _rated(message_content.rating(entry.content)))
     said = made.words or made.large or made.tapped
     parts = (
         made.story or made.pictures or made.players or made.files or made.cards or made.slides or made.form
@@ -757,6 +767,27 @@ def _line(entry: Entry, made: Bubble, channel: str) -> Line | None:
     if said or parts or (made.origin and entry.kind == MessageKind.REFERRAL):
         return None
     return Line(look.icon, str(_("An empty message")) if entry.kind == MessageKind.TEXT else made.label)
+
+
+def _opted_in(found: message_content.OptIn) -> str:
+    """Return what a customer agreed to receive, or stopped."""
+    title = found.title
+    if found.state == "stopped":
+        return str(_("Opted out of “%(title)s”", title=title) if title else _("Opted out of messages"))
+    if found.state == "resumed":
+        return str(
+            _("Opted in again to “%(title)s”", title=title) if title else _("Opted in again to messages")
+        )
+    return str(_("Opted in to “%(title)s”", title=title) if title else _("Opted in to messages"))
+
+
+def _rated(rating: str) -> str:
+    """Return how a customer rated a message of ours."""
+    if rating == "good":
+        return str(_("Rated your message as a good response"))
+    if rating == "bad":
+        return str(_("Rated your message as a bad response"))
+    return str(_("Rated your message"))
 
 
 def _unknown(entry: Entry, channel: str) -> Line:

@@ -45,6 +45,7 @@ def view(
     No database session is held while bytes are sent. If the provider has ended the address, this is stored.
 
     :raises NotFoundError: if there is no such attachment in the workspace, or no adapter for it.
+    :raises host.media.passthrough.NotFetchedError: if it is on a host that is not fetched from.
     :raises host.media.passthrough.FileGoneError: if the file no longer exists anywhere.
     :raises host.media.picture_size.TooLargeToShowError: if it is to be shown and no browser would bear it.
     """
@@ -71,7 +72,9 @@ def view(
     if file.state == AttachmentState.EXPIRED:
         raise passthrough.FileGoneError()
     adapter = directory.adapter(file.account.channel)
-    if file.url is None or adapter is None or file.state == AttachmentState.OUTSIDE:
+    if file.state == AttachmentState.OUTSIDE:
+        raise passthrough.NotFetchedError()
+    if file.url is None or adapter is None:
         raise NotFoundError()
     try:
         response = passthrough.pass_on(

@@ -1,7 +1,8 @@
 // Pictures and films that cannot be had: a placeholder of the same size, and a word about it.
 
 const GONE = "gone";
-const AWAY = 503;
+const ENDED = 410;
+const ELSEWHERE = 404;
 const FRAMES = ".picture, .gallery-picture, .story-thumb, .product-picture, .slide-picture, .video, .player";
 
 /** Let the media below *root* that fail say so in the words of *words* (a dataset). */
@@ -13,12 +14,13 @@ export function watchMedia(root, words) {
     if (!frame || frame.classList.contains(GONE)) return;
     frame.classList.add(GONE);
     frame.removeAttribute("data-picture");
-    if (status !== AWAY) frame.removeAttribute("href"); // there is nothing to open
+    if (status === ENDED || status === ELSEWHERE) frame.removeAttribute("href"); // there is nothing to open
     frame.prepend(icon());
     const hint = frame.closest(".story")?.querySelector("[data-hint]");
-    const away = status === AWAY && words.textAway;
-    if (hint) hint.textContent = away || words.textStoryGone;
-    else if (!frame.matches(".product-picture, .slide-picture")) frame.append(says(away || words.textGone));
+    const ended = hint ? words.textStoryGone : words.textGone;
+    const why = status === ENDED ? ended : status === ELSEWHERE ? words.textElsewhere : words.textAway;
+    if (hint) hint.textContent = why;
+    else if (!frame.matches(".product-picture, .slide-picture")) frame.append(says(why));
   };
   root.addEventListener("error", (event) => {
     if (event.target.matches?.("img, video, audio")) failed(event.target);

@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 from host.sdk.channel import (
     AccountRef,
+    Ask,
     Capabilities,
     ChannelAdapter,
     ChannelMark,
@@ -36,6 +37,7 @@ from host.sdk.webhooks import Envelope
 from .. import pace
 from ..accounts import Credentials, book, credentials
 from ..config import CHANNEL, COMMENTS_CHANNEL, media_hosts
+from ..limits import WITHDRAWN_ASKS
 from . import history, limits, outgoing, posts, reading, sending
 
 log = logging.getLogger(__name__)
@@ -50,6 +52,7 @@ class CommentsAdapter(ChannelAdapter):
     beside: ClassVar[str] = CHANNEL
     contact_id_name: ClassVar[str] = "instagram_id"
     capabilities: ClassVar[Capabilities] = limits.CAPABILITIES
+    withdrawn_asks: ClassVar[Mapping[Ask, object]] = WITHDRAWN_ASKS
     outgoing_kinds: ClassVar[Sequence[OutgoingKind]] = outgoing.KINDS
 
     def parse(self, envelope: Envelope) -> Sequence[InboundChange]:

@@ -1496,7 +1496,7 @@ class OfferedReply(Model):
     """An answer offered below a text."""
 
     content_type: Literal["text", "user_email", "user_phone_number"] = "text"
-    """Other than `text`: it has no title, and a tap sends the customer's own."""
+    """Other than `text`: it has no title, and a tap sends the customer's own. Refused with `quick_reply_ask` and the reason where the channel's `quickReplies.asks` does not name it."""
     title: Optional[str] = None
     payload: str = ""
     """What comes back; else the title."""
@@ -1575,7 +1575,7 @@ class QuickReply(Model):
     payload: str = ""
     """What comes back; else the title."""
     ask: Optional[str] = None
-    """Instead of a title. A tap sends the customer's own number or address."""
+    """Instead of a title. A tap sends the customer's own number or address. Refused with `quick_reply_ask` and the reason where the channel's `quickReplies.asks` does not name it."""
 
 
 @dataclass(frozen=True)
