@@ -37,7 +37,10 @@ def answering(asked: Probes, address: tuple[str, int] | None) -> Iterator[None]:
         server = _Server(address, asked)
     except OSError as error:
         where = f"{address[0]}:{address[1]}"
-        raise ConfigError(f"The worker cannot answer at {where}: {error.strerror}") from error
+        raise ConfigError(
+            f"The worker cannot answer at {where}: {error.strerror}. "
+            "Stop the program that uses it, or set LOBBY_WORKER_LISTEN to another address and port."
+        ) from error
     threading.Thread(target=server.serve_forever, name="probes", daemon=True).start()
     try:
         yield

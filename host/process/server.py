@@ -281,7 +281,9 @@ def listen(address: tuple[str, int]) -> socket.socket:
     except OSError as error:
         taken = error.errno == errno.EADDRINUSE
         raise CannotGoOnError(
-            f"Lobby cannot serve at {address[0]}:{address[1]}: {error.strerror}",
+            f"Lobby cannot serve at {address[0]}:{address[1]}: {error.strerror}. "
+            f"{'Stop the program that uses it, or set' if taken else 'Set'} LOBBY_BIND to another address "
+            "and port.",
             Exit.BUSY if taken else Exit.SETTINGS,
         ) from error
     listening.setblocking(False)

@@ -397,7 +397,7 @@ def test_an_address_that_is_taken_is_said(worker: HostApplication) -> None:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         with (
-            pytest.raises(ConfigError, match=r"cannot answer at 127\.0\.0\.1"),
+            pytest.raises(ConfigError, match=r"cannot answer at 127\.0\.0\.1.*set LOBBY_WORKER_LISTEN to"),
             probe_server.answering(worker.probes, taken.getsockname()),
         ):
             pass
