@@ -320,7 +320,7 @@ def choose_model(session: Session, assistant: Assistant, model_id: int | None) -
 def _checked_name(name: str) -> str:
     refusal: InvalidError = AssistantError(
         _l("An assistant needs a name of at most 40 letters, so nothing was saved."),
-        next_step=_l("Give it a name."),
+        next_step=lazy_pgettext("assistant", "Give it a name."),
         field="name",
     )
     return names.checked(name, refusal, longest=LONGEST_NAME)

@@ -490,7 +490,7 @@ def _check_there(action: Action, there: There, place: str) -> None:
             pass
         case _:
             if there.steps.gone(action):
-                gone = _l("What it names is gone.")
+                gone = lazy_pgettext("action", "What it names is gone.")
                 raise RuleError(gone, next_step=_l("Choose another one."), field=place)
 
 

@@ -84,7 +84,7 @@ class EmailAdapter(ChannelAdapter):
 
     @property
     def label(self) -> str:  # type: ignore[override]  # a word of the language, unlike the names of other channels
-        return _("Email")
+        return str(_("Email"))
 
     def parse(self, envelope: Envelope) -> Sequence[InboundChange]:
         return parse(envelope)
