@@ -1,11 +1,15 @@
-# Two commands matter on a fresh machine: `make demo` and `make test`. Both install what they need into .venv.
+# Two commands matter on a fresh machine: `make demo` and `make test`. Each installs what it needs into .venv.
 
 # Compiling everything again in each of the many processes the tests start would take half of their time.
 unexport PYTHONDONTWRITEBYTECODE
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
+# Of the version in constraints.txt: older ones do not know an extra by its other spelling, and build in a deprecated way.
+PIP = $(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt
+# Everything is installed, or only what a demo needs. Where everything is, a demo needs nothing more.
 STAMP := .venv/.installed
+DEMO_STAMP := .venv/.installed-demo
 PAGES := host addons sandbox tests/toy
 PARALLEL := -n 4 --dist loadfile --no-loadscope-reorder
 
@@ -15,7 +19,7 @@ export PYTEST_DEBUG_TEMPROOT ?= $(shell [ -w $(SHM) ] && [ "$$(df -k $(SHM) | aw
 
 .PHONY: demo test test-long mutations dev check addon client wheel bench torture clean
 
-demo: $(STAMP)
+demo: $(or $(wildcard $(STAMP)),$(DEMO_STAMP))
 	$(BIN)/lobby demo $(if $(ONCE),--once,)
 
 test: $(STAMP)
@@ -58,10 +62,14 @@ mutations: $(STAMP)
 torture: $(STAMP)
 	$(BIN)/python -m tests.torture $(if $(QUICK),--quick,) $(TORTURE)
 
-$(STAMP): pyproject.toml clients/python/pyproject.toml constraints.txt
+$(STAMP): EXTRA := dev
+$(DEMO_STAMP): EXTRA := assistants
+$(STAMP) $(DEMO_STAMP): pyproject.toml clients/python/pyproject.toml constraints.txt
 	@command -v $(PYTHON) >/dev/null || { echo "Lobby needs Python 3.11 or newer; set PYTHON=/path/to/python"; exit 1; }
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]' -e clients/python
+	@echo "Installing Lobby and what it needs into .venv. The first time, this takes a few minutes."
+	$(PIP) --quiet --upgrade pip
+	$(PIP) -e '.[$(EXTRA)]' -e clients/python
 	touch $@
 
 clean:

@@ -18,7 +18,14 @@ from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po, write_po
 
 ROOT = Path(__file__).resolve().parents[1]
-KEYWORDS = {**DEFAULT_KEYWORDS, "_l": None, "_n": None, "noop": None, "lazy_gettext": None}
+KEYWORDS = {
+    **DEFAULT_KEYWORDS,  # pgettext and npgettext, whose first argument is a context, among them
+    "_l": None,
+    "_n": None,
+    "noop": None,
+    "lazy_gettext": None,
+    "lazy_pgettext": ((1, "c"), 2),
+}
 NEVER = datetime(2026, 1, 1, tzinfo=UTC)
 """Stands in each catalogue for when it was made, so that the same texts are the same file."""
 
@@ -77,9 +84,9 @@ def compiled(catalogue: Catalog) -> bytes:
 
 
 def empty(catalogue: Catalog) -> list[str]:
-    """Return the texts of *catalogue* that are not translated, or were only guessed."""
+    """Return the texts of *catalogue* that are not translated, or were only guessed, after their context."""
     return [
-        str(one.id)
+        f"{one.context}: {one.id}" if one.context else str(one.id)
         for one in catalogue
         if one.id and (one.fuzzy or not all(one.string if isinstance(one.string, tuple) else [one.string]))
     ]

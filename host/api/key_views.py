@@ -8,6 +8,7 @@ from flask import Blueprint, g, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
+from flask_babel import lazy_pgettext
 from sqlalchemy.orm import Session
 
 from host.core.db import db
@@ -33,7 +34,7 @@ bp = Blueprint("api_keys", __name__)
 navigation.add_settings("api_keys.index", _l("API keys"), order=40, icon="key")
 
 CHOICES: dict[str, tuple[frozenset[Scope], object]] = {
-    "read": (frozenset({Scope.READ}), _l("Read")),
+    "read": (frozenset({Scope.READ}), lazy_pgettext("permission", "Read")),
     "write": (frozenset({Scope.READ, Scope.WRITE}), _l("Read and write")),
     "automatic": (frozenset({Scope.READ, Scope.WRITE}), _l("Read and write, as automation")),
 }

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from flask_babel import gettext as _
+from flask_babel import pgettext
 
 from host.automation import texts
 from host.automation.deciding import Arrival, Person, Sent, Settings, Talk, decide, route
@@ -107,7 +108,7 @@ def steps(
 
 def _hours(is_open: bool, reason: str, opens: str) -> Shown:
     if is_open:
-        return Shown("clock", "good", _("Open"), said(reason))
+        return Shown("clock", "good", pgettext("business hours", "Open"), said(reason))
     bold = _("Closed until %(when)s", when=opens) if opens else _("Closed")
     return Shown("clock", "no", bold, said(reason))
 

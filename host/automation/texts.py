@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, tzinfo
 from functools import cache
 
+from babel import Locale
 from babel.dates import format_datetime, format_time
 from babel.support import NullTranslations, Translations
 from flask_babel import lazy_gettext as _l
@@ -115,7 +116,8 @@ def said_time(at: datetime | None, now: datetime, zone: str | None, language: st
     there, today = at.astimezone(place), now.astimezone(place).date()
     days = (there.date() - today).days
     pattern = TODAY if days == 0 else TOMORROW if days == 1 else LATER
-    day = format_datetime(there, "EEEE" if days < 7 else "EEEE, d MMMM", locale=locale)
+    form = languages.day_pattern("EEEE" if days < 7 else "EEEE, d MMMM", Locale.parse(locale))
+    day = format_datetime(there, form, locale=locale)
     time = format_time(there, "short", locale=locale)
     said: str = catalogue(locale).ugettext(pattern) % {"day": day, "time": time}
     return said

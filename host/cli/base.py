@@ -63,11 +63,19 @@ class LazyGroup(click.Group):
     """A group whose commands are imported when they are called, or listed by ``--help``.
 
     :param commands_at: name of a command -> ``module:attribute``.
+    :param announced: name of a command -> sentence to print before it is imported, which can take seconds.
     """
 
-    def __init__(self, *args: Any, commands_at: Mapping[str, str], **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *args: Any,
+        commands_at: Mapping[str, str],
+        announced: Mapping[str, str] | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(*args, **kwargs)
         self._commands_at = commands_at
+        self._announced = announced or {}
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command; one that cannot go on ends with a sentence and a code, as JSON where the log is."""
@@ -92,6 +100,13 @@ class LazyGroup(click.Group):
             if explained is None:
                 raise
             raise Stopped(explained) from error
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args[0] in self._announced and not set(args) & set(ctx.help_option_names):
+            logs.tell(self._announced[args[0]])
+        return super().resolve_command(ctx, args)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return sorted({*super().list_commands(ctx), *self._commands_at})

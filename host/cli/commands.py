@@ -8,6 +8,8 @@ from host import __version__
 from host.cli.base import LazyGroup
 from host.core import config
 
+STARTING = f"Lobby {__version__} is starting."
+
 
 @click.group(
     cls=LazyGroup,
@@ -28,6 +30,7 @@ from host.core import config
         "user": "host.cli.users:group",
         "worker": "host.cli.desk:worker",
     },
+    announced={"run": STARTING, "worker": STARTING},
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 @click.version_option(__version__, prog_name="lobby")

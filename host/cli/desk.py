@@ -54,7 +54,8 @@ def _use_sandbox(_context: click.Context, _option: click.Parameter, url: str | N
                 os.environ.setdefault(name, str(value))
     except (requests.RequestException, ValueError, AttributeError) as error:
         raise click.ClickException(
-            f"No sandbox answers at {url}. Start one with `python -m sandbox`, and name its address."
+            f"No sandbox answers at {url}. Start one in a checkout with `.venv/bin/python -m sandbox`, "
+            "and name its address."
         ) from error
 
 

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 from flask_babel import lazy_gettext as _l
+from flask_babel import lazy_pgettext
 from sqlalchemy.orm import Session
 
 from host.core import clock, db, storage
@@ -102,7 +103,10 @@ def keep_upload(
     head = stream.read(sniff.HEAD)
     if not head:
         raise FileRefusedError(
-            "empty", _l("The file is empty."), next_step=_l("Choose another one."), status=400
+            "empty",
+            _l("The file is empty."),
+            next_step=lazy_pgettext("file", "Choose another one."),
+            status=400,
         )
     content_type = sniff.content_type(head)
     kind = sniff.kind_of(content_type)

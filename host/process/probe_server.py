@@ -40,7 +40,7 @@ def answering(asked: Probes, address: tuple[str, int] | None) -> Iterator[None]:
         else:
             await respond(send, HTTPStatus.NOT_FOUND, [(b"content-length", b"0")], b"")
 
-    with closing(listen(address)) as listening, few:
+    with closing(listen(address, "LOBBY_WORKER_LISTEN")) as listening, few:
         server = Uvicorn(answer, listening, Connections(most=MOST, per_address=None))
         thread = threading.Thread(target=asyncio.run, args=(server.run(),), name="probes", daemon=True)
         thread.start()

@@ -210,8 +210,8 @@ def _nameless(application: Answers) -> Answers:
     return answer
 
 
-def listen(address: tuple[str, int]) -> socket.socket:
-    """Return a socket that listens at *address*.
+def listen(address: tuple[str, int], setting: str = "LOBBY_BIND") -> socket.socket:
+    """Return a socket that listens at *address*, which comes from *setting*.
 
     :raises CannotGoOnError: if it cannot be had.
     """
@@ -227,7 +227,9 @@ def listen(address: tuple[str, int]) -> socket.socket:
         listening.close()
         taken = error.errno == errno.EADDRINUSE
         raise CannotGoOnError(
-            f"Lobby cannot serve at {address[0]}:{address[1]}: {error.strerror}",
+            f"Lobby cannot serve at {address[0]}:{address[1]}: {error.strerror}. "
+            f"{'Stop the program that uses it, or set' if taken else 'Set'} {setting} to another address "
+            "and port.",
             Exit.BUSY if taken else Exit.SETTINGS,
         ) from error
     listening.setblocking(False)

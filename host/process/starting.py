@@ -130,6 +130,7 @@ def _prepare_tables(config: Config) -> None:
     refusal = None if state is State.EMPTY else migrations.refusal_of(state)
     if refusal is not None and not (state is State.BEHIND and migrations.is_unused(config.database_url)):
         raise refusal
+    logs.tell(f"Setting up the database: {db.place()}.")
     try:
         migrate_everything(config)
     except migrations.BusyError as error:

@@ -335,7 +335,7 @@ class ChannelAdapter(TellsHistory, ABC):
     key: ClassVar[str]
     """The channel's key: lower-case ASCII letters, digits and hyphens, 32 at most."""
     label: ClassVar[str]
-    """The channel's name for people; a proper name, so not translated."""
+    """The channel's name for people; usually a proper name, so not translated."""
     mark: ClassVar[ChannelMark]
     capabilities: ClassVar[Capabilities]
     contact_id_name: ClassVar[str] = "id"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, tzinfo
@@ -75,6 +76,7 @@ def install(app: Flask, config: Config, catalogues: Sequence[Path] = ()) -> None
         npgettext=lambda context, one, many, number: words().unpgettext(context, one, many, number),
     )
     app.jinja_env.filters["numberformat"] = number
+    app.jinja_env.filters["dateformat"] = _date_filter
     # Jinja's make a context for each word that stands in a loop; these two are nearly all there is.
     app.jinja_env.globals.update({"_": _marked, "gettext": _marked, "ngettext": _marked_plural})
 
@@ -87,6 +89,12 @@ def words() -> NullTranslations:
 def gettext(one: str, **values: Any) -> str:
     """Translate *one* and put *values* in: what Flask-Babel's does, without its search at each word."""
     text: str = reader().words.ugettext(one)
+    return text % values if values else text
+
+
+def pgettext(context: str, one: str, **values: Any) -> str:
+    """Translate *one* as :func:`gettext` does; *context* tells apart what English says with the same word."""
+    text: str = reader().words.upgettext(context, one)
     return text % values if values else text
 
 
@@ -130,8 +138,31 @@ class Reader:
         key = (pattern, there.date())
         text = self.dates.get(key)
         if text is None:
-            text = self.dates[key] = format_datetime(there, pattern, self.zone, self.locale)
+            written = day_pattern(pattern, self.locale)
+            text = self.dates[key] = format_datetime(there, written, self.zone, self.locale)
         return text
+
+
+_DAY_AND_MONTH = re.compile(r"\bd (MMMM?)( y)?\b")
+
+
+@cache
+def day_pattern(pattern: str, locale: Locale | None) -> str:
+    """Return *pattern* with day and month as *locale* writes them: ``d MMM`` is ``d. MMM`` in German.
+
+    English keeps the order of *pattern*: the day first, in every country.
+    """
+    if locale is None or locale.language == "en":
+        return pattern
+
+    def as_there(found: re.Match[str]) -> str:
+        month, year = found.groups()
+        if month == "MMMM" and year:
+            return str(locale.date_formats["long"])
+        known = locale.datetime_skeletons.get(f"{'y' if year else ''}{month}d")
+        return found[0] if known is None else str(known)
+
+    return _DAY_AND_MONTH.sub(as_there, pattern)
 
 
 def reader() -> Reader:
@@ -173,6 +204,11 @@ def number(value: float) -> str:
     if type(value) is int and 0 <= value < 1000:
         return str(value)
     return str(format_number(value))
+
+
+def _date_filter(at: date | datetime, format: str | None = None, rebase: bool = True) -> str:
+    """Flask-Babel's filter, but with day and month as the reader's language writes them."""
+    return str(format_date(at, format and day_pattern(format, reader().locale), rebase))
 
 
 def moment(at: datetime) -> str:

@@ -15,6 +15,8 @@ from host.cli.commands import main
 from host.core import migrations
 from host.sdk.deprecation import Deprecated
 
+SHIPPED = sorted(path.parent for path in Path(__file__).resolve().parents[2].glob("addons/*/addon.toml"))
+
 
 def spoil(folder: Path, name: str, old: str, new: str) -> None:
     path = folder / name
@@ -153,6 +155,15 @@ def test_a_channel_that_breaks_the_contract_is_named_with_the_rule(heron: Path, 
     spoil(heron, "heron/events.py", 'return Ignored("not an event of Heron\'s")', "raise")
     found = check._contract(manifest.read_manifest(heron), heron, tmp_path)
     assert first_problem(found).startswith("test_reading_never_raises: ")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("folder", SHIPPED, ids=lambda folder: str(folder.name))
+def test_the_addons_here_are_ready(folder: Path) -> None:
+    """Each as an author would check it: all of its tests in one process."""
+    found = list(check.check(folder))
+    assert {finding.name: finding.sentences for finding in found if finding.fine is False} == {}
+    assert {finding.name for finding in found if finding.fine} >= {"addon.toml", "code", "contract"}
 
 
 @pytest.fixture

@@ -245,7 +245,12 @@ def test_an_address_that_is_taken(used: Path) -> None:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         address = f"127.0.0.1:{taken.getsockname()[1]}"
-        says(lobby(used, "run", LOBBY_BIND=address), Exit.BUSY, address)
+        says(lobby(used, "run", LOBBY_BIND=address), Exit.BUSY, address, "or set LOBBY_BIND to another")
+
+
+def test_an_address_of_another_machine(used: Path) -> None:
+    done = lobby(used, "run", LOBBY_BIND="192.0.2.1:8080")
+    says(done, Exit.SETTINGS, "192.0.2.1:8080: Cannot assign requested address. Set LOBBY_BIND to another")
 
 
 def test_a_setting_nobody_knows(data: Path) -> None:

@@ -325,6 +325,13 @@ def test_after_stopping_nobody_listens(desk: db.Database) -> None:
         socket.create_connection(("127.0.0.1", port), timeout=5)
 
 
+def test_an_address_that_is_taken_names_the_setting(desk: db.Database) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(OSError, match=f"127.0.0.1:{port}.*LOBBY_SMTP_LISTEN"):
+            receiving.start(("127.0.0.1", port), Journal().ingest)
+
+
 def test_the_listener_is_there_if_the_operator_named_an_address() -> None:
     settings.provide("", {"public_url": "http://127.0.0.1:8080", "smtp_listen": ""})
     assert receiving.receiver() == []

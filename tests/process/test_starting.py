@@ -278,6 +278,21 @@ def test_a_first_start_that_was_cut_off_is_done_by_the_next(
         db.current().dispose()
 
 
+def test_a_first_start_says_that_it_makes_the_tables_and_where(
+    data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    used = settings(data, f"sqlite:///{data / 'new.sqlite3'}")
+    db.connect(used.database_url)
+    told = f"Setting up the database: SQLite in {data / 'new.sqlite3'}."
+    try:
+        bring_up(used).close()
+        assert capsys.readouterr().out.splitlines()[0] == told
+        bring_up(used).close()
+        assert told not in capsys.readouterr().out
+    finally:
+        db.current().dispose()
+
+
 @on_servers
 def test_two_that_start_at_once_on_an_empty_database_both_serve(url: str, data: Path) -> None:
     used = settings(data, url)

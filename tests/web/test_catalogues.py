@@ -64,8 +64,9 @@ def _languages(folder: Path) -> set[str]:
 @each_catalogue
 def test_a_catalogue_has_every_text_and_no_other(part: Path, path: Path) -> None:
     wanted, held = translations.texts(part), translations.read(path)
-    assert {one.id for one in wanted} - {one.id for one in held} == set(), "python -m tools.translations"
-    assert {one.id for one in held} - {one.id for one in wanted} == set(), "python -m tools.translations"
+    texts, kept = ({(one.context, one.id) for one in each} for each in (wanted, held))
+    assert texts - kept == set(), "python -m tools.translations"
+    assert kept - texts == set(), "python -m tools.translations"
     assert translations.empty(held) == []
     assert path.with_suffix(".mo").read_bytes() == translations.compiled(held), "python -m tools.translations"
 
@@ -90,8 +91,34 @@ def test_a_text_that_is_missing_is_found() -> None:
     held.add("Save", "Speichern")
     held.add(("%(num)s day", "%(num)s days"), ("%(num)s Tag", ""))
     held.add("Cancel", "")
-    assert translations.empty(held) == ["('%(num)s day', '%(num)s days')", "Cancel"]
+    held.add("To", "An", context="recipient")
+    held.add("To", "", context="time")
+    assert translations.empty(held) == ["('%(num)s day', '%(num)s days')", "Cancel", "time: To"]
     assert "Save" in translations.texts()
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("To", {"recipient": "An", "time": "Bis"}),
+        ("From", {None: "Von", "time": "Von", "source": "Herkunft"}),
+        ("Times", {None: "Anzahl", "hours of the day": "Zeiten"}),
+        ("Open", {None: "Offen", "button": "Öffnen", "business hours": "Geöffnet"}),
+        ("open", {None: "offen", "key": "öffnen"}),
+        ("Read", {"permission": "Lesen", "state": "Gelesen"}),
+        ("Reply", {None: "Antworten", "noun": "Antwort"}),
+        ("Takes", {None: "Dauert", "messages": "Übernimmt"}),
+        ("Choose another one.", {None: "Wählen Sie ein anderes.", "rule": "Wählen Sie eine andere."}),
+    ],
+)
+def test_one_english_word_with_several_meanings_has_as_many_translations(
+    text: str, said: dict[str | None, str]
+) -> None:
+    """From templates and code alike."""
+    found, german = translations.texts(), translations.read(HOST / "translations/de/LC_MESSAGES/messages.po")
+    for context, translation in said.items():
+        assert found.get(text, context) is not None, context
+        assert german.get(text, context).string == translation
 
 
 # What was not marked

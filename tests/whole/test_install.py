@@ -188,6 +188,86 @@ def test_the_settings_the_page_makes_for_the_containers_are_all_they_ask_for(tmp
     assert loaded.secret_keys
 
 
+# What is installed in a checkout
+
+
+CHECKOUT_FILES = (
+    "pyproject.toml",
+    "README.md",
+    "Makefile",
+    "constraints.txt",
+    "clients/python/pyproject.toml",
+)
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """The files by which make tells what to install."""
+    for name in CHECKOUT_FILES:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, tmp_path / name)
+    return tmp_path
+
+
+def commands_of(checkout: Path, target: str) -> str:
+    """Return the commands that ``make`` would run for *target*."""
+    done = subprocess.run(["make", "-n", target], cwd=checkout, check=True, capture_output=True, text=True)
+    return done.stdout
+
+
+def test_a_demo_installs_no_test_tools_and_tests_install_everything(checkout: Path) -> None:
+    demo, tests = commands_of(checkout, "demo"), commands_of(checkout, "test")
+    assert ("-e '.[assistants]'" in demo, "[dev]" in demo) == (True, False)
+    assert "-e '.[dev]'" in tests
+    assert all("install" in one and "takes a few minutes" in one for one in (demo, tests))
+    (checkout / ".venv").mkdir()
+    (checkout / ".venv" / ".installed-demo").touch()
+    assert "pip install" not in commands_of(checkout, "demo")
+    assert "-e '.[dev]'" in commands_of(checkout, "test")
+
+
+def test_where_everything_is_installed_a_demo_installs_nothing(checkout: Path) -> None:
+    (checkout / ".venv").mkdir()
+    (checkout / ".venv" / ".installed").touch()
+    assert "pip install" not in commands_of(checkout, "demo")
+
+
+@pytest.mark.slow
+def test_a_demo_plays_in_a_fresh_checkout(tmp_path: Path) -> None:
+    left_out = shutil.ignore_patterns(".*", "__pycache__", "*.egg-info", "data", "build", "tests")
+    copy = shutil.copytree(ROOT, tmp_path / "lobby", ignore=left_out)
+    (tmp_path / "home").mkdir()
+    environment = {name: value for name, value in clean_environment().items() if name != "MAKEFLAGS"}
+    done = subprocess.run(
+        ["make", "demo", "ONCE=1"],
+        cwd=copy,
+        env={**environment, "HOME": str(tmp_path / "home")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert f"journey: {len(STEPS)}/{len(STEPS)} steps" in done.stdout, done.stdout[-5000:] + done.stderr
+    assert complaints(done.stdout + done.stderr) == []
+    assert not list((copy / ".venv").glob("lib/*/site-packages/pytest"))
+
+
+@pytest.mark.slow
+def test_the_sandbox_and_a_desk_on_it_start_as_the_page_says(tmp_path: Path) -> None:
+    """With an empty environment, but for where the desk keeps its data and serves."""
+    here = str(Path(sys.executable).parent)
+    sandbox, desk = (one.strip().replace(".venv/bin", here) for one in blocks("## Without Meta: the sandbox"))
+    environment = {"LOBBY_DATA": str(tmp_path / "data"), "LOBBY_BIND": "127.0.0.1:0"}
+    programs: list[Program] = []
+    try:
+        programs.append(Program.start("sandbox", ["/bin/sh", "-c", f"exec {sandbox} --port 0"], {}))
+        url = programs[0].wait_for(r"sandbox listening on (http://\S+)").group(1)
+        programs.append(Program.start("lobby", ["/bin/sh", "-c", f"exec {desk} {url}"], environment))
+        programs[1].wait_for("lobby listening on ")
+    finally:
+        for program in programs:
+            program.stop()
+
+
 # From the file to a first message
 
 
@@ -234,6 +314,12 @@ def run(script: str, prefix: Path, folder: Path, home: Path) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
+    assert complaints(done.stdout + done.stderr) == []
+
+
+def complaints(output: str) -> list[str]:
+    """Return what pip says of the packages themselves."""
+    return re.findall(r"^ *(?:DEPRECATION: .*|WARNING: .* does not provide the extra .*)$", output, re.M)
 
 
 @pytest.fixture

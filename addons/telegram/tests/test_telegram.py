@@ -383,7 +383,10 @@ def test_disconnecting_takes_the_webhook_back(
     desk.disconnect(account)
     assert telegram.webhook == {}
     ann = customer()
-    assert ann.deliver(ann.update_of(text="Late"), secret=secret) == 401
+    late = ann.update_of(text="Late")
+    assert ann.deliver(late, secret=secret) == 401
+    assert desk.connect("telegram", {"token": telegram.token}) == account
+    assert ann.deliver(late) == 200
 
 
 # How fast a bot sends: what Telegram allows, and what is more in its turn

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 import sqlalchemy as sa
 from flask_babel import lazy_gettext as _l
+from flask_babel import lazy_pgettext
 from sqlalchemy.orm import Session
 
 from host.automation.assistants import events
@@ -77,7 +78,7 @@ class AssistantNotFoundError(NotFoundError):
     code = "assistant_not_found"
     title = _l("No such assistant")
     default_sentence = _l("This assistant does not exist. Somebody may have deleted it.")
-    default_next_step = _l("Choose another one.")
+    default_next_step = lazy_pgettext("assistant", "Choose another one.")
 
 
 class AssistantError(InvalidError):
@@ -319,7 +320,7 @@ def choose_model(session: Session, assistant: Assistant, model_id: int | None) -
 def _checked_name(name: str) -> str:
     refusal: InvalidError = AssistantError(
         _l("An assistant needs a name of at most 40 letters, so nothing was saved."),
-        next_step=_l("Give it a name."),
+        next_step=lazy_pgettext("assistant", "Give it a name."),
         field="name",
     )
     return names.checked(name, refusal, longest=LONGEST_NAME)

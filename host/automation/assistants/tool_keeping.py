@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 import msgspec
 import sqlalchemy as sa
 from flask_babel import lazy_gettext as _l
+from flask_babel import lazy_pgettext
 from sqlalchemy.orm import Session
 
 from host.automation.assistants import keeping
@@ -92,7 +93,7 @@ class TooManyToolsError(ConflictError):
 
     code = "too_many_assistant_tools"
     default_sentence = _l("An assistant can have twenty tools.")
-    default_next_step = _l("Delete one that is not used any more.")
+    default_next_step = lazy_pgettext("tool", "Delete one that is not used any more.")
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date
 from typing import Any
 
-from flask_babel import format_date, ngettext
+from flask_babel import format_date, lazy_pgettext, ngettext
 from flask_babel import lazy_gettext as _l
 from flask_babel.speaklater import LazyString
 
@@ -114,8 +114,8 @@ FILTER_HEADS: Mapping[str, LazyString] = {
     "channel": _l("Channel"),
     "status": _l("Status"),
     "handled_by": _l("Handled by"),
-    "needs_reply": _l("Reply"),
-    "late": _l("Reply"),
+    "needs_reply": lazy_pgettext("noun", "Reply"),
+    "late": lazy_pgettext("noun", "Reply"),
 }
 _SEEN: Mapping[type[Any], Mapping[str, LazyString]] = {
     Words: {"": _l("none of them")},

@@ -10,6 +10,7 @@ from typing import Any, Literal
 import msgspec
 import regex
 from flask_babel import lazy_gettext as _l
+from flask_babel import lazy_pgettext
 from flask_babel.speaklater import LazyString
 
 from host.automation import texts
@@ -392,7 +393,9 @@ def _check_filter(condition: Is, there: There, place: str) -> None:
     if wanted.account_id is not None and wanted.account_id not in there.accounts:
         raise RuleError(_l("This account is gone."), field=place)
     if wanted.post is not None and wanted.post not in there.posts:
-        raise RuleError(_l("This post is gone."), next_step=_l("Choose another one."), field=place)
+        raise RuleError(
+            _l("This post is gone."), next_step=lazy_pgettext("post", "Choose another one."), field=place
+        )
 
 
 def _check_named(there: There, place: str, *, label: int = 0, team: int = 0, person: int = 0) -> None:
@@ -479,7 +482,7 @@ def _check_there(action: Action, there: There, place: str) -> None:
         case Call():
             if action.endpoint not in there.endpoints:
                 gone = _l("This address of another program is gone.")
-                raise RuleError(gone, next_step=_l("Choose another one."), field=place)
+                raise RuleError(gone, next_step=lazy_pgettext("address", "Choose another one."), field=place)
         case AddonDoes():
             if action.name not in there.actions:
                 raise RuleError(_l("The addon that brings this action is not active."), field=place)
@@ -487,7 +490,7 @@ def _check_there(action: Action, there: There, place: str) -> None:
             pass
         case _:
             if there.steps.gone(action):
-                gone = _l("What it names is gone.")
+                gone = lazy_pgettext("action", "What it names is gone.")
                 raise RuleError(gone, next_step=_l("Choose another one."), field=place)
 
 

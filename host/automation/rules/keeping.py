@@ -9,6 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 from flask_babel import lazy_gettext as _l
+from flask_babel import lazy_pgettext
 from sqlalchemy.orm import Session
 
 from host.automation.rules import body as bodies
@@ -36,7 +37,7 @@ class RuleNotFoundError(NotFoundError):
     code = "rule_not_found"
     title = _l("No such rule")
     default_sentence = _l("This rule does not exist. Somebody may have deleted it.")
-    default_next_step = _l("Choose another one.")
+    default_next_step = lazy_pgettext("rule", "Choose another one.")
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,6 +35,7 @@ from host.sdk.channel import (
     Unknown,
 )
 from host.sdk.errors import FetchError, ForbiddenAddressError, SecretUnreadableError
+from host.sdk.i18n import gettext as _
 from host.sdk.i18n import noop
 from host.sdk.messages import OWN_ADDRESS, InboundChange, MessageKind, OutgoingFile, OutgoingPart
 from host.sdk.webhooks import Envelope
@@ -64,7 +65,6 @@ _CHECK_CARD = noop("An owner can check the mail server on Settings, Channels.")
 
 class EmailAdapter(ChannelAdapter):
     key = "email"
-    label = "Email"
     mark = ChannelMark(icon="mail", tone=4)
     contact_id_name = "address"
     capabilities = Capabilities(
@@ -81,6 +81,10 @@ class EmailAdapter(ChannelAdapter):
         automatic=AutomaticLimit(most=3, seconds=600),
         originals=True,
     )
+
+    @property
+    def label(self) -> str:  # type: ignore[override]  # a word of the language, unlike the names of other channels
+        return str(_("Email"))
 
     def parse(self, envelope: Envelope) -> Sequence[InboundChange]:
         return parse(envelope)

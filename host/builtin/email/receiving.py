@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import socket
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -213,7 +214,15 @@ class _Listener:
 
     def __init__(self, address: tuple[str, int], most: int) -> None:
         family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
-        self.socket = socket.create_server(address, family=family)
+        try:
+            self.socket = socket.create_server(address, family=family)
+        except OSError as error:
+            where = f"{address[0]}:{address[1]}"
+            raise OSError(
+                error.errno,
+                f"Mail cannot be received at {where}: {os.strerror(error.errno or 0)}. "
+                "Stop the program that uses it, or set LOBBY_SMTP_LISTEN to another address and port.",
+            ) from error
         self.ingests: list[Ingest] = []
         self._most = most
         self._loop = asyncio.new_event_loop()

@@ -14,6 +14,7 @@ from typing import Any, Literal, get_args
 import msgspec
 import sqlalchemy as sa
 from flask_babel import lazy_gettext as _l
+from flask_babel import lazy_pgettext
 from flask_babel.speaklater import LazyString
 from sqlalchemy.orm import Session
 
@@ -366,7 +367,7 @@ def checked_name(name: str) -> str:
     """
     refusal = MacroError(
         _l("A macro needs a name of at most 40 letters, so nothing was saved."),
-        next_step=_l("Give it a name."),
+        next_step=lazy_pgettext("macro", "Give it a name."),
         field="name",
     )
     return names.checked(name, refusal)

@@ -15,6 +15,7 @@ from datetime import datetime
 
 import sqlalchemy as sa
 from flask_babel import lazy_gettext as _l
+from flask_babel import lazy_pgettext
 from sqlalchemy.orm import Session
 
 from host.core.cleaning import clean, clean_written
@@ -50,7 +51,7 @@ class CannedReplyNotFoundError(NotFoundError):
     code = "canned_reply_not_found"
     title = _l("No such canned reply")
     default_sentence = _l("This canned reply does not exist. Somebody may have deleted it.")
-    default_next_step = _l("Choose another one.")
+    default_next_step = lazy_pgettext("canned reply", "Choose another one.")
 
 
 class CannedReplyError(InvalidError):

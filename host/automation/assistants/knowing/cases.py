@@ -8,6 +8,7 @@ from datetime import datetime
 
 import sqlalchemy as sa
 from flask_babel import lazy_gettext as _l
+from flask_babel import lazy_pgettext
 from sqlalchemy.orm import Session
 
 from host.automation.assistants import keeping
@@ -57,7 +58,7 @@ class CaseNotFoundError(NotFoundError):
     code = "case_not_found"
     title = _l("No such case")
     default_sentence = _l("This case does not exist. Somebody may have deleted it.")
-    default_next_step = _l("Choose another one.")
+    default_next_step = lazy_pgettext("case", "Choose another one.")
 
 
 class CaseError(InvalidError):

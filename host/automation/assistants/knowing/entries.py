@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 from flask_babel import lazy_gettext as _l
+from flask_babel import lazy_pgettext
 from sqlalchemy.orm import Session
 
 from host.automation.assistants import keeping
@@ -43,7 +44,7 @@ class EntryNotFoundError(NotFoundError):
     code = "entry_not_found"
     title = _l("No such entry")
     default_sentence = _l("This entry does not exist. Somebody may have deleted it.")
-    default_next_step = _l("Choose another one.")
+    default_next_step = lazy_pgettext("entry", "Choose another one.")
 
 
 class EntryError(InvalidError):

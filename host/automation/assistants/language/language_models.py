@@ -12,6 +12,7 @@ from urllib.parse import SplitResult, urlsplit
 
 import sqlalchemy as sa
 from flask_babel import lazy_gettext as _l
+from flask_babel import lazy_pgettext
 from sqlalchemy.orm import Session
 
 from host.automation.assistants.language import asking
@@ -64,7 +65,7 @@ class TooManyModelsError(ConflictError):
 
     code = "too_many_language_models"
     default_sentence = _l("A workspace can have twenty language models.")
-    default_next_step = _l("Delete one that is not used any more.")
+    default_next_step = lazy_pgettext("language model", "Delete one that is not used any more.")
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from flask import redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
-from flask_babel import ngettext
+from flask_babel import ngettext, pgettext
 from sqlalchemy.orm import Session
 
 from host.automation.assistants import figures, keeping
@@ -347,7 +347,9 @@ def choose_model(workspace_id: int, assistant_id: int) -> ResponseReturnValue:
         # What is no id is no model's: 0 is none of them.
         model = keeping.choose_model(session, row, (read_id(chosen) or 0) if chosen else None)
         if row.model_id != before:
-            details: dict[str, Any] = {"model": _("none") if model is None else model.name}
+            details: dict[str, Any] = {
+                "model": pgettext("language model", "none") if model is None else model.name
+            }
             audit(session, "assistant.model", row.name, workspace_id=workspace_id, details=details)
 
     try:

@@ -25,7 +25,7 @@ from host.sdk.capabilities import Capabilities, Moderation
 from host.sdk.channel import ChannelAdapter, Moderated, PrivateContext, ReplyPolicy, ReplyState
 from host.sdk.messages import PostKind
 from host.web.languages import gettext as _
-from host.web.languages import local
+from host.web.languages import local, pgettext
 
 _UNDER_WAY = frozenset({DeliveryState.QUEUED, DeliveryState.SENDING})
 
@@ -322,7 +322,9 @@ def _ours(entry: Entry, one: Shown, led: LedTo | None, now: datetime) -> Comment
     if led is not None and led.answered:
         return Comment("", private=True, state=Mark(_("Answered"), "good", "checks"), direct=direct)
     if one.state == DeliveryState.READ or (led is not None and led.state == DeliveryState.READ):
-        return Comment("", private=True, state=Mark(_("Read"), "good", "checks"), direct=direct)
+        return Comment(
+            "", private=True, state=Mark(pgettext("state", "Read"), "good", "checks"), direct=direct
+        )
     return Comment(
         "",
         private=True,
