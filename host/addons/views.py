@@ -284,6 +284,7 @@ def activate(slug: str) -> ResponseReturnValue:
 
 @bp.post("/admin/addons/<slug>/deactivate")
 @admin_required
+@fresh_password
 def deactivate(slug: str) -> ResponseReturnValue:
     """Deactivate the addon; all data stays."""
     _known(slug)

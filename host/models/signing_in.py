@@ -46,6 +46,8 @@ class SignInSettings(Base):
     groups_claim: Mapped[str] = mapped_column(sa.String(60))
     groups: Mapped[list[dict[str, Any]]] = mapped_column(JsonDict)
     """What groups give: ``{"group": name, "workspace": id, "role": name}``; for an admin both are null."""
+    no_auth_time_from: Mapped[str | None] = mapped_column(sa.String(255))
+    """The issuer whose last ID token had no usable ``auth_time``; NULL: there is none."""
 
 
 class SignInStep(Base):

@@ -32,6 +32,16 @@ class SignedInBy(StrEnum):
     PROVIDER = "provider"
 
 
+class ConfirmedBy(StrEnum):
+    """How somebody confirmed that it is them."""
+
+    PASSWORD = "password"  # noqa: S105
+    PASSKEY = "passkey"
+    CODE = "code"
+    """A code of their app, or a recovery code."""
+    PROVIDER = "provider"
+
+
 class User(Base):
     """A person of the team."""
 
@@ -73,7 +83,9 @@ class LoginSession(Base):
     created_at: Mapped[datetime] = mapped_column(UTCDateTime)
     seen_at: Mapped[datetime] = mapped_column(UTCDateTime)
     confirmed_at: Mapped[datetime] = mapped_column(UTCDateTime)
-    """When the password was typed last in this browser."""
+    """When the person last confirmed in this browser that it is them."""
+    confirmed_by: Mapped[str | None] = mapped_column(sa.String(16))
+    """A value of :class:`ConfirmedBy`; NULL: it was not confirmed, or before this was written down."""
     second_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     """When the second factor was shown in this browser; NULL: it was not."""
     signed_in_by: Mapped[str | None] = mapped_column(sa.String(16))

@@ -6,7 +6,7 @@ import hashlib
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any
 
@@ -15,7 +15,15 @@ from sqlalchemy.orm import Session
 
 from host.core import clock, db
 from host.models.signing_in import SignInSettings, Wanted
-from host.models.users import LoginSession, Membership, Role, SignedInBy, User, Workspace
+from host.models.users import (
+    ConfirmedBy,
+    LoginSession,
+    Membership,
+    Role,
+    SignedInBy,
+    User,
+    Workspace,
+)
 from host.users import passwords, reach, retention, roles
 from host.users.reach import Accounts
 from host.users.roles import Permission
@@ -58,6 +66,21 @@ class CurrentMembership:
 
 
 @dataclass(frozen=True, slots=True)
+class Confirmation:
+    """The last time somebody confirmed in a browser that it is them.
+
+    :param by: None: not known.
+    """
+
+    at: datetime
+    by: ConfirmedBy | None = None
+
+
+UNCONFIRMED = Confirmation(datetime.fromtimestamp(0, UTC))
+"""Of a session in which nobody confirmed anything yet."""
+
+
+@dataclass(frozen=True, slots=True)
 class CurrentUser:
     """The signed-in user, as views see them.
 
@@ -78,7 +101,7 @@ class CurrentUser:
     new_password: bool
     session_id: int
     seen_at: datetime
-    confirmed_at: datetime
+    confirmed: Confirmation
     memberships: tuple[CurrentMembership, ...]
     no_second: bool = False
     has_password: bool = True
@@ -107,11 +130,13 @@ def start(
     user_agent: str = "",
     by: SignedInBy | None = SignedInBy.PASSWORD,
     second: bool = False,
+    confirmed: Confirmation | None = None,
 ) -> str:
     """Start a session for *user_id*, who proved to be them; return its token. The session *replaces* ends.
 
     :param by: what they showed first; None: not known.
     :param second: whether they showed their second factor, too. Who has one has no session without.
+    :param confirmed: None: now, by what they showed first.
 
     Expired sessions of the same user are deleted.
     """
@@ -123,13 +148,15 @@ def start(
     if replaces:
         session.execute(sa.delete(LoginSession).where(LoginSession.token_hash == hash_token(replaces)))
     token = new_token()
+    confirmed = confirmed or Confirmation(now, None if by is None else ConfirmedBy(by))
     session.add(
         LoginSession(
             token_hash=hash_token(token),
             user_id=user_id,
             created_at=now,
             seen_at=now,
-            confirmed_at=now,
+            confirmed_at=confirmed.at,
+            confirmed_by=confirmed.by,
             second_at=now if second else None,
             signed_in_by=by,
             expires_at=now + ABSOLUTE,
@@ -145,7 +172,6 @@ def start(
 _PERSON: Mapping[str, Any] = {
     "session_id": LoginSession.id,
     "seen_at": LoginSession.seen_at,
-    "confirmed_at": LoginSession.confirmed_at,
     "id": User.id,
     "name": User.name,
     "email": User.email,
@@ -165,6 +191,8 @@ def _current_query() -> Any:
         sa.select(
             *_PERSON.values(),
             User.password_hash,
+            LoginSession.confirmed_at,
+            LoginSession.confirmed_by,
             LoginSession.second_at,
             SECOND_FACTOR_WANTED.scalar_subquery(),
             Membership.role,
@@ -204,11 +232,11 @@ def load(session: Session, token: str) -> CurrentUser | None:
     if not rows:
         return None
     person = dict(zip(_PERSON, rows[0], strict=False))
-    password_hash, second_at, wanted, *_membership = rows[0][len(_PERSON) :]
+    password_hash, confirmed_at, by, second_at, wanted, *_membership = rows[0][len(_PERSON) :]
     no_second = second_at is None and (
         wanted == Wanted.EVERYBODY or (person["is_admin"] and wanted == Wanted.ADMINS)
     )
-    places = [row[len(_PERSON) + 3 :] for row in rows]
+    places = [row[len(_PERSON) + 5 :] for row in rows]
     me = person["id"]
     limits = reach.limits(session, users=[me]) if any(limited for _, limited, *_ in places) else {}
     memberships = tuple(
@@ -229,6 +257,7 @@ def load(session: Session, token: str) -> CurrentUser | None:
     )
     person |= {"picture": picture_name(person["picture"]), "no_second": no_second}
     person["has_password"] = password_hash != passwords.NONE
+    person["confirmed"] = Confirmation(confirmed_at, ConfirmedBy(by) if by else None)
     return CurrentUser(**person, memberships=memberships)
 
 
@@ -245,10 +274,12 @@ def touch(session: Session, session_id: int) -> None:
     session.execute(sa.update(User).where(User.id == whose).values(seen_at=now))
 
 
-def confirm(session: Session, session_id: int) -> None:
-    """Record that the person typed their password again."""
+def confirm(session: Session, session_id: int, by: ConfirmedBy) -> None:
+    """Record that the person confirmed that it is them."""
     session.execute(
-        sa.update(LoginSession).where(LoginSession.id == session_id).values(confirmed_at=clock.now())
+        sa.update(LoginSession)
+        .where(LoginSession.id == session_id)
+        .values(confirmed_at=clock.now(), confirmed_by=by)
     )
 
 

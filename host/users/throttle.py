@@ -76,12 +76,15 @@ class Throttle:
         for limit in ADDRESS_AT_MOST:
             if not limiter.test(limit, "address at most", network):
                 raise self._refusal(limiter, limit, "address at most", network)
-        for limit in ADDRESS:
-            # Colleagues share an address with who guesses there: each person still has a try now and then.
-            if not limiter.test(limit, "address", network) and not all(
-                limiter.hit(rare, "rare", who, network) for rare in RARE
-            ):
-                raise self._refusal(limiter, limit, "address", network)
+        exceeded = [limit for limit in ADDRESS if not limiter.test(limit, "address", network)]
+        if not exceeded:
+            return
+        # Colleagues share an address with whoever guesses there: each still has a try now and then, and
+        # using it counts once, however many limits are exceeded.
+        used_up = [limit for limit in RARE if not limiter.hit(limit, "rare", who, network)]
+        if used_up:
+            either = (exceeded[-1], "address", network), (used_up[-1], "rare", who, network)
+            raise min((self._refusal(limiter, *one) for one in either), key=lambda error: error.retry_after)
 
     def enter_second(self, who: str, address: str, known: str = "") -> None:
         """Count a try of *who*'s second factor, apart from their passwords; *known* as in :meth:`enter`.

@@ -98,21 +98,52 @@ def test_making_somebody_an_owner(api_desk: ApiDesk, browser: Browser) -> None:
     assert found.role is Role.AGENT
 
 
-@pytest.mark.parametrize(("action", "fields"), [("role", {"role": "agent"}), ("remove", {})])
-def test_taking_an_owner_the_role_or_the_place(
-    api_desk: ApiDesk, browser: Browser, action: str, fields: dict[str, str]
-) -> None:
+def test_taking_an_owner_the_role(api_desk: ApiDesk, browser: Browser) -> None:
     jo = helpers.make_user("jo@example.com", "Jo", workspace=api_desk.workspace, role=Role.OWNER)
     mia = helpers.make_user("mia@example.com", "Mia", workspace=api_desk.workspace)
     with clock.travel(LATER):
         team = f"/w/{api_desk.workspace}/settings/people"
-        assert browser.post_form(f"{team}/{mia.id}/{action}", **fields).status_code == 302
-        asked(browser, f"{team}/{jo.id}/{action}", **fields)
+        assert browser.post_form(f"{team}/{mia.id}/role", role="agent").status_code == 302
+        asked(browser, f"{team}/{jo.id}/role", role="agent")
     with db.read() as session:
         owners = [
             one.user_id for one in members.listing(session, api_desk.workspace) if one.role is Role.OWNER
         ]
     assert jo.id not in owners
+
+
+@pytest.mark.parametrize("role", [Role.OWNER, Role.AGENT])
+def test_removing_a_member(api_desk: ApiDesk, browser: Browser, role: Role) -> None:
+    jo = helpers.make_user("jo@example.com", "Jo", workspace=api_desk.workspace, role=role)
+    with clock.travel(LATER):
+        asked(browser, f"/w/{api_desk.workspace}/settings/people/{jo.id}/remove")
+    with db.read() as session:
+        assert jo.id not in [one.user_id for one in members.listing(session, api_desk.workspace)]
+
+
+def test_archiving_a_workspace(api_desk: ApiDesk, browser: Browser) -> None:
+    with clock.travel(LATER):
+        asked(browser, f"/w/{api_desk.workspace}/settings/general/archive")
+    with db.read() as session:
+        assert session.get_one(Workspace, api_desk.workspace).archived_at is not None
+
+
+def test_keeping_messages_for_a_shorter_time(api_desk: ApiDesk, browser: Browser) -> None:
+    path = f"/w/{api_desk.workspace}/settings/general/retention"
+    with clock.travel(LATER):
+        asked(browser, path, keep="days", days=100, sure=100)
+    with clock.travel(2 * LATER):
+        assert browser.post_form(path, keep="days", days=200).status_code == 302, "longer takes none"
+        assert browser.post_form(path, keep="days", days=150, sure=150).status_code == 403
+    with db.read() as session:
+        assert session.get_one(Workspace, api_desk.workspace).retention_days == 200
+
+
+def test_the_rules_of_the_desk(api_desk: ApiDesk) -> None:
+    admin = client_for(api_desk.app, helpers.make_user("admin@example.com", "Admin", is_admin=True))
+    with clock.travel(LATER):
+        asked(admin, "/admin/desk/rules", keep="ever", makers="anybody")
+        assert 'value="anybody" selected' in admin.get("/admin/desk").text
 
 
 def test_making_a_workspace(api_desk: ApiDesk) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import threading
 import time
+from collections.abc import Iterable
 from datetime import timedelta
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pytest
 import sqlalchemy as sa
 from argon2 import PasswordHasher
 from flask import Flask
+from limits import RateLimitItem
 from limits.storage import storage_from_string
 
 from host.core import clock, db
@@ -233,24 +235,55 @@ def test_a_wrong_password_of_somebody_signed_in_is_written_down_too(desk: Flask)
     assert (row.user_id, row.subject, row.details["times"]) == (mia.id, mia.email, 1)
 
 
-def test_a_hundred_guesses_at_once_are_not_let_through(desk: Flask) -> None:
-    guard = throttle.of("memory://")
-    passed: list[int] = []
+def exceed(guard: throttle.Throttle, address: str, limits: Iterable[RateLimitItem]) -> None:
+    """Use up *limits* of an address."""
+    for limit in limits:
+        for _ in range(limit.amount):
+            guard._limiter.hit(limit, "address", throttle.network_of(address))
+
+
+def at_once(desk: Flask, guard: throttle.Throttle, email: str, address: str, times: int) -> list[bool]:
+    """Have *times* threads try a password at the same moment; return for each whether it was let through."""
+    ready = threading.Barrier(times)
+    passed: list[bool] = []
 
     def guess() -> None:
         with desk.test_request_context():
+            ready.wait()
             try:
-                guard.enter("mia@example.com", "192.0.2.1")
+                guard.enter(email, address)
             except TooManyError:
-                return
-            passed.append(1)
+                passed.append(False)
+            else:
+                passed.append(True)
 
-    threads = [threading.Thread(target=guess) for _ in range(100)]
+    threads = [threading.Thread(target=guess) for _ in range(times)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert len(passed) == 5
+    assert len(passed) == times
+    return passed
+
+
+@pytest.mark.parametrize("limits", [throttle.ADDRESS[:1], throttle.ADDRESS], ids=["one", "all"])
+def test_a_colleague_of_somebody_who_guesses_has_one_try(desk: Flask, limits: list[RateLimitItem]) -> None:
+    guard, address = throttle.Throttle("memory://"), "192.0.2.1"
+    exceed(guard, address, limits)
+    with desk.test_request_context():
+        guard.enter("mia@example.com", address)
+        with pytest.raises(TooManyError) as refused:
+            guard.enter("mia@example.com", address)
+        assert refused.value.retry_after <= throttle.RARE[0].get_expiry(), "the next try is then"
+        guard.enter("jo@example.com", address)
+
+
+def test_of_fifty_tries_at_once_a_colleague_has_one(desk: Flask) -> None:
+    guard, address = throttle.Throttle("memory://"), "192.0.2.1"
+    exceed(guard, address, throttle.ADDRESS)
+    assert sum(at_once(desk, guard, "mia@example.com", address, 50)) == 1
+    elsewhere = at_once(desk, guard, "mia@example.com", "192.0.2.2", 50)
+    assert sum(elsewhere) == throttle.PERSON_AND_ADDRESS[0].amount
 
 
 def test_knowing_the_password_forgives_the_tries_before(desk: Flask) -> None:

@@ -48,7 +48,7 @@ def test_a_form_may_bring_the_password_along(browser: Browser) -> None:
     assert (entry.action, entry.subject, entry.details) == (
         "session.confirmed",
         "mia@example.com",
-        {"for": "/dangerous"},
+        {"for": "/dangerous", "by": "password"},
     )
 
 

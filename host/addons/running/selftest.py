@@ -18,7 +18,7 @@ from host.sdk.channel import AccountRef, ReplyContext, ReplyPolicy
 from host.sdk.i18n import noop
 from host.sdk.pages import AdminPage
 from host.sdk.webhooks import Accepted, Refused, Verified, WebhookRequest
-from host.users.sessions import CurrentUser
+from host.users.sessions import Confirmation, CurrentUser
 
 PATIENCE_SECONDS = 20.0
 _NOBODY = "127.0.0.1"
@@ -90,7 +90,7 @@ def _settings_page(generation: Generation, slug: str, page: AdminPage) -> str:
             new_password=False,
             session_id=0,
             seen_at=clock.now(),
-            confirmed_at=clock.now(),
+            confirmed=Confirmation(clock.now()),
             memberships=(),
         )
         context = {"title": page.title, "manifest": generation.manifests[slug], **page.context()}

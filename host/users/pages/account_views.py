@@ -14,7 +14,7 @@ from host.core.errors import ConflictError, InvalidError, NotFoundError, WrongPa
 from host.users import last_ones, leaving, passwords, roles, sessions, users
 from host.users.pages import asking_first, sudo
 from host.users.pages.blueprint import bp
-from host.users.pages.forms import ConfirmForm, DeleteForm, PasswordForm, ProfileForm, text
+from host.users.pages.forms import CodeForm, ConfirmForm, DeleteForm, PasswordForm, ProfileForm, text
 from host.users.passwords import Hashed
 from host.users.signin import factors, identities, settings
 from host.web import navigation
@@ -170,14 +170,8 @@ def new_password() -> ResponseReturnValue:
 @login_required
 @before_second_factor
 def confirm() -> ResponseReturnValue:
-    """Ask for the password again, and go on to the page it is needed for."""
+    """Ask the person to confirm that it is them, and go on to the page it is needed for."""
     form = ConfirmForm(next=request.args.get("next", ""))
-    person = current_user()
-    with db.read() as reading:
-        how = settings.read(reading, config())
-        joined = how.provider is not None and bool(identities.of(reading, person.id))
-        keys = bool(factors.credentials(reading, person.id))
-    status = 200
     if form.validate_on_submit():
         try:
             sudo.check(text(form.password))
@@ -185,18 +179,43 @@ def confirm() -> ResponseReturnValue:
             form.password.errors = [error.sentence]
         else:
             return redirect(safe_next(text(form.next)))
-    if form.is_submitted():
-        status = 400
+    return _confirm_page(form, CodeForm(formdata=None))
+
+
+@bp.post("/account/confirm/code")
+@login_required
+@before_second_factor
+def confirm_with_code() -> ResponseReturnValue:
+    """Confirm with a code of an app, or a recovery code, as with a password."""
+    code = CodeForm()
+    target = request.form.get("next", "")
+    if not text(code.code).strip():
+        code.code.errors = [_("Fill this in.")]
+    elif sudo.check_code(text(code.code)):
+        return redirect(safe_next(target))
+    else:
+        code.code.errors = [_("That code is invalid or has expired.")]
+    return _confirm_page(ConfirmForm(formdata=None, data={"next": target}), code)
+
+
+def _confirm_page(form: ConfirmForm, code: CodeForm) -> ResponseReturnValue:
+    """Return the page with every way in which the person can confirm that it is them."""
+    person = current_user()
+    with db.read() as reading:
+        how = settings.read(reading, config())
+        joined = how.provider is not None and bool(identities.of(reading, person.id))
+        has = factors.of(reading, person.id)
     page = render_template(
         "accounts/confirm.html",
         form=form,
+        code=code,
         how=how,
         joined=joined,
-        keys=keys,
+        has=has,
         proof=secrets.keyring().sign("to the provider", person.session_id) if joined else "",
         target=safe_next(text(form.next)),
     )
-    return page, status
+    return page, 400 if request.method == "POST" else 200
 
 
 @bp.post("/account/sessions/<int:session_id>/end")

@@ -16,7 +16,8 @@ from host.models.users import SignedInBy, User
 from host.users import audit as journal
 from host.users import sessions
 from host.users.pages import known_browsers
-from host.users.signin import identities, settings, steps
+from host.users.sessions import Confirmation
+from host.users.signin import factors, identities, settings, steps
 from host.users.signin.oidc import Claims
 from host.users.signin.steps import Kind
 from host.web.request_helpers import TOKEN, client_address, config, safe_next, sign_in
@@ -35,16 +36,22 @@ def browser_name() -> str:
 
 
 def arrive(
-    user: User, target: str | None, *, by: SignedInBy = SignedInBy.PASSWORD, join: Claims | None = None
+    user: User,
+    target: str | None,
+    *,
+    by: SignedInBy = SignedInBy.PASSWORD,
+    join: Claims | None = None,
+    confirmed: Confirmation | None = None,
 ) -> ResponseReturnValue:
     """Sign a user in who has proved to be *user*; who has a second factor is asked for it first.
 
     :param target: the page they want.
     :param by: what they proved it with.
     :param join: who they are at the provider: joined with the account once all is proved.
+    :param confirmed: as in :func:`host.users.sessions.start`; a second factor confirms by itself.
     """
     if user.second_factor_at is None:
-        start(user, "session.started", by=by, join=join)
+        start(user, "session.started", by=by, join=join, confirmed=confirmed)
         return redirect(safe_next(target))
     data = {"next": safe_next(target), "by": by, "join": None if join is None else dump(join)}
     token = db.write(steps.begin, Kind.SECOND, browser_name(), data, user_id=user.id)
@@ -58,6 +65,7 @@ def start(
     by: SignedInBy = SignedInBy.PASSWORD,
     second: bool = False,
     join: Claims | None = None,
+    confirmed: Confirmation | None = None,
 ) -> None:
     """Start a session for *user* in this browser; an earlier one ends.
 
@@ -66,7 +74,7 @@ def start(
     """
 
     def use_case(writing: Session) -> str:
-        return begin_session(writing, user.id, action, by=by, second=second, join=join)
+        return begin_session(writing, user.id, action, by=by, second=second, join=join, confirmed=confirmed)
 
     enter(user, db.write(use_case))
 
@@ -79,6 +87,7 @@ def begin_session(
     by: SignedInBy | None,
     second: bool = False,
     join: Claims | None = None,
+    confirmed: Confirmation | None = None,
 ) -> str:
     """Start a session in a write that is under way; return its token.
 
@@ -111,7 +120,26 @@ def begin_session(
         user_agent=request.headers.get("User-Agent", ""),
         by=by,
         second=second,
+        confirmed=confirmed,
     )
+
+
+def use_code(writing: Session, user_id: int, email: str, code: str) -> bool:
+    """Use a code of somebody's app, or a recovery code of theirs; return whether it was one."""
+    if factors.use_app(writing, user_id, code):
+        return True
+    if not factors.use_code(writing, user_id, code):
+        return False
+    left = factors.of(writing, user_id).codes_left
+    journal.record(
+        writing,
+        "second_factor.code_used",
+        email,
+        user_id=user_id,
+        remote=client_address(),
+        details={"left": left},
+    )
+    return True
 
 
 def enter(user: User, token: str) -> None:

@@ -77,9 +77,9 @@ def desk_look() -> ResponseReturnValue:
 
 @bp.post("/admin/desk/address")
 @admin_required
+@sudo.fresh_password
 def desk_address() -> ResponseReturnValue:
     """Save the public address, but not one by which the admin would lock themselves out unasked."""
-    sudo.require()
 
     def given() -> dict[str, str]:
         _open("public_url")
@@ -96,9 +96,9 @@ def desk_address() -> ResponseReturnValue:
 
 @bp.post("/admin/desk/mail")
 @admin_required
+@sudo.fresh_password
 def desk_mail() -> ResponseReturnValue:
     """Save the mail server and the sender."""
-    sudo.require()
 
     def given() -> dict[str, str]:
         values = {}
@@ -148,6 +148,7 @@ def test_mail() -> ResponseReturnValue:
 
 @bp.post("/admin/desk/rules")
 @admin_required
+@sudo.fresh_password
 def desk_rules() -> ResponseReturnValue:
     """Save how long messages are kept and who may make a workspace."""
 

@@ -87,6 +87,7 @@ def keep_for(workspace_id: int) -> ResponseReturnValue:
     usual = desk().retention_days
     after = retention.days_of(days, usual)
     if retention.is_shorter(after, retention.days_of(now.retention_days, usual)):
+        sudo.require()
         falls = retention.falls(reading, workspace_id, after)
         # Asked again where it became more since the page was shown: a minute of messages is no reason.
         if falls.messages and request.form.get("sure") != str(after):
@@ -143,6 +144,7 @@ def _days_given() -> int | None:
 @bp.post(f"{GENERAL}/archive")
 @in_archive_too
 @workspace_view(Permission.SETTINGS)
+@sudo.fresh_password
 def archive(workspace_id: int) -> ResponseReturnValue:
     """Make the workspace one that can only be read."""
 

@@ -10,17 +10,18 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from sqlalchemy.orm import Session
 
-from host.core import secrets
+from host.core import clock, secrets
 from host.core.db import db
 from host.core.errors import ConflictError, ForbiddenError, LobbyError, NotFoundError
-from host.models.users import SignedInBy, User
-from host.users import passwords, sessions, throttle, users
+from host.models.users import ConfirmedBy, SignedInBy, User
+from host.users import passwords, throttle, users
 from host.users.pages import arriving, sudo
 from host.users.pages.blueprint import bp
 from host.users.pages.forms import ConfirmForm, text
 from host.users.pages.login_views import check_password
+from host.users.sessions import UNCONFIRMED, Confirmation
 from host.users.signin import identities, oidc, settings, steps
-from host.users.signin.oidc import Claims, Journey, ProviderAwayError, ProviderError
+from host.users.signin.oidc import Claims, Journey, ProviderAwayError, ProviderError, UnconfirmedError
 from host.users.signin.settings import SignIn
 from host.users.signin.steps import Kind
 from host.web.request_helpers import (
@@ -145,8 +146,20 @@ def from_provider() -> ResponseReturnValue:
             issuer=request.args.get("iss"),
             groups_claim=how.groups_claim,
         )
+    except UnconfirmedError as error:
+        _note_auth_time(how, sent=error.tells)
+        log.warning("the sign-in provider: %s", error)
+        flash_bad(
+            _(
+                "%(provider)s doesn’t say that you signed in there just now, so it can’t confirm that it’s "
+                "you. Confirm another way, or sign out there first.",
+                provider=how.provider_label,
+            )
+        )
+        return _back(purpose, target)
     except ProviderError as error:
         return _away(how, error, purpose, target)
+    _note_auth_time(how, sent=claims.signed_in_at is not None)
     if purpose == SIGN_IN:
         return _sign_in(how, claims, target)
     person = maybe_user()
@@ -154,6 +167,24 @@ def from_provider() -> ResponseReturnValue:
         flash_bad(_("Somebody else signed in meanwhile, so nothing was changed."))
         return redirect(url_for("accounts.login"))
     return _join(claims, target) if purpose == JOIN else _confirm(claims, target)
+
+
+def _note_auth_time(how: SignIn, *, sent: bool) -> None:
+    if how.provider is not None and how.tells_when is not sent:
+        db.write(settings.note_auth_time, how.provider.issuer, sent=sent)
+
+
+def _confirmation(user: User, claims: Claims) -> Confirmation:
+    """Return what signing in at the provider confirms.
+
+    It may have let in, without asking, whoever sits at a browser that is signed in there. So what counts is
+    when it says that they signed in; without that, nothing, unless they could confirm in no other way.
+    """
+    if claims.signed_in_at is not None:
+        return Confirmation(claims.signed_in_at, ConfirmedBy.PROVIDER)
+    if user.password_hash != passwords.NONE or user.second_factor_at is not None:
+        return UNCONFIRMED
+    return Confirmation(clock.now(), ConfirmedBy.PROVIDER)
 
 
 def _sign_in(how: SignIn, claims: Claims, target: str) -> ResponseReturnValue:
@@ -203,10 +234,11 @@ def _sign_in(how: SignIn, claims: Claims, target: str) -> ResponseReturnValue:
         data = {"next": target, "claims": arriving.dump(claims)}
         token = db.write(steps.begin, Kind.JOIN, arriving.browser_name(), data, user_id=user.id)
         return redirect(url_for("accounts.join_provider", token=token))
+    confirmed = _confirmation(user, claims)
     if how.trusted:
-        arriving.start(user, "session.started", by=SignedInBy.PROVIDER, second=True)
+        arriving.start(user, "session.started", by=SignedInBy.PROVIDER, second=True, confirmed=confirmed)
         return redirect(target)
-    return arriving.arrive(user, target, by=SignedInBy.PROVIDER)
+    return arriving.arrive(user, target, by=SignedInBy.PROVIDER, confirmed=confirmed)
 
 
 @bp.route("/login/join/<token>", methods=["GET", "POST"])
@@ -272,8 +304,7 @@ def _confirm(claims: Claims, target: str) -> ResponseReturnValue:
         user = identities.find(writing, claims)
         if user is None or user.id != person.id:
             return False
-        sessions.confirm(writing, person.session_id)
-        audit(writing, "session.confirmed", person.email, details={"for": target[:100]})
+        sudo.confirm(writing, ConfirmedBy.PROVIDER, target)
         return True
 
     if not db.write(use_case):

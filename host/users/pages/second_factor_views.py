@@ -17,16 +17,16 @@ from markupsafe import Markup
 from sqlalchemy.orm import Session
 from webauthn.helpers import base64url_to_bytes, bytes_to_base64url
 
-from host.core import secrets
+from host.core import clock, secrets
 from host.core.db import db
 from host.core.errors import ConflictError, InvalidError, LobbyError, NotFoundError, TooManyError
 from host.models.signing_in import Passkey
-from host.models.users import SignedInBy, User
-from host.users import audit as journal
-from host.users import failed_tries, sessions, throttle
+from host.models.users import ConfirmedBy, SignedInBy, User
+from host.users import failed_tries, throttle
 from host.users.pages import arriving, known_browsers, sudo
 from host.users.pages.blueprint import bp
 from host.users.pages.forms import CodeForm, text
+from host.users.sessions import Confirmation
 from host.users.signin import factors, identities, passkeys, settings, steps
 from host.users.signin.passkeys import NotProvenError, Site, UsedKey
 from host.users.signin.steps import Kind, Step
@@ -130,26 +130,15 @@ def _with_code(step: Step, user: User, code: str) -> str | None:
     """Return the token of a session begun with a code of either kind; None for a wrong one."""
 
     def use_case(writing: Session) -> str | None:
-        if factors.use_app(writing, user.id, code):
-            return _arrived(writing, step, user)
-        if factors.use_code(writing, user.id, code):
-            left = factors.of(writing, user.id).codes_left
-            journal.record(
-                writing,
-                "second_factor.code_used",
-                user.email,
-                user_id=user.id,
-                remote=client_address(),
-                details={"left": left},
-            )
-            return _arrived(writing, step, user)
+        if arriving.use_code(writing, user.id, user.email, code):
+            return _arrived(writing, step, user, ConfirmedBy.CODE)
         steps.count_wrong(writing, step)
         return None
 
     return _tried(user, lambda: db.write(use_case))
 
 
-def _arrived(writing: Session, step: Step, user: User) -> str:
+def _arrived(writing: Session, step: Step, user: User, confirmed_by: ConfirmedBy) -> str:
     """Begin the session at the end of a step.
 
     :raises ConflictError: if another tab was faster.
@@ -159,7 +148,10 @@ def _arrived(writing: Session, step: Step, user: User) -> str:
     join = arriving.load(step.data.get("join"))
     said = step.data.get("by")  # a step that the release before began does not say it
     by = None if said is None else SignedInBy(said)
-    return arriving.begin_session(writing, user.id, "session.started", by=by, second=True, join=join)
+    confirmed = Confirmation(clock.now(), confirmed_by)
+    return arriving.begin_session(
+        writing, user.id, "session.started", by=by, second=True, join=join, confirmed=confirmed
+    )
 
 
 def _tried(user: User, attempt: Callable[[], str | None]) -> str | None:
@@ -190,7 +182,9 @@ def _with_key(step: Step, user: User, challenge: str, answer: str) -> str | None
         return None if proof is None else db.write(use_case, proof)
 
     def use_case(writing: Session, proof: Proof) -> str | None:
-        return _arrived(writing, step, user) if factors.use_key(writing, proof.key, proof.used) else None
+        if not factors.use_key(writing, proof.key, proof.used):
+            return None
+        return _arrived(writing, step, user, ConfirmedBy.PASSKEY)
 
     return _tried(user, attempt)
 
@@ -315,8 +309,7 @@ def confirm_with_passkey() -> ResponseReturnValue:
     def use_case(writing: Session) -> None:
         if not factors.use_key(writing, proof.key, proof.used):
             raise ConflictError()
-        sessions.confirm(writing, current_user().session_id)
-        audit(writing, "session.confirmed", current_user().email, details={"for": target[:100]})
+        sudo.confirm(writing, ConfirmedBy.PASSKEY, target)
 
     db.write(use_case)
     return redirect(target)

@@ -20,8 +20,9 @@ from sqlalchemy.orm import Session
 
 from host.core import clock, db
 from host.core.errors import PasswordNeededError, TooManyError, WrongPasswordError
-from host.models.users import User
+from host.models.users import ConfirmedBy, User
 from host.users import failed_tries, passwords, sessions, throttle
+from host.users.pages import arriving
 from host.web.error_pages import PASSWORD_ASKED
 from host.web.request_helpers import audit, client_address, config, current_user, maybe_user
 
@@ -35,9 +36,12 @@ FIELD = "password"
 
 
 def is_fresh() -> bool:
-    """Tell whether the signed-in person typed their password within the last 15 minutes, in this browser."""
+    """Tell whether the signed-in person confirmed in this browser, within 15 minutes, that it is them.
+
+    Signing in confirms, too, except through a provider that let them in without asking.
+    """
     user = maybe_user()
-    return user is not None and clock.now() - user.confirmed_at < FRESH
+    return user is not None and clock.now() - user.confirmed.at < FRESH
 
 
 def check(password: str) -> None:
@@ -46,7 +50,40 @@ def check(password: str) -> None:
     :raises WrongPasswordError: and *TooManyError*, as :func:`verify` does.
     """
     verify(password)
-    db.write(_confirm, current_user().session_id)
+    db.write(confirm, ConfirmedBy.PASSWORD, request.path)
+
+
+def check_code(code: str) -> bool:
+    """Confirm with a code of the signed-in person's app, or a recovery code; return whether it was one.
+
+    :raises TooManyError: after too many wrong ones.
+    """
+    person = current_user()
+    guard = throttle.of(config().limits_url)
+    here = f"session {person.session_id}"
+    try:
+        guard.enter_second(person.email, client_address(), here)
+    except TooManyError:
+        _note_wrong(waited=True)
+        raise
+
+    def use_case(writing: Session) -> bool:
+        right = arriving.use_code(writing, person.id, person.email, code)
+        if right:
+            confirm(writing, ConfirmedBy.CODE, request.path)
+        return right
+
+    if not db.write(use_case):
+        guard.failed(client_address(), here)
+        _note_wrong()
+        return False
+    guard.forgive_second(person.email, client_address(), here)
+    return True
+
+
+def _note_wrong(*, waited: bool = False) -> None:
+    person = current_user()
+    failed_tries.note(failed_tries.CONFIRM, person.email, client_address(), user_id=person.id, waited=waited)
 
 
 def verify(password: str) -> None:
@@ -61,15 +98,13 @@ def verify(password: str) -> None:
     try:
         guard.enter(person.email, client_address(), here)
     except TooManyError:
-        failed_tries.note(
-            failed_tries.CONFIRM, person.email, client_address(), user_id=person.id, waited=True
-        )
+        _note_wrong(waited=True)
         raise
     with db.read() as reading:
         user = reading.get(User, person.id)
     if user is None or not passwords.verify(user.password_hash, password):
         guard.failed(client_address(), here)
-        failed_tries.note(failed_tries.CONFIRM, person.email, client_address(), user_id=person.id)
+        _note_wrong()
         log.warning("%s typed a wrong password at %s", person.email, request.path)
         raise WrongPasswordError()
     guard.forgive(person.email, client_address(), here)
@@ -87,9 +122,11 @@ def verify_or_require(password: str) -> None:
         raise PasswordNeededError()
 
 
-def _confirm(writing: Session, session_id: int) -> None:
-    sessions.confirm(writing, session_id)
-    audit(writing, "session.confirmed", current_user().email, details={"for": request.path[:100]})
+def confirm(writing: Session, by: ConfirmedBy, target: str) -> None:
+    """Record that the signed-in person confirmed that it is them, and for which page."""
+    person = current_user()
+    sessions.confirm(writing, person.session_id, by)
+    audit(writing, "session.confirmed", person.email, details={"for": target[:100], "by": by.value})
 
 
 def fresh_password(view: Callable[P, R]) -> Callable[P, R]:

@@ -332,6 +332,7 @@ def _carried() -> dict[str, str]:
 
 @bp.post(f"{PEOPLE}/<int:user_id>/remove")
 @workspace_view(Permission.PEOPLE)
+@sudo.fresh_password
 def remove_member(workspace_id: int, user_id: int) -> ResponseReturnValue:
     """Take a person out of the workspace; what ends with that is shown first."""
     with db.read() as reading:
@@ -343,8 +344,6 @@ def remove_member(workspace_id: int, user_id: int) -> ResponseReturnValue:
         audit(writing, "member.removed", person.email, workspace_id=workspace_id)
         asking_first.record(writing, person.email, handed, ended, workspace_id=workspace_id)
 
-    if person.role is Role.OWNER:
-        sudo.require()
     question = Question(
         name=person.name,
         title=_("Remove %(name)s?", name=person.name),

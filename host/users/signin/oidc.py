@@ -11,6 +11,7 @@ import threading
 from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import quote_plus, urlencode, urlsplit
 
@@ -32,8 +33,10 @@ KNOWN_FOR = 600.0
 """Seconds for which a provider's addresses and keys are believed to be what they were."""
 ASK_AGAIN = 60.0
 """Seconds between two looks for a key that is not known."""
-AUTHENTICATED = 300
-"""Seconds within which somebody has to have signed in there who is asked to do it again."""
+AUTHENTICATED = timedelta(minutes=5)
+"""How long ago somebody may have signed in there who is asked to do it again."""
+ANY_AGE = 365 * 24 * 3600
+"""Asked for as ``max_age`` of an ordinary sign-in: a provider that gets one has to send ``auth_time``."""
 MAX_BYTES = 512 * 1024
 ALGORITHMS = (
     "RS256",
@@ -55,6 +58,17 @@ class ProviderError(Exception):
     """The provider's answer cannot be believed; the text is for the log."""
 
 
+class UnconfirmedError(ProviderError):
+    """Somebody came back, and the provider does not say that they signed in there just now.
+
+    :param tells: whether it says when they did.
+    """
+
+    def __init__(self, text: str, *, tells: bool) -> None:
+        super().__init__(text)
+        self.tells = tells
+
+
 class ProviderAwayError(ProviderError):
     """The provider does not answer, or not as one does."""
 
@@ -65,6 +79,7 @@ class Claims:
 
     :param email: in lower case; empty where it is not verified.
     :param groups: None where the provider says nothing of groups.
+    :param signed_in_at: when they signed in there; None where the ID token does not say, or says the future.
     """
 
     issuer: str
@@ -72,6 +87,7 @@ class Claims:
     email: str
     name: str
     groups: frozenset[str] | None
+    signed_in_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +146,7 @@ def begin(
         "nonce": journey.nonce,
         "code_challenge": create_s256_code_challenge(journey.verifier),
         "code_challenge_method": "S256",
+        "max_age": str(ANY_AGE),
     }
     if again:
         query |= {"prompt": "login", "max_age": "0"}
@@ -144,6 +161,7 @@ def finish(
 
     :param issuer: who the answer says it is from, where it does.
     :raises ProviderError: if the provider is away, or what it says cannot be believed.
+    :raises UnconfirmedError: if they had to sign in again, and it does not say that they did.
     """
     metadata = _metadata(provider.issuer)
     if journey.issuer != metadata["issuer"] or journey.client_id != provider.client_id:
@@ -155,9 +173,13 @@ def finish(
     if not isinstance(token, str):
         raise ProviderError("there is no ID token")
     claims = _checked(provider, metadata, journey, token, access if isinstance(access, str) else None)
+    signed_in_at = _signed_in_at(claims)
+    if journey.again and (signed_in_at is None or clock.now() - signed_in_at > AUTHENTICATED):
+        raise UnconfirmedError("they did not sign in again", tells=signed_in_at is not None)
     if isinstance(access, str) and ("email" not in claims or _groups(claims, groups_claim) is None):
-        claims = {**_user_info(metadata, access, str(claims["sub"])), **claims}
-    return _claims(journey.issuer, claims, groups_claim)
+        info = _user_info(metadata, access, str(claims["sub"]))
+        claims = {**info, **claims, **_address(claims, info)}
+    return _claims(journey.issuer, claims, groups_claim, signed_in_at)
 
 
 def look(issuer: str) -> str:
@@ -176,7 +198,28 @@ def reset() -> None:
         _known.clear()
 
 
-def _claims(issuer: str, claims: Mapping[str, Any], groups_claim: str) -> Claims:
+def _address(*sources: Mapping[str, Any]) -> dict[str, Any]:
+    """Return address and ``email_verified`` of the first source that has an address, never of two.
+
+    One source may say of another address that it is verified.
+    """
+    source = next((one for one in sources if one.get("email") is not None), {})
+    return {name: source.get(name) for name in ("email", "email_verified")}
+
+
+def _signed_in_at(claims: Mapping[str, Any]) -> datetime | None:
+    """Return ``auth_time`` of an ID token; None if there is none that can be."""
+    when, now = claims.get("auth_time"), clock.now()
+    if isinstance(when, bool) or not isinstance(when, int | float):
+        return None
+    if not 0 < when <= now.timestamp() + LEEWAY:
+        return None
+    return min(now, datetime.fromtimestamp(when, UTC))
+
+
+def _claims(
+    issuer: str, claims: Mapping[str, Any], groups_claim: str, signed_in_at: datetime | None
+) -> Claims:
     email, verified = claims.get("email"), claims.get("email_verified")
     trusted = verified is True or verified == "true"  # some say it in a word
     subject = claims["sub"]
@@ -189,6 +232,7 @@ def _claims(issuer: str, claims: Mapping[str, Any], groups_claim: str) -> Claims
         email=email.strip().lower() if isinstance(email, str) and trusted else "",
         name=name if isinstance(name, str) else "",
         groups=_groups(claims, groups_claim),
+        signed_in_at=signed_in_at,
     )
 
 
@@ -259,9 +303,6 @@ def _checked(
         claims.validate(now=int(clock.now().timestamp()), leeway=LEEWAY)
     except (JoseError, ValueError, TypeError, KeyError) as error:
         raise ProviderError(f"the ID token cannot be believed: {type(error).__name__} {error}") from error
-    when = claims.get("auth_time")
-    if journey.again and isinstance(when, int | float) and clock.now().timestamp() - when > AUTHENTICATED:
-        raise ProviderError("they did not sign in again")
     return dict(claims)
 
 

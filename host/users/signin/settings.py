@@ -65,6 +65,8 @@ class SignIn:
     trusted: bool = False
     groups_claim: str = "groups"
     groups: Sequence[GroupRule] = ()
+    tells_when: bool = True
+    """Whether the provider says when people signed in there, as far as is known: it can only confirm then."""
 
     def may_use_password(self, *, is_admin: bool) -> bool:
         """Tell whether somebody signs in without the provider: with a password, or with a passkey."""
@@ -100,6 +102,7 @@ def read(session: Session, config: Config) -> SignIn:
             GroupRule(one["group"], one["workspace"], Role(one["role"]) if one["role"] else None)
             for one in row.groups
         ],
+        tells_when=provider is None or row.no_auth_time_from != provider.issuer,
     )
 
 
@@ -154,6 +157,13 @@ def save_provider(
         {"group": _line(one.group, 255), "workspace": one.workspace_id, "role": one.role and one.role.value}
         for one in groups
     ]
+    row.no_auth_time_from = None  # perhaps that is what was changed there
+    session.flush()
+
+
+def note_auth_time(session: Session, issuer: str, *, sent: bool) -> None:
+    """Keep whether the last ID token of a provider said when somebody signed in there."""
+    _own_row(session).no_auth_time_from = None if sent else issuer
     session.flush()
 
 
