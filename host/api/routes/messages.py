@@ -34,6 +34,7 @@ from host.inbox.unsent import holding, later, resending
 from host.models.inbox import Conversation
 from host.queue.outbox import NotInOutboxError, StateMovedOnError
 from host.users.api_keys import Scope
+from host.users.reach import ALL_ACCOUNTS
 
 LIST = "messages"
 
@@ -219,6 +220,7 @@ def edit_message(call: Call, message_id: int, body: NewWords) -> bytes:
                 unless_written=body.unless_written,
                 adapter=adapter,
                 now=call.now,
+                accounts=ALL_ACCOUNTS,
             )
         if body.text is not UNSET:
             resending.edit(session, message_id, body.text, adapter)
@@ -229,6 +231,7 @@ def edit_message(call: Call, message_id: int, body: NewWords) -> bytes:
                 conversation_id=conversation.id,
                 message_id=message_id,
                 now=call.now,
+                accounts=ALL_ACCOUNTS,
             )
         return get(session, call, message_id)
 
@@ -267,6 +270,7 @@ def add_note(call: Call, conversation_id: int, body: NewNote) -> bytes:
             now=call.now,
             mentioned=body.mentions,
             teams=body.teams,
+            accounts=ALL_ACCOUNTS,
         )
         return get(session, call, note.id)
 

@@ -27,6 +27,7 @@ from host.models.assistants import AssistantTurn as Row
 from host.models.assistants import Mode
 from host.sdk import strictjson
 from host.users.api_keys import Scope
+from host.users.reach import ALL_ACCOUNTS
 
 LIST = "assistant turns"
 
@@ -260,6 +261,7 @@ def take_turn(call: Call, conversation_id: int, turn_id: int) -> bytes:
             now=call.now,
             hold=AT_ONCE,
             voice=Voice.AUTOMATION if call.caller.automatic else Voice.PERSON,
+            accounts=ALL_ACCOUNTS,
         )
         return shapes.Sent(
             data=some_messages(session, call.workspace_id, [message.id for message in messages])
@@ -288,6 +290,7 @@ def dismiss_turn(call: Call, conversation_id: int, turn_id: int) -> bytes:
             turn_id=turn_id,
             user_id=None,
             now=call.now,
+            accounts=ALL_ACCOUNTS,
         )
         return shown(session.get_one(Row, turn_id))
 
