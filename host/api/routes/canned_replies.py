@@ -277,7 +277,6 @@ def list_macros(call: Call) -> Macros:
     scope=Scope.WRITE,
     answer=shapes.Sent,
     errors=(ConversationNotFoundError, MacroNotFoundError, MacroStepError),
-    idempotent=True,
 )
 def run_macro(call: Call, conversation_id: int, macro_id: int) -> bytes:
     """All its steps or none, in the name of the key; `macro_step` says which could not be done, and why.

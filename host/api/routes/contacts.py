@@ -370,7 +370,6 @@ def _note(row: ContactEntry, author: str | None) -> ContactNote:
     body=NewContactNote,
     answer=ContactNote,
     status=201,
-    idempotent=True,
     errors=(BodyError, ContactNotFoundError, EmptyTextError, TooLongError),
     examples={"A note": {"text": "Rings the bell twice."}},
 )

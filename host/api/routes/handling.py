@@ -154,7 +154,6 @@ def _signal(call: Call, conversation_id: int, signal: Signal) -> None:
         TeamNotFoundError,
         TooLongError,
     ),
-    idempotent=True,
     examples={"To a team, with a note": {"team": 5, "note": "Wants to change an order that has left."}},
 )
 def hand_over_conversation(call: Call, conversation_id: int, body: HandingOver) -> bytes:

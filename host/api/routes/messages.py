@@ -248,7 +248,6 @@ def edit_message(call: Call, message_id: int, body: NewWords) -> bytes:
     answer=shapes.Message,
     status=201,
     errors=(BodyError, ConversationNotFoundError, EmptyTextError, MentionError, TooLongError),
-    idempotent=True,
     examples={
         "A note": {"text": "Paid by card, order 1042."},
         "One that tells somebody": {"text": "Is the blue glaze ready?", "mentions": [7]},

@@ -138,7 +138,6 @@ FIELDS = {
     answer=shapes.Sent,
     status=201,
     errors=REFUSALS,
-    idempotent=True,
     examples=EXAMPLES | EXAMPLES_OF_CONTENTS,
 )
 def send_message(call: Call, body: Any) -> bytes:
@@ -406,7 +405,6 @@ class Started(Wire, frozen=True):
     answer=Started,
     status=201,
     errors=(*REFUSALS, ContactNotFoundError, AddressOfAnotherError, GoesOnError, NoWayOutError),
-    idempotent=True,
     examples={
         "By e-mail, where the reply window is closed": {
             "accountId": 2,

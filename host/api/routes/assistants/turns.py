@@ -240,7 +240,6 @@ def list_conversation_turns(call: Call, conversation_id: int, query: Query) -> A
     answer=shapes.Sent,
     status=201,
     errors=(*REFUSALS, SuggestionNotFoundError, SuggestionGoneError),
-    idempotent=True,
 )
 def take_turn(call: Call, conversation_id: int, turn_id: int) -> bytes:
     """As `POST /messages` would, under the same rules. It counts nothing towards answering by itself.
