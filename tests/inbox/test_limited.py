@@ -443,3 +443,11 @@ def test_an_auditor_reads_and_writes_nothing(place: Place) -> None:
     for action in ("reply", "note", "close", "read", "assign"):
         answer = auditor.post_form(place.desk.path(f"/{place.seen}/{action}"), text="x", until="99")
         assert answer.status_code == 403, action
+
+
+def test_pages_and_programs_load_nothing_past_the_functions_that_ask_who_looks() -> None:
+    loads = re.compile(r"\.get(_one)?\((Contact|Conversation)\b")
+    root = Path(roles.__file__).parents[1]
+    files = [path for path in root.rglob("*.py") if {"pages", "api"} & set(path.relative_to(root).parts)]
+    assert len(files) > 100
+    assert [str(path) for path in files if loads.search(path.read_text(encoding="utf-8"))] == []

@@ -19,6 +19,7 @@ from host.api.routes.conversations import Limit
 from host.api.serialise import shown, some_messages
 from host.core import db
 from host.inbox import mentions, notes
+from host.inbox.conversations import get_conversation
 from host.inbox.errors import (
     ConversationNotFoundError,
     EmptyTextError,
@@ -31,7 +32,6 @@ from host.inbox.mentions import MentionError
 from host.inbox.messages import load_thread
 from host.inbox.reply import MAX_LENGTH
 from host.inbox.unsent import holding, later, resending
-from host.models.inbox import Conversation
 from host.queue.outbox import NotInOutboxError, StateMovedOnError
 from host.users.api_keys import Scope
 from host.users.reach import ALL_ACCOUNTS
@@ -208,7 +208,9 @@ def edit_message(call: Call, message_id: int, body: NewWords) -> bytes:
 
     def use_case(session: Session) -> shapes.Message:
         found = get(session, call, message_id)
-        conversation = session.get_one(Conversation, found.conversation_id)
+        conversation = get_conversation(
+            session, call.workspace_id, found.conversation_id, accounts=ALL_ACCOUNTS
+        )
         adapter = call.adapter(conversation.channel)
         if body.send_at is not UNSET and body.send_at is not None:
             later.change_time(
