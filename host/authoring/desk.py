@@ -43,6 +43,7 @@ from host.queue import send_limiter
 from host.sdk.cards import Asked, ConnectRequest, Problems
 from host.sdk.channel import AccountRef, ChannelAdapter
 from host.users import sessions, users, workspaces
+from host.users.reach import ALL_ACCOUNTS
 
 PUBLIC_URL = "http://localhost"
 MOST_ROUNDS = 20
@@ -273,6 +274,7 @@ class TrialDesk:
             reply_key=uuid.uuid4().hex,
             adapter=adapter,
             now=clock.now(),
+            accounts=ALL_ACCOUNTS,
         )
 
     def _conversation(self, session: Session, contact: str) -> Conversation | None:

@@ -36,6 +36,7 @@ from host.models.users import Membership, User, Workspace
 from host.sdk.channel import ChannelAdapter, ReplyState
 from host.sdk.messages import MessageKind
 from host.users.hours import Hours
+from host.users.reach import ALL_ACCOUNTS
 
 PEOPLE = (Origin.AGENT, Origin.PROVIDER)
 """Who wrote a message that a person wrote: here, or in the provider's own app."""
@@ -228,7 +229,7 @@ def values(
     :param opens_at: when somebody is there again; None: that is not known, or somebody is.
     """
     workspace = session.get_one(Workspace, conversation.workspace_id)
-    row = queries.get_row(session, conversation.workspace_id, conversation.id)
+    row = queries.get_row(session, conversation.workspace_id, conversation.id, accounts=ALL_ACCOUNTS)
     assert row is not None
     opens = texts.said_time(opens_at, now, workspace.timezone, workspace.language)
     return {**values_for(session, row, None), texts.OPENS_AT: opens}

@@ -37,6 +37,7 @@ from host.models.teams import Team, TeamMember
 from host.models.users import Membership
 from host.record.writing import because
 from host.users import hours
+from host.users.reach import ALL_ACCOUNTS
 
 PORTION = 10
 """Most conversations that waited and are given out in one round."""
@@ -92,10 +93,10 @@ def _give(
     try:
         if choice.team_id is not None:
             why = choice.reason if choice.person is None else "account"
-            set_fields(session, {"team_id": choice.team_id}, **here, why=why)
+            set_fields(session, {"team_id": choice.team_id}, **here, why=why, accounts=ALL_ACCOUNTS)
         if choice.person is not None:
             id_ = choice.person.user_id
-            set_fields(session, {"assignee_id": id_}, **here, why=choice.reason)
+            set_fields(session, {"assignee_id": id_}, **here, why=choice.reason, accounts=ALL_ACCOUNTS)
             mine = Membership.user_id == id_, Membership.workspace_id == conversation.workspace_id
             # The time of this moment: *now* is from before whoever else chose of the team was waited for.
             session.execute(sa.update(Membership).where(*mine).values(given_at=clock.now()))
@@ -194,7 +195,9 @@ def give_next(session: Session, run_id: int, now: datetime) -> bool:
     if run is None or run.state != RunState.WAITING:
         return False
     try:
-        conversation = locked_conversation(session, run.workspace_id, run.conversation_id)
+        conversation = locked_conversation(
+            session, run.workspace_id, run.conversation_id, accounts=ALL_ACCOUNTS
+        )
     except ConversationNotFoundError:
         return False
     team_id = run.team_id or 0

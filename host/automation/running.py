@@ -32,6 +32,7 @@ from host.models.inbox import Conversation
 from host.record.consuming import COURTESY
 from host.record.writing import because, together
 from host.users import hours
+from host.users.reach import ALL_ACCOUNTS
 
 log = logging.getLogger(__name__)
 
@@ -113,7 +114,9 @@ def do(session: Session, run_id: int, directory: RuleDirectory, now: datetime) -
     try:
         if row.kind == RunKind.WORDS or passing.may_send(rules):
             recipient = take_lane(session, row.workspace_id, row.conversation_id)
-        conversation = locked_conversation(session, row.workspace_id, row.conversation_id)
+        conversation = locked_conversation(
+            session, row.workspace_id, row.conversation_id, accounts=ALL_ACCOUNTS
+        )
     except ConversationNotFoundError:
         return  # the run goes with it
     run = locked_run(session, run_id, RunState.DUE)
@@ -214,6 +217,7 @@ def _speak(
             now=now,
             by_person=False,
             voice=Voice.NOTICE,
+            accounts=ALL_ACCOUNTS,
         )
     except LobbyError as error:
         # Raised before anything is written: the account, the customer or the channel does not allow it.

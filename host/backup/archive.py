@@ -24,16 +24,20 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 
-from host.core.secrets import Place
+from host.core.secrets import Keyring, Place
 from host.sdk import strictjson
 
 FORMAT = 1
 LIST = "backup.json"
+SIGNATURE = "backup.sig"
+"""The signature of the list by its desk. The list holds the digest of everything else."""
 KEYS = "keys.sealed"
 TRUSTED = "settings/trusted.keys"
 """Whose addons run, and whose never again: where the data folder says that."""
 PROOF = Place("backup", "proof", 0, "lobby")
 """Where the word is sealed by which a restored desk knows that its keys are the right ones."""
+_PURPOSE = "backup"
+_UNVERIFIED = "Nothing was restored. If you know who has had it in their hands, add `--unverified`."
 _PIECE = 1024 * 1024
 _COST = 2**16
 """scrypt's: 64 MB and some tenths of a second for each passphrase somebody tries."""
@@ -56,7 +60,7 @@ class Contents(msgspec.Struct, kw_only=True):
     :param spooled: requests that were in the spool.
     :param proofs: a word sealed with each key the desk has.
     :param keys: whether the keys themselves are in it, sealed with a passphrase.
-    :param digests: name in the zip -> SHA-256, of everything but this list.
+    :param digests: name in the zip -> SHA-256, of everything but this list and its signature.
     """
 
     format: int
@@ -95,9 +99,11 @@ class Writing:
                 out.write(piece)
         self.digests[name] = digest.hexdigest()
 
-    def finish(self, contents: Contents) -> None:
-        """Write the list."""
-        self._zip.writestr(LIST, msgspec.json.format(msgspec.json.encode(contents), indent=1))
+    def finish(self, contents: Contents, keyring: Keyring) -> None:
+        """Write the signature of the list, then the list."""
+        listed = msgspec.json.format(msgspec.json.encode(contents), indent=1)
+        self._zip.writestr(SIGNATURE, keyring.sign(_PURPOSE, _digest(listed)))
+        self._zip.writestr(LIST, listed)
 
 
 @contextmanager
@@ -134,7 +140,8 @@ class Reading:
     def __init__(self, zipped: zipfile.ZipFile) -> None:
         self._zip = zipped
         try:
-            self.contents = strictjson.decode(zipped.read(LIST), Contents)
+            self._listed = zipped.read(LIST)
+            self.contents = strictjson.decode(self._listed, Contents)
         except KeyError:
             raise BackupError("This is no backup of Lobby, or one that was cut off.") from None
         except msgspec.MsgspecError as error:
@@ -155,6 +162,24 @@ class Reading:
                 digest.update(piece)
             if digest.hexdigest() != wanted:
                 raise BackupError(f"{name} in this backup is not as it was written.")
+
+    def check_signature(self, keyring: Keyring) -> None:
+        """Make sure that the desk with the keys of *keyring* made the backup, and nobody changed it since.
+
+        :raises BackupError: if it has no signature, or one by other keys.
+        """
+        try:
+            signature = self._zip.read(SIGNATURE).decode("ascii", "replace")
+        except KeyError:
+            raise BackupError(
+                "This backup has no signature. Either a Lobby that did not sign backups yet made it, or "
+                f"somebody changed it. {_UNVERIFIED}"
+            ) from None
+        if not keyring.is_signed(signature, _PURPOSE, _digest(self._listed)):
+            raise BackupError(
+                "The keys here did not sign this backup: another desk made it, or somebody changed it. "
+                f"{_UNVERIFIED}"
+            )
 
     def pieces(self, name: str) -> Iterator[bytes]:
         """Yield the bytes of the file *name*."""
@@ -230,6 +255,10 @@ def value_for(column: sa.types.TypeEngine[Any], value: Any) -> Any:
 
 
 # Keys
+
+
+def _digest(listed: bytes) -> str:
+    return hashlib.sha256(listed).hexdigest()
 
 
 def sealed(files: Mapping[str, str], passphrase: str) -> bytes:

@@ -83,7 +83,7 @@ def make(
             keys=passphrase is not None,
             digests=out.digests,
         )
-        out.finish(contents)
+        out.finish(contents, secrets.keyring())
     return contents
 
 

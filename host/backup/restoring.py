@@ -42,6 +42,7 @@ from host.record import reading
 from host.sdk.channel import ProviderProblem
 from host.sdk.errors import SecretUnreadableError
 from host.sdk.i18n import noop
+from host.users import audit
 
 _ROWS = 500
 _FIRST = (User, AddonRelease, AddonArchivePart, Addon)
@@ -89,27 +90,44 @@ def restore(
     waiting: Waiting,
     passphrase: str | None,
     tell: Callable[[str], None],
+    unverified: bool = False,
 ) -> list[str]:
     """Put the backup *source*, which was :func:`read_through`, where *config* says; return what was left out.
 
     :param waiting: what becomes of replies that had not left.
     :param passphrase: opens the keys in it; None: the desk's keys are there already.
     :param tell: is told each step.
-    :raises BackupError: if the place is not empty, or the keys are other ones. The place is as it was then,
-        but for keys and files, which harm nobody.
+    :param unverified: whether it may have no signature of the desk's keys. That it had none is audited.
+    :raises BackupError: if the place is not empty, the keys are other ones, or did not sign it. The
+        place is as it was then, but for keys and files, which harm nobody.
     """
-    with as_it_was(config, source, passphrase=passphrase, tell=tell) as (url, left_out):
+    placed = as_it_was(config, source, passphrase=passphrase, tell=tell, unverified=unverified)
+    with placed as (url, left_out):
         migrations.upgrade_host(url)
         tell("what waits")
         db.connect(url)
         _settle(waiting)
+        problem = _unverified(source)
+        if problem is not None:
+            db.write(
+                audit.record,
+                "desk.restored_unverified",
+                source.contents.made_at,
+                user_id=None,
+                details={"lobby": source.contents.lobby, "problem": problem},
+            )
         db.current().dispose()
     return left_out
 
 
 @contextmanager
 def as_it_was(
-    config: Config, source: Reading, *, passphrase: str | None, tell: Callable[[str], None]
+    config: Config,
+    source: Reading,
+    *,
+    passphrase: str | None,
+    tell: Callable[[str], None],
+    unverified: bool = False,
 ) -> Iterator[tuple[str, list[str]]]:
     """Put everything back as it was: the tables too, if an older Lobby made the backup.
 
@@ -117,6 +135,8 @@ def as_it_was(
     were left out. What :func:`restore` takes and raises is said there.
     """
     _keys(config, source, passphrase)
+    if not unverified:
+        source.check_signature(secrets.keyring())
     with _empty_database(config) as url:
         tell("files")
         number = _own_store(config, source)
@@ -158,6 +178,15 @@ def _keys(config: Config, source: Reading, passphrase: str | None) -> None:
             "The keys here are not those of the backup's desk: what it keeps encrypted could not be read."
         ) from error
     secrets.use(keyring)
+
+
+def _unverified(source: Reading) -> str | None:
+    """Return what is wrong with the signature of *source*; None: nothing is."""
+    try:
+        source.check_signature(secrets.keyring())
+    except BackupError as error:
+        return str(error)
+    return None
 
 
 # The place

@@ -59,8 +59,13 @@ def backup(
     help="What becomes of replies that had not left when the backup was made. check: look whether they did, "
     "send none; send: send them now; drop: note them as failed.",
 )
+@click.option(
+    "--unverified",
+    is_flag=True,
+    help="Restore it although the keys of the desk did not sign it. The audit log says that you did.",
+)
 @_PASSPHRASE_FILE
-def restore(file: Path, waiting: str | None, passphrase_file: Path | None) -> None:
+def restore(file: Path, waiting: str | None, unverified: bool, passphrase_file: Path | None) -> None:
     """Put the backup FILE into an empty database and data folder."""
     try:
         configuration = config.load()
@@ -81,6 +86,7 @@ def restore(file: Path, waiting: str | None, passphrase_file: Path | None) -> No
                 waiting=chosen,
                 passphrase=_first_line(passphrase_file) or _asked(configuration, contents.keys),
                 tell=_step,
+                unverified=unverified,
             )
     except (BackupError, ConfigError) as error:
         raise click.ClickException(str(error)) from error

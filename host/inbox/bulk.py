@@ -28,6 +28,7 @@ from host.inbox.errors import BulkError, BulkNotFoundError, UndoOverError
 from host.inbox.queries import ConversationFilter
 from host.models.bulk import BulkAction, BulkItem, BulkItemState, BulkState
 from host.models.inbox import Conversation, ConversationRead, ConversationStatus, Snooze, SnoozeKind
+from host.users.reach import ALL_ACCOUNTS
 
 PORTION = 50
 """Most conversations changed in one write: it holds up other writes meanwhile."""
@@ -385,7 +386,9 @@ def _do_one(session: Session, row: BulkAction, item: BulkItem, now: datetime) ->
     try:
         # What one conversation refuses is undone alone; the others go on.
         with session.begin_nested():
-            conversation = locked_conversation(session, row.workspace_id, item.conversation_id)
+            conversation = locked_conversation(
+                session, row.workspace_id, item.conversation_id, accounts=ALL_ACCOUNTS
+            )
             before = _snapshot(session, conversation, row)
             _act(session, conversation, row, now)
             session.flush()
@@ -409,6 +412,7 @@ def _act(session: Session, conversation: Conversation, row: BulkAction, now: dat
             conversation_id=conversation.id,
             user_id=row.user_id,
             until=MAX_ID,
+            accounts=ALL_ACCOUNTS,
         )
     elif row.action == "read":  # a program has read nothing itself: the team's count is what it knows
         if conversation.unread_count:
@@ -447,6 +451,7 @@ def _set(
         author_id=row.user_id,
         now=now,
         by=row.key_name,
+        accounts=ALL_ACCOUNTS,
     )
 
 
@@ -468,6 +473,7 @@ def _label(
         author_id=row.user_id,
         now=now,
         by=row.key_name,
+        accounts=ALL_ACCOUNTS,
     )
 
 
@@ -522,7 +528,9 @@ def _undo_one(session: Session, row: BulkAction, item: BulkItem, now: datetime) 
     before, after = item.before or {}, item.after
     try:
         with session.begin_nested():
-            conversation = locked_conversation(session, row.workspace_id, item.conversation_id)
+            conversation = locked_conversation(
+                session, row.workspace_id, item.conversation_id, accounts=ALL_ACCOUNTS
+            )
             if _snapshot(session, conversation, row) != after:
                 return
             _put_back(session, conversation, row, before, now)

@@ -40,6 +40,7 @@ from host.models.teams import Team, TeamMember
 from host.models.users import Membership, User
 from host.record import catalogue
 from host.record.catalogue import Facts, OfAssignment, OfHandler, OfSnooze, OfTeam, OfWaking
+from host.users.reach import Accounts
 from host.web.message_kinds import HIDDEN
 
 
@@ -65,6 +66,7 @@ def set_fields(
     *,
     workspace_id: int,
     conversation_id: int,
+    accounts: Accounts,
     author_id: int | None,
     now: datetime,
     by: str | None = None,
@@ -83,7 +85,7 @@ def set_fields(
     :raises SnoozeTimeError: if ``snooze`` ends in the past, too far ahead, or not at all where it has to.
     :raises NotSnoozableError: if the conversation is closed or spam and ``snooze`` is given.
     """
-    conversation = locked_conversation(session, workspace_id, conversation_id)
+    conversation = locked_conversation(session, workspace_id, conversation_id, accounts=accounts)
     changed = False
     for name, value in _with_handover(session, conversation, changes).items():
         if getattr(conversation, name) == value:
@@ -138,6 +140,7 @@ def hand_over(
     *,
     workspace_id: int,
     conversation_id: int,
+    accounts: Accounts,
     by: str | None,
     now: datetime,
     why: str = "",
@@ -151,7 +154,7 @@ def hand_over(
     :raises ConversationNotFoundError: if the workspace has no such conversation.
     :raises NotAMemberError: as :func:`set_fields`, and so :exc:`TeamNotFoundError`.
     """
-    conversation = locked_conversation(session, workspace_id, conversation_id)
+    conversation = locked_conversation(session, workspace_id, conversation_id, accounts=accounts)
     wished: Changes = {"status": ConversationStatus.OPEN, **changes}
     set_fields(
         session,
@@ -161,6 +164,7 @@ def hand_over(
         author_id=None,
         by=by,
         now=now,
+        accounts=accounts,
     )
     if conversation.handled_by == Handler.PERSON:
         return
@@ -426,7 +430,9 @@ GIVEN_BECAUSE = {
 OTHER_ACTIVITY = ("info", _l("%(who)s changed this conversation"))
 
 
-def mark_read(session: Session, *, workspace_id: int, conversation_id: int, user_id: int, until: int) -> bool:
+def mark_read(
+    session: Session, *, workspace_id: int, conversation_id: int, accounts: Accounts, user_id: int, until: int
+) -> bool:
     """Note that somebody has read a conversation up to the message *until*.
 
     Return whether they are the first of the team.
@@ -434,7 +440,7 @@ def mark_read(session: Session, *, workspace_id: int, conversation_id: int, user
     :param until: the id of a message; what arrived after it stays unread.
     :raises ConversationNotFoundError: if the workspace has no such conversation.
     """
-    conversation = locked_conversation(session, workspace_id, conversation_id)
+    conversation = locked_conversation(session, workspace_id, conversation_id, accounts=accounts)
     later = (
         session.scalar(
             sa.select(sa.func.count())
@@ -461,12 +467,14 @@ def mark_read(session: Session, *, workspace_id: int, conversation_id: int, user
     return True
 
 
-def mark_unread(session: Session, *, workspace_id: int, conversation_id: int, user_id: int) -> None:
+def mark_unread(
+    session: Session, *, workspace_id: int, conversation_id: int, accounts: Accounts, user_id: int
+) -> None:
     """Mark a conversation as unread for one member, until they open it again.
 
     :raises ConversationNotFoundError: if the workspace has no such conversation.
     """
-    conversation = locked_conversation(session, workspace_id, conversation_id)
+    conversation = locked_conversation(session, workspace_id, conversation_id, accounts=accounts)
     before = session.get(ConversationRead, (user_id, conversation.id))
     seen = conversation.read_count if before is None else before.seen_count
     _note_read(session, conversation, user_id, seen, marked=True)
@@ -499,7 +507,9 @@ def read_by_all(session: Session, conversation: Conversation, author_id: int | N
     session.execute(sa.update(ConversationRead).where(of_this).values(seen_count=conversation.arrived_count))
 
 
-def hide_message(session: Session, *, workspace_id: int, conversation_id: int, message_id: int) -> None:
+def hide_message(
+    session: Session, *, workspace_id: int, conversation_id: int, accounts: Accounts, message_id: int
+) -> None:
     """Hide a message from the team. The provider and the customer keep it.
 
     A message that was unsent says nothing anyway and stays as it is.
@@ -507,22 +517,31 @@ def hide_message(session: Session, *, workspace_id: int, conversation_id: int, m
     :raises ConversationNotFoundError: if the workspace has no such conversation.
     :raises MessageNotFoundError: if it has no such message, or that is a note or an activity line.
     """
-    _set_hidden(session, workspace_id, conversation_id, message_id, clock.now())
+    _set_hidden(session, workspace_id, conversation_id, message_id, accounts, clock.now())
 
 
-def unhide_message(session: Session, *, workspace_id: int, conversation_id: int, message_id: int) -> None:
+def unhide_message(
+    session: Session, *, workspace_id: int, conversation_id: int, accounts: Accounts, message_id: int
+) -> None:
     """Show a hidden message again.
 
     :raises ConversationNotFoundError: as :func:`hide_message`.
     :raises MessageNotFoundError: as :func:`hide_message`.
     """
-    _set_hidden(session, workspace_id, conversation_id, message_id, None)
+    _set_hidden(session, workspace_id, conversation_id, message_id, accounts, None)
 
 
 def _set_hidden(
-    session: Session, workspace_id: int, conversation_id: int, message_id: int, hidden_at: datetime | None
+    session: Session,
+    workspace_id: int,
+    conversation_id: int,
+    message_id: int,
+    accounts: Accounts,
+    hidden_at: datetime | None,
 ) -> None:
-    conversation, message = locked_message(session, workspace_id, message_id, conversation_id=conversation_id)
+    conversation, message = locked_message(
+        session, workspace_id, message_id, conversation_id=conversation_id, accounts=accounts
+    )
     if message.unsent_at is not None or (message.hidden_at is None) is (hidden_at is None):
         return
     message.hidden_at = hidden_at

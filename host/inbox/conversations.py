@@ -1,7 +1,8 @@
 """Conversations and messages of a workspace: locked for a write, their activity lines, their live events.
 
 Every write to one conversation begins with :func:`locked_conversation` or :func:`locked_message`. The caller
-has checked that the person or the API key may act in the workspace; these check that it has the conversation.
+has checked that the person or the API key may act in the workspace, and names the accounts they see. A
+conversation of another account is not found, like one of another workspace.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ from host.models.inbox import Conversation, Direction, InternalKind, Message, Or
 from host.models.record import ActorKind
 from host.record.catalogue import Facts, OfPresence
 from host.record.writing import Happened, is_caused, record, show
+from host.users import reach
+from host.users.reach import Accounts
 
 _KEY = re.compile(r"[0-9A-Za-z_-]{8,64}")
 
@@ -34,38 +37,61 @@ def check_key(reply_key: str) -> None:
 
 
 def conversation_row(
-    session: Session, workspace_id: int, conversation_id: int, user_id: int | None = None
+    session: Session,
+    workspace_id: int,
+    conversation_id: int,
+    user_id: int | None = None,
+    *,
+    accounts: Accounts,
 ) -> Row:
     """Return a conversation of the workspace for reading, with its contact and account.
 
     :param user_id: who looks, where it matters what they have read.
+    :param accounts: those that whoever asks sees.
     :raises ConversationNotFoundError: if the workspace has no such conversation.
     """
-    row = queries.get_row(session, workspace_id, conversation_id, user_id)
+    row = queries.get_row(session, workspace_id, conversation_id, user_id, accounts=accounts)
     if row is None:
         raise ConversationNotFoundError()
     return row
 
 
-def locked_conversation(session: Session, workspace_id: int, conversation_id: int) -> Conversation:
-    """Return a conversation of the workspace, locked until the write ends.
+def get_conversation(
+    session: Session, workspace_id: int, conversation_id: int, *, accounts: Accounts, locked: bool = False
+) -> Conversation:
+    """Return a conversation of the workspace.
 
-    :raises ConversationNotFoundError: if the workspace has no such conversation.
+    :param accounts: those that whoever asks sees.
+    :param locked: whether its row is read anew and locked until the write ends.
+    :raises ConversationNotFoundError: if the workspace has no such conversation on one of *accounts*.
     """
-    query = (
-        sa.select(Conversation)
-        .where(Conversation.id == conversation_id, Conversation.workspace_id == workspace_id)
-        .with_for_update()
-        .execution_options(populate_existing=True)
+    query = sa.select(Conversation).where(
+        Conversation.id == conversation_id, Conversation.workspace_id == workspace_id
     )
+    if accounts is not None:
+        query = query.where(Conversation.account_id.in_(accounts))
+    if locked:
+        query = query.with_for_update().execution_options(populate_existing=True)
     conversation = session.scalars(query).one_or_none()
     if conversation is None:
         raise ConversationNotFoundError()
     return conversation
 
 
+def locked_conversation(
+    session: Session, workspace_id: int, conversation_id: int, *, accounts: Accounts
+) -> Conversation:
+    """Return a conversation as :func:`get_conversation` does, locked until the write ends."""
+    return get_conversation(session, workspace_id, conversation_id, accounts=accounts, locked=True)
+
+
 def locked_message(
-    session: Session, workspace_id: int, message_id: int, *, conversation_id: int | None = None
+    session: Session,
+    workspace_id: int,
+    message_id: int,
+    *,
+    conversation_id: int | None = None,
+    accounts: Accounts,
 ) -> tuple[Conversation, Message]:
     """Return a message that the customer or the team sent, with its conversation locked until the write ends.
 
@@ -81,7 +107,7 @@ def locked_message(
         )
     if conversation_id is None:
         raise MessageNotFoundError()
-    conversation = locked_conversation(session, workspace_id, conversation_id)
+    conversation = locked_conversation(session, workspace_id, conversation_id, accounts=accounts)
     return conversation, message_of(session, conversation, message_id, populate_existing=True)
 
 
@@ -103,13 +129,20 @@ def message_of(
     return message
 
 
-def check_message(session: Session, workspace_id: int, conversation_id: int, message_id: int) -> None:
+def check_message(
+    session: Session, workspace_id: int, conversation_id: int, message_id: int, *, accounts: Accounts
+) -> None:
     """Refuse a message of another conversation. Locks nothing: the caller locks the message's outbox entry.
 
     :raises MessageNotFoundError: if the workspace's conversation has no such message.
     """
     message = session.get(Message, message_id)
-    if message is None or message.workspace_id != workspace_id or message.conversation_id != conversation_id:
+    if (
+        message is None
+        or message.workspace_id != workspace_id
+        or message.conversation_id != conversation_id
+        or not reach.includes(accounts, message.account_id)
+    ):
         raise MessageNotFoundError()
 
 

@@ -18,11 +18,12 @@ from sqlalchemy.orm import Session
 
 from host.core import clock, db
 from host.core.db import Base
-from host.core.errors import ConflictError, NotFoundError
+from host.core.errors import ConflictError
 from host.inbox import mentions
 from host.inbox.apply.tables import MARKS, MESSAGES, OUTBOX, REACTIONS
 from host.inbox.contacts import people
 from host.inbox.conversations import actor_of, add_activity, publish_conversation
+from host.inbox.errors import ContactNotFoundError
 from host.media import file_removal, senders
 from host.media.person_pictures import forget_pictures
 from host.models.assistants import AssistantCall, AssistantCase, AssistantTurn, TurnState
@@ -46,6 +47,7 @@ from host.record import catalogue
 from host.record.catalogue import OfContact
 from host.record.writing import Happened, record
 from host.search import postings
+from host.users.reach import Accounts
 
 CHUNK = 500
 ERASED = "erased"
@@ -86,14 +88,13 @@ class Holdings:
     ids: Sequence[tuple[str, str]]
 
 
-def holdings(session: Session, workspace_id: int, contact_id: int) -> Holdings:
+def holdings(session: Session, workspace_id: int, contact_id: int, *, accounts: Accounts) -> Holdings:
     """Return how much :func:`erase` would remove.
 
-    :raises NotFoundError: if the workspace has no such customer.
+    :raises ContactNotFoundError: if the workspace has no such customer.
     """
-    contact = session.get(Contact, contact_id)
-    if contact is None or contact.workspace_id != workspace_id:
-        raise NotFoundError()
+    if people.get(session, workspace_id, contact_id, accounts=accounts).id != contact_id:
+        raise ContactNotFoundError()
     mine = Conversation.contact_id == contact_id
     joined = (
         sa.select(sa.func.count())
@@ -127,14 +128,16 @@ def _notes_about(session: Session, contact_id: int) -> int:
     return session.scalar(sa.select(sa.func.count()).where(*told)) or 0
 
 
-def erase(session: Session, *, workspace_id: int, contact_id: int, author_id: int | None) -> Holdings:
+def erase(
+    session: Session, *, workspace_id: int, contact_id: int, author_id: int | None, accounts: Accounts
+) -> Holdings:
     """Erase a customer for good; return how much there was.
 
-    :raises NotFoundError: if the workspace has no such customer.
+    :raises ContactNotFoundError: if the workspace has no such customer.
     :raises BeingSentError: if a message to them is under way.
     """
     now = clock.now()
-    found = holdings(session, workspace_id, contact_id)
+    found = holdings(session, workspace_id, contact_id, accounts=accounts)
     # Locked in the order in which received changes lock them, so that neither waits for the other for ever.
     identities = session.scalars(
         sa.select(ContactIdentity)

@@ -24,6 +24,7 @@ from host.models.saved_views import SavedView
 from host.record import catalogue
 from host.record.catalogue import OfLabel
 from host.record.writing import Happened, record
+from host.users.reach import Accounts
 
 MOST = 500
 """Most labels of a workspace: all of them are in every menu."""
@@ -192,6 +193,7 @@ def set_labels(
     *,
     workspace_id: int,
     conversation_id: int,
+    accounts: Accounts,
     add: Collection[int] = (),
     remove: Collection[int] = (),
     author_id: int | None,
@@ -207,7 +209,7 @@ def set_labels(
     :raises ConversationNotFoundError: if the workspace has no such conversation.
     :raises LabelNotFoundError: if the workspace has not each label to add.
     """
-    conversation = locked_conversation(session, workspace_id, conversation_id)
+    conversation = locked_conversation(session, workspace_id, conversation_id, accounts=accounts)
     wanted = set(add) - set(remove)
     query = sa.select(Label.id, Label.name).where(
         Label.workspace_id == workspace_id, Label.id.in_(wanted | set(remove))

@@ -16,6 +16,7 @@ from host.inbox.errors import AlreadySentError, EmptyTextError, TooLongError
 from host.models.inbox import Direction, InternalKind, Message, Origin
 from host.models.record import ActorKind
 from host.record import catalogue
+from host.users.reach import Accounts
 
 MAX_LENGTH = 20_000
 
@@ -25,6 +26,7 @@ def add_note(
     *,
     workspace_id: int,
     conversation_id: int,
+    accounts: Accounts,
     author_id: int | None,
     text: str,
     reply_key: str,
@@ -52,7 +54,7 @@ def add_note(
         raise EmptyTextError(_l("The note is empty, so nothing was added."))
     if len(written) > MAX_LENGTH:
         raise TooLongError(_l("The note is too long, so nothing was added."))
-    conversation = locked_conversation(session, workspace_id, conversation_id)
+    conversation = locked_conversation(session, workspace_id, conversation_id, accounts=accounts)
     before = session.scalars(
         sa.select(Message).where(Message.conversation_id == conversation.id, Message.reply_key == reply_key)
     ).first()

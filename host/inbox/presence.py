@@ -16,8 +16,7 @@ from sqlalchemy.orm import Session
 
 from host.core import db
 from host.inbox import mentions
-from host.inbox.conversations import show_presence
-from host.inbox.errors import ConversationNotFoundError
+from host.inbox.conversations import get_conversation, show_presence
 from host.models.inbox import Conversation, Presence, PresenceState
 from host.models.users import User
 from host.users.reach import Accounts
@@ -41,6 +40,7 @@ def be_present(
     *,
     workspace_id: int,
     conversation_id: int,
+    accounts: Accounts,
     user_id: int,
     state: PresenceState | None,
     now: datetime,
@@ -52,9 +52,7 @@ def be_present(
     :param state: None: they left it.
     :raises ConversationNotFoundError: if the workspace has no such conversation.
     """
-    conversation = session.get(Conversation, conversation_id)
-    if conversation is None or conversation.workspace_id != workspace_id:
-        raise ConversationNotFoundError()
+    conversation = get_conversation(session, workspace_id, conversation_id, accounts=accounts)
     own = Presence.user_id == user_id, Presence.conversation_id == conversation_id
     before = session.execute(sa.select(Presence.state, Presence.until).where(*own)).one_or_none()
     was = None if before is None or before.until <= now else before.state

@@ -37,6 +37,7 @@ from host.models.mentions import Mention
 from host.models.teams import Team, TeamMember
 from host.models.users import Membership, User
 from host.sdk.channel import AccountRef
+from host.users import reach
 from host.users.reach import Accounts, sees_account
 from host.users.roles import Permission, with_permission
 
@@ -786,15 +787,21 @@ def _row_query() -> Any:
 
 
 def get_row(
-    session: Session, workspace_id: int, conversation_id: int, user_id: int | None = None
+    session: Session,
+    workspace_id: int,
+    conversation_id: int,
+    user_id: int | None = None,
+    *,
+    accounts: Accounts,
 ) -> Row | None:
-    """Return a conversation of the workspace, or None if it has no such one.
+    """Return a conversation of the workspace, or None if it has no such one on one of *accounts*.
 
     :param user_id: who looks; None: a program, or nobody for whom it matters what they have read.
     """
     values = {"workspace": workspace_id, "id": conversation_id, "reader": user_id or 0}
     found = db.read_rows(session, _row_query(), **values)
-    return _with_labels(session, [_built_row(found[0])])[0] if found else None
+    row = _with_labels(session, [_built_row(found[0])])[0] if found else None
+    return row if row is not None and reach.includes(accounts, row.account.id) else None
 
 
 @cache

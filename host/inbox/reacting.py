@@ -20,6 +20,7 @@ from host.models.inbox import Actor, Conversation, DeliveryState, Message, React
 from host.record.writing import show
 from host.sdk.capabilities import Capabilities
 from host.sdk.channel import ReplyState
+from host.users.reach import Accounts
 
 MAX_LENGTH = 64
 _EMOJI = regex.compile(r"\p{Extended_Pictographic}|\p{Regional_Indicator}|[0-9#*]\ufe0f?\u20e3")
@@ -30,6 +31,7 @@ def react(
     *,
     workspace_id: int,
     message_id: int,
+    accounts: Accounts,
     conversation_id: int | None = None,
     emoji: str,
     author_id: int | None,
@@ -47,7 +49,9 @@ def react(
 
     Besides, what :func:`host.inbox.reply.check_may_send` raises.
     """
-    conversation, message = locked_message(session, workspace_id, message_id, conversation_id=conversation_id)
+    conversation, message = locked_message(
+        session, workspace_id, message_id, conversation_id=conversation_id, accounts=accounts
+    )
     adapter = directory.adapter(conversation.channel)
     if adapter is None:
         raise UnknownChannelError()

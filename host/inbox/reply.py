@@ -56,6 +56,7 @@ from host.models.users import Workspace
 from host.queue import outbox
 from host.sdk.channel import AccountRef, ChannelAdapter, ReplyContext, ReplyPolicy, ReplyState
 from host.sdk.messages import OWN_ADDRESS, MessageKind
+from host.users.reach import ALL_ACCOUNTS, Accounts
 from host.web.message_kinds import HIDDEN
 
 __all__ = [
@@ -141,6 +142,7 @@ def queue_reply(
     *,
     workspace_id: int,
     conversation_id: int,
+    accounts: Accounts,
     author_id: int | None,
     text: str,
     reply_key: str,
@@ -161,6 +163,7 @@ def queue_reply(
         adapter=adapter,
         now=now,
         seen_id=seen_id,
+        accounts=accounts,
     )
 
 
@@ -169,6 +172,7 @@ def queue_parts(
     *,
     workspace_id: int,
     conversation_id: int,
+    accounts: Accounts,
     author_id: int | None,
     drafts: Sequence[Draft],
     reply_key: str,
@@ -207,7 +211,7 @@ def queue_parts(
     if overflow not in {"split", "truncate", "reject"}:
         raise ReplyKeyError()
     undone_until = until_when_undone(session, workspace_id, hold, now)
-    held = held or _lock(session, workspace_id, conversation_id, undone_until)
+    held = held or _lock(session, workspace_id, conversation_id, undone_until, accounts)
     recipient, conversation = held.recipient, held.conversation
     if adapter is None:
         raise UnknownChannelError()
@@ -282,13 +286,15 @@ def queue_parts(
     return messages
 
 
-def _lock(session: Session, workspace_id: int, conversation_id: int, at: datetime | None) -> Held:
+def _lock(
+    session: Session, workspace_id: int, conversation_id: int, at: datetime | None, accounts: Accounts
+) -> Held:
     """Lock the lane of the customer, then the conversation.
 
     :param at: as of :func:`take_lane`.
     """
     recipient = take_lane(session, workspace_id, conversation_id, at)
-    return Held(locked_conversation(session, workspace_id, conversation_id), recipient)
+    return Held(locked_conversation(session, workspace_id, conversation_id, accounts=accounts), recipient)
 
 
 def _keep_undo(entry: OutboxEntry, undo: Mapping[str, Any] | None) -> None:
@@ -336,6 +342,7 @@ def _assign(session: Session, conversation: Conversation, author_id: int, now: d
             conversation_id=conversation.id,
             author_id=author_id,
             now=now,
+            accounts=ALL_ACCOUNTS,
         )
 
 

@@ -24,6 +24,7 @@ from host.inbox.queries import Row
 from host.models.channels import AccountState
 from host.models.inbox import Direction, InternalKind, Message
 from host.sdk.channel import ChannelAdapter, ProviderProblem
+from host.users.reach import ALL_ACCOUNTS, Accounts
 
 log = logging.getLogger(__name__)
 
@@ -56,6 +57,7 @@ def take(
     *,
     workspace_id: int,
     conversation_id: int,
+    accounts: Accounts,
     author_id: int | None,
     by: str | None = None,
     note: str = "",
@@ -71,7 +73,7 @@ def take(
     :raises AccountDisconnectedError: if its account is disconnected.
     :raises ProviderRefusedError: with what the provider says.
     """
-    row, adapter = _checked(directory, workspace_id, conversation_id)
+    row, adapter = _checked(directory, workspace_id, conversation_id, accounts)
     _ask(row, lambda: adapter.take_thread(row.account, row.identity_external_id, note))
     db.write(_tell, row, {"what": TAKEN}, author_id, by, now)
 
@@ -81,6 +83,7 @@ def hand_on(
     *,
     workspace_id: int,
     conversation_id: int,
+    accounts: Accounts,
     author_id: int | None,
     by: str | None = None,
     to: str,
@@ -88,14 +91,16 @@ def hand_on(
     now: datetime,
 ) -> None:
     """Pass a conversation to another app, *to*; the rest as with :func:`take`."""
-    row, adapter = _checked(directory, workspace_id, conversation_id)
+    row, adapter = _checked(directory, workspace_id, conversation_id, accounts)
     _ask(row, lambda: adapter.pass_thread(row.account, row.identity_external_id, to, note))
     db.write(_tell, row, {"what": PASSED, "to": to}, author_id, by, now)
 
 
-def _checked(directory: Directory, workspace_id: int, conversation_id: int) -> tuple[Row, ChannelAdapter]:
+def _checked(
+    directory: Directory, workspace_id: int, conversation_id: int, accounts: Accounts
+) -> tuple[Row, ChannelAdapter]:
     with db.read() as session:
-        row = conversation_row(session, workspace_id, conversation_id)
+        row = conversation_row(session, workspace_id, conversation_id, accounts=accounts)
     adapter = directory.adapter(row.channel)
     if adapter is None:
         raise UnknownChannelError()
@@ -122,5 +127,5 @@ def _ask(row: Row, ask: Callable[[], ProviderProblem | None]) -> None:
 def _tell(
     session: Session, row: Row, content: dict[str, str], author_id: int | None, by: str | None, now: datetime
 ) -> None:
-    conversation = locked_conversation(session, row.account.workspace_id, row.id)
+    conversation = locked_conversation(session, row.account.workspace_id, row.id, accounts=ALL_ACCOUNTS)
     add_activity(session, conversation, author_id, content, now, by=by)

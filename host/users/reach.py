@@ -24,6 +24,8 @@ from host.models.users import MemberAccount, Membership
 
 Accounts = frozenset[int] | None
 """The accounts of a workspace somebody sees; None: all of them."""
+ALL_ACCOUNTS: Accounts = None
+"""What the desk itself sees, and an API key."""
 
 _BY_ACCOUNT: Mapping[str, Any] = {
     "conversation_id": sa.select(Conversation.account_id).where(
@@ -157,6 +159,11 @@ def sees_account(account_id: Any) -> sa.ColumnElement[bool]:
     given = given.correlate_except(MemberAccount)
     through = through.correlate_except(TeamMember, TeamAccount)
     return sa.or_(Membership.limited.is_(False), given, sa.and_(Membership.by_teams, through))
+
+
+def includes(accounts: Accounts, account_id: int) -> bool:
+    """Tell whether somebody who sees *accounts* sees the account *account_id*."""
+    return accounts is None or account_id in accounts
 
 
 def _is_of(row: type[MemberAccount] | type[TeamMember]) -> sa.ColumnElement[bool]:

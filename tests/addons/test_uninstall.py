@@ -155,6 +155,7 @@ def test_replies_that_waited_fail_with_a_reason(shop: Shop) -> None:
             overflow="split",
             adapter=adapter,
             now=clock.now(),
+            accounts=None,
         )
 
     db.write(write)

@@ -128,10 +128,10 @@ def test_a_person_says_who_handles_it(desk: ApiDesk, bot: Program) -> None:
 def test_nothing_automatic_goes_to_who_wants_none(desk: ApiDesk, bot: Program) -> None:
     contact = toys.everything(Contact)[0].id
     named = {"workspace_id": desk.workspace, "contact_id": contact, "author_id": None, "now": clock.now()}
-    db.write(consent.opt_out, source="", **named)
+    db.write(consent.opt_out, source="", **named, accounts=None)
     assert bot.refused("POST", "/messages", words(desk))[1]["code"] == "opted_out"
     desk.program.send("POST", "/messages", words(desk), 201)
-    db.write(consent.opt_in, **named)
+    db.write(consent.opt_in, **named, accounts=None)
     desk.program.send("PATCH", f"/conversations/{talk(desk)}", {"handledBy": "nobody"}, 200)
     bot.send("POST", "/messages", words(desk), 201)
 
@@ -150,7 +150,7 @@ def test_what_waits_is_taken_back_when_somebody_takes_over(desk: ApiDesk, bot: P
     else:
         contact = toys.everything(Contact)[0].id
         named = {"workspace_id": desk.workspace, "contact_id": contact, "author_id": None, "now": later}
-        db.write(consent.opt_out, source="", **named)
+        db.write(consent.opt_out, source="", **named, accounts=None)
     drain(desk.inbox.generation, direction="out")
     (message,) = [one for one in toys.everything(Message) if one.origin == Origin.SYSTEM and one.state]
     assert message.state == DeliveryState.CANCELLED

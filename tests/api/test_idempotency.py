@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import threading
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +16,18 @@ from sqlalchemy.orm import Session
 
 from host.api.http import idempotency
 from host.api.http.call import Call
+from host.api.http.declare import Route
 from host.api.http.errors import IdempotencyReusedError, InFlightError
 from host.api.http.idempotency import Claim, Stored
-from host.core import clock, db
+from host.api.routes import ROUTES
+from host.core import clock, db, secrets
 from host.models.api import ApiKey, IdempotentRequest
 from host.models.inbox import InternalKind, Message
 from host.process.serving import HostApplication
 from tests.addons.conftest import configuration
 from tests.api.desks import ApiDesk, Program, make_key, open_api_desk
+from tests.api.test_isolation import ids_of
+from tests.inbox.scenes import whole
 
 
 def path_of(desk: ApiDesk) -> str:
@@ -263,13 +269,13 @@ def test_who_was_too_slow_writes_nothing(desk: ApiDesk, monkeypatch: pytest.Monk
     settle = idempotency.keep_answer
     first = True
 
-    def slow(session: Session, held: Claim, status: int, answer: str) -> None:
+    def slow(session: Session, held: Claim, status: int, answer: str, **more: Any) -> None:
         nonlocal first
         if first:
             first = False
             table = IdempotentRequest.__table__
             session.execute(sa.update(table).values(claim="somebody else"))  # type: ignore[arg-type]
-        settle(session, held, status, answer)
+        settle(session, held, status, answer, **more)
 
     monkeypatch.setattr(idempotency, "keep_answer", slow)
     assert add(desk.program, path, "order-1042").status_code == 409
@@ -316,3 +322,81 @@ def test_claims_on_every_database(any_database: db.Database, data: Path) -> None
     assert idempotency.claim(key, "one", "a" * 64, now) == Stored(201, '{"text":"\U0001f3fa"}')
     idempotency.release(taken)
     assert isinstance(idempotency.claim(key, "one", "a" * 64, now), Stored)
+
+
+POSTS = [route for route in ROUTES if route.method == "POST"]
+
+
+def with_key(program: Program, route: Route, path: str, key: str = "once") -> Any:
+    body = next(iter(route.examples.values())) if route.examples else None
+    options: dict[str, Any] = {"headers": {"Idempotency-Key": key}}
+    if route.upload:
+        options["data"] = {"file": (io.BytesIO(b"A guide to glazes."), "guide.txt")}
+    return program.call("POST", path, body, **options)
+
+
+def test_every_post_of_the_document_honours_the_key(desk: ApiDesk) -> None:
+    document = desk.program.call("GET", "/openapi.json").json
+    parameters = {
+        path: methods["post"]["parameters"]
+        for path, methods in document["paths"].items()
+        if "post" in methods
+    }
+    assert parameters.keys() == {route.path for route in POSTS}
+    assert [
+        path for path, given in parameters.items() if "Idempotency-Key" not in {one["name"] for one in given}
+    ] == []
+
+
+def test_every_post_that_is_repeated_is_answered_the_same_and_done_once(
+    desk: ApiDesk, request: pytest.FixtureRequest
+) -> None:
+    played: list[str] = []
+    whole(desk.inbox)
+    ids = ids_of(desk)
+    for number, route in enumerate(POSTS):
+        path = route.path.format_map(ids)
+        first = with_key(desk.program, route, path, f"key-{number}")
+        if first.status_code >= 400:  # this desk has nothing of the kind: what is asked for is played
+            request.addfinalizer(partial(object.__setattr__, route, "run", route.run))
+            object.__setattr__(
+                route, "run", lambda _call, *, path=path, **_given: played.append(path) or b"{}"
+            )
+            first = with_key(desk.program, route, path, f"key-{number}")
+        done = counted()
+        again = with_key(desk.program, route, path, f"key-{number}")
+        assert again.headers.get("Idempotent-Replayed") == "true", route.path
+        assert (again.status_code, again.data) == (first.status_code, first.data), route.path
+        assert counted() == done, route.path
+    assert len(played) == len(set(played)) < len(POSTS) / 2
+
+
+def counted() -> dict[str, int]:
+    with db.read() as session:
+        return {
+            name: session.scalar(sa.select(sa.func.count()).select_from(table)) or 0
+            for name, table in db.Base.metadata.tables.items()
+        }
+
+
+def test_a_secret_in_an_answer_is_kept_sealed(desk: ApiDesk) -> None:
+    route = next(route for route in POSTS if route.path == "/endpoints")
+    assert {one.path for one in POSTS if one.secret} == {"/endpoints", "/endpoints/{endpoint_id}/rotate"}
+    first = with_key(desk.program, route, route.path)
+    assert first.json["secret"].startswith("whsec_")
+    (kept,) = rows()
+    assert first.json["secret"] not in (kept.answer or "")
+    assert with_key(desk.program, route, route.path).json == first.json
+    secrets.use(secrets.Keyring({"k9": b"x" * 32}))
+    answer = with_key(desk.program, route, route.path)
+    assert (answer.status_code, answer.json["error"]["code"]) == (409, "idempotency_key_reused")
+
+
+def test_the_same_key_for_another_file_is_refused(desk: ApiDesk) -> None:
+    def upload(content: bytes) -> Any:
+        data = {"file": (io.BytesIO(content), "guide.txt")}
+        return desk.program.call("POST", "/uploads", data=data, headers={"Idempotency-Key": "guide"})
+
+    first, again, other = upload(b"One"), upload(b"One"), upload(b"Two")
+    assert (first.status_code, again.status_code, other.status_code) == (201, 201, 409)
+    assert first.json == again.json

@@ -77,3 +77,14 @@ def test_many_at_once_and_back(desk: ApiDesk) -> None:
     assert desk.program.send("POST", f"{at}/undo", None)["restored"] == 2
     assert desk.program.refused("POST", f"{at}/undo")[1]["code"] == "undo_over"
     assert desk.program.refused("POST", "/bulk-actions", {"action": "close"})[1]["code"] == "bulk_action"
+
+
+def test_all_conversations_are_changed_only_where_the_program_says_all(desk: ApiDesk) -> None:
+    for name in ("ana", "ben"):
+        desk.scene.said(name, name.title(), "Hello", desk.scene.now)
+    for filter_ in ({}, {"limit": 5}, {"status": None}):
+        wish = {"action": "close", "filter": filter_}
+        status, error = desk.program.refused("POST", "/bulk-actions", wish)
+        assert (status, error["code"], error["field"]) == (400, "bulk_action", "all"), filter_
+    wish = {"action": "close", "filter": {}, "all": True}
+    assert desk.program.send("POST", "/bulk-actions", wish, 201)["total"] == 2

@@ -147,6 +147,7 @@ def test_a_private_reply_by_hand_counts(below: Below) -> None:
         reply_key="by-hand-1",
         adapter=WALL,
         now=clock.now(),
+        accounts=None,
     )
     desk.run()
     assert desk.ours() == [("By hand", True)]

@@ -128,7 +128,9 @@ def test_a_customer_who_returns_goes_to_the_last_person(automated: Automated) ->
 def _leave(desk: Automated, contact: str) -> None:
     """Close a conversation and leave it to nobody."""
     here = {"workspace_id": desk.desk.workspace, "conversation_id": desk.scene.conversation(contact)}
-    db.write(set_fields, {"assignee_id": None}, **here, author_id=desk.desk.mia.id, now=clock.now())
+    db.write(
+        set_fields, {"assignee_id": None}, **here, author_id=desk.desk.mia.id, now=clock.now(), accounts=None
+    )
     desk.scene.close(contact, desk.desk.mia.id, clock.now())
 
 
@@ -187,7 +189,7 @@ def test_spam_goes_to_nobody(automated: Automated, contact: str) -> None:
     desk.said(contact)
     desk.read()
     here = {"workspace_id": desk.desk.workspace, "conversation_id": desk.scene.conversation(contact)}
-    db.write(set_fields, {"spam": True}, **here, author_id=desk.desk.mia.id, now=clock.now())
+    db.write(set_fields, {"spam": True}, **here, author_id=desk.desk.mia.id, now=clock.now(), accounts=None)
     desk.run()
     assert has(desk, contact) == (None, None)
     assert desk.runs() == [("routing", "skipped", None, "spam")]

@@ -128,11 +128,13 @@ def _here(desk: Automated) -> dict[str, Any]:
 
 
 def _set(desk: Automated, changes: Any) -> None:
-    db.write(set_fields, changes, **_here(desk), author_id=desk.desk.mia.id, now=clock.now())
+    db.write(set_fields, changes, **_here(desk), author_id=desk.desk.mia.id, now=clock.now(), accounts=None)
 
 
 def _label(desk: Automated, **change: list[int]) -> None:
-    db.write(labels.set_labels, **_here(desk), **change, author_id=desk.desk.mia.id, now=clock.now())
+    db.write(
+        labels.set_labels, **_here(desk), **change, author_id=desk.desk.mia.id, now=clock.now(), accounts=None
+    )
 
 
 def _labelled(desk: Automated) -> None:
@@ -613,7 +615,7 @@ def test_a_rule_is_asked_once_about_an_event_whatever_it_says_by_then(automated:
 
 def _opted_out(desk: Automated) -> None:
     here: dict[str, Any] = {"workspace_id": desk.desk.workspace, "contact_id": desk.talk().contact_id}
-    db.write(consent.opt_out, **here, source="", author_id=None, now=clock.now())
+    db.write(consent.opt_out, **here, source="", author_id=None, now=clock.now(), accounts=None)
 
 
 def _changed(model: Any, **values: Any) -> Callable[[Automated], None]:

@@ -73,7 +73,7 @@ def bodies(draw: st.DrawFn) -> dict[str, Any]:
 def _does(changes: Any) -> Callable[[Automated, str], None]:
     def happens(desk: Automated, contact: str) -> None:
         here = {"workspace_id": desk.desk.workspace, "conversation_id": desk.scene.conversation(contact)}
-        db.write(set_fields, changes(), **here, author_id=desk.desk.mia.id, now=clock.now())
+        db.write(set_fields, changes(), **here, author_id=desk.desk.mia.id, now=clock.now(), accounts=None)
 
     return happens
 
@@ -86,6 +86,7 @@ def _labels(desk: Automated, contact: str) -> None:
         add=[desk_labels(desk)[0]],
         author_id=desk.desk.mia.id,
         now=clock.now(),
+        accounts=None,
     )
 
 

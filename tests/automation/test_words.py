@@ -191,6 +191,7 @@ def _set(desk: Automated, changes: Any) -> None:
         conversation_id=desk.scene.conversation("ana"),
         author_id=desk.desk.mia.id,
         now=clock.now(),
+        accounts=None,
     )
 
 
@@ -202,6 +203,7 @@ def _opted_out(desk: Automated) -> None:
         source="",
         author_id=None,
         now=clock.now(),
+        accounts=None,
     )
 
 

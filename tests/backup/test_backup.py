@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from host.core.config import Config
 from host.delivery.history import OutageWatch
 from host.models.inbox import Attachment, AttachmentState, Message
 from host.models.queue import CatchUp, InboundEvent
+from host.models.users import AuditEntry
 from host.queue.journal import Journal
 from host.queue.spool import Spool, folder_of
 from host.sdk.channel import Found
@@ -64,13 +66,20 @@ def make(settings: Config, file: Path, passphrase: str | None = PASSPHRASE) -> a
 
 
 def restore(
-    file: Path, data: Path, waiting: Waiting = Waiting.CHECK, passphrase: str | None = PASSPHRASE
+    file: Path,
+    data: Path,
+    waiting: Waiting = Waiting.CHECK,
+    passphrase: str | None = PASSPHRASE,
+    *,
+    unverified: bool = False,
 ) -> list[str]:
     """Restore *file* into *data*; this process works on the restored desk afterwards."""
     settings = helpers.make_config(data, session_key="")
     with archive.reading(file) as source:
         restoring.read_through(source)
-        left_out = restoring.restore(settings, source, waiting=waiting, passphrase=passphrase, tell=silent)
+        left_out = restoring.restore(
+            settings, source, waiting=waiting, passphrase=passphrase, tell=silent, unverified=unverified
+        )
     db.connect(settings.database_url)
     storage.use(storage.FolderStore(data / "attachments"))
     return left_out
@@ -336,6 +345,90 @@ def test_what_is_no_whole_backup_is_refused_before_anything_is_touched(
     with pytest.raises(BackupError, match=says):
         restore(file, tmp_path / "elsewhere")
     assert not (tmp_path / "elsewhere").exists()
+
+
+def rewritten(file: Path, change: Callable[[dict[str, bytes]], None]) -> None:
+    """Change what is in a backup, and put the digests in its list right, as somebody would who has no key."""
+    with zipfile.ZipFile(file) as zipped:
+        parts = {name: zipped.read(name) for name in zipped.namelist()}
+    change(parts)
+    listed = json.loads(parts[archive.LIST])
+    listed["digests"] = {name: hashlib.sha256(parts[name]).hexdigest() for name in listed["digests"]}
+    parts[archive.LIST] = json.dumps(listed).encode()
+    with zipfile.ZipFile(file, "w") as zipped:
+        for name, content in parts.items():
+            zipped.writestr(name, content)
+
+
+def with_an_admin(parts: dict[str, bytes]) -> None:
+    users = parts["tables/users.jsonl"].replace(b'"is_admin": false', b'"is_admin": true')
+    assert users != parts["tables/users.jsonl"]
+    parts["tables/users.jsonl"] = users
+
+
+def without_signature(parts: dict[str, bytes]) -> None:
+    del parts[archive.SIGNATURE]
+
+
+def of_another_desk(parts: dict[str, bytes]) -> None:
+    stranger = secrets.Keyring({"k1": b"x" * 32})
+    parts[archive.SIGNATURE] = stranger.sign(
+        "backup", hashlib.sha256(parts[archive.LIST]).hexdigest()
+    ).encode()
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (with_an_admin, "did not sign this backup"),
+        (of_another_desk, "did not sign this backup"),
+        (without_signature, "has no signature"),
+    ],
+)
+def test_what_the_keys_of_the_desk_did_not_sign_is_restored_only_where_the_operator_says_so(
+    desk: Desk,
+    settings: Config,
+    file: Path,
+    tmp_path: Path,
+    change: Callable[[dict[str, bytes]], None],
+    says: str,
+) -> None:
+    helpers.make_user("kim@example.com", workspace=desk.workspace_id)
+    desk.customer_wrote()
+    make(settings, file)
+    rewritten(file, change)
+    elsewhere = tmp_path / "elsewhere"
+    with pytest.raises(BackupError, match=f"{says}.*--unverified"):
+        restore(file, elsewhere)
+    assert not (elsewhere / "lobby.sqlite3").exists()
+    assert restore(file, elsewhere, unverified=True) == []
+    assert desk.texts() == ["hello"]
+    assert [says in entry.details["problem"] for entry in audited()] == [True]
+
+
+def test_a_signed_backup_is_restored_without_a_word_whatever_is_asked_for(
+    desk: Desk, settings: Config, file: Path, tmp_path: Path
+) -> None:
+    make(settings, file)
+    restore(file, tmp_path / "elsewhere", unverified=True)
+    assert audited() == []
+
+
+def test_a_backup_from_before_the_keys_were_changed_is_still_the_desks(
+    desk: Desk, settings: Config, file: Path, tmp_path: Path
+) -> None:
+    make(settings, file, passphrase=None)
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    before = (settings.data / "secret.keys").read_text().strip()
+    (elsewhere / "secret.keys").write_text("k2:" + "B" * 43 + "=," + before)
+    assert restore(file, elsewhere, passphrase=None) == []
+
+
+def audited() -> Sequence[AuditEntry]:
+    with db.read() as session:
+        query = sa.select(AuditEntry).where(AuditEntry.action == "desk.restored_unverified")
+        return session.scalars(query).all()
 
 
 def test_a_place_with_a_desk_in_it_is_refused(desk: Desk, settings: Config, file: Path) -> None:

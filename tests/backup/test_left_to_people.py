@@ -236,6 +236,7 @@ def planned(desk: Assisted, by: timedelta) -> list[int]:
         adapter=desk.desk.generation.directory.adapters[0],
         now=now,
         hold=Hold(at=now + by),
+        accounts=None,
     )
     return [message.id for message in messages]
 

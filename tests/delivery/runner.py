@@ -115,6 +115,7 @@ class Handler(socketserver.StreamRequestHandler):
             reply_key=message["key"],
             adapter=self.adapter,
             now=clock.now(),
+            accounts=None,
         )
         return True
 

@@ -123,6 +123,7 @@ def test_a_reply_waits_for_the_worker_that_sends_to_the_same_customer(desk: Desk
             reply_key="a-key-of-its-own",
             adapter=desk.toy,
             now=clock.now(),
+            accounts=None,
         ),
     )
     desk.drain()
@@ -284,6 +285,7 @@ def test_no_deadlock_while_everybody_is_at_work(desk: Desk, tmp_path: Path) -> N
                 reply_key=f"answer-{number}-{written}",
                 adapter=desk.toy,
                 now=clock.now(),
+                accounts=None,
             )
             written += 1
             time.sleep(0.02)

@@ -54,6 +54,7 @@ def send(desk: Desk, talk: int, *drafts: Draft, key: str = "0123456789") -> list
             reply_key=key,
             adapter=desk.toy,
             now=clock.now(),
+            accounts=None,
         )
         return [message.id for message in made]
 

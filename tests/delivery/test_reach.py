@@ -24,7 +24,7 @@ GONE = Rejected(PROBLEM, whole_contact=True)
 
 def row(desk: Desk, conversation_id: int) -> Row:
     with db.read() as session:
-        found = queries.get_row(session, desk.workspace_id, conversation_id)
+        found = queries.get_row(session, desk.workspace_id, conversation_id, accounts=None)
     assert found is not None
     return found
 
@@ -39,6 +39,7 @@ def write(desk: Desk, conversation_id: int) -> None:
         reply_key="0123456789",
         adapter=desk.toy,
         now=clock.now(),
+        accounts=None,
     )
 
 

@@ -73,6 +73,7 @@ def asked(desk: Desk, talk: int, emoji: str, message_id: int | None = None) -> R
         author_id=None,
         directory=desk.generation.directory,
         now=clock.now(),
+        accounts=None,
     )
 
 

@@ -349,6 +349,7 @@ def test_a_reply_is_written_once(any_desk: Desk, injector: Injector, failure: st
                     reply_key=f"a-reply-{at:04}",
                     adapter=any_desk.toy,
                     now=clock.now(),
+                    accounts=None,
                 )
             except sa.exc.SQLAlchemyError:
                 continue

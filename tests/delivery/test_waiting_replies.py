@@ -63,6 +63,7 @@ def send(
         now=clock.now(),
         hold=hold or Hold(undo={"draft": {"text": f"  {text}"}}),
         **values,
+        accounts=None,
     )
     return [message.id for message in messages]
 
@@ -75,6 +76,7 @@ def undo(desk: Desk, talk: int, message: int, by: int) -> dict[str, Any]:
         message_id=message,
         user_id=by,
         now=clock.now(),
+        accounts=None,
     ).draft
 
 
@@ -85,6 +87,7 @@ def send_now(desk: Desk, talk: int, message: int) -> None:
         conversation_id=talk,
         message_id=message,
         now=clock.now(),
+        accounts=None,
     )
 
 
@@ -323,10 +326,10 @@ def test_another_time_sent_now_taken_back_cancelled(any_desk: Desk, mia: int, tr
         "now": clock.now(),
     }
     change = {**named, "message_id": moved, "adapter": any_desk.toy, "unless_written": True}
-    db.write(later.change_time, at=at, **change)
+    db.write(later.change_time, at=at, **change, accounts=None)
     assert talk_of(talk).scheduled_at == at
     with pytest.raises(SendTimeError):
-        db.write(later.change_time, at=clock.now() - HOUR, **change)
+        db.write(later.change_time, at=clock.now() - HOUR, **change, accounts=None)
     send_now(any_desk, talk, now)
     assert undo(any_desk, talk, back, mia) == {"text": "c"}
     db.write(resending.cancel, off)
@@ -338,7 +341,7 @@ def test_another_time_sent_now_taken_back_cancelled(any_desk: Desk, mia: int, tr
     assert sent(any_desk) == ["b", "a"]
     assert (any_desk.state(off), talk_of(talk).scheduled_at) == (DeliveryState.CANCELLED, None)
     with pytest.raises(later.NotForLaterError):
-        db.write(later.change_time, at=clock.now() + HOUR, **{**change, "message_id": off})
+        db.write(later.change_time, at=clock.now() + HOUR, **{**change, "message_id": off}, accounts=None)
 
 
 def test_a_time_outside_the_window_is_refused_and_nothing_is_kept(any_desk: Desk, mia: int) -> None:

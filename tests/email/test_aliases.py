@@ -189,7 +189,7 @@ def deliver(desk: test_conversation.Desk, raw: bytes, *to: str) -> None:
 
 def along(desk: test_conversation.Desk, conversation: int) -> shown.Along:
     with db.read() as session:
-        row = queries.get_row(session, desk.account.workspace_id, conversation, desk.agent)
+        row = queries.get_row(session, desk.account.workspace_id, conversation, desk.agent, accounts=None)
         assert row is not None
         return shown.along(session, row, EmailAdapter(), desk.agent)
 

@@ -188,6 +188,7 @@ def test_a_copy_that_came_back_marks_the_message_and_leaves_it_sent(whole: Desk)
         reply_key="reply-key-1",
         adapter=Generation.directory.adapter("email"),
         now=clock.now(),
+        accounts=None,
     )
     whole.work()
     sent = messages()[1]

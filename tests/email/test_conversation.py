@@ -74,6 +74,7 @@ class Desk:
             reply_key=key,
             adapter=Generation.directory.adapter("email"),
             now=clock.now(),
+            accounts=None,
         )
         self.work()
 
@@ -337,6 +338,7 @@ def test_a_copy_that_was_refused_stands_with_the_mail_that_was_sent(whole: Desk)
         reply_key="reply-key-1",
         adapter=Generation.directory.adapter("email"),
         now=clock.now(),
+        accounts=None,
     )
     whole.work()
     sent = messages()[1]

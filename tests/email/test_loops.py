@@ -41,6 +41,7 @@ def answer_automatically(message: Message, voice: Voice) -> type[LobbyError] | N
             now=clock.now(),
             by_person=False,
             voice=voice,
+            accounts=None,
         )
     except LobbyError as error:
         return type(error)

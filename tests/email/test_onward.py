@@ -30,6 +30,7 @@ def test_what_we_write_first_has_a_subject_and_its_answer_lands_there(whole: Des
         reply_key="reply-key-1",
         directory=Generation.directory,
         now=clock.now(),
+        accounts=None,
     )
     whole.work()
     first = messages()[-1]

@@ -53,7 +53,7 @@ def reply(
         "adapter": EmailAdapter(),
         "now": clock.now(),
     }
-    made: list[Message] = db.write(queue_parts, **(given | more))
+    made: list[Message] = db.write(queue_parts, **(given | more), accounts=None)
     return made
 
 
@@ -161,6 +161,7 @@ def test_a_first_mail_goes_from_it_and_its_conversation_is_led_from_there(
             reply_key=key,
             directory=test_conversation.Generation.directory,
             now=clock.now(),
+            accounts=None,
         )
         return started.conversation_id
 

@@ -101,7 +101,13 @@ def test_erasing_a_participant_erases_what_they_wrote_and_nothing_else(whole: De
         anna = session.scalar(
             sa.select(ContactIdentity.contact_id).where(ContactIdentity.external_id == "anna@example.org")
         )
-    db.write(erasure.erase, workspace_id=whole.account.workspace_id, contact_id=anna, author_id=whole.agent)
+    db.write(
+        erasure.erase,
+        workspace_id=whole.account.workspace_id,
+        contact_id=anna,
+        author_id=whole.agent,
+        accounts=None,
+    )
     mine, theirs = messages()
     assert (mine.text, mine.erased_at) == ("Do you have blue mugs?", None)
     assert (theirs.text, theirs.content) == ("", {})

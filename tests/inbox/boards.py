@@ -159,6 +159,7 @@ class Board:
             reply_key=f"private-{message_id}-{int(at.timestamp())}",
             adapter=toys.PUBLIC,
             now=at,
+            accounts=None,
         )
         if external_id:
             db.write(outcome.record_sent, made.id, external_id)

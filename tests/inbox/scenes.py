@@ -94,6 +94,7 @@ class Scene:
             reply_key=f"scene-{self.number:08d}",
             adapter=adapter or self.desk.generation.directory.adapters[0],
             now=at,
+            accounts=None,
         )
         return [message.id for message in messages]
 
@@ -118,6 +119,7 @@ class Scene:
             text=text,
             reply_key=f"scene-{self.number:08d}",
             now=at,
+            accounts=None,
         )
 
     def assign(self, contact: str, to: int | None, by: int, at: datetime) -> None:
@@ -128,6 +130,7 @@ class Scene:
             conversation_id=self.conversation(contact),
             author_id=by,
             now=at,
+            accounts=None,
         )
 
     def close(self, contact: str, by: int, at: datetime) -> None:
@@ -138,6 +141,7 @@ class Scene:
             conversation_id=self.conversation(contact),
             author_id=by,
             now=at,
+            accounts=None,
         )
 
 

@@ -304,6 +304,7 @@ def sending(anywhere: AccountRef) -> int:
         reply_key="key-00000001",
         adapter=TOY,
         now=START + timedelta(seconds=60),
+        accounts=None,
     )
     db.write(outcome.record_sending, reply.id)
     return reply.id

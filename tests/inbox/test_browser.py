@@ -426,7 +426,7 @@ def test_what_is_too_long_for_the_contact_pane_is_cut(
     scene.said("jon", "Jon B.", "Handle with care " * 20, scene.now)
     one, other = sorted(contact.id for contact in toys.everything(Contact))
     here = {"workspace_id": desk.workspace, "contact_id": one, "other_id": other}
-    db.write(merging.merge, **here, author_id=desk.mia.id, now=scene.now)
+    db.write(merging.merge, **here, author_id=desk.mia.id, now=scene.now, accounts=None)
     page = open_page(f"/{scene.conversation('ana')}?pane=contact")
     for width in (1440, 360):
         page.set_viewport_size({"width": width, "height": 800})

@@ -189,7 +189,7 @@ def test_what_one_side_says_within_minutes_stands_together(desk: Desk, scene: sc
     scene.said("ana", "Ana Q.", "Seven", ago(minutes=18.8))
     scene.echo("ana", "Eight", ago(minutes=18.7))
     with db.read() as session, desk.app.test_request_context("/"):
-        row = queries.get_row(session, desk.workspace, only_conversation())
+        row = queries.get_row(session, desk.workspace, only_conversation(), accounts=None)
         assert row is not None
         entries = load_thread(session, desk.workspace, row.id).entries
         made = message_view.shown(entries, row, "Ana Q.", None, scene.now)
@@ -655,7 +655,7 @@ def test_what_two_programs_said_does_not_stand_together(desk: Desk, scene: scene
         echo = toys.echoed(program, external_id=f"e{second}", at=second)
         toys.apply(desk.account, replace(echo, sent_by=Program(Who.OTHER, program)))
     with db.read() as session, desk.app.test_request_context("/"):
-        row = queries.get_row(session, desk.workspace, only_conversation())
+        row = queries.get_row(session, desk.workspace, only_conversation(), accounts=None)
         assert row is not None
         entries = load_thread(session, desk.workspace, row.id).entries
         made = message_view.shown(entries, row, "Ana Q.", None, scene.now)

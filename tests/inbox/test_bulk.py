@@ -148,8 +148,8 @@ def test_what_members_have_read_is_put_back_too(anywhere: AccountRef, action: st
     mia, jon = toys.make_user(anywhere.workspace_id), toys.make_user(anywhere.workspace_id)
     first, *_rest = of(anywhere)
     where = {"workspace_id": anywhere.workspace_id, "conversation_id": first.id}
-    db.write(conversation_actions.mark_unread, **where, user_id=mia)
-    db.write(conversation_actions.mark_read, **where, user_id=jon, until=MAX_ID)
+    db.write(conversation_actions.mark_unread, **where, user_id=mia, accounts=None)
+    db.write(conversation_actions.mark_read, **where, user_id=jon, until=MAX_ID, accounts=None)
     before = news(anywhere, mia), news(anywhere, jon)
     assert all(before[0])
     assert before[1].count(0) == 1

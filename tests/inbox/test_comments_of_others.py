@@ -56,6 +56,7 @@ def answered(desk: Desk, board: Board, message_id: int, text: str, external_id: 
         overflow="reject",
         adapter=toys.PUBLIC,
         now=board.ago(minutes=20),
+        accounts=None,
     )
     if external_id:
         db.write(outcome.record_sent, ours.id, external_id)
@@ -123,6 +124,7 @@ def test_what_is_gone_is_gone_from_every_thread(desk: Desk, board: Board, how: s
                 workspace_id=desk.workspace,
                 contact_id=board.contact_of(_talk(message)),
                 author_id=desk.mia.id,
+                accounts=None,
             )
 
     goes("rosa", rosa, "r1")

@@ -93,6 +93,7 @@ def change(desk: Desk, contact: int, **changes: str | None) -> None:
         changes=named,
         author_id=desk.mia.id,
         now=clock.now(),
+        accounts=None,
     )
 
 
@@ -251,6 +252,7 @@ def test_notes_about_a_contact_stand_on_their_page_until_somebody_deletes_them(
             text="",
             author_id=None,
             now=clock.now(),
+            accounts=None,
         )
 
 
@@ -592,9 +594,9 @@ def test_a_contact_of_another_workspace_does_not_exist(desk: Desk, scene: Scene)
     elsewhere = helpers.make_workspace("Elsewhere")
     rosa = contact_of(scene, "rosa.sample")
     with pytest.raises(ContactNotFoundError), db.read() as session:
-        people.get(session, elsewhere, rosa)
+        people.get(session, elsewhere, rosa, accounts=None)
     with pytest.raises(ContactNotFoundError):
-        db.write(people.locked, elsewhere, rosa)
+        db.write(people.locked, elsewhere, rosa, accounts=None)
 
 
 # ---- the export -----------------------------------------------------------------------------------------
@@ -663,6 +665,6 @@ def test_the_export_takes_no_more_memory_for_more_messages(desk: Desk, scene: Sc
     ]
     run(sa.insert(Message), rows)
     with db.read() as session:
-        found = export.known(session, desk.workspace, rosa)
+        found = export.known(session, desk.workspace, rosa, accounts=None)
     largest = max(len(piece) for piece in export.pieces(desk.workspace, found, export.ENGLISH))
     assert largest < 300_000

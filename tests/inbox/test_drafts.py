@@ -50,6 +50,7 @@ def send(conversation: Conversation, mia: int) -> Any:
             conversation_id=conversation.id,
             drafts=drafts,
             **values,
+            accounts=None,
         )
 
     return run

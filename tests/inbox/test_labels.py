@@ -54,6 +54,7 @@ def put(
         remove=remove,
         author_id=None,
         now=clock.now(),
+        accounts=None,
     )
 
 

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import ast
+import inspect
 import re
+import sys
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +23,11 @@ from host.models.users import LoginSession, Role, User
 from host.notifications import notify
 from host.record.writing import show
 from host.sdk.channel import AccountRef
-from host.users import invitations, members, sessions
+from host.users import invitations, members, roles, sessions
 from host.users.reach import Accounts
+from host.users.roles import Permission
 from tests import helpers
+from tests.automation.assistants import making
 from tests.helpers import Browser
 from tests.inbox import toys
 from tests.inbox.desks import Desk, open_desk
@@ -109,7 +115,8 @@ def same(one: Any, other: Any) -> bool:
     def bare(answer: Any) -> tuple[int, str]:
         text = re.sub(r"[0-9a-f]{16}", "", answer.text)
         text = re.sub(r"\b\d+\b", "", text)
-        return answer.status_code, re.sub(r'(name="csrf[-_]token" (content|value)=")[^"]*', "", text)
+        token = r'name=\\?"csrf[-_]token\\?" (content|value)=\\?"[^"\\]*'
+        return answer.status_code, re.sub(token, "", text)
 
     return bare(one) == bare(other)
 
@@ -143,6 +150,96 @@ def test_every_id_of_another_account_is_answered_like_one_that_does_not_exist(pl
             assert same(*answers), f"{method} {rule.rule}"
             looked_at += 1
     assert looked_at > 20
+
+
+READERS = {"form_id", "id_argument"}
+FIELDS = {
+    "with": "contact_id",
+    "conversation": "conversation_id",
+    "left": "conversation_id",
+    "reply_to": "message_id",
+    "quote": "message_id",
+    "react": "message_id",
+    "below": "message_id",
+    "seen": "message_id",
+    "until": "message_id",
+    "suggestion": "turn_id",
+    "account": "account_id",
+}
+"""Fields of forms, and arguments of addresses, that name something of an account."""
+OF_NO_ACCOUNT = {"add", "agent", "assignee", "before", "into", "label", "remove", "team"}
+"""Those that name people, teams, labels or lines of a list. ``before`` is a place in one."""
+FOR_LEADS = {"delivery", "person", "turn", "version"}
+"""Those of pages that nobody opens who may be limited."""
+WITH = {"with": ({}, {"different": "1"})}
+"""What else a form says beside a field, where that leads elsewhere."""
+
+
+@cache
+def fields_read(module: Any) -> dict[str, set[str]]:
+    """Return the ids that a module reads from a request: ``form_id`` and ``id_argument`` -> names."""
+    found: dict[str, set[str]] = {name: set() for name in READERS}
+    for node in ast.walk(ast.parse(Path(module.__file__).read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in READERS:
+            found[node.func.id] |= {one.value for one in node.args if isinstance(one, ast.Constant)}
+    return found
+
+
+def fields_of(view: Any, reader: str) -> set[str]:
+    """Return the ids of something of an account that *view*, and what its module imports, reads."""
+    module = sys.modules[inspect.unwrap(view).__module__]
+    names = {module.__name__, *(getattr(one, "__module__", None) or "" for one in vars(module).values())}
+    pages = [sys.modules[name] for name in names if name.startswith("host.") and name in sys.modules]
+    return {name for one in pages for name in fields_read(one)[reader]} & FIELDS.keys()
+
+
+def test_every_id_in_a_form_is_known_to_belong_to_an_account_or_not(desk: Desk) -> None:
+    modules = [one for name, one in sys.modules.items() if name.startswith("host.")]
+    found = {name for one in modules for names in fields_read(one).values() for name in names}
+    assert found - {"page"} == FIELDS.keys() | OF_NO_ACCOUNT | FOR_LEADS
+
+
+def test_every_id_of_another_account_in_a_form_is_answered_like_one_that_does_not_exist(place: Place) -> None:
+    hidden = {
+        "conversation_id": place.hidden,
+        "contact_id": contact_of(place.hidden),
+        "message_id": place.id_of(Message, "ben"),
+        "turn_id": making.turn(making.assistant(place.desk.workspace), place.id_of(Message, "ben")),
+        "account_id": place.other.id,
+    }
+    seen = {
+        "workspace_id": place.desk.workspace,
+        "conversation_id": place.seen,
+        "contact_id": contact_of(place.seen),
+        "message_id": place.id_of(Message, "ana"),
+        "identity_id": place.id_of(ContactIdentity, "ana"),
+        "account_id": place.desk.account.id,
+    }
+    looked_at, wrong = 0, []
+    for rule in place.desk.app.url_map.iter_rules():
+        view = place.desk.app.view_functions[rule.endpoint]
+        needs = getattr(view, "lobby_needs", Permission.DESK)
+        if "workspace_id" not in rule.arguments or Role.AGENT not in roles.with_permission(needs):
+            continue
+        path = re.sub(r"<(?:\w+:)?(\w+)>", lambda part: str(seen.get(part.group(1), NOT_THERE)), rule.rule)
+        for method in (rule.methods or set()) & {"GET", "POST"}:
+            for name in fields_of(view, "form_id" if method == "POST" else "id_argument"):
+                for more in WITH.get(name, ({},)):
+                    given = [{name: str(id_), **more} for id_ in (hidden[FIELDS[name]], NOT_THERE)]
+                    answers = [_ask(place, method, path, form) for form in given]
+                    looked_at += 1
+                    if not same(*answers) or "Ben Hidden" in answers[0].text:
+                        wrong.append((method, rule.rule, name, [one.status_code for one in answers]))
+    assert wrong == []
+    assert looked_at > 100
+
+
+def _ask(place: Place, method: str, path: str, form: dict[str, str]) -> Any:
+    with place.browser.session_transaction() as session:
+        session.pop("_flashes", None)  # what the answer before had to say
+    if method == "GET":
+        return place.browser.get(path, query_string=form)
+    return place.browser.open(path, method=method, data={"csrf_token": place.browser.csrf(), **form})
 
 
 def contact_of(conversation: int) -> int:
@@ -187,6 +284,7 @@ def test_nobody_gives_them_what_they_do_not_see(place: Place) -> None:
             conversation_id=conversation,
             author_id=place.desk.mia.id,
             now=place.kim.created_at,
+            accounts=None,
         )
 
     assign(place.seen, place.kim.id)
@@ -345,3 +443,11 @@ def test_an_auditor_reads_and_writes_nothing(place: Place) -> None:
     for action in ("reply", "note", "close", "read", "assign"):
         answer = auditor.post_form(place.desk.path(f"/{place.seen}/{action}"), text="x", until="99")
         assert answer.status_code == 403, action
+
+
+def test_pages_and_programs_load_nothing_past_the_functions_that_ask_who_looks() -> None:
+    loads = re.compile(r"\.get(_one)?\((Contact|Conversation)\b")
+    root = Path(roles.__file__).parents[1]
+    files = [path for path in root.rglob("*.py") if {"pages", "api"} & set(path.relative_to(root).parts)]
+    assert len(files) > 100
+    assert [str(path) for path in files if loads.search(path.read_text(encoding="utf-8"))] == []

@@ -91,6 +91,7 @@ class Place:
             runner=Runner(who or self.who, key, UTC, **more),
             adapter=toys.TOY,
             now=clock.now(),
+            accounts=None,
         )
         return messages
 

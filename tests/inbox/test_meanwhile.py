@@ -48,6 +48,7 @@ class Race:
             adapter=toys.TOY,
             now=NOW,
             seen_id=seen,
+            accounts=None,
         )
 
     def run(self, number: int) -> tuple[int, int]:
@@ -125,7 +126,7 @@ def test_what_counts_as_an_answer_of_somebody_else(any_database: db.Database) ->
 def be(both: Race, user: int, state: PresenceState | None, at: float = 0, **where: Any) -> bool:
     place = {"workspace_id": both.workspace, "conversation_id": both.id} | where
     now = NOW + timedelta(seconds=at)
-    return db.write(presence.be_present, user_id=user, state=state, now=now, **place)
+    return db.write(presence.be_present, user_id=user, state=state, now=now, **place, accounts=None)
 
 
 def here(both: Race, at: float = 0, **values: Any) -> list[tuple[str, str]]:

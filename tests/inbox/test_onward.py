@@ -93,6 +93,7 @@ class Ways:
 
     def start(self, key: str = KEY, text: str = "Hello again", **more: Any) -> Started:
         values: dict[str, Any] = {"before_id": self.old, "account_id": self.mail.id, "author_id": self.mia}
+        values["accounts"] = None
         content = more.pop("content", {})
         return db.write(
             start,
@@ -136,10 +137,10 @@ def test_it_goes_on_as_another_conversation_with_all_it_had(any_ways: Ways) -> N
         labels.create, workspace_id=ways.workspace, name="order", tone=next(iter(LabelTone)), now=clock.now()
     )
     here = {"workspace_id": ways.workspace, "conversation_id": ways.old, "now": clock.now()}
-    db.write(labels.set_labels, **here, add=[label.id], author_id=ways.mia)
+    db.write(labels.set_labels, **here, add=[label.id], author_id=ways.mia, accounts=None)
     db.write(
         lambda session: conversation_actions.set_fields(
-            session, {"assignee_id": ways.mia}, **here, author_id=ways.mia
+            session, {"assignee_id": ways.mia}, **here, author_id=ways.mia, accounts=None
         )
     )
     started = ways.start()
@@ -196,6 +197,7 @@ def test_undone_the_customer_waits_in_the_new_conversation(any_ways: Ways) -> No
         message_id=started.messages[0].id,
         user_id=any_ways.mia,
         now=clock.now(),
+        accounts=None,
     )
     assert back.draft["text"] == "Hello again"
     assert toys.everything(OutboxEntry) == []
@@ -210,6 +212,7 @@ def test_undone_the_customer_waits_in_the_new_conversation(any_ways: Ways) -> No
         reply_key="the-next-of-them",
         adapter=TWO_SIDED,
         now=clock.now(),
+        accounts=None,
     )
     assert len(again) == 1
     assert conversation(new).waiting_since is None
@@ -323,6 +326,7 @@ def test_the_address_of_another_contact_is_theirs_until_they_are_merged(ways: Wa
         other_id=other,
         author_id=ways.mia,
         now=clock.now(),
+        accounts=None,
     )
     ways.gives(None)  # what they are on that account says it too
     started = ways.start()
@@ -339,6 +343,7 @@ def test_split_again_nobody_sees_the_others_thread(ways: Ways) -> None:
         other_id=toys.everything(Contact)[1].id,
         author_id=ways.mia,
         now=clock.now(),
+        accounts=None,
     )
     started = ways.start()
     db.write(
@@ -348,6 +353,7 @@ def test_split_again_nobody_sees_the_others_thread(ways: Ways) -> None:
         merge_id=merge.id,
         author_id=ways.mia,
         now=clock.now(),
+        accounts=None,
     )
     with db.read() as session:
         assert before(session, started.conversation_id) is None
@@ -368,10 +374,7 @@ def test_what_was_cut_off_can_go_on_elsewhere(ways: Ways) -> None:
 
 def test_erased_they_have_no_address(ways: Ways) -> None:
     db.write(
-        erasure.erase,
-        workspace_id=ways.workspace,
-        contact_id=ways.contact,
-        author_id=ways.mia,
+        erasure.erase, workspace_id=ways.workspace, contact_id=ways.contact, author_id=ways.mia, accounts=None
     )
     with pytest.raises(NoWayOutError):
         ways.start()

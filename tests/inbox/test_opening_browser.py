@@ -449,7 +449,7 @@ def test_who_cannot_say_that_they_left_is_forgotten(desk: Desk, scene: scenes.Sc
     bo = helpers.make_user(name="Bo T.", workspace=desk.workspace)
     ana = scene.conversation("ana")
     where = {"workspace_id": desk.workspace, "conversation_id": ana, "user_id": bo.id}
-    db.write(presence.be_present, state=PresenceState.VIEWING, now=clock.now(), **where)
+    db.write(presence.be_present, state=PresenceState.VIEWING, now=clock.now(), **where, accounts=None)
     page = open_page("")
     page.wait_for_selector("[aria-label='Bo T. has this open']")
     page.clock.install()

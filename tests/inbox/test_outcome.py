@@ -38,6 +38,7 @@ def reply(mia: int, text: str = "Yes", *, after: float = 60, attempted: float | 
         reply_key=f"key-{after:08.0f}",
         adapter=TOY,
         now=START + timedelta(seconds=after),
+        accounts=None,
     )
     if attempted is not None:
         start_sending(message.id, attempted)
@@ -331,6 +332,7 @@ def test_an_answer_and_its_echo_at_the_same_moment(any_database: db.Database) ->
             reply_key=f"same-moment-{conversation.id}",
             adapter=TOY,
             now=START + timedelta(seconds=60),
+            accounts=None,
         )
         start_sending(made.id, 61)
         ids[f"c{conversation.id}"] = made.id

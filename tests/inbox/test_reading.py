@@ -34,7 +34,7 @@ class People:
 
     def news(self, user: int) -> int:
         with db.read() as session:
-            row = queries.get_row(session, self.workspace, self.id, user)
+            row = queries.get_row(session, self.workspace, self.id, user, accounts=None)
         assert row is not None
         return row.news
 
@@ -43,10 +43,12 @@ class People:
 
     def read(self, user: int, until: int | None = None) -> bool:
         where = {"workspace_id": self.workspace, "conversation_id": self.id, "user_id": user}
-        return db.write(mark_read, until=until or toys.thread()[-1].id, **where)
+        return db.write(mark_read, until=until or toys.thread()[-1].id, **where, accounts=None)
 
     def mark(self, user: int) -> None:
-        db.write(mark_unread, workspace_id=self.workspace, conversation_id=self.id, user_id=user)
+        db.write(
+            mark_unread, workspace_id=self.workspace, conversation_id=self.id, user_id=user, accounts=None
+        )
 
     def answer(self, user: int) -> None:
         self.number += 1
@@ -59,11 +61,12 @@ class People:
             reply_key=f"reply-{self.number:08d}",
             adapter=toys.TOY,
             now=toys.START + timedelta(seconds=90),
+            accounts=None,
         )
 
     def set(self, user: int, **changes: object) -> None:
         where = {"workspace_id": self.workspace, "conversation_id": self.id}
-        db.write(set_fields, changes, author_id=user, now=NOW, **where)  # type: ignore[arg-type]
+        db.write(set_fields, changes, author_id=user, now=NOW, **where, accounts=None)  # type: ignore[arg-type]
 
     def unread(self, user: int) -> int:
         with db.read() as session:

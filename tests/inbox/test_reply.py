@@ -45,6 +45,7 @@ def send(conversation: Conversation, mia: int, text: str = "Yes, 3 left", **valu
         author_id=mia,
         text=text,
         **values,
+        accounts=None,
     )
 
 
@@ -188,6 +189,7 @@ def test_another_workspaces_conversation_does_not_exist(conversation: Conversati
             reply_key=KEY,
             adapter=TOY,
             now=START,
+            accounts=None,
         )
 
 
@@ -201,6 +203,7 @@ def test_a_note_goes_to_nobody(conversation: Conversation, mia: int) -> None:
             text=text,
             reply_key=KEY,
             now=START + timedelta(minutes=1),
+            accounts=None,
         )
 
     first = note(" Only three left. ")

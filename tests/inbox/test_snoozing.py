@@ -54,6 +54,7 @@ def change(account: AccountRef, conversation: int, changes: Changes) -> bool:
         conversation_id=conversation,
         author_id=None,
         now=clock.now(),
+        accounts=None,
     )
 
 

@@ -67,6 +67,7 @@ def change(workspace: int, conversation: int, author: int | None = None, **chang
         conversation_id=conversation,
         author_id=author,
         now=clock.now(),
+        accounts=None,
     )
 
 

@@ -42,6 +42,7 @@ def give(conversation: Conversation, to: int | None, by: int) -> bool:
         conversation_id=conversation.id,
         author_id=by,
         now=NOW,
+        accounts=None,
     )
 
 
@@ -76,12 +77,12 @@ def test_closing_and_reopening(conversation: Conversation, mia: int) -> None:
     }
     close: Changes = {"status": ConversationStatus.CLOSED}
     reopen: Changes = {"status": ConversationStatus.OPEN}
-    assert db.write(set_fields, close, **values)
-    assert not db.write(set_fields, close, **values)
+    assert db.write(set_fields, close, **values, accounts=None)
+    assert not db.write(set_fields, close, **values, accounts=None)
     closed = toys.only(Conversation)
     assert (closed.status, closed.closed_at, closed.unread_count) == ("closed", NOW, 0)
     assert closed.waiting_since is None
-    assert db.write(set_fields, reopen, **values)
+    assert db.write(set_fields, reopen, **values, accounts=None)
     again = toys.only(Conversation)
     assert (again.status, again.closed_at) == ("open", None)
     assert again.waiting_since == START + timedelta(seconds=1)  # what they wrote last has no answer
@@ -101,6 +102,7 @@ def test_reading_leaves_what_came_later_unread(
             conversation_id=conversation.id,
             user_id=mia,
             until=until,
+            accounts=None,
         )
 
     assert look(last_seen)
@@ -125,7 +127,7 @@ def test_another_workspace_sees_and_changes_nothing(conversation: Conversation, 
         (hide_message, {"message_id": toys.thread()[0].id}),
     ):
         with pytest.raises(errors.ConversationNotFoundError):
-            db.write(use_case, **where, **values)  # type: ignore[arg-type]
+            db.write(use_case, **where, **values, accounts=None)  # type: ignore[arg-type]
     assert len(toys.everything(Message)) == 2
 
 
@@ -138,15 +140,15 @@ def test_several_fields_are_set_at_once_each_with_its_line(conversation: Convers
         "now": NOW,
     }
     both: Changes = {"assignee_id": mia, "status": ConversationStatus.CLOSED}
-    assert db.write(set_fields, both, **values)
+    assert db.write(set_fields, both, **values, accounts=None)
     assert activities() == [
         {"what": "assigned", "name": "Mia R.", "by": "robot"},
         {"what": "closed", "by": "robot"},
     ]
     found = toys.only(Conversation)
     assert (found.assignee_id, found.status) == (mia, "closed")
-    assert not db.write(set_fields, both, **values)
-    assert db.write(set_fields, {**both, "status": ConversationStatus.OPEN}, **values)
+    assert not db.write(set_fields, both, **values, accounts=None)
+    assert db.write(set_fields, {**both, "status": ConversationStatus.OPEN}, **values, accounts=None)
     assert activities()[2:] == [{"what": "reopened", "by": "robot"}]
 
 
@@ -156,8 +158,8 @@ def test_a_message_is_found_in_any_conversation_of_the_workspace_only(
     other = toys.make_workspace("Other")
     asked = toys.thread()[0].id
     with db.read() as session:
-        found, message = locked_message(session, conversation.workspace_id, asked)
+        found, message = locked_message(session, conversation.workspace_id, asked, accounts=None)
         assert (found.id, message.id) == (conversation.id, asked)
     for workspace_id, where in ((other, None), (conversation.workspace_id, conversation.id + 1)):
         with pytest.raises(NotFoundError), db.read() as session:
-            locked_message(session, workspace_id, asked, conversation_id=where)
+            locked_message(session, workspace_id, asked, conversation_id=where, accounts=None)

@@ -194,7 +194,7 @@ def test_what_is_offered_when_clocks_are_put_back(
     berlin = ZoneInfo("Europe/Berlin")
     now = datetime(2026, 10, 24, 10, 0, tzinfo=UTC)  # noon in Berlin, on the day before
     with db.read() as session:
-        row = queries.get_row(session, desk.workspace, talk)
+        row = queries.get_row(session, desk.workspace, talk, accounts=None)
     assert row is not None
     known = type("Known", (), {"zone": berlin, "local": staticmethod(lambda at: at.astimezone(berlin))})
     known.date_text = staticmethod(lambda at, _pattern: f"{at:%a}")  # type: ignore[attr-defined]
@@ -276,7 +276,7 @@ def test_it_is_said_when_little_is_left_and_the_window_goes_first(desk: Desk, ta
         toys.change_row(ChannelAccount, desk.account.id, reply_target=target)
         toys.change_row(Conversation, talk, waiting_since=now - waited)
         with db.read() as session:
-            row = queries.get_row(session, desk.workspace, talk)
+            row = queries.get_row(session, desk.workspace, talk, accounts=None)
         assert row is not None
         due = conversation_view.due(row, now)
         assert due is not None

@@ -207,6 +207,7 @@ class Play:
             overflow=overflow,
             adapter=self.adapter,
             now=clock.now(),
+            accounts=None,
         )
         drain(self.generation, direction="out")
 
@@ -222,6 +223,7 @@ class Play:
             author_id=None,
             directory=self.generation.directory,
             now=clock.now(),
+            accounts=None,
         )
         send_due(self.generation.directory)
 

@@ -274,7 +274,9 @@ def test_erasing_the_customer_removes_form_pictures_and_what_is_remembered(desk:
     assert len(toys.everything(PictureSender)) == 1
     with db.read() as session:
         contact = session.scalar(sa.text("SELECT contact_id FROM conversations"))
-    db.write(erasure.erase, workspace_id=desk.workspace, contact_id=contact, author_id=desk.mia.id)
+    db.write(
+        erasure.erase, workspace_id=desk.workspace, contact_id=contact, author_id=desk.mia.id, accounts=None
+    )
     assert toys.everything(Attachment) == []
     assert toys.everything(PictureSender) == []
     assert [path for path in store.rglob("*") if path.is_file() and len(path.name) > 40] == []

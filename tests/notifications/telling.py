@@ -69,5 +69,6 @@ def mention(scene: Scene, contact: str, text: str, by: int, *people: int) -> int
         now=clock.now(),
         mentioned=people,
         typed=True,
+        accounts=None,
     )
     return note.id

@@ -107,6 +107,7 @@ def test_a_mention_is_seen_by_looking(desk: Desk, scene: Scene, bo: int) -> None
         user_id=bo,
         state=PresenceState.VIEWING,
         now=clock.now(),
+        accounts=None,
     )
     page = browser.get(mine).text
     assert ("Ana Q." in page, "Mentions you:" in page, "<title>(1) " in page) == (True, False, False)

@@ -177,7 +177,9 @@ def test_a_rule_that_is_gone_has_no_name(scene: Scene, bo: int) -> None:
 
 def test_who_looks_is_not_told_by_a_rule(scene: Scene, bo: int, wholesale: int) -> None:
     ids = {"workspace_id": scene.desk.workspace, "conversation_id": scene.conversation("ana")}
-    db.write(presence.be_present, **ids, user_id=bo, state=PresenceState.VIEWING, now=clock.now())
+    db.write(
+        presence.be_present, **ids, user_id=bo, state=PresenceState.VIEWING, now=clock.now(), accounts=None
+    )
     by_rule(scene.desk, scene.conversation("ana"), wholesale, person=bo)
     tell()
     assert told(bo) == []
@@ -230,7 +232,7 @@ def test_who_looks_or_has_read_is_not_told(scene: Scene, bo: int) -> None:
     scene.assign("ana", bo, scene.desk.mia.id, clock.now())
     tell()
     looking = {**ids, "user_id": bo, "state": PresenceState.VIEWING, "now": clock.now()}
-    db.write(presence.be_present, **looking)
+    db.write(presence.be_present, **looking, accounts=None)
     assert told(bo) == [], "what they were told is seen once they look"
     scene.said("ana", "", "While Bo looks", clock.now())
     mention(scene, "ana", "@Bo T.", scene.desk.mia.id)
@@ -238,7 +240,7 @@ def test_who_looks_or_has_read_is_not_told(scene: Scene, bo: int) -> None:
     assert told(bo) == []
     with clock.travel(timedelta(minutes=5)):  # away, and read in a tab that is closed by now
         scene.said("ana", "", "Read already", clock.now())
-        db.write(mark_read, **ids, user_id=bo, until=10_000)
+        db.write(mark_read, **ids, user_id=bo, until=10_000, accounts=None)
         tell()
         assert told(bo) == []
         scene.said("ana", "", "Not read", clock.now())
@@ -290,7 +292,11 @@ def test_a_customer_who_is_erased_is_in_no_notice(scene: Scene, bo: int) -> None
     with db.read() as session:
         contact = session.get_one(Conversation, scene.conversation("ana")).contact_id
     db.write(
-        erasure.erase, workspace_id=scene.desk.workspace, contact_id=contact, author_id=scene.desk.mia.id
+        erasure.erase,
+        workspace_id=scene.desk.workspace,
+        contact_id=contact,
+        author_id=scene.desk.mia.id,
+        accounts=None,
     )
     assert "Ana Q." not in browser.get("/notifications").text
     assert [one.message_id for one in toys.everything_of(Mention) if one.message_id == note] == []
@@ -343,7 +349,7 @@ def test_on_each_database(any_database: db.Database) -> None:
     mia = toys.make_user(workspace)
     ids = {"workspace_id": workspace, "conversation_id": conversation.id}
     tell()
-    db.write(set_fields, {"assignee_id": bo}, **ids, author_id=mia, now=clock.now())
+    db.write(set_fields, {"assignee_id": bo}, **ids, author_id=mia, now=clock.now(), accounts=None)
     for text in ("More", "And more"):
         toys.apply(account, toys.received(text))
         tell()

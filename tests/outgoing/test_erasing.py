@@ -63,7 +63,9 @@ def test_who_is_erased_is_gone_from_bodies_and_answers(any_desk: HookDesk, recei
     with clock.travel(timedelta(seconds=1)):
         contact_id = next(one.contact_id for one in any_desk.bodies() if "my secret" in one.body)
         assert contact_id is not None
-        db.write(erase, workspace_id=any_desk.workspace_id, contact_id=contact_id, author_id=None)
+        db.write(
+            erase, workspace_id=any_desk.workspace_id, contact_id=contact_id, author_id=None, accounts=None
+        )
     mine = [one for one in any_desk.bodies() if one.contact_id == contact_id]
     assert mine
     for one in mine:

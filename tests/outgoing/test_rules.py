@@ -169,7 +169,7 @@ def test_of_who_is_erased_the_ids_are_left(desk: HookDesk, receiver: Receiver, t
     [body] = desk.bodies()
     travel(timedelta(seconds=1))
     assert body.contact_id is not None
-    db.write(erase, workspace_id=desk.workspace_id, contact_id=body.contact_id, author_id=None)
+    db.write(erase, workspace_id=desk.workspace_id, contact_id=body.contact_id, author_id=None, accounts=None)
     desk.deliver()
     [got] = receiver.got
     assert got.told["data"]["erased"] is True

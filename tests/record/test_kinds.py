@@ -145,11 +145,11 @@ def test_what_people_and_programs_do_to_a_conversation(account: AccountRef, mia:
     place = {"workspace_id": workspace, "conversation_id": toys.only(Conversation).id}
     person = {**place, "author_id": mia, "now": now()}
     program = {**place, "author_id": None, "by": "CRM", "now": now()}
-    db.write(conversation_actions.set_fields, {"assignee_id": mia}, **person)
-    db.write(conversation_actions.set_fields, {"assignee_id": mia}, **person)
-    db.write(conversation_actions.set_fields, {"assignee_id": None}, **program)
-    db.write(notes.add_note, **person, text=MARKER, reply_key="0123456789")
-    db.write(conversation_actions.set_fields, {"status": ConversationStatus.CLOSED}, **person)
+    db.write(conversation_actions.set_fields, {"assignee_id": mia}, **person, accounts=None)
+    db.write(conversation_actions.set_fields, {"assignee_id": mia}, **person, accounts=None)
+    db.write(conversation_actions.set_fields, {"assignee_id": None}, **program, accounts=None)
+    db.write(notes.add_note, **person, text=MARKER, reply_key="0123456789", accounts=None)
+    db.write(conversation_actions.set_fields, {"status": ConversationStatus.CLOSED}, **person, accounts=None)
     apply(account, received("again", at=100, external_id="m2"))
     assert kinds()[begun:] == [
         "conversation.assigned",
@@ -167,7 +167,7 @@ def test_what_people_and_programs_do_to_a_conversation(account: AccountRef, mia:
 def test_an_erased_customer_is_named_by_id_alone(account: AccountRef, mia: int, workspace: int) -> None:
     apply(account, received(MARKER))
     contact = toys.only(Contact).id
-    db.write(erasure.erase, workspace_id=workspace, contact_id=contact, author_id=mia)
+    db.write(erasure.erase, workspace_id=workspace, contact_id=contact, author_id=mia, accounts=None)
     assert kinds()[-1] == catalogue.CONTACT_ERASED
     assert last().data == f'{{"contact":{contact}}}'
 

@@ -49,7 +49,7 @@ def take_back_and_erase() -> int:
             .where(Contact.name == MARKERS[2])
         )
     assert contact is not None
-    db.write(erasure.erase, workspace_id=workspace, contact_id=contact, author_id=None)
+    db.write(erasure.erase, workspace_id=workspace, contact_id=contact, author_id=None, accounts=None)
     return workspace
 
 

@@ -208,7 +208,7 @@ def test_what_is_taken_back_edited_or_erased_is_found_no_more_in_that_write(
         )
     assert contact is not None
     assert people(workspace, "kiln") == ["Anna Kiln"]
-    db.write(erasure.erase, workspace_id=workspace, contact_id=contact, author_id=None)
+    db.write(erasure.erase, workspace_id=workspace, contact_id=contact, author_id=None, accounts=None)
     assert terms_of(DocumentKind.MESSAGE, ids["marker two"]) == set()
     assert terms_of(DocumentKind.CONTACT, contact) == kept_terms(DocumentKind.CONTACT, contact) == set()
     read_record()

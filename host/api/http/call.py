@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import secrets
 from collections.abc import Callable
@@ -41,6 +42,7 @@ from host.web.request_helpers import client_address, config, request_id
 
 log = logging.getLogger("lobby.api")
 
+_PIECE = 1024 * 1024
 _encoder = msgspec.json.Encoder()
 
 
@@ -48,7 +50,7 @@ _encoder = msgspec.json.Encoder()
 class Call:
     """The request, as a route's function gets it.
 
-    :param claim: the claim on the request's Idempotency-Key, if it has one.
+    :param claim: the claim on the request's Idempotency-Key, if it has one whose answer is not stored yet.
     """
 
     route: Route
@@ -90,11 +92,23 @@ class Call:
 
         def write(session: Session) -> bytes:
             answer = encode(use_case(session))
-            if self.claim is not None:
-                idempotency.keep_answer(session, self.claim, self.route.status, answer.decode())
+            self._keep(session, answer)
             return answer
 
-        return db.write(write)
+        answer = db.write(write)
+        self.claim = None
+        return answer
+
+    def keep(self, answer: bytes) -> None:
+        """Store the answer of a route whose changes were not one write, unless it is stored."""
+        if self.claim is not None:
+            db.write(self._keep, answer)
+            self.claim = None
+
+    def _keep(self, session: Session, answer: bytes) -> None:
+        if self.claim is not None:
+            route = self.route
+            idempotency.keep_answer(session, self.claim, route.status, answer.decode(), secret=route.secret)
 
 
 def encode(answer: Any) -> bytes:
@@ -169,7 +183,8 @@ def _answered(call: Call, ids: dict[str, int | str]) -> Response:
     name = request.headers.get("Idempotency-Key") if route.idempotent else None
     if name is None:
         return _response(route, route.run(call, **arguments))
-    fingerprint = idempotency.fingerprint(route.method, request.path, value)
+    path = request.path if route.query is Nothing else request.full_path
+    fingerprint = idempotency.fingerprint(route.method, path, _files() if route.upload else value)
     held = idempotency.claim(call.caller.key_id, name, fingerprint, call.now)
     if isinstance(held, Stored):
         response = _response(route, held.answer.encode(), held.status)
@@ -178,12 +193,27 @@ def _answered(call: Call, ids: dict[str, int | str]) -> Response:
     call.claim = held
     try:
         with idempotency.renewed(held):
-            return _response(route, route.run(call, **arguments))
+            answered = route.run(call, **arguments)
+            body = answered if isinstance(answered, bytes) else encode(answered)
+            call.keep(body)
+            return _response(route, body)
     except BaseException:
         # Nothing was written; if an answer was stored after all, releasing the claim leaves it.
         with suppress(SQLAlchemyError):
             idempotency.release(held)
         raise
+
+
+def _files() -> list[list[str]]:
+    """Return what tells one form with files from another: for each its field, its name and its digest."""
+    found = []
+    for field, file in request.files.items(multi=True):
+        digest = hashlib.sha256()
+        while piece := file.stream.read(_PIECE):
+            digest.update(piece)
+        file.stream.seek(0)
+        found.append([field, file.filename or "", digest.hexdigest()])
+    return found
 
 
 def _response(route: Route, answered: Any, status: int | None = None) -> Response:

@@ -90,7 +90,7 @@ class Route:
     :param upload: whether it takes a file as multipart/form-data instead.
     :param answer: the type of its JSON answer; None: 204 and no body; :class:`Binary`: a file.
     :param errors: its errors, besides those of every route.
-    :param idempotent: whether it honours Idempotency-Key.
+    :param secret: whether its answer holds a secret: one that is kept for repeats is sealed.
     :param examples: example bodies, by a short title.
     """
 
@@ -109,7 +109,7 @@ class Route:
     answer: Any = None
     status: int = 200
     errors: tuple[type[LobbyError] | Refused, ...] = ()
-    idempotent: bool = False
+    secret: bool = False
     body_limit: int | None = None
     examples: Mapping[str, Any] = field(default_factory=dict)
 
@@ -118,6 +118,11 @@ class Route:
         """Return the path as Flask writes it."""
         path = self.path.replace("{account_id}", "<api_account:account_id>")
         return BASE + path.replace("{", "<api_id:").replace("}", ">")
+
+    @property
+    def idempotent(self) -> bool:
+        """Whether it honours Idempotency-Key, as every POST does: repeating any other method does no more."""
+        return self.method == "POST"
 
     @property
     def places(self) -> list[str]:

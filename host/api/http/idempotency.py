@@ -24,11 +24,14 @@ from typing import Any, cast
 
 import msgspec
 import sqlalchemy as sa
+from flask_babel import lazy_gettext as _l
 from sqlalchemy.orm import Session
 
 from host.api.http.errors import IdempotencyKeyError, IdempotencyReusedError, InFlightError
 from host.core import clock, db
+from host.core.secrets import Place, Secret, keyring
 from host.models.api import IdempotentRequest
+from host.sdk.errors import SecretUnreadableError
 
 log = logging.getLogger("lobby.api")
 
@@ -104,18 +107,21 @@ def _claim(session: Session, key_id: int, name_hash: str, wanted: str, now: date
     if row.fingerprint != wanted:
         raise IdempotencyReusedError(field="Idempotency-Key")
     if row.status is not None:
-        return Stored(row.status, row.answer or "")
+        return Stored(row.status, _opened(row))
     if row.claimed_until > now:
         raise InFlightError(retry_after=min(5, round((row.claimed_until - now).total_seconds())))
     row.claim, row.claimed_until, row.expires_at = token, now + CLAIMED, now + KEPT
     return Claim(row.id, token)
 
 
-def keep_answer(session: Session, held: Claim, status: int, answer: str) -> None:
+def keep_answer(session: Session, held: Claim, status: int, answer: str, *, secret: bool = False) -> None:
     """Store the answer of a request, in the write of its changes.
 
+    :param secret: whether it holds a secret, so that it is sealed.
     :raises InFlightError: if another process took over the claim; the write must be rolled back then.
     """
+    if secret:
+        answer = keyring().seal(Secret(answer), _place(held.row_id))
     changed = session.execute(
         sa.update(_TABLE)
         .where(_TABLE.c.id == held.row_id, _TABLE.c.claim == held.token)
@@ -123,6 +129,24 @@ def keep_answer(session: Session, held: Claim, status: int, answer: str) -> None
     )
     if not changed.rowcount:  # type: ignore[attr-defined]
         raise InFlightError()
+
+
+def _place(row_id: int) -> Place:
+    return Place(_TABLE.name, "answer", 0, str(row_id))
+
+
+def _opened(row: IdempotentRequest) -> str:
+    """Return a stored answer, whether it was sealed or is JSON."""
+    answer = row.answer or ""
+    if not answer.startswith("v1:"):
+        return answer
+    try:
+        return keyring().open(answer, _place(row.id)).reveal()
+    except SecretUnreadableError:
+        raise IdempotencyReusedError(
+            _l("The answer to this Idempotency-Key cannot be read any more, so nothing was done."),
+            field="Idempotency-Key",
+        ) from None
 
 
 def release(held: Claim) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, cast
 
+from flask_babel import lazy_gettext as _l
 from msgspec import Meta
 from sqlalchemy.orm import Session
 
@@ -24,7 +25,6 @@ from host.inbox.errors import (
     TeamNotFoundError,
     UndoOverError,
 )
-from host.inbox.queries import ConversationFilter
 from host.users.api_keys import Scope
 
 Action = Literal[
@@ -46,6 +46,9 @@ class NewBulkAction(Wire, frozen=True):
         Query | None,
         Meta(description="All that match at this moment: the parameters of the list of conversations."),
     ] = None
+    all: Annotated[
+        bool, Meta(description="Has to be true with a filter that leaves nothing out, such as `{}`.")
+    ] = False
     assignee: Annotated[Id | None, Meta(description="With `assign`; null: nobody.")] = None
     team: Annotated[Id | None, Meta(description="With `team`; null: none.")] = None
     label: Annotated[Id | None, Meta(description="With `label` and `unlabel`.")] = None
@@ -96,7 +99,6 @@ def _shown(one: Shown) -> BulkAction:
     body=NewBulkAction,
     answer=BulkAction,
     status=201,
-    idempotent=True,
     errors=(BodyError, BulkError, LabelNotFoundError, NotAMemberError, SnoozeTimeError, TeamNotFoundError),
     examples={
         "Close what is answered": {"action": "close", "filter": {"status": "open", "needsReply": False}},
@@ -106,10 +108,17 @@ def _shown(one: Shown) -> BulkAction:
 def create_bulk_action(call: Call, body: NewBulkAction) -> bytes:
     """Exactly the conversations that match when it is asked for, in the background, and none twice.
 
-    It can be undone for an hour.
+    It can be undone for an hour. A filter that matches every conversation needs `all`.
     """
     if (body.conversation_ids is None) is (body.filter is None):
         raise BulkError(next_step="")
+    filter_ = filter_of(body.filter or Query())
+    if body.filter is not None and not body.all and filter_ == filter_of(Query()):
+        raise BulkError(
+            _l("This filter matches every conversation of the workspace, so nothing was changed."),
+            next_step=_l("If you mean all of them, send “all”: true."),
+            field="all",
+        )
     wish = Wish(
         body.action,
         assignee_id=body.assignee,
@@ -122,7 +131,7 @@ def create_bulk_action(call: Call, body: NewBulkAction) -> bytes:
         bulk_id = bulk.create(
             session,
             wish,
-            ConversationFilter() if body.filter is None else filter_of(body.filter),
+            filter_,
             workspace_id=call.workspace_id,
             user_id=None,
             key_name=call.caller.name,

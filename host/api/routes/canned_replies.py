@@ -24,6 +24,7 @@ from host.inbox.variables import VariableError
 from host.models.users import Workspace
 from host.sdk.messages import MessageKind
 from host.users.api_keys import Scope
+from host.users.reach import ALL_ACCOUNTS
 
 PROGRAM = Who(None, keeps=True)
 
@@ -276,7 +277,6 @@ def list_macros(call: Call) -> Macros:
     scope=Scope.WRITE,
     answer=shapes.Sent,
     errors=(ConversationNotFoundError, MacroNotFoundError, MacroStepError),
-    idempotent=True,
 )
 def run_macro(call: Call, conversation_id: int, macro_id: int) -> bytes:
     """All its steps or none, in the name of the key; `macro_step` says which could not be done, and why.
@@ -287,7 +287,7 @@ def run_macro(call: Call, conversation_id: int, macro_id: int) -> bytes:
 
     def use_case(session: Session) -> shapes.Sent:
         try:
-            row = conversation_row(session, call.workspace_id, conversation_id)
+            row = conversation_row(session, call.workspace_id, conversation_id, accounts=ALL_ACCOUNTS)
         except ConversationNotFoundError:
             raise ConversationNotFoundError(next_step="") from None
         zone = session.get_one(Workspace, call.workspace_id).timezone
@@ -299,6 +299,7 @@ def run_macro(call: Call, conversation_id: int, macro_id: int) -> bytes:
             runner=Runner(PROGRAM, new_reply_key(), ZoneInfo(zone or "UTC"), by=call.caller.name),
             adapter=call.adapter(row.channel),
             now=call.now,
+            accounts=ALL_ACCOUNTS,
         )
         ids = [message.id for message in messages]
         return shapes.Sent(data=some_messages(session, call.workspace_id, ids))

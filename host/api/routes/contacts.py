@@ -35,6 +35,7 @@ from host.models.users import User
 from host.search.finding import finder
 from host.search.finding.asking import read_query
 from host.users.api_keys import Scope
+from host.users.reach import ALL_ACCOUNTS
 
 Limit = Annotated[int, Meta(ge=1, le=100, description="How many at most.")]
 LIST = "contacts"
@@ -231,7 +232,9 @@ def shown(session: Session, call: Call, ids: Sequence[int]) -> list[shapes.Conta
 
 
 def _one(session: Session, call: Call, contact_id: int) -> shapes.Contact:
-    return shown(session, call, [people.get(session, call.workspace_id, contact_id).id])[0]
+    return shown(
+        session, call, [people.get(session, call.workspace_id, contact_id, accounts=ALL_ACCOUNTS).id]
+    )[0]
 
 
 @route(
@@ -321,6 +324,7 @@ def change_contact(call: Call, contact_id: int, body: ContactChange) -> bytes:
             author_id=None,
             by=call.caller.name,
             now=call.now,
+            accounts=ALL_ACCOUNTS,
         )
         return _one(session, call, contact_id)
 
@@ -339,7 +343,7 @@ def change_contact(call: Call, contact_id: int, body: ContactChange) -> bytes:
 def list_contact_notes(call: Call, contact_id: int) -> ContactNotes:
     """The newest first. Notes in a conversation are with its messages."""
     with db.read() as session:
-        contact = people.get(session, call.workspace_id, contact_id)
+        contact = people.get(session, call.workspace_id, contact_id, accounts=ALL_ACCOUNTS)
         rows = session.execute(
             sa.select(ContactEntry, User.name)
             .outerjoin(User, User.id == ContactEntry.author_id)
@@ -366,7 +370,6 @@ def _note(row: ContactEntry, author: str | None) -> ContactNote:
     body=NewContactNote,
     answer=ContactNote,
     status=201,
-    idempotent=True,
     errors=(BodyError, ContactNotFoundError, EmptyTextError, TooLongError),
     examples={"A note": {"text": "Rings the bell twice."}},
 )
@@ -382,6 +385,7 @@ def add_contact_note(call: Call, contact_id: int, body: NewContactNote) -> bytes
             author_id=None,
             by=call.caller.name,
             now=call.now,
+            accounts=ALL_ACCOUNTS,
         )
         return _note(row, None)
 
@@ -411,6 +415,7 @@ def opt_contact_out(call: Call, contact_id: int, body: OptOut) -> bytes:
             author_id=None,
             by=call.caller.name,
             now=call.now,
+            accounts=ALL_ACCOUNTS,
         )
         return _one(session, call, contact_id)
 
@@ -434,6 +439,7 @@ def opt_contact_in(call: Call, contact_id: int) -> None:
         author_id=None,
         by=call.caller.name,
         now=call.now,
+        accounts=ALL_ACCOUNTS,
     )
 
 
@@ -477,6 +483,7 @@ def _blocked(call: Call, contact_id: int, *, on: bool) -> Blocked:
         author_id=None,
         by=call.caller.name,
         now=call.now,
+        accounts=ALL_ACCOUNTS,
     )
     with db.read() as session:
         problems = [f"{one.label}: {one.sentence}" for one in missed]
@@ -510,6 +517,7 @@ def merge_contact(call: Call, contact_id: int, body: Merging) -> bytes:
             author_id=None,
             by=call.caller.name,
             now=call.now,
+            accounts=ALL_ACCOUNTS,
         )
         return Merged(id=found.id, contact=_one(session, call, contact_id), other=body.other)
 
@@ -539,6 +547,7 @@ def split_contact(call: Call, contact_id: int, body: Splitting) -> bytes:
             author_id=None,
             by=call.caller.name,
             now=call.now,
+            accounts=ALL_ACCOUNTS,
         )
         return _one(session, call, other.id)
 
@@ -561,7 +570,7 @@ def export_contact(call: Call, contact_id: int) -> Response:
     """
 
     with db.read() as session:
-        found = export.known(session, call.workspace_id, contact_id)
+        found = export.known(session, call.workspace_id, contact_id, accounts=ALL_ACCOUNTS)
     db.write(lambda session: call.audit(session, "contact.exported", f"contact {contact_id}"))
     answer = Response(export.pieces(call.workspace_id, found, export.ENGLISH), mimetype="application/zip")
     answer.headers["Content-Disposition"] = f'attachment; filename="contact-{found.contact_id}.zip"'

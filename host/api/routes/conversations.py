@@ -37,6 +37,7 @@ from host.models.channels import AccountState
 from host.models.inbox import ConversationStatus, Handler, Snooze, SnoozeKind
 from host.sdk.channel import ReplyState
 from host.users.api_keys import Scope
+from host.users.reach import ALL_ACCOUNTS
 
 LIST = "conversations"
 Limit = Annotated[int, Meta(ge=1, le=100, description="How many at most.")]
@@ -362,7 +363,7 @@ def get(session: Session, call: Call, conversation_id: int) -> Row:
 
     :raises ConversationNotFoundError: if the workspace has no such conversation.
     """
-    row = queries.get_row(session, call.workspace_id, conversation_id)
+    row = queries.get_row(session, call.workspace_id, conversation_id, accounts=ALL_ACCOUNTS)
     if row is None:
         raise ConversationNotFoundError(next_step="")
     return row
@@ -433,9 +434,11 @@ def change_conversation(call: Call, conversation_id: int, body: ConversationChan
             "now": call.now,
         }
         try:
-            conversation_actions.set_fields(session, changes, **named)
+            conversation_actions.set_fields(session, changes, **named, accounts=ALL_ACCOUNTS)
             if body.add_labels or body.remove_labels:
-                labels.set_labels(session, add=body.add_labels, remove=body.remove_labels, **named)
+                labels.set_labels(
+                    session, add=body.add_labels, remove=body.remove_labels, **named, accounts=ALL_ACCOUNTS
+                )
         except ConversationNotFoundError:
             raise ConversationNotFoundError(next_step="") from None
         return shown(session, call, get(session, call, conversation_id))

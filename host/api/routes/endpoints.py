@@ -261,6 +261,7 @@ def list_endpoints(call: Call) -> Endpoints:
     scope=Scope.WRITE,
     body=NewEndpoint,
     answer=WithSecret,
+    secret=True,
     status=201,
     errors=(*NOT_USABLE, TooManyEndpointsError),
     examples={
@@ -362,6 +363,7 @@ def delete_endpoint(call: Call, endpoint_id: int) -> None:
     summary="Give an endpoint a new secret",
     scope=Scope.WRITE,
     answer=WithSecret,
+    secret=True,
     errors=(EndpointNotFoundError,),
 )
 def rotate_secret(call: Call, endpoint_id: int) -> bytes:

@@ -37,6 +37,7 @@ from host.models import inbox
 from host.queue import signals
 from host.queue.signals import Signal
 from host.users.api_keys import Scope
+from host.users.reach import ALL_ACCOUNTS
 
 SIGNALS = (
     AccountDisconnectedError,
@@ -153,7 +154,6 @@ def _signal(call: Call, conversation_id: int, signal: Signal) -> None:
         TeamNotFoundError,
         TooLongError,
     ),
-    idempotent=True,
     examples={"To a team, with a note": {"team": 5, "note": "Wants to change an order that has left."}},
 )
 def hand_over_conversation(call: Call, conversation_id: int, body: HandingOver) -> bytes:
@@ -173,11 +173,18 @@ def hand_over_conversation(call: Call, conversation_id: int, body: HandingOver) 
             "now": call.now,
         }
         try:
-            conversation_actions.hand_over(session, changes, **named)
+            conversation_actions.hand_over(session, changes, **named, accounts=ALL_ACCOUNTS)
         except ConversationNotFoundError:
             raise ConversationNotFoundError(next_step="") from None
         if body.note:
-            notes.add_note(session, author_id=None, text=body.note, reply_key=new_reply_key(), **named)
+            notes.add_note(
+                session,
+                author_id=None,
+                text=body.note,
+                reply_key=new_reply_key(),
+                **named,
+                accounts=ALL_ACCOUNTS,
+            )
         return shown(session, call, get(session, call, conversation_id))
 
     return call.commit(use_case)
@@ -204,6 +211,7 @@ def take_conversation(call: Call, conversation_id: int, body: Taking) -> Convers
         by=call.caller.name,
         note=body.note,
         now=call.now,
+        accounts=ALL_ACCOUNTS,
     )
     return _answer(call, conversation_id)
 
@@ -232,6 +240,7 @@ def pass_conversation(call: Call, conversation_id: int, body: Passing) -> Conver
         to=body.to.strip(),
         note=body.note,
         now=call.now,
+        accounts=ALL_ACCOUNTS,
     )
     return _answer(call, conversation_id)
 

@@ -19,6 +19,7 @@ from host.api.routes.conversations import Limit
 from host.api.serialise import shown, some_messages
 from host.core import db
 from host.inbox import mentions, notes
+from host.inbox.conversations import get_conversation
 from host.inbox.errors import (
     ConversationNotFoundError,
     EmptyTextError,
@@ -31,9 +32,9 @@ from host.inbox.mentions import MentionError
 from host.inbox.messages import load_thread
 from host.inbox.reply import MAX_LENGTH
 from host.inbox.unsent import holding, later, resending
-from host.models.inbox import Conversation
 from host.queue.outbox import NotInOutboxError, StateMovedOnError
 from host.users.api_keys import Scope
+from host.users.reach import ALL_ACCOUNTS
 
 LIST = "messages"
 
@@ -207,7 +208,9 @@ def edit_message(call: Call, message_id: int, body: NewWords) -> bytes:
 
     def use_case(session: Session) -> shapes.Message:
         found = get(session, call, message_id)
-        conversation = session.get_one(Conversation, found.conversation_id)
+        conversation = get_conversation(
+            session, call.workspace_id, found.conversation_id, accounts=ALL_ACCOUNTS
+        )
         adapter = call.adapter(conversation.channel)
         if body.send_at is not UNSET and body.send_at is not None:
             later.change_time(
@@ -219,6 +222,7 @@ def edit_message(call: Call, message_id: int, body: NewWords) -> bytes:
                 unless_written=body.unless_written,
                 adapter=adapter,
                 now=call.now,
+                accounts=ALL_ACCOUNTS,
             )
         if body.text is not UNSET:
             resending.edit(session, message_id, body.text, adapter)
@@ -229,6 +233,7 @@ def edit_message(call: Call, message_id: int, body: NewWords) -> bytes:
                 conversation_id=conversation.id,
                 message_id=message_id,
                 now=call.now,
+                accounts=ALL_ACCOUNTS,
             )
         return get(session, call, message_id)
 
@@ -245,7 +250,6 @@ def edit_message(call: Call, message_id: int, body: NewWords) -> bytes:
     answer=shapes.Message,
     status=201,
     errors=(BodyError, ConversationNotFoundError, EmptyTextError, MentionError, TooLongError),
-    idempotent=True,
     examples={
         "A note": {"text": "Paid by card, order 1042."},
         "One that tells somebody": {"text": "Is the blue glaze ready?", "mentions": [7]},
@@ -267,6 +271,7 @@ def add_note(call: Call, conversation_id: int, body: NewNote) -> bytes:
             now=call.now,
             mentioned=body.mentions,
             teams=body.teams,
+            accounts=ALL_ACCOUNTS,
         )
         return get(session, call, note.id)
 

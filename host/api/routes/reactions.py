@@ -24,6 +24,7 @@ from host.inbox.errors import (
 )
 from host.inbox.reacting import MAX_LENGTH, react
 from host.users.api_keys import Scope
+from host.users.reach import ALL_ACCOUNTS
 
 COMMON = (
     AccountDisconnectedError,
@@ -85,6 +86,7 @@ def _set(session: Session, call: Call, message_id: int, emoji: str) -> shapes.Me
             author_id=None,
             directory=call.directory,
             now=call.now,
+            accounts=ALL_ACCOUNTS,
         )
     except MessageNotFoundError:
         get(session, call, message_id)  # raises the API's own error if there is no such message

@@ -45,6 +45,7 @@ from host.api.serialise import some_messages
 from host.core import db
 from host.core.errors import LobbyError
 from host.inbox.comments.once import PrivateReplyEndedError, PrivateReplyUsedError
+from host.inbox.conversations import get_conversation
 from host.inbox.drafts import Draft
 from host.inbox.errors import (
     AccountDisconnectedError,
@@ -75,6 +76,7 @@ from host.models.inbox import ContactIdentity, Conversation, Origin
 from host.sdk.channel import ChannelAdapter
 from host.sdk.messages import OWN_ADDRESS, MessageKind
 from host.users.api_keys import Scope
+from host.users.reach import ALL_ACCOUNTS
 
 
 class NotWrittenFirstError(LobbyError):
@@ -136,7 +138,6 @@ FIELDS = {
     answer=shapes.Sent,
     status=201,
     errors=REFUSALS,
-    idempotent=True,
     examples=EXAMPLES | EXAMPLES_OF_CONTENTS,
 )
 def send_message(call: Call, body: Any) -> bytes:
@@ -196,6 +197,7 @@ def _send(call: Call, body: Any) -> bytes:
             voice=voice,
             seen_id=body.if_last_message_id,
             hold=AT_ONCE if body.send_at is None else Hold(body.send_at, body.unless_written),
+            accounts=ALL_ACCOUNTS,
         )
         for message in () if voice is Voice.AUTOMATION else messages:
             message.origin = Origin.API
@@ -229,9 +231,12 @@ def _target(session: Session, call: Call, body: Send) -> tuple[Conversation, Cha
             raise BodyError(
                 _l("Name a conversation, or an account and a contact, not both."), field="conversationId"
             )
-        conversation = session.get(Conversation, body.conversation_id)
-        if conversation is None or conversation.workspace_id != call.workspace_id:
-            raise ConversationNotFoundError(next_step="", field="conversationId")
+        try:
+            conversation = get_conversation(
+                session, call.workspace_id, body.conversation_id, accounts=ALL_ACCOUNTS
+            )
+        except ConversationNotFoundError:
+            raise ConversationNotFoundError(next_step="", field="conversationId") from None
     elif body.account_id is None or body.to is None:
         missing = "conversationId" if body.account_id is None and body.to is None else "to"
         missing = "accountId" if body.account_id is None and body.to is not None else missing
@@ -400,7 +405,6 @@ class Started(Wire, frozen=True):
     answer=Started,
     status=201,
     errors=(*REFUSALS, ContactNotFoundError, AddressOfAnotherError, GoesOnError, NoWayOutError),
-    idempotent=True,
     examples={
         "By e-mail, where the reply window is closed": {
             "accountId": 2,
@@ -443,6 +447,7 @@ def start_conversation(call: Call, contact_id: int, body: NewConversation) -> by
             by=call.caller.name,
             by_person=False,
             voice=voice,
+            accounts=ALL_ACCOUNTS,
         )
         for message in () if voice is Voice.AUTOMATION else started.messages:
             message.origin = Origin.API

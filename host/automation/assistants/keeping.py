@@ -33,6 +33,7 @@ from host.models.channels import AccountState, ChannelAccount
 from host.models.inbox import Conversation, ConversationStatus, Handler
 from host.record import catalogue
 from host.sdk import strictjson
+from host.users.reach import ALL_ACCOUNTS
 from host.users.workspaces import SavedMeanwhileError
 
 MOST = 20
@@ -660,7 +661,9 @@ def _give_to_people(session: Session, workspace_id: int, accounts: Any, now: dat
     found = _theirs(session, accounts, AT_ONCE)
     for id_ in found:
         named: dict[str, Any] = {"workspace_id": workspace_id, "conversation_id": id_}
-        conversation_actions.hand_over(session, {}, **named, by=None, now=now, why="stopped")
+        conversation_actions.hand_over(
+            session, {}, **named, by=None, now=now, why="stopped", accounts=ALL_ACCOUNTS
+        )
     return len(found)
 
 

@@ -30,6 +30,7 @@ from host.models.inbox import Conversation, Message, Origin
 from host.record import catalogue
 from host.sdk import strictjson
 from host.sdk.channel import ChannelAdapter
+from host.users.reach import Accounts
 
 
 class SuggestionNotFoundError(NotFoundError):
@@ -140,6 +141,7 @@ def accept(
     *,
     workspace_id: int,
     conversation_id: int,
+    accounts: Accounts,
     turn_id: int,
     user_id: int | None,
     adapter: ChannelAdapter | None,
@@ -160,7 +162,7 @@ def accept(
     Besides, what :func:`host.inbox.reply.queue_parts` raises.
     """
     take_lane(session, workspace_id, conversation_id)
-    conversation = locked_conversation(session, workspace_id, conversation_id)
+    conversation = locked_conversation(session, workspace_id, conversation_id, accounts=accounts)
     turn = _turn(session, conversation, turn_id)
     outcome = TurnOutcome.USED if user_id is None else TurnOutcome.TAKEN
     if turn.outcome == outcome and turn.decided_by == user_id and turn.sent_id is not None:
@@ -181,6 +183,7 @@ def accept(
         voice=voice,
         seen_id=turn.message_id,
         hold=hold,
+        accounts=accounts,
     )
     if user_id is None and voice is Voice.PERSON:
         for message in messages:
@@ -198,13 +201,14 @@ def note_reply(
     *,
     workspace_id: int,
     conversation_id: int,
+    accounts: Accounts,
     turn_id: int,
     user_id: int,
     message: Message,
     now: datetime,
 ) -> None:
     """Note that a person sent a reply which began as a suggestion. One that is gone is left alone."""
-    conversation = locked_conversation(session, workspace_id, conversation_id)
+    conversation = locked_conversation(session, workspace_id, conversation_id, accounts=accounts)
     turn = session.get(AssistantTurn, turn_id, with_for_update=True, populate_existing=True)
     if turn is None or turn.conversation_id != conversation.id or turn.state != TurnState.READY:
         return
@@ -222,6 +226,7 @@ def dismiss(
     *,
     workspace_id: int,
     conversation_id: int,
+    accounts: Accounts,
     turn_id: int,
     user_id: int | None,
     now: datetime,
@@ -231,7 +236,7 @@ def dismiss(
     :param user_id: who does; None: a program.
     :raises SuggestionNotFoundError: if the conversation has no such suggestion.
     """
-    conversation = locked_conversation(session, workspace_id, conversation_id)
+    conversation = locked_conversation(session, workspace_id, conversation_id, accounts=accounts)
     turn = _turn(session, conversation, turn_id)
     if turn.state in {TurnState.READY, TurnState.WAITING, TurnState.THINKING}:
         events.of_turn(session, turn, catalogue.ASSISTANT_DISMISSED, **_by(user_id))
@@ -246,13 +251,21 @@ def dismiss(
     publish_conversation(session, conversation)
 
 
-def again(session: Session, *, workspace_id: int, conversation_id: int, turn_id: int, now: datetime) -> None:
+def again(
+    session: Session,
+    *,
+    workspace_id: int,
+    conversation_id: int,
+    accounts: Accounts,
+    turn_id: int,
+    now: datetime,
+) -> None:
     """Have a turn thought about once more that failed, or that nobody wanted.
 
     :raises SuggestionNotFoundError: if the conversation has no such suggestion.
     :raises SuggestionGoneError: if the customer wrote since, or somebody answered.
     """
-    conversation = locked_conversation(session, workspace_id, conversation_id)
+    conversation = locked_conversation(session, workspace_id, conversation_id, accounts=accounts)
     turn = _turn(session, conversation, turn_id)
     if turn.state in {TurnState.WAITING, TurnState.THINKING, TurnState.READY}:
         return

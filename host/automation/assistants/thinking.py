@@ -56,6 +56,7 @@ from host.queue.signals import Signal
 from host.record import catalogue
 from host.record.writing import because
 from host.sdk.channel import AccountRef, ChannelAdapter
+from host.users.reach import ALL_ACCOUNTS
 
 log = logging.getLogger("lobby.assistants")
 
@@ -413,7 +414,7 @@ def _give(session: Session, conversation_id: int, name: str, now: datetime) -> N
     )
     if workspace_id is None:
         return
-    conversation = locked_conversation(session, workspace_id, conversation_id)
+    conversation = locked_conversation(session, workspace_id, conversation_id, accounts=ALL_ACCOUNTS)
     if conversation.handled_by != Handler.AUTOMATION:
         return
     newest = sa.select(AssistantTurn).where(AssistantTurn.conversation_id == conversation_id)

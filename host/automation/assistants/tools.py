@@ -46,6 +46,7 @@ from host.sdk.errors import SecretUnreadableError
 from host.sdk.http import Client, FetchError, ForbiddenAddressError, TooMuchError
 from host.sdk.rules import AssistantTool as BroughtTool
 from host.sdk.rules import ToolEffect, UsedFor
+from host.users.reach import ALL_ACCOUNTS
 
 log = logging.getLogger(__name__)
 
@@ -303,6 +304,7 @@ class Runner:
             author_id=None,
             now=clock.now(),
             by=self.by,
+            accounts=ALL_ACCOUNTS,
         )
         return "The label is on the conversation."
 
@@ -616,6 +618,7 @@ def _carried_out(
                 conversation_id=turn.conversation_id,
                 author_id=author_id,
                 now=clock.now(),
+                accounts=ALL_ACCOUNTS,
             )
 
         db.write(close)

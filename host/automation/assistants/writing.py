@@ -38,6 +38,7 @@ from host.models.users import Workspace
 from host.record import catalogue
 from host.record.writing import because
 from host.sdk.channel import ChannelAdapter
+from host.users.reach import ALL_ACCOUNTS
 
 ANNOUNCED_FOR = timedelta(days=1)
 """After so long without an answer of its own the assistant says again that it is one."""
@@ -88,7 +89,9 @@ def settle(
         return None  # it went with its conversation
     try:
         take_lane(session, row.workspace_id, row.conversation_id)
-        conversation = locked_conversation(session, row.workspace_id, row.conversation_id)
+        conversation = locked_conversation(
+            session, row.workspace_id, row.conversation_id, accounts=ALL_ACCOUNTS
+        )
     except ConversationNotFoundError:
         return None
     turn = turns.locked_turn(session, turn_id)
@@ -255,6 +258,7 @@ def _send(
             by_person=False,
             voice=Voice.AUTOMATION,
             seen_id=turn.message_id,
+            accounts=ALL_ACCOUNTS,
         )
     except LobbyError as error:
         # Raised before anything is written: a person has it, or the channel does not allow it.
@@ -326,8 +330,17 @@ def give_to_people(
         if team_id is not None:
             changes = {"team_id": team_id}
     place: dict[str, Any] = {"workspace_id": conversation.workspace_id, "conversation_id": conversation.id}
-    hand_over(session, changes, **place, by=name, now=now, why=reason)
+    hand_over(session, changes, **place, by=name, now=now, why=reason, accounts=ALL_ACCOUNTS)
     text = clean_written(note)[:LONGEST_BECAUSE]
     if text:
         key = uuid.uuid4().hex
-        notes.add_note(session, **place, author_id=None, text=text, reply_key=key, now=now, by=name)
+        notes.add_note(
+            session,
+            **place,
+            author_id=None,
+            text=text,
+            reply_key=key,
+            now=now,
+            by=name,
+            accounts=ALL_ACCOUNTS,
+        )

@@ -51,6 +51,7 @@ from host.record.catalogue import OfRule
 from host.record.writing import Happened, record, together
 from host.sdk.rules import React, SendText
 from host.users import hours
+from host.users.reach import ALL_ACCOUNTS
 
 log = logging.getLogger(__name__)
 
@@ -135,7 +136,13 @@ class Acting:
         # A session forgets what nobody holds: each of several answers would read the customer anew.
         _customer = self.session.get(Contact, self.conversation.contact_id)
         steps = Doing(
-            self.session, self.conversation.workspace_id, self.conversation.id, runner, adapter, self.now
+            self.session,
+            self.conversation.workspace_id,
+            self.conversation.id,
+            runner,
+            adapter,
+            self.now,
+            ALL_ACCOUNTS,
         )
         for number, action in enumerate(self.body.actions, 1):
             why = ""
@@ -263,6 +270,7 @@ class Acting:
             by_person=False,
             voice=voice,
             held=self.held,
+            accounts=ALL_ACCOUNTS,
         )
         done.sent += [message.id for message in messages]
         return messages[-1].id
@@ -308,6 +316,7 @@ class Acting:
             by_person=False,
             voice=Voice.AUTOMATION,
             held=self.held,
+            accounts=ALL_ACCOUNTS,
         )
         done.private_id = message.id
         done.sent.append(message.id)
@@ -342,6 +351,7 @@ class Acting:
                 author_id=None,
                 directory=self.directory,
                 now=self.now,
+                accounts=ALL_ACCOUNTS,
             )
         else:
             self._say(number, wanted.text, done)
@@ -355,6 +365,7 @@ class Acting:
             author_id=None,
             by=self.name,
             now=self.now,
+            accounts=ALL_ACCOUNTS,
         )
 
     def _record(self, kind: str, facts: OfRule) -> None:

@@ -32,6 +32,7 @@ from host.models.canned import Macro
 from host.models.inbox import ConversationStatus, Message, Origin, Snooze, SnoozeKind
 from host.sdk import strictjson
 from host.sdk.channel import ChannelAdapter
+from host.users.reach import Accounts
 
 MOST = 100
 """Most macros of everybody, and of one member: all of them are in the menu."""
@@ -442,6 +443,7 @@ def run(
     *,
     workspace_id: int,
     conversation_id: int,
+    accounts: Accounts,
     macro_id: int,
     runner: Runner,
     adapter: ChannelAdapter | None,
@@ -463,7 +465,7 @@ def run(
         raise MacroStepError(
             _l("This macro was made by a newer Lobby and cannot be run. Nothing was changed.")
         )
-    doing = Doing(session, workspace_id, conversation_id, runner, adapter, now)
+    doing = Doing(session, workspace_id, conversation_id, runner, adapter, now, accounts)
     for number, step in enumerate(steps, 1):
         try:
             if there.gone(step):
@@ -501,9 +503,14 @@ class Doing:
         runner: Runner,
         adapter: ChannelAdapter | None,
         now: datetime,
+        accounts: Accounts,
     ) -> None:
         self.session = session
-        self.place: dict[str, Any] = {"workspace_id": workspace_id, "conversation_id": conversation_id}
+        self.place: dict[str, Any] = {
+            "workspace_id": workspace_id,
+            "conversation_id": conversation_id,
+            "accounts": accounts,
+        }
         self.runner = runner
         self.adapter = adapter
         self.now = now

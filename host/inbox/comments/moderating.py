@@ -20,6 +20,7 @@ from host.record import catalogue
 from host.record.catalogue import OfMessage
 from host.record.writing import Happened, record
 from host.sdk.channel import Moderated, Moderation
+from host.users.reach import Accounts
 
 _NEEDS = {
     Moderated.SHOWN: Moderation.HIDE,
@@ -33,6 +34,7 @@ def moderate(
     *,
     workspace_id: int,
     message_id: int,
+    accounts: Accounts,
     conversation_id: int | None = None,
     wanted: Moderated,
     author_id: int | None,
@@ -52,7 +54,9 @@ def moderate(
     :raises AccountDisconnectedError: if its account is disconnected.
     :raises NotSendableError: codes ``moderation_not_supported``, ``message_gone``.
     """
-    conversation, message = locked_message(session, workspace_id, message_id, conversation_id=conversation_id)
+    conversation, message = locked_message(
+        session, workspace_id, message_id, conversation_id=conversation_id, accounts=accounts
+    )
     adapter = directory.adapter(conversation.channel)
     if adapter is None:
         raise UnknownChannelError()

@@ -14,6 +14,7 @@ from host.inbox.reply import AT_ONCE, Held, Hold, Voice, queue_parts
 from host.models.channels import ChannelAccount
 from host.models.inbox import Conversation, Direction, Message
 from host.sdk.channel import ChannelAdapter
+from host.users.reach import Accounts
 
 
 def queue_private(
@@ -21,6 +22,7 @@ def queue_private(
     *,
     workspace_id: int,
     conversation_id: int,
+    accounts: Accounts,
     message_id: int,
     author_id: int | None,
     text: str,
@@ -57,6 +59,7 @@ def queue_private(
         voice=voice,
         hold=hold,
         held=held,
+        accounts=accounts,
     )
     return message
 

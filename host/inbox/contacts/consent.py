@@ -49,6 +49,7 @@ def opt_out(
     *,
     workspace_id: int,
     contact_id: int,
+    accounts: Accounts,
     source: str,
     author_id: int | None,
     now: datetime,
@@ -67,7 +68,7 @@ def opt_out(
             next_step=_l("Make it shorter."),
             field="source",
         )
-    contact = people.locked(session, workspace_id, contact_id)
+    contact = people.locked(session, workspace_id, contact_id, accounts=accounts)
     if contact.opted_out_at is not None:
         return contact
     contact.opted_out_at, contact.opted_out_by = now, author_id
@@ -89,6 +90,7 @@ def opt_in(
     *,
     workspace_id: int,
     contact_id: int,
+    accounts: Accounts,
     author_id: int | None,
     now: datetime,
     by: str | None = None,
@@ -97,7 +99,7 @@ def opt_in(
 
     :raises ContactNotFoundError: if the workspace has no such contact.
     """
-    contact = people.locked(session, workspace_id, contact_id)
+    contact = people.locked(session, workspace_id, contact_id, accounts=accounts)
     if contact.opted_out_at is None:
         return contact
     contact.opted_out_at = contact.opted_out_by = contact.opted_out_source = None
@@ -144,7 +146,7 @@ def block(
     author_id: int | None,
     now: datetime,
     by: str | None = None,
-    accounts: Accounts = None,
+    accounts: Accounts,
 ) -> Sequence[Unasked]:
     """Block a contact, or end that: here first, then at every provider that can. Not inside a transaction.
 
@@ -180,12 +182,12 @@ def _set_blocked(
     accounts: Accounts,
     now: datetime,
 ) -> None:
-    people.get(session, workspace_id, contact_id)
+    people.get(session, workspace_id, contact_id, accounts=accounts)
     # In the order in which received changes lock them, so that no conversation begins meanwhile.
     identities = people.identities_locked(session, [contact_id])
     people.check_reach(identities, accounts)
     conversations = people.conversations_locked(session, [one.id for one in identities])
-    contact = people.locked(session, workspace_id, contact_id)
+    contact = people.locked(session, workspace_id, contact_id, accounts=accounts)
     before = contact.blocked_at
     if (before is not None) is on:
         return

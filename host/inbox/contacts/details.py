@@ -17,6 +17,7 @@ from host.models.contacts import ContactAttribute, ContactEntry, ContactValue, E
 from host.models.inbox import Contact
 from host.record import catalogue
 from host.record.catalogue import OfContactChange
+from host.users.reach import Accounts
 
 NAME, EMAIL, ATTRIBUTE = "name", "email", "attribute:"
 """The details by name; of an attribute followed by its id."""
@@ -39,6 +40,7 @@ def change(
     *,
     workspace_id: int,
     contact_id: int,
+    accounts: Accounts,
     changes: Mapping[str, str | None],
     author_id: int | None,
     now: datetime,
@@ -52,7 +54,7 @@ def change(
     :raises AttributeNotFoundError: if it has no such attribute.
     :raises ContactFieldError: if a detail cannot be what is given.
     """
-    contact = people.locked(session, workspace_id, contact_id)
+    contact = people.locked(session, workspace_id, contact_id, accounts=accounts)
     known: dict[str, ContactAttribute] = {}
     wanted: dict[str, str | None] = {}
     for field, given in changes.items():
@@ -143,6 +145,7 @@ def add_note(
     *,
     workspace_id: int,
     contact_id: int,
+    accounts: Accounts,
     text: str,
     author_id: int | None,
     now: datetime,
@@ -159,7 +162,7 @@ def add_note(
         raise EmptyTextError(_l("The note is empty, so nothing was added."))
     if len(written) > MOST_NOTE:
         raise TooLongError(_l("The note is too long, so nothing was added."))
-    contact = people.locked(session, workspace_id, contact_id)
+    contact = people.locked(session, workspace_id, contact_id, accounts=accounts)
     entry = people.note_down(
         session, contact, EntryKind.NOTE, author_id=author_id, by=by, now=now, text=written
     )
@@ -169,13 +172,19 @@ def add_note(
 
 
 def delete_note(
-    session: Session, *, workspace_id: int, contact_id: int, entry_id: int, author_id: int | None
+    session: Session,
+    *,
+    workspace_id: int,
+    contact_id: int,
+    accounts: Accounts,
+    entry_id: int,
+    author_id: int | None,
 ) -> None:
     """Delete a note about a contact for good. One that they do not have, or not any more, is no error.
 
     :raises ContactNotFoundError: if the workspace has no such contact.
     """
-    contact = people.locked(session, workspace_id, contact_id)
+    contact = people.locked(session, workspace_id, contact_id, accounts=accounts)
     entry = session.get(ContactEntry, entry_id)
     theirs = people.members_of(session, contact.id)
     if entry is None or entry.kind != EntryKind.NOTE or entry.contact_id not in theirs:

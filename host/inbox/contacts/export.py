@@ -34,6 +34,7 @@ from host.models.inbox import (
     Message,
 )
 from host.models.users import User
+from host.users.reach import Accounts
 
 PORTION = 200
 """Messages, or files, that are looked up at a time."""
@@ -88,12 +89,12 @@ class Known:
     conversations: Sequence[Mapping[str, Any]]
 
 
-def known(session: Session, workspace_id: int, contact_id: int) -> Known:
+def known(session: Session, workspace_id: int, contact_id: int, *, accounts: Accounts) -> Known:
     """Return what there is of a contact besides messages.
 
     :raises ContactNotFoundError: if the workspace has no such contact.
     """
-    contact = people.get(session, workspace_id, contact_id)
+    contact = people.get(session, workspace_id, contact_id, accounts=accounts)
     members = people.members_of(session, contact.id)
     identities = session.execute(
         sa.select(ContactIdentity, ChannelAccount.channel, ChannelAccount.handle)

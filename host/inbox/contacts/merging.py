@@ -66,13 +66,17 @@ class Comparison:
     messages: int
 
 
-def compare(session: Session, workspace_id: int, first_id: int, second_id: int) -> Comparison:
+def compare(
+    session: Session, workspace_id: int, first_id: int, second_id: int, *, accounts: Accounts
+) -> Comparison:
     """Return two contacts side by side.
 
     :raises ContactNotFoundError: if the workspace has not both.
     :raises MergeError: if they are the same contact.
     """
-    first, second = (people.get(session, workspace_id, id_) for id_ in (first_id, second_id))
+    first, second = (
+        people.get(session, workspace_id, id_, accounts=accounts) for id_ in (first_id, second_id)
+    )
     if first.id == second.id:
         raise MergeError(_SAME)
     both = [first.id, second.id]
@@ -109,7 +113,7 @@ def merge(
     author_id: int | None,
     now: datetime,
     by: str | None = None,
-    accounts: Accounts = None,
+    accounts: Accounts,
 ) -> ContactMerge:
     """Make *other_id* a part of *contact_id*, which stays. Return the row that can undo it.
 
@@ -165,7 +169,7 @@ def split(
     author_id: int | None,
     now: datetime,
     by: str | None = None,
-    accounts: Accounts = None,
+    accounts: Accounts,
 ) -> Contact:
     """Make two contacts again of those that a merge made one. Return the one that is back.
 
@@ -176,7 +180,7 @@ def split(
     :raises MergeNotFoundError: if it has no such merge that can be taken back.
     :raises NotAllTheirsError: as :func:`merge`.
     """
-    people.get(session, workspace_id, contact_id)
+    people.get(session, workspace_id, contact_id, accounts=accounts)
     known = session.get(ContactMerge, merge_id)
     if known is None or known.contact_id != contact_id or known.state != MergeState.MERGED:
         raise MergeNotFoundError()
@@ -224,6 +228,7 @@ def refuse(
     *,
     workspace_id: int,
     contact_id: int,
+    accounts: Accounts,
     other_id: int,
     author_id: int | None,
     now: datetime,
@@ -232,7 +237,9 @@ def refuse(
 
     :raises ContactNotFoundError: if the workspace has not both.
     """
-    first, second = (people.get(session, workspace_id, id_) for id_ in (contact_id, other_id))
+    first, second = (
+        people.get(session, workspace_id, id_, accounts=accounts) for id_ in (contact_id, other_id)
+    )
     if first.id == second.id or second.id in refused(session, first.id):
         return
     session.add(
@@ -291,6 +298,9 @@ def _locked_both(
     now_theirs = sa.select(ContactIdentity.id).where(ContactIdentity.contact_id.in_(ids))
     if set(session.scalars(now_theirs)) != {one.id for one in identities}:
         raise MergeError()
+    people.check_seen(session, contact, accounts)
+    if not parted:  # of a contact that is a part, the identities are the other's
+        people.check_seen(session, other, accounts)
     people.check_reach(identities, accounts)
     return contact, other, identities
 

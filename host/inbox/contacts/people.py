@@ -22,23 +22,27 @@ TOLD = 200
 """Most conversations of a contact that open browsers are told of at once: nobody looks at more."""
 
 
-def get(session: Session, workspace_id: int, contact_id: int) -> Contact:
+def get(session: Session, workspace_id: int, contact_id: int, *, accounts: Accounts) -> Contact:
     """Return a contact of the workspace; of one that was merged, the one it is a part of.
 
-    :raises ContactNotFoundError: if the workspace has no such contact.
+    :param accounts: those that whoever asks sees.
+    :raises ContactNotFoundError: if the workspace has no such contact who writes to one of *accounts*.
     """
     contact = session.get(Contact, contact_id)
     if contact is not None and contact.merged_into_id is not None:
         contact = session.get(Contact, contact.merged_into_id)
     if contact is None or contact.workspace_id != workspace_id:
         raise ContactNotFoundError()
+    check_seen(session, contact, accounts)
     return contact
 
 
-def locked(session: Session, workspace_id: int, contact_id: int) -> Contact:
+def locked(session: Session, workspace_id: int, contact_id: int, *, accounts: Accounts) -> Contact:
     """Return a contact of the workspace that is one of its own, locked until the write ends.
 
-    :raises ContactNotFoundError: if the workspace has no such contact, or it is a part of another now.
+    :param accounts: those that whoever asks sees.
+    :raises ContactNotFoundError: if the workspace has no such contact who writes to one of *accounts*, or it
+        is a part of another now.
     """
     query = (
         sa.select(Contact)
@@ -51,7 +55,22 @@ def locked(session: Session, workspace_id: int, contact_id: int) -> Contact:
     contact = session.scalars(query).one_or_none()
     if contact is None:
         raise ContactNotFoundError()
+    check_seen(session, contact, accounts)
     return contact
+
+
+def check_seen(session: Session, contact: Contact, accounts: Accounts) -> None:
+    """Refuse a contact who writes to none of *accounts*, as if they did not exist.
+
+    :raises ContactNotFoundError: if so.
+    """
+    if accounts is None:
+        return
+    theirs = sa.exists().where(
+        ContactIdentity.contact_id == contact.id, ContactIdentity.account_id.in_(accounts)
+    )
+    if not session.scalar(sa.select(theirs)):
+        raise ContactNotFoundError()
 
 
 def identities_locked(session: Session, contact_ids: Collection[int]) -> Sequence[ContactIdentity]:
@@ -79,7 +98,9 @@ def conversations_locked(session: Session, identity_ids: Collection[int]) -> Seq
 
 
 def check_reach(identities: Collection[ContactIdentity], accounts: Accounts) -> None:
-    """Refuse somebody who does not see every account that a contact writes to.
+    """Refuse somebody who does not see every account that contacts write to.
+
+    The caller has made sure that they see each of the contacts: see :func:`check_seen`.
 
     :raises NotAllTheirsError: if they do not.
     """

@@ -16,7 +16,7 @@ from host.core import db
 from host.inbox import conversation_actions, labels, queries
 from host.inbox.apply.tables import IDENTITIES
 from host.inbox.contacts import people
-from host.inbox.conversations import actor_of, add_activity, check_key, locked_conversation
+from host.inbox.conversations import actor_of, add_activity, check_key, get_conversation, locked_conversation
 from host.inbox.drafts import Draft
 from host.inbox.errors import (
     AddressOfAnotherError,
@@ -72,7 +72,7 @@ def start(
     by: str | None = None,
     by_person: bool = True,
     voice: Voice = Voice.PERSON,
-    accounts: Accounts = None,
+    accounts: Accounts,
     hold: Hold = AT_ONCE,
 ) -> Started:
     """Start a conversation with a contact on an account that can, with *drafts* as its first messages.
@@ -95,15 +95,19 @@ def start(
     Besides, what :func:`host.inbox.reply.queue_parts` raises.
     """
     check_key(reply_key)
-    contact = _contact(session, workspace_id, contact_id, before_id)
+    contact = _contact(session, workspace_id, contact_id, before_id, accounts)
     place = place_for(session, directory, workspace_id, contact, account_id, to, accounts)
     # As every write locks them: the lane, identities, conversations, the contact.
     at = until_when_undone(session, workspace_id, hold, now)
     outbox.take_lane(session, account_id, place.to, at)
     people.identities_locked(session, [contact.id])
     identity = _identity(session, contact, place, now)
-    before = None if before_id is None else locked_conversation(session, workspace_id, before_id)
-    contact = people.locked(session, workspace_id, contact.id)
+    before = (
+        None
+        if before_id is None
+        else locked_conversation(session, workspace_id, before_id, accounts=accounts)
+    )
+    contact = people.locked(session, workspace_id, contact.id, accounts=accounts)
     if identity.contact_id != contact.id:
         raise AddressOfAnotherError()
     if before is not None and before.contact_id != contact.id:
@@ -136,6 +140,7 @@ def start(
         by_person=by_person,
         voice=voice,
         hold=hold,
+        accounts=accounts,
     )
     if before is not None and (link is None or link.after_id != conversation.id):
         _link(session, before, conversation, link, now)
@@ -148,21 +153,25 @@ def start(
             author_id=author_id,
             now=now,
             by=by,
+            accounts=accounts,
         )
         _carry_labels(session, before, conversation, now)
     return Started(conversation.id, messages)
 
 
-def _contact(session: Session, workspace_id: int, contact_id: int | None, before_id: int | None) -> Contact:
+def _contact(
+    session: Session, workspace_id: int, contact_id: int | None, before_id: int | None, accounts: Accounts
+) -> Contact:
     """Return whom the conversation is to be with, one of their own."""
     if before_id is None:
         assert contact_id is not None
-        return people.get(session, workspace_id, contact_id)
-    found = session.get(Conversation, before_id)
-    if found is None or found.workspace_id != workspace_id:
-        raise ConversationNotFoundError()
-    contact = people.get(session, workspace_id, found.contact_id)
-    if contact_id is not None and people.get(session, workspace_id, contact_id).id != contact.id:
+        return people.get(session, workspace_id, contact_id, accounts=accounts)
+    found = get_conversation(session, workspace_id, before_id, accounts=accounts)
+    contact = people.get(session, workspace_id, found.contact_id, accounts=accounts)
+    if (
+        contact_id is not None
+        and people.get(session, workspace_id, contact_id, accounts=accounts).id != contact.id
+    ):
         raise ConversationNotFoundError()
     return contact
 

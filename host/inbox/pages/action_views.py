@@ -58,6 +58,7 @@ from host.queue.signals import Signal
 from host.sdk.channel import ChannelAdapter, ReplyState
 from host.sdk.text import byte_length, truncate
 from host.users.pages.sudo import fresh_password
+from host.users.reach import Accounts
 from host.web.languages import gettext as _
 from host.web.request_helpers import (
     Permission,
@@ -68,6 +69,7 @@ from host.web.request_helpers import (
     flashing,
     id_in,
     passive,
+    seen_accounts,
     wants_json,
     workspace_view,
 )
@@ -120,6 +122,7 @@ def reply(workspace_id: int, row: Row) -> ResponseReturnValue:
                 adapter=adapter,
                 seen_id=seen_id,
                 hold=hold,
+                accounts=seen_accounts(),
             )
             note(session, messages)
             return messages
@@ -146,10 +149,17 @@ def beside_from_form(
             replies.note_used(session, workspace_id, used, now)
             if suggested is not None:
                 suggesting.note_reply(
-                    session, **here, turn_id=suggested, user_id=author_id, message=messages[-1]
+                    session,
+                    **here,
+                    turn_id=suggested,
+                    user_id=author_id,
+                    message=messages[-1],
+                    accounts=seen_accounts(),
                 )
         if along is not None and hold.at is None:
-            conversation_actions.set_fields(session, along, **here, author_id=author_id)
+            conversation_actions.set_fields(
+                session, along, **here, author_id=author_id, accounts=seen_accounts()
+            )
 
     return note
 
@@ -218,6 +228,7 @@ def note(workspace_id: int, conversation_id: int) -> ResponseReturnValue:
             mentioned=_mentioned("mention"),
             teams=_mentioned("mention_team"),
             typed=True,
+            accounts=seen_accounts(),
         )
         return [note_]
 
@@ -351,6 +362,7 @@ def take(workspace_id: int, conversation_id: int) -> ResponseReturnValue:
             conversation_id=conversation_id,
             author_id=current_user().id,
             now=clock.now(),
+            accounts=seen_accounts(),
         )
     return _done(workspace_id, conversation_id)
 
@@ -403,6 +415,7 @@ def _set_fields(workspace_id: int, conversation_id: int, changes: Changes) -> Re
         conversation_id=conversation_id,
         author_id=current_user().id,
         now=clock.now(),
+        accounts=seen_accounts(),
     )
     return _done(workspace_id, conversation_id)
 
@@ -422,10 +435,11 @@ def read(workspace_id: int, conversation_id: int) -> ResponseReturnValue:
             conversation_id=conversation_id,
             user_id=current_user().id,
             until=until,
+            accounts=seen_accounts(),
         )
         if news:
             with db.read() as session:
-                row = conversation_row(session, workspace_id, conversation_id)
+                row = conversation_row(session, workspace_id, conversation_id, accounts=seen_accounts())
             _show_seen(row)
     return _done(workspace_id, conversation_id)
 
@@ -439,6 +453,7 @@ def unread(workspace_id: int, conversation_id: int) -> ResponseReturnValue:
         workspace_id=workspace_id,
         conversation_id=conversation_id,
         user_id=current_user().id,
+        accounts=seen_accounts(),
     )
     if wants_json():
         return jsonify(ok=True)
@@ -460,8 +475,12 @@ def be_present(workspace_id: int, conversation_id: int) -> ResponseReturnValue:
         here: dict[str, Any] = {"workspace_id": workspace_id, "user_id": user_id, "now": now}
         if left is not None and left != conversation_id:
             with suppress(ConversationNotFoundError):
-                presence.be_present(session, conversation_id=left, state=None, **here)
-        presence.be_present(session, conversation_id=conversation_id, state=state, **here)
+                presence.be_present(
+                    session, conversation_id=left, state=None, **here, accounts=seen_accounts()
+                )
+        presence.be_present(
+            session, conversation_id=conversation_id, state=state, **here, accounts=seen_accounts()
+        )
 
     db.write(use_case)
     return "", 204
@@ -523,6 +542,7 @@ def react(workspace_id: int, conversation_id: int, message_id: int) -> ResponseR
             author_id=current_user().id,
             directory=current_directory(),
             now=clock.now(),
+            accounts=seen_accounts(),
         )
     return _done(workspace_id, conversation_id)
 
@@ -533,7 +553,11 @@ def _message_action(name: str, use_case: Callable[..., None]) -> None:
     def view(workspace_id: int, conversation_id: int, message_id: int) -> ResponseReturnValue:
         with flashing(outbox.StateMovedOnError):
             db.write(
-                use_case, workspace_id=workspace_id, conversation_id=conversation_id, message_id=message_id
+                use_case,
+                workspace_id=workspace_id,
+                conversation_id=conversation_id,
+                message_id=message_id,
+                accounts=seen_accounts(),
             )
         return _done(workspace_id, conversation_id)
 
@@ -546,8 +570,10 @@ def _message_action(name: str, use_case: Callable[..., None]) -> None:
 def _of_outbox(use_case: Callable[[Session, int], None]) -> Callable[..., None]:
     """Return *use_case*, which locks the message's outbox entry, for messages of the conversation alone."""
 
-    def checked(session: Session, *, workspace_id: int, conversation_id: int, message_id: int) -> None:
-        check_message(session, workspace_id, conversation_id, message_id)
+    def checked(
+        session: Session, *, workspace_id: int, conversation_id: int, message_id: int, accounts: Accounts
+    ) -> None:
+        check_message(session, workspace_id, conversation_id, message_id, accounts=accounts)
         use_case(session, message_id)
 
     return checked
@@ -560,7 +586,7 @@ def retry(workspace_id: int, row: Row, message_id: int) -> ResponseReturnValue:
     """Send a failed message again, from the address of the account that the form names, if any."""
 
     def use_case(session: Session) -> None:
-        check_message(session, workspace_id, row.id, message_id)
+        check_message(session, workspace_id, row.id, message_id, accounts=seen_accounts())
         adapter = current_directory().adapter(row.channel)
         resending.retry(session, message_id, request.form.get("own_address", ""), adapter)
 
@@ -584,7 +610,7 @@ def edit(workspace_id: int, row: Row, message_id: int) -> ResponseReturnValue:
     """Give a text that waits other words."""
 
     def use_case(session: Session) -> None:
-        check_message(session, workspace_id, row.id, message_id)
+        check_message(session, workspace_id, row.id, message_id, accounts=seen_accounts())
         adapter = current_directory().adapter(row.channel)
         resending.edit(session, message_id, request.form.get("text", ""), adapter)
 
@@ -627,7 +653,7 @@ def erase_now(workspace_id: int, row: Row) -> ResponseReturnValue:
 
 def _erase_page(workspace_id: int, row: Row, problem: str = "") -> ResponseReturnValue:
     with db.read() as session:
-        held = erasure.holdings(session, workspace_id, row.contact_id)
+        held = erasure.holdings(session, workspace_id, row.contact_id, accounts=seen_accounts())
     page = render_template(
         "inbox/erase.html",
         row=row,
@@ -639,7 +665,9 @@ def _erase_page(workspace_id: int, row: Row, problem: str = "") -> ResponseRetur
 
 
 def _erase(session: Session, workspace_id: int, contact_id: int, user_id: int) -> Holdings:
-    held = erasure.erase(session, workspace_id=workspace_id, contact_id=contact_id, author_id=user_id)
+    held = erasure.erase(
+        session, workspace_id=workspace_id, contact_id=contact_id, author_id=user_id, accounts=seen_accounts()
+    )
     # No name: the audit journal must not keep what was erased.
     audit(
         session,

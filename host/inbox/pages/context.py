@@ -66,12 +66,16 @@ class InboxContext:
         :raises ConversationNotFoundError: if the workspace has no such conversation.
         """
         known = self.read.get(conversation_id)
-        return known or conversation_row(self.session, self.workspace_id, conversation_id, self.user_id)
+        return known or conversation_row(
+            self.session, self.workspace_id, conversation_id, self.user_id, accounts=seen_accounts()
+        )
 
     def seen_row(self, conversation_id: int) -> Row | None:
         """Return a conversation that no path named, if there is such a one for the signed-in person."""
         row = self.read.get(conversation_id)
-        row = row or queries.get_row(self.session, self.workspace_id, conversation_id, self.user_id)
+        row = row or queries.get_row(
+            self.session, self.workspace_id, conversation_id, self.user_id, accounts=seen_accounts()
+        )
         accounts = seen_accounts()
         return row if row is not None and (accounts is None or row.account.id in accounts) else None
 
@@ -202,7 +206,7 @@ def with_conversation(
     @wraps(view)
     def guarded(workspace_id: int, conversation_id: int, *args: P.args, **kwargs: P.kwargs) -> R:
         with db.read() as session:
-            row = conversation_row(session, workspace_id, conversation_id)
+            row = conversation_row(session, workspace_id, conversation_id, accounts=seen_accounts())
         return view(workspace_id, row, *args, **kwargs)
 
     return cast("Callable[Concatenate[int, int, P], R]", guarded)

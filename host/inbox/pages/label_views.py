@@ -27,6 +27,7 @@ from host.web.request_helpers import (
     current_user,
     flash_good,
     flashing,
+    seen_accounts,
     workspace_view,
 )
 
@@ -61,6 +62,7 @@ def set_labels(workspace_id: int, conversation_id: int) -> ResponseReturnValue:
             remove=() if remove is None else (remove,),
             author_id=current_user().id,
             now=clock.now(),
+            accounts=seen_accounts(),
         )
     return _done(workspace_id, conversation_id)
 

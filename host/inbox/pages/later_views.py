@@ -28,6 +28,7 @@ from host.web.request_helpers import (
     flash_bad,
     flash_good,
     flashing,
+    seen_accounts,
     wants_json,
     workspace_view,
 )
@@ -47,6 +48,7 @@ def undo(workspace_id: int, conversation_id: int, message_id: int) -> ResponseRe
             message_id=message_id,
             user_id=current_user().id,
             now=clock.now(),
+            accounts=seen_accounts(),
         )
     except (ConflictError, ForbiddenError) as error:
         if wants_json():
@@ -76,6 +78,7 @@ def send_now(workspace_id: int, conversation_id: int, message_id: int) -> Respon
             conversation_id=conversation_id,
             message_id=message_id,
             now=clock.now(),
+            accounts=seen_accounts(),
         )
     return _done(workspace_id, conversation_id)
 
@@ -87,7 +90,7 @@ def reschedule(workspace_id: int, row: Row, message_id: int) -> ResponseReturnVa
     """Give a reply for later another time."""
 
     def use_case(session: Session) -> None:
-        check_message(session, workspace_id, row.id, message_id)
+        check_message(session, workspace_id, row.id, message_id, accounts=seen_accounts())
         at = time_from_form()
         if at is None:
             raise SendTimeError(_("Choose a time first; nothing was changed."))
@@ -102,6 +105,7 @@ def reschedule(workspace_id: int, row: Row, message_id: int) -> ResponseReturnVa
             adapter=adapter,
             now=clock.now(),
             **values,
+            accounts=seen_accounts(),
         )
 
     with flashing(ConflictError, InvalidError):

@@ -53,6 +53,7 @@ from host.web.request_helpers import (
     config,
     flash_bad,
     flash_good,
+    seen_accounts,
     wants_json,
     workspace_view,
 )
@@ -123,6 +124,7 @@ def run_macro(workspace_id: int, row: Row, macro_id: int) -> ResponseReturnValue
             ),
             adapter=current_directory().adapter(row.channel),
             now=now,
+            accounts=seen_accounts(),
         )
         return macro.name, messages
 

@@ -28,6 +28,7 @@ from host.models.queue import OutboxEntry
 from host.queue import outbox
 from host.record.writing import show
 from host.search import postings
+from host.users.reach import ALL_ACCOUNTS, Accounts
 
 CLOSE, SNOOZE = "close", "snooze"
 """What may be done along with sending, by the word of the form."""
@@ -58,6 +59,7 @@ def undo(
     *,
     workspace_id: int,
     conversation_id: int,
+    accounts: Accounts,
     message_id: int,
     user_id: int,
     now: datetime,
@@ -68,7 +70,7 @@ def undo(
     :raises NotYoursError: if somebody else wrote it.
     :raises StateMovedOnError: if it is on its way, or was not kept so that it can be undone.
     """
-    check_message(session, workspace_id, conversation_id, message_id)
+    check_message(session, workspace_id, conversation_id, message_id, accounts=accounts)
     reply_key = later.key_of(session, conversation_id, message_id)
     take_lane(session, workspace_id, conversation_id)
     parts = _parts(session, conversation_id, reply_key)
@@ -79,7 +81,7 @@ def undo(
     kept = parts[0][0].undo
     if not kept or any(entry.attempts for entry, _message in parts):
         raise outbox.StateMovedOnError()
-    conversation = locked_conversation(session, workspace_id, conversation_id)
+    conversation = locked_conversation(session, workspace_id, conversation_id, accounts=accounts)
     messages = [message for _entry, message in parts]
     ids = [message.id for message in messages]
     draft = {"text": "\n".join(one.text for one in messages if one.text), **kept.get("draft", {})}
@@ -140,22 +142,30 @@ def _reopen(
         "now": now,
     }
     if kept.get("then") == CLOSE and conversation.closed_at == sent:
-        conversation_actions.set_fields(session, {"status": ConversationStatus.OPEN}, **here)
+        conversation_actions.set_fields(
+            session, {"status": ConversationStatus.OPEN}, **here, accounts=ALL_ACCOUNTS
+        )
         conversation.waiting_since = None
     elif kept.get("then") == SNOOZE and conversation.snooze_kind is not None:
-        conversation_actions.set_fields(session, {"snooze": None}, **here)
+        conversation_actions.set_fields(session, {"snooze": None}, **here, accounts=ALL_ACCOUNTS)
         conversation.woken_at = None
 
 
 def send_now(
-    session: Session, *, workspace_id: int, conversation_id: int, message_id: int, now: datetime
+    session: Session,
+    *,
+    workspace_id: int,
+    conversation_id: int,
+    accounts: Accounts,
+    message_id: int,
+    now: datetime,
 ) -> None:
     """Let a reply go out that can still be undone, or is for later, with those that wait before it.
 
     :raises MessageNotFoundError: if the conversation has no such message.
     :raises StateMovedOnError: if it does not wait any more.
     """
-    check_message(session, workspace_id, conversation_id, message_id)
+    check_message(session, workspace_id, conversation_id, message_id, accounts=accounts)
     reply_key = later.key_of(session, conversation_id, message_id)
     if later.release(session, conversation_id, reply_key, now, anyway=True):
         return

@@ -31,6 +31,7 @@ from host.models.inbox import Conversation, DeliveryState, Direction, Message
 from host.models.queue import OutboxEntry
 from host.queue import outbox
 from host.sdk.channel import ChannelAdapter
+from host.users.reach import ALL_ACCOUNTS, Accounts
 
 PORTION = 50
 """Most replies for which one round of the chore looks."""
@@ -114,7 +115,7 @@ def release(
     parts = _parts(session, conversation_id, reply_key)
     if not parts or (not anyway and not _is_due(session, parts, now)):
         return False
-    conversation = locked_conversation(session, workspace_id, conversation_id)
+    conversation = locked_conversation(session, workspace_id, conversation_id, accounts=ALL_ACCOUNTS)
     if not anyway and parts[0][0].unless_written and _customer_wrote(session, parts):
         _hold_back(session, parts, outcome.WROTE_FIRST, now)
         add_activity(session, conversation, None, {"what": "held_for_message"}, now)
@@ -190,7 +191,7 @@ def keep_here(session: Session, conversation_id: int, now: datetime) -> None:
         .where(*_waiting(), Message.conversation_id == conversation_id)
         .order_by(OutboxEntry.id)
     ).all()
-    conversation = locked_conversation(session, workspace_id, conversation_id)
+    conversation = locked_conversation(session, workspace_id, conversation_id, accounts=ALL_ACCOUNTS)
     for key in dict.fromkeys(keys):
         _hold_back(session, _parts(session, conversation_id, key or ""), outcome.RESTORED, now)
     note_next(session, conversation)
@@ -214,6 +215,7 @@ def change_time(
     *,
     workspace_id: int,
     conversation_id: int,
+    accounts: Accounts,
     message_id: int,
     at: datetime,
     unless_written: bool,
@@ -231,7 +233,7 @@ def change_time(
     parts = _parts(session, conversation_id, reply_key)
     if not parts:
         raise NotForLaterError()
-    conversation = locked_conversation(session, workspace_id, conversation_id)
+    conversation = locked_conversation(session, workspace_id, conversation_id, accounts=accounts)
     if adapter is None:
         raise UnknownChannelError()
     check_send_time(session, conversation, adapter, at, now)

@@ -15,11 +15,13 @@ from typing import Any
 import sqlalchemy as sa
 from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
+from flask_babel import lazy_gettext as _l
 from sqlalchemy.orm import Session
 
 from host.channels.directory import current_directory
 from host.core import clock
 from host.core.db import db
+from host.core.errors import InvalidError
 from host.inbox import queries, teams
 from host.inbox.errors import MessageNotFoundError
 from host.inbox.list_positions import later_than, position_text
@@ -30,7 +32,7 @@ from host.inbox.queries import ConversationFilter, Row
 from host.models.inbox import ConversationStatus, Direction, InternalKind, Message
 from host.search import building
 from host.search.finding import finder
-from host.search.finding.asking import FILTERS, Query, Typed, read_day, read_query
+from host.search.finding.asking import FILTERS, MOST_LETTERS, Query, Typed, read_day, read_query
 from host.search.finding.excerpts import Piece, excerpt
 from host.search.finding.finder import Fact, Found, Hit, Place
 from host.search.finding.narrowing import Wanted, understood, words_of
@@ -41,6 +43,16 @@ from host.web.languages import reader
 from host.web.request_helpers import current_user, seen_accounts, workspace_view
 
 bp = Blueprint("search", __name__)
+
+
+class TooMuchAskedError(InvalidError):
+    """A search longer than what is looked for."""
+
+    code = "search_too_long"
+    title = _l("Too long")
+    default_sentence = _l("This search is longer than 1,000 characters, so nothing was looked for.")
+    default_next_step = _l("Search for fewer words.")
+
 
 BEHIND = 15
 """Messages shown behind the one that was looked for."""
@@ -113,6 +125,8 @@ def index(workspace_id: int) -> ResponseReturnValue:
     they become one text."""
     began = clock.monotonic()
     typed = request.args.getlist("q")
+    if sum(map(len, typed)) > MOST_LETTERS:
+        raise TooMuchAskedError()
     if len(typed) > 1:
         text = " ".join(one.strip() for one in typed if one.strip())
         return redirect(url_for("search.index", workspace_id=workspace_id, q=text or None))

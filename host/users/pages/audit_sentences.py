@@ -96,6 +96,7 @@ SENTENCES: Mapping[str, LazyString] = {
     "contact.exported": _l("%(who)s exported everything about a customer: %(what)s"),
     "contact.erased": _l("%(who)s erased the data of a customer: %(what)s"),
     "desk.changed": _l("%(who)s changed settings of the desk: %(what)s"),
+    "desk.restored_unverified": _l("The backup of %(what)s was restored without a valid signature"),
     "desk.set_up": _l("%(who)s set the desk up"),
     "domain.given": _l("%(who)s let another workspace have mail of %(what)s"),
     "domain.key_made": _l("%(who)s made a key to sign mails of %(what)s"),

@@ -152,6 +152,7 @@ class Proof:
             conversation_id=self.one.scene.conversation(self.who()),
             author_id=self.one.desk.mia.id,
             now=clock.now(),
+            accounts=None,
         )
 
     def _settle(self, held: Held) -> None:

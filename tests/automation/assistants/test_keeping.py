@@ -66,7 +66,7 @@ def automatic(desk: Automated, contact: str) -> int:
     id_ = desk.scene.conversation(contact)
 
     def use_case(session: Session) -> None:
-        row = conversation_actions.locked_conversation(session, desk.desk.workspace, id_)
+        row = conversation_actions.locked_conversation(session, desk.desk.workspace, id_, accounts=None)
         conversation_actions.handle(session, row, Handler.AUTOMATION, because="answered")
 
     db.write(use_case)

@@ -240,6 +240,7 @@ class TestAnswering:
                 author_id=assisted.desk.mia.id,
                 source="on the phone",
                 now=clock.now(),
+                accounts=None,
             )
 
         assisted.model.meanwhile = opt_out
@@ -432,10 +433,10 @@ class TestShadow:
             "now": clock.now(),
         }
         with pytest.raises(suggesting.SuggestionNotFoundError):
-            db.write(suggesting.dismiss, **place)
+            db.write(suggesting.dismiss, **place, accounts=None)
         adapter = assisted.desk.generation.directory.adapter("email")
         with pytest.raises(suggesting.SuggestionNotFoundError):
-            db.write(suggesting.accept, **place, adapter=adapter, hold=Hold())
+            db.write(suggesting.accept, **place, adapter=adapter, hold=Hold(), accounts=None)
         assert assisted.texts() == []
 
     def test_no_tool_that_changes_anything_is_used(self, assisted: Assisted) -> None:

@@ -177,7 +177,6 @@ def list_assistant_cases(call: Call, assistant_id: int, query: Query) -> Assista
     answer=AssistantCase,
     status=201,
     errors=(BodyError, CaseError, *OF),
-    idempotent=True,
     examples={
         "A question": EXAMPLE,
         "Of a turn that was wrong": {"turnId": 42, "handsOver": True},

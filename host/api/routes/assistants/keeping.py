@@ -422,7 +422,6 @@ def list_assistants(call: Call) -> Assistants:
     answer=Assistant,
     status=201,
     errors=(BodyError, AssistantError),
-    idempotent=True,
     examples={"By name": {"name": "Shop desk"}},
 )
 def create_assistant(call: Call, body: NewAssistant) -> bytes:

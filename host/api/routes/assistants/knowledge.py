@@ -162,7 +162,6 @@ def list_knowledge(call: Call, assistant_id: int, query: Query) -> Knowledge:
     answer=KnowledgeEntry,
     status=201,
     errors=(BodyError, EntryError, AssistantNotFoundError),
-    idempotent=True,
     examples={"A text": EXAMPLE, "A page": {"url": "https://shop.example.com/shipping"}},
 )
 def create_knowledge(call: Call, assistant_id: int, body: NewKnowledge) -> bytes:

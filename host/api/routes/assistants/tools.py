@@ -181,7 +181,6 @@ def list_assistant_tools(call: Call, assistant_id: int) -> AssistantTools:
     answer=AssistantTool,
     status=201,
     errors=(*ERRORS, TooManyToolsError),
-    idempotent=True,
     examples={"An order of the shop": EXAMPLE},
 )
 def create_assistant_tool(call: Call, assistant_id: int, body: WholeTool) -> bytes:

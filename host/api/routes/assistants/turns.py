@@ -27,6 +27,7 @@ from host.models.assistants import AssistantTurn as Row
 from host.models.assistants import Mode
 from host.sdk import strictjson
 from host.users.api_keys import Scope
+from host.users.reach import ALL_ACCOUNTS
 
 LIST = "assistant turns"
 
@@ -239,7 +240,6 @@ def list_conversation_turns(call: Call, conversation_id: int, query: Query) -> A
     answer=shapes.Sent,
     status=201,
     errors=(*REFUSALS, SuggestionNotFoundError, SuggestionGoneError),
-    idempotent=True,
 )
 def take_turn(call: Call, conversation_id: int, turn_id: int) -> bytes:
     """As `POST /messages` would, under the same rules. It counts nothing towards answering by itself.
@@ -260,6 +260,7 @@ def take_turn(call: Call, conversation_id: int, turn_id: int) -> bytes:
             now=call.now,
             hold=AT_ONCE,
             voice=Voice.AUTOMATION if call.caller.automatic else Voice.PERSON,
+            accounts=ALL_ACCOUNTS,
         )
         return shapes.Sent(
             data=some_messages(session, call.workspace_id, [message.id for message in messages])
@@ -288,6 +289,7 @@ def dismiss_turn(call: Call, conversation_id: int, turn_id: int) -> bytes:
             turn_id=turn_id,
             user_id=None,
             now=call.now,
+            accounts=ALL_ACCOUNTS,
         )
         return shown(session.get_one(Row, turn_id))
 

@@ -23,6 +23,7 @@ from host.inbox.comments.posts import PostNotFoundError
 from host.inbox.errors import AccountDisconnectedError, MessageNotFoundError, UnknownChannelError
 from host.sdk.channel import Moderated
 from host.users.api_keys import Scope
+from host.users.reach import ALL_ACCOUNTS
 
 LIST = "posts"
 
@@ -118,6 +119,7 @@ def moderate_message(call: Call, message_id: int, body: NewStanding) -> bytes:
             author=call.caller.name,
             directory=call.directory,
             now=call.now,
+            accounts=ALL_ACCOUNTS,
         )
         return get(session, call, message_id)
 

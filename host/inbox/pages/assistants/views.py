@@ -19,7 +19,14 @@ from host.inbox.pages.context import bp, with_conversation
 from host.inbox.queries import Row
 from host.inbox.reply import Hold
 from host.models.inbox import Message
-from host.web.request_helpers import Permission, current_user, flash_bad, wants_json, workspace_view
+from host.web.request_helpers import (
+    Permission,
+    current_user,
+    flash_bad,
+    seen_accounts,
+    wants_json,
+    workspace_view,
+)
 
 SUGGESTION = f"{CONVERSATION}/suggestions/<int:turn_id>"
 
@@ -45,6 +52,7 @@ def accept_suggestion(workspace_id: int, row: Row, turn_id: int) -> ResponseRetu
             now=clock.now(),
             along=along,
             hold=Hold(undo={"draft": {"text": "", "reply_to": None}, "then": ""}),
+            accounts=seen_accounts(),
         )
 
     return _written(workspace_id, row.id, "reply", use_case)
@@ -90,7 +98,8 @@ def _decided(
     workspace_id: int, row: Row, turn_id: int, use_case: Callable[..., None], more: dict[str, Any]
 ) -> ResponseReturnValue:
     def decide(session: Session) -> None:
-        use_case(session, workspace_id=workspace_id, conversation_id=row.id, turn_id=turn_id, **more)
+        place = {"workspace_id": workspace_id, "conversation_id": row.id, "turn_id": turn_id}
+        use_case(session, **place, accounts=seen_accounts(), **more)
 
     try:
         db.write(decide)

@@ -20,7 +20,7 @@ from host.inbox.reply import AT_ONCE, Hold
 from host.inbox.sendable import NotSendableError
 from host.models.inbox import Message
 from host.sdk.channel import Moderated
-from host.web.request_helpers import Permission, current_user, flashing, workspace_view
+from host.web.request_helpers import Permission, current_user, flashing, seen_accounts, workspace_view
 
 
 @bp.post(f"{CONVERSATION}/reply-privately")
@@ -44,6 +44,7 @@ def reply_privately(workspace_id: int, row: Row) -> ResponseReturnValue:
             adapter=current_directory().adapter(row.channel),
             now=clock.now(),
             hold=_undone(about) if request.form.get("undo") == "1" else AT_ONCE,
+            accounts=seen_accounts(),
         )
         return [message]
 
@@ -67,7 +68,7 @@ def moderate_message(workspace_id: int, row: Row, message_id: int) -> ResponseRe
     """Have a customer's comment stand at the provider as ``wanted`` says: shown, hidden or deleted."""
     wanted = request.form.get("wanted", "")
     with db.read() as session:
-        check_message(session, workspace_id, row.id, message_id)
+        check_message(session, workspace_id, row.id, message_id, accounts=seen_accounts())
     if wanted not in set(Moderated):
         raise InvalidError()
     with flashing(ConflictError, NotSendableError):
@@ -80,5 +81,6 @@ def moderate_message(workspace_id: int, row: Row, message_id: int) -> ResponseRe
             author_id=current_user().id,
             directory=current_directory(),
             now=clock.now(),
+            accounts=seen_accounts(),
         )
     return _done(workspace_id, row.id)

@@ -46,22 +46,19 @@ def _page(
     directory, accounts = current_directory(), seen_accounts()
     q = " ".join(request.args.get("q", "").split())[:200]
     with db.read() as session:
-        contact = people.get(session, workspace_id, contact_id)
+        contact = people.get(session, workspace_id, contact_id, accounts=accounts)
         if contact.id != contact_id:
             return redirect(url_for("inbox.contact", workspace_id=workspace_id, contact_id=contact.id), 303)
         rows = {one.id: one for one in finding.rows_of(session, workspace_id, [contact_id], accounts)}
         compared = None
         if other_id is not None:
             try:
-                compared = merging.compare(session, workspace_id, contact_id, other_id)
+                compared = merging.compare(session, workspace_id, contact_id, other_id, accounts=accounts)
             except LobbyError as error:
                 problem = problem or error
         if compared is not None:
             found = finding.rows_of(session, workspace_id, [compared.second.id], accounts)
-            if accounts is not None and not found[0].identities:
-                compared = None  # of an account they do not see: for them there is no such contact
-            else:
-                rows |= {one.id: one for one in found}
+            rows |= {one.id: one for one in found}
         offered = []
         if compared is None and q:
             ids = finder.find_contacts(session, workspace_id, read_query(q), OFFERED + 1)
@@ -119,7 +116,7 @@ def merge_contacts(workspace_id: int, contact_id: int) -> ResponseReturnValue:
     other_id = form_id("with")
     back = url_for("inbox.contact", workspace_id=workspace_id, contact_id=contact_id)
     with db.read() as session:
-        people.get(session, workspace_id, contact_id)
+        people.get(session, workspace_id, contact_id, accounts=seen_accounts())
     if other_id is None:
         flash_bad(_("Choose first who is the same person."))
         return redirect(url_for("inbox.merge_contact", workspace_id=workspace_id, contact_id=contact_id), 303)
@@ -131,6 +128,7 @@ def merge_contacts(workspace_id: int, contact_id: int) -> ResponseReturnValue:
             other_id=other_id,
             author_id=current_user().id,
             now=clock.now(),
+            accounts=seen_accounts(),
         )
         flash_good(_("Noted: they are two people. Nobody is asked again."))
         return redirect(back, 303)

@@ -104,7 +104,7 @@ def contact_page(
     directory, accounts, now = current_directory(), seen_accounts(), clock.now()
     show = Show(request.args["show"]) if request.args.get("show") in set(Show) else Show.ALL
     with db.read() as session:
-        found = people.get(session, workspace_id, contact_id)
+        found = people.get(session, workspace_id, contact_id, accounts=accounts)
         if found.id != contact_id:
             return redirect(url_for("inbox.contact", workspace_id=workspace_id, contact_id=found.id), 303)
         members = people.members_of(session, found.id)
@@ -354,6 +354,7 @@ def change_contact(workspace_id: int, contact_id: int) -> ResponseReturnValue:
             changes={field: request.form.get("value", "")},
             author_id=current_user().id,
             now=clock.now(),
+            accounts=seen_accounts(),
         ),
     )
 
@@ -373,6 +374,7 @@ def add_contact_note(workspace_id: int, contact_id: int) -> ResponseReturnValue:
             text=request.form.get("text", ""),
             author_id=current_user().id,
             now=clock.now(),
+            accounts=seen_accounts(),
         ),
     )
 
@@ -391,6 +393,7 @@ def delete_contact_note(workspace_id: int, contact_id: int, entry_id: int) -> Re
             contact_id=contact_id,
             entry_id=entry_id,
             author_id=current_user().id,
+            accounts=seen_accounts(),
         ),
         _("The note is gone."),
     )
@@ -407,9 +410,19 @@ def opt_contact_out(workspace_id: int, contact_id: int) -> ResponseReturnValue:
         "now": clock.now(),
     }
     if request.form.get("in") == "1":
-        return _written(workspace_id, contact_id, "source", lambda: db.write(consent.opt_in, **values))
+        return _written(
+            workspace_id,
+            contact_id,
+            "source",
+            lambda: db.write(consent.opt_in, **values, accounts=seen_accounts()),
+        )
     values["source"] = request.form.get("source", "")
-    return _written(workspace_id, contact_id, "source", lambda: db.write(consent.opt_out, **values))
+    return _written(
+        workspace_id,
+        contact_id,
+        "source",
+        lambda: db.write(consent.opt_out, **values, accounts=seen_accounts()),
+    )
 
 
 @bp.post(f"{CONTACT}/block")
@@ -447,7 +460,7 @@ def export_contact(workspace_id: int, contact_id: int) -> ResponseReturnValue:
         audit(session, "contact.exported", f"contact {contact_id}", workspace_id=workspace_id)
 
     with db.read() as session:
-        found = export.known(session, workspace_id, contact_id)
+        found = export.known(session, workspace_id, contact_id, accounts=seen_accounts())
     db.write(note)
     known = reader()
     words = export.Words(

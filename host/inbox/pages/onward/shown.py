@@ -10,6 +10,8 @@ import sqlalchemy as sa
 
 from host.inbox.along import sent_from
 from host.inbox.canned.replies import values_at
+from host.inbox.contacts import people
+from host.inbox.conversations import get_conversation
 from host.inbox.messages import load_thread
 from host.inbox.onward import places as found_places
 from host.inbox.onward.places import Linked, Place
@@ -84,7 +86,7 @@ def onward(inbox: InboxContext, row: Row) -> Onward:
     there = found_places.after(inbox.session, row.id)
     if there is not None and _open(inbox, there):
         return Onward(after=there.id)
-    contact = inbox.session.get_one(Contact, row.contact_id)
+    contact = people.get(inbox.session, inbox.workspace_id, row.contact_id, accounts=seen_accounts())
     return first_mail(inbox, contact, row)
 
 
@@ -99,7 +101,9 @@ def first_mail(inbox: InboxContext, contact: Contact, row: Row | None = None) ->
     if not free:
         return Onward(of_another=next((one.of_another for one in every if one.of_another), None))
     first = free[0]
-    before = None if row is None else inbox.session.get_one(Conversation, row.id)
+    before = None
+    if row is not None:
+        before = get_conversation(inbox.session, inbox.workspace_id, row.id, accounts=seen_accounts())
     accounts = {one.account.id: one for one in free}
     found = {id_: signature_there(inbox, contact, one) for id_, one in accounts.items()}
     return Onward(

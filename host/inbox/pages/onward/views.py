@@ -120,7 +120,7 @@ def _chosen(workspace_id: int, contact_id: int) -> tuple[Place, str]:
     """
     accounts = seen_accounts()
     with opened_inbox(workspace_id) as inbox:
-        contact = people.get(inbox.session, workspace_id, contact_id)
+        contact = people.get(inbox.session, workspace_id, contact_id, accounts=seen_accounts())
         account_id, to = _place()
         place = place_for(inbox.session, inbox.directory, workspace_id, contact, account_id, to, accounts)
         signed = request.form.get("signature") == "1"
@@ -136,7 +136,7 @@ def _write_page(workspace_id: int, contact_id: int, draft: ComposerState) -> str
     """
     accounts = seen_accounts()
     with opened_inbox(workspace_id) as inbox:
-        contact = people.get(inbox.session, workspace_id, contact_id)
+        contact = people.get(inbox.session, workspace_id, contact_id, accounts=seen_accounts())
         found = first_mail(inbox, contact)
         if not found.offered:
             raise AddressOfAnotherError() if found.of_another else NoWayOutError()
