@@ -416,13 +416,13 @@ def moderate(desk: Desk, wanted: Moderated, mid: str = "c1") -> MessageModeratio
 
 def test_a_comment_is_hidden_and_shown_again_at_the_provider(board: Desk) -> None:
     come(board, envelope(board, "comment", "c1", post="p1"))
-    assert moderate(board, Moderated.SHOWN, accounts=None) is None
-    moderate(board, Moderated.HIDDEN, accounts=None)
-    moderate(board, Moderated.HIDDEN, accounts=None)
+    assert moderate(board, Moderated.SHOWN) is None
+    moderate(board, Moderated.HIDDEN)
+    moderate(board, Moderated.HIDDEN)
     assert send_due(board.generation.directory) == 1
-    moderate(board, Moderated.HIDDEN, accounts=None)
+    moderate(board, Moderated.HIDDEN)
     assert send_due(board.generation.directory) == 0
-    moderate(board, Moderated.SHOWN, accounts=None)
+    moderate(board, Moderated.SHOWN)
     send_due(board.generation.directory)
     wanted = [(one.message, one.recipient, one.wanted) for one in toy(board).moderated]
     assert wanted == [("c1", "anna", Moderated.HIDDEN), ("c1", "anna", Moderated.SHOWN)]
@@ -431,22 +431,22 @@ def test_a_comment_is_hidden_and_shown_again_at_the_provider(board: Desk) -> Non
 def test_what_the_provider_refuses_stands_as_before_and_can_be_tried_again(one: Desk) -> None:
     come(one, envelope(one, "comment", "c1", post="p1"))
     toy(one).answers = [Rejected(PROBLEM)]
-    moderate(one, Moderated.HIDDEN, accounts=None)
+    moderate(one, Moderated.HIDDEN)
     send_due(one.generation.directory)
     with db.read() as session:
         row = session.scalars(sa.select(MessageModeration)).one()
     assert (row.state, row.stood) == ("failed", "shown")
-    moderate(one, Moderated.HIDDEN, accounts=None)
+    moderate(one, Moderated.HIDDEN)
     assert send_due(one.generation.directory) == 1
 
 
 def test_what_was_deleted_can_neither_be_shown_nor_answered(one: Desk) -> None:
     come(one, envelope(one, "comment", "c1", post="p1"))
-    moderate(one, Moderated.DELETED, accounts=None)
+    moderate(one, Moderated.DELETED)
     send_due(one.generation.directory)
     with pytest.raises(NotSendableError):
-        moderate(one, Moderated.SHOWN, accounts=None)
-    again = moderate(one, Moderated.DELETED, accounts=None)
+        moderate(one, Moderated.SHOWN)
+    again = moderate(one, Moderated.DELETED)
     assert again is not None
     assert send_due(one.generation.directory) == 0
 

@@ -207,7 +207,7 @@ def test_nothing_of_them_is_left_anywhere(every_desk: test_unsend.Desk) -> None:
 
 def test_somebody_elses_words_stay(desk: test_unsend.Desk) -> None:
     furnish(desk)
-    erase(desk, accounts=None)
+    erase(desk)
     assert desk.message("k1").text == KEPT
     assert desk.message("k1").erased_at is None
     kept = [one for one in desk.events("message") if one.body is not None]
@@ -217,7 +217,7 @@ def test_somebody_elses_words_stay(desk: test_unsend.Desk) -> None:
 def test_what_waited_to_be_sent_is_not_sent(desk: test_unsend.Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     furnish(desk)
     monkeypatch.setattr(desk.adapter, "send", lambda _: pytest.fail("it was sent"), raising=False)
-    erase(desk, accounts=None)
+    erase(desk)
     generation = type("G", (), {"directory": Directory([desk.adapter]), "number": 1})()
     drain(generation, direction="out")
     assert [entry.open for entry in rows(OutboxEntry)] == [False]
@@ -229,14 +229,14 @@ def test_while_one_is_being_sent_nothing_is_erased(desk: test_unsend.Desk) -> No
     sending = sa.update(Message).where(Message.reply_key == "planted-reply").values(state="sending")
     db.write(lambda session: session.execute(sending) and None)
     with pytest.raises(erasure.BeingSentError):
-        erase(desk, accounts=None)
+        erase(desk)
     assert desk.found(SECRET)
 
 
 def test_nothing_brings_it_back(desk: test_unsend.Desk) -> None:
     body = desk.receive(said(), said("k1", KEPT, KIT))
     late = payload(world.entry(at(-60, "m9", f"{SECRET} on its way")))
-    erase(desk, accounts=None)
+    erase(desk)
     desk.deliver(body)
     desk.deliver(late)
     desk.receive(edit("m1", f"{SECRET} edited", 2), edit("m9", f"{SECRET} edited", 2), unsend("m1"))
@@ -252,7 +252,7 @@ def at(seconds: float, mid: str, words: str) -> dict[str, Any]:
 
 def test_if_they_write_again_that_is_a_new_beginning(desk: test_unsend.Desk) -> None:
     desk.receive(said())
-    erase(desk, accounts=None)
+    erase(desk)
     identity = rows(ContactIdentity)[0]
     assert identity.profile_due_at is None
     desk.receive(at(30, "m2", "Hello again"))
@@ -268,7 +268,7 @@ def test_the_history_does_not_bring_it_back(every_desk: test_unsend.Desk, meta: 
     reader = Reader(desk.ig)
     reader.run()
     assert desk.found(SECRET)
-    erase(desk, accounts=None)
+    erase(desk)
     assert desk.found(SECRET) == []
     for message in meta.box.world.conversations.values():
         message.messages[0].mid += "-by-another-name"
