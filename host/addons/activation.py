@@ -23,6 +23,7 @@ from host.addons.running.generation import Generation, Host
 from host.core import clock, db, migrations
 from host.core.config import Config
 from host.models.addons import AddonState
+from host.sdk.channel import ChannelAdapter
 from host.sdk.i18n import noop
 
 log = logging.getLogger(__name__)
@@ -92,6 +93,7 @@ def _steps(
 ) -> None:
     folder: list[Path] = []
     webhooks: list[dict[str, Any]] = []
+    channels: list[ChannelAdapter] = []
 
     def files() -> Any:
         problems = fit_problems(release.manifest)
@@ -132,6 +134,7 @@ def _steps(
                 state=trial.failure_states[release.slug],
                 detail=trial.failure_details[release.slug],
             )
+        channels.extend(one for slug, one in trial.each(contributions.CHANNELS) if slug == release.slug)
         prefix = release.manifest.prefix
         webhooks.extend(
             {"path": route.path, "max_body": route.max_body}
@@ -142,7 +145,7 @@ def _steps(
     run_step(outcome, _("Build the desk with it"), build)
 
     def switch() -> None:
-        db.write(records.activated, release, outcome, actor, clock.now(), webhooks)
+        db.write(records.activated, release, outcome, actor, clock.now(), webhooks, channels)
         outcome.switched = True
         if host is not None:
             host.refresh()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -16,10 +16,11 @@ from host.addons.package import trust
 from host.addons.package.failures import AddonError
 from host.addons.package.manifest import Manifest
 from host.addons.package.store import Release, as_release
-from host.addons.running import held_webhooks
+from host.addons.running import channel_names, held_webhooks
 from host.core import db
 from host.models.addons import Addon, AddonRelease, AddonState, Operation
 from host.record.writing import EVERYBODY, show
+from host.sdk.channel import ChannelAdapter
 from host.users import audit as journal
 
 OPERATION = timedelta(minutes=10)
@@ -213,8 +214,13 @@ def activated(
     actor: Actor,
     now: datetime,
     webhooks: Sequence[Mapping[str, Any]],
+    channels: Iterable[ChannelAdapter] = (),
 ) -> None:
-    """Make *release* the active one. *webhooks*: for each route its ``path`` and ``max_body``."""
+    """Make *release* the active one.
+
+    :param webhooks: for each route its ``path`` and ``max_body``.
+    :param channels: those it brings, whose names and marks are kept.
+    """
     actor.record(session, "addon.activated", release)
     trust.record_publisher(session, release)
     row = session.get_one(Addon, release.slug)
@@ -226,6 +232,7 @@ def activated(
     row.error = None
     row.steps = [asdict(step) for step in outcome.steps]
     row.operation_until = None
+    channel_names.remember(session, channels)
     row.activated_at = row.updated_at = now
     counters.bump(session, counters.GENERATION)
     show(session, EVERYBODY, "addons")

@@ -26,7 +26,9 @@ from host.addons.package.failures import AddonError
 from host.addons.package.manifest import from_dict
 from host.addons.records import COMMAND_LINE, Actor
 from host.addons.running import held_webhooks
+from host.automation.rules import keeping
 from host.channels.accounts import disconnect_account
+from host.channels.directory import Directory
 from host.core import clock, db, migrations
 from host.core.config import Config
 from host.core.migrations import addon_version_table
@@ -34,7 +36,7 @@ from host.delivery import waiting
 from host.models.addons import Addon, AddonPublisher, AddonRelease, AddonState, Operation
 from host.models.channels import AccountState, ChannelAccount
 from host.models.inbox import Conversation
-from host.models.users import InstallationValue
+from host.models.users import InstallationValue, Workspace
 from host.queue import outbox
 
 _IN_MEMORY = 8 * 1024 * 1024
@@ -80,6 +82,35 @@ def held(slug: str) -> Held:
             session.scalar(conversations) or 0,
             waiting.count_waiting(session, channels),
         )
+
+
+@dataclass(frozen=True, slots=True)
+class StoppedRule:
+    """A rule that cannot run without an addon; with *is_campaign* it is a campaign."""
+
+    name: str
+    workspace: str
+    is_campaign: bool
+
+
+def stopped_rules(slug: str, directory: Directory) -> list[StoppedRule]:
+    """Return the live and shadow rules of all workspaces that cannot run without the addon *slug*."""
+    found = []
+    with db.read() as session:
+        channels = _channels(session, slug)
+        using = sa.select(ChannelAccount.workspace_id).where(ChannelAccount.channel.in_(channels))
+        query = (
+            sa.select(Workspace.id, Workspace.name).where(Workspace.id.in_(using)).order_by(Workspace.name)
+        )
+        without = directory.without(slug, channels)
+        for workspace_id, workspace in session.execute(query):
+            what = keeping.there(session, workspace_id, without)
+            found += [
+                StoppedRule(rule.name, workspace, rule.body is not None and rule.body.campaign is not None)
+                for rule in keeping.listing(session, workspace_id, what)
+                if rule.acts and rule.rests
+            ]
+    return found
 
 
 def _installed(session: Session, slug: str) -> Addon:

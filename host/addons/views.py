@@ -61,32 +61,31 @@ def _page_of(channel: str) -> str | None:
 
 
 def _channel_offers() -> list[Offer]:
-    """Return the channels of addons that are installed and do not run, or that come with this release."""
+    """Return the addons with channels that are installed and do not run, or that come with this release."""
     running = {adapter.key for adapter in current_generation().directory.adapters}
     admin = current_user().is_admin
     offers: dict[str, Offer] = {}
     mine = [(card.slug, card.manifest) for card in lifecycle.installed()]
     for slug, manifest in [*mine, *((None, one.manifest) for one in shipped.addons())]:
-        for key in manifest.channels:
-            if key in running or key in offers:
-                continue
-            label = key.capitalize()
-            note = _("Its addon is not installed.")
-            button = _("Get %(channel)s: install the addon", channel=label)
-            if slug is not None:
-                note = _("Its addon is installed and not active.")
-                button = _("Get %(channel)s: activate the addon", channel=label)
-            anchor = "comes-with-release" if slug is None else f"addon-{slug}"
-            offers[key] = Offer(
-                key=key,
-                label=label,
-                text=manifest.description,
-                note=note,
-                mark=manifest.mark_text,
-                tone=manifest.mark.tone,
-                url=url_for("addons.index", _anchor=anchor) if admin else "",
-                button=button if admin else "",
-            )
+        if not manifest.channels or manifest.slug in offers or not running.isdisjoint(manifest.channels):
+            continue
+        label = manifest.name
+        note = _("Its addon is not installed.")
+        button = _("Get %(channel)s: install the addon", channel=label)
+        if slug is not None:
+            note = _("Its addon is installed and not active.")
+            button = _("Get %(channel)s: activate the addon", channel=label)
+        anchor = "comes-with-release" if slug is None else f"addon-{slug}"
+        offers[manifest.slug] = Offer(
+            key=manifest.channels[0],
+            label=label,
+            text=manifest.description,
+            note=note,
+            mark=manifest.mark_text,
+            tone=manifest.mark.tone,
+            url=url_for("addons.index", _anchor=anchor) if admin else "",
+            button=button if admin else "",
+        )
     return list(offers.values())
 
 
@@ -331,6 +330,7 @@ def _uninstall_page(slug: str, problem: str = "") -> ResponseReturnValue:
         card=card,
         manifest=card.manifest,
         held=uninstalling.held(slug),
+        stopped=uninstalling.stopped_rules(slug, current_generation().directory),
         running=card.state in (AddonState.ACTIVE, AddonState.ACTIVATING),
         problem=problem,
     )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import cast
 
@@ -16,13 +17,22 @@ NEUTRAL_MARK = ChannelMark(icon="inbox", tone=6)
 """For conversations of a channel no active addon brings."""
 
 
+@dataclass(frozen=True, slots=True)
+class KnownChannel:
+    """The name and the mark of a channel, kept for its conversations while no addon brings it."""
+
+    label: str
+    mark: ChannelMark
+
+
 class Directory:
     """Looks channels up by key. Immutable; an unknown key gives None, never an error.
 
+    :param known: channels that ran here before, by key.
     :raises ValueError: on construction, for two adapters or two cards of one key, or a card without adapter.
     """
 
-    __slots__ = ("_actions", "_adapters", "_cards", "_conditions", "_tools")
+    __slots__ = ("_actions", "_adapters", "_cards", "_conditions", "_known", "_tools")
 
     def __init__(
         self,
@@ -31,6 +41,7 @@ class Directory:
         conditions: Iterable[RuleCondition] = (),
         actions: Iterable[RuleAction] = (),
         tools: Iterable[AssistantTool] = (),
+        known: Mapping[str, KnownChannel] = MappingProxyType({}),
     ) -> None:
         by_key: dict[str, ChannelAdapter] = {}
         for adapter in adapters:
@@ -49,6 +60,19 @@ class Directory:
         self._conditions = MappingProxyType({one.name: one for one in conditions})
         self._actions = MappingProxyType({one.name: one for one in actions})
         self._tools = MappingProxyType({one.name: one for one in tools})
+        self._known = known
+
+    def without(self, slug: str, channels: Collection[str]) -> Directory:
+        """Return the directory as it is without the addon *slug*, which brings *channels*."""
+        own = f"{slug}."
+        return Directory(
+            [one for key, one in self._adapters.items() if key not in channels],
+            [one for key, one in self._cards.items() if key not in channels],
+            [one for name, one in self._conditions.items() if not name.startswith(own)],
+            [one for name, one in self._actions.items() if not name.startswith(own)],
+            [one for name, one in self._tools.items() if not name.startswith(own)],
+            self._known,
+        )
 
     @property
     def adapters(self) -> tuple[ChannelAdapter, ...]:
@@ -91,14 +115,18 @@ class Directory:
         return self._actions.get(name)
 
     def mark(self, key: str) -> ChannelMark:
-        """Return the mark of the channel *key*; a neutral one for an unknown key."""
+        """Return the mark of the channel *key*, also while its addon does not run; neutral if unknown."""
         adapter = self._adapters.get(key)
-        return NEUTRAL_MARK if adapter is None else adapter.mark
+        if adapter is not None:
+            return adapter.mark
+        return self._known[key].mark if key in self._known else NEUTRAL_MARK
 
     def label(self, key: str) -> str:
-        """Return the channel's name for people; for an unknown channel it is made from the key."""
+        """Return the channel's name, also while its addon does not run; if unknown, made from the key."""
         adapter = self._adapters.get(key)
-        return key.replace("-", " ").capitalize() if adapter is None else adapter.label
+        if adapter is not None:
+            return adapter.label
+        return self._known[key].label if key in self._known else key.replace("-", " ").capitalize()
 
 
 def current_directory() -> Directory:

@@ -53,7 +53,7 @@ from host.users.desk_settings import Desk
 from host.users.pages import sudo
 from host.users.pages.views import bp as accounts_views
 from host.web import assets, error_pages, headers, languages, navigation, plots, request_helpers, templating
-from host.web.template_filters import icon, initials, mark_of, tone
+from host.web.template_filters import icon, initials, mark_of, running_channels, tone
 
 if TYPE_CHECKING:
     from host.addons.running.generation import Generation, Host
@@ -245,6 +245,7 @@ def _template_globals(app: Flask) -> None:
         desk=LocalProxy(request_helpers.desk),
         password_fresh=sudo.is_fresh,
         mark_of=mark_of,
+        running_channels=running_channels,
         icon_of_sprite=icon,
         sparkline=plots.spark,
         url_for_each=request_helpers.url_for_each,

@@ -110,10 +110,15 @@ def of_account(account_id: int) -> AccountDeliveries | None:
         )
 
 
-def last_verified(account: AccountRef) -> datetime | None:
-    """Return when the provider last verified the address of *account*, or the shared one of its channel."""
+def last_verified(account: AccountRef, *, others: Sequence[int] = (), shared: bool = True) -> datetime | None:
+    """Return when the provider last verified the address of *account*, or the shared one of its channel.
+
+    :param others: ids of accounts of its channel whose addresses count as well.
+    :param shared: whether the shared address counts when it was verified with a token that is no account's.
+    """
+    keys = [account.id, *others, *([None] if shared else ())]
     with db.read() as session:
-        times = [refusals.last_verified(session, account.channel, one) for one in (account.id, None)]
+        times = [refusals.last_verified(session, account.channel, one) for one in keys]
     return max((at for at in times if at is not None), default=None)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zlib
 from functools import lru_cache
+from typing import Any
 
 from flask import current_app
 from markupsafe import Markup
@@ -11,7 +12,6 @@ from markupsafe import Markup
 from host.sdk.channel import ChannelMark
 
 TONES = 6
-UNKNOWN_MARK = ChannelMark(text="?", tone=6)
 
 
 @lru_cache(512)
@@ -43,9 +43,16 @@ def tone(key: object) -> int:
 
 
 def mark_of(key: str) -> tuple[ChannelMark, str]:
-    """Return the mark and the label of the channel *key*; neutral ones if no active addon brings it."""
-    adapter = current_app.extensions["lobby.generation"].directory.adapter(key)
-    if adapter is None:
-        text = "".join(character for character in key if character.isalnum())[:2].upper()
-        return ChannelMark(text=text or UNKNOWN_MARK.text, tone=UNKNOWN_MARK.tone), key
-    return adapter.mark, adapter.label
+    """Return the mark and the label of the channel *key*, also while its addon does not run."""
+    directory = _directory()
+    return directory.mark(key), directory.label(key)
+
+
+def running_channels() -> tuple[str, ...]:
+    """Return the keys of the channels whose addon runs: no picture of the others can be fetched."""
+    keys: tuple[str, ...] = _directory().keys
+    return keys
+
+
+def _directory() -> Any:
+    return current_app.extensions["lobby.generation"].directory

@@ -100,10 +100,10 @@ def test_a_channel_that_could_be_had_stands_where_channels_are(ships: Path, admi
         (mia,) = session.query(User.id).one()
     shop = db.write(workspaces.create, "Pottery", mia)
     page = admin.get(f"/w/{shop.id}/settings/channels").text
-    assert "Get Toy: install the addon" in page
+    assert "Get Toy channel: install the addon" in page
     (one,) = shipped.addons()
     admin.post("/admin/addons/shipped", sha256=one.sha256)
-    assert "Get Toy: activate the addon" in admin.get(f"/w/{shop.id}/settings/channels").text
+    assert "Get Toy channel: activate the addon" in admin.get(f"/w/{shop.id}/settings/channels").text
     admin.activate()
     page = admin.get(f"/w/{shop.id}/settings/channels").text
     assert "Get Toy" not in page

@@ -15,10 +15,13 @@ from sqlalchemy.orm import Session
 from host.addons import lifecycle, uninstall
 from host.addons.package.failures import AddonError
 from host.addons.running import held_webhooks
+from host.automation.rules import keeping
+from host.automation.rules.body import given
 from host.cli.commands import main
 from host.core import clock, db
 from host.delivery.worker import drain
 from host.models.addons import Addon, AddonArchivePart, AddonPublisher, AddonRelease, AddonState
+from host.models.automation import RuleState
 from host.models.channels import AccountState, ChannelAccount
 from host.models.inbox import Conversation, DeliveryState, Message
 from host.models.queue import InboundEvent, OutboxEntry
@@ -91,8 +94,44 @@ def test_keeping_the_data_and_installing_again(shop: Shop, toy_zip: MakeZip) -> 
     assert shop.messages() == ["again", "hello"]
 
 
+def test_the_rules_that_stop_are_named(shop: Shop) -> None:
+    directory = shop.desk.generation().directory
+    with db.read() as session:
+        account = session.scalars(sa.select(ChannelAccount.id)).one()
+
+    def add(session: Session, name: str, state: RuleState, **condition: object) -> None:
+        conditions = [{"if": "conversation", "filter": condition}] if condition else []
+        body = given({"when": "message.received", "conditions": conditions, "actions": [{"do": "close"}]})
+        what = keeping.there(session, shop.workspace, directory)
+        keeping.create(
+            session,
+            workspace_id=shop.workspace,
+            name=name,
+            body=body,
+            what=what,
+            author="Mia R.",
+            now=clock.now(),
+            state=state,
+        )
+
+    db.write(add, "Toys to close", RuleState.LIVE, account_id=account)
+    db.write(add, "Never acted", RuleState.DRAFT, account_id=account)
+    db.write(add, "Of every channel", RuleState.LIVE)
+    for _turn in ("active", "inactive"):
+        page = shop.admin.get("/admin/addons/toy/uninstall").text
+        assert "the rule Toys to close in Sample Pottery" in page
+        assert "Never acted" not in page
+        assert "Of every channel" not in page
+        shop.admin.deactivate()
+
+
 def test_removing_it_for_good(shop: Shop, toy_zip: MakeZip, data: Path) -> None:
+    known = shop.desk.generation().directory
+    label, mark = known.label("toy"), known.mark("toy")
     shop.admin.deactivate()
+    channels = shop.admin.get(f"/w/{shop.workspace}/settings/channels").text
+    assert "1 account, 1 is off with its addon." in " ".join(channels.split())
+    assert 'data-state="off"' in channels
     refused = shop.admin.post("/admin/addons/toy/uninstall", what="purge", name="tyo")
     assert refused.status_code == 400
     assert "Type toy to have its data removed" in refused.text
@@ -111,6 +150,8 @@ def test_removing_it_for_good(shop: Shop, toy_zip: MakeZip, data: Path) -> None:
         assert not [name for name in jobs if name.startswith("job:toy:")]
     assert not list((data / "addons").glob("toy-*"))
     looks_fine(shop)
+    known = shop.desk.generation().directory
+    assert (known.adapter("toy"), known.label("toy"), known.mark("toy")) == (None, label, mark)
 
     shop.admin.install(toy_zip(shop.changes))
     page = shop.admin.activate()

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from host.channels.directory import Directory
 from host.core import clock, db
 from host.delivery.worker import drain
 from host.inbox import outcome
@@ -99,6 +100,32 @@ def test_a_campaign_is_a_rule_with_six_fields(below: Below, owner: helpers.Brows
     assert bodies(desk)[0][1] == "off"
     owner.post_form(path(desk, f"{id_}/state"), state="live")
     assert bodies(desk)[0][1] == "live"
+
+
+def test_what_cannot_run_without_its_addon_is_not_called_live(below: Below, owner: helpers.Browser) -> None:
+    desk = below
+    desk.comments("zoe", "tide")
+    account = [{"if": "conversation", "filter": {"account_id": desk.wall.id}}]
+    either = [{"if": "any", "of": [account[0], {"if": "words", "words": ["tide"]}]}]
+    by_post = {"if": "conversation", "filter": {"post": desk.post()}}
+    anywhere, chosen = desk.campaign(), desk.campaign(post=by_post, name="Chosen")
+    on_account = desk.rule({"do": "close"}, name="On the account", conditions=account)
+    desk.rule({"do": "close"}, name="Either", conditions=either)
+    desk.rule({"do": "close"}, name="Everywhere")
+    rules = f"/w/{desk.desk.workspace}/settings/rules"
+    pages = [path(desk), *(path(desk, one) for one in (anywhere, chosen)), f"{rules}/{on_account}", rules]
+    for page in pages:
+        assert "is-live" in text(owner.get(page)), page
+        assert "Cannot run" not in text(owner.get(page)), page
+    desk.desk.generation.directory = Directory()
+    for page in pages[:3]:
+        shown = text(owner.get(page))
+        assert "is-live" not in shown, page
+        assert "The addon or the account it needs is not active." in plain(shown), page
+    assert "This rule cannot run." in plain(text(owner.get(pages[3])))
+    lines = re.findall(r'<li class="rule-line.*?</li>', text(owner.get(rules)), re.DOTALL)
+    live = [re.findall(r"<b(?:di[^>]*)?>(.*?)</b", one)[0] for one in lines if "is-live" in one]
+    assert live == ["Opt-out words", "Either", "Everywhere"]
 
 
 def test_what_is_wrong_stands_at_its_field(below: Below, owner: helpers.Browser) -> None:

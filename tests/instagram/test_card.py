@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -11,9 +12,12 @@ import pytest
 from host import counters
 from host.core import clock, db, secrets
 from host.models.users import Role
+from host.queue import refusals
 from host.sdk.channel import AccountRef
+from host.sdk.secrets import Secret
 from tests import helpers
 from tests.instagram import world
+from tests.instagram.world import OTHER_SECRET as OTHER
 from tests.instagram.world import POTTERY, POTTERY_PAGE, SECRET, TOKEN, Addon
 
 LOGIN_TOKEN = "IGAASANDBOXPotteryLong17841400000000001"
@@ -231,3 +235,60 @@ def test_its_settings_ask_for_no_credentials_and_do_not_speak_of_them(
     assert "The shop" in shown
     row = shown.split(f'id="account-{signed_in.id}"')[1].split("</article>")[0]
     assert "is connected" in row, "it is said where the eye is"
+
+
+# What is to be done at Meta is done once for an app, whose webhook serves all its accounts
+
+
+def first_step(ig: Addon, account: AccountRef) -> Any:
+    return ig.card.CARD.status(account).steps[0]
+
+
+def test_an_account_of_an_app_that_delivers_has_nothing_to_enter(ig: Addon, account: AccountRef) -> None:
+    second = world.connect(ig, world.STUDIO, workspace_id=account.workspace_id)
+    assert not first_step(ig, second).done
+    world.touched(account, clock.now())
+    step = first_step(ig, second)
+    assert step.done
+    assert "Enter address" not in step.detail
+    assert first_step(ig, account).done
+    with clock.travel(timedelta(hours=1)):
+        world.touched(account, clock.now())
+        ((_tone, _bold, told),) = ig.card.CARD.status(second).notices
+        assert "On the phone" in told
+        assert "In the Meta app" not in told, "that app delivers"
+
+
+def test_an_account_of_an_app_whose_address_was_verified_has_nothing_to_enter(
+    ig: Addon, account: AccountRef
+) -> None:
+    second = world.connect(ig, world.STUDIO, workspace_id=account.workspace_id)
+    db.write(refusals.note_verified, "instagram", account.id)
+    assert first_step(ig, second).detail.startswith("Verified on")
+    with db.read() as session:
+        row = ig.accounts.find(session, second.id)
+    beside = replace(second, channel="instagram-comments")
+    assert ig.card.steps(beside, row)[0].done, "its comments come by the same address"
+
+
+def test_another_app_proves_nothing(ig: Addon, account: AccountRef) -> None:
+    other = world.connect(
+        ig, world.CAFE, workspace_id=account.workspace_id, app_id="6543210987654321", app_secret=Secret(OTHER)
+    )
+    world.touched(account, clock.now())
+    db.write(refusals.note_verified, "instagram", account.id)
+    db.write(refusals.note_verified, "instagram", None)  # with the token of the app people sign in to
+    assert not first_step(ig, other).done
+    assert first_step(ig, other).detail == "Enter address and verify token there"
+
+
+def test_the_diagnosis_does_not_ask_for_what_is_done(
+    ig: Addon, account: AccountRef, meta: world.Meta
+) -> None:
+    second = world.connect(ig, world.STUDIO, workspace_id=account.workspace_id)
+    with clock.travel(timedelta(hours=1)):
+        world.touched(account, clock.now())
+        found = {one.name: one for one in ig.diagnose.diagnose(second)}
+    assert found["verification"].verdict == "pass"
+    assert "Meta app delivers for other accounts" in found["webhook"].evidence
+    assert "Meta app" not in found["webhook"].fix

@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 from sqlalchemy.orm import Session
 
+from host.channels.directory import Directory
 from host.core import clock, db
 from host.delivery import profiles
 from host.media import person_pictures
@@ -102,6 +103,20 @@ def test_pages_show_it_over_the_letters_and_never_name_the_provider(desk: Desk, 
     known(desk, None)
     toys.change_row(ContactIdentity, identity().id, picture_url=None)
     assert path not in desk.browser.get(desk.path()).text
+
+
+def test_pages_show_letters_while_the_addon_of_the_channel_is_not_active(
+    desk: Desk, provider: Provider
+) -> None:
+    path = known(desk, provider.put("/me", samples.picture("JPEG")))
+    thread = desk.path(f"/{toys.thread()[0].conversation_id}")
+    contact = f"/w/{desk.workspace}/contacts/{identity().contact_id}"
+    for page in (desk.path(), thread, contact):
+        assert path in desk.browser.get(page).text, page
+    desk.generation.directory = Directory()
+    for page in (desk.path(), thread, contact):
+        shown = desk.browser.get(page)
+        assert (shown.status_code, path in shown.text) == (200, False), page
 
 
 def test_one_that_has_ended_is_letters_again_and_asked_for_anew(desk: Desk, provider: Provider) -> None:

@@ -6,18 +6,19 @@ Meta's page: docs/graph-api/reference/app/subscriptions.
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 from enum import Enum
 
 import sqlalchemy as sa
 
-from host.sdk import db
+from host.sdk import db, deliveries
 from host.sdk.channel import AccountRef
 from host.sdk.errors import SecretUnreadableError
 from host.sdk.secrets import Secret, unseal
 
 from . import apps, config
-from .accounts import find, live_ids, own_app, place
+from .accounts import find, live_ids, own_app, place, sharing_app
 from .answers import AppSubscription
 from .config import Flavour
 from .graph import Graph, GraphError
@@ -140,6 +141,39 @@ def of(account: AccountRef) -> AppWebhook | None:
         own_url=config.account_webhook_url(account.uuid),
         own_verify_token=verify_token,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class AppProofs:
+    """When the Meta app of an account last showed that it knows the address of this desk.
+
+    :ivar delivered_at: when it last delivered something, for any account connected through it.
+    :ivar verified_at: when it last verified the address.
+    """
+
+    delivered_at: datetime | None
+    verified_at: datetime | None
+
+    def delivered_since(self, then: datetime) -> bool:
+        """Tell whether the app has delivered something since *then*."""
+        return self.delivered_at is not None and self.delivered_at >= then
+
+    @property
+    def latest(self) -> datetime | None:
+        return max((at for at in (self.delivered_at, self.verified_at) if at is not None), default=None)
+
+
+def proofs(account: AccountRef, row: InstagramAccount) -> AppProofs:
+    """Return what the Meta app of *account* has shown. An app has one webhook, for all its accounts."""
+    host = db.host_table("channel_accounts")
+    home = replace(account, id=row.account_id, channel=config.CHANNEL)
+    others = sharing_app(row.account_id)
+    with db.read() as session:
+        query = sa.select(sa.func.max(host.c.last_event_at)).where(host.c.id.in_([row.account_id, *others]))
+        delivered_at = session.scalar(query)
+    # The token that is no account's is of apps people sign in to.
+    verified_at = deliveries.last_verified(home, others=others, shared=row.person_id is not None)
+    return AppProofs(delivered_at, verified_at)
 
 
 def _wanted(app_id: str) -> tuple[bool, bool]:

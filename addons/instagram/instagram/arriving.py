@@ -18,7 +18,7 @@ from host.sdk.i18n import format_date, format_datetime
 from host.sdk.i18n import gettext as _
 from host.sdk.secrets import unseal
 
-from . import comments, config, dashboard
+from . import appwebhook, comments, config, dashboard
 from .accounts import own_app, place
 from .config import Flavour
 from .errors import Outcome, classify
@@ -48,6 +48,12 @@ def webhook(look: Look) -> None:
         look.note(Verdict.UNKNOWN, evidence, try_it, seen_at=at)
     elif clock.now() - look.seen.connected_at < JUST_CONNECTED:
         look.note(Verdict.UNKNOWN, _("The account was connected less than ten minutes ago."), try_it)
+    elif appwebhook.proofs(look.account, look.row).delivered_since(look.seen.connected_at):
+        look.note(
+            Verdict.UNKNOWN,
+            _("Nothing has arrived since it was connected, but its Meta app delivers for other accounts."),
+            try_it,
+        )
     else:
         look.note(
             Verdict.FAIL if not config.webhook_url().startswith("https://") else Verdict.UNKNOWN,
@@ -75,10 +81,8 @@ def verification(look: Look) -> None:
         if one is not None
     ]
     latest = max(wrong, key=lambda one: one.last_at, default=None)
-    times = (look.seen.verified_at, look.seen.shared_verified_at)
-    verified_at = max((at for at in times if at is not None), default=None)
-    proofs = (verified_at, look.seen.last_event_at)
-    proven_at = max((at for at in proofs if at is not None), default=None)
+    proofs = appwebhook.proofs(look.account, look.row)
+    verified_at, proven_at = proofs.verified_at, proofs.latest
     if latest is not None and (proven_at is None or latest.last_at > proven_at):
         theirs, ours = latest.hint.rpartition("/"), told_of(_verify_token(look)).rpartition("/")
         evidence = _(
@@ -103,9 +107,9 @@ def verification(look: Look) -> None:
         # What happened once stays so; a token asked for wrongly since was somebody else's.
         evidence = _("Verified on %(when)s.", when=format_datetime(verified_at))
         look.note(Verdict.PASS, evidence, seen_at=verified_at)
-    elif look.seen.last_event_at is not None:
+    elif proofs.delivered_at is not None:
         evidence = _("Signed deliveries arrive, so it was verified once.")
-        look.note(Verdict.PASS, evidence, seen_at=look.seen.last_event_at)
+        look.note(Verdict.PASS, evidence, seen_at=proofs.delivered_at)
     else:
         look.note(
             Verdict.UNKNOWN,

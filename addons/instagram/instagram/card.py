@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from host.sdk import accounts as host_accounts
-from host.sdk import clock, db, deliveries
+from host.sdk import clock, db
 from host.sdk.cards import Advice, CardAction, CardStatus, Copyable, SettingsCard, Step
 from host.sdk.channel import AccountRef
 from host.sdk.errors import SecretUnreadableError
@@ -63,7 +63,7 @@ def status(account: AccountRef) -> CardStatus:
             with db.read() as session:
                 brought = own_app(session, account.workspace_id, config.Flavour(row.flavour))
             own = brought is not None and brought.app_id == row.app_id
-        notices = _first_message(account, seen.connected_at, seen.last_event_at, pasted=pasted, own=own)
+        notices = _first_message(account, row, seen.connected_at, seen.last_event_at, pasted=pasted, own=own)
         notices += _lacking(account, row)
     try:
         verify_token = unseal(row.verify_token, place(row, "verify_token")).reveal()
@@ -102,15 +102,17 @@ def status(account: AccountRef) -> CardStatus:
 
 def steps(account: AccountRef, row: InstagramAccount) -> list[Step]:
     """Return what has to happen before the first message comes; each ticks itself."""
-    verified_at = deliveries.last_verified(account)
+    proofs = appwebhook.proofs(account, row)
     known = _("Enter address and verify token there")
-    if verified_at is not None:
-        known = _("Verified on %(date)s", date=format_date(verified_at))
+    if proofs.verified_at is not None:
+        known = _("Verified on %(date)s", date=format_date(proofs.verified_at))
+    elif proofs.delivered_at is not None:
+        known = _("The Meta app delivers here, last on %(date)s", date=format_date(proofs.delivered_at))
     messages, with_comments = comments.uses(account.id)
     wanted = config.fields_of(config.Flavour(row.flavour), messages=messages, comments=with_comments)
     held = [name for name in wanted if name in row.subscribed_fields]
     return [
-        Step(_("Meta knows the address"), known, verified_at is not None),
+        Step(_("Meta knows the address"), known, proofs.latest is not None),
         Step(
             _("Fields subscribed"),
             _("%(held)s of %(all)s, by Lobby", held=len(held), all=len(wanted)),
@@ -157,7 +159,13 @@ def _lacking(account: AccountRef, row: InstagramAccount) -> list[tuple[str, str,
 
 
 def _first_message(
-    account: AccountRef, connected_at: datetime, last_event_at: datetime | None, *, pasted: bool, own: bool
+    account: AccountRef,
+    row: InstagramAccount,
+    connected_at: datetime,
+    last_event_at: datetime | None,
+    *,
+    pasted: bool,
+    own: bool,
 ) -> list[tuple[str, str, str]]:
     """Invite to a first message until one came; after ten minutes say what to look at."""
     if last_event_at is not None and last_event_at >= connected_at:
@@ -171,7 +179,9 @@ def _first_message(
         "On the phone, look whether “Allow access to messages” is on, under Messages and story replies, "
         "Connected tools."
     )
-    if pasted:
+    if appwebhook.proofs(account, row).delivered_since(connected_at):
+        app = ""  # it delivers for other accounts
+    elif pasted:
         app = _(
             "In the Meta app, look under Webhooks, Instagram, whether URL and Verify Token are those below "
             "and the field messages is subscribed, and whether the app is live."
@@ -180,7 +190,7 @@ def _first_message(
         app = _("The rest is the matter of your own Meta app: its webhook, and whether it is live.")
     else:
         app = _("The rest is the matter of the desk's Meta app, which your admin sees to.")
-    return [("warn", _("Nothing has arrived yet."), f"{phone} {app}")]
+    return [("warn", _("Nothing has arrived yet."), f"{phone} {app}".strip())]
 
 
 def _copyables(account: AccountRef, app_id: str, verify_token: str) -> list[Copyable]:

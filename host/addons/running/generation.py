@@ -17,12 +17,12 @@ from host.addons.package import store, trust
 from host.addons.package.failures import AddonError, last_lines
 from host.addons.package.manifest import Manifest, ManifestError, fit_problems, read_manifest
 from host.addons.package.store import Release
-from host.addons.running import catalogues, contributions, loader
+from host.addons.running import catalogues, channel_names, contributions, loader
 from host.addons.running import collect as collecting
 from host.addons.running.contributions import Contribution, Kind
 from host.addons.running.held_webhooks import Waiting
 from host.addons.running.loader import LoadedRelease
-from host.channels.directory import Directory
+from host.channels.directory import Directory, KnownChannel
 from host.core import db, marks
 from host.core.config import ADDON_PREFIX, Config
 from host.models.addons import Addon, AddonRelease, AddonState
@@ -143,11 +143,13 @@ class Asked:
     :param number: the generation counter.
     :param releases: those that should run.
     :param addresses: the webhooks of every active addon, by full path, whether it can run or not.
+    :param channels: the names and marks of channels that ran here, by key.
     """
 
     number: int
     releases: tuple[Release, ...]
     addresses: Mapping[str, Waiting]
+    channels: Mapping[str, KnownChannel] = field(default_factory=dict)
 
 
 def asked(session: sa.orm.Session) -> Asked:
@@ -166,7 +168,7 @@ def asked(session: sa.orm.Session) -> Asked:
         for one in addon.webhooks:
             full = f"/addons/{addon.slug}/{one['path']}"
             addresses[full] = Waiting(addon.slug, full, int(one["max_body"]))
-    return Asked(number, tuple(releases), addresses)
+    return Asked(number, tuple(releases), addresses, channel_names.remembered(session))
 
 
 def build(
@@ -254,7 +256,7 @@ def _collect(
             builder.leave_out(slug, without[slug])
         else:
             builder.add_installed(wanted[slug])
-    return builder.finish(number, now.addresses)
+    return builder.finish(number, now)
 
 
 class _Builder:
@@ -347,7 +349,7 @@ class _Builder:
             if adapter.key in taken:
                 raise AddonError(f"Another addon already brings the channel {adapter.key!r}.")
 
-    def finish(self, number: int, addresses: Mapping[str, Waiting]) -> Generation:
+    def finish(self, number: int, now: Asked) -> Generation:
         contributed = tuple(found for _, found in self.added)
         releases = {loaded.slug: loaded for loaded, _ in self.added}
         words = _folders(releases, catalogues.FOLDER)
@@ -364,6 +366,7 @@ class _Builder:
                 [one for found in contributed for one in found.of(contributions.CONDITIONS)],
                 [one for found in contributed for one in found.of(contributions.ACTIONS)],
                 [one for found in contributed for one in found.of(contributions.TOOLS)],
+                now.channels,
             ),
             webhooks={
                 f"/addons/{found.slug}/{route.path}": route
@@ -384,7 +387,7 @@ class _Builder:
             public_paths=frozenset(
                 path for release in releases.values() for path in release.manifest.public_paths
             ),
-            waiting={path: one for path, one in addresses.items() if one.slug not in releases},
+            waiting={path: one for path, one in now.addresses.items() if one.slug not in releases},
             releases=releases,
         )
 

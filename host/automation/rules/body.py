@@ -217,6 +217,7 @@ class There:
     :param conditions: what addons bring, by name, with the values to choose from; *actions* the same.
     :param posts: those that somebody wrote below, newest first, with the beginning of their captions, and
         their accounts.
+    :param running: the channel of each account whose addon runs; *below*: those that have private replies.
     :param public: whether a channel has answers that everybody reads, *private*: what the narrowest channel
         allows of private ones; None: no channel has them.
     """
@@ -230,6 +231,8 @@ class There:
     actions: Mapping[str, Any] = field(default_factory=dict)
     posts: Mapping[int, str] = field(default_factory=dict)
     post_accounts: Mapping[int, int] = field(default_factory=dict)
+    running: Mapping[int, str] = field(default_factory=dict)
+    below: Collection[int] = ()
     public: bool = False
     private: PrivateReplyLimits | None = None
 
@@ -506,6 +509,47 @@ def gone(body: Body, there: There) -> str:
     except InvalidError as error:
         return error.field or "actions"
     return ""
+
+
+def rests(body: Body, there: There) -> bool:
+    """Tell whether a rule cannot act: no account it is for, or nothing it does, has an addon that runs."""
+    places = [where for one in body.conditions if (where := _places(one, there)) is not None]
+    if body.campaign is not None:
+        places.append(frozenset(there.below))
+    if places and not frozenset.intersection(*places):
+        return True
+    return bool(body.actions) and not any(_brought(one, there) for one in body.actions)
+
+
+def _places(condition: Condition, there: There) -> frozenset[int] | None:
+    """Return the accounts on which a condition may hold while addons run as they do; None: all."""
+    if isinstance(condition, AnyOf):
+        each = [_places(one, there) for one in condition.of]
+        known = [one for one in each if one is not None]
+        return frozenset().union(*known) if len(known) == len(each) else None
+    if isinstance(condition, OfAddon):
+        return None if condition.name in there.conditions else frozenset()
+    if isinstance(condition, OnPost):
+        return frozenset(there.below) if there.private is None else None
+    wanted = conditions.filter_in(condition) if isinstance(condition, Is) else None
+    if wanted is None or (wanted.account_id is None and wanted.post is None and wanted.channel is None):
+        return None
+    named = {wanted.account_id, None if wanted.post is None else there.post_accounts.get(wanted.post)} - {
+        None
+    }
+    of_channel = {id_ for id_, channel in there.running.items() if wanted.channel in {None, channel}}
+    return frozenset(of_channel & named if named else of_channel)
+
+
+def _brought(action: Action, there: There) -> bool:
+    match action:
+        case AddonDoes():
+            return action.name in there.actions
+        case ReplyPublicly():
+            return there.public
+        case ReplyPrivately():
+            return there.private is not None
+    return True
 
 
 def labels_named(body: Body) -> Iterator[int]:

@@ -46,6 +46,7 @@ class Shown:
 
     :param body: None: it was made by a newer Lobby, and does nothing here.
     :param gone: the place of something it names that is gone, empty: nothing is.
+    :param rests: whether it cannot act, because the addons it needs do not run.
     """
 
     id: int
@@ -57,6 +58,7 @@ class Shown:
     changed_at: datetime
     body: Body | None
     gone: str = ""
+    rests: bool = False
 
     @property
     def acts(self) -> bool:
@@ -68,15 +70,18 @@ def there(session: Session, workspace_id: int, directory: Directory) -> There:
     """Return what rules of a workspace may name."""
     members = sa.select(TeamMember.team_id).where(TeamMember.workspace_id == workspace_id)
     empty = sa.select(Team.id).where(Team.workspace_id == workspace_id, Team.id.not_in(members))
-    accounts = sa.select(ChannelAccount.id, ChannelAccount.name, ChannelAccount.handle).where(
-        ChannelAccount.workspace_id == workspace_id, ChannelAccount.state != AccountState.DISCONNECTED
-    )
+    about = ChannelAccount.id, ChannelAccount.name, ChannelAccount.handle, ChannelAccount.channel
+    accounts = session.execute(
+        sa.select(*about).where(
+            ChannelAccount.workspace_id == workspace_id, ChannelAccount.state != AccountState.DISCONNECTED
+        )
+    ).all()
     endpoints = sa.select(Endpoint.id, Endpoint.url).where(Endpoint.workspace_id == workspace_id)
     below = posts.titles(session, workspace_id)
-    allowed = [one.capabilities.private_replies for one in directory.adapters]
+    replies = {one.key: one.capabilities.private_replies for one in directory.adapters}
     return There(
         steps=macros.named(session, workspace_id, Who(None, keeps=False)),
-        accounts={row.id: row.name or row.handle or "" for row in session.execute(accounts)},
+        accounts={row.id: row.name or row.handle or "" for row in accounts},
         attributes={one.id: one.name for one in attributes.all_of(session, workspace_id)},
         endpoints={row.id: row.url for row in session.execute(endpoints)},
         empty_teams=frozenset(session.scalars(empty)),
@@ -84,9 +89,13 @@ def there(session: Session, workspace_id: int, directory: Directory) -> There:
         actions=directory.actions,
         posts={id_: title for id_, (title, _account) in below.items()},
         post_accounts={id_: account_id for id_, (_title, account_id) in below.items()},
+        running={row.id: row.channel for row in accounts if row.channel in replies},
+        below=[row.id for row in accounts if replies.get(row.channel) is not None],
         public=any(one.capabilities.public for one in directory.adapters),
         private=min(
-            (one for one in allowed if one is not None), key=lambda one: one.text_limit_bytes, default=None
+            (one for one in replies.values() if one is not None),
+            key=lambda one: one.text_limit_bytes,
+            default=None,
         ),
     )
 
@@ -135,6 +144,7 @@ def _shown(rule: Rule, version: RuleVersion, what: There) -> Shown:
         version.at,
         body,
         gone,
+        body is not None and bodies.rests(body, what),
     )
 
 

@@ -44,6 +44,7 @@ class Shown:
     at: datetime
     picture: str
     account: str
+    channel: str
     comments: int
 
 
@@ -86,17 +87,18 @@ def newest(
         .scalar_subquery()
     )
     query = (
-        sa.select(Post, ChannelAccount.name, ChannelAccount.handle, written)
+        sa.select(Post, ChannelAccount.name, ChannelAccount.handle, ChannelAccount.channel, written)
         .join(ChannelAccount, ChannelAccount.id == Post.account_id)
         .where(Post.id.in_(ids))
         .order_by(Post.id.desc())
     )
     return [
-        _shown(post, name or handle or "", number) for post, name, handle, number in session.execute(query)
+        _shown(post, name or handle or "", channel, number)
+        for post, name, handle, channel, number in session.execute(query)
     ]
 
 
-def _shown(post: Post, account: str, comments: int) -> Shown:
+def _shown(post: Post, account: str, channel: str, comments: int) -> Shown:
     return Shown(
         post.id,
         post.account_id,
@@ -107,6 +109,7 @@ def _shown(post: Post, account: str, comments: int) -> Shown:
         post.published_at or post.created_at,
         picture_hash(post.picture_url),
         account,
+        channel,
         comments,
     )
 

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from host.core.errors import NotFoundError
 from host.core.ports import AdapterDirectory
 from host.inbox.queries import picture_hash
+from host.models.channels import ChannelAccount
 from host.models.inbox import Conversation, ConversationStatus
 from host.models.posts import Post
 from host.sdk import messages as told
@@ -50,6 +51,7 @@ class PostRow:
     url: str
     picture: str
     owner: str
+    channel: str
     published_at: datetime | None
     ended_at: datetime | None
     gone_at: datetime | None
@@ -69,7 +71,7 @@ class PostRow:
         )
 
 
-def _shown(row: Post) -> PostRow:
+def _shown(row: Post, channel: str) -> PostRow:
     return PostRow(
         id=row.id,
         account_id=row.account_id,
@@ -79,6 +81,7 @@ def _shown(row: Post) -> PostRow:
         url=row.url,
         picture=picture_hash(row.picture_url),
         owner=row.owner,
+        channel=channel,
         published_at=row.published_at,
         ended_at=row.ended_at,
         gone_at=row.gone_at,
@@ -90,8 +93,8 @@ def by_id(session: Session, workspace_id: int, ids: Collection[int]) -> dict[int
     """Return those of *ids* that are in the workspace: one statement, none for no ids."""
     if not ids:
         return {}
-    query = sa.select(Post).where(Post.id.in_(set(ids)), Post.workspace_id == workspace_id)
-    return {row.id: _shown(row) for row in session.scalars(query)}
+    query = _of(workspace_id, None).where(Post.id.in_(set(ids)))
+    return {row.id: _shown(row, channel) for row, channel in session.execute(query)}
 
 
 def get(session: Session, workspace_id: int, post_id: int) -> PostRow:
@@ -119,7 +122,7 @@ def with_open(
         Conversation.spam_at.is_(None),
     )
     query = _of(workspace_id, accounts).where(is_open).order_by(Post.id.desc()).limit(most)
-    return [_shown(row) for row in session.scalars(query)]
+    return [_shown(row, channel) for row, channel in session.execute(query)]
 
 
 def below_private_only(
@@ -140,7 +143,8 @@ def below_private_only(
 
 
 def _of(workspace_id: int, accounts: Accounts) -> Any:
-    query = sa.select(Post).where(Post.workspace_id == workspace_id)
+    query = sa.select(Post, ChannelAccount.channel).join(ChannelAccount, ChannelAccount.id == Post.account_id)
+    query = query.where(Post.workspace_id == workspace_id)
     return query if accounts is None else query.where(Post.account_id.in_(sorted(accounts)))
 
 
@@ -161,7 +165,7 @@ def listing(
         query = query.where(Post.account_id == account_id)
     if before is not None:
         query = query.where(Post.id < before)
-    return [_shown(row) for row in session.scalars(query)]
+    return [_shown(row, channel) for row, channel in session.execute(query)]
 
 
 MOST_LOOKED = 500

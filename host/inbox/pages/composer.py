@@ -12,6 +12,7 @@ from flask import request
 from flask_babel import lazy_gettext as _l
 from werkzeug.datastructures import FileStorage
 
+from host.channels.directory import current_directory
 from host.inbox.drafts import Draft
 from host.inbox.messages import load_messages
 from host.inbox.pages import reply_window, send_times
@@ -315,7 +316,7 @@ def composer_values(inbox: InboxContext, row: Row, draft: ComposerState | None =
     return {
         "row": row,
         "name": name,
-        "label": row.channel if adapter is None else adapter.label,
+        "label": current_directory().label(row.channel),
         "composing": composing,
         "answering": about,
         **first_mail_values(

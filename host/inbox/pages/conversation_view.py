@@ -11,6 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from host.channels.directory import current_directory
 from host.core import clock, db
 from host.inbox import queries
 from host.inbox.comments import once, private, standing
@@ -157,7 +158,7 @@ def listed(
         row=row,
         name=name,
         handle=handle_of(row, name),
-        label=_channel_label(row, adapter),
+        label=current_directory().label(row.channel),
         time=durations.since(row.last_message_at, now),
         prefix=_prefix(row, user_id),
         icon="" if plain else look.icon,
@@ -169,10 +170,6 @@ def listed(
         post=None if post is None else shown_post(post, row.account.workspace_id),
         mark=None if adapter is None or row.post_id is None else chip(adapter, row, post, newest, now),
     )
-
-
-def _channel_label(row: Row, adapter: ChannelAdapter | None) -> str:
-    return row.channel if adapter is None else adapter.label
 
 
 def _list_line(row: Row, adapter: ChannelAdapter | None) -> str:
@@ -240,7 +237,7 @@ def head(
         row=row,
         name=name,
         handle=handle_of(row, name),
-        label=_channel_label(row, adapter),
+        label=current_directory().label(row.channel),
         members=sorted(members, key=lambda one: one.id != user_id),
         teams=teams,
         user_id=user_id,
@@ -253,7 +250,7 @@ def head(
 
 def _about(row: Row, adapter: ChannelAdapter | None, post: PostRow | None) -> str:
     """Return in words where a conversation takes place."""
-    channel, account = _channel_label(row, adapter), row.account.handle or row.account.name
+    channel, account = current_directory().label(row.channel), row.account.handle or row.account.name
     if post is not None:
         return said_of(post, channel, account)
     return str(_("%(channel)s to %(account)s", channel=channel, account=account))

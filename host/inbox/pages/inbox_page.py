@@ -8,6 +8,7 @@ from typing import Any
 from flask import current_app, g, render_template, request
 from markupsafe import Markup
 
+from host.channels.directory import current_directory
 from host.core import clock
 from host.inbox import labels, queries, variables
 from host.inbox.comments import private
@@ -142,8 +143,7 @@ def render_messages(inbox: InboxContext, row: Row, entries: Sequence[Shown], *, 
 
     :param quiet: they stand above another thread: nothing can be done with them there.
     """
-    adapter = inbox.adapter(row)
-    label = row.channel if adapter is None else adapter.label
+    label = current_directory().label(row.channel)
     return render_template(
         "inbox/_messages.html",
         thread_entries=entries,

@@ -18,6 +18,7 @@ from markupsafe import Markup
 
 from host.automation.assistants import words as reasons
 from host.channels import button_payloads
+from host.channels.directory import current_directory
 from host.inbox import list_positions, mentions
 from host.inbox.along import sent_from
 from host.inbox.conversation_actions import ACTIVITIES, GIVEN, GIVEN_BECAUSE, OTHER_ACTIVITY
@@ -873,7 +874,7 @@ def shown(
         workspace_id=row.account.workspace_id,
         conversation_id=row.id,
         contact=name,
-        channel=row.channel if adapter is None else adapter.label,
+        channel=current_directory().label(row.channel),
         here=frozenset(entry.id for entry in entries),
         mobile_only=frozenset() if adapter is None else frozenset(adapter.capabilities.mobile_only),
         formatting=adapter is not None and adapter.capabilities.formatting,

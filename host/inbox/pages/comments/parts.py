@@ -11,6 +11,7 @@ from flask import url_for
 from flask_babel import lazy_gettext as _l
 from flask_babel.speaklater import LazyString
 
+from host.channels.directory import current_directory
 from host.inbox.comments.posts import PostRow
 from host.inbox.pages import text_view
 from host.sdk.messages import PostKind
@@ -75,10 +76,13 @@ class Pictured(Protocol):
     @property
     def picture(self) -> str: ...
 
+    @property
+    def channel(self) -> str: ...
+
 
 def picture_of(post: Pictured, workspace_id: int) -> str:
     """Return where a browser gets a picture of a post, by way of us; empty where there is none."""
-    if not post.picture:
+    if not post.picture or current_directory().adapter(post.channel) is None:
         return ""
     return url_for("media.post", workspace_id=workspace_id, post_id=post.id, v=post.picture)
 

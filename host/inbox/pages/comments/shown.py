@@ -8,6 +8,7 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
+from host.channels.directory import current_directory
 from host.inbox.comments import private, standing, threads
 from host.inbox.comments.posts import PostRow
 from host.inbox.comments.private import LedTo
@@ -238,7 +239,7 @@ def _deleted(entry: Entry, one: Shown, adapter: ChannelAdapter | None, row: Row)
     time = durations.moment_beside(entry.unsent_at, entry.sent_at)
     if entry.direction == Direction.INBOUND:
         return str(_("Deleted by %(who)s, %(time)s", who=one.name, time=time))
-    channel = row.channel if adapter is None else adapter.label
+    channel = current_directory().label(row.channel)
     return str(_("Deleted in the %(channel)s app, %(time)s", channel=channel, time=time))
 
 

@@ -8,6 +8,7 @@ from zlib import crc32
 
 import sqlalchemy as sa
 
+from host.channels.directory import current_directory
 from host.inbox.along import sent_from
 from host.inbox.canned.replies import values_at
 from host.inbox.contacts import people
@@ -164,8 +165,7 @@ def before(inbox: InboxContext, row: Row) -> Before | None:
     found = None if there is None else inbox.seen_row(there.id)
     if found is None:
         return None
-    adapter = inbox.adapter(found)
-    label = found.channel if adapter is None else adapter.label
+    label = current_directory().label(found.channel)
     if found.post_id is not None:  # what stands below a post is told beside the post
         return Before(found, label)
     thread = load_thread(inbox.session, inbox.workspace_id, found.id, limit=MOST_BEFORE)
