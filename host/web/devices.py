@@ -1,9 +1,13 @@
-"""Say in words which browser a User-Agent header stands for. It is what the browser says of itself."""
+"""Say in words which browser a User-Agent header stands for, and how its keyboard names the keys that undo.
+
+The header is what the browser says of itself.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+from flask import request
 from flask_babel import gettext as _
 
 # The first that fits: nearly every browser names others too, so that pages made for those work.
@@ -50,3 +54,9 @@ def device_of(user_agent: str) -> Device:
     else:
         words = browser or system or str(_("A browser"))
     return Device(words, "phone" if system in _HANDHELD else "laptop")
+
+
+def undo_key() -> str:
+    """Return the keys that undo something, as the keyboard of this request's device shows them."""
+    on_a_mac = "Mac OS X" in request.headers.get("User-Agent", "")
+    return "⌘Z" if on_a_mac else str(_("Ctrl + %(key)s", key="Z"))

@@ -6,7 +6,10 @@ import os
 import re
 from pathlib import Path
 
+from flask import Flask
+
 from host.inbox.pages.keys import KEYS, groups
+from host.web.devices import undo_key
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "answer.md"
@@ -47,3 +50,9 @@ def test_who_only_reads_has_no_keys_that_write() -> None:
     mine = {key.command for _group, keys in groups(False) for key in keys}
     assert {"reply", "close", "assign", "unread"}.isdisjoint(mine)
     assert {"next", "open", "palette", "search", "keys"} <= mine
+
+
+def test_a_mac_has_another_key_to_undo() -> None:
+    headers = {"User-Agent": "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) Safari/605.1.15"}
+    with Flask("desk").test_request_context(headers=headers):
+        assert undo_key() == "⌘Z"

@@ -59,3 +59,24 @@ def test_a_selection_is_closed_and_put_back(desk: Desk, scene: Scene, open_page:
     page.click("[data-bulk-undo]")
     page.wait_for_selector("text=1 conversation put back")
     wait(page, "document.querySelectorAll('[data-row]').length === 2")
+
+
+def test_all_that_match_are_selected_and_counted(desk: Desk, scene: Scene, open_page: Open) -> None:
+    page = open_page()
+    page.click("[data-select]")
+    page.click("[data-bulk-all]")
+    page.wait_for_selector(".bulk h2 >> text=All 2 that match")
+    number = page.locator("[data-bulk-number]")
+    assert number.inner_text() == "2"
+    page.click("[data-bulk-shut]")
+    assert page.locator(".choose input:checked").count() == 2
+    page.click("[data-bulk-go]")  # still all of them
+    page.wait_for_selector(".bulk h2 >> text=All 2 that match")
+    page.click("[data-bulk-shut]")
+    page.uncheck(".choose input >> nth=0")
+    assert number.inner_text() == "1"
+    page.click("[data-bulk-go]")
+    page.wait_for_selector(".bulk h2 >> text=1 conversation selected")
+    page.click("[data-bulk-shut]")
+    page.click("[data-bulk-end]")
+    assert number.text_content() == "0"

@@ -572,6 +572,19 @@ def test_looking_is_told_to_the_team(desk: Desk, scene: scenes.Scene) -> None:
     assert toys.only(Conversation).unread_count == 1  # reading a page changes nothing by itself
 
 
+def test_only_what_a_customer_wrote_is_announced(desk: Desk, scene: scenes.Scene) -> None:
+    for contact in ("ana", "bo", "cy"):
+        scene.said(contact, contact.title(), "hello", scene.ago(minutes=1))
+    ana, bo, cy = (scene.conversation(contact) for contact in ("ana", "bo", "cy"))
+    scene.note("ana", "For the team", clock.now(), desk.mia.id)
+    scene.assign("cy", desk.mia.id, desk.mia.id, clock.now())
+    new = [message.id for one in (ana, cy) for message in toys.thread(one)[1:]]
+    assert len(new) == 2, "a note, and a line about what was done"
+    hello = toys.thread(bo)[0].id
+    answer = ask(desk, f"/updates?rows={ana},{bo},{cy}&said={','.join(map(str, [*new, hello]))}")
+    assert answer["names"] == {str(bo): "Bo: hello"}
+
+
 def test_fragments_of_what_changed(desk: Desk, scene: scenes.Scene) -> None:
     scene.said("ana", "Ana", "one", scene.ago(minutes=2))
     scene.said("bo", "Bo", "hello", scene.ago(minutes=1))
@@ -580,7 +593,7 @@ def test_fragments_of_what_changed(desk: Desk, scene: scenes.Scene) -> None:
     scene.assign("bo", desk.mia.id, desk.mia.id, clock.now())
     answer = ask(desk, f"/updates?rows={ana},{bo},999&conversation={ana}&messages={message},{message + 1}")
     assert answer["news"] == {"unread": 0, "own": 1}, "what nobody has is not one's own"
-    assert answer["names"] == {str(ana): "Ana: one", str(bo): "Bo: hello"}
+    assert answer["names"] == {}, "a row that changed is no new message"
     assert answer["rows"]["999"] is None
     assert "aria-current" not in answer["rows"][str(ana)]  # the browser knows what is open by then
     assert answer["messages"].count("data-message=") == 1  # the other one is not of this conversation

@@ -69,6 +69,26 @@ def test_a_reply_is_undone_in_its_thread_by_key_and_elsewhere_by_the_toast(
         assert session.get_one(Conversation, scene.conversation("ana")).status == "open"
 
 
+def test_control_z_in_the_empty_composer_undoes_what_was_sent(page: Any) -> None:
+    write(page, "Yes, both")
+    assert page.locator(".msg-waits form[data-act=undo] kbd").inner_text() == "Ctrl + Z"
+    until(lambda: page.locator(TEXT).input_value() == "")
+    page.focus(TEXT)
+    page.keyboard.type("z")
+    page.keyboard.press("Control+z")  # takes back what is typed, as in every field
+    assert page.locator(".msg-waits").count() == 1
+    until(lambda: page.locator(TEXT).input_value() == "")
+    page.keyboard.press("Control+z")
+    page.wait_for_selector(".msg-waits", state="detached")
+    until(lambda: page.locator(TEXT).input_value() == "Yes, both")
+
+
+def test_a_row_with_a_draft_shows_nothing_of_what_the_customer_wrote(page: Any) -> None:
+    page.fill(TEXT, "We have")
+    line = page.locator(".conv[aria-current] .conv-text")
+    until(lambda: line.inner_text().strip() == "Draft: We have")
+
+
 def test_an_answer_of_before_does_not_bring_back_what_was_undone(page: Any) -> None:
     held: list[Any] = []
     page.route("**/updates?*messages=*", lambda route: held.append((route, route.fetch())), times=1)

@@ -28,7 +28,7 @@ from host.inbox.pages.onward.shown import before
 from host.inbox.queries import Row
 from host.live.events import newest_id
 from host.models.labels import Label
-from host.web import message_kinds
+from host.web import devices, message_kinds
 from host.web.languages import local
 from host.web.request_helpers import id_argument, seen_accounts
 
@@ -88,6 +88,7 @@ def _template_values() -> dict[str, Any]:
         "choice_text": choice_text,
         "keys_of_inbox": keys.groups,
         "search_address": search_address,
+        "undo_key": devices.undo_key,
         "edges": text_view.edges,
         "tail": text_view.tail,
         "start": text_view.start,

@@ -1055,8 +1055,9 @@ def activity(entry: Entry) -> tuple[str, str]:
         icon, sentence = GIVEN[what]
         return icon, str(sentence) % {"name": entry.content.get("name", ""), "why": why}
     icon, sentence = ACTIVITIES.get(what, OTHER_ACTIVITY)
-    who = entry.author_name or _rule(entry) or str(entry.content.get("by") or _("Somebody"))
     why = reasons.REASONS.get(str(entry.content.get("why")))
+    rule = "" if why is not None else _rule(entry)  # a reason is an assistant's
+    who = entry.author_name or rule or str(entry.content.get("by") or _("Somebody"))
     if what == "handed_to_people" and why is not None:
         return icon, str(_("%(who)s gave this to people: %(why)s", who=who, why=why))
     named = {

@@ -136,9 +136,9 @@ def updates(workspace_id: int) -> ResponseReturnValue:
     ``rows``: ids of conversations, each answered with its row, or null where it does not belong into the
     list. ``conversation`` and ``messages``: the open one and ids of its messages; ``head`` and ``composer``
     ask for those too; ``here`` for who has which conversation open. The sidebar comes along whenever a row
-    was asked for.
+    was asked for. ``said``: ids of new messages of other conversations; ``names`` answers who wrote one.
     """
-    row_ids, message_ids = ids_from_request("rows"), ids_from_request("messages")
+    row_ids, message_ids, said = (ids_from_request(name) for name in ("rows", "messages", "said"))
     opened = ids_from_request("conversation")[:1]
     answer: dict[str, Any] = {}
     shown: Kept | None = None
@@ -157,10 +157,10 @@ def updates(workspace_id: int) -> ResponseReturnValue:
             answer["filters"] = render_template("inbox/_filters.html", directory=inbox.directory, **values)
             answer["heading"] = render_template("inbox/_heading.html", **values)
             answer["news"] = asdict(notify.news(inbox.session, current_user()))
+            new = load_messages(inbox.session, workspace_id, None, said, parts=False) if said else []
+            written = {one.conversation_id for one in new if one.direction == Direction.INBOUND}
             answer["names"] = {
-                str(id_): f"{item.name}: {item.line}"
-                for id_, item in items.items()
-                if item.row.last_direction == Direction.INBOUND
+                str(id_): f"{item.name}: {item.line}" for id_, item in items.items() if id_ in written
             }
         if request.args.get("here"):
             answer["here"] = inbox.here()

@@ -6,6 +6,20 @@ import "./notices.js";
 const root = document.documentElement;
 const THEMES = ["auto", "light", "dark"];
 
+// No command runs by key while another page is on its way: the key was meant for that one. What the browser itself does with a
+// key goes on, so what is typed into a field stays there. The page may stay after all, for the answer was a file or somebody
+// stopped it; browsers do not always tell, so a click and Escape say so too.
+let leaving = false;
+const stay = () => { leaving = false; };
+window.addEventListener("beforeunload", () => { leaving = true; });
+window.addEventListener("pageshow", stay);
+window.addEventListener("pointerdown", stay, true);
+window.addEventListener("keydown", (event) => {
+  if (!leaving) return;
+  event.stopImmediatePropagation();
+  if (event.key === "Escape") stay();
+}, true);
+
 /** Return the token every write has to carry. */
 export function csrfToken() {
   return document.querySelector('meta[name="csrf-token"]').content;

@@ -12,6 +12,7 @@ const dialog = find("[data-bulk-dialog]");
 const toast = find("[data-bulk-toast]");
 const list = find('[data-part="list"]');
 const chosen = new Set();
+let everything = 0; // how many match, while all of them are chosen
 let choosing = false;
 let last = null; // the row a range begins with
 let watched = null;
@@ -34,7 +35,7 @@ function box(row) {
   const input = document.createElement("input");
   input.type = "checkbox";
   input.className = "form-check-input";
-  input.checked = chosen.has(row.dataset.row);
+  input.checked = everything > 0 || chosen.has(row.dataset.row);
   input.setAttribute("aria-label", bar.dataset.textChoose.replace("{name}", row.dataset.name));
   label.append(input);
   row.prepend(label);
@@ -49,8 +50,9 @@ function boxes() {
 
 function show() {
   bar.hidden = !choosing;
-  find("[data-bulk-number]", bar).textContent = chosen.size;
-  find("[data-bulk-go]", bar).disabled = chosen.size === 0;
+  const number = everything || chosen.size;
+  find("[data-bulk-number]", bar).textContent = number.toLocaleString(document.documentElement.lang);
+  find("[data-bulk-go]", bar).disabled = number === 0;
 }
 
 function begin() {
@@ -62,6 +64,7 @@ function begin() {
 function end() {
   choosing = false;
   chosen.clear();
+  everything = 0;
   last = null;
   boxes();
   show();
@@ -77,6 +80,10 @@ function choose(row, on) {
 /** Choose *row*, or with *range* all between it and the one chosen before. */
 function chooseRow(row, on, range) {
   const rows = [...list.querySelectorAll("[data-row]")];
+  if (everything) { // all but this one: of those that are shown
+    everything = 0;
+    for (const one of rows) choose(one, true);
+  }
   const [from, to] = [rows.indexOf(last), rows.indexOf(row)].sort((one, other) => one - other);
   if (range && from >= 0) for (const between of rows.slice(from, to + 1)) choose(between, on);
   else choose(row, on);
@@ -93,6 +100,11 @@ async function panel(ids) {
   const response = await fetch(url, { credentials: "same-origin" });
   if (!response.ok) return;
   find("[data-bulk-place]", dialog).innerHTML = await response.text();
+  if (!ids) {
+    everything = Number(find("[data-bulk-panel]", dialog).dataset.number);
+    for (const input of list.querySelectorAll(".choose input")) input.checked = everything > 0;
+    show();
+  }
   if (!dialog.open) dialog.showModal();
   find("summary", dialog)?.focus();
 }
@@ -155,7 +167,7 @@ if (bar && list) {
       else begin();
     } else if (target.closest("[data-bulk-end]")) end();
     else if (target.closest("[data-bulk-all]")) panel(null);
-    else if (target.closest("[data-bulk-go]")) panel(chosen);
+    else if (target.closest("[data-bulk-go]")) panel(everything ? null : chosen);
     else if (target.closest("[data-bulk-shut]")) dialog.close();
     else if (target.closest("[data-bulk-hide]")) toast.hidden = true;
     else if (target.closest("[data-bulk-undo]")) send(`${watched.at}/undo`, new FormData()).then(tell, complain);
@@ -171,7 +183,7 @@ if (bar && list) {
     if (event.key.toLowerCase() === "x" && row && !event.ctrlKey && !event.metaKey) {
       event.preventDefault();
       if (!choosing) begin();
-      chooseRow(row, event.shiftKey || !chosen.has(row.dataset.row), event.shiftKey);
+      chooseRow(row, event.shiftKey || !(everything || chosen.has(row.dataset.row)), event.shiftKey);
     } else if (event.key === "Escape" && choosing) {
       event.preventDefault();
       end();

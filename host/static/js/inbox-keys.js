@@ -18,7 +18,7 @@ export function keys(commands, words, more = () => []) {
     ...commands,
     keys: () => sheet.showModal(),
     palette: () => openPalette(),
-    search: () => (words.search ? location.assign(words.search) : openPalette()),
+    search: () => (words.search ? commands.search() : openPalette()),
   };
   const known = [...sheet.querySelectorAll("[data-command]")].map((line) => {
     const { command, key, icon } = line.dataset;

@@ -19,6 +19,7 @@ export class Undoing {
   constructor({ post, report, show, back }) {
     Object.assign(this, { post, report, show, back, waiting: [], opened: null, toast: null });
     setInterval(() => this.tick(), TICK_MS);
+    document.addEventListener("keydown", (event) => this.key(event));
   }
 
   /** A reply was sent in *conversation*, with *name*: *html* is what the thread shows of it. */
@@ -92,12 +93,19 @@ export class Undoing {
   /** Undo the latest reply that can be. Return whether there was one. */
   latest() {
     const reply = this.waiting.at(-1);
-    if (reply) {
-      this.undo(reply);
-      return;
-    }
-    const forms = document.querySelectorAll(".msg-waits form[data-act=undo]:has(kbd)");
-    forms[forms.length - 1]?.requestSubmit();
+    const form = [...document.querySelectorAll(".msg-waits form[data-act=undo]:has(kbd)")].at(-1);
+    if (reply) this.undo(reply);
+    else form?.requestSubmit();
+    return Boolean(reply || form);
+  }
+
+  /** Ctrl+Z and ⌘Z undo a reply; in a field they undo what is typed, unless it is the composer and empty. */
+  key(event) {
+    if (!(event.ctrlKey || event.metaKey) || event.altKey || event.shiftKey || event.isComposing || event.defaultPrevented) return;
+    if (event.key.toLowerCase() !== "z" || event.target.closest("dialog")) return;
+    const field = event.target.closest("input, textarea, select, [contenteditable]");
+    if (field && (field.value || !field.matches("[data-composer] [data-form] textarea"))) return;
+    if (this.latest()) event.preventDefault();
   }
 
   async undo(reply) {

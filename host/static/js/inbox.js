@@ -49,13 +49,13 @@ let composer = null;
 
 // What changed, asked for together
 
-const nothing = () => ({ rows: new Set(), messages: new Set(), names: new Set(), head: false, composer: false, here: false });
+const nothing = () => ({ rows: new Set(), messages: new Set(), said: new Set(), head: false, composer: false, here: false });
 let waiting = nothing();
 let timer = null;
 let asking = false;
 
 function ask(change) {
-  for (const kind of ["rows", "messages", "names"]) {
+  for (const kind of ["rows", "messages", "said"]) {
     for (const id of change[kind] ?? []) waiting[kind].add(id);
   }
   for (const kind of ["head", "composer", "here"]) waiting[kind] ||= Boolean(change[kind]);
@@ -84,8 +84,8 @@ async function fetchUpdates() {
   if (asking) return; // whoever is under way looks again afterwards
   const wanted = waiting, about = part("opened");
   waiting = nothing(); // what happens from here on is asked for again
-  const rows = [...wanted.rows], messages = about.dataset.latest === "true" ? [...wanted.messages] : [];
-  for (const [kind, ids] of [["rows", rows], ["messages", messages]]) {
+  const rows = [...wanted.rows], said = [...wanted.said], messages = about.dataset.latest === "true" ? [...wanted.messages] : [];
+  for (const [kind, ids] of [["rows", rows], ["messages", messages], ["said", said]]) {
     for (const id of ids.splice(MOST)) waiting[kind].add(id);
   }
   const url = new URL(data.updates, location.href);
@@ -96,6 +96,7 @@ async function fetchUpdates() {
   if (answered && composer.section.dataset.answers) url.searchParams.set("write", answered.mode);
   const choice = choices, asked = performance.now();
   if (messages.length) url.searchParams.set("messages", messages.join(","));
+  if (said.length) url.searchParams.set("said", said.join(","));
   for (const kind of ["head", "composer", "here"]) if (wanted[kind]) url.searchParams.set(kind, "1");
   asking = true;
   let delay = GATHER_MS;
@@ -105,7 +106,7 @@ async function fetchUpdates() {
       delete answer.composer; // of before somebody chose another comment
       ask({ composer: true });
     }
-    show(answer, wanted.names, about, asked);
+    show(answer, about, asked);
   } catch {
     ask(wanted);
     delay = AGAIN_MS;
@@ -116,7 +117,7 @@ async function fetchUpdates() {
 }
 
 /** Show what the desk answered to what was *asked* then; what it says of *about*, only while that is what is open. */
-function show(answer, names, about, asked) {
+function show(answer, about, asked) {
   if (answer.rows) list.show(answer.rows);
   if (answer.filters) replaceContent(part("filters"), answer.filters);
   if (answer.heading) replaceContent(part("heading"), answer.heading);
@@ -130,7 +131,7 @@ function show(answer, names, about, asked) {
   }
   if (answer.here) presence.set(answer.here);
   else presence.draw();
-  const told = [...names].map((id) => answer.names?.[id]).filter(Boolean);
+  const told = Object.values(answer.names ?? {});
   if (told.length) announce(told.slice(0, 3).map((name) => data.textNew.replace("{name}", name)).join(". "));
 }
 
@@ -619,7 +620,55 @@ const macro = macros({
   },
 });
 
+/** Return *commands* as they act on the conversation that is open: not on it while another one is on its way. */
+const onOpened = (commands) => Object.fromEntries(Object.entries(commands).map(([name, run]) => [name, () => !coming && run()]));
+
 keys({
+  ...onOpened({
+    reply() {
+      const link = comment()?.querySelector("a[data-mode=reply]");
+      if (link && link.dataset.answer !== composer?.section.dataset.answers) link.click();
+      else write(composer?.root.querySelector("[data-form=reply]") ? "reply" : "private"); // below some posts nothing is public
+    },
+    private: () => comment()?.querySelector("a[data-mode=private]")?.click(),
+    hide: () => comment()?.querySelector("[data-moderate=hidden], [data-moderate=shown]")?.form.requestSubmit(),
+    note: () => write("note"),
+    close: () => change()?.requestSubmit(),
+    "close-next": async () => {
+      const here = opened, next = list.after(here);
+      if (form("close") && !(await act(form("close")))) return;
+      if (here === opened && !coming) go(next ? new URL(next.href) : addressOf(null));
+    },
+    mine() {
+      const button = toMe();
+      if (button && !button.hasAttribute("aria-current")) form("assign").requestSubmit(button);
+    },
+    assign: () => unfold(form("assign")?.closest("details")),
+    labels: () => unfold(part("head")?.querySelector("[data-menu=labels]")),
+    snooze() {
+      unfold(part("head")?.querySelector("[data-menu=snooze]"));
+      form("wake")?.requestSubmit();
+    },
+    spam: () => form("spam")?.requestSubmit(),
+    automation: () => (form("keep") ?? form("leave"))?.requestSubmit(),
+    accept: () => suggested()?.querySelector("form[data-sends]").requestSubmit(),
+    edit,
+    dismiss: () => suggested()?.querySelector("form[data-act=dismiss]").requestSubmit(),
+    why() {
+      const why = suggested()?.querySelector("details");
+      if (why) why.open = !why.open;
+    },
+    unread: () => form("unread")?.requestSubmit(),
+    contact() {
+      const pane = part("contact");
+      if (!pane) return;
+      if (pane.offsetParent === null) part("head").querySelector("a.only-narrow")?.click();
+      pane.tabIndex = -1;
+      pane.focus();
+    },
+    latest: () => log?.toEnd(),
+    macros: () => macro.show(),
+  }),
   next: () => list.move(1),
   previous: () => list.move(-1),
   open: () => list.current()?.click(),
@@ -630,53 +679,20 @@ keys({
   },
   changes: () => list.release(),
   filters: () => part("filters").querySelector("a[aria-current], a.filter")?.focus(),
-  reply() {
-    const link = comment()?.querySelector("a[data-mode=reply]");
-    if (link && link.dataset.answer !== composer?.section.dataset.answers) link.click();
-    else write(composer?.root.querySelector("[data-form=reply]") ? "reply" : "private"); // below some posts nothing is public
-  },
-  private: () => comment()?.querySelector("a[data-mode=private]")?.click(),
-  hide: () => comment()?.querySelector("[data-moderate=hidden], [data-moderate=shown]")?.form.requestSubmit(),
-  note: () => write("note"),
-  close: () => change()?.requestSubmit(),
-  "close-next": async () => {
-    const next = list.after(opened);
-    if (form("close") && !(await act(form("close")))) return;
-    go(next ? new URL(next.href) : addressOf(null));
-  },
-  mine() {
-    const button = toMe();
-    if (button && !button.hasAttribute("aria-current")) form("assign").requestSubmit(button);
-  },
-  assign: () => unfold(form("assign")?.closest("details")),
-  labels: () => unfold(part("head")?.querySelector("[data-menu=labels]")),
-  snooze() {
-    unfold(part("head")?.querySelector("[data-menu=snooze]"));
-    form("wake")?.requestSubmit();
-  },
-  spam: () => form("spam")?.requestSubmit(),
-  automation: () => (form("keep") ?? form("leave"))?.requestSubmit(),
   select: () => document.querySelector("[data-select]")?.click(),
   sort: () => unfold(document.querySelector("[data-menu=sort]")),
-  accept: () => suggested()?.querySelector("form[data-sends]").requestSubmit(),
-  edit,
-  dismiss: () => suggested()?.querySelector("form[data-act=dismiss]").requestSubmit(),
-  why() {
-    const why = suggested()?.querySelector("details");
-    if (why) why.open = !why.open;
-  },
   undo: () => undoing.latest(),
-  unread: () => form("unread")?.requestSubmit(),
-  contact() {
-    const pane = part("contact");
-    if (!pane) return;
-    if (pane.offsetParent === null) part("head").querySelector("a.only-narrow")?.click();
-    pane.tabIndex = -1;
-    pane.focus();
+  async search() {
+    const field = document.querySelector("[data-search-field]");
+    if (field.offsetParent === null) { // where there is room for one pane, the list comes back
+      const url = addressOf(opened);
+      url.searchParams.set("pane", "list");
+      await go(url);
+    }
+    field.focus();
+    field.select();
   },
-  latest: () => log?.toEnd(),
-  macros: () => macro.show(),
-}, data, macro.commands);
+}, data, (again) => macro.commands(again).map((line) => ({ ...line, run: () => !coming && line.run() })));
 
 reactions(react);
 editing(post, (message) => ask({ rows: [opened], messages: [message] }));
@@ -731,7 +747,7 @@ function follow(topic, told) {
   ask({
     rows: [told.conversation],
     messages: (here || "post" in part("opened").dataset) && told.message ? [told.message] : [],
-    names: topic === "message" && !here ? [told.conversation] : [],
+    said: topic === "message" && !here ? [told.message] : [],
     head: here && topic === "conversation",
     composer: here && (topic === "message" || topic === "conversation"),
   });

@@ -12,7 +12,9 @@ from host.automation.assistants import keeping
 from host.automation.assistants.values import Ask, CallTool, ModelError, Said
 from host.core import clock, db
 from host.models.assistants import Mode
+from host.models.inbox import Message, Origin
 from tests.automation.assistants.assisting import Assisted
+from tests.inbox import toys
 
 SHIPPING = "To Norway it takes 4 to 6 days and costs 14 €."
 
@@ -132,7 +134,15 @@ def test_why_people_have_it_stands_in_the_thread(assisted: Assisted) -> None:
     assisted.said(text="Candles?")
     assisted.model.says = Said(hands_over=True)
     assisted.think()
-    assert "Shop desk gave this to people: Nothing it knows answers this" in page(assisted)
+    sentence = "Shop desk gave this to people: Nothing it knows answers this"
+    assert sentence in page(assisted)
+    # What follows from an event is written as the desk's own, as is what a rule does.
+    line = toys.thread()[-1]
+    assert line.content["what"] == "handed_to_people"
+    toys.change_row(Message, line.id, origin=Origin.SYSTEM)
+    shown = page(assisted)
+    assert sentence in shown
+    assert "The rule Shop desk" not in shown
 
 
 def test_outside_the_window_of_programs_it_says_that_it_is_off(assisted: Assisted) -> None:
