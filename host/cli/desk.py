@@ -107,6 +107,7 @@ def worker(configuration: Config) -> None:
         assert application is not None
         started.append(application)
         garbage_collection.freeze_objects()
+        application.on_replacement = ending.replace
         ending.of(application)
         logs.tell("lobby worker running")
         ending.wait()

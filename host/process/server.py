@@ -18,7 +18,7 @@ import uvicorn
 import uvloop
 
 from host import installing
-from host.core import db, logs
+from host.core import call_budget, db, logs
 from host.core.config import CannotGoOnError, Config, ConfigError, Exit
 from host.process import garbage_collection
 from host.process.asgi import AsgiApplication
@@ -53,7 +53,7 @@ def serve(config: Config) -> None:
         try:
             application = start.attempt()
             if application is not None:
-                _began(application, ending)
+                _began(application, ending, stopping)
             with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
                 if application is None:
                     runner.run(_run_waiting(config, start, ending, listening, stopping))
@@ -64,8 +64,9 @@ def serve(config: Config) -> None:
             ending.finish()
 
 
-def _began(application: HostApplication, ending: Shutdown) -> None:
+def _began(application: HostApplication, ending: Shutdown, stopping: _Stopping) -> None:
     garbage_collection.freeze_objects()
+    application.on_replacement = stopping.replace
     ending.of(application)
 
 
@@ -89,7 +90,7 @@ async def _run_waiting(
             stopping.stop()
             return
         if application is not None:
-            _began(application, ending)
+            _began(application, ending, stopping)
             entrance.open(application)
             application.take_in_undecided()
 
@@ -135,11 +136,15 @@ class _Stopping:
         self._ending = ending
         self._stop: Callable[[], object] | None = None
 
-    def told(self, number: int, _frame: FrameType | None) -> None:
+    def told(self, number: int, frame: FrameType | None) -> None:
         """Take notice of a signal."""
-        self._ending.told(number)
-        if self._stop is not None:
-            self._stop()
+        self._ending.told(number, frame)
+        self.stop()
+
+    def replace(self) -> None:
+        """Have the process end and begin anew."""
+        self._ending.replace()
+        self.stop()
 
     def stop(self) -> None:
         """Have the server stop without a signal."""
@@ -159,6 +164,7 @@ def _hear_signals(ending: Shutdown) -> _Stopping:
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
         signal.signal(number, stopping.told)
     pass_over_sighup()
+    call_budget.interrupt_main_thread()
     return stopping
 
 

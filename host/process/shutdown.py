@@ -11,9 +11,10 @@ import threading
 import time
 from contextlib import suppress
 from types import FrameType
-from typing import Protocol
+from typing import NoReturn, Protocol
 
-from host.core import logs
+from host.core import call_budget, logs
+from host.core.config import Exit
 
 log = logging.getLogger(__name__)
 
@@ -39,6 +40,30 @@ def pass_over_sighup() -> None:
     """Have this process go on after SIGHUP. Nothing has to be reloaded, and by itself it would end."""
     text = "SIGHUP does nothing: Lobby reloads addons by itself; restart it to change settings"
     signal.signal(signal.SIGHUP, lambda *_: log.info(text))
+
+
+def begin_anew() -> NoReturn:
+    """End this process, which is closed, for its supervisor to start it anew; without one, run it again here.
+
+    It is the main process of a systemd unit, or the first of a container, or has no supervisor.
+    """
+    own = os.getpid()
+    if own == 1 or os.environ.get("SYSTEMD_EXEC_PID") == str(own):
+        _exit(Exit.BUSY)
+    log.warning("Lobby starts again in this process")
+    _flush()
+    os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606 - what this process was started with
+
+
+def _flush() -> None:
+    logs.tell_repeats()
+    sys.stdout.flush()
+
+
+def _exit(code: int) -> NoReturn:
+    """End the process without waiting for threads that do not end."""
+    _flush()
+    os._exit(code)
 
 
 class Endable(Protocol):
@@ -80,17 +105,29 @@ class Shutdown:
         self._ended = threading.Event()
         self.begun = False
         """Whether it was told."""
+        self._replacing = False
         threading.Thread(target=self._run, name="ending", daemon=True).start()
 
     def of(self, application: Endable) -> None:
         """Say what there is to end. A process told before that exits at once."""
         self._application = application
 
-    def told(self, number: int, _frame: FrameType | None = None) -> None:
-        """Take notice of a signal. Does nothing a signal handler may not do."""
+    def told(self, number: int, frame: FrameType | None = None) -> None:
+        """Take notice of a signal. Does nothing a signal handler may not do.
+
+        :param frame: where the signal came; None: it is no signal, but the process itself.
+        """
         self.begun = True
+        if frame is not None:
+            self._replacing = False  # whoever ends the process does not want another one
         with suppress(OSError):
             self._sending.send(bytes((number,)))
+
+    def replace(self) -> None:
+        """End as at SIGTERM, and have the process begin anew; see :func:`begin_anew`."""
+        if not self.begun:
+            self._replacing = True
+            self.told(signal.SIGTERM)
 
     def finish(self) -> None:
         """Say that the server is done with its requests; return when the application is closed."""
@@ -107,12 +144,12 @@ class Shutdown:
         try:
             with self._receiving, self._sending:
                 cut = self._end()
+            if self._replacing:
+                begin_anew()
         finally:
             self._ended.set()
-        if cut:
-            logs.tell_repeats()
-            sys.stdout.flush()
-            os._exit(0)
+        if cut or call_budget.are_stuck():
+            _exit(0)
 
     def _end(self) -> bool:
         """Wait to be told, and end the application; return whether the server has not come to its own end."""
