@@ -429,9 +429,10 @@ class Database:
     def _take_turn(self) -> None:
         if self.lock.acquire(blocking=False):
             return
-        if _is_behind():
-            self.lock.acquire()
-        else:
+        with call_budget.paused():
+            if _is_behind():
+                self.lock.acquire()
+                return
             self._waiting.append(None)
             try:
                 self.lock.acquire()

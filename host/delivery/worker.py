@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from host.core import call_budget, clock, db
+from host.core.call_budget.threads import ReplaceableThread
 from host.core.ports import GenerationSource, RunningGeneration, WholeDirectory
 from host.delivery import chores, inbound, outbound
 from host.delivery.waiting import wake_active_channels
@@ -145,7 +146,7 @@ class Workers:
         self._told = dict.fromkeys(self._counts, 0)
         self._stopping = threading.Event()
         self._idle = threading.Event()
-        self._threads: list[call_budget.ReplaceableThread] = []
+        self._threads: list[ReplaceableThread] = []
         self._renewing: threading.Thread | None = None
         self._held = _HeldLeases()
         self._claimers = _claimers()
@@ -186,7 +187,7 @@ class Workers:
         plans += [("delivery-signals", signals.current().serve, (self._generation,))]
         plans += [(f"delivery-{run.__name__}", self._repeat, (run, every)) for run, every in chores.CHORES]
         self._threads = [
-            call_budget.ReplaceableThread(target=target, args=args, name=name) for name, target, args in plans
+            ReplaceableThread(target=target, args=args, name=name) for name, target, args in plans
         ]
         self._renewing = threading.Thread(target=self._renew, name="delivery-renew", daemon=True)
         for thread in self._threads:

@@ -21,7 +21,8 @@ from werkzeug.wsgi import ClosingIterator
 
 from host import recording
 from host.core import clock
-from host.core.call_budget import HungCallError, ReplacingPool
+from host.core.call_budget import HungCallError
+from host.core.call_budget.threads import ReplacingPool
 from host.live.response import StreamResponse, until_gone
 from host.process import incoming
 from host.process.incoming import ABORT, WRITE, BadBodyError, Receive

@@ -29,6 +29,7 @@ from host.addons.running.jobs import JobRunner
 from host.api.http import idempotency
 from host.core import call_budget, child_limits, clock, db, guard, logs, mail, marks, secrets, storage
 from host.core.call_budget import Call
+from host.core.call_budget.threads import run_apart
 from host.core.config import CannotGoOnError, Config, Exit
 from host.core.filelock import serving_lock
 from host.delivery.clock_moved_back import ClockWatch
@@ -470,7 +471,7 @@ class HostApplication:
         for slug, receiver in generation.each(contributions.RECEIVERS):
             start = partial(receiver.start, self._ingest(receiver))
             try:
-                stop = call_budget.run_apart(start, f"receiver {receiver.name}")
+                stop = run_apart(start, f"receiver {receiver.name}")
                 if generation.releases[slug].sha256:
                     stop = call_budget.watching(slug, generation.manifests[slug].version, "receiver", stop)
                 self._listening.append((slug, stop))
@@ -495,7 +496,7 @@ class HostApplication:
         while listening:
             slug, stop = listening.pop()
             try:
-                call_budget.run_apart(stop, f"receiver of {slug}")
+                run_apart(stop, f"receiver of {slug}")
             except (Exception, SystemExit):
                 log.exception("a receiver of addon %s could not be stopped", slug)
 

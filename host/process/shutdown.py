@@ -14,7 +14,7 @@ from types import FrameType
 from typing import NoReturn, Protocol
 
 from host.core import call_budget, logs
-from host.core.config import Exit
+from host.core.config import Exit, is_supervised
 
 log = logging.getLogger(__name__)
 
@@ -43,12 +43,8 @@ def pass_over_sighup() -> None:
 
 
 def begin_anew() -> NoReturn:
-    """End this process, which is closed, for its supervisor to start it anew; without one, run it again here.
-
-    It is the main process of a systemd unit, or the first of a container, or has no supervisor.
-    """
-    own = os.getpid()
-    if own == 1 or os.environ.get("SYSTEMD_EXEC_PID") == str(own):
+    """End this process, which is closed, for its supervisor to start it anew; without one, run it again here."""
+    if is_supervised():
         _exit(Exit.BUSY)
     log.warning("Lobby starts again in this process")
     _flush()

@@ -28,7 +28,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from host import recording
 from host.addons.running.held_webhooks import FullError, HeldWebhooks, Waiting
 from host.core import call_budget, clock, db
-from host.core.call_budget import HungCallError, ReplacingPool
+from host.core.call_budget import HungCallError
+from host.core.call_budget.threads import ReplacingPool
 from host.core.config import Config
 from host.models.health import Metric
 from host.process import incoming as requests

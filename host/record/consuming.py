@@ -21,6 +21,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from host.core import call_budget, clock, db
+from host.core.call_budget.threads import ReplaceableThread
 from host.core.statements import Statement
 from host.models.record import Consumer
 from host.record import reading
@@ -89,7 +90,7 @@ class Consumers:
         self._readers = [_Reader(one, courtesy, recent) for one in consumers]
         self._stopping = threading.Event()
         self._awake = threading.Event()
-        self._threads: list[call_budget.ReplaceableThread] = []
+        self._threads: list[ReplaceableThread] = []
 
     def start(self) -> None:
         """Start reading, if there is anybody to read for."""
@@ -102,7 +103,7 @@ class Consumers:
         listen(self._awake)
         targets = [("record-watch", self._watch)]
         targets += [(f"record-{reader.consumer.name}", reader.serve) for reader in self._readers]
-        self._threads = [call_budget.ReplaceableThread(target=target, name=name) for name, target in targets]
+        self._threads = [ReplaceableThread(target=target, name=name) for name, target in targets]
         for thread in self._threads:
             thread.start()
 

@@ -13,7 +13,8 @@ import pytest
 import sqlalchemy as sa
 
 from host.core import call_budget, db, marks
-from host.core.call_budget import HungCallError, ReplaceableThread, ReplacingPool, watched
+from host.core.call_budget import HungCallError, watched
+from host.core.call_budget.threads import ReplaceableThread, ReplacingPool
 from host.models.users import InstallationValue
 from tests.hanging import Hang, hanging
 

@@ -25,6 +25,7 @@ from host.addons.running.loader import LoadedRelease
 from host.channels.directory import Directory
 from host.core import call_budget, db, marks
 from host.core.call_budget import HungCallError
+from host.core.call_budget.threads import run_apart
 from host.core.config import ADDON_PREFIX, Config
 from host.models.addons import Addon, AddonRelease, AddonState
 from host.models.users import Counter
@@ -308,7 +309,7 @@ class _Builder:
         try:
             settings.provide(slug, self._settings(manifest))
             # In a thread of its own: whoever builds holds locks, which code that hangs must not keep.
-            loaded, found = call_budget.run_apart(lambda: self._collect(manifest, load), f"addon {slug}")
+            loaded, found = run_apart(lambda: self._collect(manifest, load), f"addon {slug}")
             try:
                 self._check_neighbours(found)
             except AddonError:

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from host.core import call_budget, clock, db
+from host.core.call_budget.threads import ReplaceableThread
 from host.models.users import InstallationValue
 from host.sdk.pages import Job
 
@@ -34,12 +35,12 @@ class JobRunner:
         self._jobs = jobs
         self._beside = beside
         self._stop = threading.Event()
-        self._thread: call_budget.ReplaceableThread | None = None
+        self._thread: ReplaceableThread | None = None
 
     def start(self) -> None:
         """Start the thread."""
         self._stop.clear()
-        self._thread = call_budget.ReplaceableThread(target=self._loop, name="jobs")
+        self._thread = ReplaceableThread(target=self._loop, name="jobs")
         self._thread.start()
 
     def retire(self) -> None:

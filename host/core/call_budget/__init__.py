@@ -6,7 +6,7 @@ waits in C, where Python ends nothing. Then its thread is *given up*: another th
 was registered with :func:`releasing`, so that callers get an answer and other threads go on with the work.
 If the call returns after all, :class:`GivenUpError` unwinds its thread.
 
-One thread of the process looks at all calls. To begin and to end a call costs about a microsecond.
+One thread of the process looks at all calls. To begin and to end a call costs a few microseconds.
 """
 
 from __future__ import annotations
@@ -19,18 +19,15 @@ import threading
 import traceback
 import weakref
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, InvalidStateError, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from contextvars import copy_context
-from functools import partial
+from functools import cache
 from types import FrameType
-from typing import Any, ParamSpec, TypeVar
+from typing import TypeVar
 
 from host.core import clock
 
 log = logging.getLogger(__name__)
 
-P = ParamSpec("P")
 R = TypeVar("R")
 
 SECONDS = 30.0
@@ -43,7 +40,7 @@ DATABASE_SECONDS = 150.0
 """How much longer a call may take that waits for the database: longer than any statement is given."""
 LOOK_SECONDS = 0.5
 
-_DATABASE = ("sqlalchemy.", "psycopg", "pymysql", "host.core.db")
+_DATABASE = ("sqlalchemy.", "psycopg", "pymysql")
 _WAITING = ("threading", "contextlib", "selectors", "socket", "ssl", "host.core.")
 """Modules a thread may be in while it waits for the database."""
 _SIGNAL = signal.SIGUSR2
@@ -70,6 +67,7 @@ class HungCallError(Exception):
         self.what = what
 
 
+@cache
 def seconds_for(what: str) -> float:
     """Return the budget of a call of *what*, as calls are counted: a hook, or a function a hook returned."""
     if what.startswith("register_"):
@@ -98,7 +96,7 @@ class Call:
         return HungCallError(self.slug, self.what, self.seconds)
 
 
-class _ThreadState:
+class ThreadState:
     """What a thread is in, and what to release if it is given up: the innermost last."""
 
     __slots__ = ("__weakref__", "call", "depth", "given_up", "ident", "lock", "releases")
@@ -113,18 +111,19 @@ class _ThreadState:
 
 
 _local = threading.local()
-_states: weakref.WeakSet[_ThreadState] = weakref.WeakSet()
+_states: weakref.WeakSet[ThreadState] = weakref.WeakSet()
 _states_lock = threading.Lock()
 _watching = threading.Event()
 _signalled = False
 _on_hung: Callable[[Call, str], None] | None = None
 
 
-def _state() -> _ThreadState:
+def current_state() -> ThreadState:
+    """Return what this thread is in."""
     try:
-        found: _ThreadState = _local.state
+        found: ThreadState = _local.state
     except AttributeError:
-        found = _local.state = _ThreadState()
+        found = _local.state = ThreadState()
         with _states_lock:
             _states.add(found)
     return found
@@ -135,7 +134,7 @@ def _state() -> _ThreadState:
 
 def enter(slug: str, release: str, what: str) -> int:
     """Begin a call in this thread, or in the call it is in; return what to hand to :func:`leave`."""
-    state = _state()
+    state = current_state()
     depth = state.depth
     if not depth:
         state.call = Call(slug, release, what)
@@ -149,7 +148,7 @@ def leave(depth: int) -> None:
     :raises HungCallError: in place of the :class:`OverdueError` that ended it.
     :raises GivenUpError: if its thread was given up.
     """
-    state = _state()
+    state = current_state()
     if depth:
         state.depth = depth
         return
@@ -194,7 +193,7 @@ def watching(slug: str, release: str, what: str, function: Callable[[], R]) -> C
 @contextmanager
 def paused() -> Iterator[None]:
     """Leave the time the block takes out of the call this thread is in."""
-    call = _state().call
+    call = current_state().call
     if call is None or call.paused_at is not None:
         yield
         return
@@ -208,7 +207,7 @@ def paused() -> Iterator[None]:
 
 def is_given_up() -> bool:
     """Tell whether this thread was given up: then another has taken its work over."""
-    state = _state()
+    state = current_state()
     return state.given_up or (state.call is not None and state.call.given_up)
 
 
@@ -227,7 +226,7 @@ def refuse_given_up() -> None:
 @contextmanager
 def releasing(release: Callable[[], object]) -> Iterator[None]:
     """Have *release* called by another thread if this one is given up in the block."""
-    releases = _state().releases
+    releases = current_state().releases
     count = len(releases)
     releases.append(release)
     try:
@@ -254,99 +253,9 @@ def released_once(release: Callable[[], object]) -> Iterator[None]:
 
 def release_later(release: Callable[[], object]) -> None:
     """Do the same until the end of the block of :func:`releasing` that this thread is in, if it is in one."""
-    releases = _state().releases
+    releases = current_state().releases
     if releases:
         releases.append(release)
-
-
-class ReplaceableThread:
-    """A thread like :class:`threading.Thread`; if it is given up, a new one does the same in its place."""
-
-    def __init__(self, *, target: Callable[..., object], name: str, args: tuple[object, ...] = ()) -> None:
-        self._run = partial(target, *args)
-        self._name = name
-        self._thread = self._new()
-
-    def _new(self) -> threading.Thread:
-        return threading.Thread(target=self._work, name=self._name, daemon=True)
-
-    def _work(self) -> None:
-        with suppress(GivenUpError), releasing(self._replace):
-            self._run()
-
-    def _replace(self) -> None:
-        self._thread = self._new()
-        self._thread.start()
-
-    def start(self) -> None:
-        """Start it."""
-        self._thread.start()
-
-    def join(self, timeout: float | None = None) -> None:
-        """Wait for its end."""
-        self._thread.join(timeout)
-
-    def is_alive(self) -> bool:
-        """Tell whether it has not ended."""
-        return self._thread.is_alive()
-
-
-class ReplacingPool(ThreadPoolExecutor):
-    """A pool of threads in which one that is given up is replaced; who waits for it gets its error."""
-
-    def submit(self, fn: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> Future[R]:
-        future: Future[R] = Future()
-        super().submit(self._work, future, partial(fn, *args, **kwargs))
-        return future
-
-    def _work(self, future: Future[R], function: Callable[[], R]) -> None:
-        if not future.set_running_or_notify_cancel():
-            return
-        state = _state()
-        state.given_up = False  # what was taken over is done; from now on it is one more thread of the pool
-        with suppress(InvalidStateError):  # whoever waited was told already
-            try:
-                with releasing(partial(self._replace, future, state)):
-                    result = function()
-            except BaseException as error:  # noqa: BLE001 - for whoever waits
-                future.set_exception(error)
-            else:
-                future.set_result(result)
-
-    def _replace(self, future: Future[Any], state: _ThreadState) -> None:
-        call = state.call
-        with suppress(InvalidStateError):
-            future.set_exception(GivenUpError() if call is None else call.error())
-        self._max_workers += 1
-        self._adjust_thread_count()
-
-
-def run_apart(function: Callable[[], R], name: str) -> R:
-    """Return what *function* returns, run in a thread of its own: a call that hangs in it holds no lock here.
-
-    :raises HungCallError: if a call in it was given up.
-    """
-    watch()
-    done: Future[R] = Future()
-
-    def work() -> None:
-        state = _state()
-
-        def tell() -> None:
-            call = state.call
-            done.set_exception(GivenUpError() if call is None else call.error())
-
-        try:
-            with releasing(tell):
-                result = function()
-        except BaseException as error:  # noqa: BLE001 - raised again where it is waited for
-            with suppress(InvalidStateError):
-                done.set_exception(error)
-        else:
-            done.set_result(result)
-
-    threading.Thread(target=copy_context().run, args=(work,), name=name, daemon=True).start()
-    return done.result()
 
 
 # The thread that looks
@@ -381,7 +290,7 @@ def interrupt_main_thread() -> None:
 
 
 def _end_here(_number: int, _frame: FrameType | None) -> None:
-    call = _state().call
+    call = current_state().call
     if call is not None and call.told_at is not None:
         raise OverdueError
 
@@ -391,7 +300,7 @@ def are_stuck() -> bool:
     return any(state.call is not None and state.call.given_up for state in _all_states())
 
 
-def _all_states() -> list[_ThreadState]:
+def _all_states() -> list[ThreadState]:
     with _states_lock:
         return list(_states)
 
@@ -437,7 +346,7 @@ def _is_interrupted(ident: int) -> bool:
     return _signalled and ident == threading.main_thread().ident
 
 
-def _tell(state: _ThreadState, call: Call, now: float) -> None:
+def _tell(state: ThreadState, call: Call, now: float) -> None:
     frame = sys._current_frames().get(state.ident)
     where = "".join(traceback.format_stack(frame)[-6:]) if frame is not None else ""
     with state.lock:
@@ -455,7 +364,7 @@ def _tell(state: _ThreadState, call: Call, now: float) -> None:
         threading.Thread(target=_on_hung, args=(call, where), name="hung-call", daemon=True).start()
 
 
-def _give_up(state: _ThreadState, call: Call) -> None:
+def _give_up(state: ThreadState, call: Call) -> None:
     with state.lock:
         if state.call is not call:
             return
