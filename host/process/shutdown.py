@@ -48,7 +48,7 @@ def begin_anew() -> NoReturn:
         _exit(Exit.BUSY)
     log.warning("Lobby starts again in this process")
     _flush()
-    os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606 - what this process was started with
+    os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606 - as it was started
 
 
 def _flush() -> None:
