@@ -43,7 +43,7 @@ def pass_over_sighup() -> None:
 
 
 def begin_anew() -> NoReturn:
-    """End this process, which is closed, for its supervisor to start it anew; without one, run it again here."""
+    """End this process for its supervisor to start it anew; without one, run it again here."""
     if is_supervised():
         _exit(Exit.BUSY)
     log.warning("Lobby starts again in this process")
