@@ -41,6 +41,7 @@ __all__ = [
     "install_file",
     "installed",
     "migrate_everything",
+    "note_hung",
     "quarantine",
     "recover",
     "retry_quarantined",
@@ -201,19 +202,39 @@ def quarantine(slug: str, what: str, words: str, *, sentence: str = _KEPT_FAILIN
 
     Its version and the host's are stored: it is tried again by itself once either has changed.
     """
+    error = _error(slug, what, words, sentence)
+    return error is not None and db.write(records.quarantined, slug, error, clock.now())
+
+
+def _error(slug: str, what: str, words: str, sentence: str) -> dict[str, str] | None:
     with db.read() as session:
         row = session.get(Addon, slug)
         if row is None:
-            return False
+            return None
         version = session.get_one(AddonRelease, row.release_id).version
-    error = {
+    return {
         "step": "",
         "sentence": sentence,
         "database": f"{what}: {words}\naddon {version}, host {host_package.__version__}",
         "version": version,
         "host": host_package.__version__,
     }
-    return db.write(records.quarantined, slug, error, clock.now())
+
+
+_KEPT_HANGING = noop(
+    "Its code kept hanging, so it was switched off. Find out why before you activate it again."
+)
+
+
+def note_hung(slug: str, what: str, where: str) -> bool | None:
+    """Note that an addon hung so often that a process switched it off; return what to do about that.
+
+    True: replace the process. False: it did the same within an hour, in any process, and is set aside until
+    an admin activates it. None: it was not running.
+    """
+    error = _error(slug, what, where, _KEPT_HANGING)
+    # Another version of the host does not try it again by itself.
+    return None if error is None else db.write(records.hung, slug, {**error, "host": ""}, clock.now())
 
 
 def set_aside_who_killed(config: Config) -> None:

@@ -19,11 +19,14 @@ from host.addons.package.store import Release, as_release
 from host.addons.running import channel_names, held_webhooks
 from host.core import db
 from host.models.addons import Addon, AddonRelease, AddonState, Operation
+from host.models.users import InstallationValue
 from host.record.writing import EVERYBODY, show
 from host.sdk.channel import ChannelAdapter
 from host.users import audit as journal
 
 OPERATION = timedelta(minutes=10)
+REPLACED_ONCE_IN = timedelta(hours=1)
+"""In which time one process at most is replaced because of one addon."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -331,6 +334,28 @@ def quarantined(session: Session, slug: str, error: dict[str, Any], now: datetim
     row.updated_at = now
     counters.bump(session, counters.GENERATION)
     show(session, EVERYBODY, "addons")
+    return True
+
+
+def hung(session: Session, slug: str, error: dict[str, Any], now: datetime) -> bool | None:
+    """Note that a process switched a running addon off that hung.
+
+    Returns True if the process may be replaced, None if the addon was not running. If a process was replaced
+    for it within :data:`REPLACED_ONCE_IN`, it is set aside, and False is returned.
+    """
+    row = session.get(Addon, slug, with_for_update=True)
+    if row is None or row.state != AddonState.ACTIVE:
+        return None
+    name = f"hung:{slug}"
+    before = session.get(InstallationValue, name)
+    if before is not None and now - datetime.fromisoformat(before.value) < REPLACED_ONCE_IN:
+        quarantined(session, slug, error, now)
+        return False
+    COMMAND_LINE.record(session, "addon.process_replaced", slug)
+    if before is None:
+        session.add(InstallationValue(name=name, value=now.isoformat()))
+    else:
+        before.value = now.isoformat()
     return True
 
 

@@ -104,6 +104,7 @@ def worker(configuration: Config) -> None:
         application = Start(configuration, web=False).insist(threading.Event())
         assert application is not None
         started.append(application)
+        application.on_replacement = ending.replace
         ending.of(application)
         logs.tell("lobby worker running")
         ending.wait()

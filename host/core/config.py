@@ -37,9 +37,15 @@ class Exit(IntEnum):
     FOLDER = 73
     """A file or folder cannot be written, or there is no room."""
     BUSY = 75
-    """Somebody else is at it: an address, a database, a migration. Later it may work."""
+    """Somebody else is at it: an address, a database, a migration. Or it restarts. Later it may work."""
     SETTINGS = 78
     """Settings, keys or versions do not fit. Starting again changes nothing."""
+
+
+def is_supervised() -> bool:
+    """Tell whether this is the main process of a systemd unit, or the first of a container."""
+    own = os.getpid()
+    return own == 1 or os.environ.get("SYSTEMD_EXEC_PID") == str(own)
 
 
 class CannotGoOnError(Exception):

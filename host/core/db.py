@@ -37,6 +37,8 @@ from sqlalchemy.orm import DeclarativeBase, Session
 from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import TypeDecorator, UserDefinedType
 
+from host.core import call_budget
+
 log = logging.getLogger(__name__)
 
 P = ParamSpec("P")
@@ -341,13 +343,25 @@ def may_wait() -> None:
     """Return where the database may be waited for.
 
     :raises WouldWaitError: in the thread of the event loop.
+    :raises GivenUpError: in a thread whose work another one has taken over.
     """
     if getattr(_thread, "never", False):
         raise WouldWaitError
+    call_budget.refuse_given_up()
 
 
 class NestedWriteError(RuntimeError):
     """A use case tried to open a second write inside its own."""
+
+
+def cut_off(session: Session) -> None:
+    """Close the connection *session* holds, whose thread was given up: what it wrote is rolled back."""
+    if not session.in_transaction():
+        return
+    connection: Any = session.connection().connection.dbapi_connection
+    if hasattr(connection, "interrupt"):  # SQLite: a statement that runs is ended first
+        connection.interrupt()
+    getattr(connection, "_force_close", connection.close)()
 
 
 class Database:
@@ -363,7 +377,7 @@ class Database:
         else:
             self.write_engine = _server_engine(self.url, pool_size=pool_size)
             self.read_engine = self.write_engine
-        self.lock = threading.RLock()
+        self.lock = threading.Lock()
         self._waiting: deque[None] = deque()
         self._writing: deque[None] = deque()
         self._inside = threading.local()
@@ -386,7 +400,10 @@ class Database:
         """Yield a session for reading; it never commits."""
         may_wait()
         close_request_session()
-        with Session(self.read_engine, expire_on_commit=False, autoflush=False) as session:
+        with (
+            Session(self.read_engine, expire_on_commit=False, autoflush=False) as session,
+            call_budget.releasing(partial(cut_off, session)),
+        ):
             yield session
 
     @contextmanager
@@ -398,27 +415,24 @@ class Database:
         try:
             if self.is_sqlite:
                 self._take_turn()
-                try:
+                with call_budget.released_once(self.lock.release):
                     yield
-                finally:
-                    self.lock.release()
             elif _is_behind():
                 yield
             else:
                 self._writing.append(None)
-                try:
+                with call_budget.released_once(self._writing.pop):
                     yield
-                finally:
-                    self._writing.pop()
         finally:
             self._inside.active = False
 
     def _take_turn(self) -> None:
         if self.lock.acquire(blocking=False):
             return
-        if _is_behind():
-            self.lock.acquire()
-        else:
+        with call_budget.paused():
+            if _is_behind():
+                self.lock.acquire()
+                return
             self._waiting.append(None)
             try:
                 self.lock.acquire()
@@ -455,8 +469,10 @@ class Database:
                 with self.writing():
                     session = Session(self.write_engine, expire_on_commit=False)
                     try:
-                        result = fn(session, *args, **kwargs)
+                        with call_budget.releasing(partial(cut_off, session)):
+                            result = fn(session, *args, **kwargs)
                         session.flush()
+                        call_budget.refuse_given_up()
                         callbacks = session.info.pop("after_commit", [])
                         session.commit()
                     except BaseException:
@@ -633,6 +649,11 @@ class RequestSession(flask_sqlalchemy.session.Session):
 @event.listens_for(RequestSession, "before_commit")
 def _refuse_commit(_session: Session) -> None:
     raise UncommittableError("the session of a request only reads: write through db.write()")
+
+
+@event.listens_for(RequestSession, "after_begin")
+def _cut_off_with_request(session: Session, *_: object) -> None:
+    call_budget.release_later(partial(cut_off, session))
 
 
 class LobbySQLAlchemy(SQLAlchemy):

@@ -23,6 +23,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
+from host.core import call_budget
+
 FOLDER = "marks"
 DEATHS = 3
 WITHIN_SECONDS = 24 * 3600.0
@@ -113,10 +115,14 @@ def marked(what: bytes) -> Iterator[None]:
 
 @contextmanager
 def waiting() -> Iterator[None]:
-    """Take the mark off while the block waits for somebody else: who ends then does not end of the addon."""
+    """Take the mark off while the block waits for somebody else: who ends then does not end of the addon.
+
+    The time is no part of the addon's own, either.
+    """
     before = enter(_OUTSIDE)
     try:
-        yield
+        with call_budget.paused():
+            yield
     finally:
         leave(before)
 

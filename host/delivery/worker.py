@@ -8,7 +8,8 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
-from host.core import clock, db
+from host.core import call_budget, clock, db
+from host.core.call_budget.threads import ReplaceableThread
 from host.core.ports import GenerationSource, RunningGeneration, WholeDirectory
 from host.delivery import chores, inbound, outbound
 from host.delivery.waiting import wake_active_channels
@@ -33,12 +34,20 @@ class _HeldLeases:
     def holding(self, leases: Sequence[Lease]) -> Iterator[None]:
         with self._lock:
             self._leases.update({lease.key: lease for lease in leases})
-        try:
-            yield
-        finally:
+
+        def drop() -> None:
             with self._lock:
                 for lease in leases:
-                    self._leases.pop(lease.key, None)
+                    if (
+                        self._leases.get(lease.key) is lease
+                    ):  # not another thread's, after this one was given up
+                        del self._leases[lease.key]
+
+        try:
+            with call_budget.releasing(drop):
+                yield
+        finally:
+            drop()
 
     def aging(self) -> list[Lease]:
         """Return the leases to renew: old ones, and those that last too long because the clock moved back."""
@@ -106,13 +115,15 @@ def _work(
 ) -> None:
     try:
         directory = generation().directory
-        if leases[0].direction == IN:
-            claimer.note_depths(leases, inbound.work(leases, directory))
-        else:
-            for lease in leases:
-                outbound.work(lease, directory, stopping)
+        with call_budget.releasing(lambda: forget_local(leases)):
+            if leases[0].direction == IN:
+                claimer.note_depths(leases, inbound.work(leases, directory))
+            else:
+                for lease in leases:
+                    outbound.work(lease, directory, stopping)
     finally:
-        forget_local(leases)
+        if not call_budget.is_given_up():
+            forget_local(leases)
 
 
 class Workers:
@@ -135,7 +146,7 @@ class Workers:
         self._told = dict.fromkeys(self._counts, 0)
         self._stopping = threading.Event()
         self._idle = threading.Event()
-        self._threads: list[threading.Thread] = []
+        self._threads: list[ReplaceableThread] = []
         self._renewing: threading.Thread | None = None
         self._held = _HeldLeases()
         self._claimers = _claimers()
@@ -176,11 +187,12 @@ class Workers:
         plans += [("delivery-signals", signals.current().serve, (self._generation,))]
         plans += [(f"delivery-{run.__name__}", self._repeat, (run, every)) for run, every in chores.CHORES]
         self._threads = [
-            threading.Thread(target=target, args=args, name=name, daemon=True) for name, target, args in plans
+            ReplaceableThread(target=target, args=args, name=name) for name, target, args in plans
         ]
         self._renewing = threading.Thread(target=self._renew, name="delivery-renew", daemon=True)
-        for thread in (*self._threads, self._renewing):
+        for thread in self._threads:
             thread.start()
+        self._renewing.start()
 
     def retire(self) -> None:
         """Take no more work. Work under way is finished; a lane with more to send is released."""
@@ -241,6 +253,7 @@ class Workers:
                     if busy and direction == IN and self._told[direction] != before:
                         self._give_way(clock.monotonic() - began)
             except BaseException:  # nothing, not even an exit, may end a thread that delivers
+                call_budget.refuse_given_up()
                 log.exception("delivery goes on after an error")
                 self._stopping.wait(PAUSE_AFTER_ERROR_SECONDS)
 
@@ -308,6 +321,7 @@ class Workers:
             try:
                 more = run(self._generation().directory)
             except Exception:
+                call_budget.refuse_given_up()
                 log.exception("%s failed; it is tried again", run.__name__)
             if not more and self._stopping.wait(every):
                 return

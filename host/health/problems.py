@@ -21,6 +21,7 @@ from host.core import storage
 from host.core.config import Config
 from host.health import dependencies, versions
 from host.health.current_state import MOST_DEAD, CurrentState, is_warned
+from host.models.addons import Addon, AddonState
 from host.models.assistants import LanguageModel
 from host.models.channels import AccountState, ChannelAccount
 from host.models.health import HealthMinute, Kind, Metric, Outcome
@@ -117,7 +118,7 @@ def find_problems(
         *_limits(now),
         *_record(now),
         *_endpoints(now),
-        *_addons(failures),
+        *_addons(session, failures),
         *_disk(config),
         *_accounts(session, now),
         *_unfinished(now),
@@ -291,8 +292,10 @@ def _limits(now: CurrentState) -> Iterator[Problem]:
     yield Problem("warn", fact, advice)
 
 
-def _addons(failures: Mapping[str, str]) -> Iterator[Problem]:
-    for slug, sentence in sorted(failures.items()):
+def _addons(session: Session, failures: Mapping[str, str]) -> Iterator[Problem]:
+    set_aside = sa.select(Addon.slug, Addon.error).where(Addon.state == AddonState.QUARANTINED, Addon.wanted)
+    found = {slug: _((error or {}).get("sentence", "")) for slug, error in session.execute(set_aside)}
+    for slug, sentence in sorted({**found, **failures}.items()):
         fact = _("The addon %(name)s does not run.", name=slug)
         yield Problem("bad", fact, sentence, ("addons.index", {}), _("Addons"), "LobbyAddonStopped")
 

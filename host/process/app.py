@@ -34,7 +34,7 @@ from host.automation.pages.campaign_views import bp as campaign_views
 from host.automation.pages.views import bp as rules_views
 from host.channels.pages.sign_in_views import bp as channels_sign_in_views
 from host.channels.pages.views import bp as channels_views
-from host.core import secrets
+from host.core import call_budget, secrets
 from host.core.config import Config
 from host.core.db import db
 from host.core.errors import NotFoundError
@@ -282,12 +282,15 @@ def _register_addons(app: Flask, generation: Generation, csrf: CSRFProtect) -> N
     )
     guarded = {blueprint.name for _, blueprint in generation.each(contributions.BLUEPRINTS)}
     for slug, blueprint in generation.each(contributions.BLUEPRINTS):
-        app.register_blueprint(blueprint, url_prefix=f"/addons/{slug}")
         release = generation.manifests[slug].version
+        bounded = bool(generation.releases[slug].sha256)
+        with call_budget.watched(slug, release, "register_blueprints"):
+            app.register_blueprint(blueprint, url_prefix=f"/addons/{slug}")
         for endpoint, view in list(app.view_functions.items()):
             if endpoint.startswith(f"{blueprint.name}."):
-                counted = in_process.metrics().counted(slug, release, f"page {endpoint}", view)
-                app.view_functions[endpoint] = counted
+                app.view_functions[endpoint] = in_process.metrics().counted(
+                    slug, release, f"page {endpoint}", view, bounded=bounded
+                )
     for rule in app.url_map.iter_rules():
         # Called by a provider's servers, not by a browser with a cookie; such a view believes signatures.
         if rule.rule in generation.public_paths:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import tempfile
 from collections.abc import Awaitable, Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from contextvars import copy_context
 from functools import partial
@@ -22,6 +21,8 @@ from werkzeug.wsgi import ClosingIterator
 
 from host import recording
 from host.core import clock
+from host.core.call_budget import HungCallError
+from host.core.call_budget.threads import ReplacingPool
 from host.live.response import StreamResponse, until_gone
 from host.process import incoming
 from host.process.incoming import ABORT, WRITE, BadBodyError, Receive
@@ -51,7 +52,7 @@ class Pages:
 
     def __init__(self, application: WSGIApplication, *, threads: int) -> None:
         self._application = application
-        self._threads = ThreadPoolExecutor(threads, "page")
+        self._threads = ReplacingPool(threads, "page")
         self._uploads = asyncio.Semaphore(max(2, threads // 4))
 
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
@@ -78,14 +79,19 @@ class Pages:
                 await self._respond(environ, receive, send)
         except BadBodyError as error:
             await _refuse(scope["path"], send, error.status)
+        except HungCallError:
+            await _refuse(scope["path"], send, 503)
 
     async def _respond(self, environ: dict[str, Any], receive: Receive, send: Send) -> None:
         in_thread = partial(asyncio.get_running_loop().run_in_executor, self._threads)
         scope, began, status, rest = environ["asgi.scope"], clock.monotonic(), 500, None
         try:
             status, headers, piece, rest = await in_thread(copy_context().run, self._begin, environ)
+        except HungCallError:
+            status = 0  # counted with its answer
+            raise
         finally:
-            if not isinstance(rest, StreamResponse):
+            if status and not isinstance(rest, StreamResponse):
                 _count(scope["path"], status, clock.monotonic() - began)
         try:
             await send({"type": "http.response.start", "status": status, "headers": headers})

@@ -16,7 +16,7 @@ import uvicorn
 import uvloop
 
 from host import installing
-from host.core import db, logs
+from host.core import call_budget, db, logs
 from host.core.config import CannotGoOnError, Config, ConfigError, Exit
 from host.process.asgi import AsgiApplication
 from host.process.connections import Connections, connection_type
@@ -52,11 +52,13 @@ def serve(config: Config) -> None:
     start = Start(config)
     ending = Shutdown()
     ending.hear_signals()
+    call_budget.interrupt_main_thread()
     _allow_open_files(config.live_streams + OTHER_FILES)
     with closing(listen(config.bind)) as listening:
         try:
             desk = start.attempt()
             if desk is not None:
+                desk.on_replacement = ending.replace
                 ending.of(desk)
             with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
                 runner.run(_run(config, start, desk, ending, listening))
@@ -80,6 +82,7 @@ async def _run(
         if isinstance(host, WaitingHost):
             opened = await asyncio.to_thread(start.insist, over)
             if opened is not None:
+                opened.on_replacement = ending.replace
                 ending.of(opened)
                 host.hand_over(application, opened)
                 await asyncio.to_thread(opened.take_in_undecided)

@@ -19,6 +19,7 @@ import sqlalchemy as sa
 from host import counters
 from host.addons import lifecycle
 from host.addons.metrics import across_processes, in_process
+from host.addons.package.failures import AddonError
 from host.addons.package.store import Release
 from host.addons.running import contributions, held_webhooks, look_ups, undecided
 from host.addons.running import generation as generations
@@ -27,7 +28,8 @@ from host.addons.running.jobs import JobRunner
 from host.addons.running.receivers import Receivers
 from host.api.http import idempotency
 from host.automation.consuming import Automating
-from host.core import child_limits, db, guard, logs, mail, marks, secrets, storage
+from host.core import call_budget, child_limits, clock, db, guard, logs, mail, marks, secrets, storage
+from host.core.call_budget import Call
 from host.core.config import CannotGoOnError, Config, Exit
 from host.core.filelock import serving_lock
 from host.core.ports import GenerationSource
@@ -39,6 +41,7 @@ from host.health.probes import Probes
 from host.health.process_state import ProcessState
 from host.live.hub import Hub
 from host.media import claiming, links
+from host.models.addons import AddonState
 from host.models.health import Kind
 from host.notifications import mailing
 from host.notifications.telling import Telling
@@ -55,6 +58,7 @@ from host.queue.spool import folder_of
 from host.record.consuming import Consumers, EventConsumer
 from host.reports.counting import Counting
 from host.reports.windows import ChannelWindows
+from host.sdk.i18n import noop
 from host.search.documents import Indexing
 from host.users import audit, desk_settings, invitations, password_links
 
@@ -64,6 +68,9 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 RETRY_SECONDS = 5.0
+HANGS = 3
+"""How often an addon may hang in a process, within :data:`HANGS_SECONDS`, until it is off there."""
+HANGS_SECONDS = 3600.0
 AWAY_SECONDS = 1.0
 STALE_SECONDS = 2.0
 LOOK_UP_SECONDS = 5.0
@@ -122,6 +129,7 @@ class HostApplication:
     :ivar journal: takes envelopes in; see :meth:`host.queue.journal.Journal.ingest`.
     :ivar hub: tells browsers what changed.
     :ivar workers: the delivery threads of this process.
+    :ivar on_replacement: called when the process should end and begin anew; None: nobody can do that.
     :ivar probes: answers probes.
     :ivar files: the store of files.
     :ivar loop: knows how long the event loop was held.
@@ -150,6 +158,12 @@ class HostApplication:
         self._retry_at = self._look_again_at = self._swapped_at = float("-inf")
         self._started = False
         self._web = True
+        self.on_replacement: Callable[[], object] | None = None
+        self._hung: dict[str, list[float]] = {}
+        self._off: dict[str, AddonError] = {}
+        """Addons that hung too often in this process, with the reason of each."""
+        self._hung_lock = threading.Lock()
+        call_budget.watch(self._note_hung)
         self._owned = ExitStack()
         self._announcer = announcer_of(config, self.workers.directions if config.workers else ())
         self._heartbeat = Heartbeat(
@@ -269,6 +283,8 @@ class HostApplication:
 
     def try_build(self, replace: Mapping[str, Release | None]) -> Generation:
         """Build what would run with *replace* in place of the database's releases, and run none of it."""
+        for slug in replace:
+            self._off.pop(slug, None)  # an admin wants it tried again
         return self._build(replace)
 
     def _build(self, replace: Mapping[str, Release | None] | None = None) -> Generation:
@@ -277,10 +293,15 @@ class HostApplication:
             config,
             create_app=lambda generation: create_app(config, generation, self, desk),
             replace=replace,
+            off=self._off,
         )
 
-    def _advance(self, number: int) -> Generation:
-        if number == self._current.number:
+    def _advance(self, number: int, *, again: bool = False) -> Generation:
+        """Run the generation *number*.
+
+        :param again: build it even if it runs.
+        """
+        if number == self._current.number and not again:
             return self._current
         try:
             following = self._build()
@@ -370,6 +391,7 @@ class HostApplication:
         self._started = False
         until = time.monotonic() + patience
         in_process.metrics().on_broken = in_process.metrics().on_fault = None
+        call_budget.stop_telling()
         if self._web:
             self.hub.stop()
             self._receivers.stop()
@@ -395,6 +417,44 @@ class HostApplication:
                 self.refresh()
         except Exception:
             log.exception("addon %s could not be set aside", slug)
+
+    def _note_hung(self, call: Call, where: str) -> None:
+        """Count a call that is over its budget; switch its addon off if there were too many."""
+        slug, now = call.slug, clock.monotonic()
+        in_process.metrics().note(slug, call.release, call.what, call.seconds, call.error())
+        with self._hung_lock:
+            hung = [at for at in self._hung.get(slug, ()) if now - at < HANGS_SECONDS]
+            self._hung[slug] = hung = [*hung, now]
+            if len(hung) < HANGS:
+                return
+            del self._hung[slug]
+        try:
+            self._switch_off(slug, call.what, where)
+        except Exception:
+            log.exception("addon %s could not be switched off", slug)
+
+    def _switch_off(self, slug: str, what: str, where: str) -> None:
+        """Run an addon no longer that hangs, here or on the whole desk, and have the process replaced."""
+        try:
+            replaced = lifecycle.note_hung(slug, what, where)
+        except sa.exc.SQLAlchemyError as error:
+            log.error("addon %s hangs: %s", slug, db.describe(error)[1])
+            replaced = None
+        if replaced is False:
+            log.error("addon %s keeps hanging in %s; it is switched off on the whole desk", slug, what)
+            self.refresh()
+            return
+        log.error("addon %s keeps hanging in %s; it is off in this process", slug, what)
+        self._off[slug] = AddonError(
+            noop("Its code kept hanging, so it is off in this process."),
+            state=AddonState.QUARANTINED,
+            detail=f"{what}: {where}",
+        )
+        with self._building:
+            self._advance(self._current.number, again=True)
+        if replaced and self.on_replacement is not None:
+            log.error("this process is replaced because addon %s hung in it", slug)
+            self.on_replacement()
 
     def take_in_undecided(self) -> None:
         """Have what was kept before the database answered decided on; what fails is tried again soon."""

@@ -14,9 +14,10 @@ from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from types import FrameType
-from typing import Protocol
+from typing import NoReturn, Protocol
 
-from host.core import logs
+from host.core import call_budget, logs
+from host.core.config import Exit, is_supervised
 
 log = logging.getLogger(__name__)
 
@@ -36,6 +37,26 @@ _DRAINED = 0
 _RESTED = 254
 """No delivery and no job is under way any more."""
 _SIGNALS = frozenset({signal.SIGTERM, signal.SIGINT, signal.SIGQUIT})
+
+
+def begin_anew() -> NoReturn:
+    """End this process for its supervisor to start it anew; without one, run it again here."""
+    if is_supervised():
+        _exit(Exit.BUSY)
+    log.warning("Lobby starts again in this process")
+    _flush()
+    os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606 - as it was started
+
+
+def _flush() -> None:
+    logs.tell_repeats()
+    sys.stdout.flush()
+
+
+def _exit(code: int) -> NoReturn:
+    """End the process without waiting for threads that do not end."""
+    _flush()
+    os._exit(code)
 
 
 class Endable(Protocol):
@@ -76,6 +97,7 @@ class Shutdown:
         self._stop: Callable[[], object] | None = None
         self._begun = False
         self._ended = threading.Event()
+        self._replacing = False
         threading.Thread(target=self._run, name="ending", daemon=True).start()
 
     def hear_signals(self) -> None:
@@ -96,14 +118,25 @@ class Shutdown:
         """Say what there is to end. A process told before that exits at once."""
         self._application = application
 
-    def told(self, number: int, _frame: FrameType | None = None) -> None:
-        """Take notice of a signal. Does nothing a signal handler may not do."""
+    def told(self, number: int, frame: FrameType | None = None) -> None:
+        """Take notice of a signal. Does nothing a signal handler may not do.
+
+        :param frame: where the signal came; None: it is no signal, but the process itself.
+        """
+        if frame is not None:
+            self._replacing = False  # whoever ends the process does not want another one
         self._told.put(number)
         if number in _SIGNALS:
             self._begun = True
             if self._stop is not None:
                 with suppress(RuntimeError):  # the loop has come to its own end
                     self._stop()
+
+    def replace(self) -> None:
+        """End as at SIGTERM, and have the process begin anew; see :func:`begin_anew`."""
+        if not self._begun:
+            self._replacing = True
+            self.told(signal.SIGTERM)
 
     def finish(self) -> None:
         """Say that the server is done with its requests; return when the application is closed."""
@@ -119,12 +152,12 @@ class Shutdown:
     def _run(self) -> None:
         try:
             cut = self._end()
+            if self._replacing:
+                begin_anew()
         finally:
             self._ended.set()
-        if cut:
-            logs.tell_repeats()
-            sys.stdout.flush()
-            os._exit(0)
+        if cut or call_budget.are_stuck():
+            _exit(0)
 
     def _end(self) -> bool:
         """Wait to be told, and end the application; return whether the server has not come to its own end."""

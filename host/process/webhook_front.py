@@ -13,7 +13,6 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Coroutine, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from contextvars import copy_context
 from datetime import timedelta
@@ -28,7 +27,9 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from host import recording
 from host.addons.running.held_webhooks import FullError, HeldWebhooks, Waiting
-from host.core import clock, db
+from host.core import call_budget, clock, db
+from host.core.call_budget import HungCallError
+from host.core.call_budget.threads import ReplacingPool
 from host.core.config import Config
 from host.models.health import Metric
 from host.process import incoming as requests
@@ -92,7 +93,7 @@ class WebhookFront:
         self._lock = threading.Lock()
         self._large = threading.Semaphore(1)
         self._believed: OrderedDict[str, float] = OrderedDict()
-        self._threads = ThreadPoolExecutor(threads, "webhook")
+        self._threads = ReplacingPool(threads, "webhook")
         self.put_off = 0
         """Requests answered with 503, for their providers to send again."""
 
@@ -197,6 +198,8 @@ class WebhookFront:
         except JournalUnavailableError as error:
             log.error("a request was not taken in: %s", error)
             return LATER
+        except HungCallError:
+            return LATER
         if isinstance(decision, Accepted):
             if not own_test:
                 self._note_believed(request.remote)
@@ -245,12 +248,11 @@ class WebhookFront:
     @contextmanager
     def _turn(self, size: int) -> Iterator[None]:
         """Let large requests through one at a time, as far as that is a matter of moments."""
-        mine = size > LARGE and self._large.acquire(timeout=LARGE_PATIENCE_SECONDS)
-        try:
+        if size <= LARGE or not self._large.acquire(timeout=LARGE_PATIENCE_SECONDS):
             yield
-        finally:
-            if mine:
-                self._large.release()
+            return
+        with call_budget.released_once(self._large.release):
+            yield
 
     def _answer_without_events(
         self, slug: str, route: WebhookRoute, request: WebhookRequest, decision: object

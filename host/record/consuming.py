@@ -20,7 +20,8 @@ from typing import Any, Protocol
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from host.core import clock, db
+from host.core import call_budget, clock, db
+from host.core.call_budget.threads import ReplaceableThread
 from host.core.statements import Statement
 from host.models.record import Consumer
 from host.record import reading
@@ -89,7 +90,7 @@ class Consumers:
         self._readers = [_Reader(one, courtesy, recent) for one in consumers]
         self._stopping = threading.Event()
         self._awake = threading.Event()
-        self._threads: list[threading.Thread] = []
+        self._threads: list[ReplaceableThread] = []
 
     def start(self) -> None:
         """Start reading, if there is anybody to read for."""
@@ -102,7 +103,7 @@ class Consumers:
         listen(self._awake)
         targets = [("record-watch", self._watch)]
         targets += [(f"record-{reader.consumer.name}", reader.serve) for reader in self._readers]
-        self._threads = [threading.Thread(target=target, name=name, daemon=True) for name, target in targets]
+        self._threads = [ReplaceableThread(target=target, name=name) for name, target in targets]
         for thread in self._threads:
             thread.start()
 
@@ -251,6 +252,7 @@ class _Reader:
                     self.awake.clear()
                     self.stopping.wait(self._gather)
             except BaseException as error:  # noqa: BLE001 - nothing, not even an exit, may end a thread that reads
+                call_budget.refuse_given_up()
                 self._note(error)
         if self._position is not None:
             try:

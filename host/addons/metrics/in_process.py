@@ -28,7 +28,8 @@ from werkzeug.exceptions import HTTPException
 
 from host import recording
 from host.addons.package.failures import last_lines
-from host.core import clock, db, marks
+from host.core import call_budget, clock, db, marks
+from host.core.call_budget import OverdueError
 from host.core.errors import LobbyError
 from host.core.logs import redact
 from host.models.health import Metric
@@ -159,20 +160,26 @@ class CallMetrics:
         """Count the block as one call."""
         started = time.perf_counter()
         before = marks.enter(marks.label(slug, what))
+        depth = call_budget.enter(slug, release, what)
         try:
             yield
+        except OverdueError:
+            raise  # counted already, by whoever ended it
         except BaseException as error:
             self.note(slug, release, what, time.perf_counter() - started, error)
             raise
         finally:
             marks.leave(before)
+            call_budget.leave(depth)
         self.note(slug, release, what, time.perf_counter() - started)
 
-    def counted(self, slug: str, release: str, what: str, function: F) -> F:
+    def counted(self, slug: str, release: str, what: str, function: F, *, bounded: bool = True) -> F:
         """Return *function* with each call counted; as it is where its calls are counted already.
 
         A call that tries to end the process raises :class:`EndedProcessError`. While one runs its thread is
         marked with it (:mod:`host.core.marks`).
+
+        :param bounded: whether it has a budget (:mod:`host.core.call_budget`).
         """
         if getattr(function, "lobby_counted", None) == (slug, release, what):
             return function
@@ -183,13 +190,16 @@ class CallMetrics:
         def wrapper(*args: Any, **kwargs: Any) -> Any:
             started = time.perf_counter()
             before = marks.enter(mark)
+            depth = call_budget.enter(slug, release, what) if bounded else None
             try:
                 result = function(*args, **kwargs)
             except Exception as error:
                 self.note(slug, release, what, time.perf_counter() - started, error)
                 raise
-            except (GeneratorExit, db.WouldWaitError):
-                raise  # not the code's doing; who waits for a database is asked again in a thread
+            except (GeneratorExit, db.WouldWaitError, OverdueError):
+                # Not the code's doing: who waits for a database is asked again in a thread. Or it was counted
+                # by whoever ended it.
+                raise
             except BaseException as error:
                 self.note(slug, release, what, time.perf_counter() - started, error)
                 if isinstance(error, KeyboardInterrupt) and _is_main():
@@ -197,6 +207,8 @@ class CallMetrics:
                 raise EndedProcessError(f"{what} tried to end the process: {error!r}") from error
             finally:
                 marks.leave(before)
+                if depth is not None:
+                    call_budget.leave(depth)
             self.note(slug, release, what, time.perf_counter() - started)
             return result
 

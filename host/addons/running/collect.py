@@ -13,6 +13,7 @@ from host.addons.metrics import in_process
 from host.addons.package.failures import AddonError, last_lines
 from host.addons.package.manifest import Manifest
 from host.addons.running.contributions import KINDS, Contribution, Kind
+from host.core.call_budget import GivenUpError, HungCallError
 from host.models.addons import AddonState
 from host.sdk import hookspecs
 from host.sdk.i18n import noop
@@ -56,7 +57,7 @@ def call(manager: pluggy.PluginManager, manifest: Manifest, hook: str) -> list[A
     try:
         with in_process.metrics().timing(slug, manifest.version, hook):
             result = caller()
-    except GeneratorExit:
+    except (GeneratorExit, GivenUpError, HungCallError):
         raise
     except BaseException as error:
         raise AddonError(
@@ -79,9 +80,12 @@ def collect(manager: pluggy.PluginManager, manifest: Manifest, folder: Path) -> 
     return found
 
 
-def counted(found: Contribution, release: str) -> Contribution:
-    """Return *found* with the calls of its functions counted under the addon's slug and *release*."""
-    count = partial(in_process.metrics().counted, found.slug, release)
+def counted(found: Contribution, release: str, *, bounded: bool) -> Contribution:
+    """Return *found* with the calls of its functions counted under the addon's slug and *release*.
+
+    :param bounded: whether these calls have a budget.
+    """
+    count = partial(in_process.metrics().counted, found.slug, release, bounded=bounded)
     return Contribution(
         found.slug, {kind.hook: tuple(kind.counted(item, count) for item in found.of(kind)) for kind in KINDS}
     )

@@ -23,7 +23,9 @@ from host.addons.running.contributions import Contribution, Kind
 from host.addons.running.held_webhooks import Waiting
 from host.addons.running.loader import LoadedRelease
 from host.channels.directory import Directory, KnownChannel
-from host.core import db, marks
+from host.core import call_budget, db, marks
+from host.core.call_budget import HungCallError
+from host.core.call_budget.threads import run_apart
 from host.core.config import ADDON_PREFIX, Config
 from host.models.addons import Addon, AddonRelease, AddonState
 from host.models.users import Counter
@@ -177,6 +179,7 @@ def build(
     create_app: AppFactory | None,
     number: int | None = None,
     replace: Mapping[str, Release | None] | None = None,
+    off: Mapping[str, AddonError] | None = None,
 ) -> Generation:
     """Build the generation the database asks for.
 
@@ -186,6 +189,7 @@ def build(
     :param number: the generation's number; default: the present counter.
     :param replace: releases to use instead of the database's, by slug (None: leave it out); for trying a
         change before it is made.
+    :param off: addons this process does not run, with the reason of each.
     """
     with db.read() as session:
         now = asked(session)
@@ -196,13 +200,17 @@ def build(
             wanted[slug] = release
     if config.safe_mode:
         wanted = {}
-    without: dict[str, AddonError] = {}
+    without = dict(off or {})
     while True:
         generation = _collect(config, wanted, without, now, now.number if number is None else number)
         if create_app is None:
             return generation
         try:
             app = create_app(generation)
+        except HungCallError as error:
+            log.error("the app could not be built; trying without %s", error.slug)
+            without = {**without, error.slug: hung(error)}
+            continue
         except Exception as error:
             suspects = {slug for slug, _ in generation.each(contributions.BLUEPRINTS)} & set(wanted) - set(
                 without
@@ -302,24 +310,43 @@ class _Builder:
         slug = manifest.slug
         try:
             settings.provide(slug, self._settings(manifest))
-            with marks.marked(marks.label(slug, "import")):
-                loaded = load()
-            collecting.register(self.manager, slug, loaded.plugin)
+            # In a thread of its own: whoever builds holds locks, which code that hangs must not keep.
+            loaded, found = run_apart(lambda: self._collect(manifest, load), f"addon {slug}")
             try:
-                found = collecting.collect(self.manager, manifest, loaded.folder)
-                found = collecting.counted(found, manifest.version)
                 self._check_neighbours(found)
             except AddonError:
                 self.manager.unregister(name=slug)
                 raise
         except AddonError as error:
             self.leave_out(slug, error)
+        except HungCallError as error:
+            if self.manager.has_plugin(slug):
+                self.manager.unregister(name=slug)
+            self.leave_out(slug, hung(error))
         except (OSError, sa.exc.SQLAlchemyError) as error:
             if isinstance(error, sa.exc.SQLAlchemyError) and db.may_come_back(error):
                 raise  # nothing is wrong with the addon; the whole is built again
             self.leave_out(slug, AddonError(noop("Its files could not be read."), detail=last_lines(error)))
         else:
             self.added.append((loaded, found))
+
+    def _collect(
+        self, manifest: Manifest, load: Callable[[], LoadedRelease]
+    ) -> tuple[LoadedRelease, Contribution]:
+        slug = manifest.slug
+        with (
+            marks.marked(marks.label(slug, "import")),
+            call_budget.watched(slug, manifest.version, "import"),
+        ):
+            loaded = load()
+        collecting.register(self.manager, slug, loaded.plugin)
+        try:
+            found = collecting.collect(self.manager, manifest, loaded.folder)
+        except AddonError:
+            self.manager.unregister(name=slug)
+            raise
+        # What comes with the host is never set aside, and a mail may take its time.
+        return loaded, collecting.counted(found, manifest.version, bounded=bool(loaded.sha256))
 
     def leave_out(self, slug: str, error: AddonError) -> None:
         """Go on without the addon *slug*, and remember why."""
@@ -390,6 +417,15 @@ class _Builder:
             waiting={path: one for path, one in now.addresses.items() if one.slug not in releases},
             releases=releases,
         )
+
+
+def hung(error: HungCallError) -> AddonError:
+    """Return why an addon is left out whose code hung while a generation was built."""
+    return AddonError(
+        noop("Its code did not return while it was being started."),
+        state=AddonState.QUARANTINED,
+        detail=str(error),
+    )
 
 
 def _folders(releases: Mapping[str, LoadedRelease], name: str) -> dict[str, Path]:

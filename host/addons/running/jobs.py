@@ -7,11 +7,13 @@ import logging
 import threading
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from host.core import clock, db
+from host.core import call_budget, clock, db
+from host.core.call_budget.threads import ReplaceableThread
 from host.models.users import InstallationValue
 from host.sdk.pages import Job
 
@@ -33,12 +35,12 @@ class JobRunner:
         self._jobs = jobs
         self._beside = beside
         self._stop = threading.Event()
-        self._thread: threading.Thread | None = None
+        self._thread: ReplaceableThread | None = None
 
     def start(self) -> None:
         """Start the thread."""
         self._stop.clear()
-        self._thread = threading.Thread(target=self._loop, name="jobs", daemon=True)
+        self._thread = ReplaceableThread(target=self._loop, name="jobs")
         self._thread.start()
 
     def retire(self) -> None:
@@ -60,6 +62,7 @@ class JobRunner:
                     if work is not None:
                         work()
                 except BaseException:  # nothing may end the one thread of all jobs
+                    call_budget.refuse_given_up()
                     log.exception("jobs could not be looked at; they are tried again")
 
     def run_due(self) -> int:
@@ -71,13 +74,19 @@ class JobRunner:
             started = clock.now()
             if not db.write(claim, slug, job, started):
                 continue
+            ended = partial(_finish, slug, job, started)
             try:
-                job.run()
+                with call_budget.releasing(ended):
+                    job.run()
             except Exception:
                 log.exception("the job %s of addon %s failed; it runs again in %s", job.name, slug, job.every)
-            db.write(finish, slug, job, started)
+            ended()
             ran += 1
         return ran
+
+
+def _finish(slug: str, job: Job, started: datetime) -> None:
+    db.write(finish, slug, job, started)
 
 
 def value_name(slug: str, job: Job) -> str:

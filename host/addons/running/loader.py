@@ -22,12 +22,15 @@ from pathlib import Path
 
 from host.addons.package.failures import AddonError, last_lines
 from host.addons.package.manifest import Manifest
+from host.core.call_budget import OverdueError
 from host.models.addons import AddonState
 from host.sdk.i18n import noop
 
 NAMESPACE = "_addons"
 
-_lock = threading.RLock()
+_lock = threading.Lock()
+_loading: dict[str, threading.RLock] = {}
+"""A lock for each release: one whose import hangs keeps no other from being loaded."""
 _sources: dict[str, _Source] = {}
 
 
@@ -146,6 +149,8 @@ def load(manifest: Manifest, folder: Path, sha256: str, files: Mapping[str, str]
     """
     name = module_name(manifest.slug, manifest.version, sha256)
     with _lock:
+        own = _loading.setdefault(name, threading.RLock())
+    with own:
         known = _loaded.get(name)
         if known is not None and known.folder == folder:
             return known
@@ -176,7 +181,7 @@ def load_builtin(manifest: Manifest, folder: Path) -> LoadedRelease:
 def _guarded(run: Callable[[], types.ModuleType]) -> types.ModuleType:
     try:
         return run()
-    except GeneratorExit:
+    except (GeneratorExit, OverdueError):
         raise
     except BaseException as error:
         raise AddonError(

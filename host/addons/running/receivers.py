@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from functools import partial
 
 from sqlalchemy.orm import Session
 
 from host.addons.running import contributions
 from host.addons.running.generation import Generation
+from host.core import call_budget
+from host.core.call_budget.threads import run_apart
 from host.queue.journal import Journal
 from host.sdk.webhooks import Envelope, Ingest, Receiver
 
@@ -29,8 +32,12 @@ class Receivers:
         """Start the receivers of *generation*, then stop those of the one before, so that there is no gap."""
         before, self._running = self._running, []
         for slug, receiver in generation.each(contributions.RECEIVERS):
+            start = partial(receiver.start, self._ingest(receiver))
             try:
-                self._running.append((slug, receiver.start(self._ingest(receiver))))
+                stop = run_apart(start, f"receiver {receiver.name}")
+                if generation.releases[slug].sha256:
+                    stop = call_budget.watching(slug, generation.manifests[slug].version, "receiver", stop)
+                self._running.append((slug, stop))
             except (Exception, SystemExit):
                 log.exception("the receiver %s of addon %s could not start", receiver.name, slug)
         _stop(before)
@@ -59,6 +66,6 @@ def _stop(running: list[tuple[str, Callable[[], None]]]) -> None:
     while running:
         slug, stop = running.pop()
         try:
-            stop()
+            run_apart(stop, f"receiver of {slug}")
         except (Exception, SystemExit):
             log.exception("a receiver of addon %s could not be stopped", slug)

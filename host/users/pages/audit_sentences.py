@@ -54,6 +54,7 @@ SENTENCES: Mapping[str, LazyString] = {
     "addon.exported": _l("%(who)s exported the data of the addon %(what)s"),
     "addon.install_started": _l("%(who)s began to install the addon %(what)s"),
     "addon.installed": _l("%(who)s installed the addon %(what)s"),
+    "addon.process_replaced": _l("Lobby restarted a process because the addon %(what)s hung in it"),
     "addon.purge_started": _l("%(who)s began to remove the data of the addon %(what)s"),
     "addon.purged": _l("%(who)s removed the addon %(what)s with its data"),
     "addon.quarantined": _l("Lobby set the addon %(what)s aside"),
@@ -227,6 +228,7 @@ def icon_of(row: AuditRow) -> str:
         return "lock"
     return (
         "alert"
-        if row.action in {"webhook.refused", "addon.activation_failed", "addon.quarantined"}
+        if row.action
+        in {"webhook.refused", "addon.activation_failed", "addon.process_replaced", "addon.quarantined"}
         else "gear"
     )

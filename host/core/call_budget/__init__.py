@@ -1,0 +1,389 @@
+"""Bound how long a call into an addon may take, without the time the desk's HTTP client waits for it.
+
+A call over its budget is counted and ended: :class:`OverdueError` is raised where it is. That ends Python
+code and, on the main thread, nearly everything else. A call that is still there after :data:`GRACE_SECONDS`
+waits in C, where Python ends nothing. Then its thread is *given up*: another thread releases everything that
+was registered with :func:`releasing`, so that callers get an answer and other threads go on with the work.
+If the call returns after all, :class:`GivenUpError` unwinds its thread.
+
+One thread of the process looks at all calls. To begin and to end a call costs a few microseconds.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import logging
+import signal
+import sys
+import threading
+import traceback
+import weakref
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from functools import cache
+from types import FrameType
+from typing import TypeVar
+
+from host.core import clock
+
+log = logging.getLogger(__name__)
+
+R = TypeVar("R")
+
+SECONDS = 30.0
+JOB_SECONDS = 600.0
+REGISTER_SECONDS = 15.0
+"""While it runs, a new generation waits for it."""
+GRACE_SECONDS = 2.0
+"""How long a call may take to end once it was told to."""
+DATABASE_SECONDS = 150.0
+"""How much longer a call may take that waits for the database: longer than any statement is given."""
+LOOK_SECONDS = 0.5
+
+_DATABASE = ("sqlalchemy.", "psycopg", "pymysql")
+_WAITING = ("threading", "contextlib", "selectors", "socket", "ssl", "host.core.")
+"""Modules a thread may be in while it waits for the database."""
+_SIGNAL = signal.SIGUSR2
+
+
+class OverdueError(BaseException):
+    """Ends a call that is over its budget. No :class:`Exception`, so that an addon does not catch it."""
+
+
+class GivenUpError(BaseException):
+    """Unwinds a thread whose work another one has taken over: it must write nothing, and ends."""
+
+
+class HungCallError(Exception):
+    """A call into an addon was over its budget and was ended, or its thread was given up.
+
+    :ivar slug: the addon.
+    :ivar what: what was called.
+    """
+
+    def __init__(self, slug: str, what: str, seconds: float) -> None:
+        super().__init__(f"{what} had not returned after {seconds:g} s")
+        self.slug = slug
+        self.what = what
+
+
+@cache
+def seconds_for(what: str) -> float:
+    """Return the budget of a call of *what*, as calls are counted: a hook, or a function a hook returned."""
+    if what.startswith("register_"):
+        return REGISTER_SECONDS
+    return JOB_SECONDS if what.startswith("job ") else SECONDS
+
+
+class Call:
+    """The outermost call into an addon that a thread is in."""
+
+    __slots__ = ("began", "given_up", "paused_at", "release", "seconds", "slug", "told_at", "what")
+
+    def __init__(self, slug: str, release: str, what: str) -> None:
+        self.slug = slug
+        self.release = release
+        self.what = what
+        self.seconds = seconds_for(what)
+        self.began = clock.monotonic()
+        self.paused_at: float | None = None
+        self.told_at: float | None = None
+        """When it was told to end."""
+        self.given_up = False
+
+    def error(self) -> HungCallError:
+        """Return what is raised in its place."""
+        return HungCallError(self.slug, self.what, self.seconds)
+
+
+class ThreadState:
+    """What a thread is in, and what to release if it is given up: the innermost last."""
+
+    __slots__ = ("__weakref__", "call", "depth", "given_up", "ident", "lock", "releases")
+
+    def __init__(self) -> None:
+        self.ident = threading.get_ident()
+        self.lock = threading.RLock()
+        self.call: Call | None = None
+        self.depth = 0
+        self.given_up = False
+        self.releases: list[Callable[[], object]] = []
+
+
+_local = threading.local()
+_states: weakref.WeakSet[ThreadState] = weakref.WeakSet()
+_states_lock = threading.Lock()
+_watching = threading.Event()
+_signalled = False
+_on_hung: Callable[[Call, str], None] | None = None
+
+
+def current_state() -> ThreadState:
+    """Return what this thread is in."""
+    try:
+        found: ThreadState = _local.state
+    except AttributeError:
+        found = _local.state = ThreadState()
+        with _states_lock:
+            _states.add(found)
+    return found
+
+
+# A call
+
+
+def enter(slug: str, release: str, what: str) -> int:
+    """Begin a call in this thread, or in the call it is in; return what to hand to :func:`leave`."""
+    state = current_state()
+    depth = state.depth
+    if not depth:
+        state.call = Call(slug, release, what)
+    state.depth = depth + 1
+    return depth
+
+
+def leave(depth: int) -> None:
+    """End the call that :func:`enter` began.
+
+    :raises HungCallError: in place of the :class:`OverdueError` that ended it.
+    :raises GivenUpError: if its thread was given up.
+    """
+    state = current_state()
+    if depth:
+        state.depth = depth
+        return
+    while True:
+        try:
+            with state.lock:
+                call, state.call, state.depth = state.call, None, 0
+                if call is None or call.told_at is None:
+                    return
+                _raise_in(state.ident, None)
+            break
+        except OverdueError:
+            continue  # it came at the last moment
+    if call.given_up:
+        log.warning("addon %s: %s returned after all", call.slug, call.what)
+        state.given_up = True
+        raise GivenUpError
+    if isinstance(sys.exception(), OverdueError):
+        raise call.error() from None
+
+
+@contextmanager
+def watched(slug: str, release: str, what: str) -> Iterator[None]:
+    """Let the block take no longer than a call of *what*."""
+    depth = enter(slug, release, what)
+    try:
+        yield
+    finally:
+        leave(depth)
+
+
+def watching(slug: str, release: str, what: str, function: Callable[[], R]) -> Callable[[], R]:
+    """Return *function* as a call of *what*."""
+
+    def call() -> R:
+        with watched(slug, release, what):
+            return function()
+
+    return call
+
+
+@contextmanager
+def paused() -> Iterator[None]:
+    """Leave the time the block takes out of the call this thread is in."""
+    call = current_state().call
+    if call is None or call.paused_at is not None:
+        yield
+        return
+    call.paused_at = clock.monotonic()
+    try:
+        yield
+    finally:
+        call.began += clock.monotonic() - call.paused_at
+        call.paused_at = None
+
+
+def is_given_up() -> bool:
+    """Tell whether this thread was given up: then another has taken its work over."""
+    state = current_state()
+    return state.given_up or (state.call is not None and state.call.given_up)
+
+
+def refuse_given_up() -> None:
+    """Return unless this thread was given up.
+
+    :raises GivenUpError: if it was.
+    """
+    if is_given_up():
+        raise GivenUpError
+
+
+# What a thread holds
+
+
+@contextmanager
+def releasing(release: Callable[[], object]) -> Iterator[None]:
+    """Have *release* called by another thread if this one is given up in the block."""
+    releases = current_state().releases
+    count = len(releases)
+    releases.append(release)
+    try:
+        yield
+    finally:
+        del releases[count:]
+
+
+@contextmanager
+def released_once(release: Callable[[], object]) -> Iterator[None]:
+    """Call *release* after the block, or when this thread is given up in it."""
+    left = [release]
+
+    def do() -> None:
+        with suppress(IndexError):
+            left.pop()()
+
+    try:
+        with releasing(do):
+            yield
+    finally:
+        do()
+
+
+def release_later(release: Callable[[], object]) -> None:
+    """Do the same until the end of the block of :func:`releasing` that this thread is in, if it is in one."""
+    releases = current_state().releases
+    if releases:
+        releases.append(release)
+
+
+# The thread that looks
+
+
+def watch(on_hung: Callable[[Call, str], None] | None = None) -> None:
+    """Look at all calls of this process from now on.
+
+    :param on_hung: called once for each call over its budget, in a thread of its own, with where it is.
+    """
+    global _on_hung  # noqa: PLW0603 - one watchdog per process is the point
+    if on_hung is not None:
+        _on_hung = on_hung
+    with _states_lock:
+        if _watching.is_set():
+            return
+        _watching.set()
+    threading.Thread(target=_watch, name="call-budgets", daemon=True).start()
+
+
+def stop_telling() -> None:
+    """Call nobody any more for calls over their budgets; they are ended as before."""
+    global _on_hung  # noqa: PLW0603
+    _on_hung = None
+
+
+def interrupt_main_thread() -> None:
+    """Have calls on the main thread, which serves the event loop, ended by a signal. To be called there."""
+    global _signalled  # noqa: PLW0603 - a process has one main thread
+    signal.signal(_SIGNAL, _end_here)
+    _signalled = True
+
+
+def _end_here(_number: int, _frame: FrameType | None) -> None:
+    call = current_state().call
+    if call is not None and call.told_at is not None:
+        raise OverdueError
+
+
+def are_stuck() -> bool:
+    """Tell whether a thread that was given up is still there: it would keep the process from its end."""
+    return any(state.call is not None and state.call.given_up for state in _all_states())
+
+
+def _all_states() -> list[ThreadState]:
+    with _states_lock:
+        return list(_states)
+
+
+def _watch() -> None:
+    pause = threading.Event()
+    while not pause.wait(LOOK_SECONDS):
+        try:
+            look()
+        except Exception:
+            log.exception("the calls into addons could not be looked at")
+
+
+def look() -> None:
+    """End every call that is over its budget, and give up the threads of those that were told and stay."""
+    now = clock.monotonic()
+    for state in _all_states():
+        call = state.call
+        if call is None or call.given_up or call.paused_at is not None:
+            continue
+        if call.told_at is None:
+            late = now - call.began - call.seconds
+            if late >= 0 and (late > DATABASE_SECONDS or not _waits_for_database(state.ident)):
+                _tell(state, call, now)
+        elif now - call.told_at >= GRACE_SECONDS and not _is_interrupted(state.ident):
+            _give_up(state, call)
+
+
+def _waits_for_database(ident: int) -> bool:
+    """Tell whether what the addon called last is the database: then the addon does not hang."""
+    frame = sys._current_frames().get(ident)
+    while frame is not None:
+        module = str(frame.f_globals.get("__name__", ""))
+        if module.startswith(_DATABASE):
+            return True
+        if not module.startswith(_WAITING):
+            return False
+        frame = frame.f_back
+    return False
+
+
+def _is_interrupted(ident: int) -> bool:
+    return _signalled and ident == threading.main_thread().ident
+
+
+def _tell(state: ThreadState, call: Call, now: float) -> None:
+    frame = sys._current_frames().get(state.ident)
+    where = "".join(traceback.format_stack(frame)[-6:]) if frame is not None else ""
+    with state.lock:
+        if state.call is not call:
+            return
+        call.told_at = now
+        if _is_interrupted(state.ident):
+            signal.pthread_kill(state.ident, _SIGNAL)
+        else:
+            _raise_in(state.ident, OverdueError)
+    log.error(
+        "addon %s: %s has not returned after %g s; it is ended. %s", call.slug, call.what, call.seconds, where
+    )
+    if _on_hung is not None:
+        threading.Thread(target=_on_hung, args=(call, where), name="hung-call", daemon=True).start()
+
+
+def _give_up(state: ThreadState, call: Call) -> None:
+    with state.lock:
+        if state.call is not call:
+            return
+        call.given_up = True
+        releases = state.releases[::-1]
+    log.error("addon %s: %s cannot be ended; another thread goes on in its place", call.slug, call.what)
+    threading.Thread(target=_release_all, args=(releases,), name="given-up", daemon=True).start()
+
+
+def _release_all(releases: list[Callable[[], object]]) -> None:
+    for release in releases:
+        try:
+            release()
+        except Exception:
+            log.exception("what a thread that was given up holds could not be released")
+
+
+def _raise_in(ident: int, error: type[BaseException] | None) -> None:
+    """Raise *error* in a thread as soon as it runs Python code; None: take back what was not raised yet."""
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(
+        ctypes.c_ulong(ident), None if error is None else ctypes.py_object(error)
+    )

@@ -1,0 +1,106 @@
+"""Threads that others wait for, and that are replaced when a call into an addon hangs in them."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future, InvalidStateError, ThreadPoolExecutor
+from contextlib import suppress
+from contextvars import copy_context
+from functools import partial
+from typing import Any, ParamSpec, TypeVar
+
+from host.core.call_budget import GivenUpError, ThreadState, current_state, releasing, watch
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class ReplaceableThread:
+    """A thread like :class:`threading.Thread`; if it is given up, a new one does the same in its place."""
+
+    def __init__(self, *, target: Callable[..., object], name: str, args: tuple[object, ...] = ()) -> None:
+        self._run = partial(target, *args)
+        self._name = name
+        self._thread = self._new()
+
+    def _new(self) -> threading.Thread:
+        return threading.Thread(target=self._work, name=self._name, daemon=True)
+
+    def _work(self) -> None:
+        with suppress(GivenUpError), releasing(self._replace):
+            self._run()
+
+    def _replace(self) -> None:
+        self._thread = self._new()
+        self._thread.start()
+
+    def start(self) -> None:
+        """Start it."""
+        self._thread.start()
+
+    def join(self, timeout: float | None = None) -> None:
+        """Wait for its end."""
+        self._thread.join(timeout)
+
+    def is_alive(self) -> bool:
+        """Tell whether it has not ended."""
+        return self._thread.is_alive()
+
+
+class ReplacingPool(ThreadPoolExecutor):
+    """A pool of threads in which one that is given up is replaced; who waits for it gets its error."""
+
+    def submit(self, fn: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> Future[R]:
+        future: Future[R] = Future()
+        super().submit(self._work, future, partial(fn, *args, **kwargs))
+        return future
+
+    def _work(self, future: Future[R], function: Callable[[], R]) -> None:
+        if not future.set_running_or_notify_cancel():
+            return
+        state = current_state()
+        state.given_up = False  # what was taken over is done; from now on it is one more thread of the pool
+        with suppress(InvalidStateError):  # whoever waited was told already
+            try:
+                with releasing(partial(self._replace, future, state)):
+                    result = function()
+            except BaseException as error:  # noqa: BLE001 - for whoever waits
+                future.set_exception(error)
+            else:
+                future.set_result(result)
+
+    def _replace(self, future: Future[Any], state: ThreadState) -> None:
+        call = state.call
+        with suppress(InvalidStateError):
+            future.set_exception(GivenUpError() if call is None else call.error())
+        self._max_workers += 1
+        self._adjust_thread_count()
+
+
+def run_apart(function: Callable[[], R], name: str) -> R:
+    """Return what *function* returns, run in a thread of its own: a call that hangs in it holds no lock here.
+
+    :raises HungCallError: if a call in it was given up.
+    """
+    watch()
+    done: Future[R] = Future()
+
+    def work() -> None:
+        state = current_state()
+
+        def tell() -> None:
+            call = state.call
+            done.set_exception(GivenUpError() if call is None else call.error())
+
+        try:
+            with releasing(tell):
+                result = function()
+        except BaseException as error:  # noqa: BLE001 - raised again where it is waited for
+            with suppress(InvalidStateError):
+                done.set_exception(error)
+        else:
+            done.set_result(result)
+
+    threading.Thread(target=copy_context().run, args=(work,), name=name, daemon=True).start()
+    return done.result()
