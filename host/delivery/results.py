@@ -22,6 +22,7 @@ from host.delivery import agent_messages
 from host.delivery.outbox_head import OutboxHead
 from host.inbox import outcome
 from host.inbox.comments import once
+from host.inbox.comments.private import redraw_beside
 from host.media import inbound
 from host.models.channels import ChannelAccount
 from host.models.health import Outcome
@@ -167,6 +168,8 @@ def sent(
     connection = session.connection()
     if connection.execute(_entry, {"entry": head.entry_id}).first() is not None:
         outcome.record_sent(session, head.message_id, external_id)
+        if head.part.private:
+            redraw_beside(session, head.message_id)
         if missed is not None:
             outcome.record_missed(session, head.message_id, missed)
         connection.execute(_close, {"entry": head.entry_id})

@@ -420,7 +420,7 @@ def speaker(entry: Entry, where: BubbleContext) -> str:
     """Return the author of *entry*, in words."""
     if entry.direction == Direction.INBOUND:
         return message_content.author(entry.content)[0] or where.contact
-    if entry.origin == Origin.PROVIDER:
+    if entry.origin == Origin.PROVIDER and entry.private_reply is None:
         sent_by = message_content.program(entry.content, "sent_by")
         if sent_by.who == "provider":
             return str(_("Your %(channel)s app", channel=sent_by.name or where.channel))
@@ -821,7 +821,7 @@ class Shown:
 
     @property
     def echo(self) -> bool:
-        return self.entry.origin == Origin.PROVIDER
+        return self.entry.origin == Origin.PROVIDER and self.entry.private_reply is None
 
     @property
     def order(self) -> str:
@@ -907,7 +907,9 @@ def shown(
                 else "",
                 late=_late(entry),
                 leads_to=_leads_to(entry, where),
-                sent_by=_sent_by(entry, where.channel) if entry.origin == Origin.PROVIDER else None,
+                sent_by=_sent_by(entry, where.channel)
+                if entry.origin == Origin.PROVIDER and entry.private_reply is None
+                else None,
                 senders=senders if entry.state == DeliveryState.FAILED else (),
                 standby=_standby(owner) if message_content.standby(entry.content) else "",
             )
@@ -960,13 +962,14 @@ def _late(entry: Entry) -> str:
 
 def _ours(entry: Entry) -> str:
     """Return the author of a message of the team: a member, the name of an API key, or that none wrote it."""
-    if entry.direction == Direction.OUTBOUND and entry.origin == Origin.SYSTEM:
+    origin = entry.origin if entry.private_reply is None else entry.private_reply.origin
+    if entry.direction == Direction.OUTBOUND and origin == Origin.SYSTEM:
         return str(_("Automatic"))
     if entry.author_name:
         return entry.author_name
     if entry.origin == Origin.SYSTEM:
         return _rule(entry)
-    return str(entry.content.get("by") or _("API")) if entry.origin == Origin.API else ""
+    return str(entry.content.get("by") or _("API")) if origin == Origin.API else ""
 
 
 def _rule(entry: Entry) -> str:
@@ -988,6 +991,8 @@ def _who(entry: Entry) -> str:
         return ""
     if entry.direction == Direction.INBOUND:
         return f"in{message_content.author(entry.content)[1]}"
+    if entry.private_reply is not None:
+        return f"private-{entry.author_id or 0}"
     if entry.origin == Origin.PROVIDER:
         sent_by = message_content.program(entry.content, "sent_by")
         return f"{entry.origin}-{sent_by.who}-{sent_by.id}"
