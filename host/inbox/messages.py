@@ -260,6 +260,50 @@ def load_thread(
     )
 
 
+@cache
+def _numbered_query(*, forward: bool) -> Any:
+    id_: Any = sa.bindparam("id")
+    return (
+        _select()
+        .where(
+            Message.conversation_id == sa.bindparam("conversation"),
+            Message.workspace_id == sa.bindparam("workspace"),
+            Message.id > id_ if forward else Message.id < id_,
+        )
+        .order_by(Message.id if forward else Message.id.desc())
+        .limit(sa.bindparam("limit", type_=sa.Integer))
+    )
+
+
+LAST_ID = 2**63 - 1
+
+
+def load_by_id(
+    session: Session,
+    workspace_id: int,
+    conversation_id: int,
+    *,
+    before: int | None = None,
+    after: int | None = None,
+    limit: int = PAGE,
+) -> Thread:
+    """Return up to *limit* messages of a conversation before or after an id, else those with the highest.
+
+    They are in the order threads show them. A message that waited moves when it is sent, and its id stays:
+    whoever reads page by page misses none.
+    """
+    values: dict[str, Any] = {"workspace": workspace_id, "conversation": conversation_id, "limit": limit + 1}
+    values["id"] = (LAST_ID if before is None else before) if after is None else after
+    found = db.read_rows(session, _numbered_query(forward=after is not None), **values)
+    more = len(found) > limit
+    found = sorted(found[:limit], key=lambda row: (row.sent_at, row.id))
+    return Thread(
+        _built(session, found, parts=False),
+        has_earlier=more if after is None else True,
+        has_later=more if after is not None else before is not None,
+    )
+
+
 AROUND = 8
 """Messages shown on each side of one that was looked for."""
 

@@ -60,6 +60,8 @@ STORIES = frozenset({MessageKind.STORY_MENTION, MessageKind.STORY_REPLY})
 _GRAPHEME = regex.compile(r"\X")
 _PICTORIAL = regex.compile(r"[\p{Extended_Pictographic}\p{RI}]")
 LATE = timedelta(hours=1)
+WAITED = timedelta(minutes=1)
+"""After so long it is said when a message that waited was written."""
 """A message that came so long after it was written says so."""
 LEADING = frozenset({"may_belong_by_message", "goes_on", "came_from"})
 """The activity lines that name another conversation."""
@@ -917,6 +919,13 @@ def shown(
     return result
 
 
+def _written(entry: Entry) -> str:
+    """Return when a message of ours was written, in words, if it was sent some time after that."""
+    if entry.state == DeliveryState.QUEUED or entry.erased or entry.sent_at - entry.created_at < WAITED:
+        return ""
+    return str(_("Written %(time)s", time=durations.moment_beside(entry.created_at, entry.sent_at)))
+
+
 def _leads_to(entry: Entry, where: BubbleContext) -> str:
     id_ = str(entry.content.get("conversation") or "")
     if entry.content.get("what") not in LEADING or not (id_.isascii() and id_.isdigit()):
@@ -953,7 +962,9 @@ def _standby(owner: message_content.Program) -> str:
 
 
 def _late(entry: Entry) -> str:
-    """Return when a message came, in words, if that was long after it was written; else nothing."""
+    """Return in words when a message came long after it was written, or when one that waited was written."""
+    if entry.direction == Direction.OUTBOUND and entry.origin != Origin.PROVIDER:
+        return _written(entry)
     from_outside = entry.origin in {Origin.CUSTOMER, Origin.PROVIDER} and not entry.imported
     if not from_outside or entry.erased or entry.created_at - entry.sent_at < LATE:
         return ""
