@@ -324,11 +324,11 @@ class Message(Wire, frozen=True):
     sent_at: Annotated[
         Moment,
         Meta(
-            description="The provider's time; of ours, when they were written, or the time one is for that "
-            "waits for it."
+            description="The provider's time, by which a thread is sorted. Of ours, when they were handed to "
+            "the provider; while one waits, when it was written, or the time it is for."
         ),
     ]
-    created_at: Moment
+    created_at: Annotated[Moment, Meta(description="When it was written, or came.")]
 
 
 class Sent(Wire, frozen=True):

@@ -19,7 +19,7 @@ from host.automation import settings as account_settings
 from host.automation.assistants import turns
 from host.automation.deciding import DEEPEST, TOO_LATE, RunKind, Settings, decide
 from host.automation.facts import known
-from host.automation.rules import answering, passing
+from host.automation.rules import answering, passing, public_answers
 from host.core import clock, db
 from host.core.ports import RuleDirectory
 from host.models.automation import AutomationRun
@@ -66,6 +66,8 @@ class Automating:
         turns.note(session, events, self._directory(), now, since)
         if runs:
             session.execute(db.insert_ignore(_RUNS, session.get_bind().dialect.name), runs)
+        # Last: whoever does a run locks its conversation first, which the rows above refer to.
+        public_answers.wake(session, events, now)
 
     def _of_rules(
         self, session: Session, events: Sequence[Recorded], now: datetime, since: datetime

@@ -40,6 +40,9 @@ class RunKind(StrEnum):
     """What became of one rule that was asked; it is done when it is written."""
     ANSWER = "answer"
     """Somebody answered the private reply of a campaign; its *automation* is the rule."""
+    PUBLIC_ANSWER = "public_answer"
+    """The public answer of a rule, which waits for the outcome of its private reply; its *automation* is the
+    rule."""
     GIVE_OUT = "give_out"
     """A rule gives the conversation to whoever of a team is on duty."""
 

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from host.automation.assistants import keeping
 from host.automation.deciding import RunKind
-from host.automation.rules import passing
+from host.automation.rules import passing, public_answers
 from host.models.assistants import AssistantTurn, TurnState
 from host.models.automation import AutomationRun, RunState
 from host.models.inbox import Conversation
@@ -23,7 +23,7 @@ NAME = "automation.since"
 PORTION = 200
 """Most runs of one write."""
 _EVER = datetime.min.replace(tzinfo=UTC)
-_SPEAK = (RunKind.WORDS, RunKind.RULES, RunKind.WAIT)
+_SPEAK = (RunKind.WORDS, RunKind.RULES, RunKind.WAIT, RunKind.PUBLIC_ANSWER)
 """What may say something to a customer, or to another program."""
 
 
@@ -52,6 +52,9 @@ def set_aside(session: Session, now: datetime) -> bool:
     rules = passing.active(session, {run.workspace_id for run in found})
     for run in found:
         conversation = session.get_one(Conversation, run.conversation_id)
+        if run.kind == RunKind.PUBLIC_ANSWER:
+            public_answers.give_up(session, run, conversation, "restored", now)
+            continue
         passing.give_up(session, run, conversation, rules.get(run.workspace_id, ()), "restored", now)
     session.flush()
     return len(found) == PORTION

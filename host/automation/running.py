@@ -19,7 +19,7 @@ from host.automation import facts, routing, texts
 from host.automation import settings as account_settings
 from host.automation.deciding import RunKind, Settings, Talk, decide
 from host.automation.routing import finish
-from host.automation.rules import answering, passing
+from host.automation.rules import answering, passing, public_answers
 from host.core import clock, db
 from host.core.errors import LobbyError
 from host.core.ports import AdapterDirectory, RuleDirectory
@@ -112,7 +112,7 @@ def do(session: Session, run_id: int, directory: RuleDirectory, now: datetime) -
         rules = passing.active(session, [row.workspace_id]).get(row.workspace_id, ())
     recipient = None
     try:
-        if row.kind == RunKind.WORDS or passing.may_send(rules):
+        if row.kind in {RunKind.WORDS, RunKind.PUBLIC_ANSWER} or passing.may_send(rules):
             recipient = take_lane(session, row.workspace_id, row.conversation_id)
         conversation = locked_conversation(
             session, row.workspace_id, row.conversation_id, accounts=ALL_ACCOUNTS
@@ -136,6 +136,8 @@ def do(session: Session, run_id: int, directory: RuleDirectory, now: datetime) -
                 passing.do_wait(session, run, conversation, rules, directory, now, held)
             case RunKind.ANSWER:
                 answering.do(session, run, conversation, directory, now)
+            case RunKind.PUBLIC_ANSWER:
+                public_answers.do(session, run, conversation, directory, now, held)
             case _:
                 finish(run, RunState.SKIPPED, now, reason="off")  # of another release
     session.flush()

@@ -21,6 +21,9 @@ OF_RULES: Mapping[str, LazyString] = {
     "not_public": _l("This channel has no such answers"),
     "private_only": _l("Comments on this post take no public reply"),
     "no_private": _l("The private reply was not sent, so it was not announced"),
+    "private_awaited": _l("It waits for the private reply to be sent"),
+    "private_unknown": _l("It is not known whether the private reply was sent, so it was not announced"),
+    "private_late": _l("The private reply waited for over an hour, so it was not announced"),
     "ended": _l("The campaign had ended"),
     "changed": _l("They changed it before it was answered"),
 }

@@ -75,6 +75,8 @@ class OutboxHead:
     transient: int
     waiting: dict[str, Any] | None
     written_at: datetime
+    sent_at: datetime
+    """Where it stands in its thread."""
     last_inbound_at: datetime | None
     subject: str | None
     identity_id: int
@@ -187,6 +189,7 @@ def read_outbox_head(session: Session, lane: str) -> OutboxHead | None:
         transient=entry.transient,
         waiting=entry.waiting,
         written_at=message.created_at,
+        sent_at=message.sent_at,
         last_inbound_at=conversation.last_inbound_at,
         subject=conversation.subject,
         identity_id=conversation.identity_id,

@@ -22,6 +22,8 @@ from host.delivery import agent_messages
 from host.delivery.outbox_head import OutboxHead
 from host.inbox import outcome
 from host.inbox.comments import once
+from host.inbox.comments.private import redraw_beside
+from host.inbox.unsent import moving
 from host.media import inbound
 from host.models.channels import ChannelAccount
 from host.models.health import Outcome
@@ -130,7 +132,11 @@ def begin(
         return Begun.MOVED_ON
     again = entry.resent or head.state is DeliveryState.UNKNOWN
     # For a message that is sent again, keep the time of the first attempt: that one may have arrived.
-    began = entry.attempted_at if again and entry.attempted_at is not None else clock.now()
+    now = clock.now()
+    began = entry.attempted_at if again and entry.attempted_at is not None else now
+    if now - head.sent_at >= policy.WAITED:
+        # Before anybody can answer it: what they answer stands below it.
+        moving.move_to(session, head.message_id, now)
     values = {"number": entry.attempts + 1, "began": began, "again": again}
     connection.execute(_attempt, {"entry": head.entry_id, **values})
     if head.part.private:
@@ -167,6 +173,8 @@ def sent(
     connection = session.connection()
     if connection.execute(_entry, {"entry": head.entry_id}).first() is not None:
         outcome.record_sent(session, head.message_id, external_id)
+        if head.part.private:
+            redraw_beside(session, head.message_id)
         if missed is not None:
             outcome.record_missed(session, head.message_id, missed)
         connection.execute(_close, {"entry": head.entry_id})

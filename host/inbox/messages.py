@@ -21,7 +21,7 @@ from host.inbox.errors import MessageNotFoundError
 from host.inbox.list_positions import Position, earlier_than, later_than
 from host.media import senders
 from host.models.channels import AccountState, ChannelAccount
-from host.models.inbox import Attachment, AttachmentState, DeliveryState, Message, Reaction
+from host.models.inbox import Attachment, AttachmentState, DeliveryState, Direction, Message, Origin, Reaction
 from host.models.posts import MessageModeration
 from host.models.queue import OutboxEntry
 from host.models.users import User
@@ -113,6 +113,20 @@ class Moderation:
 
 
 @dataclass(frozen=True, slots=True)
+class PrivateReply:
+    """Our private reply to a message below a post, where another account tells of it as a direct message.
+
+    :param origin: as that of a message, see :class:`host.models.inbox.Origin`.
+    """
+
+    message_id: int
+    conversation_id: int
+    author_id: int | None
+    author_name: str | None
+    origin: str
+
+
+@dataclass(frozen=True, slots=True)
 class Entry:
     """One entry of a thread: a message, a note or an activity line.
 
@@ -124,6 +138,7 @@ class Entry:
     :param position: its place among the *parts* of the reply that *reply_key* names, from 0.
     :param parts: how many messages that reply became; 1 where they were not counted.
     :param reply_to: the external id of the message it quotes, see *quoted*.
+    :param private_reply: the private reply of ours that it is, whose author it has; None: it is none.
     :param moderation: None: nobody of the team hid or deleted it.
     :param pictures_shown: whether pictures from elsewhere in its formatted form are shown unasked.
     """
@@ -161,6 +176,7 @@ class Entry:
     imported: bool = False
     hidden: bool = False
     moderation: Moderation | None = None
+    private_reply: PrivateReply | None = None
     pictures_shown: bool = False
 
     @property
@@ -239,6 +255,50 @@ def load_thread(
         found = found[::-1]
     return Thread(
         _built(session, found, parts=parts),
+        has_earlier=more if after is None else True,
+        has_later=more if after is not None else before is not None,
+    )
+
+
+@cache
+def _numbered_query(*, forward: bool) -> Any:
+    id_: Any = sa.bindparam("id")
+    return (
+        _select()
+        .where(
+            Message.conversation_id == sa.bindparam("conversation"),
+            Message.workspace_id == sa.bindparam("workspace"),
+            Message.id > id_ if forward else Message.id < id_,
+        )
+        .order_by(Message.id if forward else Message.id.desc())
+        .limit(sa.bindparam("limit", type_=sa.Integer))
+    )
+
+
+LAST_ID = 2**63 - 1
+
+
+def load_by_id(
+    session: Session,
+    workspace_id: int,
+    conversation_id: int,
+    *,
+    before: int | None = None,
+    after: int | None = None,
+    limit: int = PAGE,
+) -> Thread:
+    """Return up to *limit* messages of a conversation before or after an id, else those with the highest.
+
+    They are in the order threads show them. A message that waited moves when it is sent, and its id stays:
+    whoever reads page by page misses none.
+    """
+    values: dict[str, Any] = {"workspace": workspace_id, "conversation": conversation_id, "limit": limit + 1}
+    values["id"] = (LAST_ID if before is None else before) if after is None else after
+    found = db.read_rows(session, _numbered_query(forward=after is not None), **values)
+    more = len(found) > limit
+    found = sorted(found[:limit], key=lambda row: (row.sent_at, row.id))
+    return Thread(
+        _built(session, found, parts=False),
         has_earlier=more if after is None else True,
         has_later=more if after is not None else before is not None,
     )
@@ -327,6 +387,7 @@ def _select() -> Any:
             ChannelAccount.state.label("account_state"),
             ChannelAccount.blocked_until,
             ChannelAccount.blocked_reason,
+            ChannelAccount.beside_id,
             Message.reply_key,
             Message.position,
             Message.reply_to,
@@ -364,6 +425,7 @@ def _built(session: Session, rows: Sequence[Any], *, parts: bool) -> list[Entry]
     replies = {(row.conversation_id, row.reply_key) for row in rows if row.reply_key is not None}
     counted = _parts(session, replies) if parts else {}
     sent = [senders.Sent(row.id, row.workspace_id, row.conversation_id, row.content) for row in rows]
+    private = _private_replies(session, rows)
     unasked = senders.shown_unasked(session, sent)
     return [
         Entry(
@@ -376,8 +438,9 @@ def _built(session: Session, rows: Sequence[Any], *, parts: bool) -> list[Entry]
             kind=row.kind,
             text=row.text,
             content=row.content,
-            author_id=row.author_id,
-            author_name=row.author_name,
+            author_id=row.author_id if row.id not in private else private[row.id].author_id,
+            author_name=row.author_name if row.id not in private else private[row.id].author_name,
+            private_reply=private.get(row.id),
             state=row.state,
             error=row.error,
             waiting=row.waiting or _waits_with_others(row),
@@ -404,6 +467,54 @@ def _built(session: Session, rows: Sequence[Any], *, parts: bool) -> list[Entry]
         )
         for row in rows
     ]
+
+
+@cache
+def _private_query() -> Any:
+    theirs = aliased(Message)
+    return (
+        sa.select(
+            theirs.id.label("id"),
+            Message.id.label("message_id"),
+            Message.conversation_id,
+            Message.author_id,
+            Message.origin,
+            User.name.label("author_name"),
+        )
+        .select_from(theirs)
+        .join(ChannelAccount, ChannelAccount.id == theirs.account_id)
+        .join(
+            Message,
+            sa.and_(
+                Message.account_id == ChannelAccount.beside_id, Message.external_id == theirs.external_id
+            ),
+        )
+        .outerjoin(User, User.id == Message.author_id)
+        .where(
+            theirs.id.in_(sa.bindparam("ids", expanding=True)),
+            Message.direction == Direction.OUTBOUND,
+            Message.origin != Origin.PROVIDER,
+        )
+    )
+
+
+def _private_replies(session: Session, rows: Sequence[Any]) -> dict[int, PrivateReply]:
+    """Return which messages the provider told of are private replies of ours, by id.
+
+    One statement; none where no account beside may have sent them.
+    """
+    ids = [
+        row.id
+        for row in rows
+        if row.beside_id is not None and row.external_id is not None
+        if row.origin == Origin.PROVIDER and row.direction == Direction.OUTBOUND
+    ]
+    if not ids:
+        return {}
+    return {
+        row.id: PrivateReply(row.message_id, row.conversation_id, row.author_id, row.author_name, row.origin)
+        for row in db.read_rows(session, _private_query(), ids=ids)
+    }
 
 
 def _moderation(row: Any) -> Moderation | None:

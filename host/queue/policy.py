@@ -37,6 +37,8 @@ EVENT_DELAYS = (
 """Delays between the tries of a failing event: two minutes in all."""
 SEND_DELAYS = tuple(timedelta(seconds=seconds) for seconds in (2, 5, 15, 30, 60, 120, 300, 600, 900))
 """Delays between tries of a message that certainly was not sent; the last one repeats."""
+WAITED = timedelta(seconds=1)
+"""A message that was not handed over for so long stands in its thread at the time at which it was."""
 WAIT_SHOWN = timedelta(seconds=2)
 """A wait for a limit of at least this length is shown to the agent; a shorter one is over too soon."""
 LIMIT_KNOWN = timedelta(seconds=30)

@@ -100,6 +100,15 @@ def test_a_comment_is_answered_publicly_and_once_privately(desk: ApiDesk, board:
     assert [one["ledTo"] for one in listed if one["private"]] == [led]
 
 
+def test_the_direct_message_of_a_private_reply_has_its_author(desk: ApiDesk, board: Board) -> None:
+    board.post()
+    ask = board.said("kit", "Kit L.", "TIDE", board.ago(hours=2))
+    board.private(ask, "Here is the link", board.ago(hours=1), "m1")
+    direct = board.sent_privately("kit", "Kit L.", "m1", "Here is the link", board.ago(hours=1))
+    (shown,) = desk.reader.get(f"/conversations/{direct}/messages")["data"]
+    assert shown["author"] == {"id": board.desk.mia.id, "name": board.desk.mia.name}
+
+
 def test_a_comment_is_hidden_shown_and_deleted(desk: ApiDesk, board: Board) -> None:
     board.post()
     about = board.said("kit", "Kit L.", "Spam", board.ago(hours=1))

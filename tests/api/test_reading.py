@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from host.core import db
+from host.core import clock, db
+from host.inbox.unsent import moving
 from tests import helpers
 from tests.api.desks import ApiDesk, open_api_desk
 from tests.inbox import toys
@@ -141,6 +142,25 @@ def test_messages_at_the_same_moment_are_neither_lost_nor_doubled(desk: ApiDesk)
         page = desk.program.get(path, limit=2, before=page["before"])
         seen = [one["text"] for one in page["data"]] + seen
     assert seen == [f"message {index}" for index in range(9)]
+
+
+def test_no_page_misses_a_message_that_moves_meanwhile(desk: ApiDesk) -> None:
+    for index in range(4):
+        desk.scene.said("ana", "Ana", f"message {index}", desk.scene.ago(minutes=50 - index))
+    (held,) = desk.scene.reply("ana", "held", desk.scene.ago(minutes=40))
+    for index in range(4, 8):
+        desk.scene.said("ana", "Ana", f"message {index}", desk.scene.ago(minutes=30 - index))
+    path = f"/conversations/{desk.scene.conversation('ana')}/messages"
+    page = desk.program.get(path, limit=3)
+    seen = [one["text"] for one in page["data"]]
+    db.write(moving.move_to, held, clock.now())
+    while page["hasBefore"]:
+        page = desk.program.get(path, limit=3, before=page["before"])
+        seen = [one["text"] for one in page["data"]] + seen
+    words = [f"message {index}" for index in range(8)]
+    assert sorted(seen) == sorted([*words, "held"])
+    shown = desk.program.get(f"/messages/{held}")
+    assert shown["sentAt"] > shown["createdAt"]
 
 
 def test_a_message_says_where_it_stands(desk: ApiDesk) -> None:

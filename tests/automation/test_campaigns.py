@@ -9,8 +9,11 @@ from unittest import mock
 
 import pytest
 import sqlalchemy as sa
+from sqlalchemy.orm import Session
 
-from host.automation.rules import keeping, people
+from host.automation import restored, running
+from host.automation.pages import campaign_wording
+from host.automation.rules import campaigns, keeping, people
 from host.automation.rules.body import checked, given
 from host.automation.rules.people import Counts
 from host.automation.rules.posts import is_near
@@ -20,6 +23,7 @@ from host.inbox import outcome
 from host.inbox.comments.private import queue_private
 from host.models.automation import RuleState
 from host.models.inbox import Contact, Conversation, Message
+from host.models.queue import OutboxEntry
 from host.sdk.channel import ProviderProblem, ReplyPolicy, ReplyState
 from tests.automation import running_twice
 from tests.automation.below import LINK, WALL, Below, Wall, open_below
@@ -45,18 +49,16 @@ def test_each_gets_one_of_the_public_answers_in_turn_and_the_private_reply(any_b
         desk.comments(contact, "TIDE please")
     desk.comments("eve", "tides")
     desk.run()
-    assert desk.ours() == [
-        (LINK, True),
-        ("One", False),
-        (LINK, True),
-        ("Two", False),
-        (LINK, True),
-        ("Look, Cleo", False),
-        (LINK, True),
-        ("One", False),
-    ]
+    assert desk.ours() == [(LINK, True)] * 4
     assert desk.got(id_) == dict.fromkeys(("ana", "bob", "cleo", "dan"), ("waits", "", 1))
     desk.sends()
+    desk.run()
+    public = [("One", False), ("Two", False), ("Look, Cleo", False), ("One", False)]
+    assert desk.ours() == [*[(LINK, True)] * 4, *public]
+    desk.sends()
+    assert [one.number for one in desk.people(id_)] == [1, 3, 2, 1]
+    done = [one.done for one in desk.ran(id_) if one.outcome == "did"]
+    assert done == [[("privately", ""), ("publicly", "")]] * 4
     with db.read() as session:
         assert people.counted(session, [id_]) == {id_: Counts(got=4)}
         offered = session.scalars(sa.select(Message.content).where(Message.text == LINK)).first()
@@ -74,9 +76,11 @@ def test_somebody_gets_it_once_however_often_they_write(below: Below) -> None:
     desk.run()
     desk.comments("ana", "tide", post="plates")
     desk.run()
-    assert [private for _text, private in desk.ours()] == [True, False]
+    assert [private for _text, private in desk.ours()] == [True]
     assert desk.got(id_) == {"ana": ("waits", "", 3)}
     desk.sends()
+    desk.run()
+    assert [private for _text, private in desk.ours()] == [True, False]
     assert desk.got(id_) == {"ana": ("got", "", 3)}
     desk.comments("ana", "tide", post="bowls")
     desk.run()
@@ -268,6 +272,178 @@ def test_without_the_private_reply_nothing_announces_it(below: Below) -> None:
         below.run()
     assert below.ours() == []
     assert below.got(id_) == {"ana": ("refused", "private_reply_ended", 1)}
+
+
+def test_nothing_is_announced_that_was_refused(any_below: Below) -> None:
+    desk = any_below
+    id_ = desk.campaign()
+    for contact in ("ana", "bob", "cleo"):
+        desk.comments(contact, "tide")
+    desk.run()
+    assert {one.done[1] for one in desk.ran(id_)} == {("publicly", "private_awaited")}
+    for one in desk.people(id_):
+        assert one.private_id is not None
+        db.write(outcome.record_failed, one.private_id, REFUSES)
+    desk.run()
+    assert desk.ours() == [(LINK, True)] * 3
+    assert desk.got(id_) == dict.fromkeys(("ana", "bob", "cleo"), ("refused", "no_private", 1))
+    assert [(one.outcome, one.reason, one.done[1]) for one in desk.ran(id_)] == [
+        ("refused", "no_private", ("publicly", "no_private"))
+    ] * 3
+    assert _why(desk, id_) == {f"{REFUSES.sentence} So nothing was announced publicly."}
+
+
+def test_it_waits_until_it_is_known_whether_the_private_reply_was_sent(below: Below) -> None:
+    desk = below
+    id_ = desk.campaign()
+    desk.comments("ana", "tide")
+    desk.comments("bob", "tide")
+    desk.run()
+    bob, ana = desk.people(id_)
+    for one in (ana, bob):
+        db.write(outcome.record_unknown, one.private_id, REFUSES)
+    desk.run()
+    assert len(desk.ours()) == 2
+    db.write(outcome.record_sent, ana.private_id, "found-in-the-thread")
+    _is_left_to_a_person(bob.private_id)
+    with clock.travel(timedelta(minutes=61)):
+        desk.run()
+    assert len(desk.ours()) == 2, "found an hour later it would be odd"
+    assert desk.got(id_) == {"ana": ("got", "private_late", 1), "bob": ("waits", "private_unknown", 1)}
+    assert _why(desk, id_) == {
+        "The private reply, and no public answer. The private reply waited for over an hour, so it was not "
+        "announced. Sent.",
+        "It is not known whether it was sent. So nothing was announced publicly.",
+    }
+
+
+def _is_left_to_a_person(message_id: int | None) -> None:
+    def use_case(session: Session) -> None:
+        of = OutboxEntry.message_id == message_id
+        session.execute(sa.update(OutboxEntry).where(of).values(open=False))
+
+    db.write(use_case)
+
+
+def test_a_private_reply_that_is_found_in_time_is_announced(below: Below) -> None:
+    desk = below
+    id_ = desk.campaign()
+    desk.comments("ana", "tide")
+    desk.run()
+    (ana,) = desk.people(id_)
+    db.write(outcome.record_unknown, ana.private_id, REFUSES)
+    with clock.travel(timedelta(minutes=5)):
+        desk.run()
+        db.write(outcome.record_sent, ana.private_id, "found-in-the-thread")
+        desk.run()
+    assert [private for _text, private in desk.ours()] == [True, False]
+
+
+def test_what_is_held_is_announced_within_an_hour_or_never(any_below: Below) -> None:
+    desk = any_below
+    id_ = desk.campaign()
+    for contact in ("ana", "bob"):
+        desk.comments(contact, "tide")
+    desk.run()
+    bob, ana = desk.people(id_)
+    with clock.travel(timedelta(minutes=59)):
+        db.write(outcome.record_sent, ana.private_id, "went")
+        desk.run()
+    assert len(desk.ours()) == 3
+    with clock.travel(timedelta(minutes=61)):
+        desk.run()
+        assert len(desk.ours()) == 3
+        assert desk.got(id_)["bob"] == ("waits", "private_late", 1)
+        db.write(outcome.record_sent, bob.private_id, "went-late")
+        desk.run()
+        desk.read(again=True)
+        desk.run()
+    assert len(desk.ours()) == 3
+    assert desk.got(id_) == {"ana": ("got", "", 1), "bob": ("got", "private_late", 1)}
+
+
+def test_two_workers_announce_it_once(any_below: Below) -> None:
+    desk = any_below
+    desk.campaign()
+    for contact in ("ana", "bob", "cleo", "dan"):
+        desk.comments(contact, "tide")
+    desk.run()
+    desk.sends()
+    desk.read()
+    running_twice.run_side_by_side(desk.desk.generation.directory, 2)
+    desk.read(again=True)
+    desk.run()
+    assert [private for _text, private in desk.ours()] == [True] * 4 + [False] * 4
+
+
+def test_a_write_that_dies_announces_nothing_and_then_once(below: Below) -> None:
+    desk = below
+    id_ = desk.campaign()
+    desk.comments("ana", "tide")
+    desk.run()
+    desk.sends()
+    desk.read()
+    with mock.patch.object(campaigns, "note_public", side_effect=RuntimeError("killed")):
+        running.run_due(desk.desk.generation.directory)
+    assert [private for _text, private in desk.ours()] == [True]
+    with clock.travel(timedelta(minutes=1)):
+        desk.run()
+    assert [private for _text, private in desk.ours()] == [True, False]
+    assert desk.ran(id_)[0].done == [("privately", ""), ("publicly", "")]
+
+
+def test_what_was_stopped_or_taken_back_meanwhile_is_not_announced(below: Below) -> None:
+    desk = below
+    id_ = desk.campaign()
+    comment = desk.comments("ana", "tide")
+    desk.run()
+    desk.deletes("ana", comment)
+    desk.sends()
+    desk.run()
+    assert desk.got(id_) == {"ana": ("got", "taken_back", 1)}
+    desk.comments("bob", "tide")
+    desk.run()
+    db.write(
+        lambda session: keeping.set_state(
+            keeping.get(session, desk.desk.workspace, id_), RuleState.OFF, clock.now()
+        )
+    )
+    desk.sends()
+    desk.run()
+    assert desk.got(id_)["bob"] == ("got", "off", 1)
+    assert [private for _text, private in desk.ours()] == [True, True]
+
+
+def test_a_rule_that_names_the_public_answer_first_waits_with_it_too(below: Below) -> None:
+    desk = below
+    id_ = desk.rule(
+        {"do": "publicly", "texts": ["Look"]},
+        {"do": "privately", "text": LINK},
+        conditions=[{"if": "post"}],
+    )
+    desk.comments("ana", "tide")
+    desk.run()
+    assert desk.ours() == [(LINK, True)]
+    desk.sends()
+    desk.run()
+    assert desk.ours() == [(LINK, True), ("Look", False)]
+    assert desk.ran(id_)[0].done == [("publicly", ""), ("privately", "")]
+
+
+def test_a_desk_put_back_announces_nothing_of_before(below: Below) -> None:
+    desk = below
+    id_ = desk.campaign()
+    desk.comments("ana", "tide")
+    desk.run()
+    db.write(restored.set_aside, clock.now())
+    desk.sends()
+    desk.run()
+    assert desk.got(id_) == {"ana": ("got", "restored", 1)}
+    assert len(desk.ours()) == 1
+
+
+def _why(desk: Below, rule_id: int) -> set[str]:
+    return {campaign_wording.why(one, None, "", clock.now()) for one in desk.people(rule_id)}
 
 
 @pytest.mark.parametrize(

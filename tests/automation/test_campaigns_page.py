@@ -195,6 +195,8 @@ def furnished(desk: Below, more: int = 0) -> int:
     assert failing.private_id is not None
     db.write(outcome.record_failed, failing.private_id, REFUSES)
     desk.sends()
+    desk.run()
+    desk.sends()
     waiting = {"sentence": "The limit of 750 an hour is reached.", "until": clock.now().isoformat()}
     desk.comments("cleo", "tide again")
     desk.comments("eve", "TIDE, and another tide")
@@ -230,10 +232,10 @@ def test_each_person_is_a_row_with_what_they_got_and_why(below: Below, owner: he
     found = rows(page)
     assert found["ana"] == ("Got it", "Public answer 1 and the private reply. Sent.")
     assert found["bob"][0] == "Refused"
-    assert found["bob"][1].startswith(f"{REFUSES.sentence} The public answer is there.")
+    assert found["bob"][1].startswith(f"{REFUSES.sentence} So nothing was announced publicly.")
     assert found["cleo"][0] == "Had it already"
     assert found["cleo"][1].startswith("Got it for an earlier comment")
-    assert found["dan"] == ("Got it", "Public answer 2 and the private reply. Answered.")
+    assert found["dan"] == ("Got it", "Public answer 1 and the private reply. Answered.")
     assert found["eve"][0] == "Waits"
     assert found["eve"][1].startswith("The limit of 750 an hour is reached. It goes out")
     assert found["fay"] == ("Refused", "They took their message back.")
@@ -305,14 +307,14 @@ def test_a_program_makes_a_campaign_and_lists_its_people(below: Below) -> None:
     }
     assert said == {
         "ana": ("got", None, None),
-        "bob": ("refused", None, REFUSES.sentence),
+        "bob": ("refused", "no_private", REFUSES.sentence),
         "cleo": ("had", None, None),
         "dan": ("got", None, None),
         "eve": ("waits", None, "The limit of 750 an hour is reached."),
         "fay": ("refused", "taken_back", None),
     }
     found = program.get(f"/campaigns/{id_}/people", got="got", search="dan")["data"]
-    assert [(one["name"], one["publicAnswer"], one["messages"]) for one in found] == [("Dan Q.", 2, 1)]
+    assert [(one["name"], one["publicAnswer"], one["messages"]) for one in found] == [("Dan Q.", 1, 1)]
     assert found[0]["answeredAt"] is not None
     assert program.refused("GET", "/campaigns/999999/people")[1]["code"] == "rule_not_found"
 

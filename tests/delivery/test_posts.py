@@ -20,12 +20,14 @@ from host.inbox.apply.changes import Incoming, apply_changes
 from host.inbox.comments import moderating, private
 from host.inbox.comments.once import PrivateReplyEndedError, PrivateReplyUsedError
 from host.inbox.errors import TooLongError
+from host.inbox.messages import load_messages
 from host.inbox.reply import queue_reply
 from host.inbox.sendable import NotSendableError
 from host.inbox.unsent import resending
 from host.models.channels import AccountState, ChannelAccount, ref
 from host.models.inbox import ContactIdentity, Conversation, Direction, Message
 from host.models.posts import LookUp, MessageModeration, Post, PrivateReply
+from host.models.record import DomainEvent
 from host.sdk import messages as told
 from host.sdk.cards import Connection
 from host.sdk.channel import (
@@ -451,6 +453,24 @@ def test_what_was_deleted_can_neither_be_shown_nor_answered(one: Desk) -> None:
     assert send_due(one.generation.directory) == 0
 
 
+def test_an_echo_that_came_before_the_answer_is_drawn_again_as_ours(one: Desk) -> None:
+    other = one.connect("200")
+    one.set_account(other.id, beside_id=one.account.id)
+    one.set_account(beside_id=other.id)
+    come(one, envelope(one, "comment", "c1", post="p1"))
+    privately(one)
+    direct = ref(one.account_row(other.id))
+    echo = MessageEchoed("anna", "early", clock.now(), text="Here it is")
+    db.write(apply_changes, [Incoming(direct, ToyAdapter(), echo, clock.now(), "echo")])
+    one.toy.script = [Sent("early")]
+    one.drain("out")
+    with db.read() as session:
+        of_direct = sa.select(Message.id).where(Message.account_id == other.id)
+        theirs = session.scalars(of_direct).one()
+        topics = sa.select(DomainEvent.topic).where(DomainEvent.message_id == theirs)
+        assert session.scalars(topics.order_by(DomainEvent.id)).all()[-1] == "changed"
+
+
 def test_a_private_reply_leads_to_the_direct_conversation(board: Desk) -> None:
     other = board.connect("200")
     board.set_account(other.id, beside_id=board.account.id)
@@ -468,6 +488,10 @@ def test_a_private_reply_leads_to_the_direct_conversation(board: Desk) -> None:
     with db.read() as session:
         found = private.led_to(session, board.workspace_id, [made.id])
     talk = found[made.id].conversation_id
+    with db.read() as session:
+        (beside,) = load_messages(session, board.workspace_id, talk, [found[made.id].message_id])
+    assert beside.private_reply is not None
+    assert beside.private_reply.message_id == made.id
     assert not found[made.id].answered
     assert conversations()[-1].status == "closed"
     with db.read() as session:

@@ -200,6 +200,10 @@ def test_a_private_reply_says_what_became_of_it(desk: Desk, board: Board) -> Non
     there = page(desk, f"/{direct}")
     assert "Opened by a private reply to a comment: Tide mugs are back." in words(there)
     assert f'class="thread-origin" href="/w/{desk.workspace}/inbox/{talk}"' in there
+    assert "Mia R. Private reply to a comment" in words(there)
+    assert "Not sent from this desk" not in words(there)
+    elsewhere = board.sent_privately("kit", "Kit L.", "m9", "From the app", board.ago(hours=20))
+    assert "Not sent from this desk" in words(page(desk, f"/{elsewhere}"))
     board.wrote("kit", "Kit L.", "Thank you!!", board.ago(hours=1))
     assert "Answered" in dict(thread(desk, talk))[ours]
     aside = words(page(desk, f"/{talk}").split('id="contact"')[1])

@@ -16,6 +16,7 @@ from host.addons.package import manifest
 from host.addons.running import loader
 from host.core import db, guard
 from host.sdk import settings
+from host.sdk.accounts import beside
 from host.sdk.channel import AccountRef
 from sandbox.server import Server
 from tests.conftest import made_once
@@ -110,6 +111,15 @@ def meta(meta_server: Server, ig: Addon) -> Iterator[world.Meta]:
         "process_request_thread" in thread.name for thread in set(threading.enumerate()) - others
     ):
         time.sleep(0.01)
+
+
+@pytest.fixture
+def comments(account: AccountRef, ig: Addon, meta: world.Meta) -> AccountRef:
+    """The account for comments of @sample.pottery."""
+    ig.comments.switch(account, {"on": "1"})
+    found = beside(account.id, "instagram-comments")
+    assert found is not None
+    return found
 
 
 @pytest.fixture

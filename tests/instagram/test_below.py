@@ -9,7 +9,6 @@ import pytest
 
 from host.core import clock
 from host.sdk import settings
-from host.sdk.accounts import beside
 from host.sdk.channel import (
     Absent,
     AccountRef,
@@ -46,15 +45,6 @@ from tests.instagram.world import ANA, KIT, POTTERY, Addon, Meta
 
 POST = "17895000000100130"
 AT = datetime(2025, 10, 9, 8, 53, 21, tzinfo=UTC)
-
-
-@pytest.fixture
-def comments(account: AccountRef, ig: Addon, meta: Meta) -> AccountRef:
-    """The account for comments of @sample.pottery."""
-    ig.comments.switch(account, {"on": "1"})
-    found = beside(account.id, "instagram-comments")
-    assert found is not None
-    return found
 
 
 @pytest.fixture

@@ -38,7 +38,11 @@ def test_what_is_taken_back_before_it_was_sent_is_sent_as_a_tombstone(
     told = json.loads(before.body)["data"]
     assert got.told == {
         "event": "message.received",
-        "data": {"id": told["id"], "channelId": told["channelId"], "channelType": "email", "erased": True},
+        "data": {
+            **{name: told[name] for name in ("id", "conversationId", "contactId", "channelId")},
+            "channelType": "email",
+            "erased": True,
+        },
     }
 
 

@@ -29,7 +29,7 @@ from host.inbox.errors import (
     UnknownChannelError,
 )
 from host.inbox.mentions import MentionError
-from host.inbox.messages import load_thread
+from host.inbox.messages import load_by_id
 from host.inbox.reply import MAX_LENGTH
 from host.inbox.unsent import holding, later, resending
 from host.queue.outbox import NotInOutboxError, StateMovedOnError
@@ -94,30 +94,34 @@ class NewNote(Wire, frozen=True):
 def list_messages(call: Call, conversation_id: int, query: Query) -> shapes.Messages:
     """Oldest first, notes of the team and lines that say what was done among them.
 
-    Without a cursor the newest are answered. A message that arrives late stands where its time puts it.
+    Without a cursor the newest are answered. Pages go by id, so none misses a message whose time changes
+    meanwhile; within a page each stands where its `sentAt` puts it.
     """
     if query.before is not None and query.after is not None:
         raise QueryError(_l("Send before or after, not both."), field="after")
-    before = None if query.before is None else cursors.read(LIST, query.before, "before")
-    after = None if query.after is None else cursors.read(LIST, query.after, "after")
+    before = None if query.before is None else cursors.read_numbers(LIST, query.before, "before")[1]
+    after = None if query.after is None else cursors.read_numbers(LIST, query.after, "after")[1]
     with db.read() as session:
         conversations.get(session, call, conversation_id)
-        thread = load_thread(
+        thread = load_by_id(
             session,
             call.workspace_id,
             conversation_id,
             before=before,
             after=after,
             limit=query.limit,
-            parts=False,
         )
         data = shown(session, call.workspace_id, thread.entries)
     # An empty page has the position it was asked for.
-    first, last = thread.first or after or before, thread.last or after or before
+    ids = [entry.id for entry in thread.entries]
+    ends = (min(ids), max(ids)) if ids else (after or before,) * 2
+    first, last = (
+        None if id_ is None else cursors.write_numbers(LIST, conversation_id, id_, 0) for id_ in ends
+    )
     return shapes.Messages(
         data=data,
-        before=None if first is None else cursors.write(LIST, first),
-        after=None if last is None else cursors.write(LIST, last),
+        before=first,
+        after=last,
         has_before=thread.has_earlier,
         has_after=thread.has_later,
     )

@@ -53,6 +53,9 @@ def why(one: Person, led: LedTo | None, with_whom: str, now: datetime) -> str:
     sentence = said(one, now)
     if one.got in {Got.GOT, Got.HAD}:
         sentence = f"{sentence} {_then(one, led, with_whom)}".strip()
+    elif one.private_id is not None and one.reason:
+        alone = _("So nothing was announced publicly.")
+        sentence = f"{sentence} {alone}"
     if one.messages > 1 and one.got in {Got.GOT, Got.WAITS}:
         many = ngettext("%(num)s comment, one answer.", "%(num)s comments, one answer.", one.messages)
         sentence = f"{sentence} {many}"
@@ -89,6 +92,8 @@ def _had(one: Person, now: datetime) -> str:
 
 def _waits(one: Person, now: datetime) -> str:
     if one.state == DeliveryState.UNKNOWN:
+        if one.reason:
+            return _("It is not known whether it was sent.")
         return _("It is not known yet whether it was sent.")
     sentence = _said(one.waiting)
     if not sentence:

@@ -160,6 +160,18 @@ def note(
     session.flush()
 
 
+def note_public(session: Session, rule_id: int, contact_id: int, private_id: int, took: Took) -> None:
+    """Keep what became of the public answer to somebody, unless they got another private reply since."""
+    row = asker(session, rule_id, contact_id).row
+    if row is not None and row.private_id == private_id:
+        row.reason, row.public_id, row.public_number = (
+            took.reason or None,
+            took.public_id,
+            took.number or None,
+        )
+        session.flush()
+
+
 def _is_done(session: Session, row: CampaignPerson) -> bool:
     """Tell whether somebody got the reply, or will, or had one before."""
     state = _state(session, row.private_id)

@@ -7,6 +7,7 @@ that no person writes: the reply window, the customer's wish, a person who has t
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -55,6 +56,8 @@ from host.users.reach import ALL_ACCOUNTS
 
 log = logging.getLogger(__name__)
 
+AWAITED = "private_awaited"
+"""The reason of a public answer that waits for the outcome of the private reply of its rule."""
 _GIVING = (AssignTo, AssignNobody, GiveToTeam, GiveOut)
 """The actions after which somebody may not have the conversation any more."""
 
@@ -89,13 +92,23 @@ class Done:
     def took(self) -> Took:
         """Return what of it a campaign keeps."""
         tags = {one.__struct_config__.tag for one in ANSWERS}
-        reason = next((why for what, why in self.steps if why and what in tags), "")
+        reason = next((why for what, why in self.steps if why not in {"", AWAITED} and what in tags), "")
         return Took(reason, self.private_id, self.public_id, self.number)
 
     @property
     def refused(self) -> str:
-        """Return why the first action was not done that was not; empty: all were."""
-        return next((why for _what, why in self.steps if why), "")
+        """Return why the first action was not done that was not; empty: all were, or will be."""
+        return refusal(self.steps)
+
+    @property
+    def awaited(self) -> list[int]:
+        """Return the numbers of the public answers that wait for the outcome of the private reply."""
+        return [number for number, (_what, why) in enumerate(self.steps, 1) if why == AWAITED]
+
+
+def refusal(steps: Iterable[Sequence[str]]) -> str:
+    """Return why the first of *steps* was not done that was not; empty: all were, or will be."""
+    return next((why for _what, why in steps if why not in {"", AWAITED}), "")
 
 
 @dataclass(slots=True)
@@ -118,6 +131,8 @@ class Acting:
     held: Held | None = None
     _unanswered: int = 0
     """How many messages went out by themselves, when it was asked, since the customer wrote."""
+    _private_was_sent: bool = False
+    """Whether the public answers are to be given now, for the private reply was sent."""
 
     def do(self) -> Done:
         """Do every action, in order."""
@@ -145,22 +160,41 @@ class Acting:
             ALL_ACCOUNTS,
         )
         for number, action in enumerate(self.body.actions, 1):
-            why = ""
-            try:
-                with together(self.session), self.session.begin_nested():
-                    self._one(number, action, steps, done)
-            except NotDoneError as error:
-                why = error.reason
-            except LobbyError as error:
-                why = error.code
+            why = self._tried(number, action, steps, done)
             done.steps.append((str(action.__struct_config__.tag), why))
+        if done.private_id is None:
+            # What waited for it would announce what does not come.
+            done.steps = [(what, "no_private" if why == AWAITED else why) for what, why in done.steps]
         done.sent += [message.id for message in steps.sent]
         if self.body.campaign is not None and done.private_id is not None:
             # Nobody has to look at a word that was answered; what they write next opens it again.
             self._set({"status": ConversationStatus.CLOSED})
         return done
 
-    def _one(self, number: int, action: Action, steps: Doing, done: Done) -> None:
+    def answer_publicly(self, numbers: Iterable[int]) -> Done:
+        """Give the public answers that waited for the private reply, which was sent.
+
+        :param numbers: their places among the actions, from 1. Of the others the steps say nothing.
+        """
+        done = Done()
+        self._private_was_sent = True
+        for number in numbers:
+            action = self.body.actions[number - 1]
+            done.steps.append((str(action.__struct_config__.tag), self._tried(number, action, None, done)))
+        return done
+
+    def _tried(self, number: int, action: Action, steps: Doing | None, done: Done) -> str:
+        """Do an action; return why it was not done, empty: it was."""
+        try:
+            with together(self.session), self.session.begin_nested():
+                self._one(number, action, steps, done)
+        except NotDoneError as error:
+            return error.reason
+        except LobbyError as error:
+            return error.code
+        return ""
+
+    def _one(self, number: int, action: Action, steps: Doing | None, done: Done) -> None:
         if isinstance(action, SENDING):
             self._check_sending(number, action, done)
         elif isinstance(action, _GIVING) and self._is_taken():
@@ -185,6 +219,7 @@ class Acting:
             case AddonDoes():
                 self._addon(number, action, done)
             case _:
+                assert steps is not None, "only public answers are given later"
                 steps.do(number, action)
 
     def _is_taken(self) -> bool:
@@ -209,7 +244,7 @@ class Acting:
         self._unanswered = talks.unanswered(self.session, self.conversation.id, last)
         adapter = self.directory.adapter(self.conversation.channel)
         hindrance = known.hindrance(adapter, self.now)
-        if hindrance == "closed_by_team" and self._is_about_closing():
+        if hindrance == "closed_by_team" and (self._is_about_closing() or self._private_was_sent):
             hindrance = ""
         if hindrance == "automation" and is_answer:
             hindrance = ""  # an answer to one message goes beside another to the one before
@@ -231,7 +266,12 @@ class Acting:
         :raises NotDoneError: which says why.
         """
         both = self.body.actions[max(0, number - 2) : number]
-        asked = len(both) == 2 and all(isinstance(one, ANSWERS) for one in both) and not done.steps[-1][1]
+        asked = (
+            done.steps
+            and len(both) == 2
+            and all(isinstance(one, ANSWERS) for one in both)
+            and not done.steps[-1][1]
+        )
         if not asked:
             self._check_may_speak(is_answer=isinstance(action, ANSWERS))
         elif self._unanswered + len(done.sent) >= BUDGET:  # nobody else sends while it is locked
@@ -291,8 +331,8 @@ class Acting:
         adapter, message_id = self.directory.adapter(self.conversation.channel), self._answered()
         if adapter is None or not adapter.capabilities.public:
             raise NotDoneError("not_public")
-        if done.private_id is None and "privately" in {what for what, _why in done.steps}:
-            raise NotDoneError("no_private")  # it would announce what does not come
+        if not self._private_was_sent and any(isinstance(one, ReplyPrivately) for one in self.body.actions):
+            raise NotDoneError(AWAITED)  # it may announce what does not come
         turn = campaigns.next_turn(self.session, self.rule_id) % len(action.texts)
         draft = Draft(text=self._filled(action.texts[turn]), reply_to=message_id)
         done.public_id = self._queue(number, draft, done, Voice.AUTOMATION)

@@ -44,6 +44,8 @@ from host.users import hours
 
 TOO_OLD = timedelta(days=1)
 """What happened so long ago, as before the workers stood still, starts no rule any more."""
+PATIENCE = timedelta(hours=1)
+"""Longest that a public answer waits for the outcome of the private reply: later it would only be odd."""
 MOST_PER_HOUR = 20
 """Most passes in a conversation in an hour that do anything: a program that answers rules would go on."""
 _OURS = frozenset(
@@ -482,8 +484,21 @@ def _act(
     noted.sent_id = max(done.sent, default=None)
     if len(done.sent) > 1:
         noted.facts = {**noted.facts, "sent": done.sent}
+    _answer_later(session, run, rule, done, now)
     give_out(session, run, conversation, rule, done, now)
     return done.took
+
+
+def _answer_later(
+    session: Session, run: AutomationRun, rule: Active, done: doing.Done, now: datetime
+) -> None:
+    """Have the public answers of a rule wait for the outcome of its private reply."""
+    if not done.awaited:
+        return
+    waits = new_run(run, RunKind.PUBLIC_ANSWER, rule, now)
+    waits.facts = {"private": done.private_id, "steps": done.awaited}
+    waits.due_at = now + PATIENCE
+    session.add(waits)
 
 
 def give_out(

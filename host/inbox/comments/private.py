@@ -13,6 +13,7 @@ from host.inbox.drafts import Draft
 from host.inbox.reply import AT_ONCE, Held, Hold, Voice, queue_parts
 from host.models.channels import ChannelAccount
 from host.models.inbox import Conversation, Direction, Message
+from host.record.writing import show
 from host.sdk.channel import ChannelAdapter
 from host.users.reach import Accounts
 
@@ -109,6 +110,15 @@ def led_to(session: Session, workspace_id: int, message_ids: Collection[int]) ->
         id_: LedTo(conversation_id, message_id, state, bool(answers))
         for id_, conversation_id, message_id, state, answers in session.execute(query)
     }
+
+
+def redraw_beside(session: Session, message_id: int) -> None:
+    """Show the message beside that a private reply of ours led to once more: it is known now whose it is."""
+    session.flush()
+    workspace_id = session.get_one(Message, message_id).workspace_id
+    for led in led_to(session, workspace_id, [message_id]).values():
+        ids = {"conversation_id": led.conversation_id, "message_id": led.message_id}
+        show(session, workspace_id, "changed", **ids)
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,6 +61,8 @@ STORIES = frozenset({MessageKind.STORY_MENTION, MessageKind.STORY_REPLY})
 _GRAPHEME = regex.compile(r"\X")
 _PICTORIAL = regex.compile(r"[\p{Extended_Pictographic}\p{RI}]")
 LATE = timedelta(hours=1)
+WAITED = timedelta(minutes=1)
+"""After so long it is said when a message that waited was written."""
 """A message that came so long after it was written says so."""
 LEADING = frozenset({"may_belong_by_message", "goes_on", "came_from"})
 """The activity lines that name another conversation."""
@@ -421,7 +423,7 @@ def speaker(entry: Entry, where: BubbleContext) -> str:
     """Return the author of *entry*, in words."""
     if entry.direction == Direction.INBOUND:
         return message_content.author(entry.content)[0] or where.contact
-    if entry.origin == Origin.PROVIDER:
+    if entry.origin == Origin.PROVIDER and entry.private_reply is None:
         sent_by = message_content.program(entry.content, "sent_by")
         if sent_by.who == "provider":
             return str(_("Your %(channel)s app", channel=sent_by.name or where.channel))
@@ -853,7 +855,7 @@ class Shown:
 
     @property
     def echo(self) -> bool:
-        return self.entry.origin == Origin.PROVIDER
+        return self.entry.origin == Origin.PROVIDER and self.entry.private_reply is None
 
     @property
     def order(self) -> str:
@@ -939,12 +941,21 @@ def shown(
                 else "",
                 late=_late(entry),
                 leads_to=_leads_to(entry, where),
-                sent_by=_sent_by(entry, where.channel) if entry.origin == Origin.PROVIDER else None,
+                sent_by=_sent_by(entry, where.channel)
+                if entry.origin == Origin.PROVIDER and entry.private_reply is None
+                else None,
                 senders=senders if entry.state == DeliveryState.FAILED else (),
                 standby=_standby(owner) if message_content.standby(entry.content) else "",
             )
         )
     return result
+
+
+def _written(entry: Entry) -> str:
+    """Return when a message of ours was written, in words, if it was sent some time after that."""
+    if entry.state == DeliveryState.QUEUED or entry.erased or entry.sent_at - entry.created_at < WAITED:
+        return ""
+    return str(_("Written %(time)s", time=durations.moment_beside(entry.created_at, entry.sent_at)))
 
 
 def _leads_to(entry: Entry, where: BubbleContext) -> str:
@@ -983,7 +994,9 @@ def _standby(owner: message_content.Program) -> str:
 
 
 def _late(entry: Entry) -> str:
-    """Return when a message came, in words, if that was long after it was written; else nothing."""
+    """Return in words when a message came long after it was written, or when one that waited was written."""
+    if entry.direction == Direction.OUTBOUND and entry.origin != Origin.PROVIDER:
+        return _written(entry)
     from_outside = entry.origin in {Origin.CUSTOMER, Origin.PROVIDER} and not entry.imported
     if not from_outside or entry.erased or entry.created_at - entry.sent_at < LATE:
         return ""
@@ -992,13 +1005,14 @@ def _late(entry: Entry) -> str:
 
 def _ours(entry: Entry) -> str:
     """Return the author of a message of the team: a member, the name of an API key, or that none wrote it."""
-    if entry.direction == Direction.OUTBOUND and entry.origin == Origin.SYSTEM:
+    origin = entry.origin if entry.private_reply is None else entry.private_reply.origin
+    if entry.direction == Direction.OUTBOUND and origin == Origin.SYSTEM:
         return str(_("Automatic"))
     if entry.author_name:
         return entry.author_name
     if entry.origin == Origin.SYSTEM:
         return _rule(entry)
-    return str(entry.content.get("by") or _("API")) if entry.origin == Origin.API else ""
+    return str(entry.content.get("by") or _("API")) if origin == Origin.API else ""
 
 
 def _rule(entry: Entry) -> str:
@@ -1020,6 +1034,8 @@ def _who(entry: Entry) -> str:
         return ""
     if entry.direction == Direction.INBOUND:
         return f"in{message_content.author(entry.content)[1]}"
+    if entry.private_reply is not None:
+        return f"private-{entry.author_id or 0}"
     if entry.origin == Origin.PROVIDER:
         sent_by = message_content.program(entry.content, "sent_by")
         return f"{entry.origin}-{sent_by.who}-{sent_by.id}"

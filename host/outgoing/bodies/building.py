@@ -387,6 +387,8 @@ def _received(about: _About, account: ChannelAccount, talk: _Talk, message: Entr
         channel_type=account.channel,
         direction="inbound",
         from_=talk.external_id,
+        conversation_id=str(talk.id),
+        contact_id=str(talk.contact_id),
         content=_content(message, about.base),
         timestamp=timestamp(message.sent_at),
         metadata=_metadata(message, talk),
@@ -403,6 +405,7 @@ def _ours(about: _About, account: ChannelAccount, talk: _Talk, message: Entry) -
         direction="outbound",
         to=talk.external_id,
         conversation_id=str(talk.id),
+        contact_id=str(talk.contact_id),
         origin=message.origin,
         author=_author(message),
         content=_content(message, about.base),
@@ -422,6 +425,7 @@ def _read(about: _About, account: ChannelAccount, talk: _Talk, message: Entry) -
         channel_type=account.channel,
         to=talk.external_id,
         conversation_id=str(talk.id),
+        contact_id=str(talk.contact_id),
         timestamp=timestamp(about.event.occurred_at),
         metadata=_metadata(message, talk),
     )
@@ -438,6 +442,7 @@ def _edited(about: _About, account: ChannelAccount, talk: _Talk, message: Entry)
         from_=talk.external_id if inbound else "",
         to="" if inbound else talk.external_id,
         conversation_id=str(talk.id),
+        contact_id=str(talk.contact_id),
         content=_content(message, about.base),
         timestamp=timestamp(about.event.occurred_at),
         metadata=_metadata(message, talk),
@@ -452,6 +457,7 @@ def _unsent(about: _About, account: ChannelAccount, talk: _Talk, message: Entry)
         channel_type=account.channel,
         direction="inbound" if message.direction == Direction.INBOUND else "outbound",
         conversation_id=str(talk.id),
+        contact_id=str(talk.contact_id),
         timestamp=timestamp(about.event.occurred_at),
     )
 
@@ -464,6 +470,7 @@ def _moderated(about: _About, account: ChannelAccount, talk: _Talk, message: Ent
         channel_type=account.channel,
         from_=talk.external_id,
         conversation_id=str(talk.id),
+        contact_id=str(talk.contact_id),
         timestamp=timestamp(about.event.occurred_at),
         metadata=_metadata(message, talk),
     )
@@ -480,6 +487,7 @@ def _reacted(about: _About, account: ChannelAccount, talk: _Talk) -> Shape | Non
         channel_type=account.channel,
         from_=talk.external_id,
         conversation_id=str(talk.id),
+        contact_id=str(talk.contact_id),
         reaction=facts.name,
         emoji=facts.emoji,
         action="unreact" if facts.removed else "react",

@@ -96,6 +96,8 @@ class MessageReceived(Shape, frozen=True, kw_only=True):
     channel_type: Annotated[str, Meta(description="The channel.", examples=["email"])]
     direction: Literal["inbound"]
     from_: Customer = msgspec.field(name="from")
+    conversation_id: str
+    contact_id: str
     content: Content
     timestamp: Timestamp
     metadata: Metadata
@@ -110,6 +112,7 @@ class OurMessage(Shape, frozen=True, kw_only=True):
     direction: Literal["outbound"]
     to: Customer
     conversation_id: str
+    contact_id: str
     origin: Annotated[str, Meta(description="Who made it: `agent`, `api`, `system` or `provider`.")]
     author: Person | UnsetType = UNSET
     content: Content
@@ -126,6 +129,7 @@ class MessageRead(Shape, frozen=True, kw_only=True):
     channel_type: str
     to: Customer
     conversation_id: str
+    contact_id: str
     timestamp: Timestamp
     metadata: Metadata
 
@@ -140,6 +144,7 @@ class MessageEdited(Shape, frozen=True, kw_only=True):
     from_: Annotated[str, Meta(description="Of an inbound one.")] = msgspec.field(name="from", default="")
     to: Annotated[str, Meta(description="Of an outbound one.")] = ""
     conversation_id: str
+    contact_id: str
     content: Content
     timestamp: Timestamp
     metadata: Metadata
@@ -153,6 +158,7 @@ class MessageUnsent(Shape, frozen=True, kw_only=True):
     channel_type: str
     direction: Literal["inbound", "outbound"]
     conversation_id: str
+    contact_id: str
     timestamp: Timestamp
 
 
@@ -164,6 +170,7 @@ class MessageModerated(Shape, frozen=True, kw_only=True):
     channel_type: str
     from_: Customer = msgspec.field(name="from")
     conversation_id: str
+    contact_id: str
     timestamp: Timestamp
     metadata: Metadata
 
@@ -176,6 +183,7 @@ class MessageReacted(Shape, frozen=True, kw_only=True):
     channel_type: str
     from_: Customer = msgspec.field(name="from")
     conversation_id: str
+    contact_id: str
     reaction: Annotated[str, Meta(description="The provider's word for it.", examples=["love"])] = ""
     emoji: str = ""
     action: Literal["react", "unreact"]

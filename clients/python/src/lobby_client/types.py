@@ -1472,8 +1472,9 @@ class Message(Model):
     send_at: Optional[datetime]
     """When it goes out at the earliest, while it waits: the time it is for, or until when a person can undo it."""
     sent_at: datetime
-    """The provider's time; of ours, when they were written, or the time one is for that waits for it."""
+    """The provider's time, by which a thread is sorted. Of ours, when they were handed to the provider; while one waits, when it was written, or the time it is for."""
     created_at: datetime
+    """When it was written, or came."""
 
 
 @dataclass(frozen=True)

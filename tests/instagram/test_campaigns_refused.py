@@ -1,0 +1,109 @@
+"""A campaign against the stand-in: what Meta refuses in private is not announced in public."""
+
+from __future__ import annotations
+
+import pytest
+
+from host.automation import running
+from host.automation.consuming import Automating
+from host.automation.rules import keeping, log, people
+from host.automation.rules.body import given
+from host.channels.directory import Directory
+from host.core import clock, db
+from host.inbox.apply.changes import apply_changes
+from host.models.automation import RuleState
+from host.record import reading
+from host.record.reading import BEGINNING
+from host.sdk.channel import AccountRef
+from host.sdk.messages import MessageReceived, Post
+from tests import helpers
+from tests.delivery.desk import drain
+from tests.inbox import toys
+from tests.instagram.test_below import said
+from tests.instagram.world import ANA, Addon, Meta
+
+POST = Post("17895000000100130", text="Tide mugs")
+PUBLIC = "Sent you a DM!"
+
+
+class Desk:
+    """A desk with a campaign, run step by step."""
+
+    def __init__(self, comments: AccountRef, ig: Addon) -> None:
+        self.account, self.adapter = comments, ig.below.channel.CommentsAdapter()
+        self.generation = helpers.StandInGeneration(directory=Directory([self.adapter]))
+        self.consumer = Automating(lambda: self.generation.directory)
+        body = given(
+            {
+                "when": "message.received",
+                "conditions": [{"if": "post"}, {"if": "words", "words": ["link"]}],
+                "actions": [
+                    {"do": "privately", "text": "Here is the link"},
+                    {"do": "publicly", "texts": [PUBLIC]},
+                ],
+                "once": "contact",
+                "campaign": {},
+            }
+        )
+        with db.read() as session:
+            what = keeping.there(session, comments.workspace_id, self.generation.directory)
+        self.rule_id: int = db.write(
+            lambda session: (
+                keeping.create(
+                    session,
+                    workspace_id=comments.workspace_id,
+                    name="Link",
+                    body=body,
+                    what=what,
+                    author="Ann",
+                    now=clock.now(),
+                    state=RuleState.LIVE,
+                ).id
+            )
+        )
+
+    def comment(self, meta: Meta) -> None:
+        """Let Ana write the word below a post, at the stand-in and here."""
+        name = said(meta, "link")
+        change = MessageReceived(ANA, name, clock.now(), text="link", opens_window=False, post=POST)
+        db.write(apply_changes, [toys.incoming(self.account, change, adapter=self.adapter)])
+
+    def run(self) -> None:
+        """Do what there is, until there is nothing more."""
+        for _round in range(3):
+            reading.number_all()
+            with db.read() as session:
+                events = reading.after(session, BEGINNING, 200).events
+            db.write(self.consumer.consume, events)
+            while running.run_due(self.generation.directory):
+                pass
+            drain(self.generation)
+
+
+def _public(meta: Meta) -> list[str]:
+    return [one.text for one in meta.box.world.comments.values() if one.ours]
+
+
+@pytest.mark.parametrize(("code", "subcode"), [(551, 1545041), (100, 2534025), (10, 2534022)])
+def test_what_meta_refuses_in_private_is_not_announced(
+    comments: AccountRef, ig: Addon, meta: Meta, code: int, subcode: int
+) -> None:
+    desk = Desk(comments, ig)
+    meta.fault("send", "error", code=code, subcode=subcode)
+    for _ in range(2):
+        desk.comment(meta)
+        desk.run()
+    assert _public(meta) == []
+    with db.read() as session:
+        (person,) = people.listing(session, desk.rule_id)
+        runs = log.runs(session, desk.rule_id)
+    assert (person.got, person.reason) == ("refused", "no_private")
+    assert [one.done for one in runs] == [[("privately", ""), ("publicly", "no_private")]] * 2
+
+
+def test_what_meta_takes_is_announced_once(comments: AccountRef, ig: Addon, meta: Meta) -> None:
+    desk = Desk(comments, ig)
+    desk.comment(meta)
+    desk.run()
+    assert _public(meta) == [PUBLIC]
+    assert len(meta.sent()) == 1
