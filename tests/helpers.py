@@ -68,6 +68,7 @@ class StandInGeneration:
         self.attention: Mapping[str, tuple[str, ...]] = {}
         self.admin_pages: Mapping[str, Any] = {}
         self.manifests: Mapping[str, Any] = defaultdict(lambda: SimpleNamespace(version="1.0.0"))
+        self.releases: Mapping[str, Any] = defaultdict(lambda: SimpleNamespace(sha256=""))
         for name, value in given.items():
             setattr(self, name, value)
 
