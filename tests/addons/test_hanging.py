@@ -221,7 +221,8 @@ def test_a_job_that_hangs_holds_no_other(
     monkeypatch.setattr(jobs, "TICK_SECONDS", 0.05)
     activated(serving, toy_zip, hang, "job sweep")
     ran: list[int] = []
-    monkeypatch.setattr(serving._jobs, "_beside", lambda: ran.append(1))
+    (runner,) = [part for part in serving._beside if isinstance(part, jobs.JobRunner)]
+    monkeypatch.setattr(runner, "_beside", lambda: ran.append(1))
     hang.fuse.touch()
     serving.start()
     until(lambda: hang.count == 1)

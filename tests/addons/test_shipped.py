@@ -133,6 +133,6 @@ def test_an_owner_asks_the_admins_for_a_channel_once(ships: Path, admin: Admin) 
     assert "Ask an admin for it" not in page
     with db.read() as session:
         (told,) = session.query(Notification).all()
-    assert (told.title, told.path) == ("Toy", "/admin/addons")
+    assert (told.title, told.path) == ("Toy channel", "/admin/addons")
     assert told.details["who"] == "Ola"
     assert "Ola asks for this channel in Pottery." in admin.get("/notifications").text

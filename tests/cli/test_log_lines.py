@@ -149,7 +149,7 @@ base.prepare = fail
 """
     code, said = ended(tmp_path, "run", first=broken)
     assert code == 1
-    (line,) = said
+    _starting, line = said
     assert (line["message"], line["level"]) == ("uncaught", "CRITICAL")
     assert line["exception"].endswith("RuntimeError: two\nlines")
 

@@ -170,6 +170,16 @@ class ToyDirectory:
     def card(self, key: str) -> SettingsCard | None:
         return self.cards.get(key)
 
+    @property
+    def keys(self) -> tuple[str, ...]:
+        return tuple(self.adapters)
+
+    def mark(self, key: str) -> ChannelMark:
+        return self.adapters[key].mark
+
+    def label(self, key: str) -> str:
+        return self.adapters[key].label
+
 
 @dataclass
 class ToyGeneration:

@@ -348,10 +348,10 @@ def react(adapter: Any, account: AccountRef, meta: Meta) -> Any:
 def test_a_reaction_is_set_and_taken_away(send: Any, react: Any, meta: Meta) -> None:
     mid = next(iter(meta.box.world.messages))
     message = meta.box.world.messages[mid]
-    assert react(mid, HEART, accounts=None) == Sent(mid)
+    assert react(mid, HEART) == Sent(mid)
     assert message.reactions["business"] == HEART
-    assert react(mid, HEART, accounts=None) == Sent(mid), "again is harmless"
-    assert react(mid, "", accounts=None) == Sent(mid)
+    assert react(mid, HEART) == Sent(mid), "again is harmless"
+    assert react(mid, "") == Sent(mid)
     assert "business" not in message.reactions
     first = bodies(meta)[0]
     assert first == {
@@ -362,7 +362,7 @@ def test_a_reaction_is_set_and_taken_away(send: Any, react: Any, meta: Meta) -> 
 
 
 def test_a_reaction_to_nothing_is_refused(send: Any, react: Any) -> None:
-    assert isinstance(react("nothing", HEART, accounts=None), Rejected)
+    assert isinstance(react("nothing", HEART), Rejected)
 
 
 def test_typing_and_seen_reach_the_phone(adapter: Any, account: AccountRef, send: Any, meta: Meta) -> None:

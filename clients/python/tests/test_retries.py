@@ -98,9 +98,8 @@ def test_in_the_end_it_gives_up_and_says_under_which_key(
 def test_what_may_not_be_done_twice_is_tried_once(run: Run, stand_in: Start, slept: list[float]) -> None:
     for answer in (CUT, refusal(503, "unavailable")):
         for call in (
-            lambda client: client.messages.cancel(7),
-            lambda client: client.conversations.take(42),
-            lambda client: client.conversations.hand_on(42, to="1"),
+            lambda client: client.assistants.play(3, "Do you ship to Norway?"),
+            lambda client: client.assistants.try_tool(3, 5, {}),
         ):
             desk = stand_in(answer)
             with pytest.raises((errors.APIConnectionError, errors.ServerError)):

@@ -12,7 +12,7 @@ from typing import Any, Optional, Union
 
 from lobby_client import _wire
 from lobby_client._given import UNSET, Content, File, Sendable, Unset
-from lobby_client._sync.http import Http, Id, new_key
+from lobby_client._sync.http import Http, Id
 from lobby_client.events import EventPage
 from lobby_client.types import (
     Account,
@@ -193,16 +193,14 @@ class MessageCalls(_Calls):
         :param idempotency_key: names this message, so that a program that was stopped may call again.
         """
         body = {"channelId": channel_id, "to": to, "content": content}
-        key = idempotency_key or new_key()
-        return Sent.from_wire(self._call("POST", "/messages", body=body, idempotency_key=key))
+        return Sent.from_wire(self._call("POST", "/messages", body=body, idempotency_key=idempotency_key))
 
     def reply(self, message: Sendable, *, idempotency_key: Optional[str] = None) -> Sent:
         """Send a message in the API's own form, which has more kinds, quotes, and names conversations.
 
         :param message: ``SendText(conversation_id=42, text=...)`` and so on, of :mod:`lobby_client.types`.
         """
-        key = idempotency_key or new_key()
-        return Sent.from_wire(self._call("POST", "/messages", body=message, idempotency_key=key))
+        return Sent.from_wire(self._call("POST", "/messages", body=message, idempotency_key=idempotency_key))
 
     def get(self, message_id: int) -> Message:
         """Return a message, with where it stands: queued, sent, read, failed and why."""
@@ -249,7 +247,7 @@ class MessageCalls(_Calls):
     def cancel(self, message_id: int) -> Message:
         """Cancel a message that waits to be sent."""
         path = "/messages/{}/cancel"
-        return Message.from_wire(self._call("POST", path, message_id, repeatable=False))
+        return Message.from_wire(self._call("POST", path, message_id))
 
     def react(self, message_id: int, emoji: str) -> Message:
         """React to a message; the team has one reaction on each."""
@@ -496,8 +494,9 @@ class ConversationCalls(_Calls):
             "snooze": snooze,
         }
         body = {"action": action, **{name: value for name, value in asked.items() if value is not None}}
-        key = idempotency_key or new_key()
-        return BulkAction.from_wire(self._call("POST", "/bulk-actions", body=body, idempotency_key=key))
+        return BulkAction.from_wire(
+            self._call("POST", "/bulk-actions", body=body, idempotency_key=idempotency_key)
+        )
 
     def bulk_action(self, bulk_id: int) -> BulkAction:
         """Return how far a bulk action is."""
@@ -505,7 +504,7 @@ class ConversationCalls(_Calls):
 
     def undo(self, bulk_id: int) -> BulkAction:
         """Put back what a bulk action changed, but for what changed since."""
-        return BulkAction.from_wire(self._call("POST", "/bulk-actions/{}/undo", bulk_id, repeatable=False))
+        return BulkAction.from_wire(self._call("POST", "/bulk-actions/{}/undo", bulk_id))
 
     def add_note(
         self,
@@ -520,14 +519,15 @@ class ConversationCalls(_Calls):
 
         :param mentions: ids of people who are told of it; *teams*: of teams, whose members are.
         """
-        key = idempotency_key or new_key()
         path = "/conversations/{}/notes"
         body: dict[str, Any] = {"text": text}
         if mentions:
             body["mentions"] = list(mentions)
         if teams:
             body["teams"] = list(teams)
-        return Message.from_wire(self._call("POST", path, conversation_id, body=body, idempotency_key=key))
+        return Message.from_wire(
+            self._call("POST", path, conversation_id, body=body, idempotency_key=idempotency_key)
+        )
 
     def show_typing(self, conversation_id: int, *, on: bool = True) -> None:
         """Show the customer that somebody writes; nothing waits for it."""
@@ -554,21 +554,20 @@ class ConversationCalls(_Calls):
         given = {"note": note, "assignee": assignee, "team": team}
         body = {name: value for name, value in given.items() if value not in {"", None}}
         path = "/conversations/{}/hand-over"
-        key = idempotency_key or new_key()
         return Conversation.from_wire(
-            self._call("POST", path, conversation_id, body=body, idempotency_key=key)
+            self._call("POST", path, conversation_id, body=body, idempotency_key=idempotency_key)
         )
 
     def take(self, conversation_id: int, *, note: str = "") -> Conversation:
         """Take a conversation from another app, where the provider lets several answer."""
         path = "/conversations/{}/take"
-        found = self._call("POST", path, conversation_id, body={"note": note}, repeatable=False)
+        found = self._call("POST", path, conversation_id, body={"note": note})
         return Conversation.from_wire(found)
 
     def hand_on(self, conversation_id: int, *, to: str, note: str = "") -> Conversation:
         """Pass a conversation to the app *to*."""
         path, body = "/conversations/{}/pass", {"to": to, "note": note}
-        return Conversation.from_wire(self._call("POST", path, conversation_id, body=body, repeatable=False))
+        return Conversation.from_wire(self._call("POST", path, conversation_id, body=body))
 
 
 class ContactCalls(_Calls):
@@ -636,9 +635,10 @@ class ContactCalls(_Calls):
 
     def add_note(self, contact_id: int, text: str, *, idempotency_key: Optional[str] = None) -> ContactNote:
         """Add a note about a contact."""
-        key = idempotency_key or new_key()
         path, body = "/contacts/{}/notes", {"text": text}
-        return ContactNote.from_wire(self._call("POST", path, contact_id, body=body, idempotency_key=key))
+        return ContactNote.from_wire(
+            self._call("POST", path, contact_id, body=body, idempotency_key=idempotency_key)
+        )
 
     def start(
         self,
@@ -661,14 +661,15 @@ class ContactCalls(_Calls):
         :param own_address: which of the account's addresses it goes from; None: its own.
         :param previous_id: the conversation it goes on from, which is closed.
         """
-        key = idempotency_key or new_key()
         asked: dict[str, Any] = {"to": to, "previousId": previous_id, "subject": subject}
         asked["ownAddress"] = own_address
         body = {one: value for one, value in asked.items() if value is not None}
         body |= {"accountId": account_id, "text": text, "cc": [*cc], "bcc": [*bcc]}
         body["files"] = [*files]
         path = "/contacts/{}/conversations"
-        return Started.from_wire(self._call("POST", path, contact_id, body=body, idempotency_key=key))
+        return Started.from_wire(
+            self._call("POST", path, contact_id, body=body, idempotency_key=idempotency_key)
+        )
 
     def opt_out(self, contact_id: int, *, source: str = "") -> Contact:
         """Note that a contact wants nothing that is sent by itself.
@@ -696,12 +697,12 @@ class ContactCalls(_Calls):
         :param take: details of which the other's is kept: ``name``, ``email``, ``attribute:5``.
         """
         path, body = "/contacts/{}/merge", {"other": other, "take": [*take]}
-        return Merged.from_wire(self._call("POST", path, contact_id, body=body, repeatable=False))
+        return Merged.from_wire(self._call("POST", path, contact_id, body=body))
 
     def split(self, contact_id: int, merge: int) -> Contact:
         """Take a merge back, and return the contact that is one of its own again."""
         path, body = "/contacts/{}/split", {"merge": merge}
-        return Contact.from_wire(self._call("POST", path, contact_id, body=body, repeatable=False))
+        return Contact.from_wire(self._call("POST", path, contact_id, body=body))
 
     def export(self, contact_id: int) -> File:
         """Return everything there is of a contact, as a zip."""
@@ -719,13 +720,11 @@ class AttributeCalls(_Calls):
     def create(self, name: str, kind: str = "text", *, choices: Sequence[str] = ()) -> Attribute:
         """Add an attribute.
 
-        Tried once only: nobody knows whether a call that was not answered made one.
-
         :param kind: ``text``, ``number``, ``date``, ``yes_no`` or ``choice``.
         :param choices: of a choice, the words there are.
         """
         path, body = "/contact-attributes", {"name": name, "kind": kind, "choices": [*choices]}
-        return Attribute.from_wire(self._call("POST", path, body=body, repeatable=False))
+        return Attribute.from_wire(self._call("POST", path, body=body))
 
     def change(
         self,
@@ -838,13 +837,13 @@ class LabelCalls(_Calls):
         return Labels.from_wire(self._call("GET", "/labels")).data
 
     def create(self, name: str, *, tone: str = "blue") -> LabelRef:
-        """Add a label. Tried once only: a name that is taken is refused.
+        """Add a label.
 
         :param tone: ``grey``, ``blue``, ``teal``, ``green``, ``amber``, ``orange``, ``red``, ``pink`` or
             ``violet``.
         """
         body = {"name": name, "tone": tone}
-        return LabelRef.from_wire(self._call("POST", "/labels", body=body, repeatable=False))
+        return LabelRef.from_wire(self._call("POST", "/labels", body=body))
 
     def change(
         self, label_id: int, *, name: Union[str, Unset] = UNSET, tone: Union[str, Unset] = UNSET
@@ -861,7 +860,7 @@ class LabelCalls(_Calls):
     def merge(self, label_id: int, *, into: int) -> LabelRef:
         """Give every conversation with one label another instead, delete the first and return the other."""
         path, body = "/labels/{}/merge", {"into": into}
-        return LabelRef.from_wire(self._call("POST", path, label_id, body=body, repeatable=False))
+        return LabelRef.from_wire(self._call("POST", path, label_id, body=body))
 
 
 class TeamCalls(_Calls):
@@ -874,13 +873,13 @@ class TeamCalls(_Calls):
     def create(
         self, name: str, *, members: Optional[Mapping[int, bool]] = None, accounts: Sequence[int] = ()
     ) -> Team:
-        """Add a team. Tried once only: a name that is taken is refused.
+        """Add a team.
 
         :param members: ids of people, each with whether they lead it.
         :param accounts: ids of the accounts it looks after.
         """
         body: dict[str, Any] = {"name": name, "members": _members(members or {}), "accounts": list(accounts)}
-        return Team.from_wire(self._call("POST", "/teams", body=body, repeatable=False))
+        return Team.from_wire(self._call("POST", "/teams", body=body))
 
     def change(
         self,
@@ -988,13 +987,13 @@ class RuleCalls(_Calls):
         return Rule.from_wire(self._call("GET", "/rules/{}", rule_id))
 
     def create(self, name: str, body: Mapping[str, Any], *, state: str = "shadow") -> Rule:
-        """Add a rule behind the others. Tried once only.
+        """Add a rule behind the others.
 
         :param body: ``when``, ``conditions``, ``actions``: see the guide of the API.
         :param state: ``draft``, ``shadow``, ``live`` or ``off``; in shadow it notes what it would have done.
         """
         asked = {"name": name, "body": body, "state": state}
-        return Rule.from_wire(self._call("POST", "/rules", body=asked, repeatable=False))
+        return Rule.from_wire(self._call("POST", "/rules", body=asked))
 
     def replace(
         self,
@@ -1020,12 +1019,12 @@ class RuleCalls(_Calls):
         return Rule.from_wire(self._call("PATCH", "/rules/{}", rule_id, body={"state": state}))
 
     def move(self, rule_id: int, places: int) -> Sequence[Rule]:
-        """Move a rule; return all of them in their new order. Tried once only.
+        """Move a rule; return all of them in their new order.
 
         :param places: how far; below zero: up, so that it is asked earlier.
         """
         path, body = "/rules/{}/move", {"places": places}
-        return Rules.from_wire(self._call("POST", path, rule_id, body=body, repeatable=False)).data
+        return Rules.from_wire(self._call("POST", path, rule_id, body=body)).data
 
     def delete(self, rule_id: int) -> None:
         """Delete a rule. What it did stays done."""
@@ -1106,9 +1105,8 @@ class AssistantCalls(_Calls):
 
         :param idempotency_key: names this call, so that a program that was stopped may call again.
         """
-        key = idempotency_key or new_key()
         return Assistant.from_wire(
-            self._call("POST", "/assistants", body={"name": name}, idempotency_key=key)
+            self._call("POST", "/assistants", body={"name": name}, idempotency_key=idempotency_key)
         )
 
     def replace(
@@ -1229,10 +1227,9 @@ class AssistantCalls(_Calls):
         :param idempotency_key: names this call, so that a program that was stopped may call again.
         """
         path = "/assistants/{}/knowledge"
-        key = idempotency_key or new_key()
         body = {"title": title, "text": text, "questions": questions, "url": url}
         return KnowledgeEntry.from_wire(
-            self._call("POST", path, assistant_id, body=body, idempotency_key=key)
+            self._call("POST", path, assistant_id, body=body, idempotency_key=idempotency_key)
         )
 
     def get_knowledge(self, assistant_id: int, knowledge_id: int) -> KnowledgeEntry:
@@ -1268,7 +1265,7 @@ class AssistantCalls(_Calls):
     ) -> KnowledgeEntry:
         """Let an assistant know a file: a PDF, Markdown or plain text of 20 MB at most.
 
-        Tried once only: nobody knows whether a call that was not answered added one.
+        Tried once only: a file may be read twice where the desk ends in between.
 
         :param name: what the file is called; its ending says how it is read.
         :param title: empty: the file's own, or its name.
@@ -1343,9 +1340,10 @@ class AssistantCalls(_Calls):
         :param idempotency_key: names this call, so that a program that was stopped may call again.
         """
         path = "/assistants/{}/tools"
-        key = idempotency_key or new_key()
         body = _tool(name, title, about, url, effect, parameters, header, secret)
-        return AssistantTool.from_wire(self._call("POST", path, assistant_id, body=body, idempotency_key=key))
+        return AssistantTool.from_wire(
+            self._call("POST", path, assistant_id, body=body, idempotency_key=idempotency_key)
+        )
 
     def replace_tool(
         self,
@@ -1424,9 +1422,10 @@ class AssistantCalls(_Calls):
         :param idempotency_key: names this call, so that a program that was stopped may call again.
         """
         path = "/assistants/{}/cases"
-        key = idempotency_key or new_key()
         body = {**_case(question, says, never_says, hands_over), "turnId": turn_id}
-        return AssistantCase.from_wire(self._call("POST", path, assistant_id, body=body, idempotency_key=key))
+        return AssistantCase.from_wire(
+            self._call("POST", path, assistant_id, body=body, idempotency_key=idempotency_key)
+        )
 
     def replace_case(
         self,
@@ -1507,8 +1506,9 @@ class AssistantCalls(_Calls):
         :param idempotency_key: names this call, so that a program that was stopped may call again.
         """
         path = "/conversations/{}/turns/{}/take"
-        key = idempotency_key or new_key()
-        return Sent.from_wire(self._call("POST", path, conversation_id, turn_id, idempotency_key=key))
+        return Sent.from_wire(
+            self._call("POST", path, conversation_id, turn_id, idempotency_key=idempotency_key)
+        )
 
     def dismiss(self, conversation_id: int, turn_id: int) -> AssistantTurn:
         """Send a suggestion away, or stop thinking about one."""
@@ -1532,14 +1532,14 @@ class CannedReplyCalls(_Calls):
         team: Optional[int] = None,
         uploads: Sequence[str] = (),
     ) -> CannedReply:
-        """Add a canned reply. Tried once only: a shortcut that is taken is refused.
+        """Add a canned reply.
 
         :param texts: by language, ``default`` for whoever has none of them.
         :param team: the id of the team whose it is; None: everybody's.
         :param uploads: ids of uploaded files to go out with it.
         """
         body = {"shortcut": shortcut, "title": title, "texts": texts, "team": team, "uploads": list(uploads)}
-        return CannedReply.from_wire(self._call("POST", "/canned-replies", body=body, repeatable=False))
+        return CannedReply.from_wire(self._call("POST", "/canned-replies", body=body))
 
     def change(
         self,
@@ -1579,9 +1579,8 @@ class MacroCalls(_Calls):
         self, conversation_id: int, macro_id: int, *, idempotency_key: Optional[str] = None
     ) -> Sequence[Message]:
         """Do all that a macro says, or nothing; return the messages it sent."""
-        key = idempotency_key or new_key()
         path = "/conversations/{}/macros/{}"
-        done = self._call("POST", path, conversation_id, macro_id, idempotency_key=key)
+        done = self._call("POST", path, conversation_id, macro_id, idempotency_key=idempotency_key)
         return Sent.from_wire(done).data
 
 
@@ -1599,14 +1598,14 @@ class ViewCalls(_Calls):
         *,
         search: Union[str, Unset] = UNSET,
     ) -> View:
-        """Save a view. Tried once only: nobody knows whether a call that was not answered saved one.
+        """Save a view.
 
         :param filter: in the API's names: ``{"status": "open", "labels": "3"}``.
         :param search: instead of a filter: what the search page would find.
         """
         asked: dict[str, Any] = {"name": name, "filter": filter, "search": search}
         body = {one: value for one, value in asked.items() if value is not UNSET}
-        return View.from_wire(self._call("POST", "/views", body=body, repeatable=False))
+        return View.from_wire(self._call("POST", "/views", body=body))
 
     def change(
         self,
@@ -1671,8 +1670,6 @@ class EndpointCalls(_Calls):
     ) -> WithSecret:
         """Have *url* told of *events*; return the endpoint and its secret, which is not shown again.
 
-        Tried once only: nobody knows whether a call that was not answered made one.
-
         :param events: names; ``message.*`` stands for all that begin so, ``*`` for all there are.
         :param accounts: hear of these alone; empty: of all.
         :param labels: of conversations, hear of those alone that have one of these; empty: of all.
@@ -1681,7 +1678,7 @@ class EndpointCalls(_Calls):
         """
         body: dict[str, Any] = {"url": url, "events": events, "accounts": accounts, "both": both}
         body.update(ordered=ordered, labels=list(labels))
-        return WithSecret.from_wire(self._call("POST", "/endpoints", body=body, repeatable=False))
+        return WithSecret.from_wire(self._call("POST", "/endpoints", body=body))
 
     def get(self, endpoint_id: int) -> Endpoint:
         """Return an endpoint, with whether it works."""
@@ -1715,12 +1712,12 @@ class EndpointCalls(_Calls):
     def rotate(self, endpoint_id: int) -> WithSecret:
         """Give an endpoint a new secret; for a day both sign."""
         path = "/endpoints/{}/rotate"
-        return WithSecret.from_wire(self._call("POST", path, endpoint_id, repeatable=False))
+        return WithSecret.from_wire(self._call("POST", path, endpoint_id))
 
     def test(self, endpoint_id: int) -> Delivery:
         """Send an endpoint a test, and return its line of the log."""
         path = "/endpoints/{}/test"
-        return Delivery.from_wire(self._call("POST", path, endpoint_id, repeatable=False))
+        return Delivery.from_wire(self._call("POST", path, endpoint_id))
 
     def page(
         self,

@@ -47,7 +47,7 @@ class Http:
 
         :param template: the path, with ``{}`` for each of *ids*.
         :param repeatable: whether doing it twice does no harm.
-        :param idempotency_key: makes the call repeatable; the same in each attempt.
+        :param idempotency_key: of a POST, the same in each attempt; None: one is made for the call.
         :param wait: seconds the route is asked to wait for something to happen.
         """
         content = None if body is None else _wire.encoded(body)
@@ -89,7 +89,8 @@ class Http:
             "Accept": "application/json",
             "User-Agent": AGENT,
         }
-        if idempotency_key is not None:
+        if method == "POST":
+            idempotency_key = idempotency_key or new_key()
             given["Idempotency-Key"] = idempotency_key
         request = Request(
             method,
