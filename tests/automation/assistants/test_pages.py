@@ -14,9 +14,11 @@ from host.automation.assistants import keeping, playing
 from host.automation.assistants.playing import Played
 from host.automation.assistants.tools import Use
 from host.automation.assistants.values import Body, Cited, ModelError, Topic
+from host.channels.directory import Directory
 from host.core import db
 from host.models.assistants import Mode, TurnOutcome, TurnState
 from host.models.users import AuditEntry, MemberAccount, Membership, Role
+from host.sdk.cards import CardStatus, Problems, SettingsCard
 from tests import helpers
 from tests.automation.assistants.turns import Turns, assistant, made, model, put, turn
 from tests.automation.automated import Automated
@@ -183,6 +185,9 @@ def test_an_account_leads_to_its_assistant_and_says_which(
     put(desk, id_)
     assert owner.get(away).headers["Location"] == f"{path(desk, id_)}#account-{account}"
     settings = f"/w/{desk.desk.workspace}/settings/channels"
+    assert "Shop desk" not in plain(owner.get(settings)), "an account without its card is off"
+    card = SettingsCard("email", "", (), lambda _: Problems({}), lambda _: CardStatus(), lambda _: None)
+    desk.desk.generation.directory = Directory(desk.desk.generation.directory.adapters, [card])
     assert "Shop desk : Suggest" in plain(owner.get(settings))
     tabs = text(owner.get(f"{settings}/accounts/{account}/automation"))
     assert f'href="{away}">Assistant</a>' in tabs
