@@ -16,7 +16,7 @@ from host.core.config import CannotGoOnError, Config, Exit
 from host.core.filelock import is_served
 from host.core.migrations import State
 from host.media import claiming
-from host.process import garbage_collection
+from host.process import garbage_collection, systemd
 from host.process.serving import AlreadyServingError, HostApplication
 from host.users import users
 from host.users.setup import ensure_setup_token, link
@@ -62,6 +62,7 @@ class Start:
                     db.place(),
                     db.words(error),
                 )
+                systemd.notify(systemd.WAITING)
             return None
         if self._tries:
             seconds = clock.monotonic() - self._began
