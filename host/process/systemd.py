@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import socket
 from contextlib import suppress
+
+from host.core.config import notify_socket
 
 READY = "READY=1\nSTATUS="
 """Requests are answered and the database is there, or deliveries run. Clears :data:`WAITING`."""
@@ -14,7 +15,7 @@ WAITING = "STATUS=Waiting for the database, which does not answer."
 
 def notify(state: str) -> None:
     """Send *state* to the service manager; do nothing without one."""
-    address = os.environ.get("NOTIFY_SOCKET", "")
+    address = notify_socket()
     if not address:
         return
     if address.startswith("@"):  # an abstract socket

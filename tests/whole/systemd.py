@@ -2,7 +2,7 @@
 
 See systemd.service(5) and systemd.exec(5). Units are read and started as systemd would: the environment is
 built in its order, and only from what the unit names. Users and what confines a process are left out. A
-machine is a folder: ``/etc``, ``/opt`` and ``/var/lib`` of pages and units are folders in it.
+machine is a folder: ``/etc``, ``/opt``, ``/usr/local`` and ``/var/lib`` of pages and units are folders in it.
 
 ``python -m tests.whole.systemd FOLDER systemctl restart lobby`` is ``systemctl restart lobby`` on it.
 """
@@ -23,7 +23,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-MOVED = re.compile(r"(?<![\w./-])/(?=(?:etc|opt|var/lib)/)")
+MOVED = re.compile(r"(?<![\w./-])/(?=(?:etc|opt|usr/local|var/lib)/)")
 UNDERSTOOD = {
     *("Type", "TimeoutStartSec", "TimeoutStopSec", "User", "Environment", "EnvironmentFile"),
     *("StateDirectory", "StateDirectoryMode", "BindPaths", "WorkingDirectory", "ExecStart"),
@@ -278,7 +278,7 @@ class Machine:
 
     def systemd_run(self, *arguments: str) -> int:
         """Run a command with the environment that these options give it; return its status."""
-        words = list(arguments)
+        words = [self.here(word) for word in arguments]
         environment = {"PATH": os.environ["PATH"], "HOME": str(self.folder / "var/lib/lobby")}
         files, given, folder = [], {}, "/"
         while words and words[0].startswith("-"):
