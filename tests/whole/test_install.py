@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import configparser
-import os
 import re
 import shlex
 import shutil
 import subprocess
 import sys
-import time
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -30,6 +28,7 @@ from host.health import probes
 from host.process import shutdown
 from tests.conftest import POSTGRESQL, fresh_server_database
 from tests.live.test_nginx import nginx
+from tests.whole.release import build
 
 ROOT = Path(__file__).resolve().parents[2]
 DEPLOY = ROOT / "deploy"
@@ -282,19 +281,7 @@ def test_the_sandbox_and_a_desk_on_it_start_as_the_page_says(tmp_path: Path) -> 
 @pytest.fixture(scope="module")
 def release(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The files of a release, as `make wheel` makes them."""
-    copy = tmp_path_factory.mktemp("tree")
-    for name in ("pyproject.toml", "README.md", "Makefile", "constraints.txt"):
-        shutil.copy(ROOT / name, copy / name)
-    for name in ("host", "migrations", "dist", "clients"):
-        shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
-    # Newer than all it is made of: nothing is to be installed from here into the environment of the tests.
-    stamp = copy / "stamp"
-    stamp.touch()
-    os.utime(stamp, (time.time() + 3600,) * 2)
-    command = ["make", "wheel", f"BIN={Path(sys.executable).parent}", f"STAMP={stamp}"]
-    done = subprocess.run(command, cwd=copy, check=True, capture_output=True, text=True)
-    assert "pip install" not in done.stdout
-    return copy / "build" / "wheel"
+    return build(tmp_path_factory.mktemp("tree"))
 
 
 @pytest.fixture(scope="module")

@@ -6,12 +6,10 @@ stand, but that users and the service manager are stand-ins, and ports and datab
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import subprocess
 import sys
-import time
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -23,6 +21,7 @@ import requests
 from demo.processes import clean_environment, free_port
 from tests.conftest import MARIADB, POSTGRESQL, _execute, missing, refusal
 from tests.whole import systemd
+from tests.whole.release import build
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = {
@@ -110,32 +109,13 @@ class Operator:
         return self.run("/opt/lobby/bin/lobby --version").split()[-1]
 
 
-def wheel(version: str, folder: Path) -> None:
-    """Put the files of a release into *folder*."""
-    tree = folder / f"tree-{version}"
-    tree.mkdir(parents=True)
-    for name in ("pyproject.toml", "README.md", "Makefile", "constraints.txt"):
-        shutil.copy(ROOT / name, tree / name)
-    for name in ("host", "migrations", "dist", "clients"):
-        shutil.copytree(ROOT / name, tree / name, ignore=shutil.ignore_patterns("__pycache__"))
-    named = tree / "host" / "__init__.py"
-    named.write_text(named.read_text().replace(f'"{VERSION}"', f'"{version}"'))
-    stamp = tree / "stamp"
-    stamp.touch()
-    os.utime(stamp, (time.time() + 3600,) * 2)
-    command = ["make", "wheel", f"BIN={Path(sys.executable).parent}", f"STAMP={stamp}"]
-    subprocess.run(command, cwd=tree, check=True, capture_output=True)
-    for file in (tree / "build" / "wheel").iterdir():
-        shutil.copy(file, folder)
-    shutil.rmtree(tree)
-
-
 @pytest.fixture(scope="module")
 def releases(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with two releases and `deploy/`."""
     folder = tmp_path_factory.mktemp("releases")
     for version in (VERSION, NEXT):
-        wheel(version, folder)
+        for file in build(tmp_path_factory.mktemp("tree"), version).iterdir():
+            shutil.copy(file, folder)
     shutil.copytree(ROOT / "deploy", folder / "deploy")
     return folder
 
