@@ -27,6 +27,7 @@ STARTING = f"Lobby {__version__} is starting."
         "run": "host.cli.desk:run",
         "search": "host.cli.search:group",
         "secrets": "host.cli.secrets:group",
+        "setup-link": "host.cli.users:setup_link",
         "user": "host.cli.users:group",
         "worker": "host.cli.desk:worker",
     },

@@ -20,7 +20,7 @@ from host.backup import making
 from host.backup.archive import BackupError
 from host.cli.base import configured, serving
 from host.core import clock, config, db, logs, migrations
-from host.core.config import Config
+from host.core.config import Config, ConfigError
 from host.core.errors import LobbyError
 from host.core.filelock import is_served
 from host.delivery import fixture_recorder
@@ -28,7 +28,7 @@ from host.health import versions
 from host.health.probes import Probes
 from host.health.process_state import ProcessState
 from host.models.queue import InboundEvent
-from host.process import probe_server
+from host.process import probe_server, systemd
 from host.process.server import serve
 from host.process.serving import HostApplication
 from host.process.shutdown import WORKER_PATIENCE_SECONDS, Shutdown
@@ -91,7 +91,10 @@ def worker(configuration: Config) -> None:
             "A separate worker needs PostgreSQL or MariaDB."
         )
     if not configuration.workers:
-        raise click.ClickException("LOBBY_WORKERS is 0: this process would have nothing to do.")
+        raise ConfigError(
+            "LOBBY_WORKERS is 0: this process would have nothing to do. Set it for the worker alone, in "
+            "/etc/lobby/worker.env where systemd starts it."
+        )
     ending = Shutdown(patience=WORKER_PATIENCE_SECONDS, drained=True)
     ending.hear_signals()
     started: list[HostApplication] = []
@@ -107,6 +110,7 @@ def worker(configuration: Config) -> None:
         application.on_replacement = ending.replace
         ending.of(application)
         logs.tell("lobby worker running")
+        systemd.notify(systemd.READY)
         ending.wait()
 
 

@@ -16,12 +16,24 @@ from host.core import db
 from host.core.config import Config
 from host.core.errors import LobbyError
 from host.models.users import Role, User
-from host.users import audit, desk_settings, leaving, members, password_links, sessions, users
+from host.users import audit, desk_settings, leaving, members, password_links, sessions, setup, users
 from host.users.endings import Ended
 from host.users.leaving import Belongings
 from host.users.signin import factors
 
 T = TypeVar("T")
+
+
+@click.command("setup-link")
+@configured
+def setup_link(configuration: Config) -> None:
+    """Print a new link that sets the desk up; links from before stop working."""
+    token = setup.ensure_setup_token()
+    if token is None:
+        raise click.ClickException(
+            "This desk is already set up. `lobby user link EMAIL` lets somebody choose a new password."
+        )
+    click.echo(setup.link(configuration.public_url, token))
 
 
 @click.group("user")

@@ -48,6 +48,11 @@ def is_supervised() -> bool:
     return own == 1 or os.environ.get("SYSTEMD_EXEC_PID") == str(own)
 
 
+def notify_socket() -> str:
+    """Return the address at which systemd waits to hear from this service; empty without one."""
+    return os.environ.get("NOTIFY_SOCKET", "")
+
+
 class CannotGoOnError(Exception):
     """A command cannot go on. The message is a sentence or two, for whoever runs it."""
 

@@ -18,6 +18,7 @@ import uvloop
 from host import installing
 from host.core import call_budget, db, logs
 from host.core.config import CannotGoOnError, Config, ConfigError, Exit
+from host.process import systemd
 from host.process.asgi import AsgiApplication
 from host.process.connections import Connections, connection_type
 from host.process.incoming import Receive
@@ -73,7 +74,13 @@ async def _run(
     db.never_wait_here()
     host = desk or WaitingHost(config)
     application = AsgiApplication(host)
-    server = _server_of(config, application, listening)
+    answering = asyncio.Event()
+
+    def announce(address: tuple[Any, ...]) -> None:
+        announce_listening(address)
+        answering.set()
+
+    server = _server_of(config, application, listening, announce)
     ending.stops(server.stop)
     over = threading.Event()
 
@@ -87,6 +94,8 @@ async def _run(
                 host.hand_over(application, opened)
                 await asyncio.to_thread(opened.take_in_undecided)
         if opened is not None:
+            await answering.wait()
+            systemd.notify(systemd.READY)
             await opened.loop.watch(warn=config.development)
 
     watching = asyncio.create_task(open_and_watch())
@@ -101,13 +110,15 @@ async def _run(
         await watching
 
 
-def _server_of(config: Config, application: AsgiApplication, listening: socket.socket) -> Uvicorn | _Granian:
+def _server_of(
+    config: Config, application: AsgiApplication, listening: socket.socket, opened: Opened
+) -> Uvicorn | _Granian:
     if config.server == "granian":
-        return _Granian(application, listening)
+        return _Granian(application, listening, opened)
     limits = Connections(
         most=config.live_streams + OTHER_FILES // 2, per_address=None if config.proxies else 1024
     )
-    return Uvicorn(application, listening, limits, announce_listening)
+    return Uvicorn(application, listening, limits, opened)
 
 
 class Uvicorn(uvicorn.Server):
@@ -162,7 +173,7 @@ class Uvicorn(uvicorn.Server):
 class _Granian:
     """Granian in this process and on this loop."""
 
-    def __init__(self, application: Answers, listening: socket.socket) -> None:
+    def __init__(self, application: Answers, listening: socket.socket, opened: Opened) -> None:
         try:
             from granian.constants import Interfaces
             from granian.server.embed import Server
@@ -171,6 +182,7 @@ class _Granian:
                 f"LOBBY_SERVER=granian needs the package granian: {installing('granian')}"
             ) from error
         self._address = listening.getsockname()[:2]
+        self._opened = opened
         listening.close()
         self._server = Server(
             _nameless(application),
@@ -189,7 +201,7 @@ class _Granian:
             with suppress(OSError):
                 _, asking = await asyncio.open_connection(*self._address)
                 asking.close()
-                announce_listening(self._address)
+                self._opened(self._address)
                 break
             await asyncio.sleep(ASK_SECONDS)
         await serving

@@ -18,6 +18,7 @@ from typing import NoReturn, Protocol
 
 from host.core import call_budget, logs
 from host.core.config import Exit, is_supervised
+from host.process import systemd
 
 log = logging.getLogger(__name__)
 
@@ -164,6 +165,7 @@ class Shutdown:
         number = self._told.get()
         while number not in _SIGNALS and number != _DRAINED:
             number = self._told.get()
+        systemd.notify(systemd.STOPPING)
         application = self._application
         if application is None:
             return number != _DRAINED

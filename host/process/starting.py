@@ -16,9 +16,10 @@ from host.core.config import CannotGoOnError, Config, Exit
 from host.core.filelock import is_served
 from host.core.migrations import State
 from host.media import claiming
-from host.process import garbage_collection
+from host.process import garbage_collection, systemd
 from host.process.serving import AlreadyServingError, HostApplication
-from host.users.setup import ensure_setup_token
+from host.users import users
+from host.users.setup import ensure_setup_token, link
 
 log = logging.getLogger(__name__)
 
@@ -61,6 +62,7 @@ class Start:
                     db.place(),
                     db.words(error),
                 )
+                systemd.notify(systemd.WAITING)
             return None
         if self._tries:
             seconds = clock.monotonic() - self._began
@@ -101,20 +103,36 @@ def bring_up(config: Config, *, web: bool = True) -> HostApplication:
     :raises CannotGoOnError: if the database, its keys or another process are in the way.
     :raises sqlalchemy.exc.SQLAlchemyError: if the database cannot be used.
     """
-    # Before anything is written: a new set-up link, for one, would end the other process's.
+    # Before anything is written: on SQLite a new set-up link, for one, would end the other process's.
     if is_served(config):
         raise AlreadyServingError
     resealing.load_keys(config)  # before the database is asked: what is kept meanwhile is sealed with them
     db.current().reach()
     _prepare_tables(config)
-    link = ensure_setup_token() if web else None
-    if link is not None:
-        logs.tell(f"Set up this desk: {config.public_url}/setup?token={link}")
+    if web:
+        _tell_setup_link(config)
     application = HostApplication(config)
     claiming.require(config, application.files)
     application.start(web=web)
     application.take_in_undecided()
     return application
+
+
+def _tell_setup_link(config: Config) -> None:
+    """Print the link that sets an unused desk up: on a server only if this process is the first to start.
+
+    Several processes share a server. If each replaced the link, only the last one printed would work.
+    """
+    token = ensure_setup_token(renew=db.current().is_sqlite)
+    if token is not None:
+        logs.tell(f"Set up this desk: {link(config.public_url, token)}")
+        return
+    with db.read() as session:
+        if not users.anybody(session):
+            logs.tell(
+                "This desk is not set up yet. The first process that started printed the link; "
+                "`lobby setup-link` prints a new one."
+            )
 
 
 def _prepare_tables(config: Config) -> None:

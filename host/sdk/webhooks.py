@@ -107,6 +107,7 @@ class WebhookRoute:
 
     The host also serves the second form as ``/webhooks/<slug>/<account>``.
 
+    :param path: ``webhook``: a proxy knows webhooks by it, and may send one to a second process.
     :param channel: key of the channel the envelopes belong to that name none.
     :param authenticate: decide on a POST: verify over the raw bytes, then cut envelopes. No writes.
     :param verify: decide on a GET, where the provider checks the address that way.

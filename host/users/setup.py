@@ -16,15 +16,23 @@ from host.users.sessions import hash_token, new_token
 from host.users.users import SETUP_TOKEN
 
 
-def ensure_setup_token() -> str | None:
-    """Return a fresh token while there is no user, else None.
+def ensure_setup_token(*, renew: bool = True) -> str | None:
+    """Store a fresh token while there is no user, and return it.
 
-    Only its hash is stored, so each start makes a new one, and the link of the start before stops working.
+    Only its hash is stored, so it can be shown once: to whoever made it.
+
+    :param renew: replace the token of an earlier call; else, where there is one, it stays.
+    :return: None if somebody is there already, or if the token stayed.
     """
 
     def use_case(session: Session) -> str | None:
-        session.execute(sa.delete(InstallationValue).where(InstallationValue.name == SETUP_TOKEN))
+        stored = InstallationValue.name == SETUP_TOKEN
         if users.anybody(session):
+            session.execute(sa.delete(InstallationValue).where(stored))
+            return None
+        if renew:
+            session.execute(sa.delete(InstallationValue).where(stored))
+        elif session.scalar(sa.select(InstallationValue.value).where(stored)) is not None:
             return None
         token = new_token()
         session.add(InstallationValue(name=SETUP_TOKEN, value=hash_token(token)))
@@ -34,8 +42,13 @@ def ensure_setup_token() -> str | None:
     try:
         return db.write(use_case)
     except IntegrityError:
-        # Another process starts at the same time and was first: the later link is the one that works.
+        # Another process starts at the same time and was first.
         return db.write(use_case)
+
+
+def link(public_url: str, token: str) -> str:
+    """Return the address at which *token* sets the desk up."""
+    return f"{public_url}/setup?token={token}"
 
 
 def check(session: Session, token: str) -> None:
@@ -68,6 +81,6 @@ def _this(token: str) -> sa.ColumnElement[bool]:
 
 def _refusal() -> ForbiddenError:
     return ForbiddenError(
-        _l("This set-up link is not valid: it works once, and each start of the desk prints a new one."),
-        next_step=_l("Open the link the desk printed at its last start, or sign in if it is set up already."),
+        _l("This set-up link is invalid: it has been used, or a newer one has replaced it."),
+        next_step=_l("Run `lobby setup-link` for a new one, or sign in if the desk is already set up."),
     )

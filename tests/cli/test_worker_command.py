@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 from host.cli.commands import main
-from host.core.config import CannotGoOnError
+from host.core.config import CannotGoOnError, Exit
 from host.process.starting import Start
 
 
@@ -37,7 +37,7 @@ def test_a_worker_that_would_deliver_nothing_says_so_instead_of_running(data: Pa
         "LOBBY_WORKERS": "0",
     }
     done = CliRunner().invoke(main, ["worker"], env=environment)
-    assert done.exit_code == 1
+    assert done.exit_code == Exit.SETTINGS
     assert "LOBBY_WORKERS is 0" in done.output
 
 

@@ -139,7 +139,7 @@ FOLDERS = "host|tests|tools|bench|demo|deploy|sandbox|addons|clients|migrations"
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_paths_named_in_the_pages_exist(page: Path) -> None:
     text = page.read_text()
-    named = set(re.findall(rf"(?<![\w@/.-])(?:{FOLDERS})/[\w./-]*[\w/]", text))
+    named = set(re.findall(rf"(?<![\w@/.-])(?:{FOLDERS})/[\w./@-]*[\w/]", text))
     named -= set(re.findall(r"^A new file, `([^`]+)`:", text, re.MULTILINE))
     assert [name for name in sorted(named - ELSEWHERE) if not (ROOT / name).exists()] == []
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from addons.instagram.instagram import config as instagram
 from demo.processes import free_port
 from host.core import db
 from host.live import hub
@@ -33,9 +34,19 @@ def told() -> str:
     return CONFIGURATION.read_text()
 
 
-def number(setting: str) -> int:
-    """Return the number of a setting of it."""
-    (found,) = re.findall(rf"{setting} (\d+)[ms];", told())
+def location(path: str) -> str:
+    """Return the settings of the first location with a pattern that fits *path*, or those of ``/``."""
+    found: list[tuple[str, str]] = re.findall(
+        r"^    location (?:~ )?(\S+.*?) \{.*?\n(.*?)^    \}", told(), re.M | re.S
+    )
+    return next(
+        text for pattern, text in [*found[1:], (".", found[0][1])] if re.search(pattern, path) is not None
+    )
+
+
+def number(setting: str, text: str) -> int:
+    """Return the number of a setting in *text*."""
+    (found,) = re.findall(rf"{setting} (\d+)(?:m|ms|s);", text)
     return int(found)
 
 
@@ -48,17 +59,23 @@ def program() -> str:
 
 
 @contextmanager
-def nginx(folder: Path, *ports: int, own: int | None = None) -> Iterator[int]:
-    """Run nginx in front of *ports*, without TLS; yield its own port."""
+def nginx(folder: Path, *ports: int, own: int | None = None, log: str = "") -> Iterator[int]:
+    """Run nginx in front of *ports*, without TLS; yield its own port.
+
+    :param log: what to write about each request, in nginx's variables, into the file ``log`` of *folder*.
+    """
     own = own or free_port()
     text = re.sub(r" *ssl_certificate.*\n", "", told())
-    servers = "\n".join(f"server 127.0.0.1:{one} max_fails=0;" for one in ports)
-    for page, here in (
-        ("server 127.0.0.1:8080 max_fails=0;", servers),
-        ("listen 443 ssl http2", f"listen 127.0.0.1:{own}"),
-    ):
-        assert page in text
-        text = text.replace(page, here)
+    text, times = re.subn(
+        r"^( *server )127\.0\.0\.1:8080(.*\n)",
+        lambda line: "".join(f"{line[1]}127.0.0.1:{port}{line[2]}" for port in ports),
+        text,
+        flags=re.M,
+    )
+    assert times == 3
+    assert "listen 443 ssl http2" in text
+    text = text.replace("listen 443 ssl http2", f"listen 127.0.0.1:{own}")
+    logged = f"log_format all '{log}'; access_log {folder}/log all;" if log else "access_log off;"
     places = "".join(
         f"{name}_temp_path {folder}/{name};\n"
         for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
@@ -68,7 +85,7 @@ def nginx(folder: Path, *ports: int, own: int | None = None) -> Iterator[int]:
     file.write_text(
         f"daemon off; master_process off; pid {folder}/pid; error_log {folder}/error.log;\n"
         "events { worker_connections 256; }\n"
-        f"http {{\naccess_log off; gzip on; gzip_types *; gzip_min_length 1;\n{places}{text}}}\n"
+        f"http {{\n{logged} gzip on; gzip_types *; gzip_min_length 1;\n{places}{text}}}\n"
     )
     command = [program(), "-p", str(folder), "-e", f"{folder}/error.log", "-c", str(file)]
     checked = subprocess.run([*command, "-t"], capture_output=True, text=True, check=False)
@@ -125,5 +142,23 @@ def test_behind_nginx_streams_tell_at_once_and_pages_are_answered(
 
 
 def test_what_the_page_tells_fits_what_the_desk_does() -> None:
-    assert number("client_max_body_size") * MB > max(MAX_BYTES + MB, headers.MAX_BODY)
-    assert number("proxy_read_timeout") >= 4 * hub.CHECK_SECONDS * hub.TURNS
+    assert number("client_max_body_size", told()) * MB > max(MAX_BYTES + MB, headers.MAX_BODY)
+    assert number("proxy_read_timeout", location("/w/1/live")) >= 4 * hub.CHECK_SECONDS * hub.TURNS
+
+
+def test_webhooks_and_nothing_else_are_sent_to_a_second_process() -> None:
+    """A sign-in that comes back from a provider takes longer, and its code works once."""
+    for path in (
+        f"/addons/{instagram.SLUG}/{instagram.WEBHOOK_PATH}",
+        f"/addons/{instagram.SLUG}/{instagram.WEBHOOK_PATH}/4e1f",
+        "/webhooks/telegram/77",
+    ):
+        assert "http://lobby_webhooks;" in location(path), path
+        assert (
+            number("proxy_connect_timeout", location(path)) + number("proxy_read_timeout", location(path))
+            < 4000
+        )
+    for path in ("/addons/instagram/come-back", "/addons/instagram/webhooks", "/login", "/api/v1/webhooks/1"):
+        assert "http://lobby;" in location(path), path
+        assert "non_idempotent" not in location(path)
+        assert "timeout" not in location(path)

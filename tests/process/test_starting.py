@@ -23,6 +23,7 @@ from host.process.asgi import AsgiApplication
 from host.process.serving import AlreadyServingError, HostApplication
 from host.process.starting import Start, bring_up
 from host.process.waiting import WaitingHost
+from host.users import setup, users
 from tests.conftest import KEYS, MARIADB, POSTGRESQL, fresh_server_database
 from tests.helpers import on_a_loop
 from tests.wire import Wire
@@ -192,12 +193,12 @@ def test_a_database_that_goes_away_in_the_middle_of_the_start_is_waited_for(
     real = getattr(starting, where)
     cut = True
 
-    def once(*given: Any) -> Any:
+    def once(*given: Any, **named: Any) -> Any:
         nonlocal cut
         if cut:
             cut = False
             raise sa.exc.OperationalError("SELECT", {}, Exception("gone"))
-        return real(*given)
+        return real(*given, **named)
 
     monkeypatch.setattr(starting, where, once)
     start = Start(used)
@@ -294,7 +295,9 @@ def test_a_first_start_says_that_it_makes_the_tables_and_where(
 
 
 @on_servers
-def test_two_that_start_at_once_on_an_empty_database_both_serve(url: str, data: Path) -> None:
+def test_two_that_start_at_once_on_an_empty_database_both_serve(
+    url: str, data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     used = settings(data, url)
     db.connect(used.database_url)
     began: list[HostApplication] = []
@@ -319,6 +322,37 @@ def test_two_that_start_at_once_on_an_empty_database_both_serve(url: str, data: 
     assert failed == []
     assert len(began) == 2
     assert migrations.state(url) is State.CURRENT
+    assert capsys.readouterr().out.count("/setup?token=") == 1
+
+
+@on_servers
+def test_the_first_start_on_a_server_prints_the_set_up_link_and_later_ones_leave_it_alone(
+    url: str, data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    used = settings(data, url)
+    db.connect(used.database_url)
+    try:
+        bring_up(used).close()
+        (token,) = re.findall(r"Set up this desk: \S+/setup\?token=(\S+)", capsys.readouterr().out)
+        bring_up(used).close()
+        said = capsys.readouterr().out
+        assert "Set up this desk" not in said
+        assert "`lobby setup-link`" in said
+        with db.read() as session:
+            setup.check(session, token)
+        db.write(users.create, "mia@example.com", "Mia", "correct horse battery", is_admin=True)
+        bring_up(used).close()
+        assert "setup-link" not in capsys.readouterr().out
+    finally:
+        db.current().dispose()
+
+
+def test_a_worker_prints_no_set_up_link(
+    database: db.Database, data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bring_up(settings(data, database.url.render_as_string()), web=False).close()
+    said = capsys.readouterr().out
+    assert ("Set up this desk" in said, "setup-link" in said) == (False, False)
 
 
 def test_a_second_one_on_a_file_writes_nothing_and_says_why(

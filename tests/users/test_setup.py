@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
 import threading
+from pathlib import Path
 
 import sqlalchemy as sa
+from click.testing import CliRunner
 from flask import Flask
 
+from host.cli.commands import main
 from host.core import db
 from host.core.errors import LobbyError
 from host.models.users import InstallationValue, Membership, Role, User, Workspace
@@ -73,6 +77,33 @@ def test_each_start_prints_a_new_link_and_the_one_before_is_dead(desk: Flask) ->
     first, second = setup.ensure_setup_token(), setup.ensure_setup_token()
     assert browser(desk).get(f"/setup?token={first}").status_code == 403
     assert browser(desk).get(f"/setup?token={second}").status_code == 200
+
+
+def test_a_link_that_is_kept_works_on_until_another_is_asked_for(desk: Flask) -> None:
+    first = setup.ensure_setup_token(renew=False)
+    assert setup.ensure_setup_token(renew=False) is None
+    assert browser(desk).get(f"/setup?token={first}").status_code == 200
+    second = setup.ensure_setup_token(renew=True)
+    assert browser(desk).get(f"/setup?token={first}").status_code == 403
+    assert browser(desk).get(f"/setup?token={second}").status_code == 200
+
+
+def test_the_command_prints_a_new_link_until_somebody_is_there(desk: Flask, data: Path) -> None:
+    first = setup.ensure_setup_token()
+    environment = {
+        "LOBBY_DATA": str(data),
+        "LOBBY_DATABASE_URL": db.current().url.render_as_string(hide_password=False),
+        "LOBBY_PUBLIC_URL": "https://desk.example.com",
+    }
+    done = CliRunner().invoke(main, ["setup-link"], env=environment)
+    assert done.exit_code == 0, done.output
+    (token,) = re.findall(r"^https://desk\.example\.com/setup\?token=(\S+)$", done.output, re.M)
+    assert browser(desk).get(f"/setup?token={first}").status_code == 403
+    assert browser(desk).get(f"/setup?token={token}").status_code == 200
+    make_user()
+    done = CliRunner().invoke(main, ["setup-link"], env=environment)
+    assert done.exit_code == 1
+    assert "already set up" in done.output
 
 
 def test_the_database_holds_only_the_hash(desk: Flask) -> None:

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import configparser
-import os
 import re
 import shlex
 import shutil
 import subprocess
 import sys
-import time
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -30,12 +28,14 @@ from host.health import probes
 from host.process import shutdown
 from tests.conftest import POSTGRESQL, fresh_server_database
 from tests.live.test_nginx import nginx
+from tests.whole.release import build
 
 ROOT = Path(__file__).resolve().parents[2]
 DEPLOY = ROOT / "deploy"
 PAGE = (ROOT / "docs" / "install.md").read_text()
 OPERATE = (ROOT / "docs" / "operate.md").read_text()
 LOBBY = "/opt/lobby/bin/lobby"
+UNITS = sorted(path.name for path in DEPLOY.glob("*.service"))
 COMMANDS = set(main.list_commands(click.Context(main)))
 
 
@@ -87,6 +87,7 @@ def test_nobody_is_told_to_install_a_strangers_package() -> None:
     ("name", "command", "patience"),
     [
         ("lobby.service", "run", shutdown.GRACE_SECONDS),
+        ("lobby-web@.service", "run", shutdown.GRACE_SECONDS),
         ("lobby-worker.service", "worker", shutdown.WORKER_PATIENCE_SECONDS),
     ],
 )
@@ -100,7 +101,7 @@ def test_a_unit_starts_a_command_there_is_and_gives_it_time_to_end(
     assert int(service["TimeoutStopSec"]) > patience
 
 
-@pytest.mark.parametrize("name", ["lobby.service", "lobby-worker.service"])
+@pytest.mark.parametrize("name", UNITS)
 def test_systemd_understands_a_unit(name: str, tmp_path: Path) -> None:
     if shutil.which("systemd-analyze") is None:
         pytest.skip("systemd-analyze is not installed")
@@ -115,13 +116,14 @@ def test_systemd_understands_a_unit(name: str, tmp_path: Path) -> None:
 def test_the_units_may_write_where_the_settings_put_files() -> None:
     """The rest of the machine is read-only to them; what is bound has to be there before."""
     (shared,) = re.findall(r"^# LOBBY_FILES=(/\S+)$", (DEPLOY / "lobby.env").read_text(), re.M)
-    for name in ("lobby.service", "lobby-worker.service"):
+    for name in UNITS:
         service = unit(name)
         assert service["ProtectSystem"] == "strict"
         assert service["ReadWritePaths"].removeprefix("-") == shared
     (script,) = [one for one in blocks("### As a service") if "useradd" in one]
-    bound = unit("lobby-worker.service")["BindPaths"].partition(":")[0]
-    assert f"install -d -o lobby -g lobby -m 700 {bound}\n" in script
+    for name in ("lobby-worker.service", "lobby-web@.service"):
+        bound = unit(name)["BindPaths"].partition(":")[0]
+        assert f"install -d -o lobby -g lobby -m 700 {bound}\n" in script
 
 
 def test_the_image_has_the_extras_the_page_says() -> None:
@@ -143,11 +145,16 @@ def test_every_container_runs_a_command_there_is_and_is_given_time_to_end() -> N
     assert sorted(ours) == ["migrate", "web1", "web2", "worker1", "worker2"]
     for name, one in ours.items():
         assert one["command"][0] in COMMANDS
+        if name == "migrate":
+            continue
+        # `up --wait` is to return once the next one may be restarted.
+        (found,) = re.findall(r"127\.0\.0\.1:(\d+)(/\w+)", one["healthcheck"]["test"][-1])
+        assert found == ("8080" if name.startswith("web") else "8090", "/readyz")
+        assert found[1] in probes.PATHS
         if name.startswith("web"):
             assert int(one["stop_grace_period"].removesuffix("s")) > shutdown.GRACE_SECONDS
-            (path,) = re.findall(r"127\.0\.0\.1:8080(/\w+)", one["healthcheck"]["test"][-1])
-            assert path in probes.PATHS
-        if name.startswith("worker"):
+        else:
+            assert one["environment"]["LOBBY_WORKER_LISTEN"] == "127.0.0.1:8090"
             assert int(one["stop_grace_period"].removesuffix("s")) > shutdown.WORKER_PATIENCE_SECONDS
 
 
@@ -167,8 +174,8 @@ def test_the_proxy_of_the_containers_asks_both_web_processes(tmp_path: Path) -> 
     script = script.replace("/etc/nginx/conf.d/lobby.conf.in", str(DEPLOY / "nginx.conf"))
     subprocess.run(["sh", "-c", script], check=True)
     text = made.read_text()
-    assert "server web1:8080 max_fails=0;" in text
-    assert "server web2:8080 max_fails=0;" in text
+    for how in ("max_fails=0", "max_fails=2 fail_timeout=5s", "max_fails=0 backup"):
+        assert f"server web1:8080 {how}; server web2:8080 {how};" in text
     assert "127.0.0.1" not in text
     assert "/certs/privkey.pem" in text
     assert text.count("\n") == (DEPLOY / "nginx.conf").read_text().count("\n")
@@ -274,19 +281,7 @@ def test_the_sandbox_and_a_desk_on_it_start_as_the_page_says(tmp_path: Path) -> 
 @pytest.fixture(scope="module")
 def release(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The files of a release, as `make wheel` makes them."""
-    copy = tmp_path_factory.mktemp("tree")
-    for name in ("pyproject.toml", "README.md", "Makefile", "constraints.txt"):
-        shutil.copy(ROOT / name, copy / name)
-    for name in ("host", "migrations", "dist", "clients"):
-        shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
-    # Newer than all it is made of: nothing is to be installed from here into the environment of the tests.
-    stamp = copy / "stamp"
-    stamp.touch()
-    os.utime(stamp, (time.time() + 3600,) * 2)
-    command = ["make", "wheel", f"BIN={Path(sys.executable).parent}", f"STAMP={stamp}"]
-    done = subprocess.run(command, cwd=copy, check=True, capture_output=True, text=True)
-    assert "pip install" not in done.stdout
-    return copy / "build" / "wheel"
+    return build(tmp_path_factory.mktemp("tree"))
 
 
 @pytest.fixture(scope="module")
@@ -424,6 +419,7 @@ def test_the_containers_commands_make_a_desk(
     """Each with its own environment, as the engine would make it, on PostgreSQL and Redis, behind nginx."""
     sandbox, outside, settings = world
     front, ports = free_port(), {"web1": free_port(), "web2": free_port()}
+    listening = {"worker1": free_port(), "worker2": free_port()}
     given = {
         "POSTGRES_PASSWORD": "unused",
         "LOBBY_PUBLIC_URL": f"http://127.0.0.1:{front}",
@@ -451,10 +447,18 @@ def test_the_containers_commands_make_a_desk(
             "LOBBY_BIND": f"127.0.0.1:{ports.get(name, 0)}",
             "PYTHONUNBUFFERED": "1",
         }
+        if name in listening:  # one address in each container
+            environment["LOBBY_WORKER_LISTEN"] = f"127.0.0.1:{listening[name]}"
         if name != "web1":
             del environment["LOBBY_SMTP_LISTEN"]  # one address, and here one machine
         command = [str(image / "bin" / "lobby"), *(instead or service["command"])]
         running[name] = Program.start(name, command, environment, folder=folder)
+
+    def check(name: str, port: str) -> None:
+        """Run the container's health check."""
+        command = [part.replace("/opt/lobby", str(image)) for part in compose()[name]["healthcheck"]["test"]]
+        command[-1] = re.sub(r"(?<=127\.0\.0\.1):\d+", port, command[-1])
+        subprocess.run(command[1:], check=True)
 
     for url in fresh_server_database(POSTGRESQL):
         try:
@@ -463,16 +467,14 @@ def test_the_containers_commands_make_a_desk(
             for name, port in ports.items():
                 start(name, url)
                 running[name].wait_for("lobby listening on ")
-                check = [
-                    part.replace("/opt/lobby", str(image)) for part in compose()[name]["healthcheck"]["test"]
-                ]
-                check[-1] = check[-1].replace(":8080", f":{port}")
-                subprocess.run(check[1:], check=True)
-            start("worker1", url)
-            start("worker2", url)
-            link = re.search(r"Set up this desk: ([^\s\"]+)", running["web2"].output)
-            assert link is not None, running["web2"].output
-            host = Host(running["web1"], given["LOBBY_PUBLIC_URL"], tmp_path, link.group(1))
+                check(name, f":{port}")
+            for name, port in listening.items():
+                start(name, url)
+                running[name].wait_for("lobby worker running")
+                check(name, f":{port}")
+            said = running["web1"].output + running["web2"].output
+            (link,) = re.findall(r"Set up this desk: ([^\s\"]+)", said)
+            host = Host(running["web1"], given["LOBBY_PUBLIC_URL"], tmp_path, link)
             with nginx(tmp_path, *ports.values(), own=front):
                 assert not play(Journey(sandbox, host, outside, smtp_port(settings)), WITHOUT_EXTRAS)
             (backup,) = re.findall(r"run --rm migrate (backup .*)", OPERATE)
