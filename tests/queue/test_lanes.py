@@ -14,7 +14,8 @@ from host.models.queue import Lane
 from host.queue import account_rotation as rotas
 from host.queue import lanes, policy
 from host.queue.account_rotation import AccountRotation
-from host.queue.journal_rows import LaneRow, Statements
+from host.queue.journal_rows import Statements
+from host.queue.lane_waking import LaneRow
 from host.queue.lanes import Lease, lane_key
 
 Travel = Callable[[timedelta], None]
