@@ -84,9 +84,9 @@ def test_of_leases_given_back_together_the_lost_one_is_left_to_its_holder(
 ) -> None:
     make("anna", "bert", "carl")
     first = claim()
-    travel(timedelta(seconds=20))
+    travel(policy.LEASE / 2)
     db.write(lanes.renew, first[1:])
-    travel(timedelta(seconds=15))
+    travel(policy.LEASE / 2)
     (second,) = claim()
     assert second.key == first[0].key
     db.write(lanes.release, [(lease, None) for lease in first])
@@ -99,7 +99,7 @@ def test_a_renewed_lease_lasts(any_database: db.Database, travel: Travel) -> Non
     make("anna")
     (lease,) = claim()
     for _ in range(5):
-        travel(timedelta(seconds=20))
+        travel(policy.LEASE / 2)
         db.write(lanes.renew, [lease])
         assert lease.alive()
         assert claim() == []
