@@ -109,9 +109,9 @@ def test_others_go_on_while_a_row_of_one_customer_is_held(desk: Desk, door: Door
     desk.drain()
     assert not pending()
     workers = Workers(lambda: desk.generation, receivers=1, senders=0)  # type: ignore[arg-type,return-value]
-    workers.start()
     try:
         with holding(*held_row(what, with_anna)):
+            workers.start()  # not before: housekeeping removes idle lanes
             for turn in range(3):
                 door.receive(with_anna, f"{turn} of anna", contact="anna")
                 for name in [*names, f"new {turn}"]:
