@@ -19,7 +19,7 @@ import threading
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any, ClassVar, Concatenate, ParamSpec, TypeVar
@@ -77,9 +77,9 @@ A thread that waits for an answer, such as the journal's, would otherwise wait t
 disappeared without closing the connection.
 """
 
-IDLE_SECONDS = 20
+IDLE_SECONDS = 5
 """How long a transaction may stand still. Its locks stop others: a frozen process must not hold them."""
-LOCK_SECONDS = 15
+LOCK_SECONDS = 5
 """How long a statement waits for a lock before its transaction is undone and tried again."""
 STATEMENT_SECONDS = 120
 
@@ -542,6 +542,35 @@ def note_undone(error: BaseException) -> bool:
         with _undone_lock:
             _undone[why] += 1
     return why is not None
+
+
+class HeldRowError(Exception):
+    """Somebody holds a row for longer than this write waits for it. The write is undone and not repeated."""
+
+
+@contextmanager
+def waiting_at_most(session: Session, seconds: float) -> Iterator[None]:
+    """Wait for a lock no longer than *seconds* in this transaction; MariaDB knows whole ones, or none.
+
+    :raises HeldRowError: if that is too short.
+    """
+    connection = session.connection()
+    is_mysql = connection.dialect.name in {"mysql", "mariadb"}
+    if is_mysql:
+        connection.exec_driver_sql(f"SET innodb_lock_wait_timeout = {round(seconds + 0.1)}")
+    elif connection.dialect.name == "postgresql":
+        connection.exec_driver_sql(f"SET LOCAL lock_timeout = {max(1, round(seconds * 1000))}")
+    try:
+        yield
+        session.flush()
+    except DBAPIError as error:
+        if why_undone(error) != LOCK:
+            raise
+        raise HeldRowError("another transaction holds a row") from error
+    finally:
+        if is_mysql and not connection.invalidated:
+            with suppress(sa.exc.SQLAlchemyError):  # a lost connection has no settings left to restore
+                connection.exec_driver_sql(f"SET innodb_lock_wait_timeout = {LOCK_SECONDS}")
 
 
 def take_undone() -> Mapping[str, int]:

@@ -22,7 +22,7 @@ from host.media.expiry import purge_due
 from host.media.fetching import fetch_due as fetch_files
 from host.media.file_removal import Cleaner
 from host.notifications.mailing import send_due as send_mails
-from host.queue import refusals
+from host.queue import lane_waking, refusals
 from host.queue.event_search import quiet_for
 from host.search import building
 from host.users import invitations, password_links
@@ -148,6 +148,11 @@ def forgotten(_directory: AdapterDirectory) -> bool:
     return thinking.give_forgotten()
 
 
+def forgotten_lanes(_directory: AdapterDirectory) -> bool:
+    """Wake lanes in which events wait without a wake-up, because a process died before it woke them."""
+    return len(lane_waking.wake_forgotten()) == lane_waking.MOST
+
+
 def hand_out(_directory: AdapterDirectory) -> bool:
     """Give conversations that wait with teams to who has come on duty, or has answered."""
     return routing.give_waiting(clock.now())
@@ -177,6 +182,7 @@ CHORES: tuple[tuple[Callable[[WholeDirectory], object], float], ...] = (
     (later_replies, 1.0),
     (due_replies, 30.0),
     (automation, 0.5),
+    (forgotten_lanes, 5.0),
     (hand_out, 2.0),
     (assistants, 0.25),
     (forgotten, 20.0),

@@ -78,7 +78,7 @@ class ClockWatch:
             log.warning("the clock was set back by %.0f s; what waits is looked at again", lost)
             send_limiter.forget_counts()
             db.write(put_forward)
-            self._again_at = clock.monotonic() + policy.LEASE.total_seconds()
+            self._again_at = clock.monotonic() + policy.UNRENEWED_LEASE.total_seconds()
         elif self._again_at is not None and clock.monotonic() >= self._again_at:
             db.write(put_forward)
             self._again_at = None
@@ -97,7 +97,7 @@ def put_forward(session: Session) -> None:
     now = clock.now()
     for column, more in _PUT_OFF:
         is_lane = column.class_ is Lane
-        latest = now + (policy.LEASE if is_lane else policy.ECHO_PATIENCE)
+        latest = now + (policy.UNRENEWED_LEASE if is_lane else policy.ECHO_PATIENCE)
         at = now if column is Lane.next_at else latest
         statement = sa.update(column.class_).where(column > latest, *more).values({column.key: at})
         session.execute(statement.execution_options(synchronize_session=False))

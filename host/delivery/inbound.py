@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import functools
 import logging
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, fields, replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -19,8 +21,10 @@ from host.core import clock, db, logs, storage
 from host.core.cleaning import clean, clean_value, external_id
 from host.core.ports import AdapterDirectory
 from host.core.statements import Statement
-from host.inbox.apply.changes import Applied, Incoming, apply_changes
+from host.delivery.set_aside import SetAside
+from host.inbox.apply.changes import Applied, HeldConversationsError, Incoming, apply_changes
 from host.inbox.apply.incoming import media_of
+from host.inbox.apply.values import Key
 from host.models.channels import AccountState, ChannelAccount, ref
 from host.models.inbox import ContactIdentity, Conversation, Message
 from host.models.posts import LookUp
@@ -209,26 +213,122 @@ class Plan:
     verdicts: list[Verdict] = field(default_factory=list)
     next_at: datetime | None = None
 
+    def customers(self) -> set[Key]:
+        """Return the accounts and ids of the customers its changes are about."""
+        return {
+            (item.account.id, external_id(str(getattr(item.change, "contact", ""))))
+            for verdict in self.verdicts
+            for item in verdict.items
+        }
+
+
+class LeaseLostError(Exception):
+    """Another worker has leased a lane since: what was written for it is undone."""
+
+
+_set_aside = SetAside()
+
 
 def work(leases: Sequence[Lease], directory: AdapterDirectory) -> dict[str, int]:
     """Apply the pending events of the lanes in *leases* and release them; return how many events each held.
 
-    Everything is written in one transaction. Only if that fails are the events applied one by one.
+    Everything is written in one transaction. Only if that fails are the events applied one by one. A lane of
+    which somebody holds a row is set aside, so that the others need not wait for it.
 
     :raises sqlalchemy.exc.SQLAlchemyError: if the database does not answer; the leases then run out.
     """
+    left = {lease.key: _set_aside.left(lease.key) for lease in leases}
+    early = [lease for lease in leases if left[lease.key]]
+    _release_later([(lease, left[lease.key] or 0.0) for lease in early])
+    leases = [lease for lease in leases if not left[lease.key]]
     with db.read() as session:
         pending = read_pending(session, [lease.key for lease in leases])
         accounts = read_accounts(session, (e.account_id for one in pending.values() for e in one.events))
     plans = [_plan(lease, pending[lease.key], accounts, directory) for lease in leases]
-    try:
-        db.write(_write_all, plans)
-    except Exception as error:  # noqa: BLE001 - whatever it was, it is one event's fault until shown otherwise
-        _raise_if_away(error)
-        log.warning("a batch of events could not be applied; trying them one by one: %s", _words(error))
-        for plan in plans:
+    _write_together([plan for plan in plans if left[plan.lease.key] is None])
+    _write_each([plan for plan in plans if left[plan.lease.key] is not None])
+    _set_aside.wake_soonest()
+    return {lease.key: 0 for lease in early} | {lane: len(one.events) for lane, one in pending.items()}
+
+
+def _write_together(plans: Sequence[Plan]) -> None:
+    """Write *plans* in one transaction, without those that would have it wait for somebody."""
+    held: list[Plan] = []
+    while plans:
+        try:
+            db.write(_write_all, plans, policy.LOCK_PATIENCE)
+        except LeaseLostError:
+            plans = [plan for plan in plans if not plan.lease.lost]
+            continue
+        except HeldConversationsError as error:
+            theirs = [plan for plan in plans if error.customers & plan.customers()]
+            if theirs:
+                held += theirs
+                plans = [plan for plan in plans if plan not in theirs]
+                continue
+            _write_each(plans)
+        except db.HeldRowError:
+            _write_each(plans)
+        except Exception as error:  # noqa: BLE001 - it is one event's fault until shown otherwise
+            _raise_if_away(error)
+            log.warning("a batch of events could not be applied; trying them one by one: %s", _words(error))
+            for plan in plans:
+                _write_one_by_one(plan)
+        break
+    _put_aside(held)
+
+
+def _write_each(plans: Sequence[Plan]) -> None:
+    """Write each of *plans* in a transaction of its own, and set those aside that would wait for somebody.
+
+    After a few of an account, its others are left for a moment without a try: it may be a row all of them
+    need, and each try takes its time.
+    """
+    held: list[Plan] = []
+    untried: list[Plan] = []
+    count: Counter[int | None] = Counter()
+    for plan in sorted(plans, key=lambda one: _set_aside.was_tried(one.lease.key)):
+        account = plan.lease.account_id
+        if count[account] >= policy.HELD_OF_ACCOUNT:
+            untried.append(plan)
+            continue
+        try:
+            db.write(_write_all, [plan], policy.LONE_PATIENCE)
+            _set_aside.clear([plan.lease.key])
+        except LeaseLostError:
+            continue
+        except (HeldConversationsError, db.HeldRowError):
+            held.append(plan)
+            count[account] += 1
+        except Exception as error:  # noqa: BLE001 - as above
+            _raise_if_away(error)
+            log.warning("events of a lane could not be applied; trying them one by one: %s", _words(error))
             _write_one_by_one(plan)
-    return {lane: len(one.events) for lane, one in pending.items()}
+    _put_aside(untried, tried=False)
+    _put_aside(held)
+
+
+def _put_aside(plans: Sequence[Plan], *, tried: bool = True) -> None:
+    _release_later([(plan.lease, _set_aside.put(plan.lease.key, tried=tried)) for plan in plans])
+
+
+def _release_later(leases: Sequence[tuple[Lease, float]]) -> None:
+    """Release lanes so that each is due after so many seconds; one that is locked itself keeps its lease."""
+    now = clock.now()
+    due = [(lease, now + timedelta(seconds=seconds)) for lease, seconds in leases]
+    if not due:
+        return
+    try:
+        db.write(_release, due)
+    except db.HeldRowError:
+        for one in due:
+            with suppress(db.HeldRowError):
+                db.write(_release, [one])
+
+
+def _release(session: Session, leases: Sequence[tuple[Lease, datetime | None]]) -> None:
+    with db.waiting_at_most(session, policy.LONE_PATIENCE):
+        lanes.release(session, leases)
 
 
 def _plan(
@@ -403,18 +503,30 @@ def _note_failure(plan: Plan, event: PendingEvent, error: BaseException) -> bool
     return True
 
 
-def _write_all(session: Session, plans: Sequence[Plan]) -> None:
-    ours = lanes.held(session, [plan.lease for plan in plans])
-    kept = [plan for plan in plans if plan.lease.key in ours]
-    verdicts = [verdict for plan in kept for verdict in plan.verdicts]
-    items = [item for verdict in verdicts for item in verdict.items]
-    if items:
-        verdicts = _applied(verdicts, _apply(session, items))
-        _keep_again(session, items)
-    _ask_later(session, verdicts)
-    _record(session, verdicts)
-    _forget(session, verdicts)
-    lanes.release(session, [(plan.lease, plan.next_at) for plan in kept])
+def _write_all(session: Session, plans: Sequence[Plan], patience: float) -> None:
+    """Write *plans*, waiting no longer than *patience* seconds for a row that somebody holds.
+
+    The inbox comes first, the fence afterwards: see :mod:`host.queue.lanes`.
+
+    :raises LeaseLostError: if another worker has one of the lanes; its lease is marked lost.
+    """
+    with db.waiting_at_most(session, patience):
+        verdicts = [verdict for plan in plans for verdict in plan.verdicts]
+        items = [item for verdict in verdicts for item in verdict.items]
+        if items:
+            verdicts = _applied(verdicts, _apply(session, items))
+            _keep_again(session, items)
+        _check_fence(session, [plan.lease for plan in plans])
+        _ask_later(session, verdicts)
+        _record(session, verdicts)
+        _forget(session, verdicts)
+        lanes.release(session, [(plan.lease, plan.next_at) for plan in plans])
+
+
+def _check_fence(session: Session, leases: Sequence[Lease]) -> None:
+    session.flush()
+    if len(lanes.held(session, leases)) < len(leases):
+        raise LeaseLostError
 
 
 def _apply(session: Session, items: Sequence[Incoming]) -> Applied:
@@ -422,7 +534,8 @@ def _apply(session: Session, items: Sequence[Incoming]) -> Applied:
     for item in items:
         if isinstance(item.change, AccountNoticed):
             _warn(session, item.account, item.change)
-    return apply_changes(session, [item for item in items if not isinstance(item.change, AccountNoticed)])
+    about_people = [item for item in items if not isinstance(item.change, AccountNoticed)]
+    return apply_changes(session, about_people, waits=False)
 
 
 def _warn(session: Session, account: AccountRef, notice: AccountNoticed) -> None:
@@ -477,16 +590,15 @@ def _keep_again(session: Session, items: Sequence[Incoming]) -> None:
         db.after_commit(session, store)
 
 
-def _write_one(session: Session, lease: Lease, verdict: Verdict) -> bool:
-    if not lanes.held(session, [lease]):
-        return False
-    if verdict.items:
-        (verdict,) = _applied([verdict], _apply(session, verdict.items))
-        _keep_again(session, verdict.items)
-    _ask_later(session, [verdict])
-    _record(session, [verdict])
-    _forget(session, [verdict])
-    return True
+def _write_one(session: Session, lease: Lease, verdict: Verdict) -> None:
+    with db.waiting_at_most(session, policy.LOCK_PATIENCE):
+        if verdict.items:
+            (verdict,) = _applied([verdict], _apply(session, verdict.items))
+            _keep_again(session, verdict.items)
+        _check_fence(session, [lease])
+        _ask_later(session, [verdict])
+        _record(session, [verdict])
+        _forget(session, [verdict])
 
 
 def _ask_later(session: Session, verdicts: Sequence[Verdict]) -> None:
@@ -516,11 +628,21 @@ def _forget(session: Session, verdicts: Sequence[Verdict]) -> None:
 
 def _write_one_by_one(plan: Plan) -> None:
     """Write each verdict of one lane in a transaction of its own, so that only the failing one waits."""
+    try:
+        _write_verdicts(plan)
+    except LeaseLostError:
+        return
+    except (HeldConversationsError, db.HeldRowError):
+        _put_aside([plan])
+
+
+def _write_verdicts(plan: Plan) -> None:
     rest = Plan(plan.lease, next_at=plan.next_at)
     for verdict in plan.verdicts:
         try:
-            if not db.write(_write_one, plan.lease, verdict):
-                return
+            db.write(_write_one, plan.lease, verdict)
+        except (LeaseLostError, HeldConversationsError, db.HeldRowError):
+            raise
         except Exception as error:
             _raise_if_away(error)
             log.exception(
@@ -530,7 +652,7 @@ def _write_one_by_one(plan: Plan) -> None:
             db.write(_write_one, plan.lease, rest.verdicts.pop())
             if waits:
                 break
-    db.write(_write_all, [rest])
+    db.write(_write_all, [rest], policy.LOCK_PATIENCE)
 
 
 def _record(session: Session, verdicts: Sequence[Verdict]) -> None:

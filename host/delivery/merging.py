@@ -90,12 +90,11 @@ def merge(
     """Apply *items*, all of one thread with *contact*, and count what is new.
 
     :param contact: empty for a thread of several customers, each of whose items says whose it is.
-    :raises BusyError: if a worker holds the lane of one of these customers; nothing was done.
+    :raises BusyError: if a worker holds the lane of one of these customers; the write is to be undone.
     """
     told: list[Incoming] = []
-    # In one order for every process, so that none deadlocks another.
-    for one in [contact] if contact else sorted({external_id(_contact(item)) for item in items}):
-        _take_turn(session, account.id, one)
+    customers = [contact] if contact else sorted({external_id(_contact(item)) for item in items})
+    for one in customers:
         theirs = [item for item in items if external_id(_contact(item)) == one]
         theirs = _not_erased(session, account.id, one, theirs)
         told += _not_here_without_id(session, account.id, one, theirs)
@@ -107,6 +106,10 @@ def merge(
     told = [item for item in told if _name(item) in names | here]
     if told:
         apply_changes(session, told)
+        # Lanes come after conversations, as with a worker: see host/queue/lanes.py. If it has one of these,
+        # all of this is undone.
+        for one in customers:
+            _take_turn(session, account.id, one)
     return Merged(imported=len(names - here), untold=len(hidden - here))
 
 

@@ -29,6 +29,7 @@ from host.outgoing.outcomes import Report, Tried, settle
 from host.outgoing.posting import Answer
 from host.outgoing.waiting import HOOK, Head
 from host.queue import lanes
+from host.queue import policy as queue_policy
 from host.queue.account_rotation import AccountRotation
 from host.queue.lanes import Lease
 from host.sdk.errors import SecretUnreadableError
@@ -259,7 +260,7 @@ class Senders:
             if taken[endpoint_id] < self._pace.most(endpoint_id):
                 taken[endpoint_id] += 1
                 chosen.append(one)
-        return lanes.lease(session, HOOK, chosen) if chosen else []
+        return lanes.lease(session, HOOK, chosen, queue_policy.UNRENEWED_LEASE) if chosen else []
 
     def _work(self, lease: Lease) -> None:
         endpoint_id = lease.account_id or 0

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -25,12 +25,15 @@ from sqlalchemy.pool import PoolProxiedConnection
 
 from host import recording
 from host.core import clock, db, logs
-from host.queue import account_rotation, journal_rows, wakeups
-from host.queue.journal_rows import Rows
+from host.queue import account_rotation, journal_rows, lane_waking, wakeups
+from host.queue.journal_rows import Repeat, Rows
+from host.queue.lane_waking import LaneRow
 from host.queue.spool import MOST_BYTES, Delivery, Spool, SpoolFullError, request_id
 from host.sdk.webhooks import Envelope
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 BATCH = 256
 BATCH_BYTES = 8 * 1024 * 1024
@@ -187,6 +190,9 @@ class Journal:
         self._statements = journal_rows.statements_for("sqlite")
         self._numbers = itertools.count()
         self._busy_since = float("inf")
+        self._asleep: dict[str, LaneRow] = {}
+        self._repeats: list[Repeat] = []
+        self._again_at = 0.0
 
     def start(self) -> None:
         """Start the committing thread."""
@@ -346,16 +352,28 @@ class Journal:
 
     def _run(self) -> None:
         while True:
-            self._ring.wait(PROBE_SECONDS if self._spool else None)
+            self._ring.wait(self._patience_seconds())
             self._ring.clear()
             try:
                 self._commit_queue()
+                self._finish_again()
                 if self._spool and clock.monotonic() >= self._away_until:
                     self._replay()
             except Exception:
                 log.exception("the journal goes on after an error of its own")
             if not self._open and not self._queue:
                 return
+
+    def _patience_seconds(self) -> float | None:
+        """Return how long to wait for deliveries before there is something else to do."""
+        if self._is_unfinished:
+            return lane_waking.AGAIN_SECONDS
+        return PROBE_SECONDS if self._spool else None
+
+    def _finish_again(self) -> None:
+        if self._is_unfinished and clock.monotonic() >= self._again_at:
+            self._finish_up()
+            self._wake(wakeups.IN)
 
     def _commit_queue(self) -> None:
         while items := self._queue.next_batch():
@@ -410,19 +428,68 @@ class Journal:
     def _write(self, batch: Sequence[Rows]) -> None:
         assert self._database is not None
         statements = self._statements
-        lanes = journal_rows.merged_lanes(batch)
+        requests = [one.request for one in batch if one.request is not None]
         events = journal_rows.merged_events(batch)
+        lanes = journal_rows.merged_lanes(batch)
+        outlast, repeats = False, []
         with self._database.writing():
             try:
                 cursor = self._begin()
-                # Lanes first, as everybody who changes events does: see host/queue/lanes.py.
-                statements.lane.run(cursor, lanes)
-                statements.request.run(cursor, [one.request for one in batch if one.request is not None])
-                statements.event.run(cursor, events)
+                if statements.is_sqlite:
+                    statements.lane.run(cursor, lanes)
+                    statements.request.run(cursor, requests)
+                    statements.event.run(cursor, events)
+                else:
+                    outlast = statements.take_turns(cursor, events)
+                    repeats = statements.write(cursor, requests, events)
                 self._commit(cursor)
             except BaseException:
-                self._roll_back()
+                self._roll_back(outlast)
                 raise
+        if not statements.is_sqlite:
+            for lane in lanes:
+                self._asleep.setdefault(lane.key, lane)
+            self._repeats += repeats
+            self._finish_up(outlast)
+
+    def _finish_up(self, outlast: bool = False) -> None:
+        """Wake the lanes of what is committed, and note repeats, but for rows that somebody has locked.
+
+        What fails here is made up for by the sweep of the workers.
+
+        :param outlast: whether locks of the transaction before are to be released.
+        """
+        self._again_at = clock.monotonic() + lane_waking.AGAIN_SECONDS
+        try:
+            if outlast:
+                self._in_own_write(self._statements.end_turns)
+            if self._asleep:
+                dialect = self._statements.dialect
+                left = self._in_own_write(lambda cursor: lane_waking.wake(cursor, dialect, self._asleep))
+                self._asleep = {key: self._asleep[key] for key in left}
+            if self._repeats:
+                self._repeats = self._in_own_write(
+                    lambda cursor: self._statements.note(cursor, self._repeats)
+                )
+        except Exception as error:  # noqa: BLE001 - the events are committed, whatever this was
+            log.warning("lanes could not be woken; workers will find them: %s", db.describe(error)[1])
+            self._asleep.clear()
+            self._repeats.clear()
+            self._drop_connection()
+
+    def _in_own_write(self, work: Callable[[Any], T]) -> T:
+        cursor = self._begin()
+        try:
+            result = work(cursor)
+            self._commit(cursor)
+        except BaseException:
+            self._roll_back()
+            raise
+        return result
+
+    @property
+    def _is_unfinished(self) -> bool:
+        return bool(self._asleep or self._repeats)
 
     def _begin(self) -> Any:
         assert self._database is not None
@@ -442,11 +509,16 @@ class Journal:
             self._connection.commit()
         cursor.close()
 
-    def _roll_back(self) -> None:
-        """Undo what is open. A connection that cannot even do that is dropped; the next one is fresh."""
+    def _roll_back(self, outlast: bool = False) -> None:
+        """Undo what is open. A connection that cannot even do that is dropped; the next one is fresh.
+
+        :param outlast: whether the transaction took locks that outlast it.
+        """
         try:
             if self._connection is not None:
                 self._connection.rollback()
+            if outlast:
+                self._in_own_write(self._statements.end_turns)
         except Exception:  # noqa: BLE001 - whatever the driver raises here, the connection is of no more use
             self._drop_connection()
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from functools import cache, partial
 from itertools import chain
@@ -21,11 +22,15 @@ from sqlalchemy.orm import Session
 from host.core import clock, db
 from host.core.statements import MOST_ROWS, InsertText
 from host.models.queue import EventState
-from host.queue import policy, wakeups
+from host.queue import lane_waking, policy, wakeups
+from host.queue.lane_waking import LaneRow
 from host.queue.lanes import keep_earlier_clause, lane_key
 from host.queue.spool import Delivery, request_id
 from host.queue.wakeups import IN
 from host.sdk.webhooks import Envelope
+
+Key = tuple[str, str, str]
+"""Channel, account and dedupe key of an event."""
 
 PENDING = EventState.PENDING.value
 STALE = f"older than {policy.KEYS_KEPT.days} days by the provider's time"
@@ -58,15 +63,26 @@ class EventRow(NamedTuple):
     reason: str | None
     attempts: int
 
+    @property
+    def key(self) -> Key:
+        """What recognises the event when it comes again."""
+        return self.channel, self.account_key, self.dedupe_key
 
-class LaneRow(NamedTuple):
-    """The columns it writes of a lane in which an event waits."""
 
-    key: str
-    direction: str
-    account_id: int | None
-    next_at: Any
-    fence: int
+class _Known(NamedTuple):
+    """What is known of an event that is here: who brought it, and whether a repeat decides about it."""
+
+    id: int
+    request_id: int
+    decides: bool
+
+
+class Repeat(NamedTuple):
+    """An event that is here under *id*, as it came again."""
+
+    id: int
+    event: EventRow
+    decides: bool
 
 
 class Insert:
@@ -101,10 +117,12 @@ def statements_for(dialect: str) -> Statements:
 
 
 class Statements:
-    """The three INSERTs of the journal for one kind of database, and how it wants its times."""
+    """The statements of the journal for one kind of database, and how it wants its times."""
 
     def __init__(self, dialect: str) -> None:
-        mysql = dialect in {"mysql", "mariadb"}
+        self.dialect = dialect
+        self.is_sqlite = dialect == "sqlite"
+        self._mysql = mysql = dialect in {"mysql", "mariadb"}
         ignore = "ON DUPLICATE KEY UPDATE id=id" if mysql else "ON CONFLICT DO NOTHING"
         note_repeat = _again("VALUES({})") if mysql else _again("excluded.{}", "inbound_events.")
         note_repeat = (
@@ -118,7 +136,85 @@ class Statements:
         self.lane = Insert(sql, "lanes", LaneRow._fields, keep_earlier_clause(sql))
         self.time: Callable[[datetime], Any] = _TIMES.get(dialect, _naive)
 
+    def write(self, cursor: Any, requests: Sequence[RequestRow], events: Sequence[EventRow]) -> list[Repeat]:
+        """Write *requests* and *events* on a server; return the repeats that could not be noted yet.
 
+        An event that was here before is noted last, and passed over if somebody has it: a worker that applies
+        it may itself wait, or stand still. Only where the repeat decides about the event it is waited for.
+        """
+        known = self._find(cursor, events)
+        self.request.run(cursor, requests)
+        self.event.run(cursor, [event for event in events if event.key not in known])
+        repeats = [
+            Repeat(found.id, event, found.decides)
+            for event in events
+            if (found := known.get(event.key)) is not None and found.request_id != event.request_id
+        ]
+        return self.note(cursor, repeats)
+
+    def _find(self, cursor: Any, events: Sequence[EventRow]) -> dict[Key, _Known]:
+        """Return which of *events* are here."""
+        keys = {event.key for event in events}
+        if not keys:
+            return {}
+        marks = ", ".join(["(%s, %s, %s)"] * len(keys))
+        cursor.execute(f"{_FIND} ({marks})", tuple(chain.from_iterable(keys)))
+        return {tuple(row[:3]): _Known(*row[3:]) for row in cursor.fetchall()}
+
+    def note(self, cursor: Any, repeats: Sequence[Repeat]) -> list[Repeat]:
+        """Note on events which requests brought them again; return those whose rows are locked."""
+        free = self._locked(cursor, {one.id for one in repeats if one.decides}, "")
+        free |= self._locked(cursor, {one.id for one in repeats} - free, "SKIP LOCKED")
+        values = [
+            (one.event.request_id, *(getattr(one.event, name) for name in _TAKEN_OVER), one.id)
+            for one in repeats
+            if one.id in free
+        ]
+        if values:
+            cursor.executemany(_NOTE_REPEAT, values)
+        return [one for one in repeats if one.id not in free]
+
+    @staticmethod
+    def _locked(cursor: Any, ids: Collection[int], how: str) -> set[int]:
+        if not ids:
+            return set()
+        marks = ", ".join(["%s"] * len(ids))
+        cursor.execute(f"{_LOCK} ({marks}) ORDER BY id FOR UPDATE {how}", sorted(ids))
+        return {row[0] for row in cursor.fetchall()}
+
+    def take_turns(self, cursor: Any, events: Sequence[EventRow]) -> bool:
+        """Wait until no other journal writes several events of the same lanes.
+
+        Each new row locks its unique key. The lanes of a batch have one order in every process, but the
+        events of a lane keep that in which they came, which may differ. No worker takes these locks.
+
+        :return: whether locks were taken that outlast the transaction.
+        """
+        count = Counter(event.lane for event in events if event.state == PENDING)
+        several = sorted(lane for lane, number in count.items() if number > 1)
+        if not several:
+            return False
+        if self._mysql:
+            cursor.executemany(
+                f"DO GET_LOCK(concat(left(database(), 12), %s), {db.LOCK_SECONDS})",
+                [(lane,) for lane in several],
+            )
+        else:
+            cursor.execute(_TAKE_TURNS, (several,))
+        return self._mysql
+
+    def end_turns(self, cursor: Any) -> None:
+        """Let go of the locks of :meth:`take_turns` that outlast the transaction."""
+        cursor.execute("DO RELEASE_ALL_LOCKS()")
+
+
+_TAKE_TURNS = "SELECT pg_advisory_xact_lock(hashtextextended(lane, 0)) FROM unnest(%s::text[]) AS lane"
+_FIND = (
+    "SELECT channel, account_key, dedupe_key, id, request_id, "
+    "(attempts = 0 AND state IN ('dead', 'ignored')) OR forgotten_at IS NOT NULL "
+    "FROM inbound_events WHERE (channel, account_key, dedupe_key) IN"
+)
+_LOCK = "SELECT id FROM inbound_events WHERE id IN"
 _TAKEN_OVER = ("lane", "kind", "occurred_at", "received_at", "body", "reason", "state")
 """What an event that was set aside when it came takes from the one that comes again; ``state`` is last,
 because MariaDB assigns from left to right, and the others ask for the state of before."""
@@ -145,6 +241,9 @@ def _again(new: str, old: str = "") -> str:
             kept = f"CASE WHEN {old}forgotten_at IS NULL THEN {kept} ELSE 'pending' END"
         found.append(f"{name}=CASE WHEN {was_set_aside} THEN {new.format(name)} ELSE {kept} END")
     return ", ".join(found)
+
+
+_NOTE_REPEAT = f"UPDATE inbound_events SET {_again('%s')} WHERE id = %s"  # noqa: S608 - no values in it
 
 
 def _text(value: datetime) -> str:
@@ -260,18 +359,25 @@ def put(session: Session, rows: Rows) -> None:
     """Write *rows* in the current write; workers are woken after the commit."""
     statements = statements_for(session.get_bind().dialect.name)
     cursor = session.connection().connection.cursor()
+    requests = [] if rows.request is None else [rows.request]
     try:
-        statements.lane.run(cursor, merged_lanes([rows]))
-        if rows.request is not None:
-            statements.request.run(cursor, [rows.request])
-        statements.event.run(cursor, merged_events([rows]))
+        if statements.is_sqlite:
+            statements.lane.run(cursor, merged_lanes([rows]))
+            statements.request.run(cursor, requests)
+            statements.event.run(cursor, merged_events([rows]))
+        else:
+            repeats = statements.write(cursor, requests, merged_events([rows]))
+            statements.note(cursor, [one._replace(decides=True) for one in repeats])
     finally:
         cursor.close()
-    db.after_commit(session, partial(wakeups.wake, IN))
+    if statements.is_sqlite:
+        db.after_commit(session, partial(wakeups.wake, IN))
+    else:
+        db.after_commit(session, partial(lane_waking.wake_committed, rows.lanes))
 
 
 def merged_lanes(items: Iterable[Rows]) -> list[LaneRow]:
-    """Return every lane of *items* once, in one order for every process, so that none deadlocks another."""
+    """Return every lane of *items* once."""
     lanes: dict[str, LaneRow] = {}
     for item in items:
         for key, row in item.lanes.items():
@@ -280,13 +386,13 @@ def merged_lanes(items: Iterable[Rows]) -> list[LaneRow]:
 
 
 def merged_events(items: Iterable[Rows]) -> list[EventRow]:
-    """Return every event of *items*: first the pending ones in their order, then the others by their keys.
+    """Return every event of *items*: the pending ones by their lanes, then the others by their keys.
 
-    A process that gets the same events in another order waits at their lanes. What is not pending locks no
-    lane, so it is written in one order for every process.
+    A new event locks its key, so that another process which has the same ones waits: both need one order.
+    Those of a lane stay in the order in which they came; see :meth:`Statements.take_turns`.
     """
     events = [event for item in items for event in item.events]
-    return sorted(events, key=lambda one: "" if one.state == PENDING else one.dedupe_key)
+    return sorted(events, key=lambda one: (0, one.lane) if one.state == PENDING else (1, one.dedupe_key))
 
 
 def _standing(envelope: Envelope, stale: datetime | None) -> tuple[str, str | None]:

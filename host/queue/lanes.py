@@ -4,8 +4,10 @@ A lane holds the work that waits for one customer in one direction. It is due on
 no lease holds it. A lease moves ``next_at`` to its own end, so that the same index finds the lane of a worker
 that died. Work that arrives during a lease moves ``next_at`` before that end; a release keeps that time.
 
-One order of locks: a write that locks lanes locks them before any other row, and several in the order of
-their keys. The journal, the workers and the use cases of the inbox do, so none waits for another in a circle.
+One order of locks, so that no two writes wait for each other: lanes of messages to be sent, then identities,
+conversations, messages and contacts, then lanes of received events, then these events; several lanes in the
+order of their keys. A worker that applies events therefore writes to the inbox first and checks its fence
+afterwards. Only the write that journals events locks no lane: see :mod:`host.queue.lane_waking`.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ import threading
 import uuid
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -226,11 +228,16 @@ def claim(session: Session, direction: str, *, limit: int, rotation: AccountRota
     return lease(session, direction, chosen) if chosen else []
 
 
-def lease(session: Session, direction: str, chosen: Sequence[Candidate]) -> list[Lease]:
-    """Lease lanes that :func:`candidates` found in this write."""
+def lease(
+    session: Session, direction: str, chosen: Sequence[Candidate], lasts: timedelta | None = None
+) -> list[Lease]:
+    """Lease lanes that :func:`candidates` found in this write.
+
+    :param lasts: how long, if it is not renewed meanwhile; None: as long as those that are.
+    """
     now = clock.now()
     owner = uuid.uuid4().hex
-    until = now + policy.LEASE
+    until = now + (lasts or policy.LEASE)
     values = {"keys": db.padded([one.key for one in chosen]), "at": until, "holder": owner}
     _lease.run(session.connection(), values)
     return [Lease(one.key, direction, one.account_id, one.fence + 1, owner, until) for one in chosen]
@@ -274,12 +281,13 @@ def _of_all_accounts(
     return rows
 
 
-_held = Statement(
+_select_held = (
     sa.select(_lanes.key, _lanes.fence, _lanes.owner)
     .where(_lanes.key.in_(sa.bindparam("keys", expanding=True)))
     .order_by(_lanes.key)
-    .with_for_update()
 )
+_held = Statement(_select_held.with_for_update())
+_held_and_free = Statement(_select_held.with_for_update(skip_locked=True))
 
 
 def held(session: Session, leases: Iterable[Lease]) -> set[str]:
@@ -326,7 +334,7 @@ _release_until = Statement(
         (_lanes.owner, None),
     )
 )
-_renew = (
+_renew = Statement(
     sa.update(_table)
     .where(_ours)
     .ordered_values(
@@ -393,17 +401,28 @@ def release(session: Session, leases: Sequence[tuple[Lease, datetime | None]]) -
 
 
 def renew(session: Session, leases: Iterable[Lease]) -> None:
-    """Prolong *leases* from now; those that are no longer valid are marked lost."""
+    """Prolong *leases* from now; those that are no longer valid are marked lost.
+
+    A lane that somebody has locked is passed over: the others must not lose their leases over it.
+    """
     until = clock.now() + policy.LEASE
-    for lease in sorted(leases, key=lambda one: one.key):
+    wanted: dict[str, Lease] = {}
+    for lease in leases:
         if lease.is_local:
             lease.until = until
-            continue
-        result: Any = session.execute(_renew, {**_values(lease), "at": until})
-        if result.rowcount:
-            lease.until = until
         else:
-            lease.lost = True
+            wanted[lease.key] = lease
+    if not wanted:
+        return
+    connection = session.connection()
+    ours = []
+    for key, fence, owner in _held_and_free.rows(connection, {"keys": db.padded(sorted(wanted))}):
+        lease = wanted[key]
+        lease.lost = not lease.is_held(fence, owner)
+        if not lease.lost:
+            lease.until = until
+            ours.append({**_values(lease), "at": until})
+    _renew.run_many(connection, ours)
 
 
 def void_leases(session: Session) -> None:

@@ -5,13 +5,26 @@ from __future__ import annotations
 import random
 from datetime import timedelta
 
-LEASE = timedelta(seconds=30)
-RENEW_AFTER = timedelta(seconds=10)
+LEASE = timedelta(seconds=8)
+"""How long the customers of a process that froze or died wait for another one."""
+RENEW_AFTER = timedelta(seconds=2)
 """How often a held lease is renewed."""
+UNRENEWED_LEASE = timedelta(seconds=30)
+"""A lease that is not renewed while its work goes on: of the lanes of outgoing webhooks."""
 
 SWEEP_SECONDS = 1.5
 """How often workers look for due work by themselves, in case a wake-up was lost."""
-RENEW_SECONDS = 5.0
+RENEW_SECONDS = 1.0
+
+LOCK_PATIENCE = 0.5
+"""Seconds that a write of many lanes waits for a row somebody holds, before each lane is tried alone."""
+LONE_PATIENCE = 0.05
+"""Seconds that a write of one lane waits for such a row."""
+SET_ASIDE_DELAYS = (0.05, 0.1, 0.2, 0.4, 0.8, 1.0)
+"""Seconds until a lane with a held row is tried again; the last one repeats."""
+HELD_OF_ACCOUNT = 2
+"""After this many lanes of an account with held rows its others wait, untried: it may be its own row."""
+
 WAIT_FOR_FILES = timedelta(seconds=30)
 """How long a lane waits for the store of files."""
 WAIT_FOR_CHANNEL = timedelta(hours=1)

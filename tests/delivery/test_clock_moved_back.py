@@ -94,7 +94,7 @@ def test_the_lease_of_a_worker_that_died_before_ends_when_leases_end(
         (lease,) = db.write(lanes.claim, "in", limit=1, rotation=AccountRotation())
     watch.check()
     assert db.write(lanes.claim, "in", limit=1, rotation=AccountRotation()) == []
-    travel(policy.LEASE)
+    travel(policy.UNRENEWED_LEASE)
     (again,) = db.write(lanes.claim, "in", limit=1, rotation=AccountRotation())
     assert again.fence == lease.fence + 1
 
@@ -121,8 +121,8 @@ def test_a_write_that_was_under_way_is_seen_when_leases_are_over(
     watch.check()
     assert next_at() == late
     began = clock.monotonic()
-    monkeypatch.setattr(clock, "monotonic", lambda: began + policy.LEASE.total_seconds())
-    travel(policy.LEASE)
+    monkeypatch.setattr(clock, "monotonic", lambda: began + policy.UNRENEWED_LEASE.total_seconds())
+    travel(policy.UNRENEWED_LEASE)
     watch.check()
     assert next_at() <= clock.now()
 
@@ -156,7 +156,7 @@ def test_a_clock_that_is_kept_right_changes_nothing(any_desk: Desk, door: Door) 
         watch.check()
     with db.read() as session:
         assert session.scalars(sa.select(InboundEvent.retry_at)).one() is not None
-        assert session.scalars(sa.select(Lane.next_at)).one() > clock.now() + policy.LEASE
+        assert session.scalars(sa.select(Lane.next_at)).one() > clock.now() + policy.UNRENEWED_LEASE
 
 
 def _later(session: Session) -> None:

@@ -65,8 +65,8 @@ def test_an_event_that_arrives_while_its_lane_is_worked_on_is_not_forgotten(
     original = inbound.apply_changes
     arrivals = ["second"]
 
-    def slow(session: Session, items: object) -> Applied:
-        return original(session, items)  # type: ignore[arg-type]
+    def slow(session: Session, items: object, **more: bool) -> Applied:
+        return original(session, items, **more)  # type: ignore[arg-type]
 
     read = inbound.read_pending
 
@@ -153,9 +153,9 @@ def fail_for(monkeypatch: pytest.MonkeyPatch, mid: str, error: Exception) -> Non
     """Let the inbox refuse the message *mid*, in a batch or alone."""
     original = inbound.apply_changes
 
-    def apply(session: Session, items: object) -> Applied:
+    def apply(session: Session, items: object, **more: bool) -> Applied:
         assert isinstance(items, (list, tuple))
-        applied = original(session, items)
+        applied = original(session, items, **more)
         if any(item.change.external_id == mid for item in items):
             raise error
         return applied
@@ -186,7 +186,7 @@ def test_a_database_that_is_away_is_no_events_fault(
     door.receive(desk.account.id, "a")
     gone = sa.exc.OperationalError("SELECT", {}, Exception("gone"))
 
-    def away(*_: object) -> None:
+    def away(*_: object, **_more: object) -> None:
         monkeypatch.setattr(db.Database, "read", broken)
         raise gone
 
@@ -311,11 +311,11 @@ def test_bytes_that_went_with_another_message_meanwhile_are_there_after_all(
     """The logo below every mail: the last message that had it goes while the next one is being written."""
     before = inbound.apply_changes
 
-    def apply(session: Session, items: Sequence[Incoming]) -> Applied:
+    def apply(session: Session, items: Sequence[Incoming], **more: bool) -> Applied:
         for item in items:
             for key in item.stored.values():
                 storage.current().remove(key, in_use=lambda: False)
-        return before(session, items)
+        return before(session, items, **more)
 
     monkeypatch.setattr(inbound, "apply_changes", apply)
     door.receive(desk.account.id, "a", files=["logo"])

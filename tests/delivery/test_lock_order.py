@@ -90,13 +90,6 @@ def one_after_the_other(first: Callable[[Session], object], other: Callable[[], 
     assert db.take_undone() == {}
 
 
-def test_an_event_that_comes_again_waits_for_the_worker_that_applies_it(desk: Desk, door: Door) -> None:
-    door.receive(desk.account.id, "hello")
-    one_after_the_other(
-        lambda session: lock(session, InboundEvent), lambda: door.receive(desk.account.id, "hello")
-    )
-
-
 def test_a_replay_waits_for_the_worker_that_applies_others_of_the_lane(desk: Desk, door: Door) -> None:
     desk.toy.broken["hello"] = ValueError("no")
     door.receive(desk.account.id, "hello")

@@ -14,7 +14,8 @@ from host.models.queue import Lane
 from host.queue import account_rotation as rotas
 from host.queue import lanes, policy
 from host.queue.account_rotation import AccountRotation
-from host.queue.journal_rows import LaneRow, Statements
+from host.queue.journal_rows import Statements
+from host.queue.lane_waking import LaneRow
 from host.queue.lanes import Lease, lane_key
 
 Travel = Callable[[timedelta], None]
@@ -83,9 +84,9 @@ def test_of_leases_given_back_together_the_lost_one_is_left_to_its_holder(
 ) -> None:
     make("anna", "bert", "carl")
     first = claim()
-    travel(timedelta(seconds=20))
+    travel(policy.LEASE / 2)
     db.write(lanes.renew, first[1:])
-    travel(timedelta(seconds=15))
+    travel(policy.LEASE / 2)
     (second,) = claim()
     assert second.key == first[0].key
     db.write(lanes.release, [(lease, None) for lease in first])
@@ -98,7 +99,7 @@ def test_a_renewed_lease_lasts(any_database: db.Database, travel: Travel) -> Non
     make("anna")
     (lease,) = claim()
     for _ in range(5):
-        travel(timedelta(seconds=20))
+        travel(policy.LEASE / 2)
         db.write(lanes.renew, [lease])
         assert lease.alive()
         assert claim() == []

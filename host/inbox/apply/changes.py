@@ -18,14 +18,22 @@ from sqlalchemy.orm import Session
 from host.core import clock, db
 from host.inbox.apply.deciding import OF_ANOTHER, decide, decide_marked
 from host.inbox.apply.incoming import Incoming
-from host.inbox.apply.loading import load, load_marked
+from host.inbox.apply.loading import HeldConversationsError, load, load_marked
 from host.inbox.apply.tables import IDENTITIES, MARKS, MESSAGES, has_name, names
 from host.inbox.apply.values import Decided, Key
 from host.inbox.apply.writing import write
 from host.models.channels import ChannelAccount, ref
-from host.queue import lanes, wakeups
+from host.queue import lanes, policy, wakeups
 
-__all__ = ["OF_ANOTHER", "Applied", "Incoming", "apply_all_marks", "apply_changes", "apply_marks"]
+__all__ = [
+    "OF_ANOTHER",
+    "Applied",
+    "HeldConversationsError",
+    "Incoming",
+    "apply_all_marks",
+    "apply_changes",
+    "apply_marks",
+]
 
 log = logging.getLogger(__name__)
 
@@ -45,14 +53,17 @@ class Applied:
     made: Mapping[int, tuple[int | None, int]] = field(default_factory=dict)
 
 
-def apply_changes(session: Session, items: Sequence[Incoming]) -> Applied:
+def apply_changes(session: Session, items: Sequence[Incoming], *, waits: bool = True) -> Applied:
     """Apply *items* in order, in this transaction, with a number of statements that does not grow with them.
 
     The result is the same in whatever order, and however often, the changes of a conversation come. A change
     about a message that is not in a conversation of the same customer is refused.
+
+    :param waits: whether to wait for conversations that somebody holds.
+    :raises HeldConversationsError: if not, and somebody does.
     """
     now = clock.now()
-    loaded = load(session.connection(), items)
+    loaded = load(session.connection(), items, waits=waits)
     decided = decide(loaded, items, now)
     made = write(session, decided)
     _follow_up(session, decided)
@@ -74,7 +85,15 @@ def _follow_up(session: Session, decided: Decided) -> None:
 def _resume_lanes(customers: Collection[Key]) -> None:
     """Make lanes due whose first message was just confirmed, so that the next one does not wait."""
     keys = [lanes.lane_key(wakeups.OUT, account_id, contact) for account_id, contact in customers]
-    db.write(lanes.make_due, keys, at=clock.now())
+
+    def resume(session: Session) -> None:
+        with db.waiting_at_most(session, policy.LOCK_PATIENCE):
+            lanes.make_due(session, keys, at=clock.now())
+
+    try:
+        db.write(resume)
+    except db.HeldRowError:
+        log.info("a lane of replies is locked; it goes on once its own time has come")
     wakeups.wake(wakeups.OUT)
 
 
@@ -88,7 +107,9 @@ def apply_marks(keys: Collection[Key]) -> None:
             rows = session.connection().execute(_marked, names(keys))
             marked = [key for row in rows if (key := (row.account_id, row.external_id)) in keys]
         if marked:
-            db.write(_apply_marks, marked)
+            db.write(_apply_marks, marked, waits=False)
+    except HeldConversationsError as error:
+        log.info("annotations wait: %s", error)
     except Exception:
         log.exception("annotations of a message could not be applied yet; it is tried again")
 
@@ -106,7 +127,7 @@ def apply_all_marks() -> None:
 _marked = sa.select(MARKS.c.account_id, MARKS.c.external_id).where(has_name(MARKS))
 
 
-def _apply_marks(session: Session, keys: Collection[Key]) -> None:
+def _apply_marks(session: Session, keys: Collection[Key], *, waits: bool = True) -> None:
     query = (
         sa.select(ChannelAccount, IDENTITIES.c.external_id)
         .join(MARKS, MARKS.c.account_id == ChannelAccount.id)
@@ -117,5 +138,5 @@ def _apply_marks(session: Session, keys: Collection[Key]) -> None:
         )
     )
     people = {(account.id, contact): ref(account) for account, contact in session.execute(query)}
-    loaded = load_marked(session.connection(), people, keys)
+    loaded = load_marked(session.connection(), people, keys, waits=waits)
     write(session, decide_marked(loaded, clock.now()))

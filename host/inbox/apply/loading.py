@@ -155,11 +155,17 @@ _newest_about = Statement(
     .group_by(CONVERSATIONS.c.identity_id, CONVERSATIONS.c.post_id)
 )
 _posts = Statement(sa.select(POSTS.c.account_id, POSTS.c.external_id, POSTS.c.id).where(has_name(POSTS)))
-_threads = Statement(
+_select_threads = (
     sa.select(*_columns(StoredThread, CONVERSATIONS))
     .where(_among(CONVERSATIONS.c.id, "ids"))
     .order_by(CONVERSATIONS.c.id)
-    .with_for_update()
+)
+_threads = Statement(_select_threads.with_for_update())
+_free_threads = Statement(_select_threads.with_for_update(skip_locked=True))
+_customers = Statement(
+    sa.select(IDENTITIES.c.account_id, IDENTITIES.c.external_id)
+    .join(CONVERSATIONS, CONVERSATIONS.c.identity_id == IDENTITIES.c.id)
+    .where(_among(CONVERSATIONS.c.id, "ids"))
 )
 _select_bodies = (
     sa.select(*_columns(StoredBody, MESSAGES))
@@ -172,10 +178,22 @@ _unconfirmed_bodies = Statement(_select_bodies.where(MESSAGES.c.external_id.is_(
 _reactions = _LockedByName(sa.select(*_columns(StoredReaction, REACTIONS)), REACTIONS)
 
 
+class HeldConversationsError(Exception):
+    """Somebody holds conversations that a batch needs, and they are not waited for.
+
+    :ivar customers: whose conversations those are.
+    """
+
+    def __init__(self, customers: Collection[Key]) -> None:
+        super().__init__(f"another transaction holds {len(customers)} conversations")
+        self.customers = frozenset(customers)
+
+
 @dataclass(slots=True)
 class _Needs:
     """The keys of the rows to load.
 
+    :param waits: whether to wait for conversations that somebody holds.
     :param people: customers, with their accounts.
     :param messages: every message that is named.
     :param received: those that come with the batch.
@@ -198,11 +216,16 @@ class _Needs:
     posts: set[Key] = field(default_factory=set)
     wishing: set[Key] = field(default_factory=set)
     answers: set[tuple[Key, Key]] = field(default_factory=set)
+    waits: bool = True
 
 
-def load(connection: Connection, items: Iterable[Incoming]) -> Loaded:
-    """Load the rows *items* need."""
-    needs = _Needs()
+def load(connection: Connection, items: Iterable[Incoming], *, waits: bool = True) -> Loaded:
+    """Load the rows *items* need.
+
+    :param waits: whether to wait for conversations that somebody holds.
+    :raises HeldConversationsError: if not, and somebody does.
+    """
+    needs = _Needs(waits=waits)
     for item in _with_reports(items):
         change, account = item.change, item.account.id
         if isinstance(change, Ignored | AccountNoticed | ToLookUp):
@@ -253,12 +276,16 @@ def _with_reports(items: Iterable[Incoming]) -> Iterator[Incoming]:
             yield item._replace(change=item.change.report)
 
 
-def load_marked(connection: Connection, people: Mapping[Key, AccountRef], keys: Iterable[Key]) -> Loaded:
+def load_marked(
+    connection: Connection, people: Mapping[Key, AccountRef], keys: Iterable[Key], *, waits: bool = True
+) -> Loaded:
     """Load the rows that the marks about the messages *keys* need.
 
     :param people: the customers of the marks, with their accounts.
+    :param waits: as with :func:`load`.
     """
-    return _load(connection, _Needs(dict(people), {name for key in keys for name in (key, *line_keys(key))}))
+    messages = {name for key in keys for name in (key, *line_keys(key))}
+    return _load(connection, _Needs(dict(people), messages, waits=waits))
 
 
 def _load(connection: Connection, needs: _Needs) -> Loaded:
@@ -267,7 +294,7 @@ def _load(connection: Connection, needs: _Needs) -> Loaded:
     lines = (line_keys(key) for key in {mark.key for mark in marks})
     messages = _read_messages(connection, needs.messages.union(*lines))
     posts = _read_posts(connection, needs.posts)
-    threads = _read_threads(connection, people, messages, posts)
+    threads = _read_threads(connection, people, messages, posts, waits=needs.waits)
     strangers, answered = _read_answered(connection, needs, people, messages, threads)
     unconfirmed = _read_unconfirmed(connection, needs, people, messages)
     edited, reacted = _annotated(needs, people, marks, messages, threads)
@@ -367,8 +394,13 @@ def _read_threads(
     people: Mapping[Key, StoredPerson],
     messages: Mapping[Key, StoredMessage],
     posts: Mapping[Key, int],
+    *,
+    waits: bool,
 ) -> list[StoredThread]:
-    """Return the newest conversation of each of *people*, also about each of *posts*, and *messages*'."""
+    """Return the newest conversation of each of *people*, also about each of *posts*, and *messages*'.
+
+    :raises HeldConversationsError: if *waits* is not set and somebody holds one.
+    """
     ids = {message.conversation_id for message in messages.values()}
     identities = padded({person.id for person in people.values()})
     if people:
@@ -378,7 +410,13 @@ def _read_threads(
         ids.update(id_ for (id_,) in _newest_about.rows(connection, about))
     if not ids:
         return []
-    return list(map(StoredThread._make, _threads.rows(connection, {"ids": padded(ids)})))
+    if waits:
+        return list(map(StoredThread._make, _threads.rows(connection, {"ids": padded(ids)})))
+    threads = list(map(StoredThread._make, _free_threads.rows(connection, {"ids": padded(ids)})))
+    held = ids - {thread.id for thread in threads}
+    if held:
+        raise HeldConversationsError(set(map(tuple, _customers.rows(connection, {"ids": padded(held)}))))
+    return threads
 
 
 def _read_answered(

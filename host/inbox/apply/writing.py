@@ -115,11 +115,18 @@ _thread_changes = Statement(
         arrived_count=CONVERSATIONS.c.arrived_count + sa.bindparam("b_unread"),
     )
 )
-_touch = Statement(
+_long_ago = (
+    ACCOUNTS.c.id == sa.bindparam("b_id"),
+    sa.or_(ACCOUNTS.c.last_event_at.is_(None), ACCOUNTS.c.last_event_at < sa.bindparam("b_before")),
+)
+_touch = Statement(sa.update(ACCOUNTS).where(*_long_ago).values(last_event_at=sa.bindparam("b_at")))
+# Who has the row until a commit notes a time himself, or may hold it for long: nobody waits for him.
+_touch_if_free = Statement(
     sa.update(ACCOUNTS)
     .where(
-        ACCOUNTS.c.id == sa.bindparam("b_id"),
-        sa.or_(ACCOUNTS.c.last_event_at.is_(None), ACCOUNTS.c.last_event_at < sa.bindparam("b_before")),
+        ACCOUNTS.c.id.in_(
+            sa.select(ACCOUNTS.c.id).where(*_long_ago).with_for_update(key_share=True, skip_locked=True)
+        )
     )
     .values(last_event_at=sa.bindparam("b_at"))
 )
@@ -571,7 +578,7 @@ def _touch_accounts(session: Session, heard: Mapping[int, datetime]) -> None:
     rows = [{"b_id": id_, "b_at": at, "b_before": at - TOUCH_EVERY} for id_, at in sorted(heard.items())]
     connection = session.connection()
     if connection.dialect.name not in {"mysql", "mariadb"}:
-        _touch.run_many(connection, rows)
+        _touch_if_free.run_many(connection, rows)
     elif rows:
         known = dict(map(tuple, connection.execute(_last_event, {"ids": db.padded(heard)})))
         late = [row for row in rows if known.get(row["b_id"]) is None or known[row["b_id"]] < row["b_before"]]
@@ -584,9 +591,16 @@ def _touch_accounts(session: Session, heard: Mapping[int, datetime]) -> None:
 def _touch_later(rows: Sequence[Mapping[str, Any]]) -> None:
     try:
         for row in rows:  # a write each: who waits for one account must not hold another
-            db.write(lambda session, one: _touch.run(session.connection(), one), row)
+            db.write(_touch_account, row)
+    except db.HeldRowError:
+        log.info("when an account last received something is noted with what it receives next")
     except sa.exc.SQLAlchemyError:
         log.exception("when an account last received something is not noted")
+
+
+def _touch_account(session: Session, row: Mapping[str, Any]) -> None:
+    with db.waiting_at_most(session, 0):
+        _touch.run(session.connection(), row)
 
 
 # ---- annotations -------------------------------------------------------------------------------------

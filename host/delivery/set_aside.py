@@ -1,0 +1,74 @@
+"""Remember which lanes wait because somebody holds one of their rows, and when each is tried again.
+
+Such a lane is due in the database as any other, so that another process may try it. This process keeps it
+apart from the others, which would be undone with it, and tries it less and less often.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from host.core import clock
+from host.queue import policy, wakeups
+from host.queue.wakeups import IN
+
+FORGOTTEN_AFTER = 60.0
+"""Seconds after which a lane that another process went on with is not remembered any more."""
+
+
+@dataclass(slots=True)
+class _Wait:
+    rounds: int
+    tried: bool
+    until: float
+
+
+class SetAside:
+    """The lanes of received events that one process has set aside, by their keys."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._waits: dict[str, _Wait] = {}
+
+    def put(self, key: str, *, tried: bool = True) -> float:
+        """Set a lane aside, for longer than the last time; return for how many seconds.
+
+        :param tried: whether it was found that somebody holds one of its own rows.
+        """
+        now = clock.monotonic()
+        with self._lock:
+            before = self._waits.get(key, _Wait(-1, False, now))
+            rounds = before.rounds + 1
+            seconds = policy.SET_ASIDE_DELAYS[min(rounds, len(policy.SET_ASIDE_DELAYS) - 1)]
+            self._waits[key] = _Wait(rounds, tried or before.tried, now + seconds)
+            for old in [one for one, wait in self._waits.items() if wait.until + FORGOTTEN_AFTER < now]:
+                del self._waits[old]
+        return seconds
+
+    def wake_soonest(self) -> None:
+        """Wake a worker when the first of these lanes is due."""
+        with self._lock:
+            until = min((wait.until for wait in self._waits.values()), default=None)
+        if until is not None:
+            wakeups.wake_later(IN, until - clock.monotonic())
+
+    def was_tried(self, key: str) -> bool:
+        """Tell whether somebody held a row of the lane itself when it was tried last."""
+        with self._lock:
+            wait = self._waits.get(key)
+        return wait is not None and wait.tried
+
+    def left(self, key: str) -> float | None:
+        """Return in how many seconds the lane is tried again; None if it is not set aside."""
+        with self._lock:
+            wait = self._waits.get(key)
+        return None if wait is None else max(0.0, wait.until - clock.monotonic())
+
+    def clear(self, keys: Iterable[str]) -> None:
+        """Forget lanes: nobody holds their rows any more."""
+        with self._lock:
+            if self._waits:
+                for key in keys:
+                    self._waits.pop(key, None)

@@ -1,0 +1,159 @@
+"""Wake the lanes of received events once these are committed, without waiting for anybody.
+
+A lane may be locked for long: by a worker that is frozen, or by somebody at the database's prompt. So on a
+server the journal commits events without touching their lanes, and wakes these afterwards. It passes over
+those that are locked, and tries them again every :data:`AGAIN_SECONDS`. Where a process died in between,
+:func:`wake_forgotten` finds the lanes.
+
+It has to be afterwards. Within the transaction of the events, a lane that is due already would be left as it
+is, while a worker leases it, does not see the events yet, and releases it as idle: they would wait for ever.
+
+SQLite has one writer, so nobody holds a lane there, and a commit more is a sync of the disk more. Its journal
+makes lanes due in the transaction of their events.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection, Mapping
+from datetime import datetime
+from typing import Any, NamedTuple
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from host.core import clock, db
+from host.models.queue import IS_PENDING, InboundEvent, Lane
+from host.queue import wakeups
+from host.queue.wakeups import IN
+
+AGAIN_SECONDS = 0.02
+TRIES = 50
+"""How often a write that brought events of its own tries to wake their lanes; the rest is found later."""
+MOST = 500
+"""Most forgotten lanes woken at a time."""
+
+
+class LaneRow(NamedTuple):
+    """The columns that are written of a lane in which an event waits. The time is as the driver wants it."""
+
+    key: str
+    direction: str
+    account_id: int | None
+    next_at: Any
+    fence: int
+
+
+_lanes = Lane.metadata.tables["lanes"].c
+_events = InboundEvent.metadata.tables["inbound_events"].c
+
+# What is late in the snapshot is taken; the lock looks at the newest version once more. A lane that was due
+# in the snapshot may have been leased since, by a worker that reads events after this statement began.
+_WAKE_POSTGRESQL = """
+WITH wanted AS (
+  SELECT * FROM unnest(%s::text[], %s::bigint[], %s::timestamptz[]) AS w (key, account_id, next_at)
+), taken AS (
+  SELECT lanes.key, wanted.next_at FROM lanes JOIN wanted ON wanted.key = lanes.key
+  WHERE lanes.next_at IS NULL OR lanes.next_at > wanted.next_at
+  FOR UPDATE OF lanes SKIP LOCKED
+), woken AS (
+  UPDATE lanes SET next_at = taken.next_at FROM taken WHERE lanes.key = taken.key
+), made AS (
+  INSERT INTO lanes (key, direction, account_id, next_at, fence)
+  SELECT key, 'in', account_id, next_at, 0 FROM wanted
+  WHERE NOT EXISTS (SELECT 1 FROM lanes WHERE lanes.key = wanted.key)
+  ORDER BY key ON CONFLICT DO NOTHING
+)
+SELECT wanted.key FROM wanted JOIN lanes ON lanes.key = wanted.key
+WHERE (lanes.next_at IS NULL OR lanes.next_at > wanted.next_at)
+  AND NOT EXISTS (SELECT 1 FROM taken WHERE taken.key = wanted.key)
+"""
+_LOCK_MARIADB = "SELECT `key` FROM lanes WHERE `key` IN ({}) ORDER BY `key` FOR UPDATE SKIP LOCKED"
+_FIND_MARIADB = "SELECT `key` FROM lanes WHERE `key` IN ({})"
+_WAKE_MARIADB = "UPDATE lanes SET next_at = least(coalesce(next_at, %s), %s) WHERE `key` = %s"
+_MAKE_MARIADB = (
+    "INSERT INTO lanes (`key`, direction, account_id, next_at, fence) VALUES (%s, %s, %s, %s, %s) "
+    "ON DUPLICATE KEY UPDATE fence = fence"
+)
+
+
+def wake(cursor: Any, dialect: str, lanes: Mapping[str, LaneRow]) -> set[str]:
+    """Make *lanes* due in the transaction of *cursor*, which does nothing else; return those passed over.
+
+    The events that wait in them are committed.
+    """
+    if not lanes:
+        return set()
+    rows = [lanes[key] for key in sorted(lanes)]
+    if dialect == "postgresql":
+        columns = [row.key for row in rows], [row.account_id for row in rows], [row.next_at for row in rows]
+        cursor.execute(_WAKE_POSTGRESQL, columns)
+        return {row[0] for row in cursor.fetchall()}
+    keys = [row.key for row in rows]
+    marks = ", ".join(["%s"] * len(keys))
+    cursor.execute(_LOCK_MARIADB.format(marks), keys)
+    taken = {row[0] for row in cursor.fetchall()}
+    if taken:
+        cursor.executemany(
+            _WAKE_MARIADB, [(row.next_at, row.next_at, row.key) for row in rows if row.key in taken]
+        )
+    if len(taken) == len(keys):
+        return set()
+    cursor.execute(_FIND_MARIADB.format(marks), keys)
+    here = {row[0] for row in cursor.fetchall()}
+    new = [row for row in rows if row.key not in here]
+    if new:
+        cursor.executemany(_MAKE_MARIADB, new)
+    return here - taken
+
+
+def wake_in(session: Session, lanes: Mapping[str, LaneRow]) -> set[str]:
+    """Do what :func:`wake` does in a write of its own."""
+    cursor = session.connection().connection.cursor()
+    try:
+        return wake(cursor, session.get_bind().dialect.name, lanes)
+    finally:
+        cursor.close()
+
+
+def wake_committed(lanes: Mapping[str, LaneRow]) -> None:
+    """Wake *lanes* after the commit of a write that brought events of its own, and then the workers."""
+    left = dict(lanes)
+    for _ in range(TRIES):
+        passed_over = db.write(wake_in, left)
+        wakeups.wake(IN)
+        left = {key: left[key] for key in passed_over}
+        if not left:
+            return
+        time.sleep(AGAIN_SECONDS)
+
+
+def find_forgotten(session: Session) -> dict[str, LaneRow]:
+    """Return the lanes in which events wait that nothing will wake: those that are idle, or missing."""
+    query = (
+        sa.select(_events.lane, _events.account_id)
+        .outerjoin(Lane, _lanes.key == _events.lane)
+        .where(IS_PENDING, _lanes.next_at.is_(None))
+        .distinct()
+        .limit(MOST)
+    )
+    now = _as_bound(session, clock.now())
+    return {key: LaneRow(key, IN, account_id, now, 0) for key, account_id in session.execute(query)}
+
+
+def _as_bound(session: Session, at: datetime) -> Any:
+    dialect = session.get_bind().dialect
+    bind = _lanes.next_at.type.dialect_impl(dialect).bind_processor(dialect)
+    return bind(at) if bind is not None else at
+
+
+def wake_forgotten() -> Collection[str]:
+    """Wake the lanes whose wake-up a crash prevented; return their keys. SQLite has none."""
+    if db.current().is_sqlite:
+        return ()
+    with db.read() as session:
+        found = find_forgotten(session)
+    if found:
+        db.write(wake_in, found)
+        wakeups.wake(IN)
+    return found.keys()
