@@ -35,7 +35,7 @@ from host.models.inbox import Actor, AttachmentState, DeliveryState, Direction, 
 from host.sdk.capabilities import MEDIA_KINDS
 from host.sdk.channel import ChannelAdapter
 from host.sdk.formatting import PICTURE_TYPES, Picture, pictures, to_html
-from host.sdk.messages import Handover, MessageKind
+from host.sdk.messages import Handover, MessageKind, ReportKind
 from host.web import message_kinds
 from host.web.languages import gettext as _
 from host.web.languages import local
@@ -409,14 +409,22 @@ def _placed(entry: Entry, where: BubbleContext, who: str) -> dict[str, Picture]:
 
 
 def _copies(entry: Entry) -> str:
-    """Return where a message of ours goes from, if the account has further addresses, and whom else to."""
+    """Return where a message of ours goes from, if the account has further addresses, whom else to, and who
+    of them sent a receipt.
+    """
     if not _is_from_here(entry):
         return ""
     cc, bcc = (message_content.addresses(entry.content, name) for name in ("cc", "bcc"))
     own = message_content.own_address(entry.content)
     said = [str(_("from %(address)s", address=own))] if own else []
     said += [str(_("cc %(addresses)s", addresses=", ".join(cc)))] if cc else []
-    return " · ".join([*said, str(_("bcc %(addresses)s", addresses=", ".join(bcc)))] if bcc else said)
+    said += [str(_("bcc %(addresses)s", addresses=", ".join(bcc)))] if bcc else []
+    read, deleted = (
+        message_content.with_receipt(entry.content, kind) for kind in (ReportKind.READ, ReportKind.DELETED)
+    )
+    said += [str(_("read by %(addresses)s", addresses=", ".join(read)))] if read else []
+    said += [str(_("deleted unread by %(addresses)s", addresses=", ".join(deleted)))] if deleted else []
+    return " · ".join(said)
 
 
 def speaker(entry: Entry, where: BubbleContext) -> str:

@@ -141,6 +141,7 @@ def _read(body: bytes, at: datetime) -> InboundChange:
         sentence=bounce.why.sentence,
         next_step=bounce.why.next_step,
         raw=bounce.raw,
+        kind=bounce.kind,
     )
 
 
