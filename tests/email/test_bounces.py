@@ -282,8 +282,8 @@ def test_a_receipt_of_somebody_who_was_not_written_to_is_a_mail(whole: Desk) -> 
 
 RECEIPTS = {
     "read": """Read: Blue mugs|Gelesen: Becher|Lu : Tasses|Leído: Tazas|Letto: Tazze|Lida: Canecas
-Gelezen: Mok|Läst: Muggar|Læst: Krus|Lest: Krus|Luettu: Mukit|Przeczytano: Kubki|Přečteno: Hrnky|Прочитано: Кружки
-Okundu: Kupa|已读: 杯子|開封済み: カップ|읽음: 컵""",
+Gelezen: Mok|Läst: Muggar|Læst: Krus|Lest: Krus|Luettu: Mukit|Przeczytano: Kubki|Přečteno: Hrnky
+Прочитано: Кружки|Okundu: Kupa|已读: 杯子|開封済み: カップ|읽음: 컵""",
     "deleted": "Not read: Blue mugs|Ungelesen: Becher|Non lu : Tasses|Ikke læst: Krus",
 }
 

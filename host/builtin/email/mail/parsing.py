@@ -102,7 +102,7 @@ def _read(body: bytes, at: datetime) -> InboundChange:
     sent_along = [file for file in files if file.role is not AttachmentRole.FORMATTED]
     kind = MessageKind.TEXT if words or not sent_along else sent_along[0].kind
     content: dict[str, object] = {**_went_to(message), **_ours(message, addresses), **parts.about}
-    quoted_from = quotes.start(words)
+    quoted_from = quotes.start(words, headers.text(message, "Subject", 500))
     if quoted_from is not None:
         content["quoted_from"] = quoted_from
     written_by = headers.addresses(message, "From")
@@ -234,7 +234,7 @@ class _Content:
         words = "\n\n".join(filter(None, self._words))
         html = "\n".join(self._form)
         if self._is_html and html.strip():
-            self._keep_form(html)
+            self._keep_form(html, words)
         return words, self._files
 
     def _unpack(self) -> None:
@@ -250,11 +250,12 @@ class _Content:
         if not any(self._words):
             self._words = [text]
 
-    def _keep_form(self, html: str) -> None:
+    def _keep_form(self, html: str, words: str) -> None:
         content = html.encode("utf-8", "replace")
         role = AttachmentRole.FORMATTED if len(content) <= MAX_HTML else AttachmentRole.FILE
         if role is AttachmentRole.FORMATTED:
-            self.about["html"] = formatted.described(html)
+            passes_on = quotes.passes_on(words, headers.text(self._message, "Subject", 500))
+            self.about["html"] = formatted.described(html, passes_on=passes_on)
             named = formatted.inline_names(html)
             self._files = [
                 replace(file, role=AttachmentRole.INLINE)
