@@ -13,7 +13,10 @@ import pytest
 
 from host.builtin.email.mail import quotes
 from host.media import formatted
+from tests.email.test_conversation import Desk, messages, whole
 from tests.email.test_parsing import mail, raw, read
+
+__all__ = ["whole"]
 
 CORPUS = Path(__file__).parent / "corpus" / "threads-and-bounces"
 SAID = "Yes, two of them.\n\nMia"
@@ -57,7 +60,8 @@ def test_an_answer_below_which_a_forward_is_quoted_folds_both() -> None:
 
 
 GMAIL = (
-    '<div dir="ltr">Please see <b>below</b>.<br><br><div class="gmail_quote"><div dir="ltr" class="gmail_attr">'
+    '<div dir="ltr">Please see <b>below</b>.<br><br><div class="gmail_quote">'
+    '<div dir="ltr" class="gmail_attr">'
     "---------- Forwarded message ---------<br>From: <b>Bo</b> &lt;bo@example.org&gt;<br>"
     "Date: Mon, Mar 3, 2025 at 10:00 AM<br>Subject: Order<br>To: Mia &lt;mia@example.org&gt;<br></div>"
     "<br><table><tr><td>THE ORDER</td></tr></table></div></div>"
@@ -94,3 +98,42 @@ def test_lines_made_to_be_slow_are_read_in_linear_time(line: str) -> None:
         quotes.start(text)
         quotes.passes_on(text, "")
     assert time.process_time() - began < 6
+
+
+@pytest.mark.parametrize(
+    ("content_type", "found"),
+    [
+        ('multipart/encrypted; protocol="application/pgp-encrypted"; boundary=b', "pgp-encrypted"),
+        ('multipart/signed; protocol="application/pgp-signature"; boundary=b', "pgp-signed"),
+        ('multipart/signed; protocol="application/pkcs7-signature"; boundary=b', "smime-signed"),
+        ("application/pkcs7-mime; smime-type=enveloped-data", "smime-encrypted"),
+        ("application/x-pkcs7-mime; smime-type=signed-data", "smime-sealed"),
+        ("text/plain", None),
+    ],
+)
+def test_a_signed_or_encrypted_mail_says_what_it_is(content_type: str, found: str | None) -> None:
+    head = f"From: mia@example.org\r\nContent-Type: {content_type}\r\n\r\n"
+    body = "--b\r\nContent-Type: text/plain\r\n\r\nHello\r\n--b--\r\n"
+    assert read(f"{head}{body}".encode()).content.get("protection") == found
+
+
+def test_two_hundred_recipients_are_all_kept() -> None:
+    message = mail()
+    people = [
+        f"Somebody With A Long Name Number {number} <somebody{number}@example.org>" for number in range(200)
+    ]
+    message["Cc"] = ", ".join(people)
+    assert [one["address"] for one in read(raw(message)).content["cc"]] == [
+        f"somebody{number}@example.org" for number in range(200)
+    ]
+
+
+def test_two_mails_alike_that_say_nothing_of_themselves_both_arrive(whole: Desk) -> None:
+    alarm = b"From: alarm@example.org\r\nSubject: The door is open\r\n\r\nAlarm\r\n"
+    whole.deliver(alarm)
+    whole.deliver(alarm)
+    assert [one.text for one in messages()] == ["Alarm", "Alarm"]
+    relayed = b"Received: from alarm by mx.example.org id 7\r\n" + alarm
+    whole.deliver(relayed)
+    whole.deliver(relayed)  # the server had no answer, and tries again
+    assert len(messages()) == 3

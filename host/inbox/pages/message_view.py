@@ -38,6 +38,7 @@ from host.sdk.formatting import PICTURE_TYPES, Picture, pictures, to_html
 from host.sdk.messages import Handover, MessageKind, ReportKind
 from host.web import message_kinds
 from host.web.languages import gettext as _
+from host.web.languages import lazy_gettext as _l
 from host.web.languages import local
 
 LARGE = 3
@@ -64,6 +65,23 @@ LATE = timedelta(hours=1)
 WAITED = timedelta(minutes=1)
 """After so long it is said when a message that waited was written."""
 """A message that came so long after it was written says so."""
+PROTECTIONS = {
+    "pgp-encrypted": (
+        _l("This mail is encrypted with PGP."),
+        _l("It cannot be read here. Download its file and open it with your key, or ask for it unencrypted."),
+    ),
+    "smime-encrypted": (
+        _l("This mail is encrypted with S/MIME."),
+        _l("It cannot be read here. Download its file and open it with your key, or ask for it unencrypted."),
+    ),
+    "smime-sealed": (
+        _l("This mail is signed with S/MIME, its text inside the signature."),
+        _l("It cannot be read here. Download its file and open it in a mail program."),
+    ),
+    "pgp-signed": (_l("This mail is signed with PGP."), _l("The signature was not checked.")),
+    "smime-signed": (_l("This mail is signed with S/MIME."), _l("The signature was not checked.")),
+}
+"""What is said of mails that are signed or encrypted, by ``content["protection"]``."""
 LEADING = frozenset({"may_belong_by_message", "goes_on", "came_from"})
 """The activity lines that name another conversation."""
 TOGETHER = timedelta(minutes=5)
@@ -638,6 +656,8 @@ def _doubts(entry: Entry) -> Iterator[tuple[str, str]]:
                 )
             ),
         )
+    if (said := PROTECTIONS.get(str(entry.content.get("protection")))) is not None:
+        yield str(said[0]), str(said[1])
     if found.elsewhere:
         yield (
             str(_("Your answer goes elsewhere.")),

@@ -63,7 +63,7 @@ _ROUTE = Why(
 _OTHER = Why(noop("It came back."), noop("The error below says what their mail server wrote."))
 _DELAYED = Why(
     noop("It has not arrived yet. The mail servers keep trying to deliver it."),
-    noop("You do not have to do anything. You will be told if it comes back."),
+    noop("You do not have to do anything. If it comes back, it is shown as not delivered."),
 )
 _RECEIPT = Why("", "")
 _BY_STATUS = {"1": _ADDRESS, "4": _ROUTE, "7": _REFUSED}

@@ -40,7 +40,7 @@ MAX_WORK = 5_000_000
 MAX_SEPARATORS = 20_000
 MAX_HEADER_LINES = 5_000
 MAX_HTML = 2 * 1024 * 1024
-MAX_RECIPIENTS = 100
+MAX_RECIPIENTS = 500
 """Of each kind; a mail to more of them names the first."""
 MAX_NOTED = 20
 _NOTED = ("X-Original-To", "Envelope-To", "Delivered-To", "X-Delivered-To")
@@ -117,6 +117,8 @@ def _read(body: bytes, at: datetime) -> InboundChange:
         content["answer_elsewhere"] = address
     if headers.is_automatic(message):
         content["automatic"] = True
+    if protection := _protection(message):
+        content["protection"] = protection
     received = MessageReceived(
         contact=address,
         external_id=headers.message_id(message),
@@ -177,6 +179,20 @@ def _ours(message: Message, own: Sequence[str]) -> dict[str, object]:
         found["own"] = present
     first = next(iter(named or noted), "")
     return {**found, OWN_ADDRESS: first} if first in aliases else found
+
+
+def _protection(message: Message) -> str:
+    """Return how a mail is signed or encrypted with PGP (RFC 3156) or S/MIME (RFC 8551), or nothing."""
+    kind = message.get_content_type()
+    if kind in {"multipart/encrypted", "multipart/signed"}:
+        way = "smime" if "pkcs7" in str(message.get_param("protocol", "")).lower() else "pgp"
+        return f"{way}-{kind.partition('/')[2]}"
+    if kind in {"application/pkcs7-mime", "application/x-pkcs7-mime"}:
+        signed = str(message.get_param("smime-type", "")).lower() == "signed-data"
+        return "smime-sealed" if signed else "smime-encrypted"
+    if kind == "text/plain" and _text(message)[:2000].lstrip().startswith("-----BEGIN PGP MESSAGE-----"):
+        return "pgp-encrypted"
+    return ""
 
 
 def authserv_id() -> str:
