@@ -213,6 +213,7 @@ class Loaded:
     :param strangers: customers of conversations that the batch's messages answer, who are not of the batch.
         Not locked, and not to be changed.
     :param answered: contents of stored messages that somebody other than their customer answers, by id.
+    :param shown: contents of the messages of their conversations, by the conversation's id.
     """
 
     people: Mapping[Key, tuple[AccountRef, StoredPerson | None]] = field(default_factory=dict)
@@ -227,6 +228,7 @@ class Loaded:
     beside: Mapping[Key, KnownBeside] = field(default_factory=dict)
     strangers: Sequence[StoredPerson] = ()
     answered: Mapping[int, Mapping[str, Any]] = field(default_factory=dict)
+    shown: Mapping[int, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
 
 
 # ---- drafts, which deciding changes ------------------------------------------------------------------

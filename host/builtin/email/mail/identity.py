@@ -48,8 +48,8 @@ def _digest(message: Message, raw: bytes, arrival: str) -> str:
     """
     written = [headers.raw(message, name) for name in ("Message-ID", "From", "To", "Date", "Subject")]
     if not headers.raw(message, "Message-ID").strip() and not headers.raw(message, "Date").strip():
-        # A program that sends the same twice, such as an alarm, means two. A server that retries notes the same
-        # lines as before; of a mail without them, two copies are better than none.
+        # A program that sends the same twice, such as an alarm, means two. A server that retries notes
+        # the same lines as before; of a mail without them, two copies are better than none.
         written += list(headers.all_raw(message, "Received")) or [arrival]
     head = "\n".join(written).encode("utf-8", "replace")
     return hashlib.sha256(head + b"\n\n" + raw.partition(b"\r\n\r\n")[2]).hexdigest()
