@@ -103,7 +103,7 @@ def clean(
 
     :param inline: returns the desk's address of the picture named by a content id; None: there is none.
     :param remote: returns the desk's address for a picture from elsewhere; None: they are not shown.
-    :param earlier: what the button says behind which quoted mails are folded.
+    :param earlier: what the button says behind which quoted mails are folded; empty: nothing is folded.
     """
     blocked = 0
 
@@ -140,7 +140,7 @@ def clean(
         url_relative="pass_through",  # it is asked after `kept`, which lets none through but ours
         filter_style_properties=set(_STYLES),
     )
-    return Cleaned(_fold(made, earlier), blocked)
+    return Cleaned(_fold(made, earlier) if earlier else made, blocked)
 
 
 def _style(value: str) -> str | None:

@@ -291,14 +291,27 @@ class MessagesRead:
     read_at: datetime
 
 
+class ReportKind(StrEnum):
+    """What a report says of a message of ours."""
+
+    FAILED = "failed"
+    """It did not arrive, and will not."""
+    DELAYED = "delayed"
+    """It has not arrived yet; others keep trying."""
+    READ = "read"
+    DELETED = "deleted"
+    """It was deleted without being read."""
+
+
 @dataclass(frozen=True, slots=True)
 class MessageBounced:
-    """Our message *external_id* was taken and did not reach the customer after all.
+    """A report came about our message *external_id*, which was taken: that it did not arrive, or another.
 
-    It is shown as not sent, with *sentence*. Where that message is not here, or went to somebody besides its
-    customer, the report is shown as the message *report*: nothing that came is lost.
+    A failed one is shown as not delivered, with *sentence*; a delayed one stays sent, with *sentence*; a
+    receipt is noted with it. Where that message is not here, or never went to *contact*, the report is
+    shown as the message *report*: nothing that came is lost.
 
-    :param contact: whom it did not reach.
+    :param contact: whom the report is about.
     :param at: when that was found.
     :param sentence: why, and *next_step*, what to do; marked with :func:`host.sdk.i18n.noop`.
     :param raw: what the other side said, for who wants to know.
@@ -311,6 +324,7 @@ class MessageBounced:
     sentence: str = ""
     next_step: str = ""
     raw: str = field(default="", repr=False)
+    kind: ReportKind = ReportKind.FAILED
 
     @property
     def attachments(self) -> tuple[InboundAttachment, ...]:

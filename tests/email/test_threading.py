@@ -51,6 +51,18 @@ def test_who_was_copied_joins_and_a_stranger_does_not(whole: Desk) -> None:
     assert conversations()[0].unread_count == 2
 
 
+def test_a_colleague_joins_who_answers_a_message_that_named_the_customer_alone(whole: Desk) -> None:
+    """The customer showed it to her: she was in Cc before."""
+    whole.receive(Message_ID="<one@example.org>", Cc="Anna <anna@example.org>")
+    whole.reply(conversations()[0].id, "Yes.", "reply-key-1")
+    answered = f"<{messages()[1].external_id}>"
+    whole.receive("Two", From="Anna <anna@example.org>", Message_ID="<two@x>", In_Reply_To=answered)
+    assert len(conversations()) == 1
+    assert messages()[-1].content["author"] == {"name": "Anna", "address": "anna@example.org"}
+    whole.receive("Me, too", From="eve@evil.example", Message_ID="<three@x>", In_Reply_To=answered)
+    assert len(conversations()) == 2
+
+
 @pytest.mark.parametrize("sender", ["hello@shop.example", "eve@evil.example"])
 def test_neither_our_own_address_nor_a_forged_sender_takes_part(
     whole: Desk,

@@ -79,6 +79,18 @@ def test_the_list_shows_who_wrote_what_and_how_long_we_may_answer(desk: Desk, sc
     assert "Window closed" in text
 
 
+def test_the_list_shows_the_subject_and_never_calls_what_was_sent_not_sent(
+    desk: Desk, scene: scenes.Scene
+) -> None:
+    """What was sent may not have arrived, and another message than the last may be the one."""
+    scene.said("ana", "Ana Q.", "Is it in stock?", scene.ago(hours=2))
+    with db.current().write_engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE conversations SET failed_count = 1, subject = 'Blue mugs'")
+    text = words(page(desk))
+    assert "1 not delivered Blue mugs Is it in stock?" in text
+    assert "Not sent" not in text
+
+
 def test_the_window_is_shown_where_it_matters(desk: Desk, scene: scenes.Scene) -> None:
     for contact, hours in (("ana", 2), ("bea", 22), ("cleo", 23.75), ("dora", 23.9)):
         scene.said(contact, contact, "hi", scene.ago(hours=hours))

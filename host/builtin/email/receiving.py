@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import secrets
 import socket
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -121,7 +122,7 @@ def envelopes(
     lane = headers.sender(message)[1]
     if lane == headers.UNKNOWN_SENDER:
         lane = normal(mail_from) or lane
-    key = identity.key(message, raw)
+    key = identity.key(message, raw, secrets.token_hex(16))
     trace = f"Return-Path: <{normal(mail_from) or ''}>\r\n".encode()
     now = clock.now()
     return tuple(

@@ -1,8 +1,9 @@
-"""Mark messages of ours that came back after the provider had taken them."""
+"""Note what is reported of messages of ours after the provider had taken them: failed, delayed, read."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -16,12 +17,16 @@ from host.inbox.apply.tables import CONVERSATIONS, MESSAGES
 from host.inbox.apply.values import Bounced, Draft
 from host.models.inbox import DeliveryState, Direction
 from host.record.writing import Happened
-from host.sdk.messages import MessageBounced
+from host.sdk.messages import MessageBounced, ReportKind
 
 CODE = "bounced"
 """The code of the error such a message has."""
 COPY = "copy_bounced"
 """The code of the error of a message of which a copy came back, to those whom ``to`` names; it did arrive."""
+DELAYED = "delayed"
+"""The code of the error of a message that is still on its way; it counts as sent."""
+RECEIPTS = "receipts"
+"""In the content of a message of ours: what those it went to did with it, by their ids."""
 
 _arrived = Statement(
     sa.select(MESSAGES.c.state, *(MESSAGES.c[name] for name in Sent._fields))
@@ -40,7 +45,10 @@ _fail = (
 )
 _went_out = Statement(
     sa.select(
-        *(MESSAGES.c[name] for name in ("id", "workspace_id", "account_id", "conversation_id", "error"))
+        MESSAGES.c.error,
+        MESSAGES.c.content,
+        MESSAGES.c.state,
+        *(MESSAGES.c[name] for name in Sent._fields),
     )
     .where(
         MESSAGES.c.id.in_(sa.bindparam("ids", expanding=True)),
@@ -50,10 +58,14 @@ _went_out = Statement(
     .order_by(MESSAGES.c.id)
     .with_for_update()
 )
-_note_copy = (
+_annotate = (
     sa.update(MESSAGES)
     .where(MESSAGES.c.id == sa.bindparam("b_id"))
-    .values(error=sa.bindparam("b_error", type_=MESSAGES.c.error.type))
+    .values(
+        error=sa.bindparam("b_error", type_=MESSAGES.c.error.type),
+        content=sa.bindparam("b_content", type_=MESSAGES.c.content.type),
+        state=sa.bindparam("b_state"),
+    )
 )
 _of_it = MESSAGES.alias()
 _count = (
@@ -82,20 +94,23 @@ def note(draft: Draft, item: Incoming, change: MessageBounced) -> bool:
     # By our own clock: it tells of an attempt before the last one.
     if message.attempted_at is not None and item.received_at < message.attempted_at:
         return True
+    code = {ReportKind.FAILED: COPY if copy else CODE, ReportKind.DELAYED: DELAYED}.get(change.kind, "")
     error = {
-        "code": CODE,
+        "code": code,
         "sentence": clean_short(change.sentence, 500) or "",
         "next_step": clean_short(change.next_step, 500) or "",
         "raw": clean_short(change.raw, 1000) or "",
     }
-    draft.bounced[message.id, copy] = Bounced(message, error, copy)
+    person = external_id(change.contact)
+    draft.bounced[message.id, person, change.kind] = Bounced(message, error, copy, person, change.kind)
     return True
 
 
 def write(connection: Connection, bounced: Sequence[Bounced]) -> Iterator[Happened]:
     """Write *bounced* and yield what happened. What is no longer *sent* stays: a report may come twice."""
-    yield from _copies(connection, [one for one in bounced if one.copy])
-    errors = {one.message.id: one.error for one in bounced if not one.copy}
+    failed = [one for one in bounced if one.kind is ReportKind.FAILED and not one.copy]
+    yield from _annotated(connection, [one for one in bounced if one not in failed])
+    errors = {one.message.id: one.error for one in failed}
     if not errors:
         return
     rows = _arrived.rows(connection, {"ids": sorted(errors)})
@@ -108,15 +123,50 @@ def write(connection: Connection, bounced: Sequence[Bounced]) -> Iterator[Happen
         yield from of_state(sent, DeliveryState.FAILED, before)
 
 
-def _copies(connection: Connection, bounced: Sequence[Bounced]) -> Iterator[Happened]:
-    """Note whose copies came back, and yield that their messages look different. They stay as sent."""
+def _annotated(connection: Connection, bounced: Sequence[Bounced]) -> Iterator[Happened]:
+    """Note copies that came back, delays and receipts with their messages, which stay sent or become read."""
     if not bounced:
         return
     rows = _went_out.rows(connection, {"ids": sorted({one.message.id for one in bounced})})
-    for id_, workspace_id, account_id, conversation_id, known in rows:
-        theirs = [one for one in bounced if one.message.id == id_]
-        before = known.get("to", "").split(", ") if known and known.get("code") == COPY else []
-        people = dict.fromkeys(filter(None, (*before, *(one.copy for one in theirs))))
-        error = {**theirs[-1].error, "code": COPY, "to": ", ".join(people)}
-        connection.execute(_note_copy, {"b_id": id_, "b_error": error})
-        yield Happened(workspace_id, "", "changed", account_id, conversation_id, id_)
+    for error, content, state, *ids in rows:
+        sent = Sent(*ids)
+        now = _Note(error, dict(content or {}), state)
+        for one in bounced:
+            if one.message.id == sent.id:
+                now = _noted(now, one)
+        connection.execute(
+            _annotate,
+            {"b_id": sent.id, "b_error": now.error, "b_content": now.content, "b_state": now.state},
+        )
+        if now.state != state:
+            yield from of_state(sent, now.state, state)
+        elif (now.error, now.content) != (error, content):
+            place = sent.account_id, sent.conversation_id, sent.id
+            yield Happened(sent.workspace_id, "", "changed", *place)
+
+
+class _Note(NamedTuple):
+    """What the row of a message says that reports change."""
+
+    error: dict[str, str] | None
+    content: dict[str, Any]
+    state: str
+
+
+def _noted(now: _Note, one: Bounced) -> _Note:
+    code = (now.error or {}).get("code", "")
+    if one.kind is ReportKind.FAILED:
+        before = (now.error or {}).get("to", "").split(", ") if code == COPY else []
+        people = dict.fromkeys(filter(None, (*before, one.copy)))
+        return now._replace(error={**one.error, "to": ", ".join(people)})
+    if one.kind is ReportKind.DELAYED:
+        # What is known for good says more.
+        return now._replace(error={**one.error, "to": one.copy}) if code in {"", DELAYED} else now
+    arrived = code == DELAYED and (now.error or {}).get("to", "") == one.copy
+    if one.kind is ReportKind.READ and not one.copy:
+        return now._replace(error=None if arrived else now.error, state=DeliveryState.READ)
+    receipts = now.content.get(RECEIPTS)
+    receipts = {**receipts} if isinstance(receipts, Mapping) else {}
+    if receipts.get(one.person) != ReportKind.READ:
+        receipts[one.person] = str(one.kind)
+    return now._replace(error=None if arrived else now.error, content={**now.content, RECEIPTS: receipts})

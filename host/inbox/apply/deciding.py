@@ -296,7 +296,8 @@ def _find_thread(
     # A message may name one of any other customer: only who was shown that conversation comes into it.
     if not participants.is_forged(change.content):
         for thread, content in foreign:
-            if person.external_id in participants.of_message(content, item.account):
+            contents = (content, *draft.loaded.shown.get(thread.id or 0, ()))
+            if any(person.external_id in participants.of_message(one, item.account) for one in contents):
                 return thread, None
     return None, foreign[0][0] if foreign else None
 

@@ -47,7 +47,7 @@ from host.inbox.apply.values import (
     StoredThread,
     Unconfirmed,
 )
-from host.models.inbox import DeliveryState, MarkKind
+from host.models.inbox import DeliveryState, Direction, MarkKind
 from host.sdk.channel import AccountRef, Threading
 from host.sdk.messages import (
     AccountNoticed,
@@ -60,6 +60,8 @@ from host.sdk.messages import (
     ToLookUp,
 )
 
+SHOWN = 200
+"""Messages of the conversations a batch answers that are asked who was shown them, the newest."""
 REACH_BACK = timedelta(days=8)
 """How old an unconfirmed message may be for an echo to be about it; no reply window is longer than a week."""
 
@@ -120,6 +122,12 @@ _strangers = Statement(
     .where(_among(IDENTITIES.c.id, "ids"))
 )
 _contents = Statement(sa.select(MESSAGES.c.id, MESSAGES.c.content).where(_among(MESSAGES.c.id, "ids")))
+_shown_before = Statement(
+    sa.select(MESSAGES.c.conversation_id, MESSAGES.c.content)
+    .where(_among(MESSAGES.c.conversation_id, "ids"), MESSAGES.c.direction != Direction.INTERNAL)
+    .order_by(MESSAGES.c.id.desc())
+    .limit(SHOWN)
+)
 _known_beside = Statement(
     sa.select(
         IDENTITIES.c.account_id,
@@ -295,7 +303,7 @@ def _load(connection: Connection, needs: _Needs) -> Loaded:
     messages = _read_messages(connection, needs.messages.union(*lines))
     posts = _read_posts(connection, needs.posts)
     threads = _read_threads(connection, people, messages, posts, waits=needs.waits)
-    strangers, answered = _read_answered(connection, needs, people, messages, threads)
+    strangers, answered, shown = _read_answered(connection, needs, people, messages, threads)
     unconfirmed = _read_unconfirmed(connection, needs, people, messages)
     edited, reacted = _annotated(needs, people, marks, messages, threads)
     return Loaded(
@@ -305,6 +313,7 @@ def _load(connection: Connection, needs: _Needs) -> Loaded:
         threads=threads,
         strangers=strangers,
         answered=answered,
+        shown=shown,
         posts=posts,
         beside=_read_beside(connection, {k: a for k, a in needs.people.items() if k not in people}),
         unconfirmed=unconfirmed,
@@ -425,11 +434,11 @@ def _read_answered(
     people: Mapping[Key, StoredPerson],
     messages: Mapping[Key, StoredMessage],
     threads: Iterable[StoredThread],
-) -> tuple[Sequence[StoredPerson], dict[int, Mapping[str, Any]]]:
+) -> tuple[Sequence[StoredPerson], dict[int, Mapping[str, Any]], dict[int, list[Mapping[str, Any]]]]:
     """Return what decides whether somebody takes part in another customer's conversation they answer.
 
-    Those customers, unless they are of the batch, and the contents of the messages that are answered. Nothing
-    is asked for where everybody answers in conversations of their own.
+    Those customers, unless they are of the batch, the contents of the messages that are answered, and of
+    those in their conversations. Nothing is asked for where everybody answers in conversations of their own.
     """
     owners = {thread.id: thread.identity_id for thread in threads}
     known = {person.id for person in people.values()}
@@ -441,11 +450,15 @@ def _read_answered(
         and (person not in people or people[person].id != owners[messages[name].conversation_id])
     }
     if not foreign:
-        return (), {}
+        return (), {}, {}
     ids = padded(set(foreign.values()) - known)
     rows = map(StoredPerson._make, _strangers.rows(connection, {"ids": ids})) if ids else ()
     contents = dict(_contents.rows(connection, {"ids": padded(set(foreign))}))
-    return list(rows), contents
+    shown: dict[int, list[Mapping[str, Any]]] = {}
+    places = {message.conversation_id for message in messages.values() if message.id in foreign}
+    for conversation_id, content in _shown_before.rows(connection, {"ids": padded(places)}):
+        shown.setdefault(conversation_id, []).append(content)
+    return list(rows), contents, shown
 
 
 def _read_bodies(connection: Connection, ids: Collection[int]) -> dict[int, StoredBody]:

@@ -17,7 +17,7 @@ from host.models.inbox import Handler
 from host.record.catalogue import Facts
 from host.sdk.capabilities import InboundMedia
 from host.sdk.channel import AccountRef
-from host.sdk.messages import InboundAttachment, Post
+from host.sdk.messages import InboundAttachment, Post, ReportKind
 
 Key = tuple[int, str]
 """Account id and an external id."""
@@ -213,6 +213,7 @@ class Loaded:
     :param strangers: customers of conversations that the batch's messages answer, who are not of the batch.
         Not locked, and not to be changed.
     :param answered: contents of stored messages that somebody other than their customer answers, by id.
+    :param shown: contents of the messages of their conversations, by the conversation's id.
     """
 
     people: Mapping[Key, tuple[AccountRef, StoredPerson | None]] = field(default_factory=dict)
@@ -227,6 +228,7 @@ class Loaded:
     beside: Mapping[Key, KnownBeside] = field(default_factory=dict)
     strangers: Sequence[StoredPerson] = ()
     answered: Mapping[int, Mapping[str, Any]] = field(default_factory=dict)
+    shown: Mapping[int, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
 
 
 # ---- drafts, which deciding changes ------------------------------------------------------------------
@@ -337,15 +339,18 @@ class Confirmed(NamedTuple):
 
 
 class Bounced(NamedTuple):
-    """A message of ours that came back after the provider had taken it.
+    """A message of ours of which something was reported after the provider had taken it.
 
     :param error: what its row says of it.
     :param copy: whose copy it was; empty: the customer's own.
+    :param person: whom the report is about.
     """
 
     message: StoredMessage
     error: dict[str, str]
-    copy: str = ""
+    copy: str
+    person: str
+    kind: ReportKind
 
 
 class Wish(NamedTuple):
@@ -382,7 +387,7 @@ class Draft:
     :param refused: messages that belong to another customer than the change names, with the change.
     :param arrived: messages known from the history that were delivered after all, by the ids of their rows.
     :param posts: posts that are named and not stored.
-    :param bounced: messages of ours that came back, by id.
+    :param bounced: what is reported of messages of ours, by id, person and kind.
     :param wishes: words that stop what is sent by itself, or open it.
     :param heard: when accounts last received an event, by account id.
     """
@@ -408,7 +413,7 @@ class Draft:
         self.refused: list[tuple[Key, Incoming]] = []
         self.posts: dict[Key, tuple[AccountRef, Post]] = {}
         self.wishes: list[Wish] = []
-        self.bounced: dict[tuple[int, str], Bounced] = {}
+        self.bounced: dict[tuple[int, str, ReportKind], Bounced] = {}
         self.removals = Removals()
         self.heard: dict[int, datetime] = {}
 

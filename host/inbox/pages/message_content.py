@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from host.inbox.apply.bounces import RECEIPTS
 from host.inbox.pages import text_view
 from host.sdk.messages import OWN_ADDRESS
 
@@ -223,6 +224,12 @@ def quoted_from(content: Content) -> int | None:
     """Return from which character on the text only quotes earlier messages."""
     given = content.get("quoted_from")
     return given if isinstance(given, int) and not isinstance(given, bool) and given > 0 else None
+
+
+def with_receipt(content: Content, kind: str) -> tuple[str, ...]:
+    """Return the addresses whose receipt of a message of ours says *kind*."""
+    given = _mapping(content.get(RECEIPTS))
+    return tuple(address for address, said in given.items() if said == kind)
 
 
 def own_address(content: Content) -> str:

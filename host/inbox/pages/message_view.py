@@ -35,9 +35,10 @@ from host.models.inbox import Actor, AttachmentState, DeliveryState, Direction, 
 from host.sdk.capabilities import MEDIA_KINDS
 from host.sdk.channel import ChannelAdapter
 from host.sdk.formatting import PICTURE_TYPES, Picture, pictures, to_html
-from host.sdk.messages import Handover, MessageKind
+from host.sdk.messages import Handover, MessageKind, ReportKind
 from host.web import message_kinds
 from host.web.languages import gettext as _
+from host.web.languages import lazy_gettext as _l
 from host.web.languages import local
 
 LARGE = 3
@@ -64,6 +65,23 @@ LATE = timedelta(hours=1)
 WAITED = timedelta(minutes=1)
 """After so long it is said when a message that waited was written."""
 """A message that came so long after it was written says so."""
+PROTECTIONS = {
+    "pgp-encrypted": (
+        _l("This mail is encrypted with PGP."),
+        _l("It cannot be read here. Download its file and open it with your key, or ask for it unencrypted."),
+    ),
+    "smime-encrypted": (
+        _l("This mail is encrypted with S/MIME."),
+        _l("It cannot be read here. Download its file and open it with your key, or ask for it unencrypted."),
+    ),
+    "smime-sealed": (
+        _l("This mail is signed with S/MIME, its text inside the signature."),
+        _l("It cannot be read here. Download its file and open it in a mail program."),
+    ),
+    "pgp-signed": (_l("This mail is signed with PGP."), _l("The signature was not checked.")),
+    "smime-signed": (_l("This mail is signed with S/MIME."), _l("The signature was not checked.")),
+}
+"""What is said of mails that are signed or encrypted, by ``content["protection"]``."""
 LEADING = frozenset({"may_belong_by_message", "goes_on", "came_from"})
 """The activity lines that name another conversation."""
 TOGETHER = timedelta(minutes=5)
@@ -409,14 +427,22 @@ def _placed(entry: Entry, where: BubbleContext, who: str) -> dict[str, Picture]:
 
 
 def _copies(entry: Entry) -> str:
-    """Return where a message of ours goes from, if the account has further addresses, and whom else to."""
+    """Return where a message of ours goes from, if the account has further addresses, whom else to, and who
+    of them sent a receipt.
+    """
     if not _is_from_here(entry):
         return ""
     cc, bcc = (message_content.addresses(entry.content, name) for name in ("cc", "bcc"))
     own = message_content.own_address(entry.content)
     said = [str(_("from %(address)s", address=own))] if own else []
     said += [str(_("cc %(addresses)s", addresses=", ".join(cc)))] if cc else []
-    return " · ".join([*said, str(_("bcc %(addresses)s", addresses=", ".join(bcc)))] if bcc else said)
+    said += [str(_("bcc %(addresses)s", addresses=", ".join(bcc)))] if bcc else []
+    read, deleted = (
+        message_content.with_receipt(entry.content, kind) for kind in (ReportKind.READ, ReportKind.DELETED)
+    )
+    said += [str(_("read by %(addresses)s", addresses=", ".join(read)))] if read else []
+    said += [str(_("deleted unread by %(addresses)s", addresses=", ".join(deleted)))] if deleted else []
+    return " · ".join(said)
 
 
 def speaker(entry: Entry, where: BubbleContext) -> str:
@@ -630,6 +656,8 @@ def _doubts(entry: Entry) -> Iterator[tuple[str, str]]:
                 )
             ),
         )
+    if (said := PROTECTIONS.get(str(entry.content.get("protection")))) is not None:
+        yield str(said[0]), str(said[1])
     if found.elsewhere:
         yield (
             str(_("Your answer goes elsewhere.")),

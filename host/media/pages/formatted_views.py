@@ -8,6 +8,7 @@ Without scripts in it, the origin gives what stands there nothing. Pictures come
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import cast
 from urllib.parse import urlsplit
@@ -61,6 +62,7 @@ class _Form:
     size: int
     pictures: dict[str, int]
     remembered: bool
+    unfolded: bool
 
 
 @bp.get("/w/<int:workspace_id>/messages/<int:message_id>/formatted")
@@ -97,7 +99,10 @@ def formatted_message(workspace_id: int, message_id: int) -> ResponseReturnValue
 
     asked = form.remembered or request.args.get("pictures") == "1"
     cleaned = formatted.clean(
-        html, inline=inline, remote=remote if asked else None, earlier=_("What was written before")
+        html,
+        inline=inline,
+        remote=remote if asked else None,
+        earlier="" if form.unfolded else _("What was written before"),
     )
     return framed(cleaned.html)
 
@@ -132,7 +137,9 @@ def _load(session: Session, workspace_id: int, message_id: int) -> _Form | None:
         return None
     pictures = {file.content_id: file.id for file in files if file.role == AttachmentRole.INLINE}
     remembered = bool(senders.shown_unasked(session, [message]))
-    return _Form(form.storage_key, form.size or 0, pictures, remembered)
+    html = message.content.get("html")
+    unfolded = isinstance(html, Mapping) and html.get("unfolded") is True
+    return _Form(form.storage_key, form.size or 0, pictures, remembered, unfolded)
 
 
 @bp.get("/w/<int:workspace_id>/messages/<int:message_id>/picture")

@@ -23,14 +23,17 @@ _REMOTE = re.compile(r"<img\b[^<>]{0,4000}?\bsrc\s{0,5}=\s{0,5}[\"']?\s{0,5}http
 _CID = re.compile(r"\bsrc\s{0,5}=\s{0,5}[\"']?\s{0,5}cid:([^\"'\s>]{1,300})", re.IGNORECASE)
 
 
-def described(source: str) -> dict[str, object]:
+def described(source: str, *, passes_on: bool = False) -> dict[str, object]:
     """Return what a message's content says of its formatted form.
 
     ``rich``: it shows more than the text does, in what its sender wrote; ``remote``: how many pictures
-    from elsewhere it would show.
+    from elsewhere it would show; ``unfolded``: nothing in it is an old quote.
+
+    :param passes_on: whether it passes another mail on: then that is what its sender says.
     """
-    body = source[_body_start(source) : _body_end(source)]
-    return {"rich": bool(_RICH.search(body)), "remote": len(_REMOTE.findall(source))}
+    body = source[_body_start(source) : len(source) if passes_on else _body_end(source)]
+    found: dict[str, object] = {"rich": bool(_RICH.search(body)), "remote": len(_REMOTE.findall(source))}
+    return {**found, "unfolded": True} if passes_on else found
 
 
 def _body_start(source: str) -> int:

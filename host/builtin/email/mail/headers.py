@@ -15,7 +15,7 @@ from email.utils import getaddresses, parsedate_to_datetime
 from ..addresses import normal
 from .charsets import decode
 
-MAX_HEADER = 16 * 1024
+MAX_HEADER = 32 * 1024
 MAX_REFERENCES = 50
 UNKNOWN_SENDER = "unknown@invalid"
 

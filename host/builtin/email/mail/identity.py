@@ -32,17 +32,24 @@ def head(raw: bytes) -> Message:
         return Message()
 
 
-def key(message: Message, raw: bytes) -> str:
-    """Return the dedupe key of a mail, the same by whichever way it comes."""
-    return f"mail:{_digest(message, raw)}"
+def key(message: Message, raw: bytes, arrival: str) -> str:
+    """Return the dedupe key of a mail, the same by whichever way it comes.
+
+    :param arrival: what tells this delivery of the mail from another, for one that says nothing of itself.
+    """
+    return f"mail:{_digest(message, raw, arrival)}"
 
 
-def _digest(message: Message, raw: bytes) -> str:
+def _digest(message: Message, raw: bytes, arrival: str) -> str:
     """Return a hash of a mail that is the same when the same mail is delivered again, and no other's.
 
     The servers it came by write their own lines on top, with their own times. A Message-ID alone is not
     enough: programs reuse theirs, and anybody may send one they have seen.
     """
     written = [headers.raw(message, name) for name in ("Message-ID", "From", "To", "Date", "Subject")]
+    if not headers.raw(message, "Message-ID").strip() and not headers.raw(message, "Date").strip():
+        # A program that sends the same twice, such as an alarm, means two. A server that retries notes
+        # the same lines as before; of a mail without them, two copies are better than none.
+        written += list(headers.all_raw(message, "Received")) or [arrival]
     head = "\n".join(written).encode("utf-8", "replace")
     return hashlib.sha256(head + b"\n\n" + raw.partition(b"\r\n\r\n")[2]).hexdigest()

@@ -81,7 +81,7 @@ def envelope(
         account_id=account_id,
         lane=lane or headers.UNKNOWN_SENDER,
         # One to a customer and to ourselves is in two folders, and is two things.
-        dedupe_key=("sent:" if kind.is_sent else "") + identity.key(message, raw),
+        dedupe_key=("sent:" if kind.is_sent else "") + identity.key(message, raw, at.isoformat()),
         kind=kind,
         body=b"".join(
             [

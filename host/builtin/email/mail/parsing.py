@@ -40,7 +40,7 @@ MAX_WORK = 5_000_000
 MAX_SEPARATORS = 20_000
 MAX_HEADER_LINES = 5_000
 MAX_HTML = 2 * 1024 * 1024
-MAX_RECIPIENTS = 100
+MAX_RECIPIENTS = 500
 """Of each kind; a mail to more of them names the first."""
 MAX_NOTED = 20
 _NOTED = ("X-Original-To", "Envelope-To", "Delivered-To", "X-Delivered-To")
@@ -102,7 +102,7 @@ def _read(body: bytes, at: datetime) -> InboundChange:
     sent_along = [file for file in files if file.role is not AttachmentRole.FORMATTED]
     kind = MessageKind.TEXT if words or not sent_along else sent_along[0].kind
     content: dict[str, object] = {**_went_to(message), **_ours(message, addresses), **parts.about}
-    quoted_from = quotes.start(words)
+    quoted_from = quotes.start(words, headers.text(message, "Subject", 500))
     if quoted_from is not None:
         content["quoted_from"] = quoted_from
     written_by = headers.addresses(message, "From")
@@ -117,6 +117,8 @@ def _read(body: bytes, at: datetime) -> InboundChange:
         content["answer_elsewhere"] = address
     if headers.is_automatic(message):
         content["automatic"] = True
+    if protection := _protection(message):
+        content["protection"] = protection
     received = MessageReceived(
         contact=address,
         external_id=headers.message_id(message),
@@ -141,6 +143,7 @@ def _read(body: bytes, at: datetime) -> InboundChange:
         sentence=bounce.why.sentence,
         next_step=bounce.why.next_step,
         raw=bounce.raw,
+        kind=bounce.kind,
     )
 
 
@@ -176,6 +179,20 @@ def _ours(message: Message, own: Sequence[str]) -> dict[str, object]:
         found["own"] = present
     first = next(iter(named or noted), "")
     return {**found, OWN_ADDRESS: first} if first in aliases else found
+
+
+def _protection(message: Message) -> str:
+    """Return how a mail is signed or encrypted with PGP (RFC 3156) or S/MIME (RFC 8551), or nothing."""
+    kind = message.get_content_type()
+    if kind in {"multipart/encrypted", "multipart/signed"}:
+        way = "smime" if "pkcs7" in str(message.get_param("protocol", "")).lower() else "pgp"
+        return f"{way}-{kind.partition('/')[2]}"
+    if kind in {"application/pkcs7-mime", "application/x-pkcs7-mime"}:
+        signed = str(message.get_param("smime-type", "")).lower() == "signed-data"
+        return "smime-sealed" if signed else "smime-encrypted"
+    if kind == "text/plain" and _text(message)[:2000].lstrip().startswith("-----BEGIN PGP MESSAGE-----"):
+        return "pgp-encrypted"
+    return ""
 
 
 def authserv_id() -> str:
@@ -233,7 +250,7 @@ class _Content:
         words = "\n\n".join(filter(None, self._words))
         html = "\n".join(self._form)
         if self._is_html and html.strip():
-            self._keep_form(html)
+            self._keep_form(html, words)
         return words, self._files
 
     def _unpack(self) -> None:
@@ -249,11 +266,12 @@ class _Content:
         if not any(self._words):
             self._words = [text]
 
-    def _keep_form(self, html: str) -> None:
+    def _keep_form(self, html: str, words: str) -> None:
         content = html.encode("utf-8", "replace")
         role = AttachmentRole.FORMATTED if len(content) <= MAX_HTML else AttachmentRole.FILE
         if role is AttachmentRole.FORMATTED:
-            self.about["html"] = formatted.described(html)
+            passes_on = quotes.passes_on(words, headers.text(self._message, "Subject", 500))
+            self.about["html"] = formatted.described(html, passes_on=passes_on)
             named = formatted.inline_names(html)
             self._files = [
                 replace(file, role=AttachmentRole.INLINE)

@@ -4,76 +4,176 @@ from __future__ import annotations
 
 import re
 
+from .introductions import LANGUAGES
+
 MOST_LINES = 20_000
 """Lines that are looked at, from the end; in a longer mail nothing is folded."""
+_LONGEST = 400
+"""Characters of an introduction, which has three lines at most."""
 
-_WROTE = re.compile(
-    r"(?:on|am|le|el|il|op|den|em|w dniu|dne)\b.{3,300}\b"
-    r"(?:wrote|schrieb|a écrit|escribió|ha scritto|schreef|skrev|escreveu|napisał\(?a?\)?|napsal\(?a?\)?)"
-    r"\b.{0,200}:\s*\Z",
-    re.IGNORECASE | re.DOTALL,
+_MARKS: dict[int, str | None] = {
+    **dict.fromkeys(
+        map(ord, "\u200b\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff")
+    ),
+    **{first + digit: str(digit) for first in (0x0660, 0x06F0) for digit in range(10)},
+}
+"""What steers the direction of writing and shows nothing, and Arabic digits."""
+
+
+def _any(field: str) -> str:
+    """Return a pattern for the words of *field* in every language, longest first."""
+    words = {word for language in LANGUAGES.values() for word in getattr(language, field).split("|")} - {""}
+    return "|".join(re.escape(word) for word in sorted(words, key=lambda word: (-len(word), word)))
+
+
+_END = re.compile(r"[:\uff1a]\s*\Z|\bwrote\s?-{3,20}\s*\Z")
+"""How it ends; Zoho has dashes."""
+_WROTE = re.compile(rf"(?:(?<!\w)|(?=[\u3040-\ud7a3]))(?:{_any('wrote')})", re.IGNORECASE)
+"""Chinese, Japanese and Korean put no space before it."""
+_STARTS = re.compile(rf"(?:{_any('starts')})(?:\b|(?=[\d \u3040-\u9fff]))", re.IGNORECASE)
+_ADDRESS = re.compile(r"[<(\[\"\uff08]?(?:mailto:)?[^\s<>()@]{1,64}@[^\s<>()@]{1,250}[>)\]\uff09]?")
+_ADDRESS_AT_END = re.compile(
+    r"[<(\uff08][^\s<>()@]{1,64}@[^\s<>()@]{1,250}[>)\uff09]{1,2}[\"']?\s*[:\uff1a]\s*\Z"
 )
-"""The line above a quote, which many programs break: *On Mon, 3 Mar 2025 at 10:00, Mia wrote:*"""
-_STARTS = re.compile(r"(?:on|am|le|el|il|op|den|em|w dniu|dne)\b.{3}", re.IGNORECASE)
+_YEAR = re.compile(r"(?<!\d)(?:(?:19|20|25)\d\d(?!\d)|\d{1,2}[./-]\d{1,2}[./-]\d\d(?!\d))")
+_TIME = re.compile(r"(?<!\d)\d{1,2}\s?[:.h\u6642\u65f6\uc2dc]\s?\d\d(?!\d)")
+_FORWARDED = re.compile(
+    rf"[-_*=\s]{{0,40}}(?:{_any('forwarded')})(?:[-_*=\s]{{1,40}}[:\uff1a]?|\s{{0,5}}[:\uff1a]?)\s*\Z",
+    re.IGNORECASE,
+)
+_DASHED_FORWARDED = re.compile(rf"[-_*=\s]{{2,60}}(?:{_any('forwarded')})\b.{{0,120}}\Z", re.IGNORECASE)
 _SEPARATOR = re.compile(
-    r"-{2,}\s*(?:original message|ursprüngliche nachricht|original-nachricht|weitergeleitete nachricht"
-    r"|forwarded message|message d'origine|messaggio originale|mensaje original"
-    r"|oorspronkelijk bericht)\s*-{2,}\s*\Z",
+    rf"[-_*=\s]{{2,60}}(?:{_any('original')})\s{{0,5}}[-_*=]{{2,60}}\s*\Z|[-_*=]{{4,60}}\s{{0,5}}(?:{_any('original')})\s*\Z",
     re.IGNORECASE,
 )
+_PASSED_ON = re.compile(rf"\s*(?:{_any('passed_on')})\s?(?:\[\d{{1,3}}\])?\s?[:\uff1a]", re.IGNORECASE)
 _RULE = re.compile(r"_{10,}\s*\Z|-{10,}\s*\Z")
-_FROM = re.compile(r"\*?(?:from|von|de|da|van|från|fra)\s*:\*?\s*\S", re.IGNORECASE)
-_FIELD = re.compile(
-    r"\*?(?:sent|date|gesendet|datum|envoyé|inviato|enviado|verzonden|skickat|sendt|to|an|à|a|aan|till|til"
-    r"|subject|betreff|objet|oggetto|asunto|onderwerp|ämne|emne|cc)\s*:\*?(?:\s|\Z)",
-    re.IGNORECASE,
+_ABOVE = re.compile(
+    rf"{_RULE.pattern}|(?!original\s*\Z)(?:{_any('original')})\s*[:\uff1a]?\s*\Z", re.IGNORECASE
 )
+"""What may stand above a quoted mail and belongs to it."""
+_FIELDS = {
+    name: re.compile(
+        rf"\*{{0,2}}(?:{_any(field)})\*{{0,2}}\s{{0,5}}[:\uff1a]\*{{0,2}}(?P<value>.*)\Z", re.IGNORECASE
+    )
+    for name, field in (("from", "from_"), ("date", "date"), ("to", "to"), ("subject", "subject"))
+}
 
 
-def start(text: str) -> int | None:
+def is_forward(subject: str) -> bool:
+    """Tell whether a mail with this subject passes another on: then that is what it says."""
+    return _PASSED_ON.match(subject.translate(_MARKS)) is not None
+
+
+def passes_on(text: str, subject: str) -> bool:
+    """Tell whether a mail passes another on, by its subject or a line of its own above that."""
+    if is_forward(subject):
+        return True
+    lines = [line[: _LONGEST * 2].translate(_MARKS) for line in text.split("\n")[:MOST_LINES]]
+    place = _separator(lines, passed_on=False)
+    return any(_is_forwarded(line) for line in lines[:place])
+
+
+def start(text: str, subject: str = "") -> int | None:
     """Return the position in *text* from which on it only quotes; None: it does not, or does nothing else.
 
     Where somebody answers between the lines of a quote, those answers have to be read with it, so nothing is
-    folded.
+    folded. Neither is a mail that is passed on.
     """
-    lines = text.split("\n")
-    if len(lines) > MOST_LINES:
+    written = text.split("\n")
+    if len(written) > MOST_LINES:
         return None
-    place = _separator(lines)
+    lines = [line[: _LONGEST * 2].translate(_MARKS) for line in written]
+    place = _separator(lines, passed_on=is_forward(subject))
     if place is None:
         place = _marked(lines)
     if place is None:
         return None
-    while place > 0 and (not lines[place - 1].strip() or _RULE.match(lines[place - 1].strip())):
+    if any(_is_forwarded(line) for line in lines[:place]):
+        return None  # it stands in what was passed on
+    while place > 0 and (not lines[place - 1].strip() or _ABOVE.match(lines[place - 1].strip())):
         place -= 1
-    said = "\n".join(lines[:place])
+    said = "\n".join(written[:place])
     return len(said) + 1 if said.strip() else None
 
 
-def _separator(lines: list[str]) -> int | None:
+def _is_forwarded(line: str) -> bool:
+    bare = line.strip()
+    return (
+        len(bare) < 200
+        and not bare.startswith(">")
+        and (_FORWARDED.match(bare) is not None or _DASHED_FORWARDED.match(bare) is not None)
+    )
+
+
+def _separator(lines: list[str], *, passed_on: bool) -> int | None:
     """Return the line of a program that puts what it quotes below, without marking its lines."""
     for number, line in enumerate(lines):
         bare = line.strip()
-        if _SEPARATOR.match(bare):
+        if not bare or bare.startswith(">"):
+            continue
+        if not passed_on and (_SEPARATOR.match(bare) or _is_head(lines, number)):
             return number
-        if _FROM.match(bare):
-            below = [one.strip() for one in lines[number + 1 : number + 7]]
-            if sum(1 for one in below if _FIELD.match(one)) >= 2:
-                return number
-        introduced = _introduced(lines, number)
+        introduced = _introduced(lines, number, marked=False)
         if introduced is not None and not _any_marked(lines, introduced):
             return number
     return None
 
 
-def _introduced(lines: list[str], number: int) -> int | None:
-    """Return the line behind a *... wrote:* that begins in line *number*, which has three lines at most."""
-    if not _STARTS.match(lines[number].strip()):
+def _is_head(lines: list[str], number: int) -> bool:
+    """Tell whether the fields of a quoted mail begin here.
+
+    Whoever fills in a form writes lines like these, too: *From: Berlin*, *To: Bonn*. So a mail has an
+    address, a rule above it or a subject, and says when it was sent.
+    """
+    if not any(field.match(lines[number].strip()) for field in _FIELDS.values()):
+        return False
+    found: dict[str, str] = {}
+    for line in lines[number : number + 9]:
+        bare = line.strip()
+        for name, field in _FIELDS.items() if bare else ():
+            if (match := field.match(bare)) is not None:
+                found.setdefault(name, match["value"].strip())
+    if not found.get("from") or "date" not in found or not found.keys() & {"to", "subject"}:
+        return False
+    above = next((line.strip() for line in reversed(lines[max(0, number - 2) : number]) if line.strip()), "")
+    return "subject" in found or "@" in found["from"] or _RULE.match(above) is not None
+
+
+def _introduced(lines: list[str], number: int, *, marked: bool) -> int | None:
+    """Return the line behind a *... wrote:* that begins in line *number*, which has three lines at most.
+
+    :param marked: whether what follows is marked as quoted; then less has to be said above it.
+    """
+    first = lines[number].strip()
+    if not first:
         return None
     for more in (1, 2, 3):
-        if _WROTE.match(" ".join(one.strip() for one in lines[number : number + more])):
-            return number + more
+        if number + more > len(lines) or not lines[number + more - 1].strip():
+            return None
+        if _END.search(lines[number + more - 1]):
+            # Some programs break a line, even within an address.
+            joined = " ".join(one.strip() for one in lines[number : number + more])
+            tight = "".join(one.strip() for one in lines[number : number + more])
+            fits = any(_introduces(one, marked=marked) for one in (joined, tight))
+            return number + more if fits else None
     return None
+
+
+def _introduces(line: str, *, marked: bool) -> bool:
+    if len(line) > _LONGEST:
+        return False
+    wrote = _WROTE.search(line) is not None
+    starts = _STARTS.match(line) is not None
+    dated = _YEAR.search(line) is not None
+    timed = _TIME.search(line) is not None
+    address = _ADDRESS.search(line) is not None
+    if wrote and (address or (dated and timed) or (starts and (dated or timed))):
+        return address or dated or timed
+    if marked and wrote and starts:
+        return True
+    # Gmail in Russian, Japanese and Hebrew, Yandex and Mail.ru: a time and an address, and no word.
+    return dated and timed and _ADDRESS_AT_END.search(line) is not None
 
 
 def _any_marked(lines: list[str], first: int) -> bool:
@@ -90,7 +190,7 @@ def _marked(lines: list[str]) -> int | None:
     if first is None:
         return None
     for number in range(max(0, place - 3), place):
-        behind = _introduced(lines, number)
+        behind = _introduced(lines, number, marked=True)
         if behind is not None and not any(line.strip() for line in lines[behind:first]):
             return number
     return first
