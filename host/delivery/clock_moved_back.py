@@ -32,6 +32,7 @@ _PUT_OFF: tuple[tuple[Any, tuple[Any, ...]], ...] = (
     (HookDelivery.next_at, (HookDelivery.state == HookState.WAITING,)),
     (CatchUp.next_at, ()),
     (ChannelAccount.blocked_until, ()),
+    (ChannelAccount.probe_at, ()),
     (Lane.lease_until, ()),
     (Lane.next_at, ()),
 )
