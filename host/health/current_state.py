@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from host.core import clock
 from host.delivery import waiting
 from host.delivery.waiting import Reason, Unfinished
+from host.health.heartbeat import ALIVE
 from host.models.channels import AccountState, AccountWarning, ChannelAccount
 from host.models.health import Process
 from host.models.queue import IS_SET_ASIDE, EventState, InboundEvent
@@ -20,8 +21,8 @@ from host.queue.wakeups import IN, OUT
 from host.record import keeping
 from host.record.keeping import Behind
 
-ALIVE = timedelta(seconds=60)
-"""A process not seen for this long is taken to be dead; it reports every ten seconds."""
+DELIVERS = timedelta(seconds=11)
+"""A process not seen for this long is taken not to deliver at the moment: it missed two reports."""
 MOST_DEAD = 10_000
 """Dead letters are counted up to this number."""
 
@@ -62,6 +63,16 @@ class CurrentState:
     def is_alive(self, process: Process) -> bool:
         """Tell whether *process* was seen lately."""
         return self.at - process.seen_at <= ALIVE
+
+    @property
+    def worker_seen_at(self) -> datetime | None:
+        """Return when a process with delivery threads last reported; None: there is none."""
+        return max((one.seen_at for one in self.processes if one.workers), default=None)
+
+    @property
+    def delivering(self) -> list[Process]:
+        """Return the processes that deliver at this moment, as far as is known."""
+        return [one for one in self.processes if one.workers and self.at - one.seen_at <= DELIVERS]
 
     @property
     def alive(self) -> list[Process]:

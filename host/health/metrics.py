@@ -190,13 +190,14 @@ def _gauges(state: current_state.CurrentState) -> Iterator[Family]:
     for version, several in versions.by_version(state).items():
         running.add_metric([version], len(several))
     yield running
-    text = "Processes seen within a minute that have threads to deliver with."
-    delivering = sum(one.workers > 0 for one in state.alive)
-    yield GaugeMetricFamily("lobby_processes_delivering", text, delivering)
+    text = "Processes with threads to deliver with that reported within the last seconds."
+    yield GaugeMetricFamily("lobby_processes_delivering", text, len(state.delivering))
     text = "Processes that ended without a word and were not started again on their machine."
     yield GaugeMetricFamily("lobby_processes_lost", text, len(state.lost))
     text = "Processes the broker of wake-ups does not answer."
     yield GaugeMetricFamily("lobby_broker_away", text, len(dependencies.broker_answers(state)[1]))
+    text = "Processes the place where limits are counted does not answer."
+    yield GaugeMetricFamily("lobby_limits_away", text, len(dependencies.limits_away(state)))
     text = "How long the oldest due delivery to an endpoint that works has waited for a sender."
     late = 0.0 if state.told_late is None else (state.at - state.told_late).total_seconds()
     yield GaugeMetricFamily("lobby_endpoints_late_seconds", text, max(late, 0.0))
@@ -204,7 +205,7 @@ def _gauges(state: current_state.CurrentState) -> Iterator[Family]:
     for endpoint_state, count in state.endpoints.items():
         told.add_metric([endpoint_state], count)
     yield told
-    newest = max((one.seen_at for one in state.processes if one.workers), default=None)
+    newest = state.worker_seen_at
     if newest is not None:
         text = "Since a process with delivery threads was last seen."
         yield GaugeMetricFamily("lobby_worker_seen_seconds", text, (clock.now() - newest).total_seconds())

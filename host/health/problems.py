@@ -59,6 +59,10 @@ ADVICE: Mapping[str, LazyString] = {
     "LobbyBrokerAway": _l(
         "Nothing is lost: work is found a second or two later. Start the broker, or mend LOBBY_BROKER_URL."
     ),
+    "LobbyLimitsAway": _l(
+        "Nothing is lost, and no limit is exceeded: each process takes its share, so replies may wait "
+        "longer. Start Redis, or correct LOBBY_LIMITS_URL."
+    ),
     "LobbyAccountStopped": _l("Their replies wait. Owners find Reconnect under Settings, Channels."),
     "LobbyAccountWarned": _l(
         "The row of each under Settings, Channels says what is wrong and what to do. Its owners were told."
@@ -161,19 +165,19 @@ def _spool(now: CurrentState) -> Iterator[Problem]:
 
 
 def _workers(now: CurrentState) -> Iterator[Problem]:
-    delivering = [one for one in now.processes if one.workers]
-    if not any(now.is_alive(one) for one in delivering):
-        seen_at = max((one.seen_at for one in delivering), default=None)
-        minutes = 0 if seen_at is None else int((now.at - seen_at).total_seconds()) // 60
-        fact = (
-            _("No process delivers.")
-            if seen_at is None
-            else ngettext(
+    if not now.delivering:
+        seen_at = now.worker_seen_at
+        seconds = 0 if seen_at is None else int((now.at - seen_at).total_seconds())
+        if seen_at is None:
+            fact = _("No process delivers.")
+        elif seconds < 120:
+            fact = _("No worker has been seen for %(num)s seconds.", num=seconds)
+        else:
+            fact = ngettext(
                 "No worker has been seen for %(num)s minute.",
                 "No worker has been seen for %(num)s minutes.",
-                minutes,
+                seconds // 60,
             )
-        )
         yield _alerting("bad", fact, "LobbyNothingDelivers")
     for one in now.lost:
         at = format_datetime(one.seen_at, "short")
@@ -277,6 +281,14 @@ def _files() -> Iterator[Problem]:
 
 
 def _limits(now: CurrentState) -> Iterator[Problem]:
+    away = dependencies.limits_away(now)
+    if away:
+        fact = _(
+            "The Redis where limits of providers are counted has not answered %(names)s since %(since)s.",
+            names=_listed(sorted(f"{one.machine}:{one.pid}" for one in away)),
+            since=format_datetime(min(one.limits_away_since or one.seen_at for one in away), "short"),
+        )
+        yield _alerting("warn", fact, "LobbyLimitsAway")
     counting = dependencies.counting(now)
     if not counting.apart:
         return

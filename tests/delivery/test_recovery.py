@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from itertools import pairwise
 
 import pytest
 import sqlalchemy as sa
@@ -110,7 +111,7 @@ def test_one_reply_at_a_time_tries_a_provider_that_is_away(any_desk: Desk, trave
     any_desk.drain()
     pass_time(any_desk, travel, 120)
     later = [at for at, _text in provider.tries if at > 10]
-    gaps = [after - before for before, after in zip(later, later[1:], strict=False)]
+    gaps = [after - before for before, after in pairwise(later)]
     assert min(gaps) >= 0.8 * policy.PROBE_LEAST.total_seconds()
     assert max(gaps) <= policy.PROBE_MOST.total_seconds() + 2
     assert 120 / 10 <= len(later) <= 120 / 4
@@ -279,9 +280,9 @@ def send_to(desk: Desk, url: str) -> None:
 def test_a_reply_of_which_no_byte_left_is_not_sent_whatever_the_adapter_says(
     desk: Desk, monkeypatch: pytest.MonkeyPatch, way: str
 ) -> None:
-    with listening(None) as port:
+    with listening(None) as taking:
         host = {"no such name": "no-such-name.invalid"}.get(way, "127.0.0.1")
-        port = refused_port() if way == "refused" else port
+        port = refused_port() if way == "refused" else taking
         monkeypatch.setattr(guard, "is_exempt", lambda *_args, **_more: True)
         scheme = "https" if way == "no TLS" else "http"
         send_to(desk, f"{scheme}://{host}:{port}/messages")

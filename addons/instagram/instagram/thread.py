@@ -35,6 +35,8 @@ DETAILED = 20
 SKEW = timedelta(seconds=5)
 AGAIN_SECONDS = 8.0
 """When to read again what could not be read, where Meta names no time."""
+AGAIN_SOON_SECONDS = 5.0
+"""The same, where Meta says that it failed for a moment."""
 NO_THREAD = CannotTell("Instagram lists no thread with this person")
 LONGEST = timedelta(minutes=10)
 """What we look for was accepted, if at all, within this time after the attempt."""
@@ -116,8 +118,8 @@ def not_read(found: Credentials, error: GraphError) -> SearchResult:
         case NotSent(what, seconds, whole, others):
             known = seconds is not None
             return Pause(what, seconds or AGAIN_SECONDS, whole and known, others if known else ())
-        case Unknown(what):
-            return Pause(what, AGAIN_SECONDS, whole_account=False)
+        case Unknown(what, transient):
+            return Pause(what, AGAIN_SOON_SECONDS if transient else AGAIN_SECONDS, whole_account=False)
     return CannotTell(error.quote)
 
 
