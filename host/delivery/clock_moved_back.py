@@ -95,9 +95,9 @@ def put_forward(session: Session) -> None:
 
     A call for which the provider asked a longer wait is made once too early, and then waits again.
     """
-    now = clock.now()
     for column, more in _PUT_OFF:
         is_lane = column.class_ is Lane
+        now = db.now() if is_lane else clock.now()
         latest = now + (policy.LEASE if is_lane else policy.ECHO_PATIENCE)
         at = now if column is Lane.next_at else latest
         statement = sa.update(column.class_).where(column > latest, *more).values({column.key: at})

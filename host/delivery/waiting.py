@@ -71,7 +71,7 @@ def oldest_due(session: Session, direction: str) -> datetime | None:
     now = clock.now()
     query = (
         sa.select(_lanes.next_at)
-        .where(_lanes.direction == direction, lanes.is_free(now))
+        .where(_lanes.direction == direction, lanes.is_free(db.now()))
         .order_by(_lanes.next_at)
         .limit(1)
     )
@@ -102,7 +102,7 @@ def oldest_unconfirmed(session: Session) -> datetime | None:
 def on_purpose(session: Session) -> dict[Reason, int]:
     """Count the conversations whose replies wait on purpose, by reason, each up to :data:`COUNTED_MOST`."""
     now = clock.now()
-    unleased = sa.or_(_lanes.lease_until.is_(None), _lanes.lease_until <= now)
+    unleased = sa.or_(_lanes.lease_until.is_(None), _lanes.lease_until <= db.now())
     queued = (_lanes.direction == OUT, _lanes.next_at.is_not(None), unleased)
     reasons = {
         Reason.LIMIT: (_limited(now), ~_reconnects()),
@@ -234,7 +234,7 @@ def _heads(account_id: int, now: datetime) -> sa.Select[int, Conversation, str, 
             OutboxEntry.open.is_(True),
             Message.state == DeliveryState.QUEUED,
             Lane.next_at <= now - policy.WAIT_SHOWN,
-            sa.or_(Lane.lease_until.is_(None), Lane.lease_until <= now),
+            sa.or_(Lane.lease_until.is_(None), Lane.lease_until <= db.now()),
             ~before.exists(),
         )
         .order_by(OutboxEntry.id)
@@ -271,7 +271,7 @@ def _probes(account_id: int, now: datetime) -> sa.Select[str]:
             Lane.direction == OUT,
             Lane.account_id == account_id,
             Lane.next_at > now,
-            sa.or_(Lane.lease_until.is_(None), Lane.lease_until <= now),
+            sa.or_(Lane.lease_until.is_(None), Lane.lease_until <= db.now()),
             OutboxEntry.open.is_(True),
             sa.or_(OutboxEntry.next_at.is_(None), OutboxEntry.next_at <= now),
             Message.state == DeliveryState.QUEUED,

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from host.core import clock
+from host.core import db
 from host.delivery import waiting
 from host.delivery.waiting import Reason, Unfinished
 from host.health.heartbeat import ALIVE
@@ -65,6 +65,11 @@ class CurrentState:
         return self.at - process.seen_at <= ALIVE
 
     @property
+    def clocks(self) -> list[tuple[Process, timedelta]]:
+        """Return the live processes, each with how far its clock is ahead of the database's."""
+        return [(one, timedelta(milliseconds=one.clock_ahead_ms or 0)) for one in self.alive]
+
+    @property
     def worker_seen_at(self) -> datetime | None:
         """Return when a process with delivery threads last reported; None: there is none."""
         return max((one.seen_at for one in self.processes if one.workers), default=None)
@@ -100,7 +105,7 @@ def read_current_state(session: Session) -> CurrentState:
     warned = sa.select(ChannelAccount.channel, sa.func.count()).where(is_warned())
     warned = warned.group_by(ChannelAccount.channel)
     return CurrentState(
-        at=clock.now(),
+        at=db.now(),
         waiting={direction: waiting.oldest_due(session, direction) for direction in (IN, OUT)},
         held=waiting.on_purpose(session),
         unfinished=waiting.unfinished(session),

@@ -67,7 +67,7 @@ class Heartbeat:
     def start(self, kind: Kind) -> None:
         """Start the heartbeat."""
         self._id, self._kind = uuid.uuid4().hex, kind
-        self._started_at = clock.now()
+        self._started_at = db.now()
         self._stopping.clear()
         self._thread = threading.Thread(target=self._run, name="health", daemon=True)
         self._thread.start()
@@ -115,7 +115,7 @@ class Heartbeat:
                 if since is not None:
                     waited = (clock.now() - since) // timedelta(milliseconds=1)
                     recording.peak(Metric.WAITING, "", direction, waited)
-            alive = _table.c.seen_at >= clock.now() - ALIVE
+            alive = _table.c.seen_at >= db.now() - ALIVE
             sharing = sa.select(sa.func.count()).where(_table.c.senders > 0, alive)
             sharers = session.scalar(sharing) or 0
         self._limits_away_since = send_limiter.current().look(sharers)
@@ -123,7 +123,8 @@ class Heartbeat:
         self._beside()
 
     def _write(self, session: Session) -> None:
-        now = clock.now()
+        now = db.now()
+        ahead = None if db.current().is_sqlite else db.clock_ahead() // timedelta(milliseconds=1)
         holding, heard = spool.measure(spool.folder_of(self._config.data)), self._broker()
         values: dict[str, Any] = {
             "generation": self._generation(),
@@ -135,6 +136,7 @@ class Heartbeat:
             "broker": "",
             "broker_since": None,
             "limits_away_since": self._limits_away_since,
+            "clock_ahead_ms": ahead,
         }
         if heard is not None:
             values["broker"] = BrokerState.ANSWERS if heard.answers else BrokerState.AWAY

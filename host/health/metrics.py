@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import product
 from shutil import disk_usage
 
@@ -141,6 +141,7 @@ def _shared(database: DatabaseState) -> list[Family]:
             state = current_state.read_current_state(session)
             return [
                 *_gauges(state),
+                *_beside(state),
                 *_ages(session),
                 *_counted(_totals(session), {channel for channel, _state in state.accounts}),
             ]
@@ -196,8 +197,6 @@ def _gauges(state: current_state.CurrentState) -> Iterator[Family]:
     yield GaugeMetricFamily("lobby_processes_lost", text, len(state.lost))
     text = "Processes the broker of wake-ups does not answer."
     yield GaugeMetricFamily("lobby_broker_away", text, len(dependencies.broker_answers(state)[1]))
-    text = "Processes the place where limits are counted does not answer."
-    yield GaugeMetricFamily("lobby_limits_away", text, len(dependencies.limits_away(state)))
     text = "How long the oldest due delivery to an endpoint that works has waited for a sender."
     late = 0.0 if state.told_late is None else (state.at - state.told_late).total_seconds()
     yield GaugeMetricFamily("lobby_endpoints_late_seconds", text, max(late, 0.0))
@@ -208,7 +207,16 @@ def _gauges(state: current_state.CurrentState) -> Iterator[Family]:
     newest = state.worker_seen_at
     if newest is not None:
         text = "Since a process with delivery threads was last seen."
-        yield GaugeMetricFamily("lobby_worker_seen_seconds", text, (clock.now() - newest).total_seconds())
+        yield GaugeMetricFamily("lobby_worker_seen_seconds", text, (state.at - newest).total_seconds())
+
+
+def _beside(state: current_state.CurrentState) -> Iterator[Family]:
+    """Return what processes tell of what they share besides the database."""
+    text = "How far the clock of a live process is off the database's at most."
+    off = max((abs(ahead) for _process, ahead in state.clocks), default=timedelta()).total_seconds()
+    yield GaugeMetricFamily("lobby_clock_off_seconds", text, off)
+    text = "Processes the place where limits are counted does not answer."
+    yield GaugeMetricFamily("lobby_limits_away", text, len(dependencies.limits_away(state)))
 
 
 def _ages(session: Session) -> Iterator[Family]:

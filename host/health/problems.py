@@ -32,6 +32,8 @@ LATE = timedelta(seconds=60)
 """Work that has been due for longer than this is stuck."""
 STANDS_STILL = timedelta(minutes=5)
 """A consumer of the record that has had something to do for longer than this is stuck."""
+CLOCKS_DIFFER = timedelta(seconds=5)
+"""A clock that differs from the database's by more than this is wrong."""
 LEAST_FREE = 1024**3
 ALMOST_FULL = 0.8
 """Share of its limit at which a spool is almost full."""
@@ -58,6 +60,10 @@ ADVICE: Mapping[str, LazyString] = {
     "LobbyDiskAlmostFull": _l("Make room: files of messages, requests that wait and SQLite live there."),
     "LobbyBrokerAway": _l(
         "Nothing is lost: work is found a second or two later. Start the broker, or mend LOBBY_BROKER_URL."
+    ),
+    "LobbyClockWrong": _l(
+        "Set the clocks of all machines, the database's too, by NTP or chrony. Leases go by the database's "
+        "clock, so nothing stops meanwhile."
     ),
     "LobbyLimitsAway": _l(
         "Nothing is lost, and no limit is exceeded: each process takes its share, so replies may wait "
@@ -117,6 +123,7 @@ def find_problems(
         *_workers(now),
         *_versions(now),
         *_queues(now),
+        *_clocks(now),
         *_broker(now),
         *_files(),
         *_limits(now),
@@ -255,6 +262,19 @@ def _queues(now: CurrentState) -> Iterator[Problem]:
         yield _alerting("bad", fact, "LobbyEventsWait")
     if now.waited(OUT) > LATE:
         yield _alerting("bad", _("Replies have waited %(n)s s to be sent.", n=replies), "LobbyRepliesWait")
+
+
+def _clocks(now: CurrentState) -> Iterator[Problem]:
+    for one, ahead in now.clocks:
+        if abs(ahead) <= CLOCKS_DIFFER:
+            continue
+        name, seconds = f"{one.machine}:{one.pid}", round(abs(ahead).total_seconds())
+        fact = (
+            _("The clock of %(name)s is %(num)s s ahead of the database's.", name=name, num=seconds)
+            if ahead > timedelta()
+            else _("The clock of %(name)s is %(num)s s behind the database's.", name=name, num=seconds)
+        )
+        yield _alerting("warn", fact, "LobbyClockWrong")
 
 
 def _broker(now: CurrentState) -> Iterator[Problem]:
