@@ -88,6 +88,8 @@ CLOCK_NOISE = timedelta(milliseconds=50)
 CLOCK_SECONDS = 5.0
 """How long the time a server told is gone on from before it is asked again."""
 
+IDLE_CONNECTION_SECONDS = 30.0
+"""How long a connection to a server is kept that nobody uses."""
 SQLITE_MORE, SERVER_MORE = 8, 16
 """Connections a pool may open beyond its size."""
 BUSY_TIMEOUT_MS = 35_000  # longer than a guest command's patience, so the server outlasts it
@@ -282,6 +284,35 @@ def _sqlite_engine(url: URL, *, pool_size: int, readonly: bool) -> Engine:
     return engine
 
 
+class ShrinkingPool(sa.pool.QueuePool):
+    """A pool that gives back what a burst made it open: SQLAlchemy's own keeps that for ever.
+
+    To be used with ``use_lifo``: the connection used last is taken first, and the others grow old.
+    """
+
+    def _do_return_conn(self, record: Any) -> None:
+        record.info["idle_since"] = clock.monotonic()
+        super()._do_return_conn(record)
+
+    def close_idle(self, seconds: float) -> int:
+        """Close the connections nobody has used for *seconds*; return how many."""
+        before = clock.monotonic() - seconds
+        idle: list[Any] = []
+        fresh: list[Any] = []
+        for _ in range(self.checkedin()):
+            try:
+                record: Any = self._pool.get(False)
+            except sa.util.queue.Empty:
+                break
+            (idle if record.info.get("idle_since", before) <= before else fresh).append(record)
+        for record in reversed(fresh):  # the one used last is on top again
+            self._pool.put(record, False)
+        for record in idle:
+            record.close()
+            self._dec_overflow()
+        return len(idle)
+
+
 class ServerClock:
     """The clock of a database server, which all processes share, whatever those of their machines say.
 
@@ -343,6 +374,8 @@ def _server_engine(url: URL, *, pool_size: int) -> Engine:
         url,
         hide_parameters=True,
         isolation_level="READ COMMITTED",
+        poolclass=ShrinkingPool,
+        pool_use_lifo=True,
         pool_size=pool_size,
         max_overflow=SERVER_MORE,
         pool_pre_ping=True,
@@ -555,6 +588,11 @@ class Database:
         )
         with engine.connect():
             pass
+
+    def close_idle(self, seconds: float = IDLE_CONNECTION_SECONDS) -> int:
+        """Close connections to a server that nobody has used for *seconds*; return how many."""
+        pool = self.write_engine.pool
+        return pool.close_idle(seconds) if isinstance(pool, ShrinkingPool) else 0
 
     def dispose(self) -> None:
         """Close every pooled connection."""

@@ -121,6 +121,7 @@ class Heartbeat:
         self._limits_away_since = send_limiter.current().look(sharers)
         recording.flush(self._write)
         self._beside()
+        db.current().close_idle()
 
     def _write(self, session: Session) -> None:
         now = db.now()
