@@ -157,8 +157,8 @@ def _fill(
     row.state = AccountState.CONNECTED
     row.state_reason = None
     row.disconnected_at = None
-    row.blocked_until = None
-    row.blocked_reason = None
+    row.blocked_until = row.blocked_reason = None
+    row.failures, row.failing_since, row.probe_at = 0, None, None
     row.settings = {**row.settings, **connection.settings}
     return row
 
@@ -175,8 +175,8 @@ def disconnect_account(session: Session, account_id: int) -> ChannelAccount:
     row.state_reason = None
     row.claim = None
     row.disconnected_at = clock.now()
-    row.blocked_until = None
-    row.blocked_reason = None
+    row.blocked_until = row.blocked_reason = None
+    row.failures, row.failing_since, row.probe_at = 0, None, None
     warnings.clear(session, row.id)
     changed(session, row, catalogue.ACCOUNT_DISCONNECTED)
     return row

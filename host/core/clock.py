@@ -17,6 +17,16 @@ def now() -> datetime:
     return datetime.now(UTC) + _offset
 
 
+def offset() -> timedelta:
+    """Return how far :func:`travel` has moved :func:`now`: another clock that is asked is moved as far."""
+    return _offset
+
+
+def steady() -> float:
+    """Return seconds that never go back and count on while the machine sleeps, for telling another clock."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()
+
+
 def monotonic() -> float:
     """Return seconds that never go back, for measuring how long something took."""
     return time.monotonic()

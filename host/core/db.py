@@ -20,7 +20,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any, ClassVar, Concatenate, ParamSpec, TypeVar
 
@@ -37,7 +37,7 @@ from sqlalchemy.orm import DeclarativeBase, Session
 from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import TypeDecorator, UserDefinedType
 
-from host.core import call_budget
+from host.core import call_budget, clock
 
 log = logging.getLogger(__name__)
 
@@ -83,6 +83,13 @@ LOCK_SECONDS = 5
 """How long a statement waits for a lock before its transaction is undone and tried again."""
 STATEMENT_SECONDS = 120
 
+CLOCK_NOISE = timedelta(milliseconds=50)
+"""A smaller difference may be how long asking took; it delays nothing noticeably."""
+CLOCK_SECONDS = 5.0
+"""How long the time a server told is gone on from before it is asked again."""
+
+IDLE_CONNECTION_SECONDS = 30.0
+"""How long a connection to a server is kept that nobody uses."""
 SQLITE_MORE, SERVER_MORE = 8, 16
 """Connections a pool may open beyond its size."""
 BUSY_TIMEOUT_MS = 35_000  # longer than a guest command's patience, so the server outlasts it
@@ -277,6 +284,75 @@ def _sqlite_engine(url: URL, *, pool_size: int, readonly: bool) -> Engine:
     return engine
 
 
+class ShrinkingPool(sa.pool.QueuePool):
+    """A pool that gives back what a burst made it open: SQLAlchemy's own keeps that for ever.
+
+    To be used with ``use_lifo``: the connection used last is taken first, and the others grow old.
+    """
+
+    def _do_return_conn(self, record: Any) -> None:
+        record.info["idle_since"] = clock.monotonic()
+        super()._do_return_conn(record)
+
+    def close_idle(self, seconds: float) -> int:
+        """Close the connections nobody has used for *seconds*; return how many."""
+        before = clock.monotonic() - seconds
+        idle: list[Any] = []
+        fresh: list[Any] = []
+        for _ in range(self.checkedin()):
+            try:
+                record: Any = self._pool.get(False)
+            except sa.util.queue.Empty:
+                break
+            (idle if record.info.get("idle_since", before) <= before else fresh).append(record)
+        for record in reversed(fresh):  # the one used last is on top again
+            self._pool.put(record, False)
+        for record in idle:
+            record.close()
+            self._dec_overflow()
+        return len(idle)
+
+
+class ServerClock:
+    """The clock of a database server, which all processes share, whatever those of their machines say.
+
+    It is asked when a connection is taken from the pool, at most every :data:`CLOCK_SECONDS`; in between it
+    goes on by a clock that nobody sets. Safe to share between threads.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._asks = (
+            "SELECT clock_timestamp()" if engine.dialect.name == "postgresql" else "SELECT UTC_TIMESTAMP(6)"
+        )
+        self._known: tuple[datetime, float] | None = None
+        event.listen(engine, "checkout", self._ask)
+
+    def now(self) -> datetime:
+        """Return the time of the server, moved as far as a test has moved the clock."""
+        if self._known is None:
+            return clock.now()
+        at, steady = self._known
+        return at + timedelta(seconds=clock.steady() - steady) + clock.offset()
+
+    def _ask(self, connection: Any, _record: object, _proxy: object) -> None:
+        if self._known is not None and clock.steady() - self._known[1] < CLOCK_SECONDS:
+            return
+        cursor = connection.cursor()
+        try:
+            began = clock.steady()
+            cursor.execute(self._asks)
+            (at,) = cursor.fetchone()
+            ended = clock.steady()
+        finally:
+            cursor.close()
+        connection.rollback()
+        self._known = (_as_utc(at), (began + ended) / 2)
+
+
+def _as_utc(at: datetime) -> datetime:
+    return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+
+
 def _server_engine(url: URL, *, pool_size: int) -> Engine:
     connect_args: dict[str, Any] = {}
     if url.get_dialect().name in {"mysql", "mariadb"}:
@@ -298,6 +374,8 @@ def _server_engine(url: URL, *, pool_size: int) -> Engine:
         url,
         hide_parameters=True,
         isolation_level="READ COMMITTED",
+        poolclass=ShrinkingPool,
+        pool_use_lifo=True,
         pool_size=pool_size,
         max_overflow=SERVER_MORE,
         pool_pre_ping=True,
@@ -377,6 +455,7 @@ class Database:
         else:
             self.write_engine = _server_engine(self.url, pool_size=pool_size)
             self.read_engine = self.write_engine
+        self._clock = None if self.is_sqlite else ServerClock(self.write_engine)
         self.lock = threading.Lock()
         self._waiting: deque[None] = deque()
         self._writing: deque[None] = deque()
@@ -384,6 +463,10 @@ class Database:
         self.has_traces = True
         """Whether SQLite's log may still hold deleted rows; see :mod:`host.core.sqlite_wipe`."""
         self.compacted_at = float("-inf")
+
+    def now(self) -> datetime:
+        """Return the time by which leases end: the server's; on SQLite, one machine, the process's own."""
+        return clock.now() if self._clock is None else self._clock.now()
 
     def connections(self) -> dict[str, int]:
         """Return how many connections are in use (``used``), kept (``idle``), and possible (``most``)."""
@@ -506,6 +589,11 @@ class Database:
         with engine.connect():
             pass
 
+    def close_idle(self, seconds: float = IDLE_CONNECTION_SECONDS) -> int:
+        """Close connections to a server that nobody has used for *seconds*; return how many."""
+        pool = self.write_engine.pool
+        return pool.close_idle(seconds) if isinstance(pool, ShrinkingPool) else 0
+
     def dispose(self) -> None:
         """Close every pooled connection."""
         self.write_engine.dispose()
@@ -624,6 +712,22 @@ def current() -> Database:
     if _current is None:
         raise RuntimeError("no database: host.core.db.connect() was not called")
     return _current
+
+
+def now() -> datetime:
+    """Return the time by which leases end; see :meth:`Database.now`."""
+    return current().now()
+
+
+def clock_ahead() -> timedelta:
+    """Return how far the clock of this process is ahead of the database's; negative: behind."""
+    ahead = clock.now() - now()
+    return ahead if not current().is_sqlite and abs(ahead) > CLOCK_NOISE else timedelta()
+
+
+def by_its_clock(at: datetime) -> datetime:
+    """Return the time of the database's clock at the moment at which this process's clock shows *at*."""
+    return at - clock_ahead()
 
 
 _NAMES = {"postgresql": "PostgreSQL", "mysql": "MariaDB", "mariadb": "MariaDB"}

@@ -13,7 +13,9 @@ import re
 import socket
 import ssl
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 from requests.utils import DEFAULT_CA_BUNDLE_PATH
@@ -202,6 +204,60 @@ def _is_address(host: str) -> bool:
     return True
 
 
+@dataclass(slots=True)
+class Departure:
+    """How far the requests of a block got, see :func:`watch_departure`.
+
+    :ivar tried: whether a connection was asked for.
+    :ivar left: whether a byte of any request may have left.
+    :ivar answered: whether the last request was answered in full.
+    """
+
+    tried: bool = False
+    left: bool = False
+    answered: bool = False
+
+    @property
+    def unreachable(self) -> bool:
+        """Whether the other side could not be reached at all: nothing can have had an effect there."""
+        return self.tried and not self.left
+
+
+class _Watched(threading.local):
+    departure: Departure | None = None
+
+
+_watched = _Watched()
+
+
+@contextmanager
+def watch_departure() -> Iterator[Departure]:
+    """Watch how far the requests get that this thread makes in the block."""
+    before, _watched.departure = _watched.departure, Departure()
+    try:
+        yield _watched.departure
+    finally:
+        _watched.departure = before
+
+
+def note_tried() -> None:
+    """Note that a connection is asked for."""
+    if _watched.departure is not None:
+        _watched.departure.tried = True
+
+
+def note_left() -> None:
+    """Note that the first byte of a request is about to leave."""
+    if _watched.departure is not None:
+        _watched.departure.left, _watched.departure.answered = True, False
+
+
+def note_answered() -> None:
+    """Note that the request was answered in full: the other side is not at work on it any more."""
+    if _watched.departure is not None:
+        _watched.departure.answered = True
+
+
 def connect(
     host: str,
     port: int,
@@ -211,14 +267,17 @@ def connect(
     mail: bool = False,
     sign_in: bool = False,
     model: bool = False,
+    notes_first_byte: bool = False,
 ) -> socket.socket:
     """Return a TCP socket connected to one of the vetted addresses of *host*.
 
     :param timeout: seconds for name and connection together; left on the socket as its time-out.
     :param mail: as in :func:`is_exempt`; *sign_in* and *model*, too.
+    :param notes_first_byte: whether the caller calls :func:`note_left`; else the connection counts as that.
     :raises ForbiddenAddressError: if the name leads, or the connection led, somewhere private.
     :raises FetchError: if there is no answer; nothing was sent.
     """
+    note_tried()
     deadline = clock.monotonic() + timeout
     reason = "no answer in time"
     for family, address in resolve(host, port, timeout=timeout, mail=mail, sign_in=sign_in, model=model):
@@ -232,6 +291,8 @@ def connect(
             exempt = is_exempt(host, port, mail=mail, sign_in=sign_in, model=model)
             _check_peer(connection, address[0], exempt=exempt)
             connection.settimeout(timeout)
+            if not notes_first_byte:
+                note_left()
             return connection
         except OSError as error:
             connection.close()

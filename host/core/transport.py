@@ -102,6 +102,7 @@ def _open(host: str, port: int) -> socket.socket:
         socket_class=TimedSocket,
         sign_in=attempt.sign_in,
         model=attempt.model,
+        notes_first_byte=True,
     )
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return connection
@@ -113,8 +114,9 @@ def _sending(connection: HTTPConnection) -> None:
         connection.connect()
     if attempt.leaving is not None and not attempt.sent:
         attempt.leaving()
-    attempt.sent = True
     connection.sock.settimeout(attempt.remaining(float("inf")))
+    attempt.sent = True
+    guard.note_left()
 
 
 class _Connection(HTTPConnection):

@@ -16,6 +16,7 @@ def _n(msgid: str) -> str:
 CHANNEL_INACTIVE = _n("The addon for this channel is not active. The reply goes out once it is.")
 WAITS_TO_RETRY = _n("It could not be sent yet and is tried again.")
 LOOKED_FOR = _n("The desk is looking whether it arrived. You need not do anything yet.")
+PROVIDER_AWAY = _n("The provider takes no replies at the moment. It goes out once the provider is back.")
 BEHIND = _n("It waits for the reply before it, so that both arrive in order.")
 FILES_AWAY = _n("Its file cannot be reached at the moment. The reply goes out once it can.")
 POLICY_BROKEN = _n("The addon could not tell whether a reply is allowed. It is asked again.")
@@ -57,6 +58,10 @@ INTERRUPTED = ProviderProblem(
     code="interrupted",
     sentence=_n("The desk was interrupted while it sent this, so nobody knows whether it arrived."),
     next_step=_n("The desk looks for it by itself. Wait a moment."),
+)
+NOT_REACHED = ProviderProblem(
+    code="not_reached",
+    sentence=_n("The provider could not be reached, so nothing was sent. It is tried again."),
 )
 ADAPTER_RAISED = ProviderProblem(
     code="addon_error",

@@ -75,7 +75,8 @@ def past(directory: AdapterDirectory) -> None:
 
 
 def queues(directory: AdapterDirectory) -> None:
-    """Show agents which replies have waited for a limit for a while, and fail those that are too late."""
+    """Try providers that are away, show agents what waits for a limit, and fail replies that are too late."""
+    waiting.wake_probes()
     waiting.look_after_limited(directory)
 
 
@@ -169,7 +170,7 @@ CHORES: tuple[tuple[Callable[[WholeDirectory], object], float], ...] = (
     (look_ups, 1.0),
     (media, 1.0),
     (past, 0.5),
-    (queues, 2.0),
+    (queues, 1.0),
     (housekeeping, 600.0),
     (files, 300.0),
     (old_messages, 15.0),

@@ -32,6 +32,7 @@ _PUT_OFF: tuple[tuple[Any, tuple[Any, ...]], ...] = (
     (HookDelivery.next_at, (HookDelivery.state == HookState.WAITING,)),
     (CatchUp.next_at, ()),
     (ChannelAccount.blocked_until, ()),
+    (ChannelAccount.probe_at, ()),
     (Lane.lease_until, ()),
     (Lane.next_at, ()),
 )
@@ -94,9 +95,9 @@ def put_forward(session: Session) -> None:
 
     A call for which the provider asked a longer wait is made once too early, and then waits again.
     """
-    now = clock.now()
     for column, more in _PUT_OFF:
         is_lane = column.class_ is Lane
+        now = db.now() if is_lane else clock.now()
         latest = now + (policy.UNRENEWED_LEASE if is_lane else policy.ECHO_PATIENCE)
         at = now if column is Lane.next_at else latest
         statement = sa.update(column.class_).where(column > latest, *more).values({column.key: at})

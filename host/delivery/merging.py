@@ -128,7 +128,7 @@ def _take_turn(session: Session, account_id: int, contact: str) -> None:
     key = lanes.lane_key(wakeups.IN, account_id, contact)
     lanes.schedule(session, key, wakeups.IN, account_id, clock.now())
     until = session.scalar(sa.select(Lane.lease_until).where(Lane.key == key).with_for_update())
-    if until is not None and until > clock.now():
+    if until is not None and until > db.now():
         raise BusyError()
 
 

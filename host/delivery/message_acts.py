@@ -239,6 +239,7 @@ def _record(session: Session, kind: _Acts[Any, Any], due: _Due[Any], result: Sen
     match result:
         case Sent():
             row.state, row.error, row.next_at = DeliveryState.SENT, None, None
+            results.note_answers(session, due.account.id)
             session.flush()
             kind.done(session, row)
         case Held(problem):

@@ -19,6 +19,7 @@ from sqlalchemy.orm import Session
 
 from host.core import clock, db, storage
 from host.core.cleaning import clean_attachment
+from host.core.guard import Departure, watch_departure
 from host.core.ports import AdapterDirectory
 from host.core.transport import before_first_byte
 from host.delivery import agent_messages, results
@@ -146,6 +147,10 @@ def _send_if_allowed(lease: Lease, head: OutboxHead, adapter: ChannelAdapter) ->
         return _wait(lease, head, _not_after(allowed, head.blocked_until), sentence, shown=head.blocked_until)
     if head.next_at is not None and head.next_at > now:
         return _wait_on(lease, head, _not_after(allowed, head.next_at))
+    if head.probe_at is not None and not (
+        head.probe_at <= now and db.write(results.claim_probe, head.account.id, head.probe_at)
+    ):
+        return _wait(lease, head, _not_after(allowed, now + policy.PARKED), agent_messages.PROVIDER_AWAY)
     return _send(lease, head, adapter, allowed)
 
 
@@ -178,19 +183,22 @@ def _send(lease: Lease, head: OutboxHead, adapter: ChannelAdapter, allowed: Repl
         if not db.write(results.undo, lease, head):
             return Next.LOST
         return Next.GO_ON if waits is None else _wait_for_limit(lease, head, allowed, waits)
+    result: SendResult = Unknown(agent_messages.ADAPTER_RAISED)
+    with watch_departure() as departure:
+        try:
+            with before_first_byte(partial(send_limiter.current().leave, limits, channel)):
+                result = adapter.send(request)
+        except Exception:
+            log.exception(
+                "the adapter of %s raised while sending message %s", head.account.channel, head.message_id
+            )
+    if isinstance(result, Unknown) and departure.unreachable:
+        result = NotSent(agent_messages.NOT_REACHED)
     try:
-        with before_first_byte(partial(send_limiter.current().leave, limits, channel)):
-            result: SendResult = adapter.send(request)
-    except Exception:
-        log.exception(
-            "the adapter of %s raised while sending message %s", head.account.channel, head.message_id
-        )
-        result = Unknown(agent_messages.ADAPTER_RAISED)
-    try:
-        return _apply(_record, lease, head, result, allowed)
+        return _apply(_record, lease, head, result, allowed, departure)
     except sa.exc.IntegrityError:
         log.exception("the result of sending message %s cannot be stored", head.message_id)
-        return _apply(_record, lease, head, Unknown(agent_messages.RESULT_UNUSABLE), allowed)
+        return _apply(_record, lease, head, Unknown(agent_messages.RESULT_UNUSABLE), allowed, departure)
     finally:
         _note_reach(head, result)
 
@@ -229,18 +237,25 @@ def _wait_for_limit(lease: Lease, head: OutboxHead, allowed: ReplyPolicy, waits:
 
 
 def _note_reach(head: OutboxHead, result: SendResult) -> None:
-    """Note what the answer says about the customer, besides the outcome of the message."""
+    """Note what the answer says about the customer and the provider, besides the outcome of the message."""
     try:
+        if head.failures and isinstance(result, Sent | Rejected):
+            db.write(results.note_recovered, head.account.id)
         if isinstance(result, Rejected) and result.whole_contact:
             db.write(results.note_out_of_reach, head.identity_id, result)
         elif isinstance(result, Sent) and head.unreachable:
             db.write(results.note_within_reach, head.identity_id)
     except sa.exc.SQLAlchemyError:
-        log.exception("whether the customer of message %s can be reached is not noted", head.message_id)
+        log.exception("what the answer to message %s says besides is not noted", head.message_id)
 
 
 def _record(
-    session: Session, lease: Lease, head: OutboxHead, result: object, allowed: ReplyPolicy
+    session: Session,
+    lease: Lease,
+    head: OutboxHead,
+    result: object,
+    allowed: ReplyPolicy,
+    departure: Departure,
 ) -> Step | bool | None:
     """Write the provider's answer. None: the lease was lost, so the answer no longer matters."""
     match result:
@@ -249,7 +264,7 @@ def _record(
                 results.pause_as_asked(session, head.account, pause)
             return _AFTER[results.sent(session, lease, head, external_id, missed)]
         case NotSent():
-            until = results.not_sent(session, lease, head, result)
+            until = results.not_sent(session, lease, head, result, unreachable=departure.unreachable)
             return None if until is None else _not_after(allowed, until)
         case Held(problem):
             kept = results.held(session, lease, head, problem)
@@ -257,7 +272,8 @@ def _record(
         case Rejected(problem):
             return results.fail(session, lease, head, problem)
         case Unknown(problem, transient):
-            return results.unknown(session, lease, head, problem, transient=transient)
+            answered = departure.answered
+            return results.unknown(session, lease, head, problem, transient=transient, answered=answered)
         case _:
             log.error("the adapter of %s answered with %s", head.account.channel, type(result).__name__)
             return results.unknown(session, lease, head, agent_messages.ADAPTER_RAISED)

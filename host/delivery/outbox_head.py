@@ -58,6 +58,9 @@ class OutboxHead:
     account_state: AccountState
     blocked_until: datetime | None
     blocked_reason: str | None
+    failures: int
+    failing_since: datetime | None
+    probe_at: datetime | None
     recipient: str
     part: OutgoingPart
     shown_with: int
@@ -174,6 +177,9 @@ def read_outbox_head(session: Session, lane: str) -> OutboxHead | None:
         account_state=AccountState(account.state),
         blocked_until=account.blocked_until,
         blocked_reason=account.blocked_reason,
+        failures=account.failures,
+        failing_since=account.failing_since,
+        probe_at=account.probe_at,
         recipient=entry.recipient,
         part=_part(message, attachments),
         shown_with=sum(one.kind == MessageKind.TEMPLATE for one in attachments),

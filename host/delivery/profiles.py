@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from host.core import clock, db
 from host.core.cleaning import clean_short, clean_value
 from host.core.ports import AdapterDirectory
+from host.delivery import results
 from host.delivery.claiming import claim
 from host.models.inbox import Contact, ContactIdentity, Conversation
 from host.queue import policy
@@ -98,6 +99,7 @@ def _store(session: Session, due: _Due, answer: Profile | NoProfile) -> None:
         delay = policy.profile_delay(identity.profile_failures)
         identity.profile_due_at = clock.now() + delay if again else None
         return
+    results.note_answers(session, due.account.id)
     identity.profile_due_at = None
     identity.profile_failures = 0
     identity.profile = clean_value(dict(answer.facts))

@@ -28,9 +28,10 @@ from host.media import inbound
 from host.models.channels import ChannelAccount
 from host.models.health import Outcome
 from host.models.inbox import ContactIdentity, Conversation, DeliveryState, Message
-from host.models.queue import OutboxEntry
-from host.queue import lanes, outbox, policy, send_limiter
+from host.models.queue import Lane, OutboxEntry
+from host.queue import lanes, outbox, policy, send_limiter, wakeups
 from host.queue.lanes import Lease
+from host.queue.wakeups import OUT
 from host.record.catalogue import OfMessage
 from host.record.writing import Happened, record_all, show
 from host.sdk.capabilities import InboundMedia
@@ -63,6 +64,7 @@ def release(session: Session, lease: Lease, next_at: datetime | None) -> None:
 
 # Every message runs these statements: as Core rows they take half the time of ORM objects.
 _outbox = cast(sa.Table, OutboxEntry.__table__)
+_lanes = Lane.__table__.c
 _more = (
     sa.select(_outbox.c.id)
     .where(_outbox.c.lane == sa.bindparam("lane"), _outbox.c.open.is_(sa.true()))
@@ -187,6 +189,93 @@ def sent(
     return After.EMPTY
 
 
+def claim_probe(session: Session, account_id: int, known: datetime) -> bool:
+    """Claim the one try of an account whose provider is away; False: another worker makes it.
+
+    :param known: when it is due, as it was read.
+    """
+    result: Any = session.execute(
+        sa.update(ChannelAccount)
+        .where(ChannelAccount.id == account_id, ChannelAccount.probe_at == known)
+        .values(probe_at=clock.now() + policy.PROBE_MOST)
+    )
+    return bool(result.rowcount)
+
+
+def note_failure(session: Session, account_id: int, *, unreachable: bool = False) -> ChannelAccount | None:
+    """Note that an account's provider did not take a call; its row comes last in a write, as in a limit.
+
+    Several in a row mean that the provider is away: then one reply at a time is tried, see
+    :func:`note_recovered`.
+    """
+    row = session.get(ChannelAccount, account_id, with_for_update=True, populate_existing=True)
+    if row is None:
+        return None
+    now = clock.now()
+    row.failures += 1
+    row.failing_since = row.failing_since or now
+    if row.failures >= policy.FAILURES_IN_A_ROW:
+        delay = policy.probe_delay(now - row.failing_since, unreachable=unreachable)
+        row.probe_at = max(row.probe_at or now, now + delay)
+    session.flush()
+    return row
+
+
+def note_answers(session: Session, account_id: int) -> None:
+    """Note that the provider answers again, if only to reading: a reply is tried at once."""
+    now = clock.now()
+    session.execute(
+        sa.update(ChannelAccount)
+        .where(ChannelAccount.id == account_id, ChannelAccount.probe_at > now)
+        .values(probe_at=now)
+    )
+
+
+def note_recovered(session: Session, account_id: int) -> None:
+    """Note that the provider took a call of an account: what waited for that is due.
+
+    The lanes come first, as in every write. A lane that waits for something else is checked and waits on.
+    """
+    now = clock.now()
+    away = (
+        session.scalar(sa.select(ChannelAccount.probe_at).where(ChannelAccount.id == account_id)) is not None
+    )
+    if away:
+        keys = sa.select(_lanes.key).where(_lanes.direction == OUT, _lanes.account_id == account_id)
+        lanes.make_due(session, keys, at=now)
+        for entry in session.scalars(_looked_for(account_id, now)).all():
+            pause = policy.reading_gap if entry.readings else policy.echo_patience
+            longer = pause(entry.transient, answered=True) - policy.TRANSIENT_PAUSES[0]
+            entry.next_at = now if entry.unread else max(now, cast(datetime, entry.next_at) - longer)
+        session.flush()
+        db.after_commit(session, partial(wakeups.wake, OUT))
+    session.execute(
+        sa.update(ChannelAccount)
+        .where(ChannelAccount.id == account_id)
+        .values(failures=0, failing_since=None, probe_at=None)
+    )
+
+
+def _looked_for(account_id: int, now: datetime) -> sa.Select[OutboxEntry]:
+    """Return the unconfirmed entries of an account whose provider is not still at work on them."""
+    return (
+        sa.select(OutboxEntry)
+        .join(Lane, Lane.key == OutboxEntry.lane)
+        .join(Message, Message.id == OutboxEntry.message_id)
+        .where(
+            Lane.direction == OUT,
+            Lane.account_id == account_id,
+            Lane.next_at.is_not(None),
+            OutboxEntry.open.is_(True),
+            OutboxEntry.answered.is_(True),
+            OutboxEntry.next_at > now,
+            Message.state == DeliveryState.UNKNOWN,
+        )
+        .order_by(OutboxEntry.id)
+        .with_for_update(of=OutboxEntry)
+    )
+
+
 def found(session: Session, lease: Lease, head: OutboxHead, external_id: str) -> bool:
     """Record that the message was found at the provider."""
     entry = _ours(session, lease, head)
@@ -196,6 +285,8 @@ def found(session: Session, lease: Lease, head: OutboxHead, external_id: str) ->
         outcome.record_sent(session, head.message_id, external_id)
         _count(session, head, Outcome.SENT)
     _closed(entry)
+    session.flush()
+    note_answers(session, head.account.id)
     return True
 
 
@@ -243,21 +334,36 @@ def withdraw(session: Session, lease: Lease, head: OutboxHead, problem: Provider
 
 
 def unknown(
-    session: Session, lease: Lease, head: OutboxHead, problem: ProviderProblem, *, transient: bool = False
+    session: Session,
+    lease: Lease,
+    head: OutboxHead,
+    problem: ProviderProblem,
+    *,
+    transient: bool = False,
+    answered: bool = False,
+    counts: bool = True,
 ) -> bool:
     """Record that the message is unconfirmed; its echo gets some time before the thread is read.
 
     :param transient: whether the provider itself said that it failed for a moment.
+    :param answered: whether it answered in full, whatever it said.
+    :param counts: whether that speaks against the provider.
     """
     entry = _ours(session, lease, head)
     if entry is None:
         return False
     entry.transient = entry.transient + 1 if transient else 0
-    entry.next_at = clock.now() + policy.echo_patience(entry.transient)
-    entry.readings = 0
+    entry.answered = answered or transient
+    entry.next_at = clock.now() + policy.echo_patience(entry.transient, answered=entry.answered)
+    entry.readings, entry.unread = 0, False
     entry.waiting = {"sentence": agent_messages.LOOKED_FOR, "until": None}
     session.flush()
     outcome.record_unknown(session, head.message_id, problem)
+    row = note_failure(session, head.account.id) if counts else None
+    if row is not None and row.probe_at is not None:
+        # Reading the thread shows whether the provider is back, and puts no further message in doubt.
+        row.probe_at = max(row.probe_at, entry.next_at + policy.PROBE_LEAST)
+        session.flush()
     _tell_behind(session, head)
     _count(session, head, Outcome.UNCONFIRMED)
     return True
@@ -312,7 +418,7 @@ def interrupted(session: Session, lease: Lease, head: OutboxHead) -> bool:
     """Record that sending was interrupted: the worker is gone."""
     if _state(session, head) is not DeliveryState.SENDING:
         return bool(lanes.held(session, [lease]))
-    return unknown(session, lease, head, agent_messages.INTERRUPTED)
+    return unknown(session, lease, head, agent_messages.INTERRUPTED, counts=False)
 
 
 def absent(session: Session, lease: Lease, head: OutboxHead) -> datetime | None:
@@ -321,7 +427,13 @@ def absent(session: Session, lease: Lease, head: OutboxHead) -> datetime | None:
     if entry is None:
         return None
     entry.readings += 1
-    entry.next_at = clock.now() + policy.reading_gap(entry.transient)
+    now = clock.now()
+    entry.next_at = now + policy.reading_gap(entry.transient, answered=entry.answered)
+    if entry.answered and entry.unread:
+        # The time in which the thread could not be read was time for the message to show, too.
+        entry.next_at = now + policy.RECOVERED_GAP
+    session.flush()
+    note_answers(session, head.account.id)
     return entry.next_at
 
 
@@ -331,7 +443,12 @@ def search_later(session: Session, lease: Lease, head: OutboxHead, asked: Pause)
     if entry is None:
         return None
     until = pause_as_asked(session, head.account, asked)
-    entry.next_at = until
+    entry.next_at, entry.unread = until, True
+    session.flush()
+    row = None if asked.whole_account else note_failure(session, head.account.id)
+    if row is not None and row.probe_at is not None:
+        row.probe_at = max(row.probe_at, min(until, clock.now() + policy.PROBE_MOST) + policy.PROBE_LEAST)
+        session.flush()
     return until
 
 
@@ -371,19 +488,31 @@ def waits(session: Session, lease: Lease, head: OutboxHead, waiting: Mapping[str
     return True
 
 
-def not_sent(session: Session, lease: Lease, head: OutboxHead, result: NotSent) -> datetime | None:
-    """Queue it again; return when it is due. A limit of the whole account holds back all its lanes."""
+def not_sent(
+    session: Session, lease: Lease, head: OutboxHead, result: NotSent, *, unreachable: bool = False
+) -> datetime | None:
+    """Queue it again; return when it is due. A limit of the whole account holds back all its lanes.
+
+    :param unreachable: whether the provider could not even be connected to, which is no limit.
+    """
     entry = _ours(session, lease, head)
     if entry is None:
         return None
     now = clock.now()
     until = now + retry_delay(result, entry.attempts)
+    away = result.retry_after is None and (unreachable or not result.whole_account)
+    if away and head.failures + 1 >= policy.FAILURES_IN_A_ROW:
+        until = min(
+            until, now + policy.probe_delay(now - (head.failing_since or now), unreachable=unreachable)
+        )
     entry.next_at = until
     session.flush()
     sentence = result.problem.sentence or agent_messages.WAITS_TO_RETRY
     # Its message before its account, as a worker that applies an echo writes them.
     outcome.record_waiting(session, head.message_id, {"sentence": sentence, "until": until.isoformat()})
-    if result.whole_account:
+    if away:
+        note_failure(session, head.account.id, unreachable=unreachable)
+    elif result.whole_account:
         limit_account(session, head.account, result, until)
     _tell_behind(session, head)
     _count(session, head, Outcome.RETRIED)

@@ -22,7 +22,7 @@ from host.delivery import outbound
 from host.models.channels import AccountState, ChannelAccount, ref
 from host.models.inbox import Conversation, DeliveryState, Message, Origin
 from host.models.queue import IS_PENDING, EventState, InboundEvent, Lane, OutboxEntry
-from host.queue import lanes, paused, policy, send_limiter
+from host.queue import lanes, paused, policy, send_limiter, wakeups
 from host.queue.wakeups import OUT
 from host.record.catalogue import OfMessage
 from host.record.writing import Happened, record_all
@@ -71,7 +71,7 @@ def oldest_due(session: Session, direction: str) -> datetime | None:
     now = clock.now()
     query = (
         sa.select(_lanes.next_at)
-        .where(_lanes.direction == direction, lanes.is_free(now))
+        .where(_lanes.direction == direction, lanes.is_free(db.now()))
         .order_by(_lanes.next_at)
         .limit(1)
     )
@@ -102,7 +102,7 @@ def oldest_unconfirmed(session: Session) -> datetime | None:
 def on_purpose(session: Session) -> dict[Reason, int]:
     """Count the conversations whose replies wait on purpose, by reason, each up to :data:`COUNTED_MOST`."""
     now = clock.now()
-    unleased = sa.or_(_lanes.lease_until.is_(None), _lanes.lease_until <= now)
+    unleased = sa.or_(_lanes.lease_until.is_(None), _lanes.lease_until <= db.now())
     queued = (_lanes.direction == OUT, _lanes.next_at.is_not(None), unleased)
     reasons = {
         Reason.LIMIT: (_limited(now), ~_reconnects()),
@@ -234,10 +234,50 @@ def _heads(account_id: int, now: datetime) -> sa.Select[int, Conversation, str, 
             OutboxEntry.open.is_(True),
             Message.state == DeliveryState.QUEUED,
             Lane.next_at <= now - policy.WAIT_SHOWN,
-            sa.or_(Lane.lease_until.is_(None), Lane.lease_until <= now),
+            sa.or_(Lane.lease_until.is_(None), Lane.lease_until <= db.now()),
             ~before.exists(),
         )
         .order_by(OutboxEntry.id)
+    )
+
+
+def wake_probes() -> None:
+    """Make a reply of each account due whose provider is away, when it is to be tried again."""
+    now = clock.now()
+    with db.read() as session:
+        due = sa.select(ChannelAccount.id).where(ChannelAccount.probe_at <= now)
+        resting = paused.current(session).accounts
+        chosen = [
+            session.scalar(_probes(account_id, now))
+            for account_id in session.scalars(due)
+            if account_id not in resting
+        ]
+    keys = [key for key in chosen if key is not None]
+    if keys:
+        db.write(lanes.make_due, keys, at=now)
+        wakeups.wake(OUT)
+
+
+def _probes(account_id: int, now: datetime) -> sa.Select[str]:
+    """Return a parked lane of the account whose first reply has no time of its own to wait for."""
+    before = sa.select(_earlier.id).where(
+        _earlier.lane == OutboxEntry.lane, _earlier.open.is_(True), _earlier.id < OutboxEntry.id
+    )
+    return (
+        sa.select(Lane.key)
+        .join(OutboxEntry, OutboxEntry.lane == Lane.key)
+        .join(Message, Message.id == OutboxEntry.message_id)
+        .where(
+            Lane.direction == OUT,
+            Lane.account_id == account_id,
+            Lane.next_at > now,
+            sa.or_(Lane.lease_until.is_(None), Lane.lease_until <= db.now()),
+            OutboxEntry.open.is_(True),
+            sa.or_(OutboxEntry.next_at.is_(None), OutboxEntry.next_at <= now),
+            Message.state == DeliveryState.QUEUED,
+            ~before.exists(),
+        )
+        .limit(1)
     )
 
 

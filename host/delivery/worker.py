@@ -51,7 +51,7 @@ class _HeldLeases:
 
     def aging(self) -> list[Lease]:
         """Return the leases to renew: old ones, and those that last too long because the clock moved back."""
-        longest = clock.now() + policy.LEASE
+        longest = db.now() + policy.LEASE
         soon = longest - policy.RENEW_AFTER
         with self._lock:
             held = [lease for lease in self._leases.values() if not lease.lost]

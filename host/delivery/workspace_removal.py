@@ -152,7 +152,7 @@ def _portion(session: Session, workspace_id: int) -> bool:
 
 def _is_busy(session: Session, accounts: list[int]) -> bool:
     """Tell whether a worker has a lane of these accounts: what is being sent is finished first."""
-    held = LANES.c.account_id.in_(accounts), LANES.c.lease_until > clock.now(), LANES.c.direction != "hook"
+    held = LANES.c.account_id.in_(accounts), LANES.c.lease_until > db.now(), LANES.c.direction != "hook"
     return session.execute(sa.select(LANES.c.key).where(*held).limit(1)).first() is not None
 
 

@@ -9,9 +9,10 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from host.core import clock
+from host.core import db
 from host.delivery import waiting
 from host.delivery.waiting import Reason, Unfinished
+from host.health.heartbeat import ALIVE
 from host.models.channels import AccountState, AccountWarning, ChannelAccount
 from host.models.health import Process
 from host.models.queue import IS_SET_ASIDE, EventState, InboundEvent
@@ -20,8 +21,8 @@ from host.queue.wakeups import IN, OUT
 from host.record import keeping
 from host.record.keeping import Behind
 
-ALIVE = timedelta(seconds=60)
-"""A process not seen for this long is taken to be dead; it reports every ten seconds."""
+DELIVERS = timedelta(seconds=11)
+"""A process not seen for this long is taken not to deliver at the moment: it missed two reports."""
 MOST_DEAD = 10_000
 """Dead letters are counted up to this number."""
 
@@ -64,6 +65,21 @@ class CurrentState:
         return self.at - process.seen_at <= ALIVE
 
     @property
+    def clocks(self) -> list[tuple[Process, timedelta]]:
+        """Return the live processes, each with how far its clock is ahead of the database's."""
+        return [(one, timedelta(milliseconds=one.clock_ahead_ms or 0)) for one in self.alive]
+
+    @property
+    def worker_seen_at(self) -> datetime | None:
+        """Return when a process with delivery threads last reported; None: there is none."""
+        return max((one.seen_at for one in self.processes if one.workers), default=None)
+
+    @property
+    def delivering(self) -> list[Process]:
+        """Return the processes that deliver at this moment, as far as is known."""
+        return [one for one in self.processes if one.workers and self.at - one.seen_at <= DELIVERS]
+
+    @property
     def alive(self) -> list[Process]:
         return [one for one in self.processes if self.is_alive(one)]
 
@@ -89,7 +105,7 @@ def read_current_state(session: Session) -> CurrentState:
     warned = sa.select(ChannelAccount.channel, sa.func.count()).where(is_warned())
     warned = warned.group_by(ChannelAccount.channel)
     return CurrentState(
-        at=clock.now(),
+        at=db.now(),
         waiting={direction: waiting.oldest_due(session, direction) for direction in (IN, OUT)},
         held=waiting.on_purpose(session),
         unfinished=waiting.unfinished(session),

@@ -76,6 +76,11 @@ def broker_answers(now: CurrentState) -> tuple[list[Process], list[Process]]:
     )
 
 
+def limits_away(now: CurrentState) -> list[Process]:
+    """Return the live processes that do not reach the place where calls to providers are counted."""
+    return [one for one in now.alive if one.limits_away_since is not None]
+
+
 def check_dependencies(now: CurrentState, *, broker: bool) -> list[Dependency]:
     """Return a line for each dependency.
 
@@ -155,6 +160,15 @@ def _counting(now: CurrentState) -> Dependency:
     found = counting(now)
     if not found.senders:
         return Dependency("pass", name, _("No process sends."))
+    away = limits_away(now)
+    if away:
+        fact = ngettext(
+            "Has not answered %(num)s process since %(since)s; it takes its share of each limit.",
+            "Has not answered %(num)s processes since %(since)s; each takes its share of a limit.",
+            len(away),
+            since=_when(min(one.limits_away_since or one.seen_at for one in away)),
+        )
+        return Dependency("warn", name, fact)
     if found.apart:
         fact = _("Counted by each of %(num)s processes by itself.", num=found.senders)
         return Dependency("warn", name, fact)

@@ -8,7 +8,7 @@ import socket
 import threading
 import uuid
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -19,16 +19,18 @@ from host.core import clock, db
 from host.core.config import Config
 from host.delivery import waiting
 from host.models.health import BrokerState, Kind, Metric, Process
-from host.queue import spool
+from host.queue import send_limiter, spool
 from host.queue.announcing import Heard
 from host.queue.limit_counters import place
 from host.queue.wakeups import IN, OUT
 
 log = logging.getLogger(__name__)
 
-EVERY_SECONDS = 10.0
+EVERY_SECONDS = 4.0
 REST_SECONDS = 2.0
 """Least seconds between two beats."""
+ALIVE = timedelta(seconds=60)
+"""A process not seen for this long is taken to be dead."""
 FORGOTTEN = timedelta(days=1)
 """How long a dead process is listed."""
 
@@ -60,11 +62,12 @@ class Heartbeat:
         self._thread: threading.Thread | None = None
         self._id = ""
         self._kind = Kind.WEB
+        self._limits_away_since: datetime | None = None
 
     def start(self, kind: Kind) -> None:
         """Start the heartbeat."""
         self._id, self._kind = uuid.uuid4().hex, kind
-        self._started_at = clock.now()
+        self._started_at = db.now()
         self._stopping.clear()
         self._thread = threading.Thread(target=self._run, name="health", daemon=True)
         self._thread.start()
@@ -112,11 +115,17 @@ class Heartbeat:
                 if since is not None:
                     waited = (clock.now() - since) // timedelta(milliseconds=1)
                     recording.peak(Metric.WAITING, "", direction, waited)
+            alive = _table.c.seen_at >= db.now() - ALIVE
+            sharing = sa.select(sa.func.count()).where(_table.c.senders > 0, alive)
+            sharers = session.scalar(sharing) or 0
+        self._limits_away_since = send_limiter.current().look(sharers)
         recording.flush(self._write)
         self._beside()
+        db.current().close_idle()
 
     def _write(self, session: Session) -> None:
-        now = clock.now()
+        now = db.now()
+        ahead = None if db.current().is_sqlite else db.clock_ahead() // timedelta(milliseconds=1)
         holding, heard = spool.measure(spool.folder_of(self._config.data)), self._broker()
         values: dict[str, Any] = {
             "generation": self._generation(),
@@ -127,6 +136,8 @@ class Heartbeat:
             "spool_aside": holding.aside,
             "broker": "",
             "broker_since": None,
+            "limits_away_since": self._limits_away_since,
+            "clock_ahead_ms": ahead,
         }
         if heard is not None:
             values["broker"] = BrokerState.ANSWERS if heard.answers else BrokerState.AWAY

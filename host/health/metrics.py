@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import product
 from shutil import disk_usage
 
@@ -141,6 +141,7 @@ def _shared(database: DatabaseState) -> list[Family]:
             state = current_state.read_current_state(session)
             return [
                 *_gauges(state),
+                *_beside(state),
                 *_ages(session),
                 *_counted(_totals(session), {channel for channel, _state in state.accounts}),
             ]
@@ -190,9 +191,8 @@ def _gauges(state: current_state.CurrentState) -> Iterator[Family]:
     for version, several in versions.by_version(state).items():
         running.add_metric([version], len(several))
     yield running
-    text = "Processes seen within a minute that have threads to deliver with."
-    delivering = sum(one.workers > 0 for one in state.alive)
-    yield GaugeMetricFamily("lobby_processes_delivering", text, delivering)
+    text = "Processes with threads to deliver with that reported within the last seconds."
+    yield GaugeMetricFamily("lobby_processes_delivering", text, len(state.delivering))
     text = "Processes that ended without a word and were not started again on their machine."
     yield GaugeMetricFamily("lobby_processes_lost", text, len(state.lost))
     text = "Processes the broker of wake-ups does not answer."
@@ -204,10 +204,19 @@ def _gauges(state: current_state.CurrentState) -> Iterator[Family]:
     for endpoint_state, count in state.endpoints.items():
         told.add_metric([endpoint_state], count)
     yield told
-    newest = max((one.seen_at for one in state.processes if one.workers), default=None)
+    newest = state.worker_seen_at
     if newest is not None:
         text = "Since a process with delivery threads was last seen."
-        yield GaugeMetricFamily("lobby_worker_seen_seconds", text, (clock.now() - newest).total_seconds())
+        yield GaugeMetricFamily("lobby_worker_seen_seconds", text, (state.at - newest).total_seconds())
+
+
+def _beside(state: current_state.CurrentState) -> Iterator[Family]:
+    """Return what processes tell of what they share besides the database."""
+    text = "How far the clock of a live process is off the database's at most."
+    off = max((abs(ahead) for _process, ahead in state.clocks), default=timedelta()).total_seconds()
+    yield GaugeMetricFamily("lobby_clock_off_seconds", text, off)
+    text = "Processes the place where limits are counted does not answer."
+    yield GaugeMetricFamily("lobby_limits_away", text, len(dependencies.limits_away(state)))
 
 
 def _ages(session: Session) -> Iterator[Family]:

@@ -32,6 +32,8 @@ LATE = timedelta(seconds=60)
 """Work that has been due for longer than this is stuck."""
 STANDS_STILL = timedelta(minutes=5)
 """A consumer of the record that has had something to do for longer than this is stuck."""
+CLOCKS_DIFFER = timedelta(seconds=5)
+"""A clock that differs from the database's by more than this is wrong."""
 LEAST_FREE = 1024**3
 ALMOST_FULL = 0.8
 """Share of its limit at which a spool is almost full."""
@@ -58,6 +60,14 @@ ADVICE: Mapping[str, LazyString] = {
     "LobbyDiskAlmostFull": _l("Make room: files of messages, requests that wait and SQLite live there."),
     "LobbyBrokerAway": _l(
         "Nothing is lost: work is found a second or two later. Start the broker, or mend LOBBY_BROKER_URL."
+    ),
+    "LobbyClockWrong": _l(
+        "Set the clocks of all machines, the database's too, by NTP or chrony. Leases go by the database's "
+        "clock, so nothing stops meanwhile."
+    ),
+    "LobbyLimitsAway": _l(
+        "Nothing is lost, and no limit is exceeded: each process takes its share, so replies may wait "
+        "longer. Start Redis, or correct LOBBY_LIMITS_URL."
     ),
     "LobbyAccountStopped": _l("Their replies wait. Owners find Reconnect under Settings, Channels."),
     "LobbyAccountWarned": _l(
@@ -113,6 +123,7 @@ def find_problems(
         *_workers(now),
         *_versions(now),
         *_queues(now),
+        *_clocks(now),
         *_broker(now),
         *_files(),
         *_limits(now),
@@ -161,19 +172,19 @@ def _spool(now: CurrentState) -> Iterator[Problem]:
 
 
 def _workers(now: CurrentState) -> Iterator[Problem]:
-    delivering = [one for one in now.processes if one.workers]
-    if not any(now.is_alive(one) for one in delivering):
-        seen_at = max((one.seen_at for one in delivering), default=None)
-        minutes = 0 if seen_at is None else int((now.at - seen_at).total_seconds()) // 60
-        fact = (
-            _("No process delivers.")
-            if seen_at is None
-            else ngettext(
+    if not now.delivering:
+        seen_at = now.worker_seen_at
+        seconds = 0 if seen_at is None else int((now.at - seen_at).total_seconds())
+        if seen_at is None:
+            fact = _("No process delivers.")
+        elif seconds < 120:
+            fact = _("No worker has been seen for %(num)s seconds.", num=seconds)
+        else:
+            fact = ngettext(
                 "No worker has been seen for %(num)s minute.",
                 "No worker has been seen for %(num)s minutes.",
-                minutes,
+                seconds // 60,
             )
-        )
         yield _alerting("bad", fact, "LobbyNothingDelivers")
     for one in now.lost:
         at = format_datetime(one.seen_at, "short")
@@ -253,6 +264,19 @@ def _queues(now: CurrentState) -> Iterator[Problem]:
         yield _alerting("bad", _("Replies have waited %(n)s s to be sent.", n=replies), "LobbyRepliesWait")
 
 
+def _clocks(now: CurrentState) -> Iterator[Problem]:
+    for one, ahead in now.clocks:
+        if abs(ahead) <= CLOCKS_DIFFER:
+            continue
+        name, seconds = f"{one.machine}:{one.pid}", round(abs(ahead).total_seconds())
+        fact = (
+            _("The clock of %(name)s is %(num)s s ahead of the database's.", name=name, num=seconds)
+            if ahead > timedelta()
+            else _("The clock of %(name)s is %(num)s s behind the database's.", name=name, num=seconds)
+        )
+        yield _alerting("warn", fact, "LobbyClockWrong")
+
+
 def _broker(now: CurrentState) -> Iterator[Problem]:
     _answers, away = dependencies.broker_answers(now)
     if away:
@@ -277,6 +301,14 @@ def _files() -> Iterator[Problem]:
 
 
 def _limits(now: CurrentState) -> Iterator[Problem]:
+    away = dependencies.limits_away(now)
+    if away:
+        fact = _(
+            "The Redis where limits of providers are counted has not answered %(names)s since %(since)s.",
+            names=_listed(sorted(f"{one.machine}:{one.pid}" for one in away)),
+            since=format_datetime(min(one.limits_away_since or one.seen_at for one in away), "short"),
+        )
+        yield _alerting("warn", fact, "LobbyLimitsAway")
     counting = dependencies.counting(now)
     if not counting.apart:
         return

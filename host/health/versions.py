@@ -9,7 +9,8 @@ from packaging.version import InvalidVersion, Version
 from sqlalchemy.orm import Session
 
 from host.core import clock
-from host.health.current_state import ALIVE, CurrentState
+from host.health.current_state import CurrentState
+from host.health.heartbeat import ALIVE
 from host.models.health import Process
 
 

@@ -34,6 +34,7 @@ class ChannelAccount(Base):
     __writers__ = ("channels", "delivery", "inbox.apply")
     __table_args__ = (
         sa.Index("ix_channel_accounts_channel_external_id", "channel", "external_id"),
+        sa.Index("ix_channel_accounts_probe_at", "probe_at"),
         Base.__table_args__,
     )
 
@@ -64,6 +65,13 @@ class ChannelAccount(Base):
     limited_until: Mapped[datetime | None] = mapped_column(UTCDateTime)
     """Until when replies are known to wait for a limit again and again, each for a short time. It holds back
     nothing: it distinguishes replies that wait on purpose from replies that wait for a worker."""
+    failures: Mapped[int] = mapped_column(sa.Integer, default=0, server_default="0")
+    """How many calls in a row its provider did not take, for no reason of theirs."""
+    failing_since: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    """When the first of them was."""
+    probe_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    """When the next reply is tried, and the others wait for what becomes of it; NULL: its provider is not
+    known to be away."""
 
 
 class AccountWarning(Base):

@@ -121,5 +121,9 @@ class Process(Base):
     broker: Mapped[str] = mapped_column(sa.String(16), default="", server_default="")
     """Whether the broker answers it, a :class:`BrokerState`; empty: it uses none, or has not asked yet."""
     broker_since: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    limits_away_since: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    """Since when that place does not answer it; NULL: it does."""
+    clock_ahead_ms: Mapped[int | None] = mapped_column(sa.BigInteger)
+    """How far its clock is ahead of the database's; NULL: unknown, or SQLite, which has none."""
     counts_at: Mapped[str] = mapped_column(sa.String(255), default="", server_default="")
     """Where it counts calls to providers: :func:`host.queue.limit_counters.place`."""

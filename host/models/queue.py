@@ -154,6 +154,10 @@ class OutboxEntry(Base):
     """Whether it was sent again after being unconfirmed; workers do that once, see ``transient``."""
     transient: Mapped[int] = mapped_column(sa.Integer, default=0, server_default="0")
     """How many attempts in a row the provider itself said failed for a moment; 0: the latest did not."""
+    answered: Mapped[bool] = mapped_column(sa.Boolean, default=False, server_default=sa.false())
+    """Whether the provider answered the latest attempt, though not with a yes: it is done with it."""
+    unread: Mapped[bool] = mapped_column(sa.Boolean, default=False, server_default=sa.false())
+    """Whether the provider's thread could not be read at some time since the latest attempt."""
     waiting: Mapped[dict[str, Any] | None] = mapped_column(JsonDict)
     """Why it waits and until when, for the agent: sentence, until (ISO 8601)."""
     not_before: Mapped[datetime | None] = mapped_column(UTCDateTime)

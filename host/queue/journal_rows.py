@@ -270,7 +270,7 @@ class Rows:
 
     def __init__(self, delivery: Delivery, statements: Statements) -> None:
         time = statements.time
-        received = time(delivery.received_at)
+        received, due = time(delivery.received_at), time(db.by_its_clock(delivery.received_at))
         self.request: RequestRow | None = RequestRow(
             delivery.id, delivery.source, received, delivery.remote, delivery.raw
         )
@@ -306,7 +306,7 @@ class Rows:
             )
             self.size += len(envelope.body)
             if state == PENDING and lane not in self.lanes:
-                self.lanes[lane] = LaneRow(lane, IN, account_id, received, 0)
+                self.lanes[lane] = LaneRow(lane, IN, account_id, due, 0)
 
     def parts(self, most: int) -> list[Rows]:
         """Return these rows, or the same in parts of *most* events, to be stored in order.

@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from host.core import clock, db
+from host.core import db
 from host.models.queue import IS_PENDING, InboundEvent, Lane
 from host.queue import wakeups
 from host.queue.wakeups import IN
@@ -137,7 +137,7 @@ def find_forgotten(session: Session) -> dict[str, LaneRow]:
         .distinct()
         .limit(MOST)
     )
-    now = _as_bound(session, clock.now())
+    now = _as_bound(session, db.now())
     return {key: LaneRow(key, IN, account_id, now, 0) for key, account_id in session.execute(query)}
 
 

@@ -8,6 +8,8 @@ One order of locks, so that no two writes wait for each other: lanes of messages
 conversations, messages and contacts, then lanes of received events, then these events; several lanes in the
 order of their keys. A worker that applies events therefore writes to the inbox first and checks its fence
 afterwards. Only the write that journals events locks no lane: see :mod:`host.queue.lane_waking`.
+
+Both times are the database's, so that machines whose clocks differ agree; callers give those of their own.
 """
 
 from __future__ import annotations
@@ -63,7 +65,7 @@ class Lease:
 
     def alive(self) -> bool:
         """Tell whether the lease still excludes every other worker."""
-        return not self.lost and clock.now() < self.until
+        return not self.lost and db.now() < self.until
 
 
 def lane_key(direction: str, account_id: int | None, contact: str) -> str:
@@ -77,14 +79,16 @@ def lane_key(direction: str, account_id: int | None, contact: str) -> str:
 
 def schedule(session: Session, key: str, direction: str, account_id: int | None, at: datetime) -> None:
     """Make the lane due at *at*, unless it is due earlier already; lock it for the rest of this write."""
-    values = {"key": key, "direction": direction, "account_id": account_id, "next_at": at, "fence": 0}
+    due = db.by_its_clock(at)
+    values = {"key": key, "direction": direction, "account_id": account_id, "next_at": due, "fence": 0}
     session.execute(_upsert(session.get_bind().dialect.name), values)
 
 
 def schedule_all(session: Session, direction: str, accounts: Mapping[str, int | None], at: datetime) -> None:
     """Do what :func:`schedule` does for several lanes, each by its key with its account."""
+    due = db.by_its_clock(at)
     rows = [
-        {"key": key, "direction": direction, "account_id": accounts[key], "next_at": at, "fence": 0}
+        {"key": key, "direction": direction, "account_id": accounts[key], "next_at": due, "fence": 0}
         for key in sorted(accounts)
     ]
     if rows:
@@ -94,7 +98,7 @@ def schedule_all(session: Session, direction: str, accounts: Mapping[str, int | 
 def begin_anew(session: Session) -> None:
     """Make every lane with work due now and end its lease: whoever held one is not there any more."""
     held = sa.or_(_lanes.next_at.is_not(None), _lanes.lease_until.is_not(None))
-    session.execute(sa.update(Lane).where(held).values(next_at=clock.now(), lease_until=None, owner=None))
+    session.execute(sa.update(Lane).where(held).values(next_at=db.now(), lease_until=None, owner=None))
 
 
 _upserts: dict[str, Any] = {}
@@ -182,7 +186,7 @@ def is_due(session: Session, direction: str, resting: Collection[int] = ()) -> b
     """
     closed = _closed(session, direction, resting)
     due = _due_open if closed else _due
-    values = {"direction": direction, "now": clock.now(), "most": 1, **closed}
+    values = {"direction": direction, "now": db.now(), "most": 1, **closed}
     return bool(due.rows(session.connection(), values))
 
 
@@ -208,7 +212,7 @@ def candidates(
     :param but_not: keys of lanes that are leased locally.
     :param resting: accounts whose lanes are left alone, besides those that a limit holds back.
     """
-    now = clock.now()
+    now = db.now()
     look_at = 4 * limit + len(but_not)
     closed = _closed(session, direction, resting)
     values = {"direction": direction, "now": now, "most": look_at, **closed}
@@ -235,7 +239,7 @@ def lease(
 
     :param lasts: how long, if it is not renewed meanwhile; None: as long as those that are.
     """
-    now = clock.now()
+    now = db.now()
     owner = uuid.uuid4().hex
     until = now + (lasts or policy.LEASE)
     values = {"keys": db.padded([one.key for one in chosen]), "at": until, "holder": owner}
@@ -245,7 +249,7 @@ def lease(
 
 def claim_one(session: Session, key: str) -> Lease | None:
     """Lease the lane *key* if it is due and not leased."""
-    now = clock.now()
+    now = db.now()
     query = sa.select(_lanes.direction, _lanes.account_id, _lanes.fence).where(
         _lanes.key == key, is_free(now)
     )
@@ -375,7 +379,7 @@ def _release_local(session: Session, leases: Sequence[tuple[Lease, datetime | No
     connection = session.connection()
     idle = [lease.key for lease, at in leases if at is None]
     if idle:
-        _release_local_idle.run(connection, {"keys": db.padded(idle), "at": clock.now()})
+        _release_local_idle.run(connection, {"keys": db.padded(idle), "at": db.now()})
     for lease, at in leases:
         if at is not None:
             _release_local_until.run(connection, {"keys": [lease.key], "at": at})
@@ -389,11 +393,12 @@ def release(session: Session, leases: Sequence[tuple[Lease, datetime | None]]) -
     if leases and leases[0][0].is_local:
         _release_local(session, leases)
         return
+    ahead = db.clock_ahead()
     idle: dict[str | None, list[str]] = {}
     for lease, at in leases:
         if at is None:
             idle.setdefault(lease.owner, []).append(lease.key)
-    later = [{**_values(lease), "at": at} for lease, at in leases if at is not None]
+    later = [{**_values(lease), "at": at - ahead} for lease, at in leases if at is not None]
     connection = session.connection()
     for owner, keys in idle.items():
         _release_idle.run(connection, {"keys": db.padded(keys), "holder": owner})
@@ -405,7 +410,7 @@ def renew(session: Session, leases: Iterable[Lease]) -> None:
 
     A lane that somebody has locked is passed over: the others must not lose their leases over it.
     """
-    until = clock.now() + policy.LEASE
+    until = db.now() + policy.LEASE
     wanted: dict[str, Lease] = {}
     for lease in leases:
         if lease.is_local:
@@ -430,12 +435,13 @@ def void_leases(session: Session) -> None:
     session.execute(
         sa.update(_table)
         .where(_lanes.lease_until.is_not(None))
-        .values(next_at=clock.now(), lease_until=None, owner=None)
+        .values(next_at=db.now(), lease_until=None, owner=None)
     )
 
 
 def make_due(session: Session, keys: Collection[str] | sa.Select[Any], *, at: datetime) -> None:
     """Make waiting lanes due at *at*. Idle lanes stay idle; leased ones are due again after their lease."""
+    at = db.by_its_clock(at)
     chosen = keys if isinstance(keys, sa.Select) else list(keys)
     later = sa.select(_lanes.key).where(_lanes.key.in_(chosen), _lanes.next_at > at)
     found = session.scalars(later.order_by(_lanes.key).with_for_update()).all()
@@ -458,7 +464,7 @@ def claim_locally(direction: str, *, limit: int, rotation: AccountRotation) -> l
         with db.read() as session:
             chosen = candidates(session, direction, limit=limit, rotation=rotation, but_not=_local)
         _local.update(one.key for one in chosen)
-    until = clock.now() + policy.LEASE
+    until = db.now() + policy.LEASE
     return [Lease(one.key, direction, one.account_id, one.fence, None, until) for one in chosen]
 
 

@@ -1,17 +1,20 @@
 """Count calls in moving windows of time, with the `limits` library.
 
 Counts are in memory, or in Redis where LOBBY_LIMITS_URL says so; processes that count in the same place share
-a limit. While Redis does not answer, each process counts for itself, and only the provider's own refusals
-keep the processes together within the limit.
+a limit. While Redis does not answer, each process counts for itself and takes its share: the limit divided by
+the number of processes that send.
 """
 
 from __future__ import annotations
 
 import logging
+import math
 import threading
 from collections import OrderedDict, deque
 from collections.abc import Callable, Sequence
-from typing import Protocol, cast
+from dataclasses import replace
+from datetime import datetime
+from typing import Protocol, TypeVar, cast
 from urllib.parse import urlsplit
 
 from limits.storage import RedisStorage
@@ -20,6 +23,11 @@ from host.core import clock
 from host.sdk.channel import SendLimit
 
 log = logging.getLogger(__name__)
+
+R = TypeVar("R")
+
+_PROBE = "lobby-doctor"
+"""A key that is read to see whether Redis answers."""
 
 MARGIN_SECONDS = 0.02
 """How much a window is longer than asked for: two calls may arrive at the provider closer together than they
@@ -68,6 +76,15 @@ class _Memory:
         self.ends[key] = ends
         return True
 
+    def note(self, key: str, expiry: float) -> None:
+        """Count a call that was allowed elsewhere."""
+        now = clock.now().timestamp()
+        for _ in range(min(TIDIED_PER_CALL, len(self.ends))):
+            self._look_through(next(iter(self.ends)), now)
+        ends = self._look_through(key, now)
+        ends.append(now + expiry)
+        self.ends[key] = ends
+
     def get_moving_window(self, key: str, _limit: int, expiry: float) -> tuple[float, int]:
         now = clock.now().timestamp()
         ends = self._look_through(key, now)
@@ -111,11 +128,15 @@ class LimitCounters:
         self._down: tuple[type[Exception], ...] = _errors(self._storage)
         self._away_until = float("-inf")
         self._lock = threading.Lock()
+        self.sharers = 1
+        """How many processes count in the same place, this one included."""
+        self.away_since: datetime | None = None
+        """Since when that place does not answer; None: it does, as far as is known."""
 
     def check(self, limits: Sequence[SendLimit], scope: str) -> tuple[float, SendLimit | None]:
         """Return after how many seconds all of *limits* have room, and which one takes longest."""
         with self._lock:
-            return self._counted(lambda storage: _check(storage, limits, scope, self._margin))
+            return self._counted(limits, lambda storage, some: _check(storage, some, scope, self._margin))
 
     def take(self, limits: Sequence[SendLimit], scope: str) -> tuple[float, SendLimit | None]:
         """Count one call against each of *limits*, or against none; return what :meth:`check` does.
@@ -126,18 +147,53 @@ class LimitCounters:
         :param scope: keeps the keys of one channel apart from another's.
         """
         with self._lock:
-            return self._counted(lambda storage: _take(storage, limits, scope, self._margin))
+            wait, which = self._counted(
+                limits, lambda storage, some: _take(storage, some, scope, self._margin)
+            )
+            if which is None and self._down and self.away_since is None:
+                # Known here as well, should the other place be away before the window has ended.
+                for limit in limits:
+                    self._spare.note(_key(limit, scope), limit.seconds + self._margin)
+            return wait, which
+
+    def look(self) -> None:
+        """Ask whether the place where calls are counted answers."""
+        if self._down:
+            with self._lock:
+                self._asked(lambda: self._storage.get_moving_window(_PROBE, 1, 1))
 
     def _counted(
-        self, count: Callable[[_Storage], tuple[float, SendLimit | None]]
+        self,
+        limits: Sequence[SendLimit],
+        count: Callable[[_Storage, Sequence[SendLimit]], tuple[float, SendLimit | None]],
     ) -> tuple[float, SendLimit | None]:
         if clock.monotonic() >= self._away_until:
-            try:
-                return count(self._storage)
-            except self._down:
-                log.warning("the storage of limits does not answer; counting in this process")
-                self._away_until = clock.monotonic() + REDIS_AWAY_SECONDS
-        return count(self._spare)
+            found = self._asked(lambda: count(self._storage, limits))
+            if found is not None:
+                return found
+        return count(self._spare, [_share(limit, self.sharers) for limit in limits])
+
+    def _asked(self, ask: Callable[[], R]) -> R | None:
+        """Return what *ask* does, or None where Redis does not answer."""
+        try:
+            answer = ask()
+        except self._down:
+            if self.away_since is None:
+                log.warning("the storage of limits does not answer; each process takes its share of a limit")
+                self.away_since = clock.now()
+            self._away_until = clock.monotonic() + REDIS_AWAY_SECONDS
+            return None
+        if self.away_since is not None:
+            log.warning("the storage of limits answers again")
+            self.away_since, self._away_until = None, float("-inf")
+        return answer
+
+
+def _share(limit: SendLimit, sharers: int) -> SendLimit:
+    """Return what one of several processes takes of a limit; of a small one, all of it more seldom."""
+    if limit.amount >= sharers:
+        return replace(limit, amount=limit.amount // sharers)
+    return replace(limit, amount=1, seconds=math.ceil(limit.seconds * sharers / limit.amount))
 
 
 def _check(
@@ -182,7 +238,7 @@ def answers(url: str) -> bool:
     if isinstance(storage, _Memory):
         return True
     try:
-        storage.get_moving_window("lobby-doctor", 1, 1)
+        storage.get_moving_window(_PROBE, 1, 1)
     except _errors(storage):
         return False
     return True

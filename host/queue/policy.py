@@ -58,6 +58,17 @@ LIMIT_KNOWN = timedelta(seconds=30)
 """How long operators are told that a queue waits for a limit, after it last had to wait."""
 REFUSALS_IN_A_ROW = 2
 """After this many refusals in a row that name no time, an account pauses."""
+FAILURES_IN_A_ROW = 2
+"""After this many failures in a row with nothing taken in between, the provider of an account is away."""
+PROBE_LEAST, PROBE_MOST = timedelta(seconds=5), timedelta(seconds=8)
+"""How often one reply is tried while the provider is away: at first, and later."""
+PROBE_SELDOM = timedelta(seconds=60)
+"""The same for a provider that answers, and has failed for :data:`LONG_AWAY`: each try has a price."""
+LONG_AWAY = timedelta(hours=1)
+PARKED = timedelta(minutes=5)
+"""How long a lane waits for its provider to be back, which wakes it earlier."""
+RECOVERED_GAP = timedelta(seconds=4)
+"""How long to wait between two readings where the first became possible late: the provider was away."""
 LONGEST_RETRY_AFTER = timedelta(hours=24)
 GIVE_UP_AFTER = timedelta(days=3)
 """How long a message is tried on a channel whose reply window never closes."""
@@ -107,14 +118,33 @@ def send_delay(attempts: int) -> timedelta:
     return base * random.uniform(0.8, 1.2)  # noqa: S311 - spreads load, guards nothing
 
 
-def echo_patience(transient: int) -> timedelta:
-    """Return how long the echo of an unconfirmed message gets, after so many transient failures in a row."""
-    return TRANSIENT_PAUSES[transient - 1] if 0 < transient <= len(TRANSIENT_PAUSES) else ECHO_PATIENCE
+def probe_delay(away: timedelta, *, unreachable: bool) -> timedelta:
+    """Return when to try again a provider that has been *away* for so long, with a fifth of jitter less.
+
+    :param unreachable: whether no connection can be made: then trying costs nobody anything.
+    """
+    seldom = away > LONG_AWAY and not unreachable
+    base = PROBE_SELDOM if seldom else max(PROBE_LEAST, min(PROBE_MOST, away / 2))
+    return base * random.uniform(0.8, 1.0)  # noqa: S311 - spreads load, guards nothing
 
 
-def reading_gap(transient: int) -> timedelta:
-    """Return how long to wait between two readings, after so many transient failures in a row."""
-    return TRANSIENT_PAUSES[transient - 1] if 0 < transient <= len(TRANSIENT_PAUSES) else READING_GAP
+def echo_patience(transient: int, *, answered: bool = False) -> timedelta:
+    """Return how long the echo of an unconfirmed message gets, after so many transient failures in a row.
+
+    :param answered: whether the provider answered, so that it is not still at work on the message.
+    """
+    return _pause(transient, answered, ECHO_PATIENCE)
+
+
+def reading_gap(transient: int, *, answered: bool = False) -> timedelta:
+    """Return how long to wait between two readings; the arguments are those of :func:`echo_patience`."""
+    return _pause(transient, answered, READING_GAP)
+
+
+def _pause(transient: int, answered: bool, otherwise: timedelta) -> timedelta:
+    if 0 < transient <= len(TRANSIENT_PAUSES):
+        return TRANSIENT_PAUSES[transient - 1]
+    return TRANSIENT_PAUSES[0] if answered and not transient else otherwise
 
 
 def may_resend(resent: bool, transient: int) -> bool:

@@ -70,6 +70,17 @@ class SendLimiter:
         self._turns: dict[str, float] = {}
         self._refusals: dict[int, int] = {}
 
+    # Called by the heartbeat
+
+    def look(self, sharers: int) -> datetime | None:
+        """Ask the place where calls are counted; return since when it does not answer, or None.
+
+        :param sharers: how many processes count there: while it is away, each takes its share.
+        """
+        self._counters.sharers = max(1, sharers)
+        self._counters.look()
+        return self._counters.away_since
+
     # Called by workers before a call
 
     def check(self, account_id: int, limits: Sequence[SendLimit], channel: str) -> Waits | None:

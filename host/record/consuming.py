@@ -301,7 +301,7 @@ class _Reader:
             self.consumer.consume(session, events)
             self._worked = clock.monotonic() - began
         moved: dict[str, Any] = {"failing_since": None, "problem": None} if events else {}
-        now = clock.now()
+        now = db.now()
         moved |= {"place": position.place, "event_id": position.event_id}
         moved |= {"moved_at": now, "lease_until": now + LEASE}
         _change.run(connection, {"consumer": name, **moved})
@@ -329,7 +329,7 @@ def _make_rows(session: Session, consumers: Sequence[EventConsumer]) -> None:
 def _take(session: Session, name: str, owner: str) -> Position | None:
     """Take the lease of a consumer, if nobody has it; return how far it is."""
     row = session.get(Consumer, name, with_for_update=True)
-    now = clock.now()
+    now = db.now()
     alone = db.current().is_sqlite  # one process owns the file, so whoever held it is dead
     if row is None:
         return None
@@ -351,4 +351,4 @@ def _mark_failing(session: Session, name: str, owner: str, problem: str) -> None
     if row is not None and row.owner == owner:
         row.failing_since = row.failing_since or clock.now()
         row.problem = problem
-        row.lease_until = clock.now() + LEASE
+        row.lease_until = db.now() + LEASE

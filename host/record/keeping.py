@@ -8,7 +8,7 @@ from typing import NamedTuple
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from host.core import clock
+from host.core import clock, db
 from host.models.record import Consumer
 from host.record import reading
 from host.record.reading import NUMBERING, TABLE, Position
@@ -64,7 +64,7 @@ def _counts() -> list[sa.ColumnElement[bool]]:
 
 def _kept_until(one: Consumer) -> datetime | None:
     leased = one.lease_until or one.moved_at
-    if one.name in CONSUMERS or leased > clock.now():
+    if one.name in CONSUMERS or leased > db.now():
         return None
     return max(one.moved_at, leased) + ABANDONED
 

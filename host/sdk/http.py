@@ -351,6 +351,7 @@ def _read_whole(answer: requests.Response, host: str, max_bytes: int, *, head: b
         complete = True
     finally:
         if complete:
+            guard.note_answered()
             raw.release_conn()
         else:
             raw.close()

@@ -204,6 +204,37 @@ def test_a_broker_that_answers_and_one_that_does_not(admin: Browser) -> None:
     assert "The broker has not answered m2:12 since" in text
 
 
+def test_the_redis_of_limits_being_away_is_told(admin: Browser) -> None:
+    web()
+    since = clock.now() - timedelta(minutes=9)
+    db.write(pretend.process, "a", Kind.WORKER, machine="m2", pid=12, limits_away_since=since)
+    text = page(admin)
+    assert "Has not answered 1 process since" in text
+    assert "The Redis where limits of providers are counted has not answered m2:12 since" in text
+    assert "each process takes its share" in text
+
+
+def test_a_clock_that_differs_from_the_databases_is_told(admin: Browser) -> None:
+    web()
+    db.write(pretend.process, "a", Kind.WORKER, machine="m2", pid=12, clock_ahead_ms=600_000)
+    db.write(pretend.process, "b", Kind.WORKER, machine="m3", pid=13, clock_ahead_ms=-3_600_000)
+    db.write(pretend.process, "c", Kind.WORKER, machine="m4", pid=14, clock_ahead_ms=900)
+    text = page(admin)
+    assert "The clock of m2:12 is 600 s ahead of the database" in text
+    assert "The clock of m3:13 is 3600 s behind the database" in text
+    assert "The clock of m4:14" not in text
+
+
+def test_both_workers_dead_is_told_within_15_seconds(admin: Browser, travel: Travel) -> None:
+    web(workers=0, senders=0)
+    db.write(pretend.process, "a", Kind.WORKER)
+    db.write(pretend.process, "b", Kind.WORKER, timedelta(seconds=3))
+    travel(timedelta(seconds=8))
+    assert "No worker has been seen" not in page(admin), "one beat may be late"
+    travel(timedelta(seconds=4))
+    assert "No worker has been seen for 12 seconds." in page(admin)
+
+
 def test_several_senders_that_count_apart_are_told(admin: Browser) -> None:
     web(senders=0)
     assert "No process sends." in page(admin)

@@ -214,7 +214,7 @@ def test_metrics_tell_of_all_processes(serving: HostApplication, travel: Travel)
     serving.loop.note(0.001)
 
     def worker(session: Any) -> None:
-        at = clock.now() - timedelta(seconds=30)
+        at = clock.now() - timedelta(seconds=5)
         some = {"generation": 1, "workers": 4, "spooled": 0, "spooled_bytes": 0, "version": "1", "pid": 1}
         session.add(Process(id="w", kind="worker", machine="m", started_at=at, seen_at=at, **some))
 
@@ -239,6 +239,10 @@ def test_metrics_tell_of_all_processes(serving: HostApplication, travel: Travel)
     assert found[("lobby_database_up",)] == found[("lobby_ready",)] == 1
     assert found[("lobby_loop_held_seconds",)] == 0.25
     assert (found[("lobby_processes_delivering",)], found[("lobby_processes_lost",)]) == (1, 0)
+    travel(timedelta(seconds=12))
+    found = samples(serving)
+    assert found[("lobby_processes_delivering",)] == 0, "nobody delivers, as far as is known"
+    assert 11 < found[("lobby_worker_seen_seconds",)] < 60
     travel(timedelta(minutes=2))
     found = samples(serving)
     assert found["lobby_processes", "worker"] == 0
@@ -259,13 +263,14 @@ def test_what_has_not_happened_yet_is_told_as_0(serving: HostApplication) -> Non
 
 def test_metrics_tell_of_what_this_process_stands_on(serving: HostApplication, travel: Travel) -> None:
     serving._front.put_off = 3
-    db.write(pretend.process, "worker", Kind.WORKER, broker="away")
+    db.write(pretend.process, "worker", Kind.WORKER, broker="away", limits_away_since=clock.now())
     in_process.metrics().note("toy", "1.0.0", "parse", 0.1, ValueError("no"))
     in_process.metrics().note("toy", "1.0.0", "parse", 0.1)
     recording.flush()
     found = samples(serving)
     assert found[("lobby_webhooks_put_off_total",)] == 3
     assert found[("lobby_broker_away",)] == 1
+    assert found[("lobby_limits_away",)] == 1
     assert found["lobby_addon_faults_total", "toy"] == 1
     assert found[("lobby_spool_bytes_most",)] == serving.config.spool_mb * 1024**2
     assert 0 < found[("lobby_disk_free_bytes",)] <= disk_usage(serving.config.data).total

@@ -20,11 +20,13 @@ from host.delivery import waiting
 from host.health.heartbeat import Heartbeat
 from host.models.health import TOTAL, HealthMinute, Kind, Metric, Outcome, Process
 from host.models.queue import EventState
+from host.queue import send_limiter
 from host.queue.announcing import Heard
 from host.queue.wakeups import IN
 from host.sdk.channel import Held, NotSent, Rejected, Unknown
 from tests.delivery.conftest import Door
 from tests.delivery.desk import PROBLEM, Desk
+from tests.health import pretend
 
 Travel = Callable[[timedelta], None]
 
@@ -125,7 +127,7 @@ def test_a_replayed_event_does_not_count_as_a_slow_one(desk: Desk, door: Door, t
 def test_every_end_of_an_attempt_to_send_is_counted(any_desk: Desk, travel: Travel) -> None:
     desk = any_desk
     for number, result in enumerate(
-        (None, Rejected(PROBLEM), NotSent(PROBLEM), Unknown(PROBLEM), Held(PROBLEM))
+        (NotSent(PROBLEM), None, Rejected(PROBLEM), Unknown(PROBLEM), Held(PROBLEM))
     ):
         contact = f"anna{number}"
         conversation = desk.customer_wrote(contact)
@@ -142,12 +144,16 @@ def test_a_process_says_that_it_is_alive_and_that_it_ended(
     spool = tmp_path / "spool"
     spool.mkdir()
     (spool / "0000000000000000001.request").write_bytes(b"12345")
+    send_limiter.use("redis://127.0.0.1:1/0")
+    db.write(pretend.process, "another", Kind.WORKER)
+    db.write(pretend.process, "web", Kind.WEB, senders=0)
     heart = Heartbeat(told(tmp_path, LOBBY_SPOOL_MB="3"), lambda: 7, lambda: Heard(False, clock.now()))
     heart._id, heart._kind, heart._started_at = "one", Kind.WORKER, clock.now()
     for _ in range(2):
         heart.beat()
         with db.read() as session:
-            (row,) = session.scalars(sa.select(Process)).all()
+            row = session.get_one(Process, "one")
+        assert row.limits_away_since is not None
         assert (row.kind, row.generation, row.workers) == ("worker", 7, 4)
         assert (row.senders, row.counts_at, row.broker) == (8, "", "away")
         assert (row.spooled, row.spooled_bytes, row.spool_most) == (1, 4096, 3 * 1024**2)
@@ -155,9 +161,11 @@ def test_a_process_says_that_it_is_alive_and_that_it_ended(
         seen_at = row.seen_at
         travel(timedelta(seconds=20))
     assert seen_at - row.started_at >= timedelta(seconds=20)
+    assert send_limiter.current()._counters.sharers == 2, "this one and the other that sends"
+    send_limiter.use("memory://")
     recording.flush(heart._end)
     with db.read() as session:
-        assert session.scalars(sa.select(Process)).all() == []
+        assert session.get(Process, "one") is None
 
 
 def test_the_longest_wait_for_a_worker_is_noted(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from unittest.mock import Mock
 
 import pytest
 import sqlalchemy as sa
@@ -168,6 +169,40 @@ def test_without_redis_each_process_counts_for_itself(caplog: pytest.LogCaptureF
     limit = SendLimit("a", 1, 60, "")
     assert [counters.take([limit], "toy")[1] for _ in range(3)] == [None, limit, limit]
     assert len([one for one in caplog.records if "does not answer" in one.message]) == 1
+    assert counters.away_since is not None
+
+
+def test_without_redis_each_process_takes_its_share_of_a_limit(travel: Travel) -> None:
+    limits = [SendLimit("many", 10, 60, ""), SendLimit("few", 2, 60, "")]
+    for limit, minutes, most in ((limits[0], 1, 9), (limits[1], 3, 6)):
+        processes = [LimitCounters("redis://127.0.0.1:1/0") for _ in range(3)]
+        for one in processes:
+            one.sharers = 3
+        taken = 0
+        for _second in range(minutes * 60):
+            taken += sum(one.take([limit], "toy")[1] is None for one in processes)
+            travel(timedelta(seconds=1))
+        assert taken == most <= limit.amount * minutes
+
+
+def test_what_redis_counted_for_a_process_counts_when_redis_is_gone(
+    redis_url: str, travel: Travel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limit = SendLimit("a", 10, 60, "")
+    here, there = LimitCounters(redis_url), LimitCounters(redis_url)
+    here.sharers = there.sharers = 2
+    assert [here.take([limit], "toy")[1] for _ in range(4)] == [None] * 4
+    gone = {"side_effect": here._down[0]("gone")}
+    for one in (here, there):
+        monkeypatch.setattr(one._storage, "get_moving_window", Mock(**gone))
+        one.look()
+        assert one.away_since is not None
+    assert [here.take([limit], "toy")[1] is None for _ in range(3)] == [True, False, False]
+    assert [there.take([limit], "toy")[1] is None for _ in range(6)] == [True] * 5 + [False]
+    monkeypatch.undo()
+    travel(timedelta(seconds=61))
+    here.look()
+    assert here.away_since is None
 
 
 # Waiting
@@ -405,7 +440,10 @@ def test_a_single_refusal_without_a_time_stops_one_lane_and_a_second_in_a_row_th
     assert desk.account_row().blocked_until is None, "what was taken in between counts"
 
 
-def test_looking_a_message_up_waits_for_the_limits_of_that(desk: Desk, travel: Travel) -> None:
+def test_looking_a_message_up_waits_for_the_limits_of_that(
+    desk: Desk, travel: Travel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(policy, "FAILURES_IN_A_ROW", 9)  # else the third waits for the account
     desk.toy.pace = lambda request: (
         [SendLimit("reading", 1, 10, SLOWLY)] if isinstance(request, SearchRequest) else []
     )

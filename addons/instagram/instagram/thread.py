@@ -33,9 +33,9 @@ from .values import identifier, moment, text
 
 DETAILED = 20
 SKEW = timedelta(seconds=5)
-AGAIN_SECONDS = 60.0
+AGAIN_SECONDS = 8.0
 """When to read again what could not be read, where Meta names no time."""
-AGAIN_SOON_SECONDS = 10.0
+AGAIN_SOON_SECONDS = 5.0
 """The same, where Meta says that it failed for a moment."""
 NO_THREAD = CannotTell("Instagram lists no thread with this person")
 LONGEST = timedelta(minutes=10)

@@ -120,7 +120,7 @@ def think_due(directory: AssistantDirectory) -> bool:
 def _due(session: Session, now: datetime, full: Sequence[int], most: int) -> list[tuple[int, int]]:
     """Return ids of turns that are due, or whose holder is gone, with their workspaces, the oldest first."""
     waits = sa.and_(AssistantTurn.state == TurnState.WAITING, AssistantTurn.due_at <= now)
-    lost = sa.and_(AssistantTurn.state == TurnState.THINKING, AssistantTurn.lease_until < now)
+    lost = sa.and_(AssistantTurn.state == TurnState.THINKING, AssistantTurn.lease_until < db.now())
     # A turn that is held has no time at which it is due.
     since = sa.func.coalesce(AssistantTurn.lease_until, AssistantTurn.due_at)
     query = (
@@ -198,7 +198,7 @@ def _begin(
         return None
     turn.fence, turn.attempts = turn.fence + 1, turn.attempts + 1
     # Held from here on, whatever comes of it: whoever dies before it is written is followed by another.
-    turn.state, turn.due_at, turn.lease_until = TurnState.THINKING, None, now + BEYOND
+    turn.state, turn.due_at, turn.lease_until = TurnState.THINKING, None, db.now() + BEYOND
     if turn.attempts > writing.MOST_TRIES:
         return turn.fence, Made(reason=turn.reason or "model_timeout", failed=True)
     its = turns.attached(session, [turn.account_id]).get(turn.account_id)
@@ -208,7 +208,7 @@ def _begin(
     if below_private_only(session, directory, [conversation.id]):
         return turn.fence, Made(reason="private_only")
     turn.version, turn.mode = its.version, its.mode
-    turn.lease_until = now + timedelta(seconds=its.body.limits.seconds) + BEYOND
+    turn.lease_until = db.now() + timedelta(seconds=its.body.limits.seconds) + BEYOND
     about = context.load(session, conversation, its.assistant_id, now)
     if about.asks_for_person:
         return turn.fence, Made(reason="asked_for_person", messages=about.messages)
@@ -253,7 +253,7 @@ def _begin(
 def _may_take(turn: AssistantTurn, now: datetime) -> bool:
     if turn.state == TurnState.WAITING:
         return turn.due_at is not None and turn.due_at <= now
-    return turn.state == TurnState.THINKING and turn.lease_until is not None and turn.lease_until < now
+    return turn.state == TurnState.THINKING and turn.lease_until is not None and turn.lease_until < db.now()
 
 
 def _show_typing(begun: Begun, adapter: ChannelAdapter | None) -> None:
