@@ -440,3 +440,6 @@ class SettingsCard:
     """Which accounts the form is for, where there are ways to sign in besides."""
     notices: Callable[[int], Sequence[SectionNotice]] | None = None
     """Given the id of a workspace, return what its owners should know beside the state of its accounts."""
+    statuses: Callable[[Sequence[AccountRef]], Mapping[int, CardStatus]] | None = None
+    """Like :attr:`status` for many accounts at once, by their ids, in as many statements as for one. Where it
+    is None, and for an account it leaves out, *status* is called."""

@@ -168,6 +168,7 @@ def _count_card(card: SettingsCard, count: Count) -> SettingsCard:
         card,
         connect=count("connect", card.connect),
         status=count("card status", card.status),
+        statuses=None if card.statuses is None else count("card status", card.statuses),
         disconnect=count("disconnect", card.disconnect),
         actions=tuple(replace(one, run=count(f"action {one.name}", one.run)) for one in card.actions),
     )
