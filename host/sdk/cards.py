@@ -24,7 +24,8 @@ class Link:
 class Field:
     """One input of a card.
 
-    :param name: not ``password``, ``move_account`` or ``csrf_token``, which the desk's own forms have.
+    :param name: not ``password``, ``confirmation_code``, ``move_account`` or ``csrf_token``, which the desk's
+        own forms have.
     :param secret: write-only: never rendered back; leaving it empty while editing keeps the stored value.
     :param clean: returns the value to use or raises ValueError with a sentence for the person.
     """

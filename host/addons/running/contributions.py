@@ -147,7 +147,7 @@ def _check_channel_of(kind: Kind[Any], found: Contribution) -> Iterator[str]:
             yield f"{item.channel!r} is not a channel of this addon"
 
 
-_TAKEN_FIELDS = frozenset({"csrf_token", "move_account", "password"})
+_TAKEN_FIELDS = frozenset({"confirmation_code", "csrf_token", "move_account", "password"})
 """What the desk asks for in the same form; ``password`` is that of the person."""
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -269,7 +269,7 @@ def shown(session: Session, account_ids: Collection[int]) -> dict[int, Shown]:
     asked = sa.select(AskedAccount.alias_of, AskedAccount.address, sa.literal(1))
     asked = asked.where(AskedAccount.alias_of.in_(account_ids))
     found = {one: Shown([], []) for one in account_ids}
-    rows: Sequence[sa.Row[Any]] = session.execute(sa.union_all(has, asked).order_by("address")).all()
-    for row in rows:
-        (found[row.account_id].waits if row.waits else found[row.account_id].has).append(row.address)
+    both: sa.CompoundSelect[int, str, int] = sa.union_all(has, asked)
+    for account_id, address, waits in session.execute(both.order_by("address")):
+        (found[account_id].waits if waits else found[account_id].has).append(address)
     return found
