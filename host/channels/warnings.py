@@ -80,7 +80,7 @@ def notify_owners(
 ) -> None:
     """Notify the owners of an account's workspace, and the admins."""
     message = Message(account.handle or account.name, sentence, next_step, details, tone)
-    path = f"/w/{account.workspace_id}/settings/channels#account-{account.id}"
+    path = f"/w/{account.workspace_id}/settings/channels?account={account.id}#account-{account.id}"
     notify_responsible(session, account.workspace_id, message, path=path, account_id=account.id)
 
 

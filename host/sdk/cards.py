@@ -24,7 +24,8 @@ class Link:
 class Field:
     """One input of a card.
 
-    :param name: not ``password``, ``move_account`` or ``csrf_token``, which the desk's own forms have.
+    :param name: not ``password``, ``confirmation_code``, ``move_account`` or ``csrf_token``, which the desk's
+        own forms have.
     :param secret: write-only: never rendered back; leaving it empty while editing keeps the stored value.
     :param clean: returns the value to use or raises ValueError with a sentence for the person.
     """
@@ -440,3 +441,6 @@ class SettingsCard:
     """Which accounts the form is for, where there are ways to sign in besides."""
     notices: Callable[[int], Sequence[SectionNotice]] | None = None
     """Given the id of a workspace, return what its owners should know beside the state of its accounts."""
+    statuses: Callable[[Sequence[AccountRef]], Mapping[int, CardStatus]] | None = None
+    """Like :attr:`status` for many accounts at once, by their ids, in as many statements as for one. Where it
+    is None, and for an account it leaves out, *status* is called."""

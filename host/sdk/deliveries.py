@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
@@ -116,10 +116,18 @@ def last_verified(account: AccountRef, *, others: Sequence[int] = (), shared: bo
     :param others: ids of accounts of its channel whose addresses count as well.
     :param shared: whether the shared address counts when it was verified with a token that is no account's.
     """
-    keys = [account.id, *others, *([None] if shared else ())]
+    times = verified_times(account.channel, [account.id, *others, *([None] if shared else ())])
+    return max(times.values(), default=None)
+
+
+def verified_times(channel: str, account_ids: Iterable[int | None]) -> Mapping[int | None, datetime]:
+    """Return when the provider last verified the addresses of accounts, without those it never did.
+
+    :param account_ids: None among them stands for the shared address, verified with a token that is no
+        account's.
+    """
     with db.read() as session:
-        times = [refusals.last_verified(session, account.channel, one) for one in keys]
-    return max((at for at in times if at is not None), default=None)
+        return refusals.verified_times(session, channel, account_ids)
 
 
 def _several_at(session: Session, *where: sa.ColumnElement[bool]) -> datetime | None:

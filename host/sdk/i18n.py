@@ -14,7 +14,7 @@ from typing import BinaryIO
 import flask_babel
 from babel import dates
 from flask import has_app_context
-from flask_babel import gettext, lazy_gettext, ngettext
+from flask_babel import gettext, lazy_gettext, lazy_pgettext, ngettext, npgettext, pgettext
 
 __all__ = [
     "extract_toml",
@@ -23,8 +23,11 @@ __all__ = [
     "format_timedelta",
     "gettext",
     "lazy_gettext",
+    "lazy_pgettext",
     "ngettext",
     "noop",
+    "npgettext",
+    "pgettext",
 ]
 
 

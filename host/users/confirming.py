@@ -1,4 +1,4 @@
-"""What asks people to confirm that it is them: the one table of those routes.
+"""What asks people to confirm that it is them, in one table of routes, and the ways in which each person can.
 
 ``tests/users/test_confirmed_routes.py`` fails for a route that changes something and is neither here nor in
 its own list of routes that do not ask.
@@ -7,6 +7,14 @@ its own list of routes that do not ask.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+
+from sqlalchemy.orm import Session
+
+from host.core import secrets
+from host.core.config import Config
+from host.users.sessions import CurrentUser
+from host.users.signin import factors, identities, settings
 
 ALWAYS = ""
 """Asks whatever the form says, unless the person confirmed a moment ago."""
@@ -71,3 +79,35 @@ TABLE: Mapping[str, str] = {
     "models.change": "in the form itself: it holds a key",
     "sign_in.choose": "an account that moves here from another workspace",
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Ways:
+    """How a person can confirm that it is them, besides a password.
+
+    :param provider: the name of the provider they sign in through; empty: they do not.
+    :param provider_can: whether it can say when they signed in there, without which it confirms nothing.
+    :param proof: shows the provider's pages that this person asked.
+    """
+
+    has: factors.Factors
+    provider: str
+    provider_can: bool
+    proof: str
+
+    @property
+    def any(self) -> bool:
+        """Whether there is one."""
+        return self.provider_can or self.has.any
+
+
+def ways_of(session: Session, person: CurrentUser, configuration: Config) -> Ways:
+    """Return how *person* can confirm that it is them."""
+    how = settings.read(session, configuration)
+    joined = how.provider is not None and bool(identities.of(session, person.id))
+    return Ways(
+        has=factors.of(session, person.id),
+        provider=how.provider_label if joined else "",
+        provider_can=joined and how.tells_when,
+        proof=secrets.keyring().sign("to the provider", person.session_id) if joined else "",
+    )

@@ -106,6 +106,11 @@ class CurrentUser:
     no_second: bool = False
     has_password: bool = True
 
+    @property
+    def confirmed_at(self) -> datetime:
+        """When they last confirmed that it is them: the name it had first, for addons."""
+        return self.confirmed.at
+
     def membership(self, workspace_id: int) -> CurrentMembership | None:
         """Return the membership in that workspace, or None."""
         return next((m for m in self.memberships if m.workspace_id == workspace_id), None)

@@ -16,14 +16,16 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response as BaseResponse
 
 from host.core import errors
+from host.core.db import db
 from host.core.errors import LobbyError, PasswordNeededError
+from host.users.confirming import Ways, ways_of
 from host.web.headers import SAFE_METHODS
-from host.web.request_helpers import maybe_user, request_id, safe_next, wants_json
+from host.web.request_helpers import config, maybe_user, request_id, safe_next, wants_json
 
 log = logging.getLogger("lobby.errors")
 
 PASSWORD_ASKED = "password_asked"  # noqa: S105 - the name of a mark on the request
-"""Set on ``g`` while a form is held until a password comes with it."""
+"""Set on ``g`` while a form is held: the name of the field with which the person confirms that it is them."""
 
 PLAIN = (
     "<!doctype html><html lang=en><meta charset=utf-8><title>Lobby</title>"
@@ -84,12 +86,17 @@ class _Shown:
 
 @dataclass(frozen=True, slots=True)
 class _Carried:
-    """A form that waits for a password: where it goes, and what was filled in."""
+    """A form that waits until the person confirmed that it is them: where it goes, and what was filled in.
+
+    :param problem: what was wrong with the field *wrong*.
+    """
 
     action: str
     fields: list[tuple[str, str]]
     problem: str
+    wrong: str
     back: str
+    ways: Ways
 
 
 _BY_STATUS: dict[int, type[LobbyError]] = {
@@ -216,15 +223,21 @@ def _carried(error: LobbyError) -> _Carried | None:
     if request.method in SAFE_METHODS or wants_json() or _brings_a_file():
         return None
     user = maybe_user()
-    if user is not None and not user.has_password:
-        return None  # they confirm in another way, on a page of its own
+    if user is None:
+        return None
+    with db.read() as reading:
+        ways = ways_of(reading, user, config())
+    if not user.has_password and not ways.any:
+        return None  # they have to sign in again
     first = missing and not isinstance(error, errors.WrongPasswordError)
-    left_out = {"csrf_token", "password"}
+    left_out = {"csrf_token", "password", "confirmation_code"}
     return _Carried(
         action=request.full_path.rstrip("?"),
         fields=[(name, value) for name, value in request.form.items(multi=True) if name not in left_out],
         problem="" if first else f"{error.sentence} {error.next_step}".strip(),
+        wrong=g.get(PASSWORD_ASKED) or "",
         back=_where_from(),
+        ways=ways,
     )
 
 

@@ -18,18 +18,19 @@ class Portion(Generic[T]):
     """The rows of a list that one page shows.
 
     :param number: of the page, from 1; *pages*: how many there are, 1 for an empty list.
-    :param whole: how many rows the list has.
+    :param whole: how many rows the list has, *size* how many a page.
     """
 
     rows: Sequence[T]
     number: int
     pages: int
     whole: int
+    size: int = SIZE
 
     @property
     def first(self) -> int:
         """The place of the first row shown, from 1."""
-        return (self.number - 1) * SIZE + 1
+        return (self.number - 1) * self.size + 1
 
     @property
     def last(self) -> int:
@@ -37,11 +38,13 @@ class Portion(Generic[T]):
         return self.first + len(self.rows) - 1
 
 
-def portion(rows: Sequence[T]) -> Portion[T]:
+def portion(rows: Sequence[T], size: int = SIZE, containing: int | None = None) -> Portion[T]:
     """Return the rows that the query parameter ``page`` asks for: the last ones where it is beyond the end.
 
+    :param containing: the index of a row, whose page is shown if ``page`` is missing.
     :raises InvalidError: if ``page`` is no number.
     """
-    pages = max(1, -(-len(rows) // SIZE))
-    number = min(id_argument("page") or 1, pages)
-    return Portion(rows[(number - 1) * SIZE : number * SIZE], number, pages, len(rows))
+    pages = max(1, -(-len(rows) // size))
+    default = 1 if containing is None else containing // size + 1
+    number = min(id_argument("page") or default, pages)
+    return Portion(rows[(number - 1) * size : number * size], number, pages, len(rows), size)

@@ -10,6 +10,7 @@ from babel.messages.mofile import write_mo
 from host.addons import lifecycle
 from host.core import mail
 from host.process.serving import HostApplication
+from host.sdk import i18n
 from host.sdk.i18n import gettext
 from tests.addons.conftest import MakeZip
 
@@ -43,6 +44,20 @@ def test_an_addon_speaks_for_itself_alone(desk: HostApplication, toy_zip: MakeZi
     assert mail.words("en", "de").ugettext("they wrote") == "they wrote"
     lifecycle.deactivate(desk.config, "toy", host=desk)
     assert mail.words("de").ugettext("they wrote") == "they wrote", "nor in a mail, once it is gone"
+
+
+def test_a_word_of_an_addon_with_a_context_is_said_by_it(desk: HostApplication, toy_zip: MakeZip) -> None:
+    catalog = Catalog("de")
+    catalog.add("None yet", "Noch keine", context="toy delivery")
+    catalog.add("None yet", "Noch keiner", context="toy visitor")
+    file = io.BytesIO()
+    write_mo(file, catalog)
+    lifecycle.install_file(desk.config, toy_zip({GERMAN: file.getvalue()}))
+    assert lifecycle.activate(desk.config, "toy", host=desk).ok
+    with desk.generation().app.test_request_context("/", headers={"Accept-Language": "de"}):
+        found = [i18n.pgettext(context, "None yet") for context in ("toy delivery", "toy visitor")]
+        assert found == ["Noch keine", "Noch keiner"]
+        assert str(i18n.lazy_pgettext("toy visitor", "None yet")) == "Noch keiner"
 
 
 def test_a_broken_catalogue_costs_its_addon_its_words_alone(desk: HostApplication, toy_zip: MakeZip) -> None:

@@ -264,7 +264,7 @@ def test_saving_asks_the_provider_and_shows_the_connected_card(desk: Desk) -> No
     response = client.post_form(f"{desk.path}/toy/new", **GOOD, loud="1")
     assert response.status_code == 302
     account = rows()[0]
-    assert response.location == f"{desk.path}#account-{account.id}"
+    assert response.location == f"{desk.path}?account={account.id}#account-{account.id}"
     asked = desk.provider.requests[0]
     assert asked.account is None
     assert dict(asked.values) == {**GOOD, "note": "", "loud": "1"}

@@ -154,7 +154,7 @@ def test_the_bell_counts_and_leads_to_what_was_told(desk: Desk, account: Account
     assert "Notifications, 2 new" in client.get(desk.path).text
     page = client.get("/notifications").text
     assert page.count("The token ends on 1 May.") == 2
-    assert f'href="/w/{desk.workspace}/settings/channels#account-{account.id}"' in page
+    assert f'href="/w/{desk.workspace}/settings/channels?account={account.id}#account-{account.id}"' in page
     assert client.post_form("/notifications/read").status_code == 303
     assert "Mark all as read" not in client.get("/notifications").text
     assert 'aria-label="Notifications, ' not in client.get(desk.path).text
@@ -224,7 +224,10 @@ def test_a_mail_says_what_to_do_and_leads_there(desk: Desk, account: AccountRef,
     assert sent["Auto-Submitted"] == "auto-generated"
     text = sent.get_content()
     assert "Reconnect it before that." in text
-    assert f"https://desk.example.com/w/{desk.workspace}/settings/channels#account-{account.id}" in text
+    assert (
+        f"https://desk.example.com/w/{desk.workspace}/settings/channels?account={account.id}#account-{account.id}"
+        in text
+    )
     assert "top secret" not in sent.as_string()
 
 

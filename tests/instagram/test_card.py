@@ -265,10 +265,9 @@ def test_an_account_of_an_app_whose_address_was_verified_has_nothing_to_enter(
     second = world.connect(ig, world.STUDIO, workspace_id=account.workspace_id)
     db.write(refusals.note_verified, "instagram", account.id)
     assert first_step(ig, second).detail.startswith("Verified on")
-    with db.read() as session:
-        row = ig.accounts.find(session, second.id)
+    facts = ig.cardfacts.load([second])[second.id]
     beside = replace(second, channel="instagram-comments")
-    assert ig.card.steps(beside, row)[0].done, "its comments come by the same address"
+    assert ig.card.steps(beside, facts)[0].done, "its comments come by the same address"
 
 
 def test_another_app_proves_nothing(ig: Addon, account: AccountRef) -> None:

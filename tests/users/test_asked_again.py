@@ -10,24 +10,27 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 from flask import Flask
+from sqlalchemy.orm import Session
 
 from host.core import clock, db
 from host.models.api import ApiKey
 from host.models.users import Invitation, Role, User, Workspace
-from host.users import members
+from host.users import members, passwords
 from host.users.pages import sudo
 from tests import helpers
 from tests.api.conftest import desk as api_desk
 from tests.api.desks import ApiDesk
 from tests.helpers import PASSWORD, Browser, client_for
+from tests.users.test_login import login
+from tests.users.test_second_factor import code_at, with_app
 
 __all__ = ["api_desk"]
 LATER = sudo.FRESH + timedelta(seconds=1)
 
 
-def carried(page: str) -> tuple[str, dict[str, list[str]]]:
-    """Return where the page that asks for a password leads, and the fields it carries on."""
-    form = re.search(r'<form[^>]*action="([^"]+)"[^>]*id="password-again-form".*?</form>', page, re.S)
+def carried(page: str, id_: str = "password-again-form") -> tuple[str, dict[str, list[str]]]:
+    """Return where a form of the page that asks to confirm leads, and the fields it carries on."""
+    form = re.search(rf'<form[^>]*action="([^"]+)"[^>]*id="{id_}".*?</form>', page, re.S)
     assert form is not None, page
     fields: dict[str, list[str]] = {}
     for name, value in re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]*)">', form.group(0)):
@@ -192,3 +195,74 @@ def test_a_file_cannot_be_carried_and_the_page_says_so(desk: Flask) -> None:
     assert answer.status_code == 403
     assert "password-again-form" not in answer.text
     assert "choose the file again" in answer.text
+
+
+# Other ways to confirm than a password
+
+
+def signed_in_with_a_code(api_desk: ApiDesk, person: User) -> tuple[Browser, str, list[str]]:
+    """Give a person an app and sign them in; return the browser, the app's secret and the recovery codes."""
+    secret, codes = with_app(person)
+    client = helpers.browser(api_desk.app)
+    assert client.post_form(login(client, person.email).location, code=code_at(secret)).status_code == 302
+    return client, secret, codes
+
+
+def test_a_code_confirms_and_the_form_is_kept(api_desk: ApiDesk, owner: User) -> None:
+    browser, secret, codes = signed_in_with_a_code(api_desk, owner)
+    path, before = f"/w/{api_desk.workspace}/settings/api", count(ApiKey)
+    with clock.travel(LATER):
+        page = browser.post_form(path, name="Shop", scopes="write").text
+        where, kept = carried(page, "code-again-form")
+        assert (where, kept) == (path, {"name": ["Shop"], "scopes": ["write"]})
+        assert "one of your recovery codes" in page
+        wrong = browser.post_form(where, **kept, confirmation_code="000000")
+        assert wrong.status_code == 403
+        assert "That code is invalid or has expired." in wrong.text
+        assert 'aria-describedby="again-code-error again-code-help"' in wrong.text
+        assert carried(wrong.text, "code-again-form") == carried(wrong.text) == (where, kept)
+        assert count(ApiKey) == before
+        done = browser.post_form(where, **kept, confirmation_code=code_at(secret))
+        assert done.status_code == 200
+    assert count(ApiKey) == before + 1
+    with clock.travel(LATER * 2):
+        assert (
+            browser.post_form(path, name="Cafe", scopes="write", confirmation_code=codes[0]).status_code
+            == 200
+        )
+
+
+def test_who_has_a_password_alone_is_offered_no_more(api_desk: ApiDesk, browser: Browser) -> None:
+    with clock.travel(LATER):
+        page = browser.post_form(f"/w/{api_desk.workspace}/settings/api", name="Shop", scopes="write").text
+    assert "code-again-form" not in page
+    assert "data-passkey" not in page
+    assert "for=again" not in page
+
+
+def test_who_has_no_password_keeps_the_form_too(api_desk: ApiDesk, owner: User) -> None:
+    path = f"/w/{api_desk.workspace}/settings/api"
+    browser, secret, _codes = signed_in_with_a_code(api_desk, owner)
+
+    def use_case(session: Session) -> None:
+        session.get_one(User, owner.id).password_hash = passwords.NONE
+
+    db.write(use_case)
+    with clock.travel(LATER):
+        page = browser.post_form(path, name="Shop", scopes="write").text
+        assert 'name="password"' not in page
+        assert carried(page, "code-again-form") == (path, {"name": ["Shop"], "scopes": ["write"]})
+        sent = browser.post_form(path, name="Shop", scopes="write", confirmation_code=code_at(secret))
+    assert sent.status_code == 200
+
+
+def test_who_has_no_way_to_confirm_signs_in_again(api_desk: ApiDesk, browser: Browser, owner: User) -> None:
+    def use_case(session: Session) -> None:
+        session.get_one(User, owner.id).password_hash = passwords.NONE
+
+    db.write(use_case)
+    with clock.travel(LATER):
+        answer = browser.post_form(f"/w/{api_desk.workspace}/settings/api", name="Shop", scopes="write")
+    assert answer.status_code == 403
+    assert "again-form" not in answer.text
+    assert "/account/confirm" in answer.text

@@ -16,6 +16,7 @@ from demo.processes import free_port
 from host.core import clock, db
 from host.models.signing_in import Wanted
 from host.models.users import Role
+from host.users.pages import sudo
 from host.users.signin import settings
 from host.users.signin.settings import GroupRule
 from tests.browser.conftest import look
@@ -198,3 +199,24 @@ def test_somebody_comes_through_the_provider_with_the_role_of_their_group(page: 
     expect(page.get_by_text("Lead of Pottery")).to_be_visible()
     expect(page.get_by_text("through Acme")).to_be_visible()
     look(page, "account-provider")
+
+
+@pytest.mark.slow
+def test_a_passkey_sends_the_form_that_was_held(page: Page) -> None:
+    mia = make_user("mia@pottery.example", "Mia R.", workspace=make_workspace(), role=Role.OWNER)
+    device(page)
+    type_password(page, mia.email)
+    page.goto("/account/security")
+    page.get_by_label("Name of the passkey").fill("Mia’s laptop")
+    page.get_by_role("button", name="Add a passkey").click()
+    expect(page.get_by_role("heading", name="Keep these codes")).to_be_visible()
+    page.goto("/w/1/settings/api")
+    page.locator("form:has(select[name=scopes]) input[name=name]").fill("The shop")
+    page.locator("select[name=scopes]").select_option("write")
+    with clock.travel(sudo.FRESH + timedelta(seconds=1)):
+        page.get_by_role("button", name="Make a key").click()
+        expect(page.locator("#code-again-form")).to_be_visible()
+        look(page, "password-again-ways")
+        page.get_by_role("button", name="Use a passkey").click()
+        expect(page.get_by_role("heading", name="Is it still you?")).to_have_count(0)
+        expect(page.get_by_text("The shop").first).to_be_visible()

@@ -10,6 +10,7 @@ from flask import Flask
 
 from host.core import clock, db
 from host.models.users import AuditEntry, User
+from host.sdk import web as sdk_web
 from host.users import users
 from host.users.pages import sudo
 from tests.helpers import Browser, client_for
@@ -102,3 +103,16 @@ def test_a_stranger_is_sent_to_the_login(desk: Flask, browser: Browser) -> None:
     from tests.helpers import browser as new_browser
 
     assert new_browser(desk).get("/dangerous").location.startswith("/login?next=")
+
+
+def test_addons_read_when_a_person_confirmed_by_the_name_it_had(desk: Flask, person: User) -> None:
+    seen = []
+
+    def view() -> str:
+        user = sdk_web.current_user()
+        seen.append((user.confirmed_at, user.confirmed.at))
+        return ""
+
+    desk.add_url_rule("/seen", view_func=view)
+    assert client_for(desk, person).get("/seen").status_code == 200
+    assert seen[0][0] == seen[0][1] > clock.now() - sudo.FRESH

@@ -6,7 +6,8 @@ Meta's page: docs/graph-api/reference/app/subscriptions.
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 
@@ -18,7 +19,7 @@ from host.sdk.errors import SecretUnreadableError
 from host.sdk.secrets import Secret, unseal
 
 from . import apps, config
-from .accounts import find, live_ids, own_app, place, sharing_app
+from .accounts import find, live_ids, own_app, place
 from .answers import AppSubscription
 from .config import Flavour
 from .graph import Graph, GraphError
@@ -163,17 +164,43 @@ class AppProofs:
         return max((at for at in (self.delivered_at, self.verified_at) if at is not None), default=None)
 
 
-def proofs(account: AccountRef, row: InstagramAccount) -> AppProofs:
-    """Return what the Meta app of *account* has shown. An app has one webhook, for all its accounts."""
-    host = db.host_table("channel_accounts")
-    home = replace(account, id=row.account_id, channel=config.CHANNEL)
-    others = sharing_app(row.account_id)
+def proofs(row: InstagramAccount) -> AppProofs:
+    """Return what the Meta app of one account has shown, see :func:`proofs_of`."""
+    return proofs_of([row])[row.account_id]
+
+
+def proofs_of(rows: Sequence[InstagramAccount]) -> dict[int, AppProofs]:
+    """Return what the Meta apps of accounts have shown, by account. An app has one webhook, for all of its
+    accounts. Two statements, however many there are."""
+    host, own = db.host_table("channel_accounts"), InstagramAccount
+    apps_of = {row.app_id for row in rows if row.app_id}
+    comments = host.c.channel == config.COMMENTS_CHANNEL
+    home = sa.case((comments, host.c.beside_id), else_=host.c.id)
+    query = (
+        sa.select(own.account_id, own.app_id, host.c.id, host.c.last_event_at)
+        .join(own, own.account_id == home)
+        .where(host.c.channel.in_([config.CHANNEL, config.COMMENTS_CHANNEL]))
+        .where(sa.or_(own.app_id.in_(apps_of), own.account_id.in_([row.account_id for row in rows])))
+    )
+    members: dict[str | int, set[int]] = {}
+    delivered: dict[str | int, datetime] = {}
     with db.read() as session:
-        query = sa.select(sa.func.max(host.c.last_event_at)).where(host.c.id.in_([row.account_id, *others]))
-        delivered_at = session.scalar(query)
-    # The token that is no account's is of apps people sign in to.
-    verified_at = deliveries.last_verified(home, others=others, shared=row.person_id is not None)
-    return AppProofs(delivered_at, verified_at)
+        for account_id, app_id, member, at in session.execute(query):
+            key = app_id or account_id
+            members.setdefault(key, set()).add(member)
+            if at is not None:
+                delivered[key] = max(at, delivered.get(key, at))
+    verified = deliveries.verified_times(
+        config.CHANNEL, [None, *(one for ids in members.values() for one in ids)]
+    )
+    found = {}
+    for row in rows:
+        key = row.app_id or row.account_id
+        # The token that is no account's is of apps people sign in to.
+        names = [*members.get(key, ()), *([None] if row.person_id is not None else ())]
+        verified_at = max((verified[one] for one in names if one in verified), default=None)
+        found[row.account_id] = AppProofs(delivered.get(key), verified_at)
+    return found
 
 
 def _wanted(app_id: str) -> tuple[bool, bool]:

@@ -48,7 +48,7 @@ def webhook(look: Look) -> None:
         look.note(Verdict.UNKNOWN, evidence, try_it, seen_at=at)
     elif clock.now() - look.seen.connected_at < JUST_CONNECTED:
         look.note(Verdict.UNKNOWN, _("The account was connected less than ten minutes ago."), try_it)
-    elif appwebhook.proofs(look.account, look.row).delivered_since(look.seen.connected_at):
+    elif appwebhook.proofs(look.row).delivered_since(look.seen.connected_at):
         look.note(
             Verdict.UNKNOWN,
             _("Nothing has arrived since it was connected, but its Meta app delivers for other accounts."),
@@ -81,7 +81,7 @@ def verification(look: Look) -> None:
         if one is not None
     ]
     latest = max(wrong, key=lambda one: one.last_at, default=None)
-    proofs = appwebhook.proofs(look.account, look.row)
+    proofs = appwebhook.proofs(look.row)
     verified_at, proven_at = proofs.verified_at, proofs.latest
     if latest is not None and (proven_at is None or latest.last_at > proven_at):
         theirs, ours = latest.hint.rpartition("/"), told_of(_verify_token(look)).rpartition("/")

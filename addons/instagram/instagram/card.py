@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import datetime, timedelta
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
 
-import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from host.sdk import accounts as host_accounts
@@ -18,7 +17,8 @@ from host.sdk.i18n import gettext as _
 from host.sdk.secrets import Secret, unseal
 
 from . import apps, appwebhook, comments, config, dashboard, facebook, login, permissions
-from .accounts import credentials, find, new_verify_token, own_app, place, set_verify_token
+from .accounts import credentials, new_verify_token, place, set_verify_token
+from .cardfacts import CardFacts, load
 from .connect import WAY, connect, disconnect
 from .diagnose import LEAD_HERE, diagnose
 from .fields import (
@@ -34,7 +34,6 @@ from .fields import (
     TOKEN,
 )
 from .graph import GraphError
-from .inspection import PERMISSIONS
 from .models import InstagramAccount
 from .refusing import LATE_OFF
 from .watchdog import look_after
@@ -44,27 +43,25 @@ PATIENCE = timedelta(minutes=10)
 
 def status(account: AccountRef) -> CardStatus:
     """Return what the card of *account* shows."""
-    host = db.host_table("channel_accounts")
-    with db.read() as session:
-        row = find(session, account.id)
-        seen = session.execute(
-            sa.select(host.c.connected_at, host.c.last_event_at, host.c.state, host.c.way).where(
-                host.c.id == account.id
-            )
-        ).one_or_none()
-    if row is None or seen is None:
+    return statuses([account])[account.id]
+
+
+def statuses(accounts: Sequence[AccountRef]) -> dict[int, CardStatus]:
+    """Return what the cards of *accounts* show, by their ids."""
+    facts = load(accounts)
+    return {one.id: _status(one, facts.get(one.id)) for one in accounts}
+
+
+def _status(account: AccountRef, facts: CardFacts | None) -> CardStatus:
+    if facts is None:
         lost = _("The credentials of this account are not here. Connect it again.")
         return CardStatus(notices=(("bad", _("Incomplete."), lost),))
+    row = facts.row
     notices: list[tuple[str, str, str]] = []
-    pasted = seen.way == WAY
-    if seen.state == host_accounts.AccountState.CONNECTED:
-        own = False
-        if not pasted:
-            with db.read() as session:
-                brought = own_app(session, account.workspace_id, config.Flavour(row.flavour))
-            own = brought is not None and brought.app_id == row.app_id
-        notices = _first_message(account, row, seen.connected_at, seen.last_event_at, pasted=pasted, own=own)
-        notices += _lacking(account, row)
+    pasted = facts.way == WAY
+    if facts.state == host_accounts.AccountState.CONNECTED:
+        notices = _first_message(account, facts, pasted=pasted)
+        notices += _lacking(account, facts)
     try:
         verify_token = unseal(row.verify_token, place(row, "verify_token")).reveal()
         unseal(row.token, place(row, "token"))
@@ -80,8 +77,8 @@ def status(account: AccountRef) -> CardStatus:
         )
     return CardStatus(
         facts=_facts(row),
-        steps=steps(account, row),
-        abilities=comments.abilities(account, config.Flavour(row.flavour), row.scopes),
+        steps=steps(account, facts),
+        abilities=comments.abilities(config.Flavour(row.flavour), row.scopes, on=facts.comments),
         # Where people sign in, the webhook is the admin's, set once for the app.
         copyables=_copyables(account, row.app_id, verify_token) if pasted else (),
         notices=notices,
@@ -100,16 +97,16 @@ def status(account: AccountRef) -> CardStatus:
     )
 
 
-def steps(account: AccountRef, row: InstagramAccount) -> list[Step]:
+def steps(account: AccountRef, facts: CardFacts) -> list[Step]:
     """Return what has to happen before the first message comes; each ticks itself."""
-    proofs = appwebhook.proofs(account, row)
+    row, proofs = facts.row, facts.proofs
     known = _("Enter address and verify token there")
     if proofs.verified_at is not None:
         known = _("Verified on %(date)s", date=format_date(proofs.verified_at))
     elif proofs.delivered_at is not None:
         known = _("The Meta app delivers here, last on %(date)s", date=format_date(proofs.delivered_at))
-    messages, with_comments = comments.uses(account.id)
-    wanted = config.fields_of(config.Flavour(row.flavour), messages=messages, comments=with_comments)
+    flavour = config.Flavour(row.flavour)
+    wanted = config.fields_of(flavour, messages=facts.messages, comments=facts.comments)
     held = [name for name in wanted if name in row.subscribed_fields]
     return [
         Step(_("Meta knows the address"), known, proofs.latest is not None),
@@ -142,32 +139,19 @@ def _facts(row: InstagramAccount) -> list[tuple[str, str]]:
     ]
 
 
-def _lacking(account: AccountRef, row: InstagramAccount) -> list[tuple[str, str, str]]:
+def _lacking(account: AccountRef, facts: CardFacts) -> list[tuple[str, str, str]]:
     """Say what permissions that were never given cost. Those taken back are a warning of the host's."""
-    warnings = db.host_table("account_warnings")
-    query = sa.select(warnings.c.stage).where(
-        warnings.c.account_id == account.id, warnings.c.kind == PERMISSIONS
-    )
-    with db.read() as session:
-        told = (session.scalar(query) or "").split(",")
-    flavour = config.Flavour(row.flavour)
-    missing = permissions.missing(flavour, row.scopes, comments=comments.wanted(account))
-    missing = [name for name in missing if name not in told]
+    with_comments = comments.is_one(account) or facts.comments
+    missing = permissions.missing(config.Flavour(facts.row.flavour), facts.row.scopes, comments=with_comments)
+    missing = [name for name in missing if name not in facts.warned]
     if not missing:
         return []
     return [("warn", _("Permissions are missing."), permissions.costs(missing))]
 
 
-def _first_message(
-    account: AccountRef,
-    row: InstagramAccount,
-    connected_at: datetime,
-    last_event_at: datetime | None,
-    *,
-    pasted: bool,
-    own: bool,
-) -> list[tuple[str, str, str]]:
+def _first_message(account: AccountRef, facts: CardFacts, *, pasted: bool) -> list[tuple[str, str, str]]:
     """Invite to a first message until one came; after ten minutes say what to look at."""
+    connected_at, last_event_at = facts.connected_at, facts.last_event_at
     if last_event_at is not None and last_event_at >= connected_at:
         return []
     if clock.now() - connected_at < PATIENCE:
@@ -179,14 +163,14 @@ def _first_message(
         "On the phone, look whether “Allow access to messages” is on, under Messages and story replies, "
         "Connected tools."
     )
-    if appwebhook.proofs(account, row).delivered_since(connected_at):
+    if facts.proofs.delivered_since(connected_at):
         app = ""  # it delivers for other accounts
     elif pasted:
         app = _(
             "In the Meta app, look under Webhooks, Instagram, whether URL and Verify Token are those below "
             "and the field messages is subscribed, and whether the app is live."
         )
-    elif own:
+    elif facts.own_app:
         app = _("The rest is the matter of your own Meta app: its webhook, and whether it is live.")
     else:
         app = _("The rest is the matter of the desk's Meta app, which your admin sees to.")
@@ -286,6 +270,7 @@ CARD = SettingsCard(
     fields=FIELDS,
     connect=connect,
     status=status,
+    statuses=statuses,
     disconnect=disconnect,
     configure_label=lazy_gettext("Configure"),
     configure_help=lazy_gettext(

@@ -96,13 +96,13 @@ def abilities_in_words(flavour: Flavour, scopes: Collection[str]) -> str:
     return ", ".join(found) or _("Nothing")
 
 
-def abilities(account: AccountRef, flavour: Flavour, scopes: Collection[str]) -> list[Ability]:
-    """Return the switch as the card shows it."""
+def abilities(flavour: Flavour, scopes: Collection[str], *, on: bool) -> list[Ability]:
+    """Return the switch as the card shows it; *on*: whether comments are connected."""
     granted = allowed(flavour, scopes)
     switch = Ability(
         name=ABILITY,
         label=_("Comments"),
-        on=wanted(account),
+        on=on,
         granted=granted,
         action=ACTION.name,
         help=_("What people write below your posts, and where they mention you.")

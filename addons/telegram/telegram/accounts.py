@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -56,19 +57,26 @@ def store(session: Session, account: AccountRef, token: Secret, secret: Secret) 
 
 def of(account: AccountRef) -> Credentials | None:
     """Return the credentials of *account*; None if it has none, or none that can be read."""
-    where = account.workspace_id, account.uuid
+    return of_all([account]).get(account.id)
+
+
+def of_all(accounts: Sequence[AccountRef]) -> dict[int, Credentials]:
+    """Return the credentials of *accounts* by id, without those that cannot be read. One statement."""
+    query = sa.select(TelegramAccount).where(TelegramAccount.account_id.in_([one.id for one in accounts]))
     with db.read() as session:
-        row = session.get(TelegramAccount, account.id)
-    if row is None:
-        return None
-    try:
-        return Credentials(
-            token=unseal(row.token, _place("token", *where)),
-            secret=unseal(row.secret, _place("secret", *where)),
-            token_set_at=row.token_set_at,
-        )
-    except SecretUnreadableError:
-        return None
+        rows = {row.account_id: row for row in session.scalars(query)}
+    found = {}
+    for account in accounts:
+        where, row = (account.workspace_id, account.uuid), rows.get(account.id)
+        if row is None:
+            continue
+        with suppress(SecretUnreadableError):
+            found[account.id] = Credentials(
+                token=unseal(row.token, _place("token", *where)),
+                secret=unseal(row.secret, _place("secret", *where)),
+                token_set_at=row.token_set_at,
+            )
+    return found
 
 
 def _load() -> Mapping[str, Bound]:

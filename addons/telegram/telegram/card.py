@@ -102,7 +102,16 @@ def _webhook(bot_id: str, secret: Secret) -> dict[str, Any]:
 
 def status(account: AccountRef) -> CardStatus:
     """Return what the card of a connected bot shows."""
-    found = accounts.of(account)
+    return statuses([account])[account.id]
+
+
+def statuses(every: Sequence[AccountRef]) -> dict[int, CardStatus]:
+    """Return what the cards of connected bots show, by their ids."""
+    found = accounts.of_all(every)
+    return {account.id: _status(account, found.get(account.id)) for account in every}
+
+
+def _status(account: AccountRef, found: accounts.Credentials | None) -> CardStatus:
     if found is None:
         lost = _("The token of this bot cannot be read here. Paste it again.")
         return CardStatus(notices=(("bad", _("Incomplete."), lost),))
@@ -178,6 +187,7 @@ CARD = SettingsCard(
     ),
     connect=connect,
     status=status,
+    statuses=statuses,
     disconnect=disconnect,
     configure_help=lazy_gettext("Saving asks Telegram whose token it is, and has it deliver here."),
     diagnose=diagnose,

@@ -147,7 +147,7 @@ def _check_channel_of(kind: Kind[Any], found: Contribution) -> Iterator[str]:
             yield f"{item.channel!r} is not a channel of this addon"
 
 
-_TAKEN_FIELDS = frozenset({"csrf_token", "move_account", "password"})
+_TAKEN_FIELDS = frozenset({"confirmation_code", "csrf_token", "move_account", "password"})
 """What the desk asks for in the same form; ``password`` is that of the person."""
 
 
@@ -168,6 +168,7 @@ def _count_card(card: SettingsCard, count: Count) -> SettingsCard:
         card,
         connect=count("connect", card.connect),
         status=count("card status", card.status),
+        statuses=None if card.statuses is None else count("card status", card.statuses),
         disconnect=count("disconnect", card.disconnect),
         actions=tuple(replace(one, run=count(f"action {one.name}", one.run)) for one in card.actions),
     )

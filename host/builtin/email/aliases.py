@@ -6,7 +6,7 @@ Whose an address is decides :mod:`.ownership`, as for the address of an account.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from typing import NamedTuple
 
 import sqlalchemy as sa
@@ -253,8 +253,8 @@ def _waiting(account_id: int) -> sa.Select[AskedAccount]:
 class Shown(NamedTuple):
     """The further addresses of an account: those it has, and those that wait to be confirmed."""
 
-    has: Sequence[str]
-    waits: Sequence[str]
+    has: list[str]
+    waits: list[str]
 
     @property
     def entered(self) -> str:
@@ -262,9 +262,14 @@ class Shown(NamedTuple):
         return "\n".join(sorted({*self.has, *self.waits}))
 
 
-def shown(session: Session, account_id: int) -> Shown:
-    """Return the further addresses of an account, live or not, in one query: a page shows many accounts."""
-    has = sa.select(Alias.address, sa.literal(0).label("waits")).where(Alias.account_id == account_id)
-    asked = sa.select(AskedAccount.address, sa.literal(1)).where(AskedAccount.alias_of == account_id)
-    rows = session.execute(sa.union_all(has, asked).order_by("address")).all()
-    return Shown([one for one, waits in rows if not waits], [one for one, waits in rows if waits])
+def shown(session: Session, account_ids: Collection[int]) -> dict[int, Shown]:
+    """Return the further addresses of accounts, live or not, in one query: a page shows many accounts."""
+    has = sa.select(Alias.account_id, Alias.address, sa.literal(0).label("waits"))
+    has = has.where(Alias.account_id.in_(account_ids))
+    asked = sa.select(AskedAccount.alias_of, AskedAccount.address, sa.literal(1))
+    asked = asked.where(AskedAccount.alias_of.in_(account_ids))
+    found = {one: Shown([], []) for one in account_ids}
+    both: sa.CompoundSelect[int, str, int] = sa.union_all(has, asked)
+    for account_id, address, waits in session.execute(both.order_by("address")):
+        (found[account_id].waits if waits else found[account_id].has).append(address)
+    return found

@@ -39,7 +39,7 @@ from host.sdk.web import maybe_user
 from . import aliases, diagnosing, mailbox_card, ownership, round_trip, servers, signatures, signing, smtp
 from .addresses import domain_of, normal
 from .imap.server import Server
-from .models import ACCOUNTS, DkimKey, EmailAccount, Mailbox, MailToken, RoundTrip, password_place
+from .models import DkimKey, EmailAccount, Mailbox, MailToken, RoundTrip, password_place
 from .oauth import apps, flow, tokens
 from .oauth.providers import Provider
 from .receiving import listen_address
@@ -76,6 +76,7 @@ def card() -> SettingsCard:
         fields=_fields(),
         connect=connect,
         status=status,
+        statuses=statuses,
         disconnect=disconnect,
         diagnose=partial(diagnosing.diagnose, tried=_check),
         notices=notices,
@@ -512,15 +513,23 @@ def _check(server: smtp.Server) -> Problems | None:
 
 def status(account: AccountRef) -> CardStatus:
     """Return what the card of *account* shows."""
-    kept = _kept(account)
+    return statuses([account])[account.id]
+
+
+def statuses(accounts: Sequence[AccountRef]) -> dict[int, CardStatus]:
+    """Return what the cards of *accounts* show, by their ids."""
+    kept = _kept(accounts)
+    return {one.id: _status(one, kept.get(one.id)) for one in accounts}
+
+
+def _status(account: AccountRef, kept: _Kept | None) -> CardStatus:
     if kept is None:
         return CardStatus(
             notices=[("bad", _("No mail server."), _("Edit the account and enter one to send replies."))]
         )
-    row, mailbox, signed, trip, key = kept
+    row, mailbox, signed, trip, further, keys = kept
+    own_domain = domain_of(account.external_id)
     labels = {"starttls": "STARTTLS", "tls": "TLS", "none": _("not encrypted")}
-    with db.read() as session:
-        further = aliases.shown(session, account.id)
     facts = [
         (_("Address"), row.address),
         *([(_("Further addresses"), ", ".join(further.has))] if further.has else []),
@@ -538,12 +547,10 @@ def status(account: AccountRef) -> CardStatus:
                 _("An admin of the desk, or an owner of the workspace that holds the domain, confirms it."),
             )
         )
-    further_keys = signing.further_keys(account)
-    if key is not None:
-        facts += signing.facts(key)
-        notices += signing.notices(key)
-    for one in further_keys:
-        facts += signing.facts(one, further=True)
+    for key in keys:
+        facts += signing.facts(key, further=key.domain != own_domain)
+        if key.domain == own_domain:
+            notices += signing.notices(key)
     if signed is not None:
         facts.append((_("Signed in at the provider"), format_date(signed.signed_in_at)))
         if signed.person:
@@ -588,11 +595,7 @@ def status(account: AccountRef) -> CardStatus:
         notices=notices,
         values=values,
         stored_secrets=secrets,
-        copyables=[
-            copyable
-            for one in (*(() if key is None else (key,)), *further_keys)
-            for copyable in signing.copyables(one)
-        ],
+        copyables=[copyable for key in keys for copyable in signing.copyables(key)],
         links=[
             Link(_("Signatures, and where answers go"), signatures.page(account)),
             *([] if mailbox is None else [Link(_("Folders that are read"), mailbox_card.page(account))]),
@@ -607,24 +610,27 @@ class _Kept(NamedTuple):
     mailbox: Mailbox | None
     signed: MailToken | None
     trip: RoundTrip | None
-    key: DkimKey | None
+    further: aliases.Shown
+    keys: Sequence[DkimKey]
 
 
-def _kept(account: AccountRef) -> _Kept | None:
-    """Return what is kept of *account*, in one query: a page shows many accounts."""
-    own, table = EmailAccount.account_id, db.host_table(ACCOUNTS)
+def _kept(accounts: Sequence[AccountRef]) -> dict[int, _Kept]:
+    """Return what is kept of *accounts*, by id, without those of which nothing is. Three statements."""
+    own, ids = EmailAccount.account_id, [one.id for one in accounts]
     query = (
-        sa.select(EmailAccount, Mailbox, MailToken, RoundTrip, DkimKey)
-        .join(table, table.c.id == own)
+        sa.select(EmailAccount, Mailbox, MailToken, RoundTrip)
         .outerjoin(Mailbox, Mailbox.account_id == own)
         .outerjoin(MailToken, MailToken.account_id == own)
         .outerjoin(RoundTrip, RoundTrip.account_id == own)
-        .outerjoin(DkimKey, sa.and_(signing.is_of(account), DkimKey.workspace_id == table.c.workspace_id))
-        .where(own == account.id)
+        .where(own.in_(ids))
     )
+    keys = signing.keys_of(accounts)
     with db.read() as session:
-        found = session.execute(query).one_or_none()
-    return None if found is None else _Kept(*found)
+        further = aliases.shown(session, ids)
+        return {
+            found[0].account_id: _Kept(*found, further[found[0].account_id], keys[found[0].account_id])
+            for found in session.execute(query)
+        }
 
 
 def disconnect(account: AccountRef) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import logging
 import uuid
+from collections.abc import Sequence
 from importlib.util import find_spec
 
 import sqlalchemy as sa
@@ -75,16 +76,21 @@ def domains_of(account: AccountRef) -> list[str]:
     return list(dict.fromkeys(map(domain_of, (account.external_id, *aliases.of(account.id)))))
 
 
-def further_keys(account: AccountRef) -> list[DkimKey]:
-    """Return the keys of the domains of an account's further addresses, besides its own domain's."""
-    domains = domains_of(account)[1:]
-    if not domains:
-        return []
+def keys_of(accounts: Sequence[AccountRef]) -> dict[int, list[DkimKey]]:
+    """Return by account the keys of the domains it sends from, in their order. One statement."""
+    domains = {one.id: domains_of(one) for one in accounts}
     query = sa.select(DkimKey).where(
-        DkimKey.workspace_id == account.workspace_id, DkimKey.domain.in_(domains)
+        DkimKey.workspace_id.in_({one.workspace_id for one in accounts}),
+        DkimKey.domain.in_({domain for ones in domains.values() for domain in ones}),
     )
     with db.read() as session:
-        return list(session.scalars(query.order_by(DkimKey.domain)))
+        keys = {(key.workspace_id, key.domain): key for key in session.scalars(query)}
+    return {
+        one.id: [
+            keys[one.workspace_id, domain] for domain in domains[one.id] if (one.workspace_id, domain) in keys
+        ]
+        for one in accounts
+    }
 
 
 def _place(row: DkimKey) -> Place:

@@ -9,7 +9,9 @@ from datetime import datetime
 from types import MappingProxyType
 
 import sqlalchemy as sa
+from flask import request
 from flask_babel import gettext as _
+from flask_babel import lazy_gettext as _l
 from sqlalchemy.orm import Session
 
 from host.channels.directory import Directory
@@ -22,6 +24,20 @@ log = logging.getLogger(__name__)
 
 TONES = {"good", "warn", "bad"}
 WORST_FIRST = ("bad", "warn", "idle", "good")
+SIZE = 12
+"""Accounts on a page, which stays below 100 KB: the page itself has 20, a card without setup up to 6."""
+MOST_SETUPS = 8
+"""Most accounts on a page that unfolds how to set them up, which is another 4 KB each."""
+MOST_GONE = 5
+"""Disconnected accounts listed below a channel; a page of its own has the others."""
+
+STATES = {
+    "attention": _l("Needs attention"),
+    "receiving": _l("Receiving"),
+    "waiting": _l("Waiting for the first message"),
+    "disconnected": _l("Disconnected"),
+}
+"""What the list can be narrowed to, and its name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +76,7 @@ class AccountCard:
     def tone(self) -> str:
         """Return how bad it is: ``bad``, ``warn``, ``idle`` or ``good``."""
         tones = {one.tone for one in self.warnings} | {tone for tone, _bold, _words in self.status.notices}
-        if self.state == "needs_reconnect" or "bad" in tones:
-            return "bad"
-        if self.blocked_until or "warn" in tones:
-            return "warn"
-        return "good" if self.state == "receiving" else "idle"
+        return _tone(self.state, tones, self.blocked_until is not None)
 
 
 @dataclass(slots=True)
@@ -89,14 +101,136 @@ class Section:
     gone: list[AccountCard] = field(default_factory=list)
 
 
-def accounts_of(session: Session, workspace_id: int) -> list[ChannelAccount]:
-    """Return every account of the workspace, those disconnected too, by name."""
-    query = (
-        sa.select(ChannelAccount)
-        .where(ChannelAccount.workspace_id == workspace_id)
-        .order_by(ChannelAccount.name, ChannelAccount.id)
+@dataclass(frozen=True, slots=True)
+class ListedAccount:
+    """One account as the list of all of them needs it, made of the database alone.
+
+    :param tone: how bad it is by what the host knows; its addon may know worse.
+    :param off: whether no active addon brings its channel.
+    """
+
+    id: int
+    channel: str
+    name: str
+    handle: str
+    state: str
+    heard: bool
+    tone: str
+    off: bool
+
+    @property
+    def gone(self) -> bool:
+        """Whether it is disconnected."""
+        return self.state == AccountState.DISCONNECTED
+
+
+@dataclass(frozen=True, slots=True)
+class WantedAccounts:
+    """What the list is narrowed to: by the address of the page. An empty field narrows nothing.
+
+    :param state: a name of :data:`STATES`.
+    """
+
+    q: str
+    state: str
+    channel: str
+
+    @classmethod
+    def asked(cls) -> WantedAccounts:
+        """Return what this request asks for; an unknown state counts as empty."""
+        given = request.args
+        state = given.get("state", "")
+        return cls(given.get("q", "").strip(), state if state in STATES else "", given.get("channel", ""))
+
+    @property
+    def any(self) -> bool:
+        """Whether it narrows anything."""
+        return bool(self.q or self.state or self.channel)
+
+    @property
+    def arguments(self) -> dict[str, str]:
+        """The parameters of an address that narrows the list like this."""
+        pairs = {"q": self.q, "state": self.state, "channel": self.channel}
+        return {name: value for name, value in pairs.items() if value}
+
+    def takes(self, account: ListedAccount) -> bool:
+        """Tell whether an account is listed."""
+        words = f"{account.name} {account.handle}".casefold()
+        if self.q.casefold() not in words or self.channel not in {"", account.channel}:
+            return False
+        match self.state:
+            case "attention":
+                return account.tone in {"bad", "warn"} or account.off
+            case "receiving":
+                return account.state == "receiving" and not account.off
+            case "waiting":
+                return account.state == "connected" and not account.heard and not account.off
+            case "disconnected":
+                return account.gone
+        return not account.gone
+
+
+def listing(session: Session, directory: Directory, workspace_id: int) -> list[ListedAccount]:
+    """Return every account of a workspace in the order of the page: by channel, the worst first, by name.
+
+    Disconnected ones are left out where they cannot be connected again here. Two statements, however many
+    accounts there are.
+    """
+    tones: dict[int, set[str]] = {}
+    warned = sa.select(AccountWarning.account_id, AccountWarning.tone).join(
+        ChannelAccount, ChannelAccount.id == AccountWarning.account_id
     )
-    return list(session.scalars(query))
+    for account_id, tone in session.execute(warned.where(ChannelAccount.workspace_id == workspace_id)):
+        tones.setdefault(account_id, set()).add(tone)
+    columns = (
+        *(ChannelAccount.id, ChannelAccount.channel, ChannelAccount.name, ChannelAccount.handle),
+        *(ChannelAccount.state, ChannelAccount.last_event_at, ChannelAccount.connected_at),
+        ChannelAccount.blocked_until,
+    )
+    now = clock.now()
+    found = []
+    for row in session.execute(sa.select(*columns).where(ChannelAccount.workspace_id == workspace_id)):
+        adapter, off = directory.adapter(row.channel), directory.card(row.channel) is None
+        if row.state == AccountState.DISCONNECTED and (off or adapter is None or adapter.beside):
+            continue
+        state = _state(row.state, row.last_event_at, row.connected_at)
+        blocked = row.blocked_until is not None and row.blocked_until > now
+        tone = "idle" if state == AccountState.DISCONNECTED else _tone(state, tones.get(row.id, ()), blocked)
+        heard = row.last_event_at is not None
+        found.append(ListedAccount(row.id, row.channel, row.name, row.handle, state, heard, tone, off))
+    places = {key: place for place, key in enumerate(directory.keys)}
+
+    def order(account: ListedAccount) -> tuple[int, str, int, str, int]:
+        worst = WORST_FIRST.index(account.tone)
+        return (places.get(account.channel, len(places)), account.channel, worst, account.name, account.id)
+
+    return sorted(found, key=order)
+
+
+def gone_by_channel(listed: Sequence[ListedAccount]) -> dict[str, list[ListedAccount]]:
+    """Return the disconnected accounts by channel."""
+    found: dict[str, list[ListedAccount]] = {}
+    for account in listed:
+        if account.gone:
+            found.setdefault(account.channel, []).append(account)
+    return found
+
+
+def rows_of(session: Session, ids: Sequence[int]) -> list[ChannelAccount]:
+    """Return accounts in the order of *ids*."""
+    found = {
+        row.id: row for row in session.scalars(sa.select(ChannelAccount).where(ChannelAccount.id.in_(ids)))
+    }
+    return [found[one] for one in ids if one in found]
+
+
+def _tone(state: str, tones: Collection[str], blocked: bool) -> str:
+    """Return how bad it is: ``bad``, ``warn``, ``idle`` or ``good``."""
+    if state == AccountState.NEEDS_RECONNECT or "bad" in tones:
+        return "bad"
+    if blocked or "warn" in tones:
+        return "warn"
+    return "good" if state == "receiving" else "idle"
 
 
 def sections(
@@ -108,8 +242,9 @@ def sections(
 ) -> list[Section]:
     """Return the page's sections: channels that can be connected first, then those without their addon.
 
-    Asks each addon for the status of its accounts; if it raises, the card says so.
+    Asks each addon for the status of its accounts, all at once if it can; if it raises, the card says so.
 
+    :param rows: the accounts to show.
     :param catching_up: ids of accounts whose history is being read.
     """
     found: dict[str, Section] = {}
@@ -121,12 +256,16 @@ def sections(
             section = Section(adapter.key, adapter.label, card, bool(adapter.beside), notices=notices)
             _offer(section, workspace_id)
             found[adapter.key] = section
+    statuses: dict[int, CardStatus] = {}
+    for key in {row.channel for row in rows}:
+        live = [row for row in rows if row.channel == key and row.state != AccountState.DISCONNECTED]
+        statuses |= statuses_of(directory.card(key), live)
     for row in rows:
         section = found.setdefault(row.channel, Section(row.channel, directory.label(row.channel), None))
         if row.state != AccountState.DISCONNECTED:
             brought = directory.adapter(row.channel)
             choices = None if brought is None else Choices.of(brought)
-            shown = account_card(row, status_of(section.card, row), choices, warnings.get(row.id, ()))
+            shown = account_card(row, statuses[row.id], choices, warnings.get(row.id, ()))
             shown = replace(shown, catching_up=row.id in catching_up, way_label=_way(section.card, row.way))
             if section.beside:
                 shown = replace(shown, beside_id=row.beside_id)
@@ -206,10 +345,31 @@ def card_for(card: SettingsCard, row: ChannelAccount) -> SettingsCard:
 
 def state_of(row: ChannelAccount) -> str:
     """Return the account's state for people: connected becomes receiving with the first event."""
-    if row.state != AccountState.CONNECTED:
-        return row.state
-    received = row.last_event_at is not None and row.last_event_at >= row.connected_at
+    return _state(row.state, row.last_event_at, row.connected_at)
+
+
+def _state(state: str, last_event_at: datetime | None, connected_at: datetime) -> str:
+    if state != AccountState.CONNECTED:
+        return state
+    received = last_event_at is not None and last_event_at >= connected_at
     return "receiving" if received else "connected"
+
+
+def statuses_of(card: SettingsCard | None, rows: Sequence[ChannelAccount]) -> dict[int, CardStatus]:
+    """Return what the addon says about each of *rows*, by id.
+
+    An addon that cannot tell of many at once, or fails at it, is asked for each.
+    """
+    told: Mapping[int, CardStatus] = {}
+    if card is not None and card.statuses is not None and rows:
+        try:
+            told = dict(card.statuses([ref(row) for row in rows]))
+        except Exception:
+            log.exception("the card of channel %s could not tell how its accounts are doing", card.channel)
+    return {
+        row.id: status if isinstance(status := told.get(row.id), CardStatus) else status_of(card, row)
+        for row in rows
+    }
 
 
 def status_of(card: SettingsCard | None, row: ChannelAccount) -> CardStatus:

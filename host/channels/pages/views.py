@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Sequence
 from datetime import timedelta
 from functools import partial
@@ -42,12 +43,14 @@ from host.sdk.errors import AccountGoneError, AccountTakenError, OtherAccountErr
 from host.users.pages import sudo
 from host.users.pages.sudo import fresh_password
 from host.web import navigation
+from host.web.portions import portion
 from host.web.request_helpers import (
     Permission,
     audit,
     current_user,
     flash_bad,
     flash_good,
+    id_argument,
     shown_workspace,
     workspace_view,
 )
@@ -98,27 +101,52 @@ def _check_connectable(channel: str) -> None:
 
 
 def _index_url(workspace_id: int, account_id: int | None = None) -> str:
-    anchor = None if account_id is None else f"account-{account_id}"
-    return url_for("channels.index", workspace_id=workspace_id, _anchor=anchor)
+    if account_id is None:
+        return url_for("channels.index", workspace_id=workspace_id)
+    return url_for(
+        "channels.index", workspace_id=workspace_id, account=account_id, _anchor=f"account-{account_id}"
+    )
 
 
 @bp.get("/w/<int:workspace_id>/settings/channels")
 @workspace_view(Permission.ACCOUNTS)
 def index(workspace_id: int) -> ResponseReturnValue:
-    """Show every channel that can be connected, and every account."""
+    """Show every channel that can be connected, and the accounts, a page of them at a time.
+
+    The parameter ``account`` is the id of one to be shown: it decides the page.
+    """
+    directory, wanted = _directory(), cards.WantedAccounts.asked()
     with db.read() as session:
-        rows = cards.accounts_of(session, workspace_id)
+        every = cards.listing(session, directory, workspace_id)
+        chosen = [one for one in every if wanted.takes(one)]
+        account_id = id_argument("account")
+        containing = next((place for place, one in enumerate(chosen) if one.id == account_id), None)
+        part = portion(chosen, cards.SIZE, containing)
+        first = not wanted.any and part.number == 1
+        gone = {} if wanted.any else cards.gone_by_channel(every)
+        keys = {one.channel for one in part.rows}
+        below = [one for key, ones in gone.items() if first or key in keys for one in ones[: cards.MOST_GONE]]
+        rows = cards.rows_of(session, [one.id for one in (*part.rows, *below)])
         warnings = standing_warnings(session, [row.id for row in rows])
         after = newest_id(session)
         busy = catching_up(session, workspace_id)
         hours = deliveries.by_hour(session, rows)
         asked = asking.asked(session, workspace_id)
         looked_after = assistants.on_accounts(session, workspace_id)
-    sections = cards.sections(_directory(), workspace_id, rows, warnings, busy)
+    sections = cards.sections(directory, workspace_id, rows, warnings, busy)
     return render_template(
         "channels/index.html",
-        sections=sections,
-        offers=navigation.channel_offers(),
+        sections=[one for one in sections if first or one.live or one.gone],
+        every=[one for one in every if not one.gone],
+        part=part,
+        wanted=wanted,
+        first=first,
+        gone=gone,
+        totals=Counter(one.channel for one in every if not one.gone),
+        states=cards.STATES,
+        searchable=len(every) > cards.SIZE,
+        unfolds=len(part.rows) <= cards.MOST_SETUPS,
+        offers=navigation.channel_offers() if first else (),
         asked=asked,
         addon_page=navigation.addon_page,
         live_after=after,

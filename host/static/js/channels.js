@@ -16,7 +16,7 @@ function inUse(element) {
 
 /** Fetch this page again and put the new sections in the places of the old ones. */
 async function refresh() {
-  const response = await fetch(location.pathname, { credentials: "same-origin" });
+  const response = await fetch(location.pathname + location.search, { credentials: "same-origin" });
   if (!response.ok || response.redirected) return;
   const fresh = new DOMParser().parseFromString(await response.text(), "text/html");
   const next = fresh.querySelector("[data-channels]");

@@ -70,7 +70,14 @@ async function run(form) {
   }
   form.elements.answer.value = await ask(given.options, form.dataset.passkey === "make");
   form.elements.challenge.value = given.challenge;
-  form.submit();
+  if (!form.dataset.then) {
+    form.submit();
+    return;
+  }
+  const { challenge, answer } = form.elements;
+  const confirmed = await post(form.action, { challenge: challenge.value, answer: answer.value });
+  if (confirmed.ok) document.getElementById(form.dataset.then).submit();
+  else say(form, (await confirmed.json()).error?.message ?? form.dataset.failed);
 }
 
 for (const form of document.querySelectorAll("[data-passkey]")) {

@@ -8,15 +8,14 @@ from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from sqlalchemy.orm import Session
 
-from host.core import secrets
 from host.core.db import db
 from host.core.errors import ConflictError, InvalidError, NotFoundError, WrongPasswordError
-from host.users import last_ones, leaving, passwords, roles, sessions, users
+from host.users import confirming, last_ones, leaving, passwords, roles, sessions, users
 from host.users.pages import asking_first, sudo
 from host.users.pages.blueprint import bp
 from host.users.pages.forms import CodeForm, ConfirmForm, DeleteForm, PasswordForm, ProfileForm, text
 from host.users.passwords import Hashed
-from host.users.signin import factors, identities, settings
+from host.users.signin import factors, settings
 from host.web import navigation
 from host.web.devices import device_of
 from host.web.request_helpers import (
@@ -200,19 +199,13 @@ def confirm_with_code() -> ResponseReturnValue:
 
 def _confirm_page(form: ConfirmForm, code: CodeForm) -> ResponseReturnValue:
     """Return the page with every way in which the person can confirm that it is them."""
-    person = current_user()
     with db.read() as reading:
-        how = settings.read(reading, config())
-        joined = how.provider is not None and bool(identities.of(reading, person.id))
-        has = factors.of(reading, person.id)
+        ways = confirming.ways_of(reading, current_user(), config())
     page = render_template(
         "accounts/confirm.html",
         form=form,
         code=code,
-        how=how,
-        joined=joined,
-        has=has,
-        proof=secrets.keyring().sign("to the provider", person.session_id) if joined else "",
+        ways=ways,
         target=safe_next(text(form.next)),
     )
     return page, 400 if request.method == "POST" else 200

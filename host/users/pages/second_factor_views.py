@@ -44,6 +44,7 @@ from host.web.request_helpers import (
     login_required,
     open_to_all,
     safe_next,
+    wants_json,
 )
 
 log = logging.getLogger("lobby.security")
@@ -303,6 +304,8 @@ def confirm_with_passkey() -> ResponseReturnValue:
     proof = _prove(text(form.challenge), text(form.answer), user_id=current_user().id)
     target = safe_next(request.form.get("next"))
     if proof is None or not proof.used.verified:
+        if wants_json():
+            raise InvalidError(_("This passkey did not work."), next_step="")
         flash_bad(_("This passkey did not work."))
         return redirect(url_for("accounts.confirm", next=target))
 
@@ -312,7 +315,7 @@ def confirm_with_passkey() -> ResponseReturnValue:
         sudo.confirm(writing, ConfirmedBy.PASSKEY, target)
 
     db.write(use_case)
-    return redirect(target)
+    return jsonify(confirmed=True) if wants_json() else redirect(target)
 
 
 # Setting up

@@ -2,8 +2,8 @@
 
 A view is marked with :func:`fresh_password`; its form carries the field ``password`` where :func:`is_fresh`
 says so, which the macro ``password_again`` sees to, or leaves it out. What is sent without a password is
-answered with a page that asks for one and carries on what was filled in; nothing is done until the password
-comes with it.
+answered with a page that offers every way in which the person can confirm that it is them and carries on what
+was filled in; nothing is done until they have.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import ParamSpec, TypeVar
 
 from flask import g, request
 from flask.typing import ResponseReturnValue
+from flask_babel import gettext as _
 from sqlalchemy.orm import Session
 
 from host.core import clock, db
@@ -33,6 +34,8 @@ R = TypeVar("R", bound=ResponseReturnValue)
 
 FRESH = timedelta(minutes=15)
 FIELD = "password"
+CODE_FIELD = "confirmation_code"
+"""A code of an app, or a recovery code, in place of the password."""
 
 
 def is_fresh() -> bool:
@@ -147,14 +150,22 @@ def require() -> None:
     """Do what :func:`fresh_password` does, for a view that asks in some cases only.
 
     :raises NotSignedInError: if no user is signed in.
-    :raises PasswordNeededError: if the password is neither fresh nor in the form.
+    :raises PasswordNeededError: if they did not confirm lately, and neither password nor code is in the form.
+    :raises WrongPasswordError: if the one that is there is wrong.
     """
     current_user()
     if is_fresh():
         return
-    given = request.form.get(FIELD, "") if request.method == "POST" else ""
-    if not given:
+    given, code = (
+        request.form.get(name, "") if request.method == "POST" else "" for name in (FIELD, CODE_FIELD)
+    )
+    if given:
+        setattr(g, PASSWORD_ASKED, FIELD)
+        check(given)
+    elif code.strip():
+        setattr(g, PASSWORD_ASKED, CODE_FIELD)
+        if not check_code(code):
+            raise WrongPasswordError(_("That code is invalid or has expired."), next_step="")
+    else:
         raise PasswordNeededError()
-    setattr(g, PASSWORD_ASKED, True)
-    check(given)
-    setattr(g, PASSWORD_ASKED, False)
+    setattr(g, PASSWORD_ASKED, "")

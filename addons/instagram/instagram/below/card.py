@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from host.sdk import db
+from collections.abc import Sequence
+
 from host.sdk.cards import CardAction, CardStatus, Connection, ConnectRequest, Problems, SettingsCard
 from host.sdk.channel import AccountRef
 from host.sdk.i18n import gettext as _
@@ -10,7 +11,7 @@ from host.sdk.i18n import lazy_gettext
 
 from .. import card as direct
 from .. import comments, config, permissions
-from ..accounts import find
+from ..cardfacts import CardFacts, load
 from ..connect import disconnect
 from ..diagnose import LEAD_HERE, diagnose
 from ..look import way_of
@@ -18,20 +19,28 @@ from ..look import way_of
 
 def status(account: AccountRef) -> CardStatus:
     """Return what the card of *account* shows."""
-    with db.read() as session:
-        row = find(session, account.id)
-    if row is None:
+    return statuses([account])[account.id]
+
+
+def statuses(accounts: Sequence[AccountRef]) -> dict[int, CardStatus]:
+    """Return what the cards of *accounts* show, by their ids."""
+    facts = load(accounts)
+    return {one.id: _status(one, facts.get(one.id)) for one in accounts}
+
+
+def _status(account: AccountRef, facts: CardFacts | None) -> CardStatus:
+    if facts is None:
         lost = _(
             "The credentials of this account are not here. Switch comments off, connect it, and on again."
         )
         return CardStatus(notices=(("bad", _("Incomplete."), lost),))
+    row = facts.row
     flavour = config.Flavour(row.flavour)
     notices: list[tuple[str, str, str]] = []
     missing = permissions.missing(flavour, row.scopes, comments=True)
     if missing:
         notices.append(("warn", _("Permissions are missing."), permissions.costs(missing)))
-    messages = comments.uses(account.id)[0]
-    if not messages:
+    if not facts.messages:
         told = _("To renew their sign-in, connect the account anew; comments go on then.")
         notices.append(("good", _("Its direct messages are disconnected."), told))
     return CardStatus(
@@ -40,7 +49,7 @@ def status(account: AccountRef) -> CardStatus:
             (_("Meta app"), row.app_id),
             (_("The token allows"), comments.abilities_in_words(flavour, row.scopes)),
         ],
-        steps=direct.steps(account, row),
+        steps=direct.steps(account, facts),
         notices=notices,
     )
 
@@ -66,6 +75,7 @@ CARD = SettingsCard(
     fields=(),
     connect=connect,
     status=status,
+    statuses=statuses,
     disconnect=disconnect,
     configure_help=lazy_gettext(
         "Comments share the credentials of the account's direct messages, so there is nothing to enter."
