@@ -181,7 +181,7 @@ def test_a_line_longer_than_the_standard_allows_is_taken(listening: Desk) -> Non
 
 
 def test_the_same_mail_by_another_way_has_the_same_key(listening: Desk) -> None:
-    bare = MAIL.replace(b"Message-ID: <one@example.org>\r\n", b"")
+    bare = MAIL.replace(b"Message-ID: <one@example.org>", b"Date: Fri, 20 Nov 2026 09:41:07 +0000")
     for trace in (b"", b"Received: from a by b; now\r\n", b"Received: from c by d; later\r\n"):
         listening.deliver(trace + MAIL)
         listening.deliver(trace + bare)
