@@ -13,6 +13,7 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from sqlalchemy.orm import Session
 
+from host.channels.pages import looks
 from host.channels.pages.blueprint import bp
 from host.channels.pages.message_views import BELOW, settable
 from host.core.db import db
@@ -160,6 +161,8 @@ def history(workspace_id: int, account_id: int) -> ResponseReturnValue:
         choices=choices,
         rules=rules,
         report=found,
+        look=looks.reports(db.session(), [account_id]).get(account_id),
+        missed=looks.missed_messages(db.session(), account_id, adapter),
         shown=SHOWN,
         live_after=after,
     )
