@@ -56,6 +56,8 @@ DELAYS = tuple(timedelta(seconds=seconds) for seconds in (5, 15, 60, 180))
 CLOCKS = timedelta(minutes=10)
 """How far the provider's clock may be behind: what was sent so long before deliveries began counts, too."""
 MOST_PAGES = 20
+ASKED_AGAIN = timedelta(minutes=1)
+"""How soon a person may have an account checked again."""
 FIND_NEW = timedelta(seconds=30)
 KEPT = timedelta(days=7)
 """How long a thread with messages that were not missed is remembered after it was last listed."""
@@ -65,8 +67,15 @@ THREADS = 8
 
 RAISED = HistoryTrouble(ProviderProblem("addon", agent_messages.LOOK_RAISED))
 
+_grace = GRACE
 _looks = SecondLook.metadata.tables["second_looks"]
 _threads = SecondLookThread.metadata.tables["second_look_threads"]
+
+
+def wait_for(seconds: int) -> None:
+    """Set how long this process waits for a message that may still be on its way."""
+    global _grace  # noqa: PLW0603 - a setting of the process
+    _grace = timedelta(seconds=seconds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +145,17 @@ def _begin(session: Session, account_id: int) -> None:
 
 def _rules(adapter: ChannelAdapter | None) -> LookRules | None:
     return None if adapter is None else adapter.capabilities.second_look
+
+
+def ask(session: Session, account_id: int) -> bool:
+    """Check an account now, unless that was done within a minute; return whether it is checked."""
+    now = clock.now()
+    run = session.get(SecondLook, account_id, with_for_update=True)
+    if run is None or (run.looked_at is not None and run.looked_at > now - ASKED_AGAIN):
+        return False
+    run.look_at = min(run.look_at, now)
+    run.next_at = min(run.next_at, now) if run.claim is None else run.next_at
+    return True
 
 
 def step_due(directory: AdapterDirectory, *, pace: timedelta = PACE) -> int:
@@ -333,7 +353,7 @@ def _note_thread(
             account_id=account_id,
             external_id=name,
             contact=external_id(one.thread.contact),
-            due_at=now + GRACE,
+            due_at=now + _grace,
             unknown=unknown,
             deep=deep,
             listed_until=max(times, default=None),
@@ -347,7 +367,7 @@ def _note_thread(
         # It is read soon, and what came since is left for the time after that.
         return
     if deep or not set(row.unknown) >= set(unknown):
-        row.due_at, row.unknown, row.deep = now + GRACE, unknown, deep
+        row.due_at, row.unknown, row.deep = now + _grace, unknown, deep
         row.listed_until = max(times, default=None)
 
 
@@ -467,7 +487,7 @@ def _note_latest(
             show(session, step.account.workspace_id, "account", account_id=step.account.id)
         later = bool(found.later)
         row.unknown, row.deep = list(found.later if later else found.other), False
-        row.due_at, row.listed_until = (now + GRACE if later else None), found.until
+        row.due_at, row.listed_until = (now + _grace if later else None), found.until
     _plan(session, run, now, step.pace)
 
 

@@ -18,6 +18,7 @@ from host.channels.pages.blueprint import bp
 from host.channels.pages.message_views import BELOW, settable
 from host.core.db import db
 from host.core.errors import NotFoundError
+from host.delivery import second_look
 from host.live.events import newest_id
 from host.models.channels import ChannelAccount
 from host.models.inbox import ContactIdentity, Conversation
@@ -177,6 +178,20 @@ def catch_up(workspace_id: int, account_id: int) -> ResponseReturnValue:
         raise NotFoundError()
     db.write(_ask, row)
     flash_good(_("Reading what %(channel)s knows. You can leave this page.", channel=adapter.label))
+    return redirect(url_for("channels.history", workspace_id=workspace_id, account_id=account_id), 303)
+
+
+@bp.post(f"{BELOW}/look")
+@workspace_view(Permission.ACCOUNTS)
+def check_now(workspace_id: int, account_id: int) -> ResponseReturnValue:
+    """Look now for messages that were not delivered."""
+    row, adapter, _choices = settable(workspace_id, account_id)
+    if adapter.capabilities.second_look is None:
+        raise NotFoundError()
+    if db.write(second_look.ask, row.id):
+        flash_good(_("Checking. What is missing is here in a few minutes."))
+    else:
+        flash_good(_("It was checked a moment ago."))
     return redirect(url_for("channels.history", workspace_id=workspace_id, account_id=account_id), 303)
 
 
