@@ -480,7 +480,7 @@ def second_look(j: Journey) -> str:
     j.admin.open(account[0])
     j.admin.press("Check now")
     inbox = f"/w/{j.workspace}/inbox"
-    until(lambda: SWALLOWED in j.agent.open(inbox), "the message no webhook brought", 60)
+    until(lambda: SWALLOWED in j.agent.open(inbox), "the message no webhook brought", 150)
     open_conversation(j, SWALLOWED)
     j.agent.expect("Instagram did not deliver this")
     j.agent.press("Send", {"text": FOUND})

@@ -150,6 +150,7 @@ def _rules(adapter: ChannelAdapter | None) -> LookRules | None:
 def ask(session: Session, account_id: int) -> bool:
     """Check an account now, unless that was done within a minute; return whether it is checked."""
     now = clock.now()
+    _begin(session, account_id)
     run = session.get(SecondLook, account_id, with_for_update=True)
     if run is None or (run.looked_at is not None and run.looked_at > now - ASKED_AGAIN):
         return False

@@ -16,7 +16,14 @@ from host.delivery import history
 from host.models.queue import CatchUp, MissedMessage, SecondLook
 from host.models.users import AuditEntry
 from host.sdk.channel import AccountRef
-from host.sdk.history import HistoryPage, HistoryRules, HistoryThread, HistoryTrouble, ThreadPage
+from host.sdk.history import (
+    HistoryPage,
+    HistoryRules,
+    HistoryThread,
+    HistoryTrouble,
+    LookRules,
+    ThreadPage,
+)
 from host.web.request_helpers import Role
 from tests.channels.conftest import Desk
 from tests.channels.toy import ToyAdapter
@@ -26,7 +33,11 @@ from tests.helpers import make_user, make_workspace
 class Old(ToyAdapter):
     """A toy that remembers: one thread that tells nothing, one that cannot be read."""
 
-    capabilities = replace(ToyAdapter.capabilities, history=HistoryRules(2, ("It forgets after a day.",)))
+    capabilities = replace(
+        ToyAdapter.capabilities,
+        history=HistoryRules(2, ("It forgets after a day.",)),
+        second_look=LookRules(200),
+    )
 
     def threads(self, account: AccountRef, after: str) -> ThreadPage | HistoryTrouble:
         return ThreadPage([HistoryThread("t1", "0001", clock.now(), "ana"), HistoryThread("t2", "0002")])
@@ -145,3 +156,18 @@ def test_what_was_missed_in_a_week_is_listed(desk: Desk, page: str) -> None:
     shown = text(desk.client().get(page))
     assert "What Toy did not deliver" in shown
     assert shown.count("Not in the inbox yet") == 1
+
+
+def test_an_owner_has_it_checked_at_once(desk: Desk, page: str) -> None:
+    client = desk.client()
+    assert "Check now" in text(client.get(page))
+    path = page.replace("/history", "/look")
+    assert client.post_form(path).status_code == 303
+    assert "Checking." in text(client.get(page))
+    with db.read() as session:
+        (row,) = session.scalars(sa.select(SecondLook))
+    assert row.next_at <= clock.now()
+    looked = sa.update(SecondLook).values(looked_at=clock.now())
+    db.write(lambda session: session.execute(looked) and None)
+    assert client.post_form(path).status_code == 303
+    assert "It was checked a moment ago." in text(client.get(page))

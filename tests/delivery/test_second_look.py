@@ -118,14 +118,15 @@ def test_many_accounts_are_looked_at_within_their_limits(
     adapter = Asked()
     began = time.process_time()
     busiest = 0
-    with clock.travel(timedelta()):
-        second_look.begin(Directory(adapter))
-        for _ in range(720):
-            before = adapter.asked.total()
-            while second_look.step_due(Directory(adapter)) == second_look.AT_ONCE:
-                pass
-            busiest = max(busiest, adapter.asked.total() - before)
-            clock._offset += timedelta(seconds=5)
+    at = clock.now()
+    monkeypatch.setattr(clock, "now", lambda: at)
+    second_look.begin(Directory(adapter))
+    for _ in range(720):
+        before = adapter.asked.total()
+        while second_look.step_due(Directory(adapter)) == second_look.AT_ONCE:
+            pass
+        busiest = max(busiest, adapter.asked.total() - before)
+        at += timedelta(seconds=5)
     print(f"{accounts} accounts: {adapter.asked.total()} calls, {time.process_time() - began:.1f} s")
     assert len(adapter.asked) == accounts, "each is looked at"
     for account_id, calls in adapter.asked.items():
@@ -133,4 +134,4 @@ def test_many_accounts_are_looked_at_within_their_limits(
         assert calls <= max(1, math.ceil(within)) + 1, "the check at the start, and what 2 % pay for"
     often = [calls for account_id, calls in adapter.asked.items() if account_id % 4 == 3]
     assert min(often) >= 19, "every three minutes where that is paid for"
-    assert busiest < accounts / 4, "they are spread"
+    assert busiest <= max(8, accounts / 8), "they are spread"

@@ -65,6 +65,16 @@ def test_what_no_webhook_brought_is_put_in_unread_and_marked(lookout: Lookout) -
     assert conversation().unread_count == 2
 
 
+def test_it_is_found_on_every_kind_of_server(any_desk: db.Database, ig: Addon, meta: Meta) -> None:
+    lookout = Lookout(ig, meta, world.connect(ig))
+    with clock.travel(timedelta()):
+        said = lookout.write("Hello")
+        later(lookout)
+        lookout.deliver(lookout.event(said))
+        later(lookout)
+        assert (texts(), marked(), missed()) == (["Hello"], ["Hello"], [said.mid])
+
+
 def test_one_followed_by_another_that_came_is_found_in_its_place(lookout: Lookout) -> None:
     for number in range(3):
         said = lookout.write(f"Part {number}")

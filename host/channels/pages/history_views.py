@@ -162,6 +162,7 @@ def history(workspace_id: int, account_id: int) -> ResponseReturnValue:
         choices=choices,
         rules=rules,
         report=found,
+        checks=adapter.capabilities.second_look is not None,
         look=looks.reports(db.session(), [account_id]).get(account_id),
         missed=looks.missed_messages(db.session(), account_id, adapter),
         shown=SHOWN,
