@@ -347,6 +347,7 @@ def _note_thread(
     now: datetime,
 ) -> None:
     times = [message.sent_at for message in one.newest if message.sent_at is not None]
+    until = max(times, default=one.thread.updated_at or now)
     name = external_id(one.thread.external_id)
     row = noted.get(name)
     if row is None:
@@ -357,7 +358,7 @@ def _note_thread(
             due_at=now + _grace,
             unknown=unknown,
             deep=deep,
-            listed_until=max(times, default=None),
+            listed_until=until,
             seen_at=now,
         )
         session.add(row)
@@ -369,7 +370,7 @@ def _note_thread(
         return
     if deep or not set(row.unknown) >= set(unknown):
         row.due_at, row.unknown, row.deep = now + _grace, unknown, deep
-        row.listed_until = max(times, default=None)
+        row.listed_until = until
 
 
 def _end(session: Session, run: SecondLook, step: Step, now: datetime) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
@@ -252,6 +253,32 @@ def test_lists_that_are_empty_partial_or_out_of_order_do_no_harm(
     later(lookout)
     later(lookout)
     assert sorted(missed()) == sorted(one.mid for one in said)
+
+
+def test_a_list_without_messages_makes_nothing_missing_too_early(
+    lookout: Lookout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = lookout.adapter.newest
+
+    def without(account: AccountRef, after: str) -> NewestPage | HistoryTrouble:
+        page = read(account, after)
+        assert isinstance(page, NewestPage)
+        return NewestPage([replace(one, newest=()) for one in page.threads])
+
+    monkeypatch.setattr(lookout.adapter, "newest", without)
+    lost = lookout.write("Lost")
+    now = {"look_at": clock.now(), "next_at": clock.now()}
+    db.write(lambda session: session.execute(sa.update(SecondLook).values(now)) and None)
+    lookout.look()
+    advance(GRACE - timedelta(seconds=1))
+    young = lookout.write("On its way")
+    advance(timedelta(seconds=2))
+    lookout.look()
+    assert missed() == [lost.mid]
+    lookout.deliver(lookout.event(young))
+    later(lookout)
+    assert missed() == [lost.mid]
+    assert texts() == ["Lost", "On its way"]
 
 
 def test_a_list_that_fails_halfway_goes_on(lookout: Lookout, monkeypatch: pytest.MonkeyPatch) -> None:
