@@ -68,6 +68,7 @@ def desk_settings(sandbox: Sandbox, outside: Outside, smtp_port: int) -> dict[st
     settings["LOBBY_ALLOW_HOSTS"] += f",{outside.addresses}"
     settings["LOBBY_SMTP_LISTEN"] = f"127.0.0.1:{smtp_port}"
     settings["LOBBY_DEVELOPMENT"] = "1"
+    settings["LOBBY_LOOK_GRACE"] = "2"  # nobody watches a demo for two minutes
     settings["SSL_CERT_FILE"] = str(outside.certificate)
     return settings
 

@@ -43,6 +43,8 @@ KNOWN = "To Norway a parcel takes 4 to 6 days and costs 14 €."
 COMMENT = "Does the blue one go in the oven?"
 PRIVATELY = "Up to 180 degrees, if it warms up with the oven. Shall I put one aside for you?"
 THANKS = "Yes please, one of them!"
+SWALLOWED = "Did my last message get lost?"
+FOUND = "It did, and we found it. Your bowl is on its way."
 SHIPPED = "Your order has left the kiln. It ships tomorrow."
 
 
@@ -466,6 +468,27 @@ def comment(j: Journey) -> str:
     return "one private reply, which opened a conversation"
 
 
+def second_look(j: Journey) -> str:
+    """Let Meta swallow the webhook of a message; the desk finds it, and it is answered."""
+    j.control("POST", "switches/swallow", {"on": True, "customer": "ana.sample"})
+    j.control("POST", "dm", {"customer": "ana.sample", "text": SWALLOWED})
+    j.control("POST", "switches/swallow", {"on": False})
+    j.admin.open(f"/w/{j.workspace}/settings/channels")
+    account = re.search(rf"/w/{j.workspace}/settings/channels/accounts/(\d+)/history", j.admin.html)
+    if account is None:
+        raise PageError("no account has a page that lists what was not delivered")
+    j.admin.open(account[0])
+    j.admin.press("Check now")
+    inbox = f"/w/{j.workspace}/inbox"
+    until(lambda: SWALLOWED in j.agent.open(inbox), "the message no webhook brought", 150)
+    open_conversation(j, SWALLOWED)
+    j.agent.expect("Instagram did not deliver this")
+    j.agent.press("Send", {"text": FOUND})
+    j.agent.press("Send now")
+    until(lambda: landed(j, FOUND), "the answer in Instagram")
+    return "found in Instagram's own list, marked, and answered"
+
+
 def mail(j: Journey) -> str:
     server, port = j.outside.address.split(":")
     j.admin.open(f"/w/{j.workspace}/settings/channels/email/new")
@@ -681,6 +704,7 @@ STEPS: list[Step] = [
     ("a rule answers a word", rule),
     ("an assistant's suggestion is approved and sent", suggest),
     ("a comment is answered by a DM", comment),
+    ("a message no webhook brought is found and answered", second_look),
     ("an e-mail is received and answered in the same inbox", mail),
     ("a closed window: the reply goes out by e-mail instead", onward),
     ("a mailbox is read by IMAP, and answered as it was laid out", mailbox),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from sandbox.box import Sandbox
-from sandbox.world import Json
+from sandbox.world import Customer, Json
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,9 +17,12 @@ class Preset:
     rule: Json | None
     scope: str = ""
     """A permission that tokens of road F lose while it is on."""
+    choice: bool = False
+    """Whether the phone page turns it on for the customer it shows alone."""
 
 
 PRESETS = (
+    Preset("swallow", "Swallow this customer's webhooks", {"call": "webhook", "action": "drop"}, choice=True),
     Preset("twice", "Deliver every webhook twice", {"call": "webhook", "action": "repeat"}),
     Preset(
         "order",
@@ -76,21 +79,26 @@ def show(box: Sandbox) -> list[Json]:
         {
             "name": preset.name,
             "label": preset.label,
+            "choice": preset.choice,
             "on": box.media.stories_expired if preset.rule is None else _note(preset) in notes,
         }
         for preset in PRESETS
     ]
 
 
-def switch(box: Sandbox, preset: Preset, on: bool) -> None:
-    """Turn a switch; turning it on twice changes nothing."""
+def switch(box: Sandbox, preset: Preset, on: bool, customer: Customer | None = None) -> None:
+    """Turn a switch; turning it on twice changes nothing.
+
+    :param customer: whom alone its rule is about; None: everybody.
+    """
     if preset.rule is None:
         box.media.stories_expired = on
     else:
         for rule in [rule for rule in box.faults.rules if rule.note == _note(preset)]:
             box.faults.remove(rule.id)
         if on:
-            box.faults.add({**preset.rule, "note": _note(preset)})
+            match = {} if customer is None else {"match": {"customer": customer.igsid}}
+            box.faults.add({**preset.rule, **match, "note": _note(preset)})
     if preset.scope:
         with box.lock:
             for token in box.world.tokens.values():

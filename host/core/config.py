@@ -271,6 +271,13 @@ SETTINGS: tuple[Setting, ...] = (
         _positive,
     ),
     Setting(
+        "look_grace",
+        "120",
+        "Seconds a message a provider lists may still be on its way, before it counts as not delivered and "
+        "is put in.",
+        _positive,
+    ),
+    Setting(
         "broker_url",
         "",
         "Broker that wakes workers of other processes: amqp://user:password@host/vhost or redis://host/0, "
@@ -462,6 +469,7 @@ class Config:
     workers: int
     senders: int
     spool_mb: int
+    look_grace: int
     broker_url: str = field(repr=False)
     secret_keys: str = field(repr=False)
     secret_keys_file: str

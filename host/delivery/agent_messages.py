@@ -94,3 +94,6 @@ HISTORY_RECONNECT = _n(
 )
 HISTORY_GONE = _n("The account was disconnected.")
 HISTORY_RAISED = _n("The addon of this channel failed while reading what was said before.")
+LOOK_RAISED = _n("The addon of this channel failed while looking for messages that were not delivered.")
+MISSED = _n("Customers wrote messages that were not delivered to Lobby. Lobby found them and put them in.")
+MISSED_STEP = _n("Its Catch up page lists them. Run Diagnose to see whether deliveries are set up right.")

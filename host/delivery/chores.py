@@ -10,11 +10,12 @@ from host.automation.assistants import thinking
 from host.automation.assistants.knowing import rereading
 from host.core import clock, db, sqlite_wipe
 from host.core.ports import AdapterDirectory, AssistantDirectory, CardDirectory, RuleDirectory, WholeDirectory
-from host.delivery import history, posts, waiting, watching, workspace_removal
+from host.delivery import history, posts, second_look, waiting, watching, workspace_removal
 from host.delivery.history import OutageWatch
 from host.delivery.housekeeping import Housekeeping
 from host.delivery.message_acts import send_due
 from host.delivery.profiles import fetch_due
+from host.delivery.second_look import NewAccounts
 from host.inbox import bulk, snoozing
 from host.inbox.retention import Keeper
 from host.inbox.unsent import later
@@ -72,6 +73,15 @@ def past(directory: AdapterDirectory) -> None:
     """Read history: one call for each account that catches up."""
     _outage.check()
     history.step_due(directory)
+
+
+_new_accounts = NewAccounts()
+
+
+def second_looks(directory: AdapterDirectory) -> bool:
+    """Look for messages that were not delivered: one call for each account that is due."""
+    _new_accounts.begin(directory)
+    return second_look.step_due(directory) == second_look.AT_ONCE
 
 
 def queues(directory: AdapterDirectory) -> None:
@@ -170,6 +180,7 @@ CHORES: tuple[tuple[Callable[[WholeDirectory], object], float], ...] = (
     (look_ups, 1.0),
     (media, 1.0),
     (past, 0.5),
+    (second_looks, 0.5),
     (queues, 1.0),
     (housekeeping, 600.0),
     (files, 300.0),

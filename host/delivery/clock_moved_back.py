@@ -16,7 +16,7 @@ from host.core import clock, db
 from host.models.channels import ChannelAccount
 from host.models.inbox import Reaction
 from host.models.outgoing import HookDelivery, HookState
-from host.models.queue import IS_PENDING, CatchUp, InboundEvent, Lane, OutboxEntry
+from host.models.queue import IS_PENDING, CatchUp, InboundEvent, Lane, OutboxEntry, SecondLook
 from host.queue import policy, send_limiter
 
 log = logging.getLogger(__name__)
@@ -31,6 +31,8 @@ _PUT_OFF: tuple[tuple[Any, tuple[Any, ...]], ...] = (
     (Reaction.next_at, ()),
     (HookDelivery.next_at, (HookDelivery.state == HookState.WAITING,)),
     (CatchUp.next_at, ()),
+    (SecondLook.next_at, ()),
+    (SecondLook.look_at, ()),
     (ChannelAccount.blocked_until, ()),
     (ChannelAccount.probe_at, ()),
     (Lane.lease_until, ()),

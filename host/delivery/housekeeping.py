@@ -13,6 +13,7 @@ from host import recording
 from host.automation import running
 from host.channels import sign_in_attempts
 from host.core import clock, db
+from host.delivery import missing
 from host.inbox import bulk
 from host.inbox.apply.changes import apply_all_marks
 from host.inbox.canned import departed
@@ -62,6 +63,7 @@ class Housekeeping:
         while db.write(refusals.forget_a_day, now - policy.KEYS_KEPT):
             pass
         db.write(sign_in_attempts.forget_old)
+        db.write(missing.forget_old)
         while db.write(recording.prune):
             pass
         db.write(notify.forget_old)

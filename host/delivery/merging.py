@@ -153,10 +153,18 @@ def _time(change: InboundChange) -> datetime:
 def _not_here_without_id(
     session: Session, account_id: int, contact: str, items: Sequence[Incoming]
 ) -> list[Incoming]:
-    """Leave out messages stored under an id of ours: some events come without the id the history has."""
+    """Leave out messages stored under an id of ours."""
     received = [item.change for item in items if isinstance(item.change, MessageReceived)]
+    stored = {id(change) for change in stored_without_id(session, account_id, contact, received)}
+    return [item for item in items if id(item.change) not in stored]
+
+
+def stored_without_id(
+    session: Session, account_id: int, contact: str, received: Sequence[MessageReceived]
+) -> list[MessageReceived]:
+    """Return the messages stored under an id of ours: some events come without the id the history has."""
     if not received:
-        return list(items)
+        return []
     query = (
         sa.select(Message.external_id, Message.text, Message.sent_at)
         .join(Conversation, Conversation.id == Message.conversation_id)
@@ -174,14 +182,14 @@ def _not_here_without_id(
         for name, text, at in session.execute(query)
         if name is not None and name.startswith("event:")
     ]
-
-    def here(change: InboundChange) -> bool:
-        return isinstance(change, MessageReceived) and any(
+    return [
+        change
+        for change in received
+        if any(
             text and text == comparable(change.text) and abs(at - change.sent_at) <= SAME_MOMENT
             for text, at in unnamed
         )
-
-    return [item for item in items if not here(item.change)]
+    ]
 
 
 def _here(session: Session, account_id: int, names: set[str]) -> set[str]:

@@ -47,6 +47,7 @@ COUNTERS = {
     Metric.SENDS: ("lobby_sends", "Attempts to send, by what became of them.", ("channel", "outcome")),
     Metric.REFUSED: ("lobby_requests_refused", "Webhook requests nobody believed.", ("channel", "reason")),
     Metric.ERRORS: ("lobby_http_errors", "Answers of pages and of the API from 500 on.", ("kind", "status")),
+    Metric.MISSED: ("lobby_messages_missed", "Messages providers did not deliver.", ("channel",)),
     Metric.ADDON_FAULTS: ("lobby_addon_faults", "Errors in the code of addons.", ("addon",)),
     Metric.TOOLS_HUNG: ("lobby_tools_hung", "Uses of addons' tools that did not return.", ("addon",)),
 }
@@ -55,7 +56,11 @@ HISTOGRAMS = {
     Metric.ANSWERED: ("lobby_webhook_seconds", "Until a webhook was answered.", "channel"),
     Metric.HTTP: ("lobby_http_seconds", "Until a page or the API answered.", "kind"),
 }
-_OUTCOMES = {Metric.HANDLED: ("applied", "ignored", "dead"), Metric.SENDS: tuple(Outcome)}
+_OUTCOMES = {
+    Metric.HANDLED: ("applied", "ignored", "dead"),
+    Metric.SENDS: tuple(Outcome),
+    Metric.MISSED: ("",),
+}
 _EVERY = 2
 """Of the classes times are counted in, every second one is told: one for each doubling."""
 

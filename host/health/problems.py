@@ -25,6 +25,7 @@ from host.models.addons import Addon, AddonState
 from host.models.assistants import LanguageModel
 from host.models.channels import AccountState, ChannelAccount
 from host.models.health import HealthMinute, Kind, Metric, Outcome
+from host.models.queue import MissedMessage
 from host.queue.wakeups import IN, OUT
 from host.web.formats import size
 
@@ -72,6 +73,10 @@ ADVICE: Mapping[str, LazyString] = {
     "LobbyAccountStopped": _l("Their replies wait. Owners find Reconnect under Settings, Channels."),
     "LobbyAccountWarned": _l(
         "The row of each under Settings, Channels says what is wrong and what to do. Its owners were told."
+    ),
+    "LobbyMessagesMissed": _l(
+        "Nothing is lost: each is in the inbox, in its place. Run Diagnose on the account: it says whether "
+        "deliveries are set up right."
     ),
     "LobbyEndpointsLate": _l(
         "Nothing is lost. See that a worker runs, and look into the log for lobby.outgoing."
@@ -359,11 +364,27 @@ def _accounts(session: Session, now: CurrentState) -> Iterator[Problem]:
             names=_listed(handles),
         )
         yield _alerting("warn", fact, "LobbyAccountWarned")
+    yield from _missed(session, now)
     held = sa.and_(ChannelAccount.blocked_until > now.at, ChannelAccount.state == AccountState.CONNECTED)
     handles = _handles(session, held)
     if handles:
         fact = _("The provider holds back replies of %(names)s.", names=_listed(handles))
         yield Problem("warn", fact, _("They go out by themselves once its limit allows it."))
+
+
+def _missed(session: Session, now: CurrentState) -> Iterator[Problem]:
+    lately = MissedMessage.found_at >= now.at - timedelta(days=1)
+    count = session.scalar(sa.select(sa.func.count()).select_from(MissedMessage).where(lately))
+    if not count:
+        return
+    handles = _handles(session, ChannelAccount.id.in_(sa.select(MissedMessage.account_id).where(lately)))
+    fact = ngettext(
+        "%(num)s message was not delivered within a day, and was found: %(names)s.",
+        "%(num)s messages were not delivered within a day, and were found: %(names)s.",
+        count,
+        names=_listed(handles),
+    )
+    yield _alerting("warn", fact, "LobbyMessagesMissed")
 
 
 def now_of(now: CurrentState, state: AccountState) -> int:

@@ -44,6 +44,8 @@ class Metric(StrEnum):
     """Writes the database undid, which were tried again: ``deadlock``, ``lock``, ``conflict``."""
     ADDON_FAULTS = "addon_faults"
     """Errors in an addon's code; its slug stands in the channel's place; no label. In :data:`TOTAL` alone."""
+    MISSED = "missed"
+    """Messages a provider did not deliver, which the desk found; no label."""
     TOOLS_HUNG = "tools_hung"
     """Uses of an addon's tools that did not return in time; its slug stands in the channel's place."""
 

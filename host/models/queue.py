@@ -261,3 +261,97 @@ class CatchUpThread(Base):
     untold: Mapped[int] = mapped_column(sa.Integer, default=0)
     """Number of messages that are not here, and of which the provider tells only the id."""
     problem: Mapped[dict[str, Any] | None] = mapped_column(JsonDict)
+
+
+class SecondLook(Base):
+    """When an account is next checked for messages that were not delivered, and what the last check found.
+
+    One row per connected account whose provider can be asked. Each step is one call to it and one write.
+    """
+
+    __tablename__ = "second_looks"
+    __writers__ = ("delivery",)
+    __table_args__ = (sa.Index("ix_second_looks_next_at", "next_at"), Base.__table_args__)
+
+    account_id: Mapped[int] = mapped_column(
+        sa.ForeignKey(ChannelAccount.id, ondelete="CASCADE"), primary_key=True, autoincrement=False
+    )
+    since: Mapped[datetime] = mapped_column(UTCDateTime)
+    """What was sent before is history, and was not missed."""
+    next_at: Mapped[datetime] = mapped_column(UTCDateTime)
+    """When the next step is due: a check, or reading a thread that looks incomplete."""
+    look_at: Mapped[datetime] = mapped_column(UTCDateTime)
+    """When the next check begins."""
+    interval: Mapped[int] = mapped_column(sa.Integer)
+    """Seconds between two checks."""
+    reason: Mapped[str] = mapped_column(sa.String(16), default="")
+    """Why the interval is longer than the shortest: ``budget``, ``quiet`` or ``limit``; empty: it is not."""
+    cursor: Mapped[str] = mapped_column(LongText, default="")
+    """The provider's cursor of the next page of the check under way; empty: none is."""
+    began_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    """When the latest check began."""
+    looked_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    """When the latest complete check began."""
+    seen_until: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    """The latest change of a thread the latest complete check saw, by the provider's clock."""
+    seen_now: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    """The same of the check under way."""
+    calls: Mapped[int] = mapped_column(sa.Integer, default=0)
+    """Calls made since the latest check ended."""
+    pages: Mapped[int] = mapped_column(sa.Integer, default=0)
+    """Pages read by the check under way."""
+    customers: Mapped[int] = mapped_column(sa.Integer, default=0)
+    """Customers it exchanged messages with within a day, counted at ``counted_at``."""
+    counted_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    used_percent: Mapped[int] = mapped_column(sa.Integer, default=0)
+    """How much of its limits the provider said was used up."""
+    claim: Mapped[str | None] = mapped_column(Ascii64)
+    failures: Mapped[int] = mapped_column(sa.Integer, default=0)
+    """Failed steps in a row."""
+    problem: Mapped[dict[str, Any] | None] = mapped_column(JsonDict)
+    """Why it waits: sentence, next_step."""
+
+
+class SecondLookThread(Base):
+    """A thread with messages the desk does not have."""
+
+    __tablename__ = "second_look_threads"
+    __writers__ = ("delivery",)
+    __table_args__ = (
+        sa.UniqueConstraint("account_id", "external_id"),
+        sa.Index("ix_second_look_threads_due", "account_id", "due_at"),
+        Base.__table_args__,
+    )
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    account_id: Mapped[int] = mapped_column(sa.ForeignKey(ChannelAccount.id, ondelete="CASCADE"))
+    external_id: Mapped[str] = mapped_column(ExternalId)
+    contact: Mapped[str] = mapped_column(ExternalId)
+    due_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    """When it is read, unless all of it has been delivered by then; NULL: it was read."""
+    unknown: Mapped[list[str]] = mapped_column(JsonDict)
+    """Ids it was noted for. Of one that was read: those that are not here and were not missed."""
+    deep: Mapped[bool] = mapped_column(sa.Boolean, default=False)
+    """Whether earlier messages than those listed may be missing, too."""
+    listed_until: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    """The provider's time of the newest message when it was noted: a later one may still be delivered."""
+    seen_at: Mapped[datetime] = mapped_column(UTCDateTime)
+
+
+class MissedMessage(Base):
+    """A message the provider did not deliver, which a check found. Nothing of its content is here."""
+
+    __tablename__ = "missed_messages"
+    __writers__ = ("delivery",)
+    __table_args__ = (
+        sa.UniqueConstraint("account_id", "external_id"),
+        sa.Index("ix_missed_messages_found", "account_id", "found_at"),
+        sa.Index("ix_missed_messages_found_at", "found_at"),
+        Base.__table_args__,
+    )
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    account_id: Mapped[int] = mapped_column(sa.ForeignKey(ChannelAccount.id, ondelete="CASCADE"))
+    external_id: Mapped[str] = mapped_column(ExternalId)
+    sent_at: Mapped[datetime] = mapped_column(UTCDateTime)
+    found_at: Mapped[datetime] = mapped_column(UTCDateTime)

@@ -33,6 +33,7 @@ from host.core.call_budget import Call
 from host.core.config import CannotGoOnError, Config, Exit
 from host.core.filelock import serving_lock
 from host.core.ports import GenerationSource
+from host.delivery import second_look
 from host.delivery.clock_moved_back import ClockWatch
 from host.delivery.worker import Workers
 from host.health import probes
@@ -145,6 +146,7 @@ class HostApplication:
         self.files = storage.WatchedStore(storage.opened(config), claiming.expected)
         storage.use(self.files)
         audit.keep_for(config.audit_days)
+        second_look.wait_for(config.look_grace)
         send_limiter.use(config.limits_url)
         self.journal = Journal(folder_of(config.data), spool_bytes=config.spool_mb * 1024**2)
         self.hub = Hub()

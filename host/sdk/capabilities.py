@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from host.sdk.history import HistoryRules
+from host.sdk.history import HistoryRules, LookRules
 from host.sdk.messages import MessageKind, PostKind
 
 MEDIA_KINDS = frozenset({MessageKind.IMAGE, MessageKind.VIDEO, MessageKind.AUDIO, MessageKind.FILE})
@@ -195,6 +195,8 @@ class Capabilities:
     :param mobile_only: kinds of content the customer sees in the provider's mobile app only:
         ``quick_replies``, ``template``, ``product_template``.
     :param history: earlier conversations can be read from the provider; None: they cannot.
+    :param second_look: where it has ``history``: what the provider did not deliver is looked for; None: it is
+        not.
     :param public: everybody can read what is sent, and each message answers one of the customer's.
     :param private_only: kinds of post below which nothing of ours can be public; empty: there are none.
     :param private_replies: what may go to the author of a message alone; None: nothing.
@@ -232,6 +234,7 @@ class Capabilities:
     thread_control: bool = False
     mobile_only: frozenset[str] = frozenset()
     history: HistoryRules | None = None
+    second_look: LookRules | None = None
     blocks: bool = False
     public: bool = False
     private_only: frozenset[PostKind] = frozenset()

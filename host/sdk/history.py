@@ -9,6 +9,7 @@ from datetime import datetime
 from host.sdk._account import AccountRef
 from host.sdk._results import ProviderProblem
 from host.sdk.messages import InboundChange
+from host.sdk.webhooks import Envelope
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,11 +89,75 @@ class HistoryTrouble:
     final: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class LookRules:
+    """What looking for messages that were not delivered may cost.
+
+    :param calls_per_customer: how many calls a day the provider allows an account for each customer it
+        exchanged messages with that day. The host uses a fiftieth of them, or four calls a day.
+    """
+
+    calls_per_customer: int
+
+
+@dataclass(frozen=True, slots=True)
+class ListedMessage:
+    """A message as the list of threads names it.
+
+    :param sent_at: the provider's time; None: it does not say.
+    :param ours: whether the account wrote it; None: the provider does not say.
+    """
+
+    external_id: str
+    sent_at: datetime | None = None
+    ours: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ListedThread:
+    """A thread with the ids of its newest messages.
+
+    :param more: whether it has earlier messages than these.
+    """
+
+    thread: HistoryThread
+    newest: Sequence[ListedMessage] = ()
+    more: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class NewestPage:
+    """A page of the provider's list of threads, each with its newest messages.
+
+    :param after: where the next page begins; empty: this was the last.
+    :param used_percent: how much of its limits the provider says is used up.
+    """
+
+    threads: Sequence[ListedThread] = ()
+    after: str = ""
+    used_percent: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class LatestMessage:
+    """One of the newest messages of a thread.
+
+    :param envelope: the message as the provider would have delivered it, with the same ``dedupe_key``; what
+        :meth:`~host.sdk.channel.ChannelAdapter.parse` makes of it has ``missed`` in its content. None where
+        the account wrote it, or where the provider tells nothing but the id.
+    """
+
+    message: ListedMessage
+    envelope: Envelope | None = None
+
+
 class TellsHistory:
     """The part of a channel's adapter that reads earlier conversations.
 
     Called only where the channel's capabilities have :attr:`~host.sdk.capabilities.Capabilities.history`, at
     most twice a second for an account, outside any transaction. As a rule each makes one call to it.
+    ``newest`` and ``latest`` are called only where they have
+    :attr:`~host.sdk.capabilities.Capabilities.second_look`.
     """
 
     def threads(self, account: AccountRef, after: str) -> ThreadPage | HistoryTrouble:
@@ -108,3 +173,14 @@ class TellsHistory:
         :param after: :attr:`HistoryPage.after` of the page before; empty for the newest.
         """
         return HistoryPage()
+
+    def newest(self, account: AccountRef, after: str) -> NewestPage | HistoryTrouble:
+        """Return a page of the provider's threads with their newest messages, the newest thread first.
+
+        :param after: :attr:`NewestPage.after` of the page before; empty for the first.
+        """
+        return NewestPage()
+
+    def latest(self, account: AccountRef, thread: HistoryThread) -> Sequence[LatestMessage] | HistoryTrouble:
+        """Return the newest messages of a thread, oldest first."""
+        return ()

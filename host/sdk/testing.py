@@ -43,7 +43,7 @@ from host.sdk.channel import (
 )
 from host.sdk.errors import FetchError
 from host.sdk.fixtures import Recorded, all_recorded, recorded
-from host.sdk.history import HistoryPage, HistoryThread, HistoryTrouble, TellsHistory, ThreadPage
+from host.sdk.history import HistoryPage, HistoryThread, HistoryTrouble, NewestPage, TellsHistory, ThreadPage
 from host.sdk.junk import junk_bodies
 from host.sdk.messages import (
     AccountNoticed,
@@ -406,7 +406,12 @@ class AdapterContract:
         if rules is not None:
             assert rules.details >= 1
             assert all(isinstance(one, str) and one for one in rules.limits), "a limit is a sentence"
+        looks = type(adapter).newest is not TellsHistory.newest
+        assert looks == (adapter.capabilities.second_look is not None), "as it is declared"
+        assert not looks or (rules is not None and type(adapter).latest is not TellsHistory.latest)
         thread = HistoryThread("a thread", "contact")
+        assert isinstance(adapter.newest(account, ""), NewestPage | HistoryTrouble)
+        assert isinstance(adapter.latest(account, thread), Sequence | HistoryTrouble)
         assert isinstance(adapter.threads(account, ""), ThreadPage | HistoryTrouble)
         assert isinstance(adapter.history(account, thread, ""), HistoryPage | HistoryTrouble)
 

@@ -7,7 +7,7 @@ import dataclasses
 from flask import Response, jsonify, request
 
 from sandbox import presets
-from sandbox.control.base import NUMBER, InputError, NotFoundError, body, box, bp, checked
+from sandbox.control.base import NUMBER, InputError, NotFoundError, body, box, bp, checked, find_customer
 from sandbox.faults import RuleError
 from sandbox.world import Json
 
@@ -68,12 +68,13 @@ def _number(name: str, default: int) -> int:
 
 @bp.post("/switches/<name>")
 def turn_switch(name: str) -> Response:
-    """Turn one of the phone page's switches on or off."""
+    """Turn one of the phone page's switches on or off; with ``customer`` for that customer alone."""
     preset = presets.BY_NAME.get(name)
     if preset is None:
         raise NotFoundError(f"no switch {name}")
-    data = body({"on": bool}, ("on",))
-    presets.switch(box(), preset, data["on"])
+    data = body({"on": bool, "customer": str}, ("on",))
+    customer = find_customer(data["customer"]) if "customer" in data else None
+    presets.switch(box(), preset, data["on"], customer)
     return jsonify(switches=presets.show(box()))
 
 

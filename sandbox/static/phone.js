@@ -92,7 +92,10 @@ function switches() {
   keyed(byId("switches"), view.switches, (item) => item.name, (item) => {
     const box = el("input", { type: "checkbox", role: "switch", id: `switch-${item.name}` });
     box.checked = item.on;
-    box.addEventListener("change", () => ask("POST", `/control/switches/${item.name}`, { on: box.checked }));
+    box.addEventListener("change", () => {
+      const whose = item.choice ? { customer: view.customer.igsid } : {};
+      return ask("POST", `/control/switches/${item.name}`, { on: box.checked, ...whose });
+    });
     return el("label", { class: "switch", for: `switch-${item.name}` }, [box, el("span", {}, item.label)]);
   });
   const count = byId("faults-count");

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import re
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -12,10 +13,17 @@ import sqlalchemy as sa
 
 from host.core import clock, db
 from host.delivery import history
-from host.models.queue import CatchUp
+from host.models.queue import CatchUp, MissedMessage, SecondLook
 from host.models.users import AuditEntry
 from host.sdk.channel import AccountRef
-from host.sdk.history import HistoryPage, HistoryRules, HistoryThread, HistoryTrouble, ThreadPage
+from host.sdk.history import (
+    HistoryPage,
+    HistoryRules,
+    HistoryThread,
+    HistoryTrouble,
+    LookRules,
+    ThreadPage,
+)
 from host.web.request_helpers import Role
 from tests.channels.conftest import Desk
 from tests.channels.toy import ToyAdapter
@@ -25,7 +33,11 @@ from tests.helpers import make_user, make_workspace
 class Old(ToyAdapter):
     """A toy that remembers: one thread that tells nothing, one that cannot be read."""
 
-    capabilities = replace(ToyAdapter.capabilities, history=HistoryRules(2, ("It forgets after a day.",)))
+    capabilities = replace(
+        ToyAdapter.capabilities,
+        history=HistoryRules(2, ("It forgets after a day.",)),
+        second_look=LookRules(200),
+    )
 
     def threads(self, account: AccountRef, after: str) -> ThreadPage | HistoryTrouble:
         return ThreadPage([HistoryThread("t1", "0001", clock.now(), "ana"), HistoryThread("t2", "0002")])
@@ -100,3 +112,62 @@ def test_a_channel_without_a_past_has_no_such_page(desk: Desk) -> None:
     assert desk.client().get(page).status_code == 404
     assert desk.client().post_form(page).status_code == 404
     assert "Catch up" not in text(desk.client().get(desk.path))
+
+
+def checked(desk: Desk, page: str, **values: Any) -> str:
+    """Say in the database how the account was checked; return what its card says."""
+    account_id = int(page.split("/")[-2])
+    row = {
+        "account_id": account_id,
+        "since": clock.now(),
+        "next_at": clock.now(),
+        "look_at": clock.now(),
+        "interval": 180,
+        "looked_at": clock.now(),
+        **values,
+    }
+    db.write(lambda session: session.merge(SecondLook(**row)) and None)
+    shown = " ".join(text(desk.client().get(desk.path)).split())
+    return re.sub(r"<[^>]+>", "", shown[shown.index("data-look") + len("data-look>") :]).split("Last event")[
+        0
+    ]
+
+
+def test_the_card_says_how_it_is_checked_for_what_was_not_delivered(desk: Desk, page: str) -> None:
+    assert "data-look" not in text(desk.client().get(desk.path))
+    assert "Not checked yet for messages Toy did not deliver." in checked(desk, page, looked_at=None)
+    said = checked(desk, page)
+    assert said.strip().startswith("Checked against Toy")
+    assert ": nothing missing. Every 3 minutes." in said
+    assert "Every 6 hours. Not more often, because" in checked(desk, page, interval=21600, reason="quiet")
+    assert "More often would cost too many of the calls Toy allows" in checked(desk, page, reason="budget")
+    assert "Toy says that its limit" in checked(desk, page, reason="limit")
+    problem = {"sentence": "The toy box is locked.", "next_step": ""}
+    assert "could not be checked" in checked(desk, page, problem=problem)
+
+
+def test_what_was_missed_in_a_week_is_listed(desk: Desk, page: str) -> None:
+    account_id = int(page.split("/")[-2])
+    for days in (1, 8):
+        at = clock.now() - timedelta(days=days)
+        row = MissedMessage(account_id=account_id, external_id=f"m{days}", sent_at=at, found_at=at)
+        db.write(lambda session, row=row: session.add(row))
+    assert ": 1 message missed in 7 days. Every 3 minutes." in checked(desk, page)
+    shown = text(desk.client().get(page))
+    assert "What Toy did not deliver" in shown
+    assert shown.count("Not in the inbox yet") == 1
+
+
+def test_an_owner_has_it_checked_at_once(desk: Desk, page: str) -> None:
+    client = desk.client()
+    assert "Check now" in text(client.get(page))
+    path = page.replace("/history", "/look")
+    assert client.post_form(path).status_code == 303
+    assert "Checking." in text(client.get(page))
+    with db.read() as session:
+        (row,) = session.scalars(sa.select(SecondLook))
+    assert row.next_at <= clock.now()
+    looked = sa.update(SecondLook).values(looked_at=clock.now())
+    db.write(lambda session: session.execute(looked) and None)
+    assert client.post_form(path).status_code == 303
+    assert "It was checked a moment ago." in text(client.get(page))

@@ -21,6 +21,7 @@ from host.health.history import Period
 from host.models.assistants import LanguageModel
 from host.models.channels import AccountState, ChannelAccount
 from host.models.health import Kind, Metric, Outcome, Process
+from host.models.queue import MissedMessage
 from host.models.record import Consumer
 from host.models.search import DocumentKind, SearchBuild
 from host.record import keeping
@@ -348,6 +349,17 @@ def test_late_work_dead_letters_and_accounts_are_told(
     assert "1 received event could not be read." in text
     assert 'href="/admin/journal?state=dead"' in text
     assert "1 account must be connected again: toy100." in text
+
+
+def test_what_was_not_delivered_is_told(admin: Browser, any_desk: Desk) -> None:
+    web()
+    assert "was not delivered within a day" not in page(admin)
+    at = clock.now() - timedelta(hours=1)
+    row = MissedMessage(account_id=any_desk.account.id, external_id="m1", sent_at=at, found_at=at)
+    db.write(lambda session: session.add(row))
+    text = page(admin)
+    assert "1 message was not delivered within a day, and was found: " in text
+    assert "Nothing is lost: each is in the inbox" in text
 
 
 def test_an_account_with_which_something_is_wrong_is_told_and_counted(admin: Browser, any_desk: Desk) -> None:

@@ -175,3 +175,19 @@ def test_switches_are_rules(meta: Meta) -> None:
     assert len(meta.control("GET", "faults")["faults"]) == 1
     meta.control("POST", "switches/rate", {"on": False})
     assert meta.send().status_code == 200
+
+
+def test_the_webhooks_of_one_customer_are_swallowed(connected: Meta, desk: Desk) -> None:
+    connected.control("POST", "switches/swallow", {"on": True, "customer": "ana.sample"})
+    lost = connected.dm("lost")["mid"]
+    connected.control("POST", "switches/swallow", {"on": False})
+    connected.dm("told")
+    connected.idle()
+    assert [event["message"]["text"] for event in desk.wait(1)] == ["told"]
+    fields = "id,updated_time,messages.limit(1){id}"
+    listed = connected.graph("GET", "me/conversations", params={"platform": "instagram", "fields": fields})
+    (thread,) = listed.json()["data"]
+    assert len(thread["messages"]["data"]) == 1
+    fields = "messages.limit(2){id}"
+    both = connected.graph("GET", thread["id"], params={"fields": fields}).json()["messages"]["data"]
+    assert both[1] == {"id": lost}

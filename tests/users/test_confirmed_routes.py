@@ -85,6 +85,7 @@ NOT_ASKED = {
     "channels.ask",
     "channels.automation",
     "channels.catch_up",
+    "channels.check_now",
     "channels.diagnose",
     "channels.ice_breakers",
     "channels.menu",

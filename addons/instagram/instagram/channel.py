@@ -31,7 +31,14 @@ from host.sdk.channel import (
     SendResult,
 )
 from host.sdk.errors import SecretUnreadableError
-from host.sdk.history import HistoryPage, HistoryThread, HistoryTrouble, ThreadPage
+from host.sdk.history import (
+    HistoryPage,
+    HistoryThread,
+    HistoryTrouble,
+    LatestMessage,
+    NewestPage,
+    ThreadPage,
+)
 from host.sdk.messages import InboundAttachment, InboundChange
 from host.sdk.outgoing import DeskEvent, OutgoingEvent, OutgoingKind, ToldMessage
 from host.sdk.webhooks import Envelope
@@ -114,6 +121,12 @@ class InstagramAdapter(ChannelAdapter):
 
     def history(self, account: AccountRef, thread: HistoryThread, after: str) -> HistoryPage | HistoryTrouble:
         return history.read(self._credentials(account), account, thread, after)
+
+    def newest(self, account: AccountRef, after: str) -> NewestPage | HistoryTrouble:
+        return history.newest(self._credentials(account), account, after)
+
+    def latest(self, account: AccountRef, thread: HistoryThread) -> Sequence[LatestMessage] | HistoryTrouble:
+        return history.latest(self._credentials(account), account, thread)
 
     def fetch_profile(self, account: AccountRef, contact: str) -> Profile | NoProfile:
         found = self._credentials(account)

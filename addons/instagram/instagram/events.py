@@ -86,6 +86,8 @@ class Event(NamedTuple):
     """Id of the Meta app the account was connected through when it came; where that matters."""
     catalogue: bool = False
     """Whether the account's token could read the catalogue of its shop."""
+    missed: bool = False
+    """Whether no webhook brought it: it was found in the account's conversations."""
 
     @property
     def digest(self) -> str:
@@ -134,6 +136,7 @@ def read_event(envelope: Envelope) -> Event | None:
         body=envelope.body,
         own_app=text(outer.get("app")),
         catalogue=outer.get("catalogue") is True,
+        missed=outer.get("missed") is True,
     )
 
 
@@ -190,6 +193,8 @@ def _content(event: Event, found: Said) -> dict[str, Any]:
         content["raw"] = plain(event.data)
     if event.container == "standby":
         content["standby"] = True
+    if event.missed:
+        content["missed"] = True
     return content
 
 

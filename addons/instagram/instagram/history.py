@@ -9,14 +9,23 @@ which nothing happened for 30 days are not listed; nothing tells where a thread 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
 import msgspec
 
 from host.sdk.channel import AccountRef
-from host.sdk.history import HistoryPage, HistoryThread, HistoryTrouble, ThreadPage
+from host.sdk.history import (
+    HistoryPage,
+    HistoryThread,
+    HistoryTrouble,
+    LatestMessage,
+    ListedMessage,
+    ListedThread,
+    NewestPage,
+    ThreadPage,
+)
 from host.sdk.i18n import noop
 from host.sdk.messages import (
     InboundChange,
@@ -25,18 +34,22 @@ from host.sdk.messages import (
     MessageReacted,
     MessageReceived,
 )
+from host.sdk.webhooks import Envelope
 
 from .accounts import Credentials
 from .answers import Paging
 from .contents import said
 from .errors import Known, Outcome, classify, problem
 from .events import EMOJI, OTHER
-from .graph import GraphError
+from .graph import GraphError, Usage
 from .limits import HISTORY as RULES
 from .values import identifier, mapping, moment, plain, text
 
 THREADS = 50
 """Threads of one answer; with their people they stay far below what one answer may hold."""
+LOOKED_AT = 25
+LISTED = 10
+"""Threads of one answer that also names their newest messages, and how many of each."""
 NAMES = 100
 """Ids of one answer, where nothing but ids is to be had."""
 SLOW = 30.0
@@ -70,19 +83,20 @@ class _People(msgspec.Struct, frozen=True):
     data: tuple[_Person, ...] = ()
 
 
+class _Messages(msgspec.Struct, frozen=True):
+    data: tuple[dict[str, Any], ...] = ()
+    paging: Paging = Paging()
+
+
 class _Thread(msgspec.Struct, frozen=True):
     id: str = ""
     updated_time: str | int = ""
     participants: _People = _People()
+    messages: _Messages = _Messages()
 
 
 class _Threads(msgspec.Struct, frozen=True):
     data: tuple[_Thread, ...] = ()
-    paging: Paging = Paging()
-
-
-class _Messages(msgspec.Struct, frozen=True):
-    data: tuple[dict[str, Any], ...] = ()
     paging: Paging = Paging()
 
 
@@ -94,34 +108,135 @@ def threads(found: Credentials | None, account: AccountRef, after: str) -> Threa
     """List a page of the account's threads."""
     if found is None:
         return HistoryTrouble(problem(NO_CREDENTIALS), final=True)
-    params = {
-        "platform": "instagram",
-        "fields": "id,updated_time,participants",
-        "limit": str(THREADS),
-        **({"after": after} if after else {}),
-    }
     try:
-        answer = found.graph().call("GET", f"{found.node}/conversations", _Threads, params=params)
+        answer = _list(found, THREADS, "id,updated_time,participants", after)
     except GraphError as error:
         return trouble_of(error)
-    listed = []
-    for thread in answer.data:
-        person = next((one for one in thread.participants.data if not _is_ours(one, found, account)), None)
-        if person is not None and person.id and thread.id:
-            listed.append(
-                HistoryThread(
-                    external_id=identifier(thread.id),
-                    contact=identifier(person.id),
-                    updated_at=moment(thread.updated_time),
-                    username=text(person.username) or None,
-                )
-            )
+    listed = [one for thread in answer.data if (one := _listed(thread, found, account)) is not None]
     return ThreadPage(listed, answer.paging.after)
+
+
+def _list(
+    found: Credentials,
+    limit: int,
+    fields: str,
+    after: str,
+    heard: Callable[[Usage], object] | None = None,
+) -> _Threads:
+    params = {
+        "platform": "instagram",
+        "fields": fields,
+        "limit": str(limit),
+        **({"after": after} if after else {}),
+    }
+    return found.graph().call("GET", f"{found.node}/conversations", _Threads, params=params, heard=heard)
+
+
+def _listed(thread: _Thread, found: Credentials, account: AccountRef) -> HistoryThread | None:
+    person = next((one for one in thread.participants.data if not _is_ours(one, found, account)), None)
+    if person is None or not person.id or not thread.id:
+        return None
+    return HistoryThread(
+        external_id=identifier(thread.id),
+        contact=identifier(person.id),
+        updated_at=moment(thread.updated_time),
+        username=text(person.username) or None,
+    )
 
 
 def _is_ours(person: _Person, found: Credentials, account: AccountRef) -> bool:
     own = account.handle.removeprefix("@")
     return person.id in {found.ig_user_id, found.page_id} or bool(own and person.username == own)
+
+
+def newest(found: Credentials | None, account: AccountRef, after: str) -> NewestPage | HistoryTrouble:
+    """List a page of the account's threads with the ids of their newest messages, in one call.
+
+    More than one id of each: a message that was not delivered may be followed by one that was.
+    """
+    if found is None:
+        return HistoryTrouble(problem(NO_CREDENTIALS), final=True)
+    fields = f"id,updated_time,participants,messages.limit({LISTED}){{id,created_time,from}}"
+    heard: list[Usage] = []
+    try:
+        answer = _list(found, LOOKED_AT, fields, after, heard.append)
+    except GraphError as error:
+        return trouble_of(error)
+    listed = []
+    for thread in answer.data:
+        one = _listed(thread, found, account)
+        if one is not None:
+            messages = [
+                named
+                for message in thread.messages.data
+                if (named := _named_in_list(message, found, account)).external_id
+            ]
+            listed.append(ListedThread(one, messages, bool(thread.messages.paging.after)))
+    return NewestPage(listed, answer.paging.after, heard[0].percent if heard else 0)
+
+
+def _named_in_list(message: Mapping[str, Any], found: Credentials, account: AccountRef) -> ListedMessage:
+    author = _author(message)
+    return ListedMessage(
+        identifier(message.get("id")),
+        moment(message.get("created_time")),
+        _is_ours(author, found, account) if author.id else None,
+    )
+
+
+def _author(message: Mapping[str, Any]) -> _Person:
+    author = mapping(message.get("from"))
+    return _Person(identifier(author.get("id")), text(author.get("username")))
+
+
+def latest(
+    found: Credentials | None, account: AccountRef, thread: HistoryThread
+) -> Sequence[LatestMessage] | HistoryTrouble:
+    """Read the newest messages of a thread as webhooks would have brought them, oldest first."""
+    if found is None:
+        return HistoryTrouble(problem(NO_CREDENTIALS), final=True)
+    try:
+        answer = _read_details(found, thread)
+    except GraphError as error:
+        return trouble_of(error)
+    return [
+        LatestMessage(
+            named,
+            _envelope(message, named, found, account, thread)
+            if named.ours is False and named.sent_at is not None
+            else None,
+        )
+        for message in reversed(answer.messages.data)
+        if (named := _named_in_list(message, found, account)).external_id
+    ]
+
+
+def _envelope(
+    message: Mapping[str, Any],
+    named: ListedMessage,
+    found: Credentials,
+    account: AccountRef,
+    thread: HistoryThread,
+) -> Envelope:
+    """Return a message in an envelope with the key of the webhook that should have brought it."""
+    author = _author(message)
+    sender = {"id": thread.contact, **({"username": author.username} if author.username else {})}
+    spoken = {name: value for name, value in _as_webhook(message).items() if value is not None}
+    event = {
+        "sender": sender,
+        "recipient": {"id": found.ig_user_id},
+        "message": {"mid": named.external_id, **spoken},
+    }
+    return Envelope(
+        account_id=account.id,
+        lane=thread.contact,
+        dedupe_key=f"message:{named.external_id}",
+        kind="message",
+        body=msgspec.json.encode(
+            {"entry": found.ig_user_id, "in": "messaging", "event": event, "missed": True}
+        ),
+        occurred_at=named.sent_at,
+    )
 
 
 def read(
@@ -130,14 +245,12 @@ def read(
     """Read the newest messages of a thread with their details, or of a later page the ids alone."""
     if found is None:
         return HistoryTrouble(problem(NO_CREDENTIALS), final=True)
-    if after:
-        fields = f"messages.limit({NAMES}).after({after}){{id,created_time}}"
-    else:
-        inner = "id,created_time,from,to,message,attachments,story,shares,reactions,reply_to,is_unsupported"
-        fields = f"messages.limit({RULES.details}){{{inner}}}"
-    path = quote(thread.external_id, safe="")
     try:
-        answer = found.graph().call("GET", path, _Content, params={"fields": fields})
+        if after:
+            fields = f"messages.limit({NAMES}).after({after}){{id,created_time}}"
+            answer = _read(found, thread, fields)
+        else:
+            answer = _read_details(found, thread)
     except GraphError as error:
         return trouble_of(error)
     changes: list[InboundChange] = []
@@ -150,6 +263,16 @@ def read(
             untold.append(mid)
     following = answer.messages.paging.after
     return HistoryPage(changes, untold, following if _CURSOR.fullmatch(following) else "")
+
+
+def _read_details(found: Credentials, thread: HistoryThread) -> _Content:
+    inner = "id,created_time,from,to,message,attachments,story,shares,reactions,reply_to,is_unsupported"
+    return _read(found, thread, f"messages.limit({RULES.details}){{{inner}}}")
+
+
+def _read(found: Credentials, thread: HistoryThread, fields: str) -> _Content:
+    path = quote(thread.external_id, safe="")
+    return found.graph().call("GET", path, _Content, params={"fields": fields})
 
 
 def trouble_of(error: GraphError) -> HistoryTrouble:
@@ -167,14 +290,13 @@ def _changes(
     message: Mapping[str, Any], mid: str, found: Credentials, account: AccountRef, thread: HistoryThread
 ) -> list[InboundChange]:
     """Return what one message says, and the reactions on it; nothing where Meta tells no details."""
-    at, author = moment(message.get("created_time")), mapping(message.get("from"))
-    if at is None or not mid or not identifier(author.get("id")):
+    at, sender = moment(message.get("created_time")), _author(message)
+    if at is None or not mid or not sender.id:
         return []
     spoken = said(_as_webhook(message))
     content = dict(spoken.content)
     if spoken.kind is MessageKind.UNSUPPORTED:
         content["raw"] = plain(message)
-    sender = _Person(identifier(author.get("id")), text(author.get("username")))
     ours = _is_ours(sender, found, account)
     change: InboundChange
     if ours:

@@ -24,7 +24,7 @@ from host.sdk.channel import (
     TemplateLimits,
     Threading,
 )
-from host.sdk.history import HistoryRules
+from host.sdk.history import HistoryRules, LookRules
 from host.sdk.i18n import lazy_gettext, noop
 from host.sdk.messages import MessageKind
 
@@ -41,6 +41,10 @@ STORED_KINDS = frozenset(
 )
 """What somebody sends directly, and pictures of the account's own products. The media of stories may not be
 stored; posts and reels belong to others."""
+
+SECOND_LOOK = LookRules(calls_per_customer=200)
+"""Meta's page: docs/graph-api/overview/rate-limiting (business use case, Instagram messaging: 200 calls in 24
+hours for each engaged user)."""
 
 HISTORY = HistoryRules(
     details=20,
@@ -112,6 +116,7 @@ CAPABILITIES = Capabilities(
     thread_control=True,
     mobile_only=frozenset({"quick_replies", "template"}),
     history=HISTORY,
+    second_look=SECOND_LOOK,
     blocks=True,
 )
 

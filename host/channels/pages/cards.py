@@ -15,6 +15,7 @@ from flask_babel import lazy_gettext as _l
 from sqlalchemy.orm import Session
 
 from host.channels.directory import Directory
+from host.channels.pages.looks import LookReport
 from host.channels.pages.messaging import Choices
 from host.core import clock
 from host.models.channels import AccountState, AccountWarning, ChannelAccount, ref
@@ -71,6 +72,8 @@ class AccountCard:
     """The account whose credentials it shares, of a channel whose accounts stand beside others."""
     heard: bool = False
     """Whether anything ever came for it."""
+    look: LookReport | None = None
+    """How it is checked for messages that were not delivered; None: it is not."""
 
     @property
     def tone(self) -> str:
@@ -239,6 +242,7 @@ def sections(
     rows: Sequence[ChannelAccount],
     warnings: Mapping[int, Sequence[AccountWarning]] = MappingProxyType({}),
     catching_up: Collection[int] = (),
+    looks: Mapping[int, LookReport] = MappingProxyType({}),
 ) -> list[Section]:
     """Return the page's sections: channels that can be connected first, then those without their addon.
 
@@ -246,6 +250,7 @@ def sections(
 
     :param rows: the accounts to show.
     :param catching_up: ids of accounts whose history is being read.
+    :param looks: how accounts are checked for messages that were not delivered, by id.
     """
     found: dict[str, Section] = {}
     for adapter in directory.adapters:
@@ -266,7 +271,12 @@ def sections(
             brought = directory.adapter(row.channel)
             choices = None if brought is None else Choices.of(brought)
             shown = account_card(row, statuses[row.id], choices, warnings.get(row.id, ()))
-            shown = replace(shown, catching_up=row.id in catching_up, way_label=_way(section.card, row.way))
+            shown = replace(
+                shown,
+                catching_up=row.id in catching_up,
+                way_label=_way(section.card, row.way),
+                look=looks.get(row.id),
+            )
             if section.beside:
                 shown = replace(shown, beside_id=row.beside_id)
             section.live.append(shown)

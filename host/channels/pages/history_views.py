@@ -13,10 +13,12 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from sqlalchemy.orm import Session
 
+from host.channels.pages import looks
 from host.channels.pages.blueprint import bp
 from host.channels.pages.message_views import BELOW, settable
 from host.core.db import db
 from host.core.errors import NotFoundError
+from host.delivery import second_look
 from host.live.events import newest_id
 from host.models.channels import ChannelAccount
 from host.models.inbox import ContactIdentity, Conversation
@@ -160,6 +162,9 @@ def history(workspace_id: int, account_id: int) -> ResponseReturnValue:
         choices=choices,
         rules=rules,
         report=found,
+        checks=adapter.capabilities.second_look is not None,
+        look=looks.reports(db.session(), [account_id]).get(account_id),
+        missed=looks.missed_messages(db.session(), account_id, adapter),
         shown=SHOWN,
         live_after=after,
     )
@@ -174,6 +179,20 @@ def catch_up(workspace_id: int, account_id: int) -> ResponseReturnValue:
         raise NotFoundError()
     db.write(_ask, row)
     flash_good(_("Reading what %(channel)s knows. You can leave this page.", channel=adapter.label))
+    return redirect(url_for("channels.history", workspace_id=workspace_id, account_id=account_id), 303)
+
+
+@bp.post(f"{BELOW}/look")
+@workspace_view(Permission.ACCOUNTS)
+def check_now(workspace_id: int, account_id: int) -> ResponseReturnValue:
+    """Look now for messages that were not delivered."""
+    row, adapter, _choices = settable(workspace_id, account_id)
+    if adapter.capabilities.second_look is None:
+        raise NotFoundError()
+    if db.write(second_look.ask, row.id):
+        flash_good(_("Checking. What is missing is here in a few minutes."))
+    else:
+        flash_good(_("It was checked a moment ago."))
     return redirect(url_for("channels.history", workspace_id=workspace_id, account_id=account_id), 303)
 
 

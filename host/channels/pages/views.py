@@ -22,7 +22,7 @@ from host.channels.directory import Directory, current_directory
 from host.channels.other_workspaces import elsewhere_sentence, taken_sentence
 from host.channels.pages import asking_views as _asking_views  # noqa: F401 - hangs its views on the same blueprint
 from host.channels.pages import automation_views as _automation_views  # noqa: F401 - hangs its views on the same blueprint
-from host.channels.pages import cards, forms
+from host.channels.pages import cards, forms, looks
 from host.channels.pages import diagnose_views as _diagnose_views  # noqa: F401 - hangs its views on the same blueprint
 from host.channels.pages import file_views as _file_views  # noqa: F401 - hangs its views on the same blueprint
 from host.channels.pages import history_views as _history_views  # noqa: F401 - so does this
@@ -131,9 +131,10 @@ def index(workspace_id: int) -> ResponseReturnValue:
         after = newest_id(session)
         busy = catching_up(session, workspace_id)
         hours = deliveries.by_hour(session, rows)
+        looked = looks.reports(session, [row.id for row in rows])
         asked = asking.asked(session, workspace_id)
         looked_after = assistants.on_accounts(session, workspace_id)
-    sections = cards.sections(directory, workspace_id, rows, warnings, busy)
+    sections = cards.sections(directory, workspace_id, rows, warnings, busy, looked)
     return render_template(
         "channels/index.html",
         sections=[one for one in sections if first or one.live or one.gone],

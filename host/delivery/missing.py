@@ -1,0 +1,218 @@
+"""Tell which messages of a thread the provider did not deliver, and put them in through the inbound log."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from functools import partial
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from host import recording
+from host.channels import deliveries, warnings
+from host.core import clock, db
+from host.core.cleaning import external_id
+from host.delivery import agent_messages, merging
+from host.models.channels import ChannelAccount
+from host.models.health import Metric, Process
+from host.models.inbox import ContactIdentity, Mark, MarkKind, Message
+from host.models.queue import IS_PENDING, InboundEvent, MissedMessage
+from host.queue import journal_rows, lanes, wakeups
+from host.sdk.channel import AccountRef
+from host.sdk.history import LatestMessage
+from host.sdk.messages import MessageReceived
+from host.sdk.webhooks import Envelope
+
+SOURCE = "second look"
+SPOOL_COUNTS = timedelta(hours=1)
+"""How long after a process was last seen the requests in its spool are expected to come."""
+WARNING = "missed"
+SHOWN = timedelta(days=7)
+TOO_MANY = 3
+"""In an hour; its owner is told."""
+TOO_LARGE = 0.01
+"""Of what came within a day."""
+
+_missed = MissedMessage.metadata.tables["missed_messages"]
+_messages = Message.metadata.tables["messages"]
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What one reading of a thread shows.
+
+    :param missed: the messages to put in with their ids, oldest first.
+    :param other: ids that are not here and were not missed.
+    :param later: ids that were not there when the thread was noted, and may still be delivered.
+    :param until: the provider's time of the newest message.
+    """
+
+    missed: Sequence[tuple[str, Envelope]]
+    other: Sequence[str]
+    later: Sequence[str]
+    until: datetime | None
+
+
+def here(session: Session, account_id: int, names: Collection[str]) -> dict[str, tuple[datetime, datetime]]:
+    """Return when the messages among *names* that are here were sent and stored."""
+    if not names:
+        return {}
+    columns = _messages.c.external_id, _messages.c.sent_at, _messages.c.created_at
+    query = sa.select(*columns).where(
+        _messages.c.account_id == account_id, _messages.c.external_id.in_(sorted(names))
+    )
+    return {row.external_id: (row.sent_at, row.created_at) for row in session.execute(query)}
+
+
+def may_still_come(session: Session, account_id: int, contact: str) -> bool:
+    """Tell whether a delivery waits, in a spool or to be applied, that may hold messages of this customer."""
+    pending = (
+        sa.select(InboundEvent.id)
+        .where(InboundEvent.lane == lanes.lane_key(wakeups.IN, account_id, contact), IS_PENDING)
+        .limit(1)
+    )
+    if session.scalar(pending) is not None:
+        return True
+    spooled = (
+        sa.select(Process.id)
+        .where(Process.spooled > 0, Process.seen_at >= clock.now() - SPOOL_COUNTS)
+        .limit(1)
+    )
+    return session.scalar(spooled) is not None
+
+
+def find(
+    session: Session,
+    account: AccountRef,
+    contact: str,
+    latest: Sequence[tuple[LatestMessage, MessageReceived | None]],
+    *,
+    since: datetime,
+    listed_until: datetime | None,
+) -> Findings:
+    """Return which of the *latest* messages of a thread, oldest first, were missed.
+
+    :param latest: each with what the inbox would make of it.
+    :param since: when deliveries began; earlier messages are history.
+    :param listed_until: the provider's time of the newest message when the thread was noted.
+    """
+    known = here(session, account.id, {external_id(one.message.external_id) for one, _ in latest})
+    settled = _settled(session, account, contact, latest)
+    missed: list[tuple[str, Envelope]] = []
+    other: list[str] = []
+    later: list[str] = []
+    before: datetime | None = None
+    for one, change in latest:
+        name, at = external_id(one.message.external_id), one.message.sent_at
+        if name in known:
+            before = known[name][0]
+        elif name in settled or one.envelope is None or change is None or at is None or at < since:
+            other.append(name)
+        elif listed_until is not None and at > listed_until:
+            later.append(name)
+        else:
+            if before is not None and timedelta() <= before - at < merging.SAME_MOMENT:
+                # The list has whole seconds only: the order of the list counts.
+                at = before + timedelta(microseconds=1)
+            before = at
+            missed.append((name, replace(one.envelope, occurred_at=at)))
+    times = [one.message.sent_at for one, _ in latest if one.message.sent_at is not None]
+    return Findings(missed, other, later, max(times, default=None))
+
+
+def _settled(
+    session: Session,
+    account: AccountRef,
+    contact: str,
+    latest: Sequence[tuple[LatestMessage, MessageReceived | None]],
+) -> set[str]:
+    """Return the ids of messages that came and are not in the inbox on purpose."""
+    ids = {external_id(one.message.external_id): one for one, _ in latest}
+    keys = {_hashed(one.envelope): name for name, one in ids.items() if one.envelope is not None}
+    found: set[str] = set()
+    if keys:
+        came = sa.select(InboundEvent.dedupe_key).where(
+            InboundEvent.channel == account.channel,
+            InboundEvent.account_key == str(account.id),
+            InboundEvent.dedupe_key.in_(sorted(keys)),
+        )
+        found |= {keys[key] for key in session.scalars(came)}
+    unsent = sa.select(Mark.external_id).where(
+        Mark.account_id == account.id, Mark.external_id.in_(sorted(ids)), Mark.kind == MarkKind.UNSEND
+    )
+    found |= set(session.scalars(unsent))
+    erased_at = session.scalar(
+        sa.select(ContactIdentity.erased_at).where(
+            ContactIdentity.account_id == account.id, ContactIdentity.external_id == contact
+        )
+    )
+    if erased_at is not None:
+        found |= {
+            name for name, one in ids.items() if one.message.sent_at and one.message.sent_at <= erased_at
+        }
+    changes = [change for _, change in latest if change is not None]
+    nameless = merging.stored_without_id(session, account.id, contact, changes)
+    return found | {external_id(change.external_id or "") for change in nameless}
+
+
+def _hashed(envelope: Envelope) -> str:
+    return hashlib.sha256(envelope.dedupe_key.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def put_in(session: Session, account: AccountRef, missed: Sequence[tuple[str, Envelope]]) -> None:
+    """Write missed messages to the inbound log, and that they were missed; tell the owners of many."""
+    now = clock.now()
+    envelopes = [envelope for _, envelope in missed]
+    journal_rows.write(session, source=SOURCE, channel=account.channel, envelopes=envelopes)
+    rows = [
+        {
+            "account_id": account.id,
+            "external_id": name,
+            "sent_at": envelope.occurred_at or now,
+            "found_at": now,
+        }
+        for name, envelope in missed
+    ]
+    session.execute(db.insert_ignore(_missed, session.get_bind().dialect.name), rows)
+    db.after_commit(session, partial(recording.count, Metric.MISSED, account.channel, by=len(rows)))
+    _warn_of_many(session, account)
+
+
+def count(session: Session, account_id: int, since: datetime) -> int:
+    """Return how many missed messages of an account were found since then."""
+    query = (
+        sa.select(sa.func.count())
+        .select_from(_missed)
+        .where(_missed.c.account_id == account_id, _missed.c.found_at >= since)
+    )
+    return session.scalar(query) or 0
+
+
+def _warn_of_many(session: Session, account: AccountRef) -> None:
+    now = clock.now()
+    row = session.get_one(ChannelAccount, account.id)
+    delivered = sum(sum(hours) for hours in deliveries.by_hour(session, [row]).values())
+    of_day = count(session, account.id, now - timedelta(days=1))
+    many = count(session, account.id, now - timedelta(hours=1)) >= TOO_MANY
+    if many or of_day > TOO_LARGE * (delivered + of_day):
+        warnings.raise_warning(
+            session,
+            account.id,
+            kind=WARNING,
+            sentence=agent_messages.MISSED,
+            next_step=agent_messages.MISSED_STEP,
+        )
+
+
+def calm_down(session: Session, account_id: int) -> None:
+    """Remove the warning of an account of which nothing was missed for a week."""
+    if not count(session, account_id, clock.now() - SHOWN):
+        warnings.clear(session, account_id, WARNING)
+
+
+def forget_old(session: Session) -> None:
+    """Remove what was missed longer ago than it is shown."""
+    session.execute(sa.delete(_missed).where(_missed.c.found_at < clock.now() - SHOWN))
