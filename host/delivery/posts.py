@@ -14,6 +14,7 @@ from host.core import clock, db
 from host.core.cleaning import clean, clean_short, clean_value
 from host.core.ports import AdapterDirectory
 from host.delivery.claiming import claim
+from host.inbox.apply.details import add_details
 from host.models.inbox import Conversation
 from host.models.posts import LookUp, Post
 from host.models.queue import EventState, InboundEvent
@@ -21,6 +22,7 @@ from host.queue import journal_rows, policy
 from host.record.writing import show_conversations
 from host.sdk import messages as told
 from host.sdk.channel import AccountRef, NoPost
+from host.sdk.messages import MessageDetails
 from host.sdk.webhooks import Envelope
 
 log = logging.getLogger(__name__)
@@ -154,10 +156,10 @@ def look_up_due(directory: AdapterDirectory, *, most: int = BATCH) -> int:
     return len(claimed)
 
 
-def _of_account(envelope: Envelope, account: AccountRef) -> Envelope:
-    if envelope.account_id != account.id:
+def _of_account(found: Envelope | MessageDetails, account: AccountRef) -> Envelope | MessageDetails:
+    if isinstance(found, Envelope) and found.account_id != account.id:
         raise ValueError("what was looked up is of another account")
-    return envelope
+    return found
 
 
 def _claim_events(session: Session, most: int) -> list[_Asked]:
@@ -169,11 +171,17 @@ def _claim_events(session: Session, most: int) -> list[_Asked]:
     return claimed
 
 
-def _looked_up(session: Session, asked: _Asked, found: Sequence[Envelope]) -> None:
-    """Journal what was found and forget the question, in one write; unless somebody did so before."""
+def _looked_up(session: Session, asked: _Asked, found: Sequence[Envelope | MessageDetails]) -> None:
+    """Keep what was found and forget the question, in one write; unless somebody did so before."""
     gone = session.execute(sa.delete(LookUp).where(LookUp.id == asked.id))
-    if found and gone.rowcount:  # type: ignore[attr-defined]
-        journal_rows.write(session, source=SOURCE, channel=asked.account.channel, envelopes=found)
+    if not gone.rowcount:  # type: ignore[attr-defined]
+        return
+    for one in found:
+        if isinstance(one, MessageDetails):
+            add_details(session, asked.account, one)
+    envelopes = [one for one in found if isinstance(one, Envelope)]
+    if envelopes:
+        journal_rows.write(session, source=SOURCE, channel=asked.account.channel, envelopes=envelopes)
 
 
 def _not_looked_up(session: Session, asked: _Asked, why: str) -> None:

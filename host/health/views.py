@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 
-from flask import Blueprint, g, redirect, render_template, request, url_for
+from flask import Blueprint, current_app, g, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import format_datetime, format_time, ngettext
 from flask_babel import gettext as _
@@ -32,12 +33,28 @@ from host.web.request_helpers import admin_required, config, generation
 bp = Blueprint("health", __name__)
 
 
+_MARK = "lobby.health_mark"
+_MARK_KEPT = timedelta(seconds=10)
+"""How old the mark may be on other pages: it takes some 20 statements, and all pages of settings show it."""
+
+
 def _mark() -> navigation.Mark | None:
-    _state, found = _current()
-    if not found:
+    number, tone = _number_and_tone()
+    if not number:
         return None
-    words = ngettext("%(num)s thing needs you", "%(num)s things need you", len(found))
-    return navigation.Mark(len(found), found[0].tone, words)
+    words = ngettext("%(num)s thing needs you", "%(num)s things need you", number)
+    return navigation.Mark(number, tone, words)
+
+
+def _number_and_tone() -> tuple[int, str]:
+    """Return how many problems there are, and the tone of the worst."""
+    now, kept = clock.now(), current_app.extensions.get(_MARK)
+    if "health" not in g and kept is not None and abs(now - kept[0]) < _MARK_KEPT:
+        return kept[1], kept[2]
+    _state, found = _current()
+    number, tone = len(found), found[0].tone if found else ""
+    current_app.extensions[_MARK] = now, number, tone
+    return number, tone
 
 
 def _current() -> tuple[CurrentState, Sequence[Problem]]:

@@ -8,6 +8,8 @@ conversation of another account is not found, like one of another workspace.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
@@ -24,6 +26,7 @@ from host.record.writing import Happened, is_caused, record, show
 from host.users import reach
 from host.users.reach import Accounts
 
+_ASSISTANT = "an assistant acts"
 _KEY = re.compile(r"[0-9A-Za-z_-]{8,64}")
 
 
@@ -200,6 +203,21 @@ def program_of(session: Session) -> tuple[ActorKind, Origin]:
     return ActorKind.KEY, Origin.API
 
 
+@contextmanager
+def by_assistant(session: Session) -> Iterator[None]:
+    """Mark the notes and lines that programs add inside the block as an assistant's, not a rule's."""
+    session.info[_ASSISTANT] = True
+    try:
+        yield
+    finally:
+        del session.info[_ASSISTANT]
+
+
+def named_by(session: Session, by: str) -> dict[str, Any]:
+    """Return what the content of a note or an activity line says of the program *by*, which added it."""
+    return {"by": by, "assistant": True} if _ASSISTANT in session.info else {"by": by}
+
+
 def actor_of(author_id: int | None) -> ActorKind:
     """Return who did something: a user, or the desk by itself."""
     return ActorKind.SYSTEM if author_id is None else ActorKind.USER
@@ -247,7 +265,7 @@ def add_activity(
     """
     origin = Origin.SYSTEM if author_id is None else Origin.AGENT
     if by is not None:
-        content, origin = {**content, "by": by}, program_of(session)[1]
+        content, origin = {**content, **named_by(session, by)}, program_of(session)[1]
     message = Message(
         workspace_id=conversation.workspace_id,
         conversation_id=conversation.id,

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from host.core.cleaning import clean_written
 from host.inbox import mentions
-from host.inbox.conversations import check_key, locked_conversation, program_of, publish_message
+from host.inbox.conversations import check_key, locked_conversation, named_by, program_of, publish_message
 from host.inbox.errors import AlreadySentError, EmptyTextError, TooLongError
 from host.models.inbox import Direction, InternalKind, Message, Origin
 from host.models.record import ActorKind
@@ -72,7 +72,7 @@ def add_note(
         origin=Origin.AGENT if by is None else program[1],
         kind=InternalKind.NOTE,
         text=written,
-        content={**({} if by is None else {"by": by}), **mentions.content_of(whom)},
+        content={**({} if by is None else named_by(session, by)), **mentions.content_of(whom)},
         author_id=author_id,
         reply_key=reply_key,
         position=0,

@@ -190,6 +190,7 @@ MESSAGE_REACTED = "message.reacted"
 MESSAGE_HIDDEN = "message.hidden"
 MESSAGE_SHOWN = "message.shown"
 MESSAGE_DELETED = "message.deleted"
+MESSAGE_COMPLETED = "message.completed"
 CONVERSATION_CREATED = "conversation.created"
 CONVERSATION_CLOSED = "conversation.closed"
 CONVERSATION_REOPENED = "conversation.reopened"
@@ -244,6 +245,7 @@ KINDS = {
         Kind(MESSAGE_HIDDEN, "The team hid a customer's message at the provider.", OfMessage, "1.1"),
         Kind(MESSAGE_SHOWN, "The team showed a hidden message again.", OfMessage, "1.1"),
         Kind(MESSAGE_DELETED, "The team deleted a customer's message at the provider.", OfMessage, "1.1"),
+        Kind(MESSAGE_COMPLETED, "The provider told more of a message that is here.", OfMessage, "1.1"),
         Kind(CONVERSATION_CREATED, "A conversation began.", OfBeginning),
         Kind(CONVERSATION_CLOSED, "A conversation was closed."),
         Kind(CONVERSATION_REOPENED, "A closed conversation was opened again."),

@@ -42,7 +42,15 @@ from host.sdk.capabilities import (
     Threading,
 )
 from host.sdk.history import TellsHistory
-from host.sdk.messages import IceBreakers, InboundAttachment, InboundChange, Menu, OutgoingPart, Post
+from host.sdk.messages import (
+    IceBreakers,
+    InboundAttachment,
+    InboundChange,
+    Menu,
+    MessageDetails,
+    OutgoingPart,
+    Post,
+)
 from host.sdk.outgoing import DeskEvent, OutgoingEvent, OutgoingKind, ToldMessage
 from host.sdk.webhooks import Envelope
 
@@ -487,11 +495,11 @@ class ChannelAdapter(TellsHistory, ABC):
         """Ask the provider what is known of a post. Called outside any transaction."""
         return NoPost("this channel has no posts", retry=False)
 
-    def look_up(self, account: AccountRef, what: Mapping[str, str]) -> Sequence[Envelope]:
+    def look_up(self, account: AccountRef, what: Mapping[str, str]) -> Sequence[Envelope | MessageDetails]:
         """Ask the provider what a :class:`~host.sdk.messages.ToLookUp` stands for.
 
-        What it returns is journalled as if it had been delivered. Called outside any transaction; a raise
-        counts as one try.
+        An envelope it returns is journalled as if it had been delivered; details are added to the message.
+        Called outside any transaction; a raise counts as one try.
         """
         return ()
 

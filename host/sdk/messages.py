@@ -334,14 +334,28 @@ class MessageBounced:
 
 @dataclass(frozen=True, slots=True)
 class ToLookUp:
-    """The event names what happened, and only the provider can tell what it is.
+    """The event names what happened, and only the provider can tell what it is, or more of it.
 
-    A worker asks :meth:`~host.sdk.channel.ChannelAdapter.look_up` for the events it stands for.
+    A worker asks :meth:`~host.sdk.channel.ChannelAdapter.look_up` for the events it stands for, or for
+    details of the message that came with it.
 
     :param what: ids, for the adapter; plain text in both.
     """
 
     what: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class MessageDetails:
+    """What the provider told of a message when it was asked. Programs hear of it with ``message.completed``.
+
+    :param external_id: of the message.
+    :param content: is merged into its ``content``, also inside values that are mappings; plain JSON. Empty:
+        the provider told nothing, and will not be asked again.
+    """
+
+    external_id: str
+    content: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -74,7 +74,7 @@ class ToldConversation:
 class DeskEvent:
     """Something that happened in the desk.
 
-    :param kind: its name: ``message.received``, ``message.reacted``.
+    :param kind: its name: ``message.received``, ``message.reacted``, ``message.completed``.
     :param contact: the customer's external id.
     :param username: what the customer is called at the provider, where that is known.
     """
@@ -97,11 +97,14 @@ class OutgoingEvent:
     :param data: plain JSON, keys in camelCase. The host adds ``channelId``, ``from`` and ``timestamp``.
     :param replaces: whether it says all that the host's own event says, which is then left out for whoever
         hears of this one.
+    :param later: whether it is told with a later event of the same message, ``message.completed``: with this
+        one, it takes the place of the host's own at most.
     """
 
     name: str
     data: Mapping[str, Any] = field(default_factory=dict, repr=False)
     replaces: bool = True
+    later: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Say in words which browser a User-Agent header stands for, and how its keyboard names the keys that undo.
+"""Say in words which browser a User-Agent header stands for, and how its keyboard names its keys.
 
 The header is what the browser says of itself.
 """
@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from flask import request
 from flask_babel import gettext as _
+from flask_babel import pgettext
 
 # The first that fits: nearly every browser names others too, so that pages made for those work.
 _BROWSERS = (
@@ -56,7 +57,25 @@ def device_of(user_agent: str) -> Device:
     return Device(words, "phone" if system in _HANDHELD else "laptop")
 
 
-def undo_key() -> str:
-    """Return the keys that undo something, as the keyboard of this request's device shows them."""
-    on_a_mac = "Mac OS X" in request.headers.get("User-Agent", "")
-    return "⌘Z" if on_a_mac else str(_("Ctrl + %(key)s", key="Z"))
+def key_caps(*keys: str) -> tuple[str, ...]:
+    """Return what stands on *keys*, pressed together, on the keyboard of this request's device.
+
+    :param keys: ``Ctrl`` and ``Shift`` before others; on a Mac, ``Ctrl`` is the command key.
+    """
+    if _on_a_mac():
+        symbols = {"Shift": "⇧", "Ctrl": "⌘"}  # in the order in which Apple writes them
+        return (
+            *(symbol for name, symbol in symbols.items() if name in keys),
+            *(k for k in keys if k not in symbols),
+        )
+    names = {"Ctrl": pgettext("key", "Ctrl"), "Shift": pgettext("key", "Shift")}
+    return tuple(str(names.get(key, key)) for key in keys)
+
+
+def shown_keys(*keys: str) -> str:
+    """Return :func:`key_caps` in one word, for a hint."""
+    return ("" if _on_a_mac() else " + ").join(key_caps(*keys))
+
+
+def _on_a_mac() -> bool:
+    return "Mac OS X" in request.headers.get("User-Agent", "")

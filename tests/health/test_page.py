@@ -487,3 +487,21 @@ def _built(session: Session) -> None:
             done_at=clock.now(),
         )
     )
+
+
+def test_on_other_pages_the_mark_is_ten_seconds_old_at_most(admin: Browser, travel: Travel) -> None:
+    web()
+
+    def marked() -> bool:
+        return re.search("things? needs? you", admin.get("/account").text) is not None
+
+    db.write(pretend.process, "sender", Kind.WORKER)
+    assert not marked()
+    db.write(lambda session: session.execute(sa.delete(Process)) and None)
+    assert not marked()
+    travel(timedelta(seconds=11))
+    assert marked()
+    web()
+    db.write(pretend.process, "sender", Kind.WORKER)
+    assert "All is well." in page(admin), "the page itself is never old"
+    assert not marked()

@@ -6,15 +6,26 @@ import os
 import re
 from pathlib import Path
 
+import pytest
 from flask import Flask
+from flask_babel import Babel
 
+from host.core import db
 from host.inbox.pages.keys import KEYS, groups
-from host.web.devices import undo_key
+from host.web.devices import key_caps, shown_keys
+from tests.inbox import desks
+from tests.inbox.desks import Desk
+from tests.inbox.scenes import Scene
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "answer.md"
 SCRIPTS = ROOT / "host" / "static" / "js"
 BEGIN, END = "<!-- keys -->\n", "<!-- /keys -->"
+
+
+@pytest.fixture
+def desk(database: db.Database, data: Path) -> Desk:
+    return desks.open_desk(data)
 
 
 def table() -> str:
@@ -52,7 +63,24 @@ def test_who_only_reads_has_no_keys_that_write() -> None:
     assert {"next", "open", "palette", "search", "keys"} <= mine
 
 
-def test_a_mac_has_another_key_to_undo() -> None:
-    headers = {"User-Agent": "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) Safari/605.1.15"}
-    with Flask("desk").test_request_context(headers=headers):
-        assert undo_key() == "⌘Z"
+MAC = "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) Safari/605.1.15"
+
+
+@pytest.mark.parametrize(
+    ("agent", "caps", "shown"),
+    [(MAC, ("⇧", "⌘", "Enter"), "⇧⌘Enter"), ("Firefox", ("Ctrl", "Shift", "Enter"), "Ctrl + Shift + Enter")],
+)
+def test_keys_are_named_as_the_keyboard_names_them(agent: str, caps: tuple[str, ...], shown: str) -> None:
+    desk = Flask("desk")
+    Babel(desk)
+    with desk.test_request_context(headers={"User-Agent": agent}):
+        assert key_caps("Ctrl", "Shift", "Enter") == caps
+        assert shown_keys("Ctrl", "Shift", "Enter") == shown
+
+
+def test_pages_for_a_mac_name_no_ctrl(desk: Desk, scene: Scene) -> None:
+    path = desk.path(f"/{scene.conversation('ana')}")
+    assert "Ctrl" in desk.browser.get(path).text
+    shown = desk.browser.get(path, headers={"User-Agent": MAC}).text
+    assert "Ctrl" not in shown
+    assert all(one in shown for one in ("<kbd>⌘</kbd>", "⌘Enter", "⇧⌘Enter"))

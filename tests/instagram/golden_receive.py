@@ -16,6 +16,7 @@ import sqlalchemy as sa
 
 from host.channels.directory import Directory
 from host.core import clock, db
+from host.delivery.posts import look_up_due
 from host.delivery.worker import drain
 from host.models.channels import ChannelAccount
 from host.models.contacts import ContactEntry
@@ -158,6 +159,8 @@ def _change(change: Any) -> dict[str, Any]:
         default = field.default_factory() if field.default_factory is not MISSING else field.default
         if value == default or field.name == "carried_by":
             continue
+        if field.name == "what":
+            value = {name: one for name, one in value.items() if name != "until"}
         if field.name == "attachments":
             value = [{"kind": each.kind, "url": each.url, "name": each.name} for each in value]
         found[field.name] = asdict(value) if isinstance(value, Program | Post) else _plain(value)
@@ -235,6 +238,7 @@ def play(stage: Stage, kind: Kind) -> dict[str, Any]:
     """Play *kind* and return its golden file."""
     bodies = envelopes_of(kind)
     stage.deliver(bodies)
+    look_up_due(stage.directory)
     return {
         "about": kind.about,
         "payloads": [json.loads(body) for body in bodies],

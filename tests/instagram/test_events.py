@@ -33,7 +33,7 @@ AT = datetime(2025, 10, 9, 8, 53, 21, 321000, tzinfo=UTC)
 @pytest.fixture
 def read(ig: Addon) -> Any:
     def run(event: Any, container: str = "messaging") -> InboundChange:
-        (change,) = ig.events.parse(world.envelope(event, container=container))
+        change, *_asked = ig.events.parse(world.envelope(event, container=container))
         return change  # type: ignore[no-any-return]
 
     return run
@@ -133,7 +133,8 @@ def test_the_answered_story_told_as_an_attachment_too_is_shown_once(received: An
 
 def test_a_story_mention_knows_its_story(received: Any) -> None:
     change = received(attachments=[{"type": "story_mention", "payload": {"url": LINK}}])
-    assert (change.kind, change.content["story"]) == (MessageKind.STORY_MENTION, {"id": "", "url": LINK})
+    story = {"id": "", "url": LINK, "asked": True}
+    assert (change.kind, change.content["story"]) == (MessageKind.STORY_MENTION, story)
     assert [(each.kind, each.url) for each in change.attachments] == [(MessageKind.STORY_MENTION, LINK)]
 
 

@@ -81,7 +81,9 @@ def fill(ig: Addon, workspace_id: int, count: int, *, own_apps: bool) -> None:
 class Owner:
     """The owner of a workspace, at Settings -> Channels."""
 
-    def __init__(self, ig: Addon, data: Path, workspace_id: int, *, at_once: bool = True) -> None:
+    def __init__(
+        self, ig: Addon, data: Path, workspace_id: int, *, at_once: bool = True, admin: bool = False
+    ) -> None:
         self.path = f"/w/{workspace_id}/settings/channels"
         adapters = [ig.channel.InstagramAdapter(), ig.below.channel.CommentsAdapter()]
         its = [ig.card.CARD, ig.below.card.CARD]
@@ -90,7 +92,8 @@ class Owner:
         app = helpers.build_app(
             data, generation=helpers.StandInGeneration(directory=Directory(adapters, its))
         )
-        self.browser = helpers.client_for(app, helpers.make_user(workspace=workspace_id, role=Role.OWNER))
+        person = helpers.make_user(workspace=workspace_id, role=Role.OWNER, is_admin=admin)
+        self.browser = helpers.client_for(app, person)
 
     def page(self, query: str = "") -> str:
         answer = self.browser.get(f"{self.path}{query}")
@@ -110,12 +113,13 @@ def workspace_id(desk: db.Database) -> int:
 
 
 @pytest.mark.parametrize("own_apps", [False, True])
+@pytest.mark.parametrize("admin", [False, True])
 @pytest.mark.parametrize("count", [200, 2_000])
 def test_a_page_costs_the_same_however_many_accounts_there_are(
-    ig: Addon, data: Path, workspace_id: int, count: int, own_apps: bool
+    ig: Addon, data: Path, workspace_id: int, count: int, own_apps: bool, admin: bool
 ) -> None:
     fill(ig, workspace_id, count, own_apps=own_apps)
-    owner = Owner(ig, data, workspace_id)
+    owner = Owner(ig, data, workspace_id, admin=admin)
     owner.page()
     for query in ("", "?page=7", "?state=waiting", "?q=shop.0199", "?channel=instagram-comments&page=3"):
         with counted() as statements:

@@ -39,11 +39,24 @@ from host.sdk.history import (
     NewestPage,
     ThreadPage,
 )
-from host.sdk.messages import InboundAttachment, InboundChange
+from host.sdk.messages import InboundAttachment, InboundChange, MessageDetails
 from host.sdk.outgoing import DeskEvent, OutgoingEvent, OutgoingKind, ToldMessage
 from host.sdk.webhooks import Envelope
 
-from . import blocking, events, greeting, history, outgoing, pace, policy, products, routing, sending, thread
+from . import (
+    blocking,
+    events,
+    greeting,
+    history,
+    outgoing,
+    pace,
+    policy,
+    products,
+    routing,
+    sending,
+    stories,
+    thread,
+)
 from .accounts import Credentials, book, credentials
 from .config import CHANNEL, Flavour, media_hosts
 from .limits import CAPABILITIES, OF_LOGIN, STORED_KINDS, WITHDRAWN_ASKS
@@ -115,6 +128,9 @@ class InstagramAdapter(ChannelAdapter):
     def search(self, request: SearchRequest) -> SearchResult:
         found = self._credentials(request.account)
         return thread.search(found, request)
+
+    def look_up(self, account: AccountRef, what: Mapping[str, str]) -> Sequence[Envelope | MessageDetails]:
+        return [stories.look_up(self._credentials(account), what)]
 
     def threads(self, account: AccountRef, after: str) -> ThreadPage | HistoryTrouble:
         return history.threads(self._credentials(account), account, after)

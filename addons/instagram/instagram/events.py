@@ -29,7 +29,7 @@ from host.sdk.messages import (
 )
 from host.sdk.webhooks import Envelope
 
-from . import products, programs
+from . import products, programs, stories
 from .contents import Said, said
 from .envelopes import (
     COMMENTS,
@@ -110,7 +110,8 @@ def parse(envelope: Envelope) -> Sequence[InboundChange]:
         return [_policy(event)]
     if not event.customer:
         return [Ignored(f"{kind}: names no customer")]
-    return [_READERS.get(kind, _unknown)(event, kind)]
+    change = _READERS.get(kind, _unknown)(event, kind)
+    return stories.with_question(change) if isinstance(change, MessageReceived) else [change]
 
 
 def read_event(envelope: Envelope) -> Event | None:

@@ -1,6 +1,7 @@
 """What programs are told of Instagram's own events, key for key.
 
-What Meta did not tell is left out: the id of a mentioning story, the price of a product.
+What Meta did not tell is left out: the price of a product. Of a mention in a story programs are told once
+Meta was asked for the story's id.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from .config import CHANNEL
 from .events import EMOJI, OTHER
 from .values import identifier, mapping, text
 
+COMPLETED = "message.completed"
 STORY_MENTION = f"{CHANNEL}.story_mention"
 STORY_REPLY = f"{CHANNEL}.story_reply"
 QUICK_REPLY = f"{CHANNEL}.quick_reply"
@@ -68,7 +70,9 @@ def outgoing(event: DeskEvent, message: ToldMessage | None) -> Sequence[Outgoing
         return ()
     if event.reaction is not None:
         return (OutgoingEvent(REACTION, _reaction(event.reaction, message)),)
-    return tuple(_of_message(event, message))
+    if event.kind != COMPLETED:
+        return tuple(_of_message(event, message))
+    return tuple(one for one in _of_message(event, message) if one.name == STORY_MENTION)
 
 
 def _reaction(reaction: ToldReaction, message: ToldMessage) -> dict[str, Any]:
@@ -85,7 +89,9 @@ def _of_message(event: DeskEvent, message: ToldMessage) -> Iterator[OutgoingEven
         case MessageKind.STORY_MENTION:
             told = _told(storyId=identifier(story.get("id")), mediaUrl=_first_file(message))
             metadata = _told(username=event.username or "", mentionText=message.text)
-            yield OutgoingEvent(STORY_MENTION, {**told, "metadata": metadata})
+            # Its id is asked for once the message is here, and told when that was answered.
+            later = story.get("asked") is True and event.kind != COMPLETED
+            yield OutgoingEvent(STORY_MENTION, {**told, "metadata": metadata}, later=later)
         case MessageKind.STORY_REPLY:
             yield OutgoingEvent(
                 STORY_REPLY, _told(storyId=identifier(story.get("id")), replyText=message.text)

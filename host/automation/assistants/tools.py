@@ -31,6 +31,7 @@ from host.core.secrets import Secret
 from host.inbox import labels
 from host.inbox.contacts import attributes
 from host.inbox.conversation_actions import set_fields
+from host.inbox.conversations import by_assistant
 from host.models.assistants import (
     Assistant,
     AssistantCall,
@@ -296,16 +297,17 @@ class Runner:
         label = session.scalar(query)
         if label is None or self.conversation_id is None:
             raise _FailedError("there is no such label")
-        labels.set_labels(
-            session,
-            workspace_id=self.workspace_id,
-            conversation_id=self.conversation_id,
-            add=[label],
-            author_id=None,
-            now=clock.now(),
-            by=self.by,
-            accounts=ALL_ACCOUNTS,
-        )
+        with by_assistant(session):
+            labels.set_labels(
+                session,
+                workspace_id=self.workspace_id,
+                conversation_id=self.conversation_id,
+                add=[label],
+                author_id=None,
+                now=clock.now(),
+                by=self.by,
+                accounts=ALL_ACCOUNTS,
+            )
         return "The label is on the conversation."
 
     def _begin(self, name: str, arguments: Mapping[str, Any], state: CallState) -> _Begun:

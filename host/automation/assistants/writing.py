@@ -27,7 +27,7 @@ from host.core.ports import AdapterDirectory
 from host.inbox import notes
 from host.inbox.comments.posts import below_private_only
 from host.inbox.conversation_actions import Changes, hand_over
-from host.inbox.conversations import locked_conversation, publish_conversation
+from host.inbox.conversations import by_assistant, locked_conversation, publish_conversation
 from host.inbox.drafts import Draft
 from host.inbox.errors import ConversationNotFoundError
 from host.inbox.reply import Voice, queue_parts, take_lane
@@ -330,17 +330,18 @@ def give_to_people(
         if team_id is not None:
             changes = {"team_id": team_id}
     place: dict[str, Any] = {"workspace_id": conversation.workspace_id, "conversation_id": conversation.id}
-    hand_over(session, changes, **place, by=name, now=now, why=reason, accounts=ALL_ACCOUNTS)
     text = clean_written(note)[:LONGEST_BECAUSE]
-    if text:
-        key = uuid.uuid4().hex
-        notes.add_note(
-            session,
-            **place,
-            author_id=None,
-            text=text,
-            reply_key=key,
-            now=now,
-            by=name,
-            accounts=ALL_ACCOUNTS,
-        )
+    with by_assistant(session):
+        hand_over(session, changes, **place, by=name, now=now, why=reason, accounts=ALL_ACCOUNTS)
+        if text:
+            key = uuid.uuid4().hex
+            notes.add_note(
+                session,
+                **place,
+                author_id=None,
+                text=text,
+                reply_key=key,
+                now=now,
+                by=name,
+                accounts=ALL_ACCOUNTS,
+            )

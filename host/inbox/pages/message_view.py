@@ -1039,13 +1039,19 @@ def _ours(entry: Entry) -> str:
     if entry.author_name:
         return entry.author_name
     if entry.origin == Origin.SYSTEM:
-        return _rule(entry)
+        return _rule(entry) or str(entry.content.get("by") or "")
     return str(entry.content.get("by") or _("API")) if origin == Origin.API else ""
 
 
+def rule_of(entry: Entry) -> str:
+    """Return the name of the rule that wrote a note or did what an activity line says; empty: no rule did."""
+    if entry.origin != Origin.SYSTEM or entry.content.get("assistant"):
+        return ""
+    return str(entry.content.get("by") or "")
+
+
 def _rule(entry: Entry) -> str:
-    """Return the rule that wrote a note or did what an activity line says; empty: no rule did."""
-    name = entry.content.get("by") if entry.origin == Origin.SYSTEM else None
+    name = rule_of(entry)
     return str(_("The rule %(name)s", name=name)) if name else ""
 
 

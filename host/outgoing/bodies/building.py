@@ -81,6 +81,7 @@ class Told(NamedTuple):
     :param replaces: whether who hears of it needs not hear of the host's own.
     :param is_hosts: whether its name is the host's.
     :param labels: those of its conversation, by id; None: it is of no conversation.
+    :param later: whether it is told with a later event: here it only takes the place of the host's own.
     :param only: the one endpoint that hears of it, by id, whatever it hears of else; None: whoever wants to.
     """
 
@@ -89,6 +90,7 @@ class Told(NamedTuple):
     is_hosts: bool = True
     labels: frozenset[int] | None = None
     only: int | None = None
+    later: bool = False
 
 
 class _Talk(NamedTuple):
@@ -336,6 +338,7 @@ _OF_CONTENT = frozenset(
     {
         *(catalogue.MESSAGE_RECEIVED, catalogue.MESSAGE_SENT, catalogue.MESSAGE_FAILED),
         *(catalogue.MESSAGE_UNCONFIRMED, catalogue.MESSAGE_EDITED, catalogue.NOTE_ADDED),
+        catalogue.MESSAGE_COMPLETED,
     }
 )
 """Kinds that say what a message says."""
@@ -714,6 +717,7 @@ _MAKERS: Mapping[str, _Maker] = {
     catalogue.MESSAGE_HIDDEN: _moderated,
     catalogue.MESSAGE_SHOWN: _moderated,
     catalogue.MESSAGE_DELETED: _moderated,
+    catalogue.MESSAGE_COMPLETED: _moderated,
     catalogue.CONVERSATION_CREATED: _conversation,
     catalogue.CONVERSATION_CLOSED: _conversation,
     catalogue.CONVERSATION_REOPENED: _conversation,
@@ -831,13 +835,17 @@ def _camel_name(name: str) -> str:
 # What a channel adds
 
 
+_OF_CHANNELS = frozenset({catalogue.MESSAGE_RECEIVED, catalogue.MESSAGE_REACTED, catalogue.MESSAGE_COMPLETED})
+"""Kinds of which addons can tell something of their own."""
+
+
 def _of_channel(about: _About, directory: AdapterDirectory) -> Iterator[Told]:
     """Yield what the channel's addon makes of an event; one that fails adds nothing and holds up nobody."""
     account, talk, event = about.account, about.talk, about.event
     adapter = None if account is None else directory.adapter(account.channel)
     if adapter is None or not adapter.outgoing_kinds or account is None or talk is None:
         return
-    if event.kind not in {catalogue.MESSAGE_RECEIVED, catalogue.MESSAGE_REACTED}:
+    if event.kind not in _OF_CHANNELS:
         return
     facts = event.facts(OfReaction) if event.kind == catalogue.MESSAGE_REACTED else None
     asked = DeskEvent(
@@ -875,7 +883,7 @@ def _of_channel(about: _About, directory: AdapterDirectory) -> Iterator[Told]:
         }
         left = erasing.tombstone(data) if _is_erased(about) else data
         body = _body(about, one.name, left)
-        yield Told(body, replaces=one.replaces, is_hosts=False, labels=_label_ids(about))
+        yield Told(body, replaces=one.replaces, is_hosts=False, labels=_label_ids(about), later=one.later)
 
 
 def _is_usable(one: OutgoingEvent, channels: set[str], names: set[str]) -> bool:

@@ -174,7 +174,10 @@ _OF: Mapping[str, Shape] = {
         timestamp=AT,
     ),
     **dict.fromkeys(
-        (catalogue.MESSAGE_HIDDEN, catalogue.MESSAGE_SHOWN, catalogue.MESSAGE_DELETED),
+        (
+            *(catalogue.MESSAGE_HIDDEN, catalogue.MESSAGE_SHOWN, catalogue.MESSAGE_DELETED),
+            catalogue.MESSAGE_COMPLETED,
+        ),
         shapes.MessageModerated(
             id="4711",
             channel_id=CHANNEL_ID,

@@ -70,7 +70,7 @@ def chosen(endpoint: Endpoint, bodies: Sequence[Told]) -> Sequence[Told]:
     """Return which bodies of one event *endpoint* gets."""
     only = bodies[0].only
     if only is not None:
-        return bodies if endpoint.id == only else ()
+        return [one for one in bodies if not one.later] if endpoint.id == only else ()
     account_id = bodies[0].body.account_id
     if endpoint.accounts and account_id is not None and account_id not in endpoint.accounts:
         return ()
@@ -86,9 +86,8 @@ def heard(patterns: Collection[str], bodies: Sequence[Told], *, both_names: bool
     alone is told.
     """
     found = [one for one in bodies if one.only is None and hears(patterns, one.body.name)]
-    if both_names or not any(one.replaces for one in found):
-        return found
-    return [one for one in found if not one.is_hosts]
+    replaced = not both_names and any(one.replaces for one in found)
+    return [one for one in found if not one.later and not (replaced and one.is_hosts)]
 
 
 TEST = "endpoint.test"

@@ -145,6 +145,20 @@ def test_why_people_have_it_stands_in_the_thread(assisted: Assisted) -> None:
     assert "The rule Shop desk" not in shown
 
 
+def test_its_lines_and_notes_name_the_assistant_and_no_rule(assisted: Assisted) -> None:
+    assisted.attach(Mode.ANSWER)
+    assisted.set(team_id=assisted.team(name="Orders"))
+    assisted.said(text="Candles?")
+    assisted.model.says = Said(hands_over=True, because="They ask for candles.")
+    assisted.think()
+    ours = [line for line in toys.thread() if line.content.get("by") == "Shop desk"]
+    assert {line.origin for line in ours} == {Origin.SYSTEM}  # they follow from the event that made it think
+    shown = page(assisted)
+    assert "Private note by Shop desk" in shown
+    assert "Shop desk gave this to the team Orders" in shown
+    assert "rule Shop desk" not in shown
+
+
 def test_outside_the_window_of_programs_it_says_that_it_is_off(assisted: Assisted) -> None:
     assisted.attach()
     assisted.said(at=clock.now() - timedelta(hours=30))

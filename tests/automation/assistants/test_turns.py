@@ -152,6 +152,7 @@ class TestAnswering:
             "what": "handed_to_people",
             "why": "no_source",
             "by": "Shop desk",
+            "assistant": True,
         }
 
     def test_what_the_model_says_about_it_is_a_note(self, assisted: Assisted) -> None:

@@ -1,0 +1,48 @@
+"""Add to a message what its provider told of it later."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from host.core.cleaning import clean_value, external_id
+from host.models.inbox import Conversation, Message
+from host.record import catalogue
+from host.record.writing import Happened, record
+from host.sdk.channel import AccountRef
+from host.sdk.messages import MessageDetails
+
+
+def add_details(session: Session, account: AccountRef, details: MessageDetails) -> None:
+    """Merge *details* into the content of their message, and record that it is complete.
+
+    A message that was erased or unsent stays as it is; so does one that has the details already.
+    """
+    mine = sa.select(Message.conversation_id).where(
+        Message.account_id == account.id, Message.external_id == external_id(details.external_id)
+    )
+    # The conversation first, as everything that writes to one.
+    locked = sa.select(Conversation.id).where(Conversation.id.in_(mine)).with_for_update()
+    conversation_id = session.scalar(locked)
+    message = session.scalar(mine.with_only_columns(Message).with_for_update())
+    if conversation_id is None or message is None or message.unsent_at is not None:
+        return
+    content = _merged(message.content, clean_value(dict(details.content)))
+    if details.content and content == message.content:
+        return
+    message.content = content
+    session.flush()
+    ids = account.id, conversation_id, message.id
+    record(session, Happened(account.workspace_id, catalogue.MESSAGE_COMPLETED, "changed", *ids))
+
+
+def _merged(content: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(content)
+    for name, value in more.items():
+        before = merged.get(name)
+        inside = isinstance(before, Mapping) and isinstance(value, Mapping)
+        merged[name] = _merged(before or {}, value) if inside else value
+    return merged
