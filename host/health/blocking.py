@@ -50,7 +50,8 @@ class Blocker:
     waiting: int
 
 
-# What another role does is hidden from one that is not in pg_read_all_stats, but not its locks.
+# What another role does is hidden from one that is not in pg_read_all_stats, but not its locks. Vacuum takes
+# ShareUpdateExclusiveLock for long, and nobody's rows.
 _POSTGRESQL = sa.text("""
     WITH holding AS (
       SELECT l.pid, min(l.virtualtransaction) AS transaction,
@@ -58,7 +59,7 @@ _POSTGRESQL = sa.text("""
       FROM pg_locks l JOIN pg_class c ON c.oid = l.relation
       WHERE l.locktype = 'relation' AND l.granted AND l.pid <> pg_backend_pid()
         AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
-        AND l.mode NOT IN ('AccessShareLock', 'SIReadLock') AND c.relkind IN ('r', 'p')
+        AND l.mode NOT IN ('AccessShareLock', 'ShareUpdateExclusiveLock') AND c.relkind IN ('r', 'p')
         AND c.relnamespace <> 'pg_catalog'::regnamespace
       GROUP BY l.pid
     )

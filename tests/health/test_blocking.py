@@ -110,6 +110,13 @@ def test_who_only_reads_holds_nothing(any_database: db.Database) -> None:
 
 
 @services
+@pytest.mark.parametrize("any_database", ["postgresql"], indirect=True)
+def test_vacuum_holds_nobodys_rows(any_database: db.Database) -> None:
+    with somebody("LOCK TABLE contacts IN SHARE UPDATE EXCLUSIVE MODE"):
+        assert blockers() == []
+
+
+@services
 @on_servers
 def test_everyday_work_is_not_named(any_database: db.Database, monkeypatch: pytest.MonkeyPatch) -> None:
     Desk()
