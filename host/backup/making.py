@@ -28,6 +28,17 @@ MADE_AGAIN = frozenset({"search_postings", "search_documents", "search_builds"})
 NOT_NEEDED = frozenset({"file_removals"})
 """Tables that name files which are about to go."""
 _ROWS = 500
+_PAUSE_SECONDS = 600
+"""How long a backup may stand still between two portions of rows, as on a disk that is full or slow."""
+_LIMITS = {
+    "postgresql": (f"idle_in_transaction_session_timeout = '{_PAUSE_SECONDS}s'", "statement_timeout = 0"),
+    "mariadb": (
+        f"idle_transaction_timeout = {_PAUSE_SECONDS}",
+        f"net_write_timeout = {_PAUSE_SECONDS}",
+        "max_statement_time = 0",
+    ),
+}
+"""The limits of its connection, by database."""
 
 
 def make(
@@ -103,6 +114,10 @@ def snapshot(url: str) -> Iterator[sa.Connection]:
         return
     with migrations.locked(url) as engine:
         with engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection:
+            # Limits of the role or the server are for everyday work.
+            for limit in _LIMITS.get(engine.dialect.name, _LIMITS["mariadb"]):
+                connection.exec_driver_sql(f"SET SESSION {limit}")
+            connection.commit()
             yield connection
 
 

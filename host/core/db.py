@@ -13,6 +13,7 @@ most one connection: ``read`` and ``write`` close the request's session before t
 from __future__ import annotations
 
 import logging
+import os
 import re
 import sqlite3
 import threading
@@ -355,6 +356,7 @@ def _as_utc(at: datetime) -> datetime:
 
 def _server_engine(url: URL, *, pool_size: int) -> Engine:
     connect_args: dict[str, Any] = {}
+    name_key = "program_name"
     if url.get_dialect().name in {"mysql", "mariadb"}:
         connect_args = {
             "charset": "utf8mb4",
@@ -370,7 +372,8 @@ def _server_engine(url: URL, *, pool_size: int) -> Engine:
             f"-c statement_timeout={STATEMENT_SECONDS}s"
         )
         connect_args = {**LIVELINESS, "options": f"{url.query.get('options', '')} {limits}".strip()}
-    return sa.create_engine(
+        name_key = "application_name"
+    engine = sa.create_engine(
         url,
         hide_parameters=True,
         isolation_level="READ COMMITTED",
@@ -382,6 +385,12 @@ def _server_engine(url: URL, *, pool_size: int) -> Engine:
         pool_recycle=1800,
         connect_args=connect_args,
     )
+
+    @event.listens_for(engine, "do_connect")
+    def _name(_dialect: Dialect, _record: object, _args: object, parameters: dict[str, Any]) -> None:
+        parameters.setdefault(name_key, f"lobby {_role} {os.getpid()}".replace("  ", " "))
+
+    return engine
 
 
 class WouldWaitError(BaseException):
@@ -688,6 +697,15 @@ def read_rows(session: Session, query: Any, **values: Any) -> Sequence[Any]:
 # ---- the database of this process ----------------------------------------------------------------
 
 _current: Database | None = None
+_role = ""
+
+
+def call_process(role: str) -> None:
+    """Have the connections of this process tell the server its *role*, such as ``web``, and its id."""
+    global _role  # noqa: PLW0603 - a process has one
+    if _role != role:
+        _role = role
+        current().close_idle(0)
 
 
 def connect(url: str, *, pool_size: int = 72) -> Database:

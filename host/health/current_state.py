@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from host.core import db
 from host.delivery import waiting
 from host.delivery.waiting import Reason, Unfinished
+from host.health.blocking import Blocker, find_blockers
 from host.health.heartbeat import ALIVE
 from host.models.channels import AccountState, AccountWarning, ChannelAccount
 from host.models.health import Process
@@ -41,6 +42,7 @@ class CurrentState:
     :param behind: the consumers of the record that have something to do.
     :param told_late: since when the oldest due delivery to an endpoint that works waits for a sender.
     :param endpoints: the number of endpoints by state; ``failing`` for those active that fail.
+    :param blockers: the connections to the database that hold rows for long, the oldest first.
     """
 
     at: datetime
@@ -54,6 +56,7 @@ class CurrentState:
     told_late: datetime | None = None
     endpoints: Mapping[str, int] = field(default_factory=dict)
     warned: Mapping[str, int] = field(default_factory=dict)
+    blockers: Sequence[Blocker] = ()
 
     def waited(self, direction: str) -> timedelta:
         """Return how long the oldest due work of *direction* has waited."""
@@ -116,6 +119,7 @@ def read_current_state(session: Session) -> CurrentState:
         told_late=outgoing.oldest_due(session),
         endpoints=outgoing.by_state(session),
         warned={row[0]: row[1] for row in session.execute(warned)},
+        blockers=find_blockers(session),
     )
 
 

@@ -18,6 +18,7 @@ from host import __version__, recording
 from host.core import clock, db
 from host.core.config import Config
 from host.delivery import waiting
+from host.health.blocking import find_blockers
 from host.models.health import BrokerState, Kind, Metric, Process
 from host.queue import send_limiter, spool
 from host.queue.announcing import Heard
@@ -118,6 +119,7 @@ class Heartbeat:
             alive = _table.c.seen_at >= db.now() - ALIVE
             sharing = sa.select(sa.func.count()).where(_table.c.senders > 0, alive)
             sharers = session.scalar(sharing) or 0
+            find_blockers(session)  # for the log, and to know since when
         self._limits_away_since = send_limiter.current().look(sharers)
         recording.flush(self._write)
         self._beside()

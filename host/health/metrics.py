@@ -200,6 +200,11 @@ def _gauges(state: current_state.CurrentState) -> Iterator[Family]:
     yield GaugeMetricFamily("lobby_processes_delivering", text, len(state.delivering))
     text = "Processes that ended without a word and were not started again on their machine."
     yield GaugeMetricFamily("lobby_processes_lost", text, len(state.lost))
+    text = "How long a connection to the database has held rows, if that is long."
+    blocking = GaugeMetricFamily("lobby_blocking_seconds", text, labels=["program", "connection", "holds"])
+    for blocker in state.blockers:
+        blocking.add_metric([blocker.program, str(blocker.number), blocker.holds], blocker.seconds)
+    yield blocking
     text = "Processes the broker of wake-ups does not answer."
     yield GaugeMetricFamily("lobby_broker_away", text, len(dependencies.broker_answers(state)[1]))
     text = "How long the oldest due delivery to an endpoint that works has waited for a sender."

@@ -66,6 +66,10 @@ ADVICE: Mapping[str, LazyString] = {
         "Set the clocks of all machines, the database's too, by NTP or chrony. Leases go by the database's "
         "clock, so nothing stops meanwhile."
     ),
+    "LobbyRowsHeld": _l(
+        "Only the customers whose rows it holds wait. End its transaction, or the connection: "
+        "SELECT pg_terminate_backend(number) on PostgreSQL, KILL number on MariaDB."
+    ),
     "LobbyLimitsAway": _l(
         "Nothing is lost, and no limit is exceeded: each process takes its share, so replies may wait "
         "longer. Start Redis, or correct LOBBY_LIMITS_URL."
@@ -128,6 +132,7 @@ def find_problems(
         *_workers(now),
         *_versions(now),
         *_queues(now),
+        *_blocking(now),
         *_clocks(now),
         *_broker(now),
         *_files(),
@@ -267,6 +272,25 @@ def _queues(now: CurrentState) -> Iterator[Problem]:
         yield _alerting("bad", fact, "LobbyEventsWait")
     if now.waited(OUT) > LATE:
         yield _alerting("bad", _("Replies have waited %(n)s s to be sent.", n=replies), "LobbyRepliesWait")
+
+
+def _blocking(now: CurrentState) -> Iterator[Problem]:
+    for one in now.blockers:
+        details = [
+            _("in %(tables)s", tables=one.holds) if one.holds else "",
+            _("last statement %(words)s …", words=one.statement) if one.statement else "",
+            ngettext("%(num)s connection waits", "%(num)s connections wait", one.waiting)
+            if one.waiting
+            else "",
+        ]
+        fact = _(
+            "Connection %(number)s of %(program)s has held rows of the database for %(seconds)s s",
+            number=one.number,
+            program=f"{one.program} ({one.client})" if one.client else one.program,
+            seconds=round(one.seconds),
+        )
+        fact = f"{', '.join([fact, *(detail for detail in details if detail)])}."
+        yield _alerting("bad", fact, "LobbyRowsHeld")
 
 
 def _clocks(now: CurrentState) -> Iterator[Problem]:

@@ -365,7 +365,9 @@ class HostApplication:
             self.hub.start()
         for part in self._beside:
             part.start()
-        self._heartbeat.start(Kind.WEB if web else Kind.WORKER)
+        kind = Kind.WEB if web else Kind.WORKER
+        db.call_process(kind)
+        self._heartbeat.start(kind)
 
     def retire(self) -> None:
         """End live streams, take up no more deliveries and jobs. Requests are answered as before."""

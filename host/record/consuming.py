@@ -30,8 +30,11 @@ from host.record.writing import listen
 
 log = logging.getLogger("lobby.record")
 
-LEASE = timedelta(seconds=30)
-RENEW_SECONDS = 8.0
+LEASE = timedelta(seconds=10)
+"""How long others wait for a process that reads for a consumer and is frozen or dead."""
+RENEW_SECONDS = 4.0
+SQLITE_RENEW_SECONDS = 8.0
+"""The same where no other process waits, and each renewal is a sync of the disk."""
 LOOK_SECONDS = 0.25
 """How often what other processes recorded is looked for."""
 SQLITE_LOOK_SECONDS = 2.0
@@ -248,7 +251,7 @@ class _Reader:
                 more = self._step()
                 self.stopping.wait(self._away)
                 if not more:
-                    self.awake.wait(RENEW_SECONDS)
+                    self.awake.wait(_renew_seconds())
                     self.awake.clear()
                     self.stopping.wait(self._gather)
             except BaseException as error:  # noqa: BLE001 - nothing, not even an exit, may end a thread that reads
@@ -271,7 +274,7 @@ class _Reader:
         began, self._away = clock.monotonic(), 0.0
         batch = self._recent.after(self._position, self._limit, shown=self.consumer.shown)
         read_for = clock.monotonic() - began
-        if batch.events or clock.monotonic() - self._stored_at > RENEW_SECONDS:
+        if batch.events or clock.monotonic() - self._stored_at > _renew_seconds():
             kept_others = db.write(self._consume, batch.events, batch.end)
             if kept_others is None:
                 log.info("another process reads for %s now", self.consumer.name)
@@ -317,6 +320,10 @@ class _Reader:
         except sa.exc.SQLAlchemyError:
             log.warning("that could not be noted")
         self.stopping.wait(min(2.0 ** (self._failures - 1), MOST_PAUSE_SECONDS))
+
+
+def _renew_seconds() -> float:
+    return SQLITE_RENEW_SECONDS if db.current().is_sqlite else RENEW_SECONDS
 
 
 def _make_rows(session: Session, consumers: Sequence[EventConsumer]) -> None:

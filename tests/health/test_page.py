@@ -17,6 +17,7 @@ from host.automation.assistants.language import asking
 from host.channels.warnings import raise_warning
 from host.core import clock, db
 from host.health import current_state, history, metrics
+from host.health.blocking import Blocker
 from host.health.history import Period
 from host.models.assistants import LanguageModel
 from host.models.channels import AccountState, ChannelAccount
@@ -213,6 +214,23 @@ def test_the_redis_of_limits_being_away_is_told(admin: Browser) -> None:
     assert "Has not answered 1 process since" in text
     assert "The Redis where limits of providers are counted has not answered m2:12 since" in text
     assert "each process takes its share" in text
+
+
+def test_who_holds_rows_is_told(admin: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
+    one = Blocker(4711, "psql", "10.0.0.9", 28.3, "SELECT id FROM", "conversations", 2)
+    monkeypatch.setattr(current_state, "find_blockers", lambda _session: [one])
+    web()
+    text = page(admin)
+    assert "Connection 4711 of psql (10.0.0.9) has held rows of the database for 28 s" in text
+    assert "in conversations, last statement SELECT id FROM …, 2 connections wait." in text
+    assert "pg_terminate_backend" in text
+    with db.read() as session:
+        families = {
+            family.name: family for family in metrics._gauges(current_state.read_current_state(session))
+        }
+    (sample,) = families["lobby_blocking_seconds"].samples
+    assert sample.labels == {"program": "psql", "connection": "4711", "holds": "conversations"}
+    assert sample.value == 28.3
 
 
 def test_a_clock_that_differs_from_the_databases_is_told(admin: Browser) -> None:

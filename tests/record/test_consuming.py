@@ -237,6 +237,115 @@ def test_a_transaction_open_for_a_minute_is_waited_for_across_a_restart(any_data
     assert sorted(done()) == ids(), "none is lost, none is done twice"
 
 
+@contextmanager
+def frozen_writer(*, unlimited: bool = False) -> Iterator[list[Exception]]:
+    """Record an event in a transaction that stands still, as of a frozen worker, to the end of the block.
+
+    Yield a list to which its error is added when it goes on.
+
+    :param unlimited: whether the database lets it stand still for as long as it likes (MariaDB).
+    """
+    reached, thawed = threading.Event(), threading.Event()
+    errors: list[Exception] = []
+
+    def stand_still(session: Session) -> None:
+        if unlimited:
+            session.execute(sa.text("SET idle_transaction_timeout = 0"))
+        record(session, Happened(1, catalogue.NOTE_ADDED, conversation_id=1))
+        reached.set()
+        thawed.wait()
+        if unlimited:
+            session.execute(sa.text(f"SET idle_transaction_timeout = {db.IDLE_SECONDS}"))
+
+    def run() -> None:
+        try:
+            db.write(stand_still)
+        except sa.exc.DBAPIError as error:
+            errors.append(error)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    try:
+        assert reached.wait(30)
+        yield errors
+    finally:
+        thawed.set()
+        thread.join()
+
+
+def writers() -> set[int]:
+    """Return the connections to PostgreSQL that have written events and not ended."""
+    query = (
+        "SELECT pid FROM pg_locks WHERE relation = 'domain_events'::regclass AND mode = 'RowExclusiveLock'"
+    )
+    with db.read() as session:
+        return set(session.scalars(sa.text(query)))
+
+
+@pytest.mark.services
+@pytest.mark.parametrize("any_database", ["postgresql"], indirect=True)
+def test_readers_go_on_once_the_database_has_ended_a_frozen_writer(any_database: db.Database) -> None:
+    """Nothing is read past the low id it took before that is decided, and everything right afterwards."""
+    before: list[set[int]] = []
+
+    def look(_event: Recorded) -> bool:
+        before.append(writers())
+        return False
+
+    keepers = [Keeper(name, fails=look) for name in keeping.CONSUMERS]
+    with frozen_writer() as errors:
+        frozen = writers()
+        assert frozen
+        with reading(*keepers):
+            say(3)
+            until(lambda: all(one.given == ids() for one in keepers))
+            assert not any(frozen & one for one in before), "somebody read past an open transaction"
+            say(2)
+            until(lambda: all(one.given == ids() for one in keepers))
+    assert errors, "the worker finds out when it goes on"
+    assert len(ids()) == 5
+
+
+@pytest.mark.services
+@pytest.mark.parametrize("any_database", ["mariadb"], indirect=True)
+def test_readers_pass_over_a_frozen_writer_on_mariadb(any_database: db.Database) -> None:
+    """Rows are numbered once they are committed, so nobody waits for it, and what it wrote comes last."""
+    keepers = [Keeper(name) for name in keeping.CONSUMERS]
+    with reading(*keepers):
+        with frozen_writer(unlimited=True) as errors:
+            say(3)
+            until(lambda: all(len(one.given) == 3 for one in keepers))
+        assert not errors
+        until(lambda: all(len(one.given) == 4 for one in keepers))
+    assert all(one.given[-1] == ids()[0] for one in keepers)
+
+
+@pytest.mark.services
+@pytest.mark.parametrize("any_database", ["postgresql", "mariadb"], indirect=True)
+def test_another_process_reads_on_for_one_that_is_frozen_in_the_middle(any_database: db.Database) -> None:
+    """The database ends its transaction, and its lease runs out. What it had written is undone."""
+    reached, thawed = threading.Event(), threading.Event()
+
+    def freeze(_event: Recorded) -> bool:
+        reached.set()
+        thawed.wait()
+        return False
+
+    first, second = Keeper(fails=freeze), Keeper()
+    say(2)
+    with reading(first) as running:
+        try:
+            assert reached.wait(30)
+            with reading(second):
+                say(3)
+                until(lambda: second.given == ids())
+                running.retire()
+                thawed.set()
+        finally:
+            thawed.set()
+    assert done() == ids()
+
+
 def test_what_a_consumer_does_names_its_cause(database: db.Database) -> None:
     say()
     seen: list[Recorded] = []

@@ -72,6 +72,7 @@ def call(config: Config, release: Release, hook: str) -> None:
     :raises AddonError: if its code cannot be loaded, or for anything the hook raises.
     """
     db.connect(config.database_url)
+    db.call_process("hooks")
     secrets.use(secrets.load_keyring(config))
     guard.allow(config.allow_hosts, config.mail_relays, config.oidc_hosts, config.model_hosts)
     storage.use(storage.opened(config))
