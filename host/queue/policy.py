@@ -46,6 +46,8 @@ LIMIT_KNOWN = timedelta(seconds=30)
 REFUSALS_IN_A_ROW = 2
 """After this many refusals in a row that name no time, an account pauses."""
 LONGEST_RETRY_AFTER = timedelta(hours=24)
+HOLD_DELAYS = timedelta(hours=1)
+"""How long after an account was held back a reply that is too late is still too late because of that."""
 GIVE_UP_AFTER = timedelta(days=3)
 """How long a message is tried on a channel whose reply window never closes."""
 
