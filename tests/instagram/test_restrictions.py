@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from datetime import timedelta
 from typing import Any
@@ -365,3 +366,23 @@ def test_a_restricted_app_for_a_day(
     assert [sentence for _user, sentence in notified()] == (
         [ig.restrictions.WARNED] * 2 + [ig.restrictions.LIFTED] * 2
     )
+
+
+def test_two_processes_that_find_it_out_at_once_tell_it_once(
+    any_desk: db.Database, ig: Addon, meta: Meta
+) -> None:
+    first = world.connect(ig)
+    second = world.connect(ig, STUDIO, workspace_id=first.workspace_id)
+    people(first.workspace_id)
+    restrict(meta)
+    error = ig.graph.GraphError(WORDS, code=100, status=400)
+    found = [ig.accounts.credentials(one.id) for one in (first, second)]
+    with ThreadPoolExecutor(4) as pool:
+        results = list(pool.map(lambda n: ig.restrictions.refused(found[n % 2], error, f"m{n}"), range(8)))
+    assert all(isinstance(one, NotSent) for one in results)
+    assert is_restricted(ig)
+    assert [sentence for _user, sentence in notified()] == [ig.restrictions.WARNED] * 2
+    with clock.travel(timedelta(minutes=6)), ThreadPoolExecutor(4) as pool:
+        meta.box.ledger.clear()
+        assert all(pool.map(lambda n: ig.restrictions.probe(found[n % 2]), range(8)))
+        assert len(meta.calls("me")) == 1
