@@ -186,6 +186,8 @@ class Sandbox:
             return "the app has no callback URL"
         if app.mode != "live":
             return "the app is not live"
+        if app.restricted:
+            return "Meta has restricted the app"
         if app.access == "standard" and igsid not in app.roles:
             return "the app has standard access and the customer no role in it"
         if field not in app.fields:

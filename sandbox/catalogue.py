@@ -59,6 +59,7 @@ ITEMS = (
     Item(TAPPED, "Ice breaker", "postback", {"title": "When are you open?", "payload": "ICE_HOURS"}),
     Item(TAPPED, "Menu", "postback", {"title": "Talk to a person", "payload": "CARE_HELP"}),
     Item(ORIGIN, "From an ad", "ad"),
+    Item(ORIGIN, "Ad's quick reply", "ad_postback"),
     Item(ORIGIN, "From the shop", "product"),
     Item(ORIGIN, "Through a link", "referral", {"ref": "flyer-7"}),
     Item(ODD, "Shop's own phone", "echo", {"text": "Two to four working days, and free above 60."}),

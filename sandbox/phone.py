@@ -52,7 +52,7 @@ def view(box: Sandbox, igsid: str | None) -> Json:
             "posts": [_post(box, customer, each) for each in _shown_posts(box, account)],
             "seen": bool(thread and thread[-1].inbound and _seen(customer, thread[-1])),
             "switches": presets.show(box),
-            "faults": len(box.faults.rules) + int(box.media.stories_expired),
+            "faults": len(box.faults.rules) + presets.settings_on(box),
             "events": _events(box),
         }
 

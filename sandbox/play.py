@@ -239,15 +239,27 @@ def _ad(act: Act) -> tuple[str, Emission]:
     return _said(act, act.text("text", "More info?"), referral=referral)
 
 
+def _ad_postback(act: Act) -> tuple[str, Emission]:
+    """Tap a quick reply of an ad that opens a thread: a postback, where others write a message."""
+    photo = act.box.media.url(act.box.media.make("image"))
+    referral = events.ad_referral(
+        act.text("ref", "summer"), act.text("ad_id", "6045246247001"), "Summer sale", photo
+    )
+    return _tapped(act, act.text("title", "Can I get the price?"), "AD_PRICE", referral=referral)
+
+
 def _product(act: Act) -> tuple[str, Emission]:
     product = events.product_referral(act.text("product_id", "4381572605000001"))
     return _said(act, act.text("text", "Is this one in stock?"), referral=product)
 
 
 def _postback(act: Act) -> tuple[str, Emission]:
+    return _tapped(act, act.text("title", "Talk to a person"), "CARE_HELP")
+
+
+def _tapped(act: Act, title: str, payload: str, **more: Json) -> tuple[str, Emission]:
     mid = ids.message_id(act.account.igid)
-    title = act.text("title", "Talk to a person")
-    body = {"mid": mid, "title": title, "payload": act.text("payload", "CARE_HELP")}
+    body = {"mid": mid, "title": title, "payload": act.text("payload", payload), **more}
     now = act.box.clock.now()
     act.box.store(Message(mid, act.account.igid, act.customer.igsid, True, now, "postback", title, body=body))
     act.customer.last_message_at = now
@@ -476,6 +488,7 @@ KINDS: dict[str, Callable[[Act], tuple[str | None, Emission]]] = {
     "ad": _ad,
     "product": _product,
     "postback": _postback,
+    "ad_postback": _ad_postback,
     "referral": _referral,
     "reaction": _reaction,
     "unreact": _unreact,

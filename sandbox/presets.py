@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from sandbox.box import Sandbox
-from sandbox.world import Customer, Json
+from sandbox.world import App, Customer, Json
 
 
 @dataclass(frozen=True, slots=True)
 class Preset:
-    """A switch: a rule, or the one setting that is not a rule."""
+    """A switch: a rule, or a setting that is not a rule."""
 
     name: str
     label: str
@@ -48,6 +48,7 @@ PRESETS = (
     ),
     Preset("rate", "Too many calls (613)", {"call": "send", "action": "error", "code": 613}),
     Preset("app", "The app's limit is used up (4)", {"call": "send", "action": "error", "code": 4}),
+    Preset("restrict", "Restrict this app (100)", None),
     Preset("usage", "Close to the limit (97 % used)", {"call": "send", "action": "usage", "percent": 97}),
     Preset(
         "timeout",
@@ -80,10 +81,15 @@ def show(box: Sandbox) -> list[Json]:
             "name": preset.name,
             "label": preset.label,
             "choice": preset.choice,
-            "on": box.media.stories_expired if preset.rule is None else _note(preset) in notes,
+            "on": _note(preset) in notes if preset.rule is not None else _is_set(box, preset),
         }
         for preset in PRESETS
     ]
+
+
+def settings_on(box: Sandbox) -> int:
+    """Return how many switches are on that are not rules."""
+    return sum(preset.rule is None and _is_set(box, preset) for preset in PRESETS)
 
 
 def switch(box: Sandbox, preset: Preset, on: bool, customer: Customer | None = None) -> None:
@@ -92,7 +98,7 @@ def switch(box: Sandbox, preset: Preset, on: bool, customer: Customer | None = N
     :param customer: whom alone its rule is about; None: everybody.
     """
     if preset.rule is None:
-        box.media.stories_expired = on
+        _set(box, preset, on)
     else:
         for rule in [rule for rule in box.faults.rules if rule.note == _note(preset)]:
             box.faults.remove(rule.id)
@@ -106,6 +112,23 @@ def switch(box: Sandbox, preset: Preset, on: bool, customer: Customer | None = N
                     kept = [name for name in token.scopes if name != preset.scope]
                     token.scopes = kept if on else [*kept, preset.scope]
     box.ledger.add("fault_on" if on else "fault_off", fault=preset.name)
+
+
+def _is_set(box: Sandbox, preset: Preset) -> bool:
+    return _desk_app(box).restricted if preset.name == "restrict" else box.media.stories_expired
+
+
+def _set(box: Sandbox, preset: Preset, on: bool) -> None:
+    if preset.name == "restrict":
+        with box.lock:
+            _desk_app(box).restricted = on
+    else:
+        box.media.stories_expired = on
+
+
+def _desk_app(box: Sandbox) -> App:
+    """Return the app that the settings for a desk name."""
+    return next(iter(box.world.apps.values()))
 
 
 def _note(preset: Preset) -> str:

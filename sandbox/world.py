@@ -44,6 +44,8 @@ class App:
     name: str
     mode: str = "live"
     access: str = "advanced"
+    restricted: bool = False
+    """Whether Meta refuses all its calls and sends it no webhooks."""
     require_proof: bool = False
     instagram_secret: str | None = None
     callback_url: str | None = None

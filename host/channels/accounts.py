@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Collection
 
 import sqlalchemy as sa
 from flask_babel import lazy_gettext as _l
@@ -16,7 +17,7 @@ from host.core.errors import InvalidError
 from host.models.channels import AccountState, ChannelAccount, ref
 from host.queue import catch_ups, outbox
 from host.record import catalogue
-from host.record.writing import Happened, record
+from host.record.writing import Happened, record, show
 from host.sdk.cards import Connection
 from host.sdk.errors import AccountGoneError, AccountTakenError, OtherAccountError
 
@@ -180,6 +181,33 @@ def disconnect_account(session: Session, account_id: int) -> ChannelAccount:
     warnings.clear(session, row.id)
     changed(session, row, catalogue.ACCOUNT_DISCONNECTED)
     return row
+
+
+def end_hold(session: Session, account_ids: Collection[int], reason: str) -> None:
+    """Let accounts that are held back for *reason* send again.
+
+    The reason stays with them: it says what a reply waited for that is too late now.
+    The rows are locked in the order of their ids, as those who hold accounts back lock them.
+    """
+    now = clock.now()
+    # Entries before accounts, as a worker writes them that notes an answer.
+    outbox.end_wait(session, account_ids, reason)
+    query = (
+        sa.select(ChannelAccount)
+        .where(
+            ChannelAccount.id.in_(account_ids),
+            ChannelAccount.blocked_until > now,
+            ChannelAccount.blocked_reason == reason,
+        )
+        .order_by(ChannelAccount.id)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    )
+    for row in session.scalars(query).all():
+        row.blocked_until = now
+        session.flush()
+        outbox.resume_account(session, row.id)
+        show(session, row.workspace_id, "account", account_id=row.id)
 
 
 def set_needs_reconnect(session: Session, account_id: int, reason: str) -> None:

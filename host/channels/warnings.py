@@ -38,10 +38,13 @@ def raise_warning(
     details: Mapping[str, str | datetime] | None = None,
     stage: str = "",
     tone: str = "warn",
+    notify: bool = True,
 ) -> bool:
-    """Store a warning and notify people, unless it has this stage already; return whether they were notified.
+    """Store a warning and notify people, unless it has this stage already; return whether it is new.
 
     Do nothing for an account that is disconnected or gone.
+
+    :param notify: False: people are notified of it elsewhere, because it concerns several accounts.
     """
     account = session.get(ChannelAccount, account_id)
     if account is None or account.state == AccountState.DISCONNECTED:
@@ -65,7 +68,8 @@ def raise_warning(
         )
         if not moved.rowcount:  # type: ignore[attr-defined]
             return False
-    notify_owners(session, account, sentence, next_step, details or {}, tone)
+    if notify:
+        notify_owners(session, account, sentence, next_step, details or {}, tone)
     show(session, account.workspace_id, "account", account_id=account_id)
     return True
 

@@ -31,6 +31,13 @@ WINDOW_CLOSED = ProviderProblem(
     sentence=_n("The reply window closed while this waited to be sent."),
     next_step=_n("It opens again when the customer writes."),
 )
+WINDOW_CLOSED_WHILE_HELD = ProviderProblem(
+    code="window_closed",
+    sentence=_n(
+        "The reply window closed while nothing could be sent from this account, so this was not sent."
+    ),
+    next_step=_n("It opens again when the customer writes."),
+)
 PEOPLE_ONLY = ProviderProblem(
     code="people_only",
     sentence=_n("Only a person may still reply here, so this automatic message was not sent."),

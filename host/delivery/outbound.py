@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from enum import Enum
 from functools import partial
@@ -37,6 +38,7 @@ from host.sdk.channel import (
     Held,
     NotSent,
     Pause,
+    ProviderProblem,
     Rejected,
     ReplyPolicy,
     ReplyState,
@@ -134,7 +136,7 @@ def _send_if_allowed(lease: Lease, head: OutboxHead, adapter: ChannelAdapter) ->
     if allowed is None:
         return _wait(lease, head, now + policy.READING_GAP, agent_messages.POLICY_BROKEN)
     if allowed.state is ReplyState.CLOSED:
-        return _apply(results.fail, lease, head, agent_messages.WINDOW_CLOSED)
+        return _apply(results.fail, lease, head, _window_closed(head, now))
     if allowed.state is ReplyState.PEOPLE_ONLY and not head.by_person:
         return _apply(results.fail, lease, head, agent_messages.PEOPLE_ONLY)
     if allowed.until is None and head.attempts and now - head.written_at > policy.GIVE_UP_AFTER:
@@ -152,6 +154,19 @@ def _send_if_allowed(lease: Lease, head: OutboxHead, adapter: ChannelAdapter) ->
     ):
         return _wait(lease, head, _not_after(allowed, now + policy.PARKED), agent_messages.PROVIDER_AWAY)
     return _send(lease, head, adapter, allowed)
+
+
+def _window_closed(head: OutboxHead, now: datetime) -> ProviderProblem:
+    """Return why a reply is too late: by itself, or because its account was held back, and why it was."""
+    until = head.blocked_until
+    if (
+        until is None
+        or until <= head.written_at
+        or until <= now - policy.HOLD_DELAYS
+        or not head.blocked_reason
+    ):
+        return agent_messages.WINDOW_CLOSED
+    return replace(agent_messages.WINDOW_CLOSED_WHILE_HELD, cause=head.blocked_reason)
 
 
 def _send(lease: Lease, head: OutboxHead, adapter: ChannelAdapter, allowed: ReplyPolicy) -> Step:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Collection
 from datetime import datetime
 from functools import partial
 
@@ -125,6 +126,18 @@ def resume_account(session: Session, account_id: int) -> None:
         .values(next_at=clock.now())
     )
     db.after_commit(session, lambda: wakeups.wake(wakeups.OUT))
+
+
+def end_wait(session: Session, account_ids: Collection[int], sentence: str) -> None:
+    """Let the messages of accounts that wait for *sentence* be tried at once."""
+    now = clock.now()
+    query = sa.select(OutboxEntry).where(
+        OutboxEntry.account_id.in_(account_ids), OutboxEntry.open.is_(True), OutboxEntry.next_at > now
+    )
+    for entry in session.scalars(query.order_by(OutboxEntry.id).with_for_update()):
+        if (entry.waiting or {}).get("sentence") == sentence:
+            entry.next_at = now
+    session.flush()
 
 
 def locked_entry(session: Session, message_id: int, state: DeliveryState) -> OutboxEntry:

@@ -70,6 +70,8 @@ PARKED = timedelta(minutes=5)
 RECOVERED_GAP = timedelta(seconds=4)
 """How long to wait between two readings where the first became possible late: the provider was away."""
 LONGEST_RETRY_AFTER = timedelta(hours=24)
+HOLD_DELAYS = timedelta(hours=1)
+"""How long after an account was held back a reply that is too late is still too late because of that."""
 GIVE_UP_AFTER = timedelta(days=3)
 """How long a message is tried on a channel whose reply window never closes."""
 

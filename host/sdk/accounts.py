@@ -30,6 +30,7 @@ __all__ = [
     "changed",
     "clear_warning",
     "close_beside",
+    "end_hold",
     "mark_needs_reconnect",
     "open_beside",
     "overview",
@@ -174,6 +175,7 @@ def warn(
     details: Mapping[str, str | datetime] | None = None,
     stage: str = "",
     bad: bool = False,
+    notify: bool = True,
 ) -> bool:
     """Warn the people responsible for an account: on its card, in overviews, by notification and by mail.
 
@@ -186,7 +188,9 @@ def warn(
     :param details: of an aware time the day is said, in the language of who reads it.
     :param stage: how serious it is by now, 64 characters at most; people are told again when it changes.
     :param bad: whether it has happened, instead of being about to.
-    :return: whether people were told.
+    :param notify: False: it stands on the card only. For what concerns several accounts and is told once with
+        :func:`tell`.
+    :return: whether it is new.
     """
     told: bool = db.write(
         warnings.raise_warning,
@@ -197,6 +201,7 @@ def warn(
         details=details,
         stage=stage,
         tone="bad" if bad else "warn",
+        notify=notify,
     )
     return told
 
@@ -232,6 +237,14 @@ def clear_warning(account_id: int, kind: str) -> None:
         )
     if stands:
         db.write(warnings.clear, account_id, kind)
+
+
+def end_hold(account_ids: Collection[int], reason: str) -> None:
+    """Let accounts send again at once that :class:`host.sdk.channel.NotSent` holds back for longer.
+
+    :param reason: the sentence they are held back with; one that waits for something else waits on.
+    """
+    db.write(channel_accounts.end_hold, account_ids, reason)
 
 
 def catch_up(account_id: int) -> None:

@@ -229,19 +229,25 @@ class FailedSend:
 
     :param code: as the adapter gave it in :class:`host.sdk.channel.ProviderProblem`.
     :param last_inbound_at: when the customer had last written a message that opens a reply window.
+    :param cause: the likely cause, empty where none is known.
+    :param recipient: the customer's name at the provider, else their external id.
     """
 
     code: str
     sentence: str
     at: datetime
     last_inbound_at: datetime | None
+    cause: str = ""
+    recipient: str = ""
 
 
 def failed_sends(account_id: int, *, since: datetime, most: int = 200) -> list[FailedSend]:
     """Return the messages of an account that were refused and not sent since, the newest first."""
+    recipient = sa.func.coalesce(ContactIdentity.username, ContactIdentity.external_id)
     query = (
-        sa.select(Message.error, Message.sent_at, Conversation.last_inbound_at)
+        sa.select(Message.error, Message.sent_at, Conversation.last_inbound_at, recipient)
         .join(Conversation, Conversation.id == Message.conversation_id)
+        .join(ContactIdentity, ContactIdentity.id == Conversation.identity_id)
         .where(
             Conversation.account_id == account_id,
             Conversation.failed_count > 0,
@@ -258,8 +264,10 @@ def failed_sends(account_id: int, *, since: datetime, most: int = 200) -> list[F
                 sentence=str((error or {}).get("sentence", "")),
                 at=at,
                 last_inbound_at=last_inbound_at,
+                cause=str((error or {}).get("cause", "")),
+                recipient=name,
             )
-            for error, at, last_inbound_at in session.execute(query)
+            for error, at, last_inbound_at, name in session.execute(query)
         ]
 
 

@@ -29,6 +29,7 @@ APP: Allowed = {
     "name": str,
     "mode": str,
     "access": str,
+    "restricted": bool,
     "require_proof": bool,
     "instagram_secret": OPTIONAL_TEXT,
     "fields": list,

@@ -100,6 +100,9 @@ class Call:
         self.token = token
         check_token(self.box, token)
         app = self.box.world.apps[token.app_id]
+        if app.restricted:
+            words = f"Unsupported request - method type: {self.method.lower()}"
+            raise GraphError(100, None, words, type="IGApiException")
         proof = self.query.get("appsecret_proof")
         if proof is not None and not same(proof, proof_of(app, raw)):
             raise GraphError(100, None, PROOF_WRONG, type="GraphMethodException")

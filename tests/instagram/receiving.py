@@ -304,6 +304,11 @@ KINDS: tuple[Kind, ...] = (
     ),
     Kind("ad", "The first message after an ad", (_said(text="More info?", referral=_AD),)),
     Kind(
+        "postback-ad",
+        "A conversation that begins with the quick reply of an ad",
+        (_at(postback={"mid": "mid-1", "title": "Can I get the price?", "payload": "AD", "referral": _AD}),),
+    ),
+    Kind(
         "product",
         "A message written from a product of the shop",
         (_said(text="Size M?", referral={"product": {"id": "4381572605000001"}}),),

@@ -46,6 +46,7 @@ def test_a_healthy_account_fails_nothing(account: AccountRef, ig: Addon, meta: M
     assert not [name for name, one in found.items() if one.verdict == "fail"], found
     assert [name for name, one in found.items() if one.verdict == "pass"] == [
         "credentials",
+        "restriction",
         "token",
         "permissions",
         "professional",

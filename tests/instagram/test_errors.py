@@ -83,7 +83,7 @@ def test_a_subcode_in_the_place_of_the_code_is_known_too(ig: Addon) -> None:
 
 
 def test_no_entry_is_there_twice(ig: Addon) -> None:
-    keys = [(known.code, known.subcode) for known in ig.errors.catalogue()]
+    keys = [(known.code, known.subcode, known.words) for known in ig.errors.catalogue()]
     assert len(keys) == len(set(keys))
 
 

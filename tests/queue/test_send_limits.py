@@ -298,7 +298,9 @@ def test_a_window_that_closes_while_it_waits_for_a_limit_fails_it_then(
     assert desk.state(second) == FAILED, "at the closing, not when the limit would have let it through"
     error = desk.message(second).error
     assert error is not None
-    assert error["sentence"] == agent_messages.WINDOW_CLOSED.sentence
+    held = pace is per_account
+    why = agent_messages.WINDOW_CLOSED_WHILE_HELD if held else agent_messages.WINDOW_CLOSED
+    assert (error["sentence"], error["cause"]) == (why.sentence, SLOWLY if held else "")
     assert len(desk.toy.sent) == 1
 
 

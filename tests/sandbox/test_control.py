@@ -191,3 +191,14 @@ def test_the_webhooks_of_one_customer_are_swallowed(connected: Meta, desk: Desk)
     fields = "messages.limit(2){id}"
     both = connected.graph("GET", thread["id"], params={"fields": fields}).json()["messages"]["data"]
     assert both[1] == {"id": lost}
+
+
+def test_a_restricted_app_is_refused_everything_and_told_nothing(connected: Meta) -> None:
+    connected.control("POST", "switches/restrict", {"on": True})
+    for answer, method in ((connected.send("hello").json(), "post"), (connected.get("me"), "get")):
+        assert answer["error"]["code"] == 100
+        assert f"Unsupported request - method type: {method}" in answer["error"]["message"]
+    assert connected.dm("hi")["webhooks"] == 0
+    connected.control("PATCH", f"apps/{seed.APP_ID}", {"restricted": False})
+    shown = connected.control("POST", "switches/twice", {"on": False})["switches"]
+    assert not next(one["on"] for one in shown if one["name"] == "restrict")

@@ -97,6 +97,7 @@ SHAPES: dict[str, Any] = {
     "ad": lambda e: e["message"]["referral"]["source"] == "ADS",
     "product": lambda e: e["message"]["referral"]["product"]["id"],
     "postback": lambda e: set(e["postback"]) == {"mid", "title", "payload"},
+    "ad_postback": lambda e: e["postback"]["title"] and e["postback"]["referral"]["source"] == "ADS",
     "referral": lambda e: e["referral"]["type"] == "OPEN_THREAD",
     "reaction": lambda e: e["reaction"]["action"] == "react" and e["reaction"]["emoji"] == "❤️",
     "unreact": lambda e: set(e["reaction"]) == {"mid", "action"},

@@ -26,7 +26,13 @@ log = logging.getLogger(__name__)
 
 TABLE = InstagramAccount.__tablename__
 MOST_SECRETS = 200
+NAMELESS = "account "
 CATALOGUE_SCOPE = "catalog_management"
+
+
+def app_name(app_id: str, ig_user_id: str) -> str:
+    """Return what an app is known by: its id, or the account where Meta did not tell the id."""
+    return app_id or f"{NAMELESS}{ig_user_id}"
 
 
 def graph_of(flavour: Flavour, token: Secret, app_secret: Secret) -> Graph:
@@ -62,6 +68,11 @@ class Credentials:
 
     def graph(self) -> Graph:
         return graph_of(self.flavour, self.token, self.app_secret)
+
+    @property
+    def app(self) -> str:
+        """What its app is known by: the id, or the account where Meta did not tell the id."""
+        return app_name(self.app_id, self.ig_user_id)
 
     @property
     def node(self) -> str:
@@ -284,6 +295,10 @@ class Bound:
     app_id: str = ""
     catalogue: bool = False
     """Whether its token may read the catalogue of its shop."""
+
+    @property
+    def app(self) -> str:
+        return app_name(self.app_id, self.ig_user_id)
 
     @property
     def is_used(self) -> bool:

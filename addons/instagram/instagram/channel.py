@@ -123,7 +123,7 @@ class InstagramAdapter(ChannelAdapter):
         self, request: SendRequest | ReactRequest | ModerateRequest | SearchRequest
     ) -> Sequence[SendLimit]:
         bound = book.get().by_uuid.get(request.account.uuid)
-        return pace.limits(request.account, "" if bound is None else bound.app_id, request)
+        return pace.limits(request.account, bound, request)
 
     def search(self, request: SearchRequest) -> SearchResult:
         found = self._credentials(request.account)

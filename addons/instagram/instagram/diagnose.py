@@ -67,6 +67,8 @@ def _token(look: Look) -> None:
         if error.code is None:
             raise
         known = classify(error)
+        if known.restriction:
+            raise
         if known.outcome is Outcome.RECONNECT:
             stop(look.account.id, known.sentence)
         evidence = f"{_(known.sentence)} {_('Meta answered: %(words)s', words=error.quote)}"
@@ -279,6 +281,7 @@ def _threads(look: Look) -> list[str]:
 
 
 _CHECKS: tuple[tuple[str, object, Callable[[Look], None]], ...] = (
+    ("restriction", lazy_gettext("Meta answers the app"), refusing.restriction),
     ("token", lazy_gettext("The token works"), _token),
     ("permissions", lazy_gettext("The token carries every permission"), _permissions),
     (
@@ -303,7 +306,7 @@ _CHECKS: tuple[tuple[str, object, Callable[[Look], None]], ...] = (
 )
 _OF_COMMENTS = frozenset(
     {
-        *("token", "permissions", "professional", "live", "fields", "app-fields", "webhook"),
+        *("restriction", "token", "permissions", "professional", "live", "fields", "app-fields", "webhook"),
         *("verification", "signature", "self-test", "recipients", "sending"),
     }
 )

@@ -60,10 +60,14 @@ class Known(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     next_step: str = ""
     subcode: int | None = None
     until: int | None = None
+    words: str = ""
+    """How Meta's message begins, where the code alone says something else."""
     scope: Scope = Scope.MESSAGE
     wait_seconds: int | None = None
     transient: bool = False
     """Whether Meta, where it marks this error as transient, has not taken the message."""
+    restriction: bool = False
+    """Whether Meta answers calls of an app it has restricted like this."""
     closes: bool = False
     """Whether nothing can be sent to this customer any more, until they write."""
 
@@ -80,8 +84,14 @@ def catalogue() -> tuple[Known, ...]:
 
 @functools.cache
 def _index() -> tuple[dict[tuple[int, int | None], Known], tuple[Known, ...]]:
-    exact = {(known.code, known.subcode): known for known in catalogue() if known.until is None}
-    return exact, tuple(known for known in catalogue() if known.until is not None)
+    plain = [known for known in catalogue() if not known.words]
+    exact = {(known.code, known.subcode): known for known in plain if known.until is None}
+    return exact, tuple(known for known in plain if known.until is not None)
+
+
+@functools.cache
+def _worded() -> tuple[Known, ...]:
+    return tuple(known for known in catalogue() if known.words)
 
 
 UNREACHABLE = Known(
@@ -135,7 +145,7 @@ def lookup(code: int, subcode: int | None) -> Known | None:
 def classify(error: GraphError) -> Known:
     """Return what *error* means for a message that was being sent."""
     if error.code is not None:
-        known = lookup(error.code, error.subcode)
+        known = _by_words(error) or lookup(error.code, error.subcode)
         if known is not None:
             return known
     if not error.sent:
@@ -145,6 +155,16 @@ def classify(error: GraphError) -> Known:
     if error.code is None:
         return UNCONFIRMED if _accepted_maybe(error) else UNLISTED
     return UNCONFIRMED if error.transient or (error.status or 500) >= 500 else UNLISTED
+
+
+def _by_words(error: GraphError) -> Known | None:
+    """Return the entry that Meta's message belongs to; a subcode says more than any message."""
+    if error.subcode is not None:
+        return None
+    said = error.words.removeprefix(f"(#{error.code}) ").lower()
+    return next(
+        (one for one in _worded() if one.code == error.code and said.startswith(one.words.lower())), None
+    )
 
 
 def _accepted_maybe(error: GraphError) -> bool:

@@ -25,8 +25,8 @@ from host.sdk.errors import SecretUnreadableError
 from host.sdk.i18n import noop
 from host.sdk.pages import Job
 
-from . import appwebhook, comments, permissions
-from .accounts import credentials, find, in_use
+from . import appwebhook, comments, permissions, restrictions
+from .accounts import book, credentials, find, in_use
 from .answers import AppSubscription
 from .checks import end_of
 from .config import Flavour
@@ -69,6 +69,9 @@ def look_again() -> None:
 
 
 def _inspect(row: AccountOverview) -> None:
+    bound = book.get().by_uuid.get(row.account.uuid)
+    if bound is not None and restrictions.is_restricted(bound.app):
+        return  # its warning says why nothing comes and nothing goes
     for look in (_worth, _ends, _app, _quiet, _echoless):
         try:
             look(row)

@@ -74,6 +74,27 @@ class InstagramAccount(Base):
     created_at: Mapped[datetime] = mapped_column(UTCDateTime)
 
 
+class AppRestriction(Base):
+    """What is known about whether Meta has restricted an app. No row: it never answered as if it had."""
+
+    __tablename__ = "instagram_restrictions"
+
+    app: Mapped[str] = mapped_column(sa.String(64), primary_key=True)
+    refusals: Mapped[list[dict[str, str]]] = mapped_column(JsonDict)
+    """The last answers that may mean a restriction: ``message``, ``account`` at Instagram, ``at``."""
+    refused_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    worked_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    """When a message that Meta took was handed over, the newest since it last refused one."""
+    words: Mapped[str] = mapped_column(sa.String(500))
+    """What Meta answered."""
+    restricted_since: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    me_refused: Mapped[bool] = mapped_column(sa.Boolean)
+    """Whether Meta refused ``GET /me`` alike, so that asking it again tells whether the restriction ended."""
+    probe_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    probes: Mapped[int] = mapped_column(sa.Integer)
+    lifted_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+
+
 class WorkspaceApp(Base):
     """The Meta app a workspace brought itself for one of the two roads; used before the installation's."""
 

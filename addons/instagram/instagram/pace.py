@@ -9,6 +9,7 @@ for one customer is ours.
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 
 from host.sdk import settings
 from host.sdk.channel import (
@@ -24,7 +25,8 @@ from host.sdk.channel import (
 from host.sdk.i18n import noop
 from host.sdk.messages import MessageKind
 
-from .accounts import Credentials, sharing_app
+from . import restrictions
+from .accounts import Bound, Credentials, sharing_app
 from .config import SLUG
 from .graph import Usage
 
@@ -49,6 +51,9 @@ OF_APP = noop(
 OF_PRIVATE = noop(
     "Instagram takes 750 private replies of an account within an hour. This one follows in its turn."
 )
+OF_LIFTED = noop(
+    "Meta answers this app again after a restriction, so messages go out at half rate. This one follows."
+)
 OF_LOOKUPS = noop("Instagram lets conversations be read only a few times a second.")
 ALMOST_USED_UP = noop("Meta says that the limit of calls is almost used up, so sending rests for a moment.")
 
@@ -65,7 +70,9 @@ _DEFAULTS = {
 
 
 def limits(
-    account: AccountRef, app_id: str, request: SendRequest | ReactRequest | ModerateRequest | SearchRequest
+    account: AccountRef,
+    bound: Bound | None,
+    request: SendRequest | ReactRequest | ModerateRequest | SearchRequest,
 ) -> list[SendLimit]:
     """Return what a call counts against, and where it is counted: account, customer or app."""
     if isinstance(request, SearchRequest):
@@ -74,11 +81,13 @@ def limits(
         found = _private(account, request)
     else:
         found = _limit("sends_per_second", f"account {account.id}", 1, OF_ACCOUNT, whole=True)
-    if app_id:
-        found += _limit("sends_per_app_hour", f"app {app_id}", HOUR, OF_APP, whole=True)
+    if bound is not None and bound.app_id:
+        found += _limit("sends_per_app_hour", f"app {bound.app_id}", HOUR, OF_APP, whole=True)
+    if isinstance(request, SendRequest) and request.part.kind in {MessageKind.AUDIO, MessageKind.VIDEO}:
+        found += _limit("media_sends_per_second", f"media {account.id}", 1, OF_MEDIA)
+    if bound is not None and restrictions.is_easing(bound.app):
+        found = [replace(one, amount=max(1, one.amount // 2), sentence=OF_LIFTED) for one in found]
     if isinstance(request, SendRequest):
-        if request.part.kind in {MessageKind.AUDIO, MessageKind.VIDEO}:
-            found += _limit("media_sends_per_second", f"media {account.id}", 1, OF_MEDIA)
         customer = f"customer {account.id} {request.recipient}"
         found += _limit("sends_per_customer_hour", customer, HOUR, OF_CUSTOMER)
     return found

@@ -12,13 +12,15 @@ from host.sdk.i18n import format_datetime, format_timedelta
 from host.sdk.i18n import gettext as _
 from host.sdk.messages import MessageKind
 
-from . import config, dashboard, permissions
+from . import config, dashboard, permissions, restrictions
 from .errors import Known, Outcome, Scope, lookup
 from .look import Look
 
 LATE_OFF = "late-replies-off"
 """The action that switches replies after 24 hours off."""
 LATELY = timedelta(days=7)
+NAMED = 10
+"""Customers that are named, of those who got no reply."""
 STORIES_LATELY = timedelta(days=30)
 WINDOW = {2534022, 2018278, 2018065}
 """Subcodes that say that the time to reply has passed; 2534022 also that Human Agent is not approved."""
@@ -73,6 +75,39 @@ def window(look: Look) -> None:
         )
     link = dashboard.review(look.row.app_id)
     look.note(Verdict.FAIL, evidence, fix, LATE_OFF if agent else "", seen_at=newest.at, link=link)
+
+
+def restriction(look: Look) -> None:
+    """A restriction of the app, and the replies that were too late because of it."""
+    state, link = restrictions.state_of(look.found.app), dashboard.home(look.row.app_id)
+    late = restrictions.too_late(look.account.id)
+    missed = _(
+        "Not sent, because the time to reply ended meanwhile: %(count)s, to %(names)s.",
+        count=len(late),
+        names=", ".join(dict.fromkeys(one.recipient for one in late[:NAMED]))
+        + (" …" if len(late) > NAMED else ""),
+    )
+    if state is not None and state.restricted_since is not None:
+        evidence = _(
+            "Meta has restricted the app %(app)s. It has refused every call since %(when)s: %(words)s",
+            app=state.app,
+            when=format_datetime(state.restricted_since),
+            words=state.words,
+        )
+        fix = _(
+            "Look at the app in Meta's App Dashboard, under Alerts, and appeal there. Messages wait, and "
+            "go out once Meta answers again."
+        )
+        evidence = f"{evidence} {missed}" if late else evidence
+        look.note(Verdict.FAIL, evidence, fix, seen_at=state.restricted_since, link=link)
+    elif late:
+        fix = _("Write to them once they have written again, or another way.")
+        look.note(Verdict.WARN, missed, fix, seen_at=late[0].at)
+    elif state is not None and state.suspected:
+        evidence = _("Meta refused a call in a way that may mean a restriction: %(words)s", words=state.words)
+        look.note(Verdict.UNKNOWN, evidence, _("Wait a few minutes: Lobby is finding out."), link=link)
+    else:
+        look.note(Verdict.PASS)
 
 
 def person(look: Look) -> None:

@@ -26,7 +26,7 @@ from host.sdk.i18n import noop
 from host.sdk.messages import MessageKind, OutgoingFile, OutgoingPart
 from host.sdk.text import byte_length
 
-from . import pace, posts
+from . import pace, posts, restrictions
 from .accounts import Credentials, sharing_app
 from .answers import ActionAnswer, SendAnswer
 from .errors import Known, Outcome, Scope, classify, problem
@@ -94,11 +94,16 @@ def send(found: Credentials | None, request: SendRequest) -> SendResult:
         return Rejected(problem(refused))
     if found is None:
         return Held(problem(NO_CREDENTIALS))
+    return restrictions.guarded(found, lambda: _send_part(found, request))
+
+
+def _send_part(found: Credentials, request: SendRequest) -> SendResult:
+    part, key = request.part, request.message_key
     if part.kind is MessageKind.SHARE and posts.is_link(part.content["own_post"]):
         try:
             post = posts.find(found, part.content["own_post"])
         except GraphError as error:
-            return _before_outcome(found, error)
+            return _before_outcome(found, error, key)
         if post is None:
             return Rejected(problem(NO_SUCH_POST))
         request = replace(request, part=replace(part, content={"own_post": post}))
@@ -108,18 +113,18 @@ def send(found: Credentials | None, request: SendRequest) -> SendResult:
             return _send(found, request, by_url)
         except GraphError as error:
             if error.subcode not in NOT_FETCHED or not part.files:
-                return outcome(found, error)
+                return outcome(found, error, key)
             log.warning("Meta cannot fetch a file of ours (%s); it is uploaded instead", error.key)
     uploaded: list[Body] = []
     for file in part.files:
         try:
             uploaded.append({"attachment_id": _upload(found, file)})
         except GraphError as error:
-            return _before_outcome(found, error)
+            return _before_outcome(found, error, key)
     try:
         return _send(found, request, uploaded)
     except GraphError as error:
-        return outcome(found, error)
+        return outcome(found, error, key)
 
 
 def _refused(part: OutgoingPart) -> Known | None:
@@ -163,11 +168,15 @@ def react(found: Credentials | None, request: ReactRequest) -> SendResult:
     """Set, change or take away our reaction."""
     if found is None:
         return Held(problem(NO_CREDENTIALS))
+    return restrictions.guarded(found, lambda: _react(found, request))
+
+
+def _react(found: Credentials, request: ReactRequest) -> SendResult:
     body = react_body(request.recipient, request.message, request.emoji)
     try:
         found.graph().call("POST", f"{found.node}/messages", ActionAnswer, json=body)
     except GraphError as error:
-        return outcome(found, error)
+        return outcome(found, error, f"reaction to {request.message}")
     return Sent(request.message)
 
 
@@ -180,9 +189,14 @@ def act(found: Credentials | None, contact: str, action: str) -> None:
         found.graph().call("POST", f"{found.node}/messages", ActionAnswer, json=action_body(contact, action))
 
 
-def outcome(found: Credentials, error: GraphError) -> SendResult:
-    """Return what an error while sending means."""
+def outcome(found: Credentials, error: GraphError, message: str) -> SendResult:
+    """Return what an error while sending means.
+
+    :param message: what was to be sent or looked for, the same at every attempt.
+    """
     known = classify(error)
+    if known.restriction:
+        return restrictions.refused(found, error, message)
     if known.outcome is Outcome.RECONNECT:
         return _confirmed(found, known, error)
     what = problem(known, error)
@@ -202,9 +216,9 @@ def _limited(found: Credentials, known: Known, error: GraphError, what: Provider
     return NotSent(what, retry_after=wait, whole_account=whole, other_accounts=others)
 
 
-def _before_outcome(found: Credentials, error: GraphError) -> SendResult:
+def _before_outcome(found: Credentials, error: GraphError, message: str) -> SendResult:
     """Return what an error means in what goes before the message itself: nothing was sent, whatever it is."""
-    result = outcome(found, error)
+    result = outcome(found, error, message)
     return NotSent(problem(NOT_PREPARED, error)) if isinstance(result, Unknown) else result
 
 

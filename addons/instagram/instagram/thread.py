@@ -112,7 +112,7 @@ def not_read(found: Credentials, error: GraphError) -> SearchResult:
     """Return what an error while reading means: by the same table as while sending, and nothing was sent."""
     if error.code is None and error.status is not None and error.status < 300:
         return CannotTell(error.quote)  # an answer of another shape has it the next time too
-    match outcome(found, error):
+    match outcome(found, error, f"look-up of {found.account_id}"):
         case Held() as held:
             return held
         case NotSent(what, seconds, whole, others):

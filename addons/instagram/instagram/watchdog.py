@@ -18,7 +18,7 @@ from host.sdk.errors import SecretUnreadableError
 from host.sdk.i18n import noop
 from host.sdk.pages import Job
 
-from . import comments
+from . import comments, restrictions
 from .accounts import Credentials, credentials, find, in_use, live_ids, stop
 from .checks import held_of
 from .config import Flavour
@@ -34,12 +34,13 @@ SUBSCRIPTION = "subscription"
 
 def watch() -> None:
     """Look after every connected account; one that fails stops none of the others."""
+    restrictions.settle()
     for row in in_use():
         if row.state is not AccountState.CONNECTED:
             continue
         try:
             found = credentials(row.account.id)
-            if found is not None:
+            if found is not None and not restrictions.probe(found):
                 look_after(found)
         except SecretUnreadableError as error:
             log.error("the credentials of account %s cannot be read: %s", row.account.id, error)
@@ -60,6 +61,8 @@ def look_after(found: Credentials) -> bool:
         graph.me()
     except GraphError as error:
         known = classify(error)
+        if known.restriction:
+            restrictions.refused(found, error, f"watchdog of {found.account_id}")
         if known.outcome is not Outcome.RECONNECT or not is_dead(found):
             raise
         log.warning("account %s has to be connected again: %s", found.account_id, error.quote)

@@ -30,10 +30,10 @@ from host.sdk.i18n import noop
 from host.sdk.messages import MessageKind
 from host.sdk.text import byte_length
 
-from .. import pace, thread
+from .. import pace, restrictions, thread
 from ..accounts import Credentials
 from ..answers import Node, SendAnswer
-from ..errors import Known, Outcome, problem
+from ..errors import Known, Outcome, classify, problem
 from ..graph import GraphError, Usage
 from ..messages import alike, message_body
 from ..sending import NO_CREDENTIALS, NOT_SENDABLE, outcome
@@ -111,12 +111,19 @@ def send(found: Credentials | None, request: SendRequest) -> SendResult:
         return Rejected(problem(NO_COMMENT))
     if found is None:
         return Held(problem(NO_CREDENTIALS))
+    return restrictions.guarded(found, lambda: _answer(found, request))
+
+
+def _answer(found: Credentials, request: SendRequest) -> SendResult:
+    part = request.part
     try:
-        return _privately(found, request) if part.private else _publicly(found, part.reply_to, part.text)
+        return (
+            _privately(found, request) if part.private else _publicly(found, part.reply_to or "", part.text)
+        )
     except GraphError as error:
         if not part.private and error.sent and _is_plain(error):
             return Rejected(problem(COMMENT_GONE if _is_gone(error) else NOT_TAKEN, error))
-        return outcome(found, error)
+        return outcome(found, error, request.message_key)
 
 
 def _privately(found: Credentials, request: SendRequest) -> SendResult:
@@ -150,6 +157,10 @@ def moderate(found: Credentials | None, request: ModerateRequest) -> SendResult:
         return Held(problem(NO_CREDENTIALS))
     if elsewhere(request.message) is not None:
         return Rejected(problem(NOT_MODERATED))
+    return restrictions.guarded(found, lambda: _moderate(found, request))
+
+
+def _moderate(found: Credentials, request: ModerateRequest) -> SendResult:
     path = quote(request.message, safe="")
     deleted = request.wanted is Moderated.DELETED
     try:
@@ -163,7 +174,7 @@ def moderate(found: Credentials | None, request: ModerateRequest) -> SendResult:
             return Sent(request.message) if deleted else Rejected(problem(COMMENT_GONE, error))
         if _is_plain(error):
             return Rejected(problem(NOT_MODERATED, error))
-        return outcome(found, error)
+        return outcome(found, error, f"{request.wanted} {request.message}")
     return Sent(request.message)
 
 
@@ -173,7 +184,7 @@ def _is_gone(error: GraphError) -> bool:
 
 def _is_plain(error: GraphError) -> bool:
     """Tell whether Meta says no more than that it does not take this call for this object."""
-    return error.code == UNNAMED and error.subcode in {None, GONE[1]}
+    return error.code == UNNAMED and error.subcode in {None, GONE[1]} and not classify(error).restriction
 
 
 def search(found: Credentials | None, request: SearchRequest) -> SearchResult:

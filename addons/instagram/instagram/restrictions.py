@@ -1,0 +1,424 @@
+"""Apps that Meta restricted: found out, their messages held, and let go by one probe.
+
+Meta answers every call of such an app with code 100, "Unsupported request - method type: post", for days or
+weeks (chatwoot/chatwoot #14932). That is no fault of the message, but one such answer may be a fault of ours.
+So it counts once two accounts of the app, or three calls and ``GET /me``, fail alike. Until then the message
+waits. What is known stands in the database: every process, and the next start, goes on from there.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import Enum
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from host.sdk import accounts as host_accounts
+from host.sdk import clock, db, deliveries
+from host.sdk.accounts import AccountState
+from host.sdk.channel import NotSent, Rejected, SendResult, Sent
+from host.sdk.deliveries import FailedSend
+from host.sdk.i18n import noop
+
+from .accounts import NAMELESS, Credentials, sharing_app
+from .errors import UNLISTED, Known, Outcome, Scope, classify, lookup, problem
+from .graph import GraphError
+from .models import AppRestriction, InstagramAccount
+
+log = logging.getLogger(__name__)
+
+ACCOUNTS = 2
+CALLS = 3
+AGAIN_SECONDS = 60.0
+"""When a refused message is tried again while nothing is decided."""
+COUNTS_FOR = timedelta(hours=1)
+MOST_REFUSALS = 50
+CLOCKS_DIFFER = timedelta(seconds=5)
+"""How far the clocks of two processes may be apart."""
+PROBES = tuple(timedelta(minutes=minutes) for minutes in (5, 10, 20, 30))
+"""The time between two probes; the last one repeats."""
+EASES_FOR = timedelta(hours=1)
+"""How long an app sends at half rate after its restriction was lifted."""
+TOO_LATE = "window_closed"
+"""The code of a reply whose window closed before it was sent."""
+NOTED_FOR = timedelta(days=7)
+
+WARNING = "app-restricted"
+RESTRICTED = Known(
+    code=0,
+    outcome=Outcome.WAIT,
+    scope=Scope.APP,
+    sentence=noop("Meta has restricted the app of this account. Messages wait until it answers again."),
+    cause=noop("A decision of Meta about the app, not a fault of the message."),
+    next_step=noop(
+        "Nothing to do for the message: it is sent once Meta lifts the restriction, while the time to reply "
+        "lasts."
+    ),
+)
+TITLE = "Meta"
+WARNED = noop("Meta has restricted the app %(app)s, so messages wait. Other apps go on.")
+STEP = noop(
+    "Look at the app in Meta's App Dashboard, under Alerts, and appeal there. Lobby finds out by itself when "
+    "it is over; then messages go out in order, while the time to reply lasts."
+)
+LIFTED = noop("Meta answers the app %(app)s again. Messages that waited go out in order, at half rate.")
+LIFTED_STEP = noop(
+    "Not sent, because the time to reply had ended: %(count)s. Diagnose on the account's card lists them."
+)
+
+
+class _Verdict(Enum):
+    UNDECIDED = "undecided"
+    ASK = "ask"
+    """``GET /me`` decides."""
+    RESTRICTED = "restricted"
+    BEGINS = "begins"
+    """It is known to be restricted from now on."""
+    OUR_FAULT = "our fault"
+
+
+@dataclass(frozen=True, slots=True)
+class AppState:
+    """What is known about one app.
+
+    :param suspected: whether Meta refused it since it last took a message.
+    """
+
+    app: str
+    words: str
+    suspected: bool
+    restricted_since: datetime | None
+    lifted_at: datetime | None
+
+
+def _load() -> dict[str, AppState]:
+    with db.read() as session:
+        return {
+            row.app: AppState(row.app, row.words, _is_suspected(row), row.restricted_since, row.lifted_at)
+            for row in session.scalars(sa.select(AppRestriction))
+        }
+
+
+def _is_suspected(row: AppRestriction) -> bool:
+    return row.refused_at is not None and (row.worked_at is None or row.worked_at < row.refused_at)
+
+
+_states = db.Snapshot(_load)
+
+
+def state_of(app: str) -> AppState | None:
+    """Return what is known about an app; None if Meta never answered as if it had restricted it."""
+    return _states.get().get(app)
+
+
+def is_restricted(app: str) -> bool:
+    state = state_of(app)
+    return state is not None and state.restricted_since is not None
+
+
+def is_easing(app: str) -> bool:
+    """Tell whether an app sends at half rate, because its restriction ended a short while ago."""
+    state = state_of(app)
+    return state is not None and state.lifted_at is not None and clock.now() < state.lifted_at + EASES_FOR
+
+
+def _hold(found: Credentials) -> NotSent | None:
+    """Return why a call of an app must wait; None: it may go ahead, as a probe if the app is restricted.
+
+    Only one call in each interval may, in whichever process.
+    """
+    if not is_restricted(found.app):
+        return None
+    until = db.write(_claim_probe, found.app)
+    if until is not None:
+        return _held(found, until)
+    with db.read() as session:
+        row = session.get(AppRestriction, found.app)
+        asks_first = row is not None and row.restricted_since is not None and row.me_refused
+    if asks_first:
+        if _is_refused(found) is not False:
+            return _held(found, _probe_at(found.app))
+        _lift(found)
+    return None
+
+
+def guarded(found: Credentials, send: Callable[[], SendResult]) -> SendResult:
+    """Send with *send* unless the app is restricted, and note when Meta took it."""
+    held = _hold(found)
+    if held is not None:
+        return held
+    began = clock.now()
+    result = send()
+    if isinstance(result, Sent):
+        _note_taken(found, began)
+    return result
+
+
+def probe(found: Credentials) -> bool:
+    """Ask Meta, if it is time, whether an app is still restricted; return whether it is."""
+    app = found.app
+    with db.read() as session:
+        row = session.get(AppRestriction, app)
+        if row is None or row.restricted_since is None:
+            return False
+        asks = row.me_refused  # else only a message can tell
+    if asks and db.write(_claim_probe, app) is None and _is_refused(found) is False:
+        _lift(found)
+        return False
+    return True
+
+
+def refused(found: Credentials, error: GraphError, message: str) -> NotSent | Rejected:
+    """Return what an answer means that may be a restriction; decide whether it is one.
+
+    :param message: what was refused, the same at every attempt.
+    """
+    app, verdict = found.app, db.write(_note, found, error.quote, message)
+    if verdict is _Verdict.ASK:
+        verdict = db.write(_decide, app, message, _is_refused(found), _account_ids(app))
+    if verdict is _Verdict.BEGINS:
+        log.error("Meta has restricted the app %s: %s", app, error.quote)
+        warn(app)
+    if verdict in {_Verdict.BEGINS, _Verdict.RESTRICTED}:
+        return _held(found, _probe_at(app), error)
+    if verdict is _Verdict.OUR_FAULT:
+        known = lookup(error.code or 0, error.subcode) or UNLISTED
+        return Rejected(problem(known, error))
+    return NotSent(problem(classify(error), error), retry_after=AGAIN_SECONDS)
+
+
+def warn(app: str) -> None:
+    """Put the warning on the card of every account of a restricted app. People are told once, elsewhere."""
+    for account_id in _account_ids(app):
+        host_accounts.warn(
+            account_id, WARNING, WARNED, next_step=STEP, details={"app": app}, bad=True, notify=False
+        )
+
+
+def settle() -> None:
+    """Finish what a process that died may have left: warnings that lack, and those that are over."""
+    for app, state in _states.get().items():
+        if state.restricted_since is not None:
+            warn(app)
+            continue
+        for account_id in _account_ids(app):
+            host_accounts.clear_warning(account_id, WARNING)
+
+
+def too_late(account_id: int) -> list[FailedSend]:
+    """Return the replies of an account whose window closed while its app was restricted, the newest first."""
+    failed = deliveries.failed_sends(account_id, since=clock.now() - NOTED_FOR)
+    return [one for one in failed if one.code == TOO_LATE and one.cause == RESTRICTED.sentence]
+
+
+# Meta
+
+
+def _is_refused(found: Credentials) -> bool | None:
+    """Ask ``GET /me``; return whether it is refused alike, or None where Meta could not be asked."""
+    try:
+        found.graph().me()
+    except GraphError as error:
+        return True if classify(error).restriction else None
+    return False
+
+
+def _held(found: Credentials, until: datetime, error: GraphError | None = None) -> NotSent:
+    seconds = max((until - clock.now()).total_seconds(), 1.0)
+    others = sharing_app(found.account_id)
+    return NotSent(problem(RESTRICTED, error), seconds, whole_account=True, other_accounts=others)
+
+
+# Rows
+
+
+def _locked(session: Session, app: str) -> AppRestriction | None:
+    return session.get(AppRestriction, app, with_for_update=True, populate_existing=True)
+
+
+def _made(session: Session, app: str) -> AppRestriction:
+    row = _locked(session, app)
+    if row is not None:
+        return row
+    try:
+        with session.begin_nested():
+            session.add(AppRestriction(app=app, refusals=[], words="", me_refused=False, probes=0))
+    except sa.exc.IntegrityError:
+        log.info("another process noted the app %s first", app)
+    return session.scalars(
+        sa.select(AppRestriction)
+        .where(AppRestriction.app == app)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    ).one()
+
+
+def _claim_probe(session: Session, app: str) -> datetime | None:
+    """Take the next probe; return when it is due if it is not yet."""
+    row, now = _locked(session, app), clock.now()
+    if row is None or row.restricted_since is None:
+        return None
+    if row.probe_at is not None and row.probe_at > now:
+        return row.probe_at
+    row.probes += 1
+    row.probe_at = now + PROBES[min(row.probes, len(PROBES) - 1)]
+    return None
+
+
+def _probe_at(app: str) -> datetime:
+    with db.read() as session:
+        at = session.scalar(sa.select(AppRestriction.probe_at).where(AppRestriction.app == app))
+    return at or clock.now() + PROBES[0]
+
+
+def _note(session: Session, found: Credentials, words: str, message: str) -> _Verdict:
+    row, now = _made(session, found.app), clock.now()
+    if row.restricted_since is not None:
+        return _Verdict.RESTRICTED
+    known = [one for one in row.refusals if _at(one) > now - COUNTS_FOR]
+    mine = {"message": message, "account": found.ig_user_id, "at": now.isoformat()}
+    row.refusals = [*known, mine][-MOST_REFUSALS:]
+    was_suspected = _is_suspected(row)
+    row.refused_at, row.words = now, words[:500]
+    if not was_suspected:
+        host_accounts.changed(session)
+    session.flush()
+    may_be = len(_accounts(row)) >= ACCOUNTS or len(_counting(row)) >= CALLS
+    return _Verdict.ASK if may_be or _is_disproved(row, message) else _Verdict.UNDECIDED
+
+
+def _decide(
+    session: Session, app: str, message: str, me_refused: bool | None, account_ids: Sequence[int]
+) -> _Verdict:
+    row = _made(session, app)
+    if row.restricted_since is not None:
+        return _Verdict.RESTRICTED
+    if len(_accounts(row)) >= ACCOUNTS or (me_refused and len(_counting(row)) >= CALLS):
+        _begin(session, row, me_refused is True, account_ids)
+        return _Verdict.BEGINS
+    times = sum(one["message"] == message for one in row.refusals)
+    if me_refused is False and (times >= CALLS or _is_disproved(row, message)):
+        row.refusals = [one for one in row.refusals if one["message"] != message]
+        return _Verdict.OUR_FAULT
+    return _Verdict.UNDECIDED
+
+
+def _counting(row: AppRestriction) -> list[dict[str, str]]:
+    """Return the refusals that count: of messages Meta refused only since it last took one of the app."""
+    return [one for one in row.refusals if not _is_disproved(row, one["message"])]
+
+
+def _accounts(row: AppRestriction) -> set[str]:
+    return {one["account"] for one in _counting(row)}
+
+
+def _is_disproved(row: AppRestriction, message: str) -> bool:
+    """Tell whether Meta took another message of the app after it had refused this one."""
+    worked_at = row.worked_at
+    return worked_at is not None and any(
+        one["message"] == message and _at(one) <= worked_at for one in row.refusals
+    )
+
+
+def _at(refusal: dict[str, str]) -> datetime:
+    return datetime.fromisoformat(refusal["at"])
+
+
+def _begin(session: Session, row: AppRestriction, me_refused: bool, account_ids: Sequence[int]) -> None:
+    row.restricted_since = clock.now()
+    row.me_refused, row.probes, row.refusals = me_refused, 0, []
+    row.probe_at, row.lifted_at = clock.now() + PROBES[0], None
+    host_accounts.changed(session)
+    _tell(session, account_ids, WARNED, STEP, {"app": row.app})
+
+
+def _note_taken(found: Credentials, began: datetime) -> None:
+    """Note that Meta took a message that was handed over at *began*: the app is not restricted.
+
+    One that was under way when Meta began to refuse proves nothing.
+    """
+    state = state_of(found.app)
+    if state is None:
+        return
+    if state.restricted_since is not None:
+        _lift(found, began)
+    elif state.suspected:
+        db.write(_note_worked, found.app, began)
+
+
+def _note_worked(session: Session, app: str, began: datetime) -> None:
+    row = _locked(session, app)
+    at = began - CLOCKS_DIFFER
+    if row is None or not _is_suspected(row) or (row.worked_at is not None and row.worked_at >= at):
+        return
+    row.worked_at = at
+    if not _is_suspected(row):
+        host_accounts.changed(session)
+
+
+def _lift(found: Credentials, began: datetime | None = None) -> None:
+    """Let every message of an app go, once Meta has answered it."""
+    app = found.app
+    ids = _account_ids(app)
+    if not db.write(_end, app, began, ids, sum(len(too_late(account_id)) for account_id in ids)):
+        return
+    log.warning("Meta answers the app %s again", app)
+    for account_id in ids:
+        host_accounts.clear_warning(account_id, WARNING)
+    host_accounts.end_hold(ids, RESTRICTED.sentence)
+
+
+def _end(session: Session, app: str, began: datetime | None, account_ids: Sequence[int], late: int) -> bool:
+    row = _locked(session, app)
+    if row is None or row.restricted_since is None:
+        return False
+    if began is not None and began < row.restricted_since:
+        return False
+    row.restricted_since = row.probe_at = None
+    row.lifted_at = row.worked_at = clock.now()
+    row.refusals = []
+    host_accounts.changed(session)
+    _tell(session, account_ids, LIFTED, LIFTED_STEP if late else "", {"app": app, "count": str(late)})
+    return True
+
+
+def _tell(
+    session: Session, account_ids: Sequence[int], sentence: str, next_step: str, details: dict[str, str]
+) -> None:
+    """Tell the owners of every workspace of an app, and the admins, once each."""
+    host = db.host_table("channel_accounts")
+    query = sa.select(host.c.workspace_id).where(host.c.id.in_(account_ids)).distinct()
+    workspaces = sorted(session.scalars(query))
+    path = f"/w/{workspaces[0]}/settings/channels" if len(workspaces) == 1 else "/"
+    host_accounts.tell(
+        session,
+        TITLE,
+        sentence,
+        path=path,
+        next_step=next_step,
+        details=details,
+        owners_of=workspaces,
+        admins=True,
+    )
+
+
+def _account_ids(app: str) -> Sequence[int]:
+    """Return the accounts of an app that are not disconnected, those for comments among them."""
+    host = db.host_table("channel_accounts")
+    which = InstagramAccount.app_id == app
+    if app.startswith(NAMELESS):
+        of_account = InstagramAccount.ig_user_id == app.removeprefix(NAMELESS)
+        which = sa.and_(InstagramAccount.app_id == "", of_account)
+    home = sa.select(InstagramAccount.account_id).where(which)
+    query = (
+        sa.select(host.c.id)
+        .where(sa.or_(host.c.id.in_(home), host.c.beside_id.in_(home)))
+        .where(host.c.state != AccountState.DISCONNECTED)
+        .order_by(host.c.id)
+    )
+    with db.read() as session:
+        return list(session.scalars(query))
