@@ -388,6 +388,27 @@ def test_any_mixture_of_broken_pieces_gives_a_message(lines: list[bytes]) -> Non
         b"Content-Type: text/html\r\n\r\n" + b"<div>" * 400_000,
         b"Content-Type: text/html\r\n\r\n" + b"<p><b>" * 300_000,
         b"Content-Type: text/html\r\n\r\n" + b"<a href=x>" * 200_000,
+        b"Content-Type: text/plain; charset=utf-8\r\n\r\n" + b"\xe9" * 3_000_000,
+        b"Content-Type: text/plain; charset=iso-2022-jp\r\n\r\n" + b"\x1b$B" * 1_000_000,
+        b"Content-Type: text/plain; charset=euc-jp\r\n\r\n" + b"\x8f\xa1" * 1_500_000,
+        b"Content-Type: text/plain\r\n\r\n" + b"\x8f\xa1" * 1_500_000,
+        b"Content-Type: text/html\r\n\r\n" + b"<meta " * 300_000,
+        b"Content-Transfer-Encoding: base64\r\n\r\n" + b"QQ=" * 1_000_000,
+        b"none\r\n" + b"\r" * 2_000_000,
+        b"none\r\n" + b"\r\r\n" * 4_000 + b"Subject: x\r\n",
+        b"none\r\nSubject:" + b"x " * 1_000_000,
+        b"Content-Type: multipart/mixed; boundary="
+        + b"\r\n " * 1_000
+        + b"\r\n\r\n"
+        + b"--"
+        + b" " * 2_000_000,
+        b"Content-Type: multipart/mixed\r\n\r\n" + (b"--" + b" " * 900 + b"\r\n") * 3_000,
+        b"Content-Type: multipart/mixed; boundary=x\r\n\r\n"
+        + (b"--x\r\nContent-Type: text/plain; " + b"a=b; " * 3_000 + b"\r\n\r\nx\r\n") * 400,
+        b"Content-Type: multipart/mixed; boundary=x\r\n\r\n"
+        + (b'--x\r\nContent-Disposition: inline; filename="' + b"=?a?q?" * 2_000 + b'"\r\n\r\nx\r\n') * 400,
+        b"From: " + b"a@" * 500_000,
+        b"Subject: " + b"=?a?q?" * 200_000,
         b"Content-Type: text/plain; charset=punycode\r\n\r\n" + b"a-" * 500_000,
     ],
     ids=lambda raw: raw[:60].decode("latin-1").strip(),

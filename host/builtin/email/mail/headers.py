@@ -17,6 +17,8 @@ from . import repair
 from .charsets import decode
 
 MAX_HEADER = 16 * 1024
+MAX_PARAMETERS = 4 * 1024
+"""Of a header with parameters, which the package goes through once for each of them."""
 MAX_REFERENCES = 50
 MAX_HINTS = 10
 """Parts whose charset is looked at for headers that declare none."""
@@ -35,7 +37,7 @@ class _CutPolicy(Compat32):
 
     def header_source_parse(self, sourcelines: list[str]) -> tuple[str, str]:
         name, value = super().header_source_parse(sourcelines)
-        return name, value[:MAX_HEADER]
+        return name, value[: MAX_PARAMETERS if name.lower().startswith("content-") else MAX_HEADER]
 
     def header_fetch_parse(self, name: str, value: str) -> str:
         """Return a header as it came: the package replaces bytes outside ASCII, of file names too."""
@@ -73,13 +75,13 @@ def text(message: Message, name: str, length: int) -> str:
 
 def _read(message: Message, name: str) -> str:
     """Return the first header *name*, with bytes outside ASCII read in the charset of the mail's text."""
-    return _decode_bytes(next(_values(message, name), ""), _charset_of_text(message))
+    return _decode_bytes(next(_values(message, name), ""), message)
 
 
-def _decode_bytes(value: str, hint: str) -> str:
+def _decode_bytes(value: str, message: Message) -> str:
     if value.isascii():
         return value
-    return decode(value.encode("utf-8", "surrogateescape"), hint=hint)
+    return decode(value.encode("utf-8", "surrogateescape"), hint=_charset_of_text(message))
 
 
 def _charset_of_text(message: Message) -> str:
@@ -96,7 +98,7 @@ def parameter(part: Message, name: str, header: str) -> str:
     if isinstance(value, tuple):
         charset, _, written = value
         return decode(written.encode("latin-1", "surrogateescape"), charset or "utf-8")
-    return _words(_decode_bytes(value, "" if name == "charset" else _charset_of_text(part)))
+    return value if name == "charset" else _words(_decode_bytes(value, part))
 
 
 def file_name(part: Message) -> str:

@@ -9,11 +9,12 @@ MAX_BLOCK = 4096
 """Bytes of the headers of a part; longer ones are left as they are."""
 MAX_BOUNDARIES = 20
 
-_END = re.compile(rb"\r*\n\r*\n")
-_RETURNS = re.compile(rb"\r+(?=\r\n)|\r(?!\r?\n|[!-9;-~]+:)")
+_END = re.compile(rb"\n\r*\n")
+_RETURNS = re.compile(rb"(?<!\r)\r++\n")
+_BARE_RETURN = re.compile(rb"\r(?!\n|[!-9;-~]{1,80}:)")
 _HEADER = re.compile(rb"[!-9;-~]*:|[ \t]|From ")
 _SPACED = re.compile(rb"([!-9;-~]+)[ \t]+:")
-_WELL_FORMED = re.compile(rb"(?:(?:[!-9;-~]*:|[ \t])[^\r\n]*(?:\r?\n|\Z))*\Z")
+_WELL_FORMED = re.compile(rb"(?:(?:[!-9;-~]*:|[ \t])[^\r\n]*+(?:\r?\n|\Z))*+\Z")
 _DELIMITER = re.compile(rb"^--[^\r\n]{1,200}\r?\n", re.MULTILINE)
 _PARAMETER = re.compile(rb"[ \t]*[\w*-]{1,40}[ \t]*=")
 _MULTIPART = re.compile(
@@ -21,13 +22,14 @@ _MULTIPART = re.compile(
     re.IGNORECASE | re.MULTILINE,
 )
 _BOUNDARY = re.compile(
-    rb"(;?)[ \t\r\n]*\bboundary[ \t\r\n]*=[ \t\r\n]*(?:\"([^\"]*)\"?|([^;\s\"]*))", re.IGNORECASE
+    rb";?[ \t\r\n]{0,20}\bboundary[ \t\r\n]{0,20}=[ \t\r\n]{0,20}(?:\"([^\"]*)\"?|([^;\s\"]*))", re.IGNORECASE
 )
 _LIKELY = re.compile(
-    rb"^--(?!\r?\n)([^\r\n]{1,70}?)[ \t]*\r?\n(?=content-[a-z-]{1,40}[ \t]*:)", re.IGNORECASE | re.MULTILINE
+    rb"^--(?!\r?\n)([^\r\n]{1,70}?)[ \t]{0,9}\r?\n(?=content-[a-z-]{1,40}[ \t]{0,9}:)",
+    re.IGNORECASE | re.MULTILINE,
 )
 _FOLD = re.compile(rb"\r?\n")
-_FOLDED_SPACE = re.compile(rb"\s*\r?\n\s*")
+_FOLDED_SPACE = re.compile(rb"[ \t]{0,20}\r?\n[ \t]{0,20}")
 
 _KNOWN = frozenset(
     b"from to cc subject date message-id reply-to sender in-reply-to references mime-version"
@@ -41,9 +43,9 @@ def repaired(data: bytes) -> bytes:
     found = _END.search(data)
     end = found.start() if found else len(data)
     gap = found.end() if found else len(data)
-    head = data[:end]
-    if head[:1] not in {b"\r", b"\n"} and not _WELL_FORMED.match(head):
-        head = _mended(_RETURNS.sub(lambda match: b"" if match[0].endswith(b"\r\r") else b" ", head))
+    head = data[:end].rstrip(b"\r")
+    if head[:1] != b"\n" and not _WELL_FORMED.match(head):
+        head = _mended(_BARE_RETURN.sub(b" ", _RETURNS.sub(b"\r\n", head)))
         data = head + (b"\r\n\r\n" if found else b"") + data[gap:]
     return _with_boundaries(_with_parts(data, len(head)))
 
@@ -108,7 +110,7 @@ def _with_boundaries(data: bytes) -> bytes:
         if number == MAX_BOUNDARIES:
             break
         named = _BOUNDARY.search(header[0])
-        written = (named[2] or named[3] or b"") if named else b""
+        written = (named[1] or named[2] or b"") if named else b""
         boundary = next((one for one in _candidates(written, data, header.end()) if one), None)
         if boundary is None or boundary == written:
             continue
