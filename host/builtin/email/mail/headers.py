@@ -27,7 +27,8 @@ UNKNOWN_SENDER = "unknown@invalid"
 _ID = re.compile(r"<([^<>\s]{1,500})>")
 _ENCODED_WORD = re.compile(r"=\?([^?\s]{1,60})\?([bBqQ])\?(.{0,4000}?)\?=", re.DOTALL)
 _ADDRESS = re.compile(r"(?<!@)[^\s\"(),:;<>@\[\\\]]{1,64}@[^\s\"(),:;<>@\[\\\]]{1,255}+(?!@)")
-_NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/=]+")
+_NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/]+")
+_PADDED = re.compile(rb"([^=]*+)=+")
 _PADDING = re.compile(rb"=+")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
 
@@ -131,16 +132,22 @@ def _q_decoded(written: bytes) -> bytes:
 def base64_decoded(written: bytes) -> bytes:
     """Return what *written* encodes, as much as there is: a character too many or a missing end costs itself.
 
-    Where one encoded text follows another, as some programs join parts, both are read.
+    Where another encoded text follows the end of the first, as some programs join parts, both are read.
+    Words that follow are not.
     """
-    out = []
-    for number, piece in enumerate(_PADDING.split(_NOT_BASE64.sub(b"", written))):
-        too_many = len(piece) % 4 == 1
-        if number and too_many:
-            break
-        whole = piece[:-1] if too_many else piece
-        out.append(binascii.a2b_base64(whole + b"=" * (-len(whole) % 4)))
+    first = _PADDED.match(written)
+    if first is None:
+        return _of_quads(_NOT_BASE64.sub(b"", written))
+    rest = b"".join(written[first.end() :].split(b"\r\n"))
+    out = [_of_quads(_NOT_BASE64.sub(b"", first[1]))]
+    if len(rest) % 4 == 0 and not _NOT_BASE64.search(rest.replace(b"=", b"")):
+        out += map(_of_quads, _PADDING.split(rest))
     return b"".join(out)
+
+
+def _of_quads(letters: bytes) -> bytes:
+    whole = letters[:-1] if len(letters) % 4 == 1 else letters
+    return binascii.a2b_base64(whole + b"=" * (-len(whole) % 4))
 
 
 def _plain(value: str) -> str:
