@@ -252,7 +252,16 @@ def test_a_list_does_not_become_the_customer() -> None:
     assert got.contact == "mia@example.org"
 
 
-@pytest.mark.parametrize("sender", [b"", b"From: \r\n", b"From: undisclosed\r\n", b"From: a@b@c@@\r\n"])
+@pytest.mark.parametrize(
+    "sender",
+    [
+        b"",
+        b"From: \r\n",
+        b"From: undisclosed\r\n",
+        b"From: a@b@c@@\r\n",
+        b"From: post\\@b.example@c.example\r\n",
+    ],
+)
 def test_without_a_usable_from_the_envelope_tells_the_sender(sender: bytes) -> None:
     assert read(HEAD + sender + b"\r\nhello").contact == "mia@example.org"
 

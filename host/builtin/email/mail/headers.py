@@ -26,7 +26,8 @@ UNKNOWN_SENDER = "unknown@invalid"
 
 _ID = re.compile(r"<([^<>\s]{1,500})>")
 _ENCODED_WORD = re.compile(r"=\?([^?\s]{1,60})\?([bBqQ])\?(.{0,4000}?)\?=", re.DOTALL)
-_ADDRESS = re.compile(r"(?<!@)[^\s\"(),:;<>@\[\\\]]{1,64}@[^\s\"(),:;<>@\[\\\]]{1,255}+(?!@)")
+_PLAIN = r"[^\s\"(),:;<>@\[\\\]]"
+_ADDRESS = re.compile(rf"(?<![^\s\"(),:;<>\[\]]){_PLAIN}{{1,64}}@{_PLAIN}{{1,255}}+(?!@)")
 _NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/]+")
 _PADDED = re.compile(rb"([^=]*+)=+")
 _PADDING = re.compile(rb"=+")
