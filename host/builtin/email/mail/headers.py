@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import binascii
 import re
+import string
 from collections.abc import Callable, Collection, Iterator
 from datetime import UTC, datetime
 from email import message_from_bytes
@@ -28,7 +29,7 @@ _ID = re.compile(r"<([^<>\s]{1,500})>")
 _ENCODED_WORD = re.compile(r"=\?([^?\s]{1,60})\?([bBqQ])\?(.{0,4000}?)\?=", re.DOTALL)
 _PLAIN = r"[^\s\"(),:;<>@\[\\\]]"
 _ADDRESS = re.compile(rf"(?<![^\s\"(),:;<>\[\]]){_PLAIN}{{1,64}}@{_PLAIN}{{1,255}}+(?!@)")
-_NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/]+")
+_NOT_BASE64 = bytes(sorted(set(range(256)) - set((string.ascii_letters + string.digits + "+/").encode())))
 _PADDED = re.compile(rb"([^=]*+)=+")
 _PADDING = re.compile(rb"=+")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
@@ -59,7 +60,9 @@ def raw(message: Message, name: str) -> str:
 def all_raw(message: Message, name: str) -> Iterator[str]:
     """Yield each header *name* as :func:`raw` returns the first, from the top."""
     for value in _values(message, name):
-        yield value.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+        yield (
+            value if value.isascii() else value.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+        )
 
 
 def _values(message: Message, name: str) -> Iterator[str]:
@@ -111,6 +114,8 @@ def file_name(part: Message) -> str:
 
 def _words(value: str) -> str:
     """Return *value* with its encoded words decoded (RFC 2047). Where one is broken, the rest is read."""
+    if "=?" not in value:
+        return value
     out: list[str] = []
     held, charset, position = b"", "", 0
     for match in _ENCODED_WORD.finditer(value):
@@ -138,10 +143,10 @@ def base64_decoded(written: bytes) -> bytes:
     """
     first = _PADDED.match(written)
     if first is None:
-        return _of_quads(_NOT_BASE64.sub(b"", written))
+        return _of_quads(written.translate(None, _NOT_BASE64))
     rest = b"".join(written[first.end() :].split(b"\r\n"))
-    out = [_of_quads(_NOT_BASE64.sub(b"", first[1]))]
-    if len(rest) % 4 == 0 and not _NOT_BASE64.search(rest.replace(b"=", b"")):
+    out = [_of_quads(first[1].translate(None, _NOT_BASE64))]
+    if len(rest) % 4 == 0 and len(rest.translate(None, _NOT_BASE64)) + rest.count(b"=") == len(rest):
         out += map(_of_quads, _PADDING.split(rest))
     return b"".join(out)
 
@@ -158,6 +163,8 @@ def _plain(value: str) -> str:
 def addresses(message: Message, name: str) -> list[tuple[str, str]]:
     """Return (name, address) of the usable addresses in the header *name*."""
     written = _read(message, name)
+    if not written:
+        return []
     found = _tolerant(lambda: getaddresses([written]), [])
     pairs = [(_plain(_words(label))[:255], normal(address)) for label, address in found]
     usable = [(label, address) for label, address in pairs if address is not None]
