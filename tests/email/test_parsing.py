@@ -557,3 +557,13 @@ def test_a_form_too_long_to_show_is_a_file() -> None:
     got = read(raw(message))
     assert [a.role for a in got.attachments] == [AttachmentRole.FILE]
     assert "html" not in got.content
+
+
+def test_words_that_look_like_broken_headers_of_a_part_stay_as_they_are() -> None:
+    words = (
+        "---------- Forwarded message\r\nVon : Jon\r\nno header\r\nSubject : mugs\r\n\r\n"
+        "Content-Type: multipart/mixed; boundary=none\r\n\r\nHi"
+    )
+    body = b"From: a@b.example\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\n"
+    body += words.encode() + b"\r\n--b\r\nContent-Type: application/pdf\r\n\r\n%PDF\r\n--b--\r\n"
+    assert read(body).text == words.replace("\r\n", "\n")

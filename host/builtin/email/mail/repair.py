@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import islice
 
 MAX_BLOCK = 4096
 """Bytes of the headers of a part; longer ones are left as they are."""
@@ -22,7 +23,8 @@ _MULTIPART = re.compile(
     re.IGNORECASE | re.MULTILINE,
 )
 _BOUNDARY = re.compile(
-    rb";?[ \t\r\n]{0,20}\bboundary[ \t\r\n]{0,20}=[ \t\r\n]{0,20}(?:\"([^\"]*)\"?|([^;\s\"]*))", re.IGNORECASE
+    rb";?[ \t\r\n]{0,20}\bboundary[ \t\r\n]{0,20}=[ \t\r\n]{0,20}\"?((?<=\")[^\"]*|[^;\s\"]*)\"?",
+    re.IGNORECASE,
 )
 _LIKELY = re.compile(
     rb"^--(?!\r?\n)([^\r\n]{1,70}?)[ \t]{0,9}\r?\n(?=content-[a-z-]{1,40}[ \t]{0,9}:)",
@@ -47,22 +49,23 @@ def repaired(data: bytes) -> bytes:
     if head[:1] != b"\n" and not _WELL_FORMED.match(head):
         head = _mended(_BARE_RETURN.sub(b" ", _RETURNS.sub(b"\r\n", head)))
         data = head + (b"\r\n\r\n" if found else b"") + data[gap:]
-    return _with_boundaries(_with_parts(data, len(head)))
+    return _with_parts(_with_boundaries(data, len(head)), len(head))
 
 
 def _with_parts(data: bytes, start: int) -> bytes:
-    """Return *data* with the headers of its parts mended."""
+    """Return *data* with the headers of its parts mended, not what looks like one in a text."""
+    headers = islice(_MULTIPART.finditer(data), MAX_BOUNDARIES)
+    delimiters = {b"--" + found[1].strip() for header in headers if (found := _BOUNDARY.search(header[0]))}
     out: list[bytes] = []
     copied = 0
-    for delimiter in _DELIMITER.finditer(data, start):
+    for delimiter in _DELIMITER.finditer(data, start) if delimiters else ():
+        if delimiter[0].strip() not in delimiters:
+            continue
         block = data[delimiter.end() : delimiter.end() + MAX_BLOCK]
         found = _END.search(block)
         if found is None or block[:1] in {b"\r", b"\n"} or _WELL_FORMED.match(block, 0, found.start()):
             continue
-        if b"\n--" in block[: found.start()]:  # the lines after the end of a part, before the next one
-            continue
-        mended = _mended(block[: found.start()])
-        out += [data[copied : delimiter.end()], mended]
+        out += [data[copied : delimiter.end()], _mended(block[: found.start()])]
         copied = delimiter.end() + found.start()
     return b"".join([*out, data[copied:]]) if out else data
 
@@ -100,17 +103,17 @@ def _open_quote(lines: list[bytes]) -> bool:
     return line.count(b'"') % 2 == 1
 
 
-def _with_boundaries(data: bytes) -> bytes:
+def _with_boundaries(data: bytes, head: int) -> bytes:
     """Return *data* with boundaries as they stand between its parts."""
     if b"ultipart/" not in data and b"ULTIPART/" not in data:
         return data
     out: list[bytes] = []
     copied = 0
-    for number, header in enumerate(_MULTIPART.finditer(data)):
-        if number == MAX_BOUNDARIES:
-            break
+    for header in islice(_MULTIPART.finditer(data), MAX_BOUNDARIES):
+        if header.start() > head and not _is_of_a_part(data, header.start()):
+            continue
         named = _BOUNDARY.search(header[0])
-        written = (named[1] or named[2] or b"") if named else b""
+        written = named[1] if named else b""
         boundary = next((one for one in _candidates(written, data, header.end()) if one), None)
         if boundary is None or boundary == written:
             continue
@@ -119,6 +122,12 @@ def _with_boundaries(data: bytes) -> bytes:
         out += [data[copied : header.start() + begin], parameter]
         copied = header.start() + end
     return b"".join([*out, data[copied:]]) if out else data
+
+
+def _is_of_a_part(data: bytes, position: int) -> bool:
+    """Tell whether a header stands below a line between parts, and not in a text."""
+    delimiter = data.rfind(b"\n--", 0, position)
+    return delimiter >= 0 and _END.search(data, delimiter + 1, position) is None
 
 
 def _candidates(written: bytes, data: bytes, start: int) -> Iterator[bytes]:
