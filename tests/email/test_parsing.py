@@ -82,7 +82,7 @@ def test_encoded_words_in_subject_and_name_are_read() -> None:
         (b"=?iso-8859-1?q?Gr=F6=DFe?= =?utf-8?b?4oKs?=", "Größe€"),
         (b"=?nonsense?q?Gr=C3=B6=C3=9Fe?=", "Größe"),
         ("Größe".encode(), "Größe"),
-        ("Größe".encode("latin-1"), "Gr\ufffd\ufffde"),
+        ("Größe".encode("latin-1"), "Größe"),
         (b"=?utf-8?b?broken", "=?utf-8?b?broken"),
         (b"=?utf-8?q?a=0D=0ABcc:_evil?=", "a Bcc: evil"),
         (b"folded\r\n over lines", "folded over lines"),
@@ -183,7 +183,7 @@ def test_a_file_name_is_only_a_name(name: str, shown: str) -> None:
         ("hex", b"6162", "6162"),
         ("idna", b"xn--abc", "xn--abc"),
         ("unicode_escape", b"\\x41", "\\x41"),
-        ("", b"\x81\x8d", "\ufffd\ufffd"),
+        ("iso-8859-1", b"\x81\x8d", "\ufffd\ufffd"),
         ("utf-8\x00", b"abc", "abc"),
         ("é" * 99, b"abc", "abc"),
     ],
@@ -252,7 +252,16 @@ def test_a_list_does_not_become_the_customer() -> None:
     assert got.contact == "mia@example.org"
 
 
-@pytest.mark.parametrize("sender", [b"", b"From: \r\n", b"From: undisclosed\r\n", b"From: a@b@c@@\r\n"])
+@pytest.mark.parametrize(
+    "sender",
+    [
+        b"",
+        b"From: \r\n",
+        b"From: undisclosed\r\n",
+        b"From: a@b@c@@\r\n",
+        b"From: post\\@b.example@c.example\r\n",
+    ],
+)
 def test_without_a_usable_from_the_envelope_tells_the_sender(sender: bytes) -> None:
     assert read(HEAD + sender + b"\r\nhello").contact == "mia@example.org"
 
@@ -388,6 +397,27 @@ def test_any_mixture_of_broken_pieces_gives_a_message(lines: list[bytes]) -> Non
         b"Content-Type: text/html\r\n\r\n" + b"<div>" * 400_000,
         b"Content-Type: text/html\r\n\r\n" + b"<p><b>" * 300_000,
         b"Content-Type: text/html\r\n\r\n" + b"<a href=x>" * 200_000,
+        b"Content-Type: text/plain; charset=utf-8\r\n\r\n" + b"\xe9" * 3_000_000,
+        b"Content-Type: text/plain; charset=iso-2022-jp\r\n\r\n" + b"\x1b$B" * 1_000_000,
+        b"Content-Type: text/plain; charset=euc-jp\r\n\r\n" + b"\x8f\xa1" * 1_500_000,
+        b"Content-Type: text/plain\r\n\r\n" + b"\x8f\xa1" * 1_500_000,
+        b"Content-Type: text/html\r\n\r\n" + b"<meta " * 300_000,
+        b"Content-Transfer-Encoding: base64\r\n\r\n" + b"QQ=" * 1_000_000,
+        b"none\r\n" + b"\r" * 2_000_000,
+        b"none\r\n" + b"\r\r\n" * 4_000 + b"Subject: x\r\n",
+        b"none\r\nSubject:" + b"x " * 1_000_000,
+        b"Content-Type: multipart/mixed; boundary="
+        + b"\r\n " * 1_000
+        + b"\r\n\r\n"
+        + b"--"
+        + b" " * 2_000_000,
+        b"Content-Type: multipart/mixed\r\n\r\n" + (b"--" + b" " * 900 + b"\r\n") * 3_000,
+        b"Content-Type: multipart/mixed; boundary=x\r\n\r\n"
+        + (b"--x\r\nContent-Type: text/plain; " + b"a=b; " * 3_000 + b"\r\n\r\nx\r\n") * 400,
+        b"Content-Type: multipart/mixed; boundary=x\r\n\r\n"
+        + (b'--x\r\nContent-Disposition: inline; filename="' + b"=?a?q?" * 2_000 + b'"\r\n\r\nx\r\n') * 400,
+        b"From: " + b"a@" * 500_000,
+        b"Subject: " + b"=?a?q?" * 200_000,
         b"Content-Type: text/plain; charset=punycode\r\n\r\n" + b"a-" * 500_000,
     ],
     ids=lambda raw: raw[:60].decode("latin-1").strip(),
@@ -527,3 +557,13 @@ def test_a_form_too_long_to_show_is_a_file() -> None:
     got = read(raw(message))
     assert [a.role for a in got.attachments] == [AttachmentRole.FILE]
     assert "html" not in got.content
+
+
+def test_words_that_look_like_broken_headers_of_a_part_stay_as_they_are() -> None:
+    words = (
+        "---------- Forwarded message\r\nVon : Jon\r\nno header\r\nSubject : mugs\r\n\r\n"
+        "Content-Type: multipart/mixed; boundary=none\r\n\r\nHi"
+    )
+    body = b"From: a@b.example\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\n"
+    body += words.encode() + b"\r\n--b\r\nContent-Type: application/pdf\r\n\r\n%PDF\r\n--b--\r\n"
+    assert read(body).text == words.replace("\r\n", "\n")

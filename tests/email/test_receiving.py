@@ -357,6 +357,37 @@ def test_lmtp_answers_for_each_recipient(listening: Desk, outside: Outside) -> N
         assert client.noop()[0] == 250, "nothing is left unread"
 
 
+def test_lmtp_answers_for_a_single_recipient(listening: Desk) -> None:
+    with smtplib.LMTP("127.0.0.1", listening.port, timeout=10) as client:
+        for code in (250, 451):
+            listening.journal.broken = code == 451
+            client.ehlo()
+            client.mail("bounce@example.org")
+            client.rcpt("hello@shop.example")
+            assert client.data(MAIL)[0] == code
+            assert client.noop()[0] == 250, "nothing is left unread"
+
+
+def test_lmtp_answers_for_each_recipient_when_a_session_fails(
+    listening: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError("a fault of ours")
+
+    monkeypatch.setattr(receiving._Handler, "_take", fail)
+    with smtplib.LMTP("127.0.0.1", listening.port, timeout=10) as client:
+        client.ehlo()
+        client.mail("bounce@example.org")
+        for tag in ("a", "b"):
+            client.rcpt(f"hello+{tag}@shop.example")
+        client.putcmd("data")
+        client.getreply()
+        client.send(MAIL + b".\r\n")
+        assert [client.getreply()[0] for _ in range(2)] == [451, 451]
+        client.rset()
+        assert client.noop()[0] == 250, "nothing is left unread"
+
+
 def test_a_mail_that_lmtp_brings_may_be_too_large_for_each(listening: Desk) -> None:
     with smtplib.LMTP("127.0.0.1", listening.port) as client:
         client.ehlo()

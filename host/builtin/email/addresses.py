@@ -8,9 +8,9 @@ import unicodedata
 MAX_ADDRESS = 254
 
 _LOCAL = re.compile(r"[^\s\x00-\x1f\x7f-\x9f\"(),:;<>@\[\\\]]{1,64}\Z")
-_DOMAIN = re.compile(
-    r"(?=.{1,253}\Z)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*\Z"
-)
+_LABEL = r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?"
+_DOMAIN = re.compile(rf"(?=.{{1,253}}\Z){_LABEL}(\.{_LABEL})*\Z")
+"""With underscores, which no registry sells, but hosts below a domain have."""
 _DOTS = re.compile("[.\u3002\uff0e\uff61]")
 _DEVIATES = re.compile("[\u00df\u03c2]")
 _SURROGATE = re.compile("[\ud800-\udfff]")

@@ -43,7 +43,8 @@ class SmtpConnection(SMTP):
     _address = ""
     _deadline: asyncio.TimerHandle | None = None
     lmtp = False
-    _has_mail = False
+    _unanswered = 0
+    """Recipients of the mail that is being sent."""
 
     @syntax("LHLO hostname")
     async def smtp_LHLO(self, hostname: str) -> None:  # noqa: N802 - as aiosmtpd finds it
@@ -59,20 +60,15 @@ class SmtpConnection(SMTP):
         """Greet somebody who speaks old SMTP."""
         await (self.push("500 5.5.1 LHLO was said before") if self.lmtp else super().smtp_HELO(hostname))
 
-    async def smtp_DATA(self, arg: str) -> None:  # noqa: N802
-        """Take a mail."""
-        try:
-            await super().smtp_DATA(arg)
-        finally:
-            self._has_mail = False
-
     async def push(self, status: Any) -> None:
-        """Answer. What is said of a whole mail is said for each recipient where LMTP is spoken."""
+        """Send an answer. LMTP wants one for each recipient after a mail, where one is for all of them."""
+        text = str(status)
+        if self._unanswered and self.lmtp and "\r\n" not in text:
+            status = "\r\n".join([text] * self._unanswered)
+        # Counted now: aiosmtpd starts the next envelope before it answers for this mail.
         asked = self.envelope.rcpt_tos if self.envelope is not None else []
-        if self.lmtp and self._has_mail and isinstance(status, str) and "\r\n" not in status:
-            status = "\r\n".join([status] * len(asked))
+        self._unanswered = len(asked) if text.startswith("354") else 0
         await super().push(status)
-        self._has_mail = self._has_mail or str(status).startswith("354")
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)

@@ -2,24 +2,36 @@
 
 from __future__ import annotations
 
+import binascii
 import re
+import string
 from collections.abc import Callable, Collection, Iterator
 from datetime import UTC, datetime
 from email import message_from_bytes
-from email.errors import HeaderParseError
-from email.header import decode_header
 from email.message import Message
 from email.policy import Compat32
 from email.utils import getaddresses, parsedate_to_datetime
+from itertools import islice
 
 from ..addresses import normal
+from . import repair
 from .charsets import decode
 
 MAX_HEADER = 32 * 1024
+MAX_PARAMETERS = 4 * 1024
+"""Of a header with parameters, which the package goes through once for each of them."""
 MAX_REFERENCES = 50
+MAX_HINTS = 10
+"""Parts whose charset is looked at for headers that declare none."""
 UNKNOWN_SENDER = "unknown@invalid"
 
 _ID = re.compile(r"<([^<>\s]{1,500})>")
+_ENCODED_WORD = re.compile(r"=\?([^?\s]{1,60})\?([bBqQ])\?(.{0,4000}?)\?=", re.DOTALL)
+_PLAIN = r"[^\s\"(),:;<>@\[\\\]]"
+_ADDRESS = re.compile(rf"(?<![^\s\"(),:;<>\[\]]){_PLAIN}{{1,64}}@{_PLAIN}{{1,255}}+(?!@)")
+_NOT_BASE64 = bytes(sorted(set(range(256)) - set((string.ascii_letters + string.digits + "+/").encode())))
+_PADDED = re.compile(rb"([^=]*+)=+")
+_PADDING = re.compile(rb"=+")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
 
 
@@ -28,42 +40,120 @@ class _CutPolicy(Compat32):
 
     def header_source_parse(self, sourcelines: list[str]) -> tuple[str, str]:
         name, value = super().header_source_parse(sourcelines)
-        return name, value[:MAX_HEADER]
+        return name, value[: MAX_PARAMETERS if name.lower().startswith("content-") else MAX_HEADER]
+
+    def header_fetch_parse(self, name: str, value: str) -> str:
+        """Return a header as it came: the package replaces bytes outside ASCII, of file names too."""
+        return value
 
 
 def parse_mail(data: bytes) -> Message:
     """Parse a mail. Almost any bytes give a message; some inputs make the package raise."""
-    return message_from_bytes(data, policy=_CutPolicy())
+    return message_from_bytes(repair.repaired(data), policy=_CutPolicy())
 
 
 def raw(message: Message, name: str) -> str:
-    """Return the first header *name*, unfolded, with bytes outside ASCII read as UTF-8 or Latin-1."""
+    """Return the first header *name*, unfolded, with bytes outside ASCII read as UTF-8."""
     return next(all_raw(message, name), "")
 
 
 def all_raw(message: Message, name: str) -> Iterator[str]:
     """Yield each header *name* as :func:`raw` returns the first, from the top."""
+    for value in _values(message, name):
+        yield (
+            value if value.isascii() else value.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+        )
+
+
+def _values(message: Message, name: str) -> Iterator[str]:
+    """Yield each header *name*, unfolded, with bytes outside ASCII as surrogates."""
     name = name.lower()
     for key, value in message.raw_items():
         if key.lower() == name:
-            text = str(value)[:MAX_HEADER]
-            text = text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
-            yield text.replace("\r", "").replace("\n", "")
+            yield str(value)[:MAX_HEADER].replace("\r", "").replace("\n", "")
 
 
 def text(message: Message, name: str, length: int) -> str:
     """Return the header *name* with encoded words decoded, on one line, cut to *length*."""
-    return _plain(_decoded(raw(message, name)))[:length]
+    return _plain(_words(_read(message, name)))[:length]
 
 
-def _decoded(value: str) -> str:
-    try:
-        parts = decode_header(value)
-    except (HeaderParseError, ValueError, LookupError):
+def _read(message: Message, name: str) -> str:
+    """Return the first header *name*, with bytes outside ASCII read in the charset of the mail's text."""
+    return _decode_bytes(next(_values(message, name), ""), message)
+
+
+def _decode_bytes(value: str, message: Message) -> str:
+    if value.isascii():
         return value
-    return "".join(
-        part if isinstance(part, str) else decode(part, charset or "ascii") for part, charset in parts
-    )
+    return decode(value.encode("utf-8", "surrogateescape"), hint=_charset_of_text(message))
+
+
+def _charset_of_text(message: Message) -> str:
+    for part in islice(message.walk(), MAX_HINTS):
+        found = parameter(part, "charset", "Content-Type")
+        if found:
+            return found
+    return ""
+
+
+def parameter(part: Message, name: str, header: str) -> str:
+    """Return a parameter of a header, "" without one: percent-encoded, as encoded words, or as bare bytes."""
+    value = part.get_param(name, "", header)
+    if isinstance(value, tuple):
+        charset, _, written = value
+        return decode(written.encode("latin-1", "surrogateescape"), charset or "utf-8")
+    return value if name == "charset" else _words(_decode_bytes(value, part))
+
+
+def file_name(part: Message) -> str:
+    """Return the name of a file as its part gives it, on one line."""
+    written = parameter(part, "filename", "Content-Disposition") or parameter(part, "name", "Content-Type")
+    return _plain(written)
+
+
+def _words(value: str) -> str:
+    """Return *value* with its encoded words decoded (RFC 2047). Where one is broken, the rest is read."""
+    if "=?" not in value:
+        return value
+    out: list[str] = []
+    held, charset, position = b"", "", 0
+    for match in _ENCODED_WORD.finditer(value):
+        gap = value[position : match.start()]
+        name = match[1].partition("*")[0].lower()
+        if gap.strip() or name != charset or not position:
+            out.append(decode(held, charset))
+            held, charset = b"", name
+            out.append(gap if gap.strip() or not position else "")
+        written = match[3].encode("utf-8", "replace")
+        held += base64_decoded(written) if match[2] in "bB" else _q_decoded(written)
+        position = match.end()
+    return "".join([*out, decode(held, charset), value[position:]])
+
+
+def _q_decoded(written: bytes) -> bytes:
+    return binascii.a2b_qp(written.replace(b" ", b"_"), header=True)
+
+
+def base64_decoded(written: bytes) -> bytes:
+    """Return what *written* encodes, as much as there is: a character too many or a missing end costs itself.
+
+    Where another encoded text follows the end of the first, as some programs join parts, both are read.
+    Words that follow are not.
+    """
+    first = _PADDED.match(written)
+    if first is None:
+        return _of_quads(written.translate(None, _NOT_BASE64))
+    rest = b"".join(written[first.end() :].split(b"\r\n"))
+    out = [_of_quads(first[1].translate(None, _NOT_BASE64))]
+    if len(rest) % 4 == 0 and len(rest.translate(None, _NOT_BASE64)) + rest.count(b"=") == len(rest):
+        out += map(_of_quads, _PADDING.split(rest))
+    return b"".join(out)
+
+
+def _of_quads(letters: bytes) -> bytes:
+    whole = letters[:-1] if len(letters) % 4 == 1 else letters
+    return binascii.a2b_base64(whole + b"=" * (-len(whole) % 4))
 
 
 def _plain(value: str) -> str:
@@ -72,9 +162,26 @@ def _plain(value: str) -> str:
 
 def addresses(message: Message, name: str) -> list[tuple[str, str]]:
     """Return (name, address) of the usable addresses in the header *name*."""
-    found = _tolerant(lambda: getaddresses([raw(message, name)]), [])
-    pairs = [(_plain(_decoded(label))[:255], normal(address)) for label, address in found]
-    return [(label, address) for label, address in pairs if address is not None]
+    written = _read(message, name)
+    if not written:
+        return []
+    found = _tolerant(lambda: getaddresses([written]), [])
+    pairs = [(_plain(_words(label))[:255], normal(address)) for label, address in found]
+    usable = [(label, address) for label, address in pairs if address is not None]
+    return usable or _found_in_words(_words(written))
+
+
+def _found_in_words(written: str) -> list[tuple[str, str]]:
+    """Return the first address in a header that breaks the rules, with the rest as its name.
+
+    ``From: Mia Rossi mia@example.org`` is one.
+    """
+    for match in islice(_ADDRESS.finditer(written), 10):
+        address = normal(match[0])
+        if address is not None:
+            rest = written[: match.start()] + " " + written[match.end() :]
+            return [(_plain(rest).strip(" <>[]()\"',;:")[:255], address)]
+    return []
 
 
 def _tolerant(

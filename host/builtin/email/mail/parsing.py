@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import binascii
 import logging
 import mimetypes
 import re
@@ -27,8 +28,7 @@ from host.sdk.webhooks import Envelope
 
 from ..addresses import domain_of, normal
 from ..composing import OURS
-from . import authentication, bounces, formatted, headers, identity, kept, quotes, tnef
-from .charsets import decode
+from . import authentication, bounces, charsets, formatted, headers, identity, kept, quotes, tnef
 from .htmltext import to_text
 
 log = logging.getLogger(__name__)
@@ -49,6 +49,7 @@ LATE = timedelta(days=14)
 """If a mail's date is this much older than its arrival, the sender's clock was wrong."""
 
 _TYPE = re.compile(r"[a-z0-9!#$&^_.+-]{1,60}/[a-z0-9!#$&^_.+-]{1,66}\Z")
+_ENCODING = re.compile(r"[\s\"]{0,9}([a-z0-9-]{1,40})")
 _WORD = re.compile(r"\w+")
 _BOUNDARY = re.compile(rb"(?i)boundary")
 _KEY = re.compile(r"[0-9a-f]{32}\Z")
@@ -305,7 +306,7 @@ class _Content:
             self._keep(part)
 
     def _say(self, part: Message, kind: str) -> None:
-        text = _text(part)
+        text = _text(part, kind)
         if kind == "text/html":
             self._is_html = True
             self._form.append(text)
@@ -318,7 +319,7 @@ class _Content:
     def _choose(self, variants: list[Message], depth: int) -> None:
         """Take the plain text unless it is empty, else the HTML; keep or look into parts that are neither."""
         plain = [p for p in variants if p.get_content_type() == "text/plain" and _is_words(p, "text/plain")]
-        said = [words for words in (_plain(_text(p)) for p in plain) if words]
+        said = [words for words in (_plain(_text(p, "text/plain")) for p in plain) if words]
         rest = [p for p in variants if p not in plain]
         if said:
             self._words.extend(said)
@@ -336,7 +337,7 @@ class _Content:
     def _keep(self, part: Message) -> None:
         kind = part.get_content_type()
         content = _bytes(part)
-        if not content and not part.get_filename():
+        if not content and not headers.file_name(part):
             return
         name = _file_name(part)
         content_id = headers.raw(part, "Content-ID")
@@ -385,15 +386,24 @@ def _children(part: Message) -> Iterator[Message]:
 
 
 def _is_words(part: Message, kind: str) -> bool:
-    disposition = headers.raw(part, "Content-Disposition").strip().lower()
-    if kind not in {"text/plain", "text/html"} or disposition.startswith("attachment"):
+    if kind not in {"text/plain", "text/html"}:
         return False
-    return not (disposition.startswith("inline") and part.get_filename())
+    disposition = headers.raw(part, "Content-Disposition").strip().lower()
+    if disposition.startswith("attachment") or headers.parameter(part, "filename", "Content-Disposition"):
+        return False
+    declared = headers.raw(part, "Content-Type").partition(";")[0]
+    # The package takes a type that is none for text.
+    return not (declared.strip() and "/" not in declared and headers.file_name(part)) and not (
+        disposition.startswith("inline") and headers.file_name(part)
+    )
 
 
-def _text(part: Message) -> str:
-    declared = part.get_param("charset", "")
-    return decode(_bytes(part), declared if isinstance(declared, str) and declared else "utf-8")
+def _text(part: Message, kind: str) -> str:
+    content = _bytes(part)
+    declared = headers.parameter(part, "charset", "Content-Type")
+    if kind == "text/html" and charsets.lookup(declared) == "":
+        declared = charsets.declared_in_html(content) or declared
+    return charsets.decode(content, declared)
 
 
 def _plain(text: str) -> str:
@@ -406,12 +416,18 @@ def _bytes(part: Message) -> bytes:
         if part.get_content_type() == "message/rfc822" and isinstance(inner, list) and inner:
             return inner[0].as_bytes() if isinstance(inner[0], Message) else b""
         return part.as_bytes()
+    encoding = _ENCODING.match(headers.raw(part, "Content-Transfer-Encoding").lower())
+    payload = part.get_payload()
+    if encoding and encoding[1] == "base64" and isinstance(payload, str):
+        return headers.base64_decoded(payload.encode("ascii", "surrogateescape"))
+    if encoding and encoding[1] == "quoted-printable" and isinstance(payload, str):
+        return binascii.a2b_qp(payload.encode("ascii", "surrogateescape"))
     payload = part.get_payload(decode=True)
     return payload if isinstance(payload, bytes) else b""
 
 
 def _file_name(part: Message) -> str:
-    return _only_name(headers._decoded(part.get_filename("") or ""))
+    return _only_name(headers.file_name(part))
 
 
 def _only_name(name: str) -> str:

@@ -1,0 +1,140 @@
+"""Mend the headers of a mail where other mail programs read past a mistake and the standard library stops."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from itertools import islice
+
+MAX_BLOCK = 4096
+"""Bytes of the headers of a part; longer ones are left as they are."""
+MAX_BOUNDARIES = 20
+
+_END = re.compile(rb"\n\r*\n")
+_RETURNS = re.compile(rb"(?<!\r)\r++\n")
+_BARE_RETURN = re.compile(rb"\r(?!\n|[!-9;-~]{1,80}:)")
+_HEADER = re.compile(rb"[!-9;-~]*:|[ \t]|From ")
+_SPACED = re.compile(rb"([!-9;-~]+)[ \t]+:")
+_WELL_FORMED = re.compile(rb"(?:(?:[!-9;-~]*:|[ \t])[^\r\n]*+(?:\r?\n|\Z))*+\Z")
+_DELIMITER = re.compile(rb"^--[^\r\n]{1,200}\r?\n", re.MULTILINE)
+_PARAMETER = re.compile(rb"[ \t]*[\w*-]{1,40}[ \t]*=")
+_MULTIPART = re.compile(
+    rb"^content-type:[ \t\r\n]{0,9}\"?multipart/[^;\s]{1,60}(?:[^\r\n]|\r?\n[ \t]){0,2000}",
+    re.IGNORECASE | re.MULTILINE,
+)
+_BOUNDARY = re.compile(
+    rb";?[ \t\r\n]{0,20}\bboundary[ \t\r\n]{0,20}=[ \t\r\n]{0,20}\"?((?<=\")[^\"]*|[^;\s\"]*)\"?",
+    re.IGNORECASE,
+)
+_LIKELY = re.compile(
+    rb"^--(?!\r?\n)([^\r\n]{1,70}?)[ \t]{0,9}\r?\n(?=content-[a-z-]{1,40}[ \t]{0,9}:)",
+    re.IGNORECASE | re.MULTILINE,
+)
+_FOLD = re.compile(rb"\r?\n")
+_FOLDED_SPACE = re.compile(rb"[ \t]{0,20}\r?\n[ \t]{0,20}")
+
+_KNOWN = frozenset(
+    b"from to cc subject date message-id reply-to sender in-reply-to references mime-version"
+    b" content-type content-transfer-encoding content-disposition content-id".split()
+)
+"""Headers that a mail has once: after a line that is none, another of them shows that the header goes on."""
+
+
+def repaired(data: bytes) -> bytes:
+    """Return *data* with well-formed headers, of the mail and of its parts. The rest stays as it is."""
+    found = _END.search(data)
+    end = found.start() if found else len(data)
+    gap = found.end() if found else len(data)
+    head = data[:end].rstrip(b"\r")
+    if head[:1] != b"\n" and not _WELL_FORMED.match(head):
+        head = _mended(_BARE_RETURN.sub(b" ", _RETURNS.sub(b"\r\n", head)))
+        data = head + (b"\r\n\r\n" if found else b"") + data[gap:]
+    return _with_parts(_with_boundaries(data, len(head)), len(head))
+
+
+def _with_parts(data: bytes, start: int) -> bytes:
+    """Return *data* with the headers of its parts mended, not what looks like one in a text."""
+    headers = islice(_MULTIPART.finditer(data), MAX_BOUNDARIES)
+    delimiters = {b"--" + found[1].strip() for header in headers if (found := _BOUNDARY.search(header[0]))}
+    out: list[bytes] = []
+    copied = 0
+    for delimiter in _DELIMITER.finditer(data, start) if delimiters else ():
+        if delimiter[0].strip() not in delimiters:
+            continue
+        block = data[delimiter.end() : delimiter.end() + MAX_BLOCK]
+        found = _END.search(block)
+        if found is None or block[:1] in {b"\r", b"\n"} or _WELL_FORMED.match(block, 0, found.start()):
+            continue
+        out += [data[copied : delimiter.end()], _mended(block[: found.start()])]
+        copied = delimiter.end() + found.start()
+    return b"".join([*out, data[copied:]]) if out else data
+
+
+def _mended(head: bytes) -> bytes:
+    lines = head.split(b"\n")
+    names = [line.partition(b":")[0].rstrip().lower() for line in lines]
+    first = {name: number for number, name in reversed(list(enumerate(names))) if name in _KNOWN}
+    last = max(first.values(), default=-1)
+    out: list[bytes] = []
+    for number, line in enumerate(lines):
+        spaced = _SPACED.match(line)
+        if spaced and names[number] in _KNOWN:
+            out.append(spaced[1] + line[spaced.end() - 1 :])
+        elif _HEADER.match(line) or not line.strip():
+            out.append(line)
+        elif _is_open(out) and (_PARAMETER.match(line) or _open_quote(out)):
+            out.append(b" " + line)
+        elif number < last:
+            out.append(b"X-Unreadable: " + line)
+        else:
+            out.append(line)
+    return b"\n".join(out)
+
+
+def _is_open(lines: list[bytes]) -> bool:
+    """Tell whether the last of *lines* ends in the middle of the parameters of a header."""
+    return bool(lines) and (lines[-1].rstrip().endswith(b";") or _open_quote(lines))
+
+
+def _open_quote(lines: list[bytes]) -> bool:
+    line = lines[-1]
+    if not (line.lower().startswith(b"content-") or line[:1] in {b" ", b"\t"}):
+        return False
+    return line.count(b'"') % 2 == 1
+
+
+def _with_boundaries(data: bytes, head: int) -> bytes:
+    """Return *data* with boundaries as they stand between its parts."""
+    if b"ultipart/" not in data and b"ULTIPART/" not in data:
+        return data
+    out: list[bytes] = []
+    copied = 0
+    for header in islice(_MULTIPART.finditer(data), MAX_BOUNDARIES):
+        if header.start() > head and not _is_of_a_part(data, header.start()):
+            continue
+        named = _BOUNDARY.search(header[0])
+        written = named[1] if named else b""
+        boundary = next((one for one in _candidates(written, data, header.end()) if one), None)
+        if boundary is None or boundary == written:
+            continue
+        begin, end = named.span() if named else (len(header[0].rstrip(b"; \t\r\n")), len(header[0].rstrip()))
+        parameter = b'; boundary="' + boundary + b'"'
+        out += [data[copied : header.start() + begin], parameter]
+        copied = header.start() + end
+    return b"".join([*out, data[copied:]]) if out else data
+
+
+def _is_of_a_part(data: bytes, position: int) -> bool:
+    """Tell whether a header stands below a line between parts, and not in a text."""
+    delimiter = data.rfind(b"\n--", 0, position)
+    return delimiter >= 0 and _END.search(data, delimiter + 1, position) is None
+
+
+def _candidates(written: bytes, data: bytes, start: int) -> Iterator[bytes]:
+    """Yield the boundaries that *written* may stand for and that occur after *start*; then a likely one."""
+    for one in (written.rstrip(), _FOLD.sub(b"", written).strip(), _FOLDED_SPACE.sub(b"", written).strip()):
+        if one and b"\n" not in one and data.find(b"\n--" + one, start) >= 0:
+            yield one
+    likely = _LIKELY.search(data, start)
+    if likely and b'"' not in likely[1]:
+        yield likely[1]
