@@ -21,7 +21,7 @@ from email.mime.text import MIMEText
 from email.policy import compat32
 from email.utils import encode_rfc2231, format_datetime, formataddr
 
-from host.sdk.formatting import PICTURE_TYPES, Picture, pictures, to_html, without_pictures
+from host.sdk.formatting import PICTURE_TYPES, Picture, pictures, to_html, to_text, without_pictures
 
 from .addresses import domain_of
 
@@ -136,8 +136,8 @@ def _body(reply: Reply) -> Message:
     ids = {name: f"picture{at}.{reply.message_id}" for at, name in enumerate(shown, 1)}
     places = {name: picture(ids[name], file.width, file.height) for name, file in shown.items()}
     words = MIMEMultipart("alternative")
-    below = f"\n\n-- \n{signature}" if signature else ""
-    words.attach(_text(f"{without_pictures(text) if shown else text}{below}", "plain"))
+    below = f"\n\n-- \n{to_text(signature)}" if signature else ""
+    words.attach(_text(f"{to_text(without_pictures(text) if shown else text)}{below}", "plain"))
     laid_out = _text(html(text, signature, places), "html")
     if shown:
         related = MIMEMultipart("related", type="text/html")
