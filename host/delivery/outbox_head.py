@@ -62,6 +62,7 @@ class OutboxHead:
     failing_since: datetime | None
     probe_at: datetime | None
     recipient: str
+    recipient_name: str
     part: OutgoingPart
     shown_with: int
     """How many things it names by an id are shown with it; none of them is sent."""
@@ -150,7 +151,7 @@ def with_pictures(content: Mapping[str, Any], files: Sequence[OutgoingFile]) -> 
 
 
 _head = (
-    sa.select(OutboxEntry, Message, ChannelAccount, Conversation, ContactIdentity.unreachable_since)
+    sa.select(OutboxEntry, Message, ChannelAccount, Conversation, ContactIdentity)
     .join(Message, Message.id == OutboxEntry.message_id)
     .join(ChannelAccount, ChannelAccount.id == OutboxEntry.account_id)
     .join(Conversation, Conversation.id == Message.conversation_id)
@@ -166,7 +167,7 @@ def read_outbox_head(session: Session, lane: str) -> OutboxHead | None:
     row = session.execute(_head, {"lane": lane}).first()
     if row is None:
         return None
-    entry, message, account, conversation, unreachable_since = row
+    entry, message, account, conversation, identity = row
     attachments = session.scalars(_files, {"message": message.id}).all()
     return OutboxHead(
         entry_id=entry.id,
@@ -181,6 +182,7 @@ def read_outbox_head(session: Session, lane: str) -> OutboxHead | None:
         failing_since=account.failing_since,
         probe_at=account.probe_at,
         recipient=entry.recipient,
+        recipient_name=(identity.name or "") if identity.external_id == entry.recipient else "",
         part=_part(message, attachments),
         shown_with=sum(one.kind == MessageKind.TEMPLATE for one in attachments),
         by_person=message.origin == Origin.AGENT,
@@ -199,7 +201,7 @@ def read_outbox_head(session: Session, lane: str) -> OutboxHead | None:
         last_inbound_at=conversation.last_inbound_at,
         subject=conversation.subject,
         identity_id=conversation.identity_id,
-        unreachable=unreachable_since is not None,
+        unreachable=identity.unreachable_since is not None,
         answers=_answers(session, message),
     )
 
@@ -267,6 +269,7 @@ def send_request(session: Session, head: OutboxHead, adapter: ChannelAdapter, ta
         references=references,
         answers=head.answers,
         automatic=head.automatic,
+        recipient_name=head.recipient_name,
     )
 
 

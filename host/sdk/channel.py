@@ -197,6 +197,8 @@ class SendRequest:
     :param references: for channels that thread by reference: external ids of the conversation, newest first.
     :param answers: of a private reply: what its policy looked at, the message it answers among it.
     :param automatic: nobody's word: a greeting, a rule, an assistant. It says so, where the channel can.
+    :param recipient_name: the name the customer goes by on the channel, never one the team gave them; empty:
+        unknown.
     """
 
     account: AccountRef
@@ -209,6 +211,7 @@ class SendRequest:
     references: tuple[str, ...] = ()
     answers: PrivateContext | None = None
     automatic: bool = False
+    recipient_name: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ from hypothesis import strategies as st
 
 from host.builtin.email import composing, smtp
 from host.builtin.email.channel import EmailAdapter
+from host.builtin.email.mail import headers
 from host.builtin.email.models import EmailAccount
 from host.core import clock, db, guard
 from host.sdk.channel import (
@@ -206,6 +207,47 @@ def test_a_name_of_many_scripts_reaches_the_other_side(outside: Outside) -> None
     name = str(make_header(decode_header(mail["From"])))
     assert name.startswith('Müller & Söhne, "Töpferei"') or "Müller" in name
     assert outside.mails[0][0] == "hello@shop.example"
+
+
+@pytest.mark.usefixtures("desk")
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Mia Rossi",
+        'Rossi, Mia (Pottery) \\ "M" <x@evil.example>',
+        "Zoë Größe",
+        "株式会社" * 25,
+        "a" * 99,
+        "=?utf-8?q?no?=",
+        "Mia\r\nBcc: a@b.example",
+        "Müller, Mia <x@evil.example>,",
+    ],
+)
+def test_the_customer_is_named_in_to(outside: Outside, name: str) -> None:
+    account = connect(outside, name=name)
+    assert isinstance(send(account, recipient_name=name), Sent)
+    raw = outside.mails[0][2]
+    assert outside.mails[0][1] == ["mia@example.org"]
+    head = raw.partition(b"\r\n\r\n")[0]
+    assert head.isascii()
+    assert all(len(word) <= 75 for word in re.findall(rb"=\?utf-8\?\S+", head))
+    assert all(len(line) <= 998 for line in head.split(b"\r\n"))
+    mail = email.message_from_bytes(raw, policy=default)
+    assert mail["Bcc"] is None
+    for header, address in (("To", "mia@example.org"), ("From", "hello@shop.example")):
+        shown = " ".join(name.split())
+        # As our own parser reads it; the standard library's keeps the space between encoded words.
+        assert headers.addresses(email.message_from_bytes(raw), header) == [(shown, address)]
+        (found,) = mail[header].addresses
+        assert found.addr_spec == address
+        assert found.display_name.replace(" ", "") == shown.replace(" ", "")
+
+
+@pytest.mark.usefixtures("desk")
+@pytest.mark.parametrize("name", ["", "mia@example.org", "\r\n"])
+def test_an_unknown_name_leaves_the_address_bare(outside: Outside, name: str) -> None:
+    send(connect(outside), recipient_name=name)
+    assert parsed(outside)["To"] == "mia@example.org"
 
 
 # ---- formatting, files, copies
@@ -572,6 +614,9 @@ def test_an_address_outside_ascii_is_written_to_where_the_server_can(outside: Ou
     account = connect(outside)
     assert isinstance(send(account, recipient="zoë@bücher.example"), Sent)
     assert outside.mails[0][1] == ["zoë@xn--bcher-kva.example"]
+    bare = parsed(outside)["To"]
+    send(account, recipient="zoë@bücher.example", recipient_name="Zoë")
+    assert parsed(outside)["To"] == bare
 
 
 @pytest.mark.usefixtures("desk")

@@ -131,6 +131,7 @@ class EmailAdapter(ChannelAdapter):
                 sender_name=request.account.name,
                 sender=sender,
                 recipient=recipient,
+                recipient_name=request.recipient_name,
                 subject=request.subject,
                 text=request.part.text,
                 message_id=identity,

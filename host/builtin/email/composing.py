@@ -90,6 +90,7 @@ class Reply:
     reply_to: str = ""
     files: Sequence[File] = ()
     automatic: bool = False
+    recipient_name: str = ""
 
 
 def message_id(message_key: str, address: str) -> str:
@@ -106,8 +107,8 @@ def subject(of_conversation: str | None) -> str:
 def compose(reply: Reply) -> bytes:
     """Return the mail as it goes over the wire, lines ending in CRLF."""
     mail = _body(reply)
-    mail["From"] = formataddr((_line(reply.sender_name, 100), reply.sender))
-    mail["To"] = reply.recipient
+    mail["From"] = _mailbox("From", reply.sender_name, reply.sender)
+    mail["To"] = _mailbox("To", reply.recipient_name, reply.recipient)
     if reply.cc:
         mail["Cc"] = ", ".join(reply.cc)
     if reply.reply_to and reply.reply_to != reply.sender:
@@ -128,6 +129,18 @@ def compose(reply: Reply) -> bytes:
         mail["In-Reply-To"] = f"<{known[0]}>"
         mail["References"] = " ".join(f"<{reference}>" for reference in reversed(known))
     return mail.as_bytes(policy=compat32.clone(linesep="\r\n"))
+
+
+def _mailbox(header: str, name: str, address: str) -> str:
+    """Return an address with its name, as it stands in a header (RFC 5322, RFC 2047)."""
+    name = _line(name, 100)
+    if not address.isascii() or name.lower() == address:
+        return address  # the name would be encoded, and the address must not be
+    if name.isascii() and "=?" not in name:  # not what looks like an encoded word, and is none
+        return formataddr((name, address))
+    # An encoded word has at most 75 characters, so a long name is several.
+    words = Header(name, "utf-8", maxlinelen=75, header_name=header).encode()
+    return f"{words} <{address}>"
 
 
 def _body(reply: Reply) -> Message:
