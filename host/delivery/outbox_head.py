@@ -37,6 +37,7 @@ from host.sdk.channel import (
     ChannelAdapter,
     PrivateContext,
     ProviderProblem,
+    QuotedMessage,
     ReplyContext,
     ReplyPolicy,
     SearchRequest,
@@ -244,6 +245,7 @@ def _is_notice(session: Session, message: Message) -> bool:
 def send_request(session: Session, head: OutboxHead, adapter: ChannelAdapter, tag: str | None) -> SendRequest:
     """Return the request for the adapter; with references only if the channel threads by them."""
     references: tuple[str, ...] = ()
+    quoted = None
     if adapter.capabilities.threading is Threading.REFERENCES:
         references = tuple(
             session.scalars(
@@ -258,6 +260,7 @@ def send_request(session: Session, head: OutboxHead, adapter: ChannelAdapter, ta
                 .limit(policy.REFERENCES)
             )
         )
+        quoted = _quoted(session, head)
     return SendRequest(
         account=head.account,
         recipient=head.recipient,
@@ -270,7 +273,32 @@ def send_request(session: Session, head: OutboxHead, adapter: ChannelAdapter, ta
         answers=head.answers,
         automatic=head.automatic,
         recipient_name=head.recipient_name,
+        quoted=quoted,
     )
+
+
+def _quoted(session: Session, head: OutboxHead) -> QuotedMessage | None:
+    """Return what a reply may quote: never the words of a participant beside the customer."""
+    if not head.by_person:
+        return None
+    row = session.execute(
+        sa.select(Message.text, Message.sent_at, Message.direction)
+        .where(
+            Message.conversation_id == head.conversation_id,
+            Message.account_id == head.account.id,
+            Message.direction != Direction.INTERNAL,
+            Message.external_id.is_not(None),
+            Message.writer_id.is_(None),
+            Message.unsent_at.is_(None),
+            Message.hidden_at.is_(None),
+            Message.id != head.message_id,
+        )
+        .order_by(Message.sent_at.desc(), Message.id.desc())
+        .limit(1)
+    ).first()
+    if row is None or not row.text.strip():
+        return None
+    return QuotedMessage(row.text, row.sent_at, ours=row.direction == Direction.OUTBOUND)
 
 
 def search_request(session: Session, head: OutboxHead) -> SearchRequest:

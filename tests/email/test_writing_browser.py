@@ -75,7 +75,7 @@ def test_a_mail_is_written_and_goes_out_as_it_is_shown(
     page.wait_for_selector("text=Saved.")
 
     page.goto(f"/w/{workspace}/settings/channels/accounts/{account.id}")
-    page.click("text=Signatures, and where answers go")
+    page.click("text=Signatures and replies")
     page.wait_for_selector("#own")
 
     page.goto(f"/w/{workspace}/inbox/{conversation}")
