@@ -27,7 +27,7 @@ from host.sdk.webhooks import Envelope
 
 from ..addresses import domain_of, normal
 from ..composing import OURS
-from . import authentication, bounces, formatted, headers, identity, kept, quotes, tnef
+from . import authentication, bounces, flowed, formatted, headers, identity, kept, quotes, tnef, uuencoded
 from .charsets import decode
 from .htmltext import to_text
 
@@ -305,20 +305,31 @@ class _Content:
             self._keep(part)
 
     def _say(self, part: Message, kind: str) -> None:
-        text = _text(part)
         if kind == "text/html":
+            text = _text(part)
             self._is_html = True
             self._form.append(text)
             self._words.append(to_text(text[:MAX_HTML]))
         else:
-            words = _plain(text)
+            words = self._written(part)
             self._words.append(words)
             self._form.append(formatted.of_plain(words))
+
+    def _written(self, part: Message) -> str:
+        """Return the words of a plain text; the files that stand in it become files of the mail."""
+        text, files = uuencoded.take_out(_plain(_text(part)))
+        self._seen += len(files)
+        for file in files:
+            name = _only_name(file.name)
+            self._files.append(_file(file.content, name, mimetypes.guess_type(name)[0] or "", ""))
+        if str(part.get_param("format", "")).lower() == "flowed":
+            text = flowed.unflowed(text, delete_space=str(part.get_param("delsp", "")).lower() == "yes")
+        return text.strip()
 
     def _choose(self, variants: list[Message], depth: int) -> None:
         """Take the plain text unless it is empty, else the HTML; keep or look into parts that are neither."""
         plain = [p for p in variants if p.get_content_type() == "text/plain" and _is_words(p, "text/plain")]
-        said = [words for words in (_plain(_text(p)) for p in plain) if words]
+        said = [words for words in map(self._written, plain) if words]
         rest = [p for p in variants if p not in plain]
         if said:
             self._words.extend(said)
