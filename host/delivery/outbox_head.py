@@ -37,6 +37,7 @@ from host.sdk.channel import (
     ChannelAdapter,
     PrivateContext,
     ProviderProblem,
+    QuotedMessage,
     ReplyContext,
     ReplyPolicy,
     SearchRequest,
@@ -62,6 +63,7 @@ class OutboxHead:
     failing_since: datetime | None
     probe_at: datetime | None
     recipient: str
+    recipient_name: str
     part: OutgoingPart
     shown_with: int
     """How many things it names by an id are shown with it; none of them is sent."""
@@ -150,7 +152,7 @@ def with_pictures(content: Mapping[str, Any], files: Sequence[OutgoingFile]) -> 
 
 
 _head = (
-    sa.select(OutboxEntry, Message, ChannelAccount, Conversation, ContactIdentity.unreachable_since)
+    sa.select(OutboxEntry, Message, ChannelAccount, Conversation, ContactIdentity)
     .join(Message, Message.id == OutboxEntry.message_id)
     .join(ChannelAccount, ChannelAccount.id == OutboxEntry.account_id)
     .join(Conversation, Conversation.id == Message.conversation_id)
@@ -166,7 +168,7 @@ def read_outbox_head(session: Session, lane: str) -> OutboxHead | None:
     row = session.execute(_head, {"lane": lane}).first()
     if row is None:
         return None
-    entry, message, account, conversation, unreachable_since = row
+    entry, message, account, conversation, identity = row
     attachments = session.scalars(_files, {"message": message.id}).all()
     return OutboxHead(
         entry_id=entry.id,
@@ -181,6 +183,7 @@ def read_outbox_head(session: Session, lane: str) -> OutboxHead | None:
         failing_since=account.failing_since,
         probe_at=account.probe_at,
         recipient=entry.recipient,
+        recipient_name=(identity.name or "") if identity.external_id == entry.recipient else "",
         part=_part(message, attachments),
         shown_with=sum(one.kind == MessageKind.TEMPLATE for one in attachments),
         by_person=message.origin == Origin.AGENT,
@@ -199,7 +202,7 @@ def read_outbox_head(session: Session, lane: str) -> OutboxHead | None:
         last_inbound_at=conversation.last_inbound_at,
         subject=conversation.subject,
         identity_id=conversation.identity_id,
-        unreachable=unreachable_since is not None,
+        unreachable=identity.unreachable_since is not None,
         answers=_answers(session, message),
     )
 
@@ -242,6 +245,7 @@ def _is_notice(session: Session, message: Message) -> bool:
 def send_request(session: Session, head: OutboxHead, adapter: ChannelAdapter, tag: str | None) -> SendRequest:
     """Return the request for the adapter; with references only if the channel threads by them."""
     references: tuple[str, ...] = ()
+    quoted = None
     if adapter.capabilities.threading is Threading.REFERENCES:
         references = tuple(
             session.scalars(
@@ -256,6 +260,7 @@ def send_request(session: Session, head: OutboxHead, adapter: ChannelAdapter, ta
                 .limit(policy.REFERENCES)
             )
         )
+        quoted = _quoted(session, head)
     return SendRequest(
         account=head.account,
         recipient=head.recipient,
@@ -267,7 +272,33 @@ def send_request(session: Session, head: OutboxHead, adapter: ChannelAdapter, ta
         references=references,
         answers=head.answers,
         automatic=head.automatic,
+        recipient_name=head.recipient_name,
+        quoted=quoted,
     )
+
+
+def _quoted(session: Session, head: OutboxHead) -> QuotedMessage | None:
+    """Return what a reply may quote: never the words of a participant beside the customer."""
+    if not head.by_person:
+        return None
+    row = session.execute(
+        sa.select(Message.text, Message.sent_at, Message.direction)
+        .where(
+            Message.conversation_id == head.conversation_id,
+            Message.account_id == head.account.id,
+            Message.direction != Direction.INTERNAL,
+            Message.external_id.is_not(None),
+            Message.writer_id.is_(None),
+            Message.unsent_at.is_(None),
+            Message.hidden_at.is_(None),
+            Message.id != head.message_id,
+        )
+        .order_by(Message.sent_at.desc(), Message.id.desc())
+        .limit(1)
+    ).first()
+    if row is None or not row.text.strip():
+        return None
+    return QuotedMessage(row.text, row.sent_at, ours=row.direction == Direction.OUTBOUND)
 
 
 def search_request(session: Session, head: OutboxHead) -> SearchRequest:

@@ -86,6 +86,7 @@ __all__ = [
     "Profile",
     "ProviderProblem",
     "QuickReplyLimits",
+    "QuotedMessage",
     "ReactRequest",
     "Rejected",
     "ReplyContext",
@@ -195,6 +196,18 @@ NO_THREAD_CONTROL = ProviderProblem(
 
 
 @dataclass(frozen=True, slots=True)
+class QuotedMessage:
+    """The message that a reply answers, as it may be quoted below it.
+
+    :param text: of the customer, plain text; of the team (``ours``), with the marks of :mod:`.formatting`.
+    """
+
+    text: str
+    sent_at: datetime
+    ours: bool
+
+
+@dataclass(frozen=True, slots=True)
 class SendRequest:
     """One part to send.
 
@@ -205,6 +218,10 @@ class SendRequest:
     :param references: for channels that thread by reference: external ids of the conversation, newest first.
     :param answers: of a private reply: what its policy looked at, the message it answers among it.
     :param automatic: nobody's word: a greeting, a rule, an assistant. It says so, where the channel can.
+    :param recipient_name: the name the customer goes by on the channel, never one the team gave them; empty:
+        unknown.
+    :param quoted: for channels that thread by reference: the newest message of the customer or to them. None
+        in what nobody wrote, and where there is none.
     """
 
     account: AccountRef
@@ -217,6 +234,8 @@ class SendRequest:
     references: tuple[str, ...] = ()
     answers: PrivateContext | None = None
     automatic: bool = False
+    recipient_name: str = ""
+    quoted: QuotedMessage | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -146,6 +146,49 @@ def to_html(
     )
 
 
+def to_text(text: str) -> str:
+    """Return *text* as plain text: without the marks that :func:`to_html` turns into formatting.
+
+    ``[words](https://…)`` becomes ``words <https://…>``. Lists, quotes and line breaks stay as written.
+    """
+    source = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    lines: list[str | None] = [*source]
+    for token in _markdown().parse("\n".join(source), {}):
+        if token.type != "inline" or token.map is None:
+            continue
+        shown = _words(token.children or []).split("\n")
+        for number, written in enumerate(token.content.split("\n"), token.map[0]):
+            # Fewer lines are left where the address of a link stands in a line of its own.
+            words = shown.pop(0) if shown else None
+            if words is None:
+                lines[number] = None
+            elif words.strip() != written.strip():
+                lines[number] = _marks_before(source[number], written) + words
+    return "\n".join(line for line in lines if line is not None)
+
+
+def _marks_before(line: str, words: str) -> str:
+    """Return what stands before *words* in *line*: the marks of a list or a quote, and spaces."""
+    return line[: len(line.rstrip()) - len(words.strip())]
+
+
+def _words(tokens: list[Token]) -> str:
+    """Return the words of the tokens of one paragraph, and the address behind the words of each link."""
+    found: list[str] = []
+    link, since = "", 0
+    for token in tokens:
+        if token.type == "link_open":
+            link, since = str(token.attrs.get("href", "")), len(found)
+        elif token.type == "link_close":
+            if "".join(found[since:]) not in {link, link.removeprefix("https://")}:
+                found.append(f" <{link}>")
+        elif token.type in {"softbreak", "hardbreak"}:
+            found.append("\n")
+        else:
+            found.append(token.content)
+    return "".join(found)
+
+
 def plain(text: str) -> str:
     """Return *text* without its marks around words and its addresses of links, for where it is cut short."""
     return _AROUND.sub(r"\2", _AROUND.sub(r"\2", _LINK.sub(r"\1", without_pictures(text))))

@@ -130,6 +130,7 @@ def test_question_answer_and_thanks_are_one_conversation(whole: Desk) -> None:
     arrived = email.message_from_bytes(whole.outside.mails[0][2])
     assert arrived["In-Reply-To"] == "<one@example.org>"
     assert arrived["Subject"] == "Re: Blue mugs"
+    assert arrived["To"] == "Mia Rossi <mia@example.org>"
     assert arrived["Message-ID"] == f"<{sent.external_id}>"
 
     whole.receive(

@@ -36,7 +36,11 @@ def test_what_we_write_first_has_a_subject_and_its_answer_lands_there(whole: Des
     first = messages()[-1]
     assert first.state == DeliveryState.SENT
     sent = email.message_from_bytes(whole.outside.mails[0][2])
-    assert (sent["To"], sent["Subject"], sent["In-Reply-To"]) == ("mia@example.org", "The kiln", None)
+    assert (sent["To"], sent["Subject"], sent["In-Reply-To"]) == (
+        "Mia Rossi <mia@example.org>",
+        "The kiln",
+        None,
+    )
     whole.receive(
         "Then I will come.",
         Message_ID="<two@example.org>",

@@ -23,6 +23,7 @@ from hypothesis import strategies as st
 
 from host.builtin.email import composing, smtp
 from host.builtin.email.channel import EmailAdapter
+from host.builtin.email.mail import headers
 from host.builtin.email.models import EmailAccount
 from host.core import clock, db, guard
 from host.sdk.channel import (
@@ -37,6 +38,7 @@ from host.sdk.channel import (
     Sent,
     Unknown,
 )
+from host.sdk.formatting import to_text
 from host.sdk.messages import MessageKind, OutgoingFile, OutgoingPart
 from tests.core.servers import serving
 from tests.email.conftest import Outside, connect
@@ -189,7 +191,7 @@ def test_nothing_anybody_types_can_add_a_header(
     assert len(leaves) == len(attached) + (2 if text.strip() or signature.strip() or not files else 0)
     if len(leaves) > len(attached):
         clean = text.encode("utf-8", "replace").decode().replace("\r\n", "\n").replace("\r", "\n")
-        assert part_of(mail, "text/plain").replace("\r\n", "\n").startswith(clean.rstrip("\n"))
+        assert part_of(mail, "text/plain").replace("\r\n", "\n").startswith(to_text(clean).rstrip("\n"))
     own = " ".join(composing._UNSAFE.sub(" ", own_subject).split())[:400]
     if own or subject or references:
         shown = str(make_header(decode_header(mail["Subject"])))
@@ -205,6 +207,47 @@ def test_a_name_of_many_scripts_reaches_the_other_side(outside: Outside) -> None
     name = str(make_header(decode_header(mail["From"])))
     assert name.startswith('Müller & Söhne, "Töpferei"') or "Müller" in name
     assert outside.mails[0][0] == "hello@shop.example"
+
+
+@pytest.mark.usefixtures("desk")
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Mia Rossi",
+        'Rossi, Mia (Pottery) \\ "M" <x@evil.example>',
+        "Zoë Größe",
+        "株式会社" * 25,
+        "a" * 99,
+        "=?utf-8?q?no?=",
+        "Mia\r\nBcc: a@b.example",
+        "Müller, Mia <x@evil.example>,",
+    ],
+)
+def test_the_customer_is_named_in_to(outside: Outside, name: str) -> None:
+    account = connect(outside, name=name)
+    assert isinstance(send(account, recipient_name=name), Sent)
+    raw = outside.mails[0][2]
+    assert outside.mails[0][1] == ["mia@example.org"]
+    head = raw.partition(b"\r\n\r\n")[0]
+    assert head.isascii()
+    assert all(len(word) <= 75 for word in re.findall(rb"=\?utf-8\?\S+", head))
+    assert all(len(line) <= 998 for line in head.split(b"\r\n"))
+    mail = email.message_from_bytes(raw, policy=default)
+    assert mail["Bcc"] is None
+    for header, address in (("To", "mia@example.org"), ("From", "hello@shop.example")):
+        shown = " ".join(name.split())
+        # As our own parser reads it; the standard library's keeps the space between encoded words.
+        assert headers.addresses(email.message_from_bytes(raw), header) == [(shown, address)]
+        (found,) = mail[header].addresses
+        assert found.addr_spec == address
+        assert found.display_name.replace(" ", "") == shown.replace(" ", "")
+
+
+@pytest.mark.usefixtures("desk")
+@pytest.mark.parametrize("name", ["", "mia@example.org", "\r\n"])
+def test_an_unknown_name_leaves_the_address_bare(outside: Outside, name: str) -> None:
+    send(connect(outside), recipient_name=name)
+    assert parsed(outside)["To"] == "mia@example.org"
 
 
 # ---- formatting, files, copies
@@ -223,7 +266,14 @@ def html(outside: Outside) -> str:
 def test_what_was_written_goes_as_text_and_as_html(outside: Outside) -> None:
     send(connect(outside), "Hi **Mia**,\n\n- one\n- two <script>\n\nhttps://shop.example/a_b")
     assert parsed(outside).get_content_type() == "multipart/alternative"
-    assert body(outside).startswith("Hi **Mia**,")
+    assert body(outside).splitlines() == [
+        "Hi Mia,",
+        "",
+        "- one",
+        "- two <script>",
+        "",
+        "https://shop.example/a_b",
+    ]
     shown = html(outside)
     assert "<strong>Mia</strong>" in shown
     assert "<script" not in shown
@@ -295,7 +345,7 @@ def test_a_picture_stands_in_the_mail_where_its_place_is(outside: Outside) -> No
     assert (
         plain.get_content()
         .replace("\r\n", "\n")
-        .startswith("Here it is:\n\n[Müg, blue.png]\n\nand **small**: [s.JPG] [Müg, blue.png]")
+        .startswith("Here it is:\n\n[Müg, blue.png]\n\nand small: [s.JPG] [Müg, blue.png]")
     )
     assert (related.get_content_type(), related.get_param("type")) == ("multipart/related", "text/html")
     shown, *pictures = related.iter_parts()
@@ -432,7 +482,7 @@ def test_a_subject_and_a_signature_of_its_own(outside: Outside) -> None:
     content = {"subject": "Your order 17", "signature": "**Anna**\nThe shop"}
     send(connect(outside), part=OutgoingPart(MessageKind.TEXT, "Hi", content))
     assert parsed(outside)["Subject"] == "Your order 17"
-    assert body(outside).replace("\r\n", "\n") == "Hi\n\n-- \n**Anna**\nThe shop"
+    assert body(outside).replace("\r\n", "\n") == "Hi\n\n-- \nAnna\nThe shop"
     assert "<strong>Anna</strong>" in html(outside)
 
 
@@ -564,6 +614,9 @@ def test_an_address_outside_ascii_is_written_to_where_the_server_can(outside: Ou
     account = connect(outside)
     assert isinstance(send(account, recipient="zoë@bücher.example"), Sent)
     assert outside.mails[0][1] == ["zoë@xn--bcher-kva.example"]
+    bare = parsed(outside)["To"]
+    send(account, recipient="zoë@bücher.example", recipient_name="Zoë")
+    assert parsed(outside)["To"] == bare
 
 
 @pytest.mark.usefixtures("desk")

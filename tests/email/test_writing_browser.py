@@ -75,8 +75,13 @@ def test_a_mail_is_written_and_goes_out_as_it_is_shown(
     page.wait_for_selector("text=Saved.")
 
     page.goto(f"/w/{workspace}/settings/channels/accounts/{account.id}")
-    page.click("text=Signatures, and where answers go")
+    page.click("text=Signatures and replies")
     page.wait_for_selector("#own")
+    for wanted in (True, False):
+        page.set_checked("#quotes", wanted)
+        page.click("button:has-text('Save') >> nth=1")
+        page.wait_for_selector("text=Saved.")
+        assert page.is_checked("#quotes") is wanted
 
     page.goto(f"/w/{workspace}/inbox/{conversation}")
     text = page.locator("[data-form=reply] textarea")
@@ -132,7 +137,8 @@ def test_a_mail_is_written_and_goes_out_as_it_is_shown(
     assert shown is not None
     assert plain is not None
     assert "<strong>Anna Reuter</strong>" in shown.get_content()
-    assert plain.get_content().replace("\r\n", "\n").startswith(written)
+    words = "Yes, eight:\n\n- large\n- small\n\nsee this <https://shop.example/mugs>"
+    assert plain.get_content().replace("\r\n", "\n").startswith(words)
     with db.read() as session:
         sent = session.scalars(sa.select(Message).where(Message.direction == Direction.OUTBOUND)).one()
         last = session.get_one(Conversation, conversation).last_preview

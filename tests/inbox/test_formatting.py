@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from host.sdk.formatting import TAGS, Picture, pictures, plain, to_html
+from host.sdk.formatting import TAGS, Picture, pictures, plain, to_html, to_text
 
 
 @pytest.mark.parametrize(
@@ -116,7 +116,37 @@ def test_the_list_shows_words_without_marks(text: str, words: str) -> None:
     assert plain(text) == words
 
 
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("Hi **Mia**, *soon*, ***both***.", "Hi Mia, soon, both."),
+        ("**over\ntwo lines**  \n\n\n.\n-- \nMia", "over\ntwo lines\n\n\n.\n-- \nMia"),
+        ("- **a**\n  *b*\n\n3. c\n> > **d**\nand *e*", "- a\n  b\n\n3. c\n> > d\nand e"),
+        ("10*20*30, __init__, 2 * 3 * 4, **a\n\nb**", "10*20*30, __init__, 2 * 3 * 4, **a\n\nb**"),
+        ("[our **shop**](https://x.example/a_b)!", "our shop <https://x.example/a_b>!"),
+        ("[a\nb](https://x.example) *c*", "a\nb <https://x.example> c"),
+        ("[a](\nhttps://x.example) *c*\n*d*", "a <https://x.example> c\nd"),
+        (
+            "https://x.example/a*b [https://x.example](https://x.example)",
+            "https://x.example/a*b https://x.example",
+        ),
+        ("www.x.example, [no](javascript:*x*)", "www.x.example, [no](javascript:x)"),
+        ("# one\n---\n`two`\n    *three*", "# one\n---\n`two`\n    three"),
+    ],
+)
+def test_plain_text_has_no_marks_of_formatting(text: str, words: str) -> None:
+    assert to_text(text) == words
+
+
+@given(st.text(alphabet="ab *->1.[]\n\t\r\0/:xhtps"))
+@hypothesis_settings(deadline=None, max_examples=300)
+def test_plain_text_says_what_the_formatted_one_does(text: str) -> None:
+    shown = re.sub(r"<[^>]*>|\W", "", to_html(text).replace("&gt;", "").replace("&lt;", ""))
+    assert re.sub(r"[\W\d]", "", to_text(text)) == re.sub(r"\d", "", shown)
+
+
 def test_long_and_nested_texts_take_no_time() -> None:
     for piece in ("*", "**a", "[", "> ", "- ", "(https://x.example/", "1. "):
         assert to_html(piece * 3000)
         plain(piece * 3000)
+        assert to_text(piece * 3000)

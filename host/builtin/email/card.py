@@ -597,7 +597,7 @@ def _status(account: AccountRef, kept: _Kept | None) -> CardStatus:
         stored_secrets=secrets,
         copyables=[copyable for key in keys for copyable in signing.copyables(key)],
         links=[
-            Link(_("Signatures, and where answers go"), signatures.page(account)),
+            Link(_("Signatures and replies"), signatures.page(account)),
             *([] if mailbox is None else [Link(_("Folders that are read"), mailbox_card.page(account))]),
         ],
     )

@@ -35,8 +35,9 @@ from host.sdk.channel import (
     Unknown,
 )
 from host.sdk.errors import FetchError, ForbiddenAddressError, SecretUnreadableError
+from host.sdk.formatting import to_text
+from host.sdk.i18n import format_datetime, noop
 from host.sdk.i18n import gettext as _
-from host.sdk.i18n import noop
 from host.sdk.messages import OWN_ADDRESS, InboundChange, MessageKind, OutgoingFile, OutgoingPart
 from host.sdk.webhooks import Envelope
 
@@ -107,7 +108,7 @@ class EmailAdapter(ChannelAdapter):
             return Held(_problem("password", noop("The stored password cannot be read."), raw=str(error)))
         if account is None:
             return Held(_problem("settings", noop("The account has no mail server.")))
-        address, server, reply_to = account
+        address, server, reply_to, quotes = account
         content = request.part.content
         sender = _sender(request, address)
         if sender is None:
@@ -131,6 +132,7 @@ class EmailAdapter(ChannelAdapter):
                 sender_name=request.account.name,
                 sender=sender,
                 recipient=recipient,
+                recipient_name=request.recipient_name,
                 subject=request.subject,
                 text=request.part.text,
                 message_id=identity,
@@ -142,6 +144,7 @@ class EmailAdapter(ChannelAdapter):
                 reply_to=reply_to,
                 files=files,
                 automatic=request.automatic,
+                quoted=_quote(request, sender, recipient) if quotes else None,
             )
         )
         mail = signing.signed(request.account, mail, sender)
@@ -194,13 +197,24 @@ def _is_own(account: AccountRef, address: str) -> bool:
     return without_tag(address) in {without_tag(one) for one in own}
 
 
-def _settings(account: AccountRef) -> tuple[str, smtp.Server, str] | None:
-    """Return the sender's address, the server, and where answers go if not to that address."""
+def _quote(request: SendRequest, sender: str, recipient: str) -> composing.Quote | None:
+    """Return what stands below the reply: the message it answers, and who wrote it when."""
+    quoted = request.quoted
+    if quoted is None:
+        return None
+    name, address = (request.account.name, sender) if quoted.ours else (request.recipient_name, recipient)
+    author = composing.line(f"{name} <{address}>", 400)
+    introduction = _("On %(date)s, %(author)s wrote:", date=format_datetime(quoted.sent_at), author=author)
+    return composing.Quote(str(introduction), to_text(quoted.text) if quoted.ours else quoted.text)
+
+
+def _settings(account: AccountRef) -> tuple[str, smtp.Server, str, bool] | None:
+    """Return the sender's address, the server, where answers go if not to that address, and if it quotes."""
     with db.read() as session:
         row = session.get(EmailAccount, account.id)
     if row is None:
         return None
-    return row.address, servers.to_send(account, row), row.reply_to or ""
+    return row.address, servers.to_send(account, row), row.reply_to or "", bool(row.quotes)
 
 
 def _others(given: object, recipient: str) -> list[str]:

@@ -20,12 +20,15 @@ from email.mime.multipart import MIMEMultipart
 from email.mime.text import MIMEText
 from email.policy import compat32
 from email.utils import encode_rfc2231, format_datetime, formataddr
+from html import escape
 
-from host.sdk.formatting import PICTURE_TYPES, Picture, pictures, to_html, without_pictures
+from host.sdk.formatting import PICTURE_TYPES, Picture, pictures, to_html, to_text, without_pictures
 
 from .addresses import domain_of
 
 MAX_REFERENCES = 20
+MOST_QUOTED = 50_000
+"""Most characters of the message that is quoted: a long thread grows with each answer."""
 WIDEST = 600
 """Most pixels a picture is wide in a mail."""
 OURS = "X-Lobby-Message"
@@ -65,6 +68,34 @@ class File:
 
 
 @dataclass(frozen=True, slots=True)
+class Quote:
+    """The message that a mail answers, plain text, and the line above it that says who wrote it when."""
+
+    introduction: str
+    text: str
+
+    def plain(self) -> str:
+        """Return it as plain text, each line marked (RFC 3676, 4.5)."""
+        lines = (f">{'' if one.startswith('>') or not one else ' '}{one}" for one in self._lines())
+        return "\n".join([self.introduction, *lines])
+
+    def html(self) -> str:
+        """Return it as HTML with the classes and the type by which mail programs fold a quote."""
+        words = "<br>\n".join(map(escape, self._lines()))
+        return (
+            f'<div class="gmail_quote" style="margin:1.5em 0 0 0"><div class="gmail_attr">'
+            f"{escape(self.introduction)}</div>"
+            f'<blockquote class="gmail_quote" type="cite" dir="auto" style="{_STYLES["blockquote"]}">'
+            f"{words}</blockquote></div>"
+        )
+
+    def _lines(self) -> list[str]:
+        text = written(self.text.strip(), "")[0]
+        cut = f"{text[:MOST_QUOTED]}\n[\u2026]" if len(text) > MOST_QUOTED else text
+        return [one.rstrip() for one in cut.split("\n")]
+
+
+@dataclass(frozen=True, slots=True)
 class Reply:
     """The parts of a mail.
 
@@ -90,6 +121,8 @@ class Reply:
     reply_to: str = ""
     files: Sequence[File] = ()
     automatic: bool = False
+    recipient_name: str = ""
+    quoted: Quote | None = None
 
 
 def message_id(message_key: str, address: str) -> str:
@@ -99,24 +132,24 @@ def message_id(message_key: str, address: str) -> str:
 
 def subject(of_conversation: str | None) -> str:
     """Return the subject of a reply."""
-    line = _line(of_conversation or "", 400)
-    return line if _REPLY.match(line) else f"Re: {line}".strip()
+    words = line(of_conversation or "", 400)
+    return words if _REPLY.match(words) else f"Re: {words}".strip()
 
 
 def compose(reply: Reply) -> bytes:
     """Return the mail as it goes over the wire, lines ending in CRLF."""
     mail = _body(reply)
-    mail["From"] = formataddr((_line(reply.sender_name, 100), reply.sender))
-    mail["To"] = reply.recipient
+    mail["From"] = _mailbox("From", reply.sender_name, reply.sender)
+    mail["To"] = _mailbox("To", reply.recipient_name, reply.recipient)
     if reply.cc:
         mail["Cc"] = ", ".join(reply.cc)
     if reply.reply_to and reply.reply_to != reply.sender:
         mail["Reply-To"] = reply.reply_to
-    line = _line(reply.own_subject, 400) or (
+    about = line(reply.own_subject, 400) or (
         subject(reply.subject) if reply.references or reply.subject else ""
     )
-    charset_of_line = "us-ascii" if line.isascii() else "utf-8"
-    mail["Subject"] = Header(line, charset_of_line, header_name="Subject").encode()
+    charset_of_line = "us-ascii" if about.isascii() else "utf-8"
+    mail["Subject"] = Header(about, charset_of_line, header_name="Subject").encode()
     mail["Date"] = format_datetime(reply.date)
     mail["Message-ID"] = f"<{reply.message_id}>"
     mail[OURS] = reply.message_id
@@ -130,15 +163,29 @@ def compose(reply: Reply) -> bytes:
     return mail.as_bytes(policy=compat32.clone(linesep="\r\n"))
 
 
+def _mailbox(header: str, name: str, address: str) -> str:
+    """Return an address with its name, as it stands in a header (RFC 5322, RFC 2047)."""
+    name = line(name, 100)
+    if not address.isascii() or name.lower() == address:
+        return address  # the name would be encoded, and the address must not be
+    if name.isascii() and "=?" not in name:  # not what looks like an encoded word, and is none
+        return formataddr((name, address))
+    # An encoded word has at most 75 characters, so a long name is several.
+    words = Header(name, "utf-8", maxlinelen=75, header_name=header).encode()
+    return f"{words} <{address}>"
+
+
 def _body(reply: Reply) -> Message:
     text, signature = written(reply.text, reply.signature)
     shown = {name: file for name in pictures(text) if (file := _named(name, reply.files)) is not None}
     ids = {name: f"picture{at}.{reply.message_id}" for at, name in enumerate(shown, 1)}
     places = {name: picture(ids[name], file.width, file.height) for name, file in shown.items()}
     words = MIMEMultipart("alternative")
-    below = f"\n\n-- \n{signature}" if signature else ""
-    words.attach(_text(f"{without_pictures(text) if shown else text}{below}", "plain"))
-    laid_out = _text(html(text, signature, places), "html")
+    below = f"\n\n-- \n{to_text(signature)}" if signature else ""
+    if reply.quoted is not None:
+        below += f"\n\n{reply.quoted.plain()}"
+    words.attach(_text(f"{to_text(without_pictures(text) if shown else text)}{below}", "plain"))
+    laid_out = _text(html(text, signature, places, reply.quoted), "html")
     if shown:
         related = MIMEMultipart("related", type="text/html")
         related.attach(laid_out)
@@ -153,7 +200,7 @@ def _body(reply: Reply) -> Message:
     if not files:
         return words
     mail = MIMEMultipart("mixed")
-    if text.strip() or signature:
+    if text.strip() or signature or reply.quoted:
         mail.attach(words)
     for file in files:
         mail.attach(_attached(file))
@@ -176,7 +223,7 @@ def picture(content_id: str, width: int | None, height: int | None) -> Picture:
     return Picture(f"cid:{content_id}", shown, max(1, round(height * shown / width)))
 
 
-def html(text: str, signature: str, shown: Mapping[str, Picture]) -> str:
+def html(text: str, signature: str, shown: Mapping[str, Picture], quoted: Quote | None = None) -> str:
     """Return the HTML of a mail: of *text* and *signature* as :func:`written` returns them.
 
     :param shown: the pictures that may have a place in *text*, by their names.
@@ -186,6 +233,8 @@ def html(text: str, signature: str, shown: Mapping[str, Picture]) -> str:
         if signature
         else ""
     )
+    if quoted is not None:
+        below += quoted.html()
     return (
         '<!DOCTYPE html><html><head><meta charset="utf-8">'
         '<meta name="color-scheme" content="light dark"></head>'
@@ -200,7 +249,7 @@ def _text(text: str, subtype: str) -> MIMEText:
 
 
 def _attached(file: File, how: str = "attachment") -> MIMEBase:
-    name = _line(file.name, 200) or "file"
+    name = line(file.name, 200) or "file"
     main, sub = _type_of(file, name).split("/")
     part = MIMEBase(main, sub)
     part.set_payload(file.content)
@@ -231,5 +280,6 @@ def written(text: str, signature: str) -> tuple[str, str]:
     return text, signature.strip()
 
 
-def _line(text: str, most: int) -> str:
+def line(text: str, most: int) -> str:
+    """Return *text* as one line of at most *most* characters."""
     return " ".join(_UNSAFE.sub(" ", text).split())[:most]

@@ -43,6 +43,8 @@ class EmailAccount(Base):
     password_set_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     signature: Mapped[str | None] = mapped_column(LongText)
     reply_to: Mapped[str | None] = mapped_column(sa.String(254))
+    quotes: Mapped[bool | None] = mapped_column(sa.Boolean)
+    """Whether replies have the message they answer below; NULL: no."""
 
 
 def password_place(account: AccountRef) -> Place:

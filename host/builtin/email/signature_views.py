@@ -72,7 +72,7 @@ def keep_signature(workspace_id: int, account_id: int) -> ResponseReturnValue:
 @bp.post(f"{signatures.PAGE}/shared")
 @workspace_view(Role.OWNER)
 def keep_shared_signature(workspace_id: int, account_id: int) -> ResponseReturnValue:
-    """Keep the account's signature, and where answers go."""
+    """Keep the account's signature, where answers go, and whether replies quote."""
     entered = _text("reply_to")
     reply_to = normal(entered) if entered else ""
     if reply_to is None:
@@ -98,7 +98,8 @@ def _kept(
     def use_case(session: Session) -> None:
         _texts(session, workspace_id, account_id)
         if shared:
-            signatures.keep_shared(session, account_id, text, reply_to)
+            quotes = request.form.get("quotes") == "on"
+            signatures.keep_shared(session, account_id, text, reply_to, quotes=quotes)
         else:
             signatures.keep_own(session, account_id, user_id, text)
 

@@ -26,11 +26,13 @@ class Texts:
 
     :param shared: everybody's who has none of their own; *own*: that person's; empty: there is none.
     :param reply_to: where answers go; empty: to the address itself.
+    :param quotes: whether replies have the message they answer below.
     """
 
     shared: str
     own: str
     reply_to: str
+    quotes: bool = False
 
     @property
     def used(self) -> str:
@@ -44,7 +46,7 @@ def read(session: Session, account_id: int, user_id: int) -> Texts | None:
     if row is None:
         return None
     own = session.get(PersonsSignature, (account_id, user_id))
-    return Texts(row.signature or "", own.text if own else "", row.reply_to or "")
+    return Texts(row.signature or "", own.text if own else "", row.reply_to or "", bool(row.quotes))
 
 
 def keep_own(session: Session, account_id: int, user_id: int, text: str) -> None:
@@ -59,8 +61,8 @@ def keep_own(session: Session, account_id: int, user_id: int, text: str) -> None
         row.text = text
 
 
-def keep_shared(session: Session, account_id: int, text: str, reply_to: str) -> None:
-    """Keep the signature of an account, and where answers to it go."""
+def keep_shared(session: Session, account_id: int, text: str, reply_to: str, *, quotes: bool = False) -> None:
+    """Keep the signature of an account, where answers to it go, and whether replies quote."""
     row = session.get(EmailAccount, account_id)
     if row is not None:
-        row.signature, row.reply_to = text or None, reply_to or None
+        row.signature, row.reply_to, row.quotes = text or None, reply_to or None, quotes

@@ -28,7 +28,19 @@ from host.sdk.webhooks import Envelope
 
 from ..addresses import domain_of, normal
 from ..composing import OURS
-from . import authentication, bounces, charsets, formatted, headers, identity, kept, quotes, tnef
+from . import (
+    authentication,
+    bounces,
+    charsets,
+    flowed,
+    formatted,
+    headers,
+    identity,
+    kept,
+    quotes,
+    tnef,
+    uuencoded,
+)
 from .htmltext import to_text
 
 log = logging.getLogger(__name__)
@@ -191,7 +203,7 @@ def _protection(message: Message) -> str:
     if kind in {"application/pkcs7-mime", "application/x-pkcs7-mime"}:
         signed = str(message.get_param("smime-type", "")).lower() == "signed-data"
         return "smime-sealed" if signed else "smime-encrypted"
-    if kind == "text/plain" and _text(message)[:2000].lstrip().startswith("-----BEGIN PGP MESSAGE-----"):
+    if kind == "text/plain" and _text(message, kind)[:2000].lstrip().startswith("-----BEGIN PGP MESSAGE-----"):
         return "pgp-encrypted"
     return ""
 
@@ -306,20 +318,31 @@ class _Content:
             self._keep(part)
 
     def _say(self, part: Message, kind: str) -> None:
-        text = _text(part, kind)
         if kind == "text/html":
+            text = _text(part, kind)
             self._is_html = True
             self._form.append(text)
             self._words.append(to_text(text[:MAX_HTML]))
         else:
-            words = _plain(text)
+            words = self._written(part)
             self._words.append(words)
             self._form.append(formatted.of_plain(words))
+
+    def _written(self, part: Message) -> str:
+        """Return the words of a plain text; the files that stand in it become files of the mail."""
+        text, files = uuencoded.take_out(_plain(_text(part, "text/plain")))
+        self._seen += len(files)
+        for file in files:
+            name = _only_name(file.name)
+            self._files.append(_file(file.content, name, mimetypes.guess_type(name)[0] or "", ""))
+        if str(part.get_param("format", "")).lower() == "flowed":
+            text = flowed.unflowed(text, delete_space=str(part.get_param("delsp", "")).lower() == "yes")
+        return text.strip()
 
     def _choose(self, variants: list[Message], depth: int) -> None:
         """Take the plain text unless it is empty, else the HTML; keep or look into parts that are neither."""
         plain = [p for p in variants if p.get_content_type() == "text/plain" and _is_words(p, "text/plain")]
-        said = [words for words in (_plain(_text(p, "text/plain")) for p in plain) if words]
+        said = [words for words in map(self._written, plain) if words]
         rest = [p for p in variants if p not in plain]
         if said:
             self._words.extend(said)
