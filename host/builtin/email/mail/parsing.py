@@ -203,7 +203,9 @@ def _protection(message: Message) -> str:
     if kind in {"application/pkcs7-mime", "application/x-pkcs7-mime"}:
         signed = str(message.get_param("smime-type", "")).lower() == "signed-data"
         return "smime-sealed" if signed else "smime-encrypted"
-    if kind == "text/plain" and _text(message, kind)[:2000].lstrip().startswith("-----BEGIN PGP MESSAGE-----"):
+    if kind == "text/plain" and _text(message, kind)[:2000].lstrip().startswith(
+        "-----BEGIN PGP MESSAGE-----"
+    ):
         return "pgp-encrypted"
     return ""
 
