@@ -159,7 +159,7 @@ def test_it_goes_on_by_itself_as_soon_as_the_database_answers(
     try:
         assert start.attempt() is None
         assert start.attempt() is None
-        (line,) = [record.getMessage() for record in caplog.records]
+        (line,) = [one.getMessage() for one in caplog.records if one.levelno >= logging.WARNING]
         assert f"127.0.0.1:{wire.port}, database" in line, "it says where it looked, once"
         wire.mend()
         application = start.insist(threading.Event())
