@@ -61,7 +61,7 @@ def test_a_database_without_tables_is_empty(tmp_path: Path) -> None:
 
 def say(path: Path, since: str, at: str) -> None:
     """Write down that a newer Lobby took the host's tables to *at*, and whom they serve."""
-    said = {"since": since, "at": {"alembic_version": at, "addon_email_alembic_version": "0006"}}
+    said = {"since": since, "at": {"alembic_version": at, "addon_email_alembic_version": "0007"}}
     with sqlite3.connect(path) as connection:
         connection.execute("UPDATE alembic_version SET version_num = '9001'")
         connection.execute("DELETE FROM installation_values")

@@ -83,6 +83,7 @@ class Postfix:
         settings = folder / "settings"
         for path in (settings, folder / "queue", folder / "data"):
             path.mkdir(parents=True)
+            path.chmod(0o755)
         shutil.chown(folder / "data", "postfix")
         (settings / "main.cf").write_text(SETTINGS.format(folder=folder, desk=desk))
         (settings / "master.cf").write_text(SERVICES.format(port=self.port))
@@ -90,7 +91,8 @@ class Postfix:
     def run(self, *command: str) -> None:
         assert POSTFIX is not None
         words = [POSTFIX, "-c", str(self.folder / "settings"), *command]
-        done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
+        # Not this process's umask: Postfix reads with a user of its own.
+        done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False, umask=0o022)
         assert done.returncode == 0, done.stderr + self.log()
 
     def start(self) -> None:

@@ -105,7 +105,7 @@ def test_both_servers_are_signed_in_to_as_the_mailbox_with_the_persons_token(exc
     EmailAdapter().send(request(account()))
     ((sender, _, raw),) = world.outside.mails
     assert sender == SHARED
-    assert f"<{SHARED}>".encode() in raw
+    assert SHARED.encode() in raw
     assert {one[1:] for one in exchange.opened} == {(SHARED, PERSON)}
 
 

@@ -49,7 +49,7 @@ def came(
     now = clock.now()
     event = world.message(**{"text": None, **body}, mid=f"mid-{now.timestamp()}")
     event["message"] = {name: value for name, value in event["message"].items() if value is not None}
-    (change,) = adapter.parse(world.envelope(event, at=now, **(facts or {})))
+    change, *_to_look_up = adapter.parse(world.envelope(event, at=now, **(facts or {})))
     media = media_of(adapter, change)
     db.write(apply_changes, [Incoming(account, adapter, change, now, "k", media=media)])
     return attachments()

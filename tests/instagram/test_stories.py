@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -76,19 +75,16 @@ def test_its_id_is_asked_for_once_and_told(stage: Stage, meta: Meta) -> None:
 def test_what_is_kept_to_ask_is_no_word_of_the_customer(stage: Stage, meta: Meta) -> None:
     mentioned(stage, meta)
     (row,) = rows(LookUp)
-    assert row.what.keys() == {"mid", "until"}
+    assert row.what.keys() == {"mid"}
 
 
-@pytest.mark.parametrize("why", ["refused", "late"])
-def test_without_an_answer_it_is_told_without_the_id(stage: Stage, meta: Meta, why: str) -> None:
+def test_without_an_answer_it_is_told_without_the_id(stage: Stage, meta: Meta) -> None:
     mentioned(stage, meta)
-    if why == "refused":
-        meta.fault("message", "error", code=100)
-    with clock.travel(timedelta(minutes=2 if why == "late" else 0)):
-        assert look_up_due(stage.directory) == 1
-        assert look_up_due(stage.directory) == 0
+    meta.fault("message", "error", code=100)
+    assert look_up_due(stage.directory) == 1
+    assert look_up_due(stage.directory) == 0
     assert told(stage) == [("instagram.story_mention", None)]
-    assert asked(meta) == (why == "refused")
+    assert asked(meta) == 1
 
 
 @pytest.mark.parametrize("how", ["erased", "unsent"])

@@ -1,6 +1,6 @@
 """Ask Meta which story a customer mentions the account in: a webhook does not tell its id.
 
-Meta's page: docs/instagram-messaging/features/conversation (the field ``story`` of a message).
+Meta's page: docs/messenger-platform/instagram/features/conversation (the field ``story`` of a message).
 """
 
 from __future__ import annotations
@@ -8,21 +8,16 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import timedelta
 from typing import Any
 from urllib.parse import quote
 
-from host.sdk import clock
 from host.sdk.messages import InboundChange, MessageDetails, MessageKind, MessageReceived, ToLookUp
 
 from .accounts import Credentials
 from .graph import GraphError
-from .values import identifier, mapping, moment
+from .values import identifier, mapping
 
 log = logging.getLogger(__name__)
-
-TOO_LATE = timedelta(minutes=1)
-"""How long programs wait for the id; then they are told of the mention without it."""
 
 
 def with_question(message: MessageReceived) -> Sequence[InboundChange]:
@@ -31,15 +26,13 @@ def with_question(message: MessageReceived) -> Sequence[InboundChange]:
     if message.kind is not MessageKind.STORY_MENTION or story.get("id") or not message.external_id:
         return [message]
     content = {**message.content, "story": {**story, "asked": True}}
-    until = clock.now() + TOO_LATE
-    asked = ToLookUp({"mid": message.external_id, "until": until.isoformat()})
-    return [replace(message, content=content), asked]
+    return [replace(message, content=content), ToLookUp({"mid": message.external_id})]
 
 
 def look_up(found: Credentials | None, what: Mapping[str, str]) -> MessageDetails:
     """Ask once which story a message mentions. Without an answer there are no details."""
-    mid, until = identifier(what.get("mid")), moment(what.get("until"))
-    if found is None or (until is not None and clock.now() > until):
+    mid = identifier(what.get("mid"))
+    if found is None:
         return MessageDetails(mid)
     try:
         answer = found.graph().call("GET", quote(mid, safe=""), dict[str, Any], params={"fields": "story"})

@@ -132,7 +132,7 @@ def index(workspace_id: int) -> ResponseReturnValue:
         busy = catching_up(session, workspace_id)
         hours = deliveries.by_hour(session, rows)
         looked = looks.reports(session, [row.id for row in rows])
-        asked = asking.asked(session, workspace_id)
+        asked = asking.asked(session, workspace_id) if first else {}
         looked_after = assistants.on_accounts(session, workspace_id)
     sections = cards.sections(directory, workspace_id, rows, warnings, busy, looked)
     return render_template(
