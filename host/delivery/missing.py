@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -131,7 +130,8 @@ def _settled(
 ) -> set[str]:
     """Return the ids of messages that came and are not in the inbox on purpose."""
     ids = {external_id(one.message.external_id): one for one, _ in latest}
-    keys = {_hashed(one.envelope): name for name, one in ids.items() if one.envelope is not None}
+    envelopes = {name: one.envelope for name, one in ids.items() if one.envelope is not None}
+    keys = {journal_rows.stored_key(one.dedupe_key): name for name, one in envelopes.items()}
     found: set[str] = set()
     if keys:
         came = sa.select(InboundEvent.dedupe_key).where(
@@ -156,10 +156,6 @@ def _settled(
     changes = [change for _, change in latest if change is not None]
     nameless = merging.stored_without_id(session, account.id, contact, changes)
     return found | {external_id(change.external_id or "") for change in nameless}
-
-
-def _hashed(envelope: Envelope) -> str:
-    return hashlib.sha256(envelope.dedupe_key.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def put_in(session: Session, account: AccountRef, missed: Sequence[tuple[str, Envelope]]) -> None:

@@ -294,7 +294,7 @@ class Rows:
                     account_id,
                     "" if account_id is None else str(account_id),
                     lane,
-                    hashlib.sha256(envelope.dedupe_key.encode("utf-8", "surrogatepass")).hexdigest(),
+                    stored_key(envelope.dedupe_key),
                     printable(envelope.kind, 48),
                     occurred,
                     received,
@@ -405,6 +405,11 @@ def _standing(envelope: Envelope, stale: datetime | None) -> tuple[str, str | No
     if too_old and not envelope.any_age:
         return EventState.IGNORED.value, STALE
     return PENDING, None
+
+
+def stored_key(dedupe_key: str) -> str:
+    """Return the dedupe key of an envelope as its event has it."""
+    return hashlib.sha256(dedupe_key.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def printable(text: str, limit: int) -> str:

@@ -16,6 +16,7 @@ from host.models.channels import ChannelAccount
 from host.models.inbox import ContactIdentity, Conversation, DeliveryState, Direction, Message
 from host.models.queue import InboundEvent, InboundRequest, OutboxEntry, RefusedDelivery
 from host.queue import refusals
+from host.queue.journal_rows import stored_key
 from host.queue.spool import request_id
 from host.sdk import settings
 from host.sdk.channel import AccountRef
@@ -212,7 +213,7 @@ def last_sent(account_id: int, count: int, *, since: datetime, until: datetime) 
 
 def have_come(account_id: int, dedupe_keys: Sequence[str]) -> frozenset[str]:
     """Return which of *dedupe_keys*, as in :class:`host.sdk.webhooks.Envelope`, came for an account."""
-    hashed = {hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest(): key for key in dedupe_keys}
+    hashed = {stored_key(key): key for key in dedupe_keys}
     query = sa.select(InboundEvent.dedupe_key).where(
         InboundEvent.channel
         == sa.select(ChannelAccount.channel).where(ChannelAccount.id == account_id).scalar_subquery(),
