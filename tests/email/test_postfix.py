@@ -81,9 +81,9 @@ class Postfix:
     def __init__(self, folder: Path, desk: int) -> None:
         self.folder, self.port = folder, free_port()
         settings = folder / "settings"
-        for path in (settings, folder / "queue", folder / "data"):
-            path.mkdir(parents=True)
-            path.chmod(0o755)
+        for path in (folder, settings, folder / "queue", folder / "data"):
+            path.mkdir()
+            path.chmod(0o755)  # whatever the umask of this process
         shutil.chown(folder / "data", "postfix")
         (settings / "main.cf").write_text(SETTINGS.format(folder=folder, desk=desk))
         (settings / "master.cf").write_text(SERVICES.format(port=self.port))
