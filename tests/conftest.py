@@ -82,6 +82,17 @@ THE_JOURNEY = "tests/browser/test_journey.py"
 """What everybody does, in a browser: the one walk of ``make test``."""
 EACH_TIME = ("tests/whole/test_isolation.py", "tests/whole/test_webhooks.py")
 """Whole desks that too much depends on to wait for their tenth of the longer loop."""
+COSTLY = (
+    "tests/addons/",
+    "tests/backup/",
+    "tests/cli/",
+    "tests/process/",
+    "tests/upgrade/",
+    "tests/delivery/test_held_rows.py",
+    "tests/instagram/test_many_accounts.py",
+)
+"""Where each case starts processes or fills a desk: of the cases of one test, the first runs each time and
+every fourth of the others."""
 LONG = (
     "tests/torture/test_alerts.py",
     "tests/mutations/test_sample.py",
@@ -105,6 +116,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
       its own on each kind of server, so each of these runs on one of the two there, unless
       ``TEST_SERVERS=all``. Others run on one of the two here, and on the other there.
     - Walks in a browser, but for the journey. They and :data:`EACH_TIME` are in every share.
+    - Most of the cases of :data:`COSTLY` tests.
 
     Files whose tests take long begin first, so that at the end no worker waits for another's; those with a
     browser once everything is compiled. ``TEST_SHARE`` leaves out the files of other parts.
@@ -112,6 +124,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=_turn)
     share = os.environ.pop("TEST_SHARE", None)  # a test that runs tests runs all of them
     elsewhere = set()
+    seen: set[tuple[Path, str]] = set()
     for item in items:
         names = getattr(item, "fixturenames", ())
         each_time = item.nodeid.startswith(EACH_TIME) or (
@@ -122,7 +135,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if each_time and not item.nodeid.startswith(THE_JOURNEY):
             item.add_marker(pytest.mark.slow)
         call = getattr(item, "callspec", None)
-        if call is None or not any(isinstance(one, str) and one in SERVERS for one in call.params.values()):
+        if call is None:
+            continue
+        if item.nodeid.startswith(COSTLY) and not item.get_closest_marker("slow"):
+            test = (item.path, item.originalname)  # type: ignore[attr-defined]
+            if test in seen and zlib.crc32(item.name.encode()) % 4:
+                item.add_marker(pytest.mark.slow)
+            seen.add(test)
+        if not any(isinstance(one, str) and one in SERVERS for one in call.params.values()):
             continue
         whole = "any_desk" in names or item.nodeid.startswith(ABOVE_STORAGE)
         if whole or item.get_closest_marker("sqlite_first"):

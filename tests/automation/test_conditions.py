@@ -398,7 +398,7 @@ def test_a_condition_finds_what_the_database_finds(database: db.Database) -> Non
     assert len(known) == ROWS
     sizes: list[int] = []
 
-    @settings(max_examples=300)
+    @settings(max_examples=150)
     @given(many.filters())
     def check(given: ConversationFilter) -> None:
         kept = condition_of(given)

@@ -126,6 +126,7 @@ def check_each_step(settings: Config, kind: str, tmp_path: Path) -> None:
         restored(files[step], kind, tmp_path / f"there-{number}", check)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("any_database", ["sqlite"], indirect=True)
 def test_a_backup_of_each_step_is_restored(settings: Config, tmp_path: Path) -> None:
     check_each_step(settings, "sqlite", tmp_path)
