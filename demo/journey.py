@@ -79,7 +79,7 @@ class Journey:
         return response.json()
 
 
-def until(check: Callable[[], Any], what: str, seconds: float = 10.0) -> Any:
+def until(check: Callable[[], Any], what: str, seconds: float = 30.0) -> Any:
     """Return the first true result of *check*; give up after *seconds*."""
     deadline = time.monotonic() + seconds
     while True:

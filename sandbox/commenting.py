@@ -86,9 +86,12 @@ def _told(box: Sandbox, account: Account, comment: Comment, media: Json) -> Emis
 
 
 def _change(box: Sandbox, account: Account, comment: Comment, media: Json, flavour: Flavour) -> Json:
-    author: Json = {"id": comment.igsid, "username": username(box, comment)}
-    if comment.ours:
-        author["self_ig_scoped_id"] = account.scoped_id
+    # Under comments of customers the account's scoped ID stands as well: it does not say whose a comment is.
+    author: Json = {
+        "id": comment.igsid,
+        "username": username(box, comment),
+        "self_ig_scoped_id": account.scoped_id,
+    }
     return events.comment(
         "live_comments" if media["media_product_type"] == "LIVE" else "comments",
         comment.id,

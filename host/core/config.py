@@ -227,7 +227,8 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         "public_url",
         "http://127.0.0.1:8080",
-        "Address people and providers reach this desk at; decides links and cookies.",
+        "Address people and providers reach this desk at; decides links and cookies. Unset, it has the port "
+        "of LOBBY_BIND.",
         public_url,
     ),
     Setting(
@@ -546,6 +547,8 @@ def load(environ: Mapping[str, str] | None = None) -> Config:
         problems.append("LOBBY_FILES_ACCESS_KEY and LOBBY_FILES_SECRET_KEY go together: one is missing")
     if problems:
         raise ConfigError("; ".join(problems))
+    if values["bind"][1] and not environ.get(f"{PREFIX}PUBLIC_URL"):
+        values["public_url"] = f"http://127.0.0.1:{values['bind'][1]}"
     values["data"] = values["data"].absolute()
     if not values["database_url"]:
         values["database_url"] = f"sqlite:///{values['data'] / 'lobby.sqlite3'}"

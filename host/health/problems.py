@@ -397,7 +397,11 @@ def _accounts(session: Session, now: CurrentState) -> Iterator[Problem]:
 
 
 def _missed(session: Session, now: CurrentState) -> Iterator[Problem]:
-    lately = MissedMessage.found_at >= now.at - timedelta(days=1)
+    # Nobody can do anything about an account that is disconnected.
+    connected = sa.select(ChannelAccount.id).where(ChannelAccount.state != AccountState.DISCONNECTED)
+    lately = sa.and_(
+        MissedMessage.found_at >= now.at - timedelta(days=1), MissedMessage.account_id.in_(connected)
+    )
     count = session.scalar(sa.select(sa.func.count()).select_from(MissedMessage).where(lately))
     if not count:
         return

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 import msgspec
 
+from host.sdk.i18n import noop
+
 
 class Facts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What a kind says beyond the ids of its row. Never what somebody wrote."""
@@ -234,81 +236,103 @@ ACCOUNT_DISCONNECTED = "account.disconnected"
 KINDS = {
     kind.name: kind
     for kind in (
-        Kind(MESSAGE_RECEIVED, "A customer's message arrived.", OfMessage),
-        Kind(MESSAGE_SENT, "The provider took a message of the team.", OfMessage),
-        Kind(MESSAGE_FAILED, "A message of the team will not reach the customer.", OfMessage),
-        Kind(MESSAGE_UNCONFIRMED, "It is not known whether a message reached the customer.", OfMessage),
-        Kind(MESSAGE_READ, "The customer saw a message of the team.", OfMessage),
-        Kind(MESSAGE_EDITED, "A message got another text.", OfMessage),
-        Kind(MESSAGE_UNSENT, "A message was taken back. Its content is gone.", OfMessage),
-        Kind(MESSAGE_REACTED, "A customer reacted to a message, or took the reaction back.", OfReaction),
-        Kind(MESSAGE_HIDDEN, "The team hid a customer's message at the provider.", OfMessage, "1.1"),
-        Kind(MESSAGE_SHOWN, "The team showed a hidden message again.", OfMessage, "1.1"),
-        Kind(MESSAGE_DELETED, "The team deleted a customer's message at the provider.", OfMessage, "1.1"),
-        Kind(MESSAGE_COMPLETED, "The provider told more of a message that is here.", OfMessage, "1.1"),
-        Kind(CONVERSATION_CREATED, "A conversation began.", OfBeginning),
-        Kind(CONVERSATION_CLOSED, "A conversation was closed."),
-        Kind(CONVERSATION_REOPENED, "A closed conversation was opened again."),
-        Kind(CONVERSATION_ASSIGNED, "A conversation went to somebody, or to nobody.", OfAssignment),
-        Kind(CONVERSATION_TEAM_ASSIGNED, "A conversation went to a team, or to none.", OfTeam, "1.1"),
+        Kind(MESSAGE_RECEIVED, noop("A customer's message arrived."), OfMessage),
+        Kind(MESSAGE_SENT, noop("The provider took a message of the team."), OfMessage),
+        Kind(MESSAGE_FAILED, noop("A message of the team will not reach the customer."), OfMessage),
+        Kind(MESSAGE_UNCONFIRMED, noop("It is not known whether a message reached the customer."), OfMessage),
+        Kind(MESSAGE_READ, noop("The customer saw a message of the team."), OfMessage),
+        Kind(MESSAGE_EDITED, noop("A message got another text."), OfMessage),
+        Kind(MESSAGE_UNSENT, noop("A message was taken back. Its content is gone."), OfMessage),
+        Kind(
+            MESSAGE_REACTED, noop("A customer reacted to a message, or took the reaction back."), OfReaction
+        ),
+        Kind(MESSAGE_HIDDEN, noop("The team hid a customer's message at the provider."), OfMessage, "1.1"),
+        Kind(MESSAGE_SHOWN, noop("The team showed a hidden message again."), OfMessage, "1.1"),
+        Kind(
+            MESSAGE_DELETED, noop("The team deleted a customer's message at the provider."), OfMessage, "1.1"
+        ),
+        Kind(MESSAGE_COMPLETED, noop("The provider told more of a message that is here."), OfMessage, "1.1"),
+        Kind(CONVERSATION_CREATED, noop("A conversation began."), OfBeginning),
+        Kind(CONVERSATION_CLOSED, noop("A conversation was closed.")),
+        Kind(CONVERSATION_REOPENED, noop("A closed conversation was opened again.")),
+        Kind(CONVERSATION_ASSIGNED, noop("A conversation went to somebody, or to nobody."), OfAssignment),
+        Kind(CONVERSATION_TEAM_ASSIGNED, noop("A conversation went to a team, or to none."), OfTeam, "1.1"),
         Kind(
             CONVERSATION_HANDLER_CHANGED,
-            "A conversation went from automation to people, or to automation.",
+            noop("A conversation went from automation to people, or to automation."),
             OfHandler,
             "1.1",
         ),
-        Kind(CONVERSATION_LABELLED, "A conversation got a label.", OfLabel, "1.1"),
-        Kind(CONVERSATION_UNLABELLED, "A label was taken off a conversation.", OfLabel, "1.1"),
-        Kind(CONVERSATION_SNOOZED, "A conversation was put away until later.", OfSnooze, "1.1"),
-        Kind(CONVERSATION_WOKEN, "A snoozed conversation came back.", OfWaking, "1.1"),
-        Kind(CONVERSATION_MARKED_SPAM, "A conversation was marked as spam.", since="1.1"),
-        Kind(CONVERSATION_UNMARKED_SPAM, "A conversation is spam no longer.", since="1.1"),
+        Kind(CONVERSATION_LABELLED, noop("A conversation got a label."), OfLabel, "1.1"),
+        Kind(CONVERSATION_UNLABELLED, noop("A label was taken off a conversation."), OfLabel, "1.1"),
+        Kind(CONVERSATION_SNOOZED, noop("A conversation was put away until later."), OfSnooze, "1.1"),
+        Kind(CONVERSATION_WOKEN, noop("A snoozed conversation came back."), OfWaking, "1.1"),
+        Kind(CONVERSATION_MARKED_SPAM, noop("A conversation was marked as spam."), since="1.1"),
+        Kind(CONVERSATION_UNMARKED_SPAM, noop("A conversation is spam no longer."), since="1.1"),
         Kind(
             CONVERSATION_WINDOW_CLOSING,
-            "The time in which a waiting customer can be answered is about to end.",
+            noop("The time in which a waiting customer can be answered is about to end."),
             OfDue,
             "1.1",
         ),
         Kind(
             CONVERSATION_REPLY_DUE,
-            "A waiting customer is about to have waited longer than the account's target.",
+            noop("A waiting customer is about to have waited longer than the account's target."),
             OfDue,
             "1.1",
         ),
         Kind(
             LABEL_DELETED,
-            "A label is gone from every conversation, or became another on each: no conversation is told of.",
+            noop(
+                "A label is gone from every conversation, or became another on each: "
+                "no conversation is told of."
+            ),
             OfLabel,
             "1.1",
         ),
         Kind(
-            TEAM_DELETED, "A team is gone. Its conversations are of no team: none is told of.", OfTeam, "1.1"
+            TEAM_DELETED,
+            noop("A team is gone. Its conversations are of no team: none is told of."),
+            OfTeam,
+            "1.1",
         ),
-        Kind(NOTE_ADDED, "The team wrote a note."),
-        Kind(CONTACT_CHANGED, "A detail of a customer is different now.", OfContactChange, "1.1"),
-        Kind(CONTACT_MERGED, "Two customers became one: the other's id is a part of it.", OfMerge, "1.1"),
-        Kind(CONTACT_SPLIT, "Two customers that were merged are two again.", OfMerge, "1.1"),
-        Kind(CONTACT_BLOCKED, "A customer was blocked: what they write is spam.", OfContact, "1.1"),
-        Kind(CONTACT_UNBLOCKED, "A customer is blocked no longer.", OfContact, "1.1"),
-        Kind(CONTACT_OPTED_OUT, "A customer wants nothing that is sent by itself.", OfConsent, "1.1"),
-        Kind(CONTACT_OPTED_IN, "A customer takes what is sent by itself again.", OfConsent, "1.1"),
-        Kind(CONTACT_ERASED, "A customer was erased.", OfContact),
-        Kind(RULE_CALLED, "A rule asked that an endpoint be told: it alone hears this.", OfRule, "1.1"),
-        Kind(RULE_TOLD, "A rule asked that a member or a team be told.", OfRule, "1.1"),
-        Kind(ASSISTANT_SUGGESTED, "An assistant suggests an answer to people.", OfAssistant, "1.1"),
-        Kind(ASSISTANT_TAKEN, "What an assistant suggested was sent.", OfAssistant, "1.1"),
-        Kind(ASSISTANT_ANSWERED, "An assistant answered by itself.", OfAssistant, "1.1"),
+        Kind(NOTE_ADDED, noop("The team wrote a note.")),
+        Kind(CONTACT_CHANGED, noop("A detail of a customer is different now."), OfContactChange, "1.1"),
         Kind(
-            ASSISTANT_HANDED_OVER, "An assistant has no answer, and leaves it to people.", OfAssistant, "1.1"
+            CONTACT_MERGED, noop("Two customers became one: the other's id is a part of it."), OfMerge, "1.1"
         ),
-        Kind(ASSISTANT_DISMISSED, "Somebody wanted no suggestion of an assistant.", OfAssistant, "1.1"),
-        Kind(ASSISTANT_FAILED, "An assistant, or the model it asks, failed.", OfAssistant, "1.1"),
-        Kind(ASSISTANT_MODE_CHANGED, "An assistant does something else on an account.", OfAssistant, "1.1"),
-        Kind(ASSISTANT_STOPPED, "An assistant was stopped at once, on every account.", OfAssistant, "1.1"),
-        Kind(ASSISTANT_RESUMED, "A stopped assistant goes on.", OfAssistant, "1.1"),
-        Kind(ACCOUNT_CONNECTED, "A channel account was connected, or connected again."),
-        Kind(ACCOUNT_STOPPED, "A channel account needs to be connected again."),
-        Kind(ACCOUNT_DISCONNECTED, "A channel account was disconnected."),
+        Kind(CONTACT_SPLIT, noop("Two customers that were merged are two again."), OfMerge, "1.1"),
+        Kind(CONTACT_BLOCKED, noop("A customer was blocked: what they write is spam."), OfContact, "1.1"),
+        Kind(CONTACT_UNBLOCKED, noop("A customer is blocked no longer."), OfContact, "1.1"),
+        Kind(CONTACT_OPTED_OUT, noop("A customer wants nothing that is sent by itself."), OfConsent, "1.1"),
+        Kind(CONTACT_OPTED_IN, noop("A customer takes what is sent by itself again."), OfConsent, "1.1"),
+        Kind(CONTACT_ERASED, noop("A customer was erased."), OfContact),
+        Kind(RULE_CALLED, noop("A rule asked that an endpoint be told: it alone hears this."), OfRule, "1.1"),
+        Kind(RULE_TOLD, noop("A rule asked that a member or a team be told."), OfRule, "1.1"),
+        Kind(ASSISTANT_SUGGESTED, noop("An assistant suggests an answer to people."), OfAssistant, "1.1"),
+        Kind(ASSISTANT_TAKEN, noop("What an assistant suggested was sent."), OfAssistant, "1.1"),
+        Kind(ASSISTANT_ANSWERED, noop("An assistant answered by itself."), OfAssistant, "1.1"),
+        Kind(
+            ASSISTANT_HANDED_OVER,
+            noop("An assistant has no answer, and leaves it to people."),
+            OfAssistant,
+            "1.1",
+        ),
+        Kind(ASSISTANT_DISMISSED, noop("Somebody wanted no suggestion of an assistant."), OfAssistant, "1.1"),
+        Kind(ASSISTANT_FAILED, noop("An assistant, or the model it asks, failed."), OfAssistant, "1.1"),
+        Kind(
+            ASSISTANT_MODE_CHANGED,
+            noop("An assistant does something else on an account."),
+            OfAssistant,
+            "1.1",
+        ),
+        Kind(
+            ASSISTANT_STOPPED, noop("An assistant was stopped at once, on every account."), OfAssistant, "1.1"
+        ),
+        Kind(ASSISTANT_RESUMED, noop("A stopped assistant goes on."), OfAssistant, "1.1"),
+        Kind(ACCOUNT_CONNECTED, noop("A channel account was connected, or connected again.")),
+        Kind(ACCOUNT_STOPPED, noop("A channel account needs to be connected again.")),
+        Kind(ACCOUNT_DISCONNECTED, noop("A channel account was disconnected.")),
     )
 }
 """By name."""

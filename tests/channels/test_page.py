@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 from host import recording
 from host.channels import accounts, deliveries, diagnosis
 from host.channels.directory import Directory
+from host.channels.warnings import raise_warning
 from host.core import clock, db
 from host.models.channels import AccountState, ChannelAccount, SignInAttempt, SignInState
 from host.models.users import AuditEntry
@@ -226,9 +227,13 @@ def test_an_addon_that_fails_while_looking_costs_a_sentence(desk: Desk) -> None:
 
 def test_without_its_addon_an_account_is_shown_and_kept(desk: Desk) -> None:
     account = desk.connect()
+    told = {"kind": "odd", "sentence": "Something is odd. Run Diagnose.", "stage": "1", "tone": "warn"}
+    db.write(raise_warning, account.id, **told)
+    assert "Run Diagnose." in text(desk.client().get(desk.path))
     client = desk.without_addon()
     page = text(client.get(desk.path))
     assert "its addon is not active" in page.lower()
+    assert "Run Diagnose." not in page, "that takes the addon"
     assert "@17" in page
     assert client.get(f"{desk.path}/accounts/{account.id}").status_code == 404
     assert client.post_form(f"{desk.path}/accounts/{account.id}/disconnect").status_code == 404

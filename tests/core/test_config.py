@@ -60,3 +60,19 @@ def test_an_address_that_leads_to_no_database_is_refused_without_being_told(give
     with pytest.raises(config.ConfigError, match=told.replace("?", r"\?")) as refused:
         config.load({"LOBBY_DATABASE_URL": given})
     assert "pw-4711" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("given", "address"),
+    [
+        ({}, "http://127.0.0.1:8080"),
+        ({"LOBBY_BIND": "0.0.0.0:8081"}, "http://127.0.0.1:8081"),
+        ({"LOBBY_BIND": "127.0.0.1:0"}, "http://127.0.0.1:8080"),
+        (
+            {"LOBBY_BIND": "127.0.0.1:8081", "LOBBY_PUBLIC_URL": "https://desk.example"},
+            "https://desk.example",
+        ),
+    ],
+)
+def test_links_of_a_desk_without_an_address_lead_to_its_port(given: dict[str, str], address: str) -> None:
+    assert config.load(given).public_url == address

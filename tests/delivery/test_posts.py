@@ -228,6 +228,21 @@ def test_a_conversation_is_of_one_person_about_one_post(board: Desk) -> None:
     assert all(post.due_at is not None for post in posts.values())
 
 
+def test_what_we_sent_is_no_comment_of_a_customer(one: Desk) -> None:
+    come(one, envelope(one, "comment", "c1", post="p1"))
+    publicly(one, conversations()[0].id, "ours")
+    toy(one).script = [Sent("c2")]
+    one.drain()
+    with db.read() as session:
+        before = session.scalar(sa.select(sa.func.count()).select_from(DomainEvent))
+    come(one, envelope(one, "comment", "c2", post="p1", lane="us", text="ours"))
+    (found,) = conversations()
+    assert texts(found.id) == ["c1", "ours"]
+    with db.read() as session:
+        assert session.scalar(sa.select(sa.func.count()).select_from(DomainEvent)) == before
+        assert session.scalar(sa.select(sa.func.count()).select_from(ContactIdentity)) == 1
+
+
 def test_on_accounts_beside_each_other_one_id_is_one_person(board: Desk) -> None:
     other = board.connect("200")
     board.set_account(other.id, beside_id=board.account.id)

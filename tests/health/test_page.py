@@ -378,6 +378,8 @@ def test_what_was_not_delivered_is_told(admin: Browser, any_desk: Desk) -> None:
     text = page(admin)
     assert "1 message was not delivered within a day, and was found: " in text
     assert "Nothing is lost: each is in the inbox" in text
+    any_desk.set_account(state=AccountState.DISCONNECTED)
+    assert "was not delivered within a day" not in page(admin)
 
 
 def test_an_account_with_which_something_is_wrong_is_told_and_counted(admin: Browser, any_desk: Desk) -> None:

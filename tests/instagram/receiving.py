@@ -420,6 +420,28 @@ KINDS: tuple[Kind, ...] = (
         ordered=True,
     ),
     Kind(
+        "comment-scoped",
+        "A customer's comment that carries the account's scoped ID",
+        (_below(**{"from": {"id": ANA, "username": "ana.q", "self_ig_scoped_id": "27"}}),),
+        container="changes",
+    ),
+    Kind(
+        "comment-names",
+        "A customer's comment and our own below it, both without the author's ID",
+        (
+            _below(**{"from": {"username": "ana.q"}}),
+            _below(
+                comment_id="17902",
+                parent_id="17900",
+                text="18 euro",
+                **{"from": {"username": "sample.pottery"}},
+            ),
+        ),
+        container="changes",
+        late="ours waits for the comment it answers, and is ignored if that does not come",
+        ordered=True,
+    ),
+    Kind(
         "comment-live",
         "A comment on a broadcast",
         (_below("live_comments", media={"id": "3", "media_product_type": "LIVE"}),),

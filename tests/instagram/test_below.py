@@ -348,6 +348,29 @@ def test_recent_comments_are_read_with_what_was_answered(
     ]
 
 
+def test_comments_without_an_authors_id_are_told_apart_by_name(
+    adapter: Any, comments: AccountRef, meta: Meta, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from sandbox.graph import comments as nodes
+
+    first = said(meta, "one")
+    ours = adapter.send(request(comments, first, "ours")).external_id
+    whole = nodes.node
+
+    def nameless(*args: Any) -> dict[str, Any]:
+        shown = whole(*args)
+        return shown | {"from": {"username": shown["username"]}}
+
+    monkeypatch.setattr(nodes, "node", nameless)
+    page = adapter.history(comments, HistoryThread(POST, ""), "")
+    told = [one for one in page.changes if not isinstance(one, MessageEdited)]
+    assert [(type(one), one.contact, one.external_id) for one in told] == [
+        (MessageReceived, "@ana.sample", first),
+        (MessageEchoed, "@ana.sample", ours),
+    ]
+    assert looked(adapter, request(comments, first, "ours")) == Found(ours)
+
+
 def test_a_comment_that_is_gone_is_taken_back_and_one_that_is_there_is_not(
     adapter: Any, comments: AccountRef, meta: Meta
 ) -> None:
@@ -405,8 +428,20 @@ PAYLOADS: dict[str, tuple[dict[str, Any], Any]] = {
     "no author": ({"id": "9", "text": "a", "media": _MEDIA}, "names no customer"),
     "no id": ({"from": _FROM, "text": "a", "media": _MEDIA}, "names no comment"),
     "ours": ({"from": {"id": POTTERY}, "id": "9", "text": "a", "media": _MEDIA}, "our own"),
-    "ours by its scoped id": (
-        {"from": {"username": "pottery", "self_ig_scoped_id": "2"}, "id": "9", "text": "a", "media": _MEDIA},
+    "a customer's of our name, by its id": (
+        {"from": {"id": ANA, "username": "sample.pottery"}, "id": "9", "text": "a", "media": _MEDIA},
+        ("9", ANA, "1"),
+    ),
+    "a customer's with a scoped id": (
+        {"from": {**_FROM, "self_ig_scoped_id": "2"}, "id": "9", "text": "a", "media": _MEDIA},
+        ("9", ANA, "1"),
+    ),
+    "a customer's without an id": (
+        {"from": {"username": "ana.q", "self_ig_scoped_id": "2"}, "id": "9", "text": "a", "media": _MEDIA},
+        ("9", "@ana.q", "1"),
+    ),
+    "ours without an id": (
+        {"from": {"username": "Sample.Pottery"}, "id": "9", "text": "a", "media": _MEDIA},
         "our own",
     ),
     "nothing": ({}, "names no comment"),
@@ -417,7 +452,8 @@ PAYLOADS: dict[str, tuple[dict[str, Any], Any]] = {
 @pytest.mark.parametrize("name", PAYLOADS)
 def test_payloads_of_other_projects(ig: Addon, name: str) -> None:
     value, expected = PAYLOADS[name]
-    found = ig.below.reading.parse(world.envelope({"field": "comments", "value": value}, container="changes"))
+    event = {"field": "comments", "value": value}
+    found = ig.below.reading.parse(world.envelope(event, container="changes", name="sample.pottery"))
     if isinstance(expected, str):
         assert expected in found[0].reason
         return

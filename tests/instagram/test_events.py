@@ -439,7 +439,6 @@ def test_a_comment_is_nothing_for_direct_messages(read: Any) -> None:
     "change",
     [
         {"field": "comments", "value": {"from": {"id": POTTERY}, "text": "ours"}},
-        {"field": "comments", "value": {"from": {"id": ANA, "self_ig_scoped_id": "2"}, "text": "ours"}},
         {"field": "mentions", "value": {"media_id": "1"}},
         {"field": "story_insights", "value": {}},
     ],

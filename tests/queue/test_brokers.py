@@ -227,15 +227,19 @@ class Listener:
             stdout=subprocess.PIPE,
             text=True,
         )
-        assert self.process.stdout is not None
-        assert self.process.stdout.readline() == "ready\n"
-        threading.Thread(target=self._read, daemon=True).start()
+        self._ready = threading.Event()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+        until(lambda: self._ready.is_set() or not self._reader.is_alive(), "the other process starting")
+        assert self._ready.is_set()
 
     def _read(self) -> None:
         assert self.process.stdout is not None
         for line in self.process.stdout:
             if line.startswith("woken "):
-                self._woken[line.split()[1]] += 1
+                self._woken[line.split()[1]] += 1  # maybe before it is ready: the broker tells it at once
+            elif line == "ready\n":
+                self._ready.set()
 
     def woken(self, direction: str) -> int:
         return self._woken[direction]
@@ -251,6 +255,7 @@ class Listener:
             self.process.stdin.close()
         ended = self.process.wait(PATIENCE)
         assert self.process.stdout is not None
+        self._reader.join(PATIENCE)  # to the end of what it said
         self.process.stdout.close()
         return ended
 
@@ -285,8 +290,7 @@ def test_another_process_works_because_it_was_told(desk: Desk, journal: Journal,
     until(lambda: "hello" in desk.texts(), "the event being applied")
     message = desk.reply("hi", desk.customer_wrote("bert"), contact="bert")
     until(lambda: desk.state(message) == DeliveryState.SENT, "the reply being sent")
-    assert other.woken(wakeups.IN)
-    assert other.woken(wakeups.OUT)
+    until(lambda: other.woken(wakeups.IN) and other.woken(wakeups.OUT), "both being said")
 
 
 def test_what_is_heard_of_the_broker_is_kept_with_since_when(told: tuple[FakeBroker, Announcer]) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from babel.messages.catalog import Catalog
 
+from host.record import catalogue
 from tools import translations
 
 HOST = translations.ROOT / "host"
@@ -131,6 +132,11 @@ def test_one_english_word_with_several_meanings_has_as_many_translations(
         assert german.get(text, context).string == translation
 
 
+def test_what_each_event_means_is_said_in_every_language() -> None:
+    found = translations.texts()
+    assert [kind.name for kind in catalogue.KINDS.values() if found.get(kind.about) is None] == []
+
+
 # What was not marked
 
 
@@ -143,7 +149,14 @@ def unmarked_in_template(source: str) -> list[str]:
     texts = [*spoken, *re.sub(r"(?s)<[^>]*>", "\n", source).splitlines()]
     found = [" ".join(text.split()) for text in texts]
     found = [text for text in found if '="' not in text and text not in UNTRANSLATED]
-    return [text for text in found if re.search(r"[^\W\d_]{2}", text)]
+    return [text for text in found if re.search(r"[^\W\d_]{2}|[“”]", text)]
+
+
+def plain_decimals(source: str) -> list[str]:
+    """Return the numbers in texts of a template that have a point in every language."""
+    texts = re.findall(r"(?s)\b_\(.*?\}\}", source)
+    plain = r"\w+=[^,]*?(?:%\.\d?f\W*\|format\([^)]*\)|\|round(?:\(\d\))?(?!\S*\|(?:numberformat|int)))"
+    return [found for text in texts for found in re.findall(plain, text)]
 
 
 def unmarked_in_code(source: str) -> list[str]:
@@ -178,6 +191,7 @@ def _all(paths: list[Path], look: object) -> Iterator[str]:
 def test_every_text_is_marked() -> None:
     assert [
         *_all(TEMPLATES, unmarked_in_template),
+        *_all(TEMPLATES, plain_decimals),
         *_all(CODE, unmarked_in_code),
         *_all(SCRIPTS, unmarked_in_script),
     ] == []
@@ -186,6 +200,11 @@ def test_every_text_is_marked() -> None:
 def test_what_was_not_marked_is_found() -> None:
     page = '<p title="Help">{{ _("Marked") }} and <b>not this</b> <code>code</code></p>{# no #}'
     assert unmarked_in_template(page) == ["Help", "and", "not this"]
+    assert unmarked_in_template('<q>“{{ words }}”</q><q>{{ _("“%(words)s”", words=words) }}</q>') == ["“”"]
+    page = (
+        '{{ _("%(n)s s", n="%.1f"|format(x)) }}{{ _("%(n)s, %(m)s", n=x|round(1), m=y|round|numberformat) }}'
+    )
+    assert plain_decimals(page) == ['n="%.1f"|format(x)', "n=x|round(1)"]
     code = 'flash_good("All is saved.")\nflash_bad(_("x y"))\nError(_l("a b"), next_step="Do it again.")'
     assert unmarked_in_code(code) == ["All is saved.", "Do it again."]
     assert unmarked_in_script('line.textContent = "Saved now"; confirm("Sure?"); x.title = words.ok;') == [

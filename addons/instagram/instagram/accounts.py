@@ -55,6 +55,7 @@ class Credentials:
     app_secret: Secret
     scopes: tuple[str, ...] = ()
     app_id: str = ""
+    username: str = ""
 
     @property
     def may_subscribe(self) -> bool:
@@ -208,6 +209,7 @@ def credentials(account_id: int) -> Credentials | None:
         ig_user_id=row.ig_user_id,
         scopes=tuple(row.scopes),
         app_id=row.app_id,
+        username=row.ig_username,
         token=token,
         # Of the desk's own app the operator has the last word: its secret may have been made anew.
         app_secret=installed.secret
@@ -295,6 +297,7 @@ class Bound:
     app_id: str = ""
     catalogue: bool = False
     """Whether its token may read the catalogue of its shop."""
+    username: str = ""
 
     @property
     def app(self) -> str:
@@ -379,6 +382,7 @@ def load_book() -> Book:
             comments_id=comments_id,
             app_id=row.app_id,
             catalogue=may_read_catalogue(Flavour(row.flavour), row.scopes or ()),
+            username=row.ig_username,
         )
         by_account.setdefault(row.ig_user_id, []).append(bound)
         for name in filter(None, {row.ig_user_id, row.page_id}):

@@ -87,6 +87,7 @@ class Owner:
     catalogue: bool = False
     gone: bool = False
     """It was disconnected: that something came is noted, what it says is not."""
+    username: str = ""
 
 
 def cut(body: bytes, book: Book, secret: bytes) -> tuple[Envelope, ...]:
@@ -174,6 +175,7 @@ def _owner(book: Book, entry_id: str, secret: bytes) -> Owner:
                 app_id=bound.app_id,
                 catalogue=bound.catalogue,
                 gone=not bound.live,
+                username=bound.username,
             )
     return Owner(mine[0].account_id, gone=True) if mine else Owner(None, set_aside=_FOREIGN)
 
@@ -249,7 +251,9 @@ def _below(
     A comment on a boosted post comes twice, with the ad and without; an edited one comes again with its new
     text. So its id and its text tell it from others.
     """
-    found = comment_of(event, entry_id)
+    found = comment_of(event, entry_id, owner.username)
+    if not found.author_id and owner.username:
+        body = body[:-1] + b',"name":' + msgspec.json.encode(owner.username) + b"}"
     key = f"{kind}:{_digest(event, raw)}"
     if kind == "mentions":
         key = f"mention:{found.post}:{found.id}"
@@ -257,7 +261,7 @@ def _below(
         key = f"comment:{found.id}:{found.text}"
     made = Envelope(
         account_id=owner.comments_id,
-        lane=found.author or f"own:{found.parent}",
+        lane=f"own:{found.parent}" if found.ours or not found.author else found.author,
         dedupe_key=key,
         kind=kind,
         body=body,
@@ -278,13 +282,15 @@ def _below(
 class Comment(NamedTuple):
     """What a change tells of a comment, under either of its names. What it does not tell is empty.
 
-    :param author: whose it is; empty for one the account wrote itself.
+    :param author: id of whose it is, made of the name where none is told.
+    :param author_id: that id as it is told.
     :param parent: id of the comment it answers.
     :param post: id of the post it stands below; of an ad that shows a post, of that post.
     """
 
     id: str
     author: str
+    author_id: str
     username: str
     text: str
     parent: str
@@ -293,22 +299,39 @@ class Comment(NamedTuple):
     media: Mapping[str, Any]
 
 
-def comment_of(event: Mapping[str, Any], entry_id: str) -> Comment:
-    """Read a change of the account *entry_id* as a comment or a mention."""
+def author_of(said: Mapping[str, Any]) -> tuple[str, str]:
+    """Return id and name of the author of a comment or a post; an id made of the name where none is told."""
+    author = mapping(said.get("from"))
+    username = text(said.get("username")) or text(author.get("username"))
+    return identifier(author.get("id")) or (f"@{username}" if username else ""), username
+
+
+def is_own(author: str, account_id: str, username: str) -> bool:
+    """Tell whether *author*, as :func:`author_of` returns it, is the account with this id and username.
+
+    That ``from`` carries a ``self_ig_scoped_id`` tells nothing: comments of customers carry one, too.
+    """
+    if author.startswith("@"):
+        return bool(username) and author[1:].casefold() == username.casefold()
+    return bool(author) and author == account_id
+
+
+def comment_of(event: Mapping[str, Any], entry_id: str, own_name: str = "") -> Comment:
+    """Read a change of the account *entry_id*, whose username is *own_name*, as a comment or a mention."""
     value = mapping(event.get("value"))
-    author, media = mapping(value.get("from")), mapping(value.get("media"))
-    name = identifier(author.get("id"))
-    ours = bool(identifier(author.get("self_ig_scoped_id"))) or (bool(name) and name == entry_id)
+    media = mapping(value.get("media"))
+    author, username = author_of(value)
     return Comment(
         id=identifier(value.get("comment_id")) or identifier(value.get("id")),
-        author="" if ours else name,
-        username=text(author.get("username")),
+        author=author,
+        author_id=identifier(mapping(value.get("from")).get("id")),
+        username=username,
         text=text(value.get("text")),
         parent=identifier(value.get("parent_id")),
         post=identifier(media.get("original_media_id"))
         or identifier(media.get("id"))
         or identifier(value.get("media_id")),
-        ours=ours,
+        ours=is_own(author, entry_id, own_name),
         media=media,
     )
 

@@ -86,6 +86,8 @@ class Event(NamedTuple):
     """Id of the Meta app the account was connected through when it came; where that matters."""
     catalogue: bool = False
     """Whether the account's token could read the catalogue of its shop."""
+    own_name: str = ""
+    """The account's username when it came, where Meta does not tell the id of a comment's author."""
     missed: bool = False
     """Whether no webhook brought it: it was found in the account's conversations."""
 
@@ -137,6 +139,7 @@ def read_event(envelope: Envelope) -> Event | None:
         body=envelope.body,
         own_app=text(outer.get("app")),
         catalogue=outer.get("catalogue") is True,
+        own_name=text(outer.get("name")),
         missed=outer.get("missed") is True,
     )
 
@@ -361,7 +364,7 @@ def _change(event: Event, kind: str) -> InboundChange:
         return Ignored(COMMENTS_OFF)
     value = mapping(event.data.get("value"))
     author = mapping(value.get("from"))
-    ours = "self_ig_scoped_id" in author or event.customer == event.entry_id
+    ours = event.customer == event.entry_id
     if not event.customer or ours:
         return Ignored(f"{kind}: {'our own' if ours else 'names no customer'}")
     return MessageReceived(

@@ -270,7 +270,9 @@ def sections(
         if row.state != AccountState.DISCONNECTED:
             brought = directory.adapter(row.channel)
             choices = None if brought is None else Choices.of(brought)
-            shown = account_card(row, statuses[row.id], choices, warnings.get(row.id, ()))
+            # What a warning advises, such as to run Diagnose, takes the addon.
+            told = () if brought is None else warnings.get(row.id, ())
+            shown = account_card(row, statuses[row.id], choices, told)
             shown = replace(
                 shown,
                 catching_up=row.id in catching_up,

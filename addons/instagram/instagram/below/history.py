@@ -27,12 +27,13 @@ from host.sdk.messages import (
 
 from ..accounts import Credentials
 from ..answers import Paging
+from ..envelopes import author_of, is_own
 from ..errors import problem
 from ..graph import GraphError
 from ..history import NO_CREDENTIALS, trouble_of
 from ..values import identifier, mapping, moment, text
 from .posts import GONE, MediaList
-from .reading import author_of, kind_of_post
+from .reading import kind_of_post
 
 POSTS = 25
 COMMENTS = 50
@@ -96,9 +97,9 @@ def _replies(comment: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 def _below(comment: Mapping[str, Any], post: str, found: Credentials) -> list[InboundChange]:
     """Return a comment and its answers; ours are of the conversation with whom they answer."""
     contact = author_of(comment)[0]
-    changes = _changes(comment, post, "", "" if contact == found.ig_user_id else contact, found)
+    customer = "" if is_own(contact, found.ig_user_id, found.username) else contact
+    changes = _changes(comment, post, "", customer, found)
     for reply in sorted(_replies(comment), key=lambda one: text(one.get("timestamp"))):
-        customer = "" if contact == found.ig_user_id else contact
         changes += _changes(reply, post, identifier(comment.get("id")), customer, found)
     return changes
 
@@ -113,7 +114,7 @@ def _changes(
     if not name or at is None or not contact:
         return []
     content = {"post": post, **({"parent": parent} if parent else {})}
-    if contact == found.ig_user_id:
+    if is_own(contact, found.ig_user_id, found.username):
         if not customer or not parent:
             return []
         return [MessageEchoed(customer, name, at, text=words, content=content, reply_to=parent)]

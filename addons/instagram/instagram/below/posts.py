@@ -21,10 +21,11 @@ from host.sdk.webhooks import Envelope
 
 from ..accounts import Credentials
 from ..answers import Paging
+from ..envelopes import author_of
 from ..errors import Outcome, classify
 from ..graph import Graph, GraphError
 from ..values import identifier, mapping, moment
-from .reading import MENTION, author_of, elsewhere, named_elsewhere, post_of
+from .reading import MENTION, elsewhere, named_elsewhere, post_of
 
 MEDIA = "id,caption,permalink,media_type,media_product_type,media_url,thumbnail_url,timestamp,username"
 GONE = (100, 33)

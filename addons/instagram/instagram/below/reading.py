@@ -22,7 +22,7 @@ from host.sdk.messages import (
 )
 from host.sdk.webhooks import Envelope
 
-from ..envelopes import Comment, change_kind, comment_of
+from ..envelopes import Comment, author_of, change_kind, comment_of
 from ..events import UNREADABLE, Event, read_event
 from ..values import identifier, mapping, moment, text
 
@@ -74,7 +74,7 @@ def elsewhere(external_id: str) -> tuple[str, str] | None:
 
 
 def _commented(event: Event, kind: str) -> Sequence[InboundChange]:
-    found = comment_of(event.data, event.entry_id)
+    found = comment_of(event.data, event.entry_id, event.own_name)
     if not found.id:
         return [Ignored(f"{kind}: names no comment")]
     live = kind == "live_comments"
@@ -162,13 +162,6 @@ def _looked_up(event: Event) -> InboundChange:
         contact_username=username or None,
         post=post_of(media, external_id=named_elsewhere(media_id), foreign=True),
     )
-
-
-def author_of(said: Mapping[str, Any]) -> tuple[str, str]:
-    """Return id and name of the author of a comment or a post; an id made of the name where none is told."""
-    author = mapping(said.get("from"))
-    username = text(said.get("username")) or text(author.get("username"))
-    return identifier(author.get("id")) or (f"@{username}" if username else ""), username
 
 
 def post_of(media: Mapping[str, Any], *, external_id: str = "", foreign: bool = False) -> Post:

@@ -33,6 +33,7 @@ from host.sdk.text import byte_length
 from .. import pace, restrictions, thread
 from ..accounts import Credentials
 from ..answers import Node, SendAnswer
+from ..envelopes import is_own
 from ..errors import Known, Outcome, classify, problem
 from ..graph import GraphError, Usage
 from ..messages import alike, message_body
@@ -84,6 +85,12 @@ NOT_MODERATED = Known(
 
 class _Author(msgspec.Struct, frozen=True):
     id: str = ""
+    username: str = ""
+
+    @property
+    def key(self) -> str:
+        """What the author is known by, as :func:`author_of` returns it; empty: nobody is told."""
+        return self.id or (f"@{self.username}" if self.username else "")
 
 
 class _Reply(msgspec.Struct, frozen=True):
@@ -204,10 +211,10 @@ def search(found: Credentials | None, request: SearchRequest) -> SearchResult:
         answer = found.graph().call("GET", path, _Replies, params=params)
     except GraphError as error:
         return CannotTell(error.quote) if _is_gone(error) else thread.not_read(found, error)
-    return _look(answer.data, found.ig_user_id, request)
+    return _look(answer.data, found, request)
 
 
-def _look(listed: tuple[_Reply, ...], ours: str, request: SearchRequest) -> SearchResult:
+def _look(listed: tuple[_Reply, ...], found: Credentials, request: SearchRequest) -> SearchResult:
     """Find our words among answers; only what is certainly not there is called absent."""
     earliest = request.attempted_at.replace(microsecond=0) - thread.SKEW
     unclear = False
@@ -215,9 +222,10 @@ def _look(listed: tuple[_Reply, ...], ours: str, request: SearchRequest) -> Sear
         at = moment(reply.timestamp)
         if identifier(reply.id) in request.known or not alike(reply.text, request.part.text):
             continue
-        if reply.author is not None and reply.author.id != ours:
+        author = "" if reply.author is None else reply.author.key
+        if author and not is_own(author, found.ig_user_id, found.username):
             continue
-        if reply.author is None or at is None or not earliest <= at <= request.attempted_at + thread.LONGEST:
+        if not author or at is None or not earliest <= at <= request.attempted_at + thread.LONGEST:
             unclear = True
             continue
         return Found(identifier(reply.id))
