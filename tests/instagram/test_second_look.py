@@ -504,6 +504,42 @@ def die_in(lookout: Lookout, dice: random.Random) -> None:
         patch.undo()
 
 
+def test_nothing_is_asked_while_the_app_is_restricted(lookout: Lookout) -> None:
+    later(lookout)
+    restrictions, box = lookout.ig.restrictions, lookout.meta.box
+    found = lookout.ig.accounts.credentials(lookout.account.id)
+    error = lookout.ig.graph.GraphError("Unsupported request - method type: post", code=100, status=400)
+    box.world.apps[world.APP_ID].restricted = True
+    for number in range(3):
+        restrictions.refused(found, error, f"{number}" * 32)
+    assert restrictions.is_restricted(found.app)
+    said = lookout.write("Nobody told you")
+    before = lookout.row()
+    calls = len(lookout.meta.calls("conversations"))
+    lookout.pass_time(8 * 60, every=10)
+    assert len(lookout.meta.calls("conversations")) == calls
+    row = lookout.row()
+    assert row.problem is not None
+    assert row.problem["sentence"] == restrictions.RESTRICTED.sentence
+    assert (row.failures, row.looked_at, row.used_percent) == (0, before.looked_at, 0)
+    box.world.apps[world.APP_ID].restricted = False
+    assert not restrictions.probe(found)
+    lookout.pass_time(9, every=1)
+    assert (texts(), missed()) == (["Nobody told you"], [said.mid]), "no interval more is waited for"
+    assert lookout.row().problem is None
+
+
+def test_an_answer_that_may_be_a_restriction_is_tried_again_at_the_next_check(lookout: Lookout) -> None:
+    later(lookout)
+    lookout.meta.box.world.apps[world.APP_ID].restricted = True
+    calls = len(lookout.meta.calls("conversations"))
+    lookout.pass_time(5 * 60, every=1)
+    assert len(lookout.meta.calls("conversations")) - calls <= 1 + len(second_look.DELAYS)
+    assert (lookout.row().used_percent, lookout.row().reason) == (0, look_interval.QUIET)
+    found = lookout.ig.accounts.credentials(lookout.account.id)
+    assert not lookout.ig.restrictions.is_restricted(found.app), "what is read decides nothing"
+
+
 def test_the_list_names_the_newest_messages_in_one_call(lookout: Lookout) -> None:
     theirs, ours = lookout.write("Hi"), lookout.write("Hello", kind="echo")
     before = len(lookout.meta.calls("conversations"))
