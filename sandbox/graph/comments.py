@@ -92,7 +92,7 @@ def listed(call: Call) -> Json:
 
 
 def list_media(call: Call) -> Json:
-    """``GET /{igid}/media``: the posts of the account's profile, newest first; with comments, if asked for."""
+    """``GET /{igid}/media``: the posts of the account's profile, newest first, with comments if asked for."""
     account = media.own(call)
     call.need("instagram_basic", "instagram_business_basic")
     wanted = fields.parse(call.text("fields", "id"))
