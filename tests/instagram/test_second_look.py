@@ -86,6 +86,18 @@ def test_one_followed_by_another_that_came_is_found_in_its_place(lookout: Lookou
     assert marked() == ["Part 1"]
 
 
+def test_one_followed_by_our_own_reply_is_found(lookout: Lookout) -> None:
+    lookout.deliver(lookout.event(lookout.write("Hello")))
+    later(lookout)
+    lost = lookout.write("And one thing more")
+    advance(timedelta(seconds=1))
+    lookout.write("You are welcome", kind="echo")
+    calls = len(lookout.meta.calls("conversations"))
+    later(lookout)
+    assert missed() == [lost.mid]
+    assert len(lookout.meta.calls("conversations")) - calls <= 3, "one list shows it"
+
+
 def test_one_far_back_is_found_where_the_list_does_not_reach(lookout: Lookout) -> None:
     later(lookout)
     lost = lookout.write("First")
