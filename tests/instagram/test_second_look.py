@@ -11,7 +11,7 @@ import pytest
 import sqlalchemy as sa
 
 from host.core import clock, db
-from host.delivery import look_interval, missing, second_look
+from host.delivery import history, look_interval, missing, second_look
 from host.delivery.second_look import CLAIM, GRACE
 from host.models.channels import AccountState, AccountWarning, ChannelAccount
 from host.models.health import Process
@@ -206,6 +206,26 @@ def test_nothing_is_looked_at_while_history_is_read(lookout: Lookout) -> None:
     db.write(lambda session: session.execute(sa.update(CatchUp).values(next_at=None)) and None)
     later(lookout)
     assert texts() == ["Hello"]
+
+
+def test_what_a_restored_desk_lacks_is_caught_up_on_and_was_not_missed(lookout: Lookout) -> None:
+    lookout.deliver(lookout.event(lookout.write("Before the backup")))
+    history.OutageWatch().check()
+    advance(timedelta(minutes=5))
+    # The desk had it and lost it: it is restored to a moment before that.
+    lookout.write("After the backup")
+    db.write(history.ask_since_backup)
+    later(lookout)
+    assert texts() == ["Before the backup"], "catching up comes first"
+    while history.step_due(lookout.directory, pace=timedelta(0)):
+        pass
+    assert texts() == ["Before the backup", "After the backup"]
+    assert conversation().unread_count == 2
+    lost = lookout.write("Lost afterwards")
+    later(lookout)
+    later(lookout)
+    assert missed() == [lost.mid], "what the desk itself lost counts for nothing"
+    assert len(texts()) == 3
 
 
 def test_a_thread_of_ten_thousand_costs_one_reading(lookout: Lookout) -> None:
