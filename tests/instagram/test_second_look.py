@@ -229,7 +229,7 @@ def test_what_a_restored_desk_lacks_is_caught_up_on_and_was_not_missed(lookout: 
 
 
 def test_a_thread_of_ten_thousand_costs_one_reading(lookout: Lookout) -> None:
-    for number in range(300):
+    for number in range(10_000):
         lookout.write(f"Old {number}").at -= 90 * 86400
     said = lookout.write("New")
     calls = len(lookout.meta.calls("conversations"))
