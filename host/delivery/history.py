@@ -38,6 +38,8 @@ PACE = timedelta(milliseconds=500)
 """Time between two calls for one account, by any process; providers allow two a second."""
 CLAIM = timedelta(minutes=3)
 """How long a step may take; after that its process is taken to have died."""
+WHILE_HELD = timedelta(minutes=5)
+"""When to try again what waits until the provider answers an account again."""
 WAIT_FOR_CHANNEL = timedelta(minutes=1)
 """When to try a step again that waits for an addon or a reconnect; that costs one query."""
 DELAYS = tuple(timedelta(seconds=seconds) for seconds in (5, 15, 60, 180, 600))
@@ -298,12 +300,15 @@ def _put_off(session: Session, step: Step, trouble: HistoryTrouble) -> bool:
     run = _held(session, step)
     if run is None:
         return True
+    words = _words(trouble.problem.sentence, trouble.problem.next_step)
+    if trouble.held:
+        return _wait(session, step, WHILE_HELD, words, counts=False)
     if run.failures >= len(DELAYS):
         return False
     delay = DELAYS[run.failures]
     if trouble.retry_after is not None:
         delay = max(delay, timedelta(seconds=trouble.retry_after))
-    return _wait(session, step, delay, _words(trouble.problem.sentence, trouble.problem.next_step))
+    return _wait(session, step, delay, words)
 
 
 def _wait(

@@ -18,7 +18,7 @@ SHARE = 0.02
 DAY = timedelta(days=1)
 STEPS = tuple(timedelta(minutes=minutes) for minutes in (3, 5, 10, 15, 20, 30, 60, 120, 180, 360))
 """The intervals there are: an account whose budget changes a little keeps its place among the others."""
-SHORTEST, LONGEST = STEPS[0], STEPS[-1]
+LONGEST = STEPS[-1]
 NEARLY_USED_UP = 75
 """Percent of the provider's limit from which on an account is checked less often."""
 LESS_OFTEN = 4
@@ -34,11 +34,12 @@ def choose(rules: LookRules, customers: int, calls: int, used_percent: int) -> t
     """
     paid = rules.calls_per_customer * customers * SHARE
     wanted = DAY * max(calls, 1) / paid if paid else LONGEST
-    reason = BUDGET if wanted > SHORTEST else ""
+    reason = BUDGET if wanted > rules.shortest else ""
+    wanted = max(wanted, rules.shortest)
     if not customers:
         reason = QUIET
     if used_percent >= NEARLY_USED_UP:
-        wanted, reason = max(wanted, SHORTEST) * LESS_OFTEN, LIMIT
+        wanted, reason = wanted * LESS_OFTEN, LIMIT
     return next((step for step in STEPS if step >= wanted), LONGEST), reason
 
 

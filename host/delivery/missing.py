@@ -66,13 +66,10 @@ def here(session: Session, account_id: int, names: Collection[str]) -> dict[str,
     return {row.external_id: (row.sent_at, row.created_at) for row in session.execute(query)}
 
 
-def may_still_come(session: Session, account_id: int, contact: str) -> bool:
-    """Tell whether a delivery waits, in a spool or to be applied, that may hold messages of this customer."""
-    pending = (
-        sa.select(InboundEvent.id)
-        .where(InboundEvent.lane == lanes.lane_key(wakeups.IN, account_id, contact), IS_PENDING)
-        .limit(1)
-    )
+def may_still_come(session: Session, account_id: int, contacts: Collection[str]) -> bool:
+    """Tell whether a delivery waits, in a spool or to be applied, that may be of these customers."""
+    keys = sorted(lanes.lane_key(wakeups.IN, account_id, one) for one in contacts)
+    pending = sa.select(InboundEvent.id).where(InboundEvent.lane.in_(keys), IS_PENDING).limit(1)
     if session.scalar(pending) is not None:
         return True
     spooled = (
@@ -86,7 +83,6 @@ def may_still_come(session: Session, account_id: int, contact: str) -> bool:
 def find(
     session: Session,
     account: AccountRef,
-    contact: str,
     latest: Sequence[tuple[LatestMessage, MessageReceived | None]],
     *,
     since: datetime,
@@ -99,7 +95,7 @@ def find(
     :param listed_until: the provider's time of the newest message when the thread was noted.
     """
     known = here(session, account.id, {external_id(one.message.external_id) for one, _ in latest})
-    settled = _settled(session, account, contact, latest)
+    settled = _settled(session, account, latest)
     missed: list[tuple[str, Envelope]] = []
     other: list[str] = []
     later: list[str] = []
@@ -125,7 +121,6 @@ def find(
 def _settled(
     session: Session,
     account: AccountRef,
-    contact: str,
     latest: Sequence[tuple[LatestMessage, MessageReceived | None]],
 ) -> set[str]:
     """Return the ids of messages that came and are not in the inbox on purpose."""
@@ -144,18 +139,22 @@ def _settled(
         Mark.account_id == account.id, Mark.external_id.in_(sorted(ids)), Mark.kind == MarkKind.UNSEND
     )
     found |= set(session.scalars(unsent))
-    erased_at = session.scalar(
-        sa.select(ContactIdentity.erased_at).where(
-            ContactIdentity.account_id == account.id, ContactIdentity.external_id == contact
-        )
+    changes: dict[str, list[MessageReceived]] = {}
+    for _, change in latest:
+        if change is not None:
+            changes.setdefault(external_id(change.contact), []).append(change)
+    query = sa.select(ContactIdentity.external_id, ContactIdentity.erased_at).where(
+        ContactIdentity.account_id == account.id,
+        ContactIdentity.external_id.in_(sorted(changes)),
+        ContactIdentity.erased_at.is_not(None),
     )
-    if erased_at is not None:
-        found |= {
-            name for name, one in ids.items() if one.message.sent_at and one.message.sent_at <= erased_at
-        }
-    changes = [change for _, change in latest if change is not None]
-    nameless = merging.stored_without_id(session, account.id, contact, changes)
-    return found | {external_id(change.external_id or "") for change in nameless}
+    erased = {row.external_id: row.erased_at for row in session.execute(query)}
+    for contact, theirs in changes.items():
+        erased_at = erased.get(contact)
+        gone = [one for one in theirs if erased_at is not None and one.sent_at <= erased_at]
+        gone += merging.stored_without_id(session, account.id, contact, theirs)
+        found |= {external_id(change.external_id or "") for change in gone}
+    return found
 
 
 def put_in(session: Session, account: AccountRef, missed: Sequence[tuple[str, Envelope]]) -> None:

@@ -51,6 +51,8 @@ PACE = timedelta(milliseconds=500)
 """Time between two calls for one account."""
 WAIT = timedelta(minutes=1)
 """When to try again what waits for an addon, a reconnect or the end of catching up."""
+WHILE_HELD = timedelta(minutes=5)
+"""When to try again what waits until the provider answers an account again: one query, no call."""
 AFTER_REFUSAL = timedelta(hours=1)
 DELAYS = tuple(timedelta(seconds=seconds) for seconds in (5, 15, 60, 180))
 CLOCKS = timedelta(minutes=10)
@@ -116,22 +118,23 @@ def begin(directory: AdapterDirectory) -> None:
             .where(ChannelAccount.state == AccountState.CONNECTED, SecondLook.account_id.is_(None))
         ).all()
     for account_id, channel in missing_ones:
-        if _rules(directory.adapter(channel)) is not None:
-            db.write(_begin, account_id)
+        rules = _rules(directory.adapter(channel))
+        if rules is not None:
+            db.write(_begin, account_id, rules.shortest)
 
 
-def _begin(session: Session, account_id: int) -> None:
+def _begin(session: Session, account_id: int, interval: timedelta) -> None:
     now = clock.now()
     account = session.get(ChannelAccount, account_id)
     if account is None or account.state != AccountState.CONNECTED:
         return
-    at = look_interval.next_time(account.uuid, now, look_interval.SHORTEST)
+    at = look_interval.next_time(account.uuid, now, interval)
     values = {
         "account_id": account_id,
         "since": now - CLOCKS,
         "next_at": at,
         "look_at": at,
-        "interval": int(look_interval.SHORTEST.total_seconds()),
+        "interval": int(interval.total_seconds()),
         "reason": "",
         "cursor": "",
         "calls": 0,
@@ -147,10 +150,10 @@ def _rules(adapter: ChannelAdapter | None) -> LookRules | None:
     return None if adapter is None else adapter.capabilities.second_look
 
 
-def ask(session: Session, account_id: int) -> bool:
+def ask(session: Session, account_id: int, rules: LookRules) -> bool:
     """Check an account now, unless that was done within a minute; return whether it is checked."""
     now = clock.now()
-    _begin(session, account_id)
+    _begin(session, account_id, rules.shortest)
     run = session.get(SecondLook, account_id, with_for_update=True)
     if run is None or (run.looked_at is not None and run.looked_at > now - ASKED_AGAIN):
         return False
@@ -227,7 +230,8 @@ def _has_to_wait(session: Session, account: ChannelAccount, now: datetime) -> da
     if account.state != AccountState.CONNECTED or account.id in paused.current(session).accounts:
         return now + WAIT
     if account.blocked_until and account.blocked_until > now:
-        return account.blocked_until
+        # What holds it back may end sooner than expected.
+        return min(account.blocked_until, now + WHILE_HELD)
     reading = sa.select(CatchUp.account_id).where(
         CatchUp.account_id == account.id, CatchUp.next_at.is_not(None)
     )
@@ -243,7 +247,7 @@ def _next_thread(session: Session, account_id: int, now: datetime) -> HistoryThr
         .order_by(SecondLookThread.due_at)
     ).all()
     for row in due:
-        if missing.may_still_come(session, account_id, row.contact):
+        if missing.may_still_come(session, account_id, [row.contact]):
             row.due_at = now + RECHECK
         elif not row.deep and missing.here(session, account_id, row.unknown).keys() >= set(row.unknown):
             session.delete(row)
@@ -412,9 +416,12 @@ def _put_off(session: Session, step: Step, trouble: HistoryTrouble) -> None:
     if run is None:
         return
     now = clock.now()
-    run.calls += 1
     run.problem = {"sentence": trouble.problem.sentence, "next_step": trouble.problem.next_step}
     run.claim = None
+    if trouble.held:
+        run.next_at = now + WHILE_HELD
+        return
+    run.calls += 1
     if trouble.retry_after is not None:
         run.used_percent = 100
     wait = timedelta(seconds=trouble.retry_after or 0)
@@ -473,13 +480,13 @@ def _note_latest(
     now = clock.now()
     run.calls += 1
     run.claim, run.failures, run.problem = None, 0, None
-    if missing.may_still_come(session, step.account.id, row.contact):
+    contacts = {row.contact, *(change.contact for _, change in latest if change is not None)}
+    if missing.may_still_come(session, step.account.id, contacts):
         row.due_at = now + RECHECK
     else:
         found = missing.find(
             session,
             step.account,
-            row.contact,
             latest,
             since=run.since,
             listed_until=row.listed_until,

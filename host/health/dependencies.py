@@ -94,7 +94,7 @@ def _files() -> Dependency:
     name = _("Files of messages")
     away = storage.away()
     if away is not None:
-        fact = _("Not reached since %(since)s: %(words)s.", since=_when(away.since), words=away.words)
+        fact = _("Not reached since %(since)s: %(words)s.", since=when(away.since), words=away.words)
         return Dependency("fail", name, fact)
     return Dependency("pass", name, _("In %(place)s.", place=storage.current().place))
 
@@ -107,7 +107,7 @@ def _broker(now: CurrentState, *, is_set: bool) -> Dependency:
             "Has not answered %(num)s process since %(since)s; it finds its work by looking.",
             "Has not answered %(num)s processes since %(since)s; they find their work by looking.",
             len(away),
-            since=_when(min(one.broker_since or one.seen_at for one in away)),
+            since=when(min(one.broker_since or one.seen_at for one in away)),
         )
         return Dependency("warn", name, fact)
     if answers:
@@ -115,7 +115,7 @@ def _broker(now: CurrentState, *, is_set: bool) -> Dependency:
             "Answers %(num)s process since %(since)s.",
             "Answers %(num)s processes since %(since)s.",
             len(answers),
-            since=_when(max(one.broker_since or one.started_at for one in answers)),
+            since=when(max(one.broker_since or one.started_at for one in answers)),
         )
         return Dependency("pass", name, fact)
     if is_set:
@@ -137,7 +137,7 @@ def _spools(now: CurrentState) -> Iterator[Dependency]:
                 "%(num)s request since %(since)s, %(size)s of %(most)s.",
                 "%(num)s requests since %(since)s, %(size)s of %(most)s.",
                 one.spooled,
-                since=_when(one.spooled_since or one.seen_at),
+                since=when(one.spooled_since or one.seen_at),
                 size=size(one.spooled_bytes),
                 most=most,
             )
@@ -166,7 +166,7 @@ def _counting(now: CurrentState) -> Dependency:
             "Has not answered %(num)s process since %(since)s; it takes its share of each limit.",
             "Has not answered %(num)s processes since %(since)s; each takes its share of a limit.",
             len(away),
-            since=_when(min(one.limits_away_since or one.seen_at for one in away)),
+            since=when(min(one.limits_away_since or one.seen_at for one in away)),
         )
         return Dependency("warn", name, fact)
     if found.apart:
@@ -177,5 +177,6 @@ def _counting(now: CurrentState) -> Dependency:
     return Dependency("pass", name, _("Counted by the one process that sends."))
 
 
-def _when(at: datetime) -> str:
+def when(at: datetime) -> str:
+    """Return a point in time as the lines show it."""
     return str(format_datetime(at, "short"))

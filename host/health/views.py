@@ -17,7 +17,7 @@ from host.core import clock
 from host.core.db import db
 from host.core.errors import InvalidError
 from host.delivery.waiting import Reason
-from host.health import current_state, dependencies, history, problems
+from host.health import current_state, dependencies, history, problems, undelivered
 from host.health.current_state import CurrentState
 from host.health.history import History, Period
 from host.health.problems import Problem
@@ -150,7 +150,10 @@ def index() -> ResponseReturnValue:
         lost=gone,
         others=[one for one in state.processes if one not in gone],
         alive=Counter(one.kind for one in state.alive),
-        standing=dependencies.check_dependencies(state, broker=bool(config().broker_url)),
+        standing=[
+            *dependencies.check_dependencies(state, broker=bool(config().broker_url)),
+            *undelivered.check_undelivered(session),
+        ],
         accounts={one: problems.now_of(state, one) for one in AccountState},
         duration=duration,
         whole=whole,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from host.sdk._account import AccountRef
 from host.sdk._results import ProviderProblem
@@ -82,11 +82,14 @@ class HistoryTrouble:
 
     :param retry_after: seconds the provider asks us to wait; None: the host backs off.
     :param final: asking again will not help.
+    :param held: the provider answers no call for this account at the moment, so none is made. The host asks
+        again every few minutes, for as long as it takes, and does not count it as a failure.
     """
 
     problem: ProviderProblem
     retry_after: float | None = None
     final: bool = False
+    held: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,9 +98,11 @@ class LookRules:
 
     :param calls_per_customer: how many calls a day the provider allows an account for each customer it
         exchanged messages with that day. The host uses a fiftieth of them, or four calls a day.
+    :param shortest: the time between two checks where that pays for more.
     """
 
     calls_per_customer: int
+    shortest: timedelta = timedelta(minutes=3)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +120,7 @@ class ListedMessage:
 
 @dataclass(frozen=True, slots=True)
 class ListedThread:
-    """A thread with the ids of its newest messages.
+    """A thread with the ids of its newest messages. A post is a thread without a contact.
 
     :param more: whether it has earlier messages than these.
     """

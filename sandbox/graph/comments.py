@@ -91,6 +91,38 @@ def listed(call: Call) -> Json:
     return paged(call, [_shown(call, one, wanted) for one in found], MOST_LISTED)
 
 
+def list_media(call: Call) -> Json:
+    """``GET /{igid}/media``: the posts of the account's profile, newest first, with comments if asked for."""
+    account = media.own(call)
+    call.need("instagram_basic", "instagram_business_basic")
+    wanted = fields.parse(call.text("fields", "id"))
+
+    def shown(post: Post) -> Json:
+        told = posts.node(call.box, post) | {"comments": lambda item: _newest(call, post, item)}
+        return fields.select(told, wanted, "IGMedia")
+
+    return paged(call, [shown(one) for one in posts.published(call.box, account)])
+
+
+def _newest(call: Call, post: Post, item: fields.Wanted) -> Json | None:
+    """Return the newest comments of a post in a list of posts; the next page is another call's."""
+    call.need(*SCOPES)
+    limit = item.options.get("limit", "25")
+    if not limit.isdigit() or not 1 <= int(limit) <= MOST_LISTED:
+        raise invalid(f"Param limit must be a number from 1 to {MOST_LISTED}")
+    found = commenting.below(call.box, post.id)
+    if not found:
+        return None
+    answer: Json = {
+        "data": [_shown(call, one, item.inner) for one in found[: int(limit)]],
+        "paging": {"cursors": {"before": "QVFIU0", "after": f"QVFIU{limit}"}},
+    }
+    if len(found) > int(limit):
+        root = f"{call.box.media.base_url}/graph.facebook.com"
+        answer["paging"]["next"] = f"{root}/{post.id}/comments?limit={limit}&after=QVFIU{limit}"
+    return answer
+
+
 def read(call: Call) -> Json:
     """``GET /{comment}``; one that is gone, or of a broadcast that ended, is no object any more."""
     _, comment = _comment(call)

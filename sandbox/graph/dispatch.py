@@ -29,7 +29,7 @@ Handler = Callable[[Call], Json]
 EDGES: dict[str, tuple[str, tuple[str, ...], Handler]] = {
     "messages": ("send", ("POST",), send.send),
     "subscribed_apps": ("subscribe", ("GET", "POST", "DELETE"), nodes.subscribed_apps),
-    "media": ("media", ("GET",), posts.list_media),
+    "media": ("media", ("GET",), comments.list_media),
     "live_media": ("media", ("GET",), posts.list_live),
     "comments": ("comment", ("GET",), comments.listed),
     "replies": ("comment", ("GET", "POST"), comments.replies),

@@ -21,15 +21,6 @@ def own(call: Call) -> Account:
     return account
 
 
-def list_media(call: Call) -> Json:
-    """``GET /{igid}/media``: what stands in the account's profile, newest first."""
-    account = own(call)
-    call.need("instagram_basic", "instagram_business_basic")
-    wanted = fields.parse(call.text("fields", "id"))
-    shown = [posts.node(call.box, one) for one in posts.published(call.box, account)]
-    return paged(call, [fields.select(one, wanted, "IGMedia") for one in shown])
-
-
 def list_live(call: Call) -> Json:
     """``GET /{igid}/live_media``: the broadcasts that run; one that ended is not there."""
     account = own(call)

@@ -44,6 +44,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory, chromium: Any) -> Iterator[De
     smtp_port = free_port()
     settings = sandbox_settings(sandbox)
     settings["LOBBY_ALLOW_HOSTS"] += f",{outside.addresses}"
+    settings["LOBBY_LOOK_GRACE"] = "2"
     settings["LOBBY_PUBLIC_FILES"] = "1"  # the sandbox fetches from this machine
     settings["LOBBY_SMTP_LISTEN"] = f"127.0.0.1:{smtp_port}"
     host = Host.start(data / "data", port=free_port(), settings=settings)

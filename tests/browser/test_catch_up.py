@@ -40,6 +40,25 @@ def opened(account: Any) -> Any:
     return account
 
 
+def test_what_instagram_did_not_deliver_is_listed_and_marked(pottery: Pottery, page: Page) -> None:
+    page.goto(pottery.channels)
+    pottery.control("switches/swallow", {"on": True, "customer": "rosa.sample"})
+    pottery.dm("Did you see this?", customer="rosa.sample")
+    pottery.control("switches/swallow", {"on": False})
+    opened(card(page)).get_by_role("link", name=re.compile("^Catch up")).click()
+    missed = page.locator("[data-found=missed]")
+    page.get_by_role("button", name="Check now").click()
+    expect(page.get_by_text("Checking. What is missing is here in a few minutes.")).to_be_visible()
+    expect(missed.get_by_role("link", name=re.compile("Rosa|rosa"))).to_be_visible(timeout=60_000)
+    expect(missed.locator("[data-look]")).to_contain_text("1 message missed in 7 days")
+    look(page, "missed")
+    missed.get_by_role("link", name=re.compile("Rosa|rosa")).click()
+    expect(page.get_by_text("Instagram did not deliver this")).to_be_visible()
+    page.goto(pottery.channels)
+    expect(card(page).locator("[data-look]")).to_contain_text("1 message missed in 7 days")
+    look(page, "missed-card")
+
+
 def test_what_was_missed_in_an_outage_is_brought_in(pottery: Pottery, page: Page) -> None:
     page.goto(pottery.channels)
     opened(card(page))

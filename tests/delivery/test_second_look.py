@@ -21,13 +21,13 @@ from host.sdk.history import HistoryRules, HistoryTrouble, LookRules, NewestPage
 from tests.inbox import toys
 from tests.inbox.toys import Toy
 
+RULES = LookRules(calls_per_customer=200)
+
 
 class Asked(Toy):
     """A toy whose provider can be asked, and where nothing ever happens."""
 
-    capabilities: ClassVar[Capabilities] = Capabilities(
-        history=HistoryRules(details=20), second_look=LookRules(calls_per_customer=200)
-    )
+    capabilities: ClassVar[Capabilities] = Capabilities(history=HistoryRules(details=20), second_look=RULES)
 
     def __init__(self) -> None:
         self.asked: Counter[int] = Counter()
@@ -88,9 +88,9 @@ def test_a_person_may_have_it_checked_at_once(database: db.Database) -> None:
     account = toys.make_account(toys.make_workspace())
     adapter = Asked()
     second_look.begin(Directory(adapter))
-    assert db.write(second_look.ask, account.id)
+    assert db.write(second_look.ask, account.id, RULES)
     assert second_look.step_due(Directory(adapter)) == 1
-    assert not db.write(second_look.ask, account.id), "a minute has not passed"
+    assert not db.write(second_look.ask, account.id, RULES), "a minute has not passed"
     assert adapter.asked == {account.id: 1}
 
 

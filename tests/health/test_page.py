@@ -22,7 +22,7 @@ from host.health.history import Period
 from host.models.assistants import LanguageModel
 from host.models.channels import AccountState, ChannelAccount
 from host.models.health import Kind, Metric, Outcome, Process
-from host.models.queue import MissedMessage
+from host.models.queue import MissedMessage, SecondLook
 from host.models.record import Consumer
 from host.models.search import DocumentKind, SearchBuild
 from host.record import keeping
@@ -380,6 +380,41 @@ def test_what_was_not_delivered_is_told(admin: Browser, any_desk: Desk) -> None:
     assert "Nothing is lost: each is in the inbox" in text
     any_desk.set_account(state=AccountState.DISCONNECTED)
     assert "was not delivered within a day" not in page(admin)
+
+
+def test_nothing_missing_is_said_only_where_every_account_was_checked(admin: Browser, any_desk: Desk) -> None:
+    web()
+    title, good = "Messages that were not delivered", "Nothing missing: 1 account was checked"
+    now = clock.now()
+
+    def look(**values: Any) -> str:
+        db.write(lambda session: session.execute(sa.update(SecondLook).values(values)) and None)
+        return page(admin)
+
+    assert title not in page(admin), "no account can be checked"
+    row = SecondLook(
+        account_id=any_desk.account.id,
+        since=now,
+        next_at=now,
+        look_at=now + timedelta(minutes=3),
+        interval=180,
+        reason="",
+        cursor="",
+    )
+    db.write(lambda session: session.add(row))
+    assert title not in page(admin), "it was not checked yet"
+    assert good in look(looked_at=now)
+    words = {"sentence": "It does not answer.", "next_step": ""}
+    assert good not in look(problem=words, failures=1), "it is tried again"
+    assert "1 account could not be checked. Its card says why." in look(failures=0)
+    assert good in look(problem=None)
+    assert title not in look(look_at=now - timedelta(hours=1)), "the check is overdue"
+    at = now - timedelta(days=2)
+    missed = MissedMessage(account_id=any_desk.account.id, external_id="m1", sent_at=at, found_at=at)
+    db.write(lambda session: session.add(missed))
+    text = look(look_at=now + timedelta(minutes=3))
+    assert "1 was missed in 7 days. Lobby found it and put it in the inbox." in text
+    assert good not in text
 
 
 def test_an_account_with_which_something_is_wrong_is_told_and_counted(admin: Browser, any_desk: Desk) -> None:

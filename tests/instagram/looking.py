@@ -16,7 +16,8 @@ from host.models.inbox import Message
 from host.models.queue import CatchUp, MissedMessage, SecondLook
 from host.queue import journal_rows
 from host.sdk.channel import AccountRef
-from sandbox import play
+from sandbox import commenting, play
+from sandbox.world import Comment, Flavour
 from sandbox.world import Message as Said
 from tests.instagram import world
 from tests.instagram.world import ANA, Addon, Meta
@@ -31,9 +32,9 @@ class Killed(BaseException):
 class Lookout:
     """The journal, the worker and the second look of one account, on one clock with Meta's."""
 
-    def __init__(self, ig: Addon, meta: Meta, account: AccountRef) -> None:
+    def __init__(self, ig: Addon, meta: Meta, account: AccountRef, adapter: Any = None) -> None:
         self.ig, self.meta, self.account = ig, meta, account
-        self.adapter = ig.channel.InstagramAdapter()
+        self.adapter = adapter or ig.channel.InstagramAdapter()
         self.directory = Directory([self.adapter])
         db.write(lambda session: session.execute(sa.update(CatchUp).values(next_at=None)) and None)
         second_look.begin(self.directory)
@@ -47,14 +48,32 @@ class Lookout:
         said.at = clock.now().timestamp()
         return said
 
+    def comment(self, text: str, igsid: str = ANA, **args: Any) -> Comment:
+        """Let a customer comment at this moment of the desk's clock; no webhook tells of it."""
+        box = self.meta.box
+        customer = box.world.customers[igsid]
+        kind = args.pop("kind", "comment")
+        name, _ = play.perform(box, box.world.accounts[customer.igid], customer, kind, {"text": text, **args})
+        said = box.world.comments[name or ""]
+        said.at = clock.now().timestamp()
+        return said
+
+    def change(self, said: Comment) -> dict[str, Any]:
+        """Return the change of a webhook that tells of a comment."""
+        box = self.meta.box
+        media = {"id": said.post_id, "media_product_type": "FEED"}
+        return commenting._change(box, box.world.accounts[said.igid], said, media, Flavour.F)
+
     def event(self, said: Said) -> dict[str, Any]:
         """Return the item of a webhook that tells of *said*."""
         body = {"mid": said.mid, "text": said.text or ""}
         return world.item(sender=said.igsid, timestamp=int(said.at * 1000), message=body)
 
     def deliver(self, *items: dict[str, Any], work: bool = True) -> None:
-        """Let a webhook with *items* come."""
-        accepted = self.ig.webhook.authenticate(world.post(world.payload(world.entry(*items))))
+        """Let a webhook with *items*, which are alike, come."""
+        container = "changes" if "field" in items[0] else "messaging"
+        entry = world.entry(*items, container=container, time=int(clock.now().timestamp() * 1000))
+        accepted = self.ig.webhook.authenticate(world.post(world.payload(entry)))
         envelopes = accepted.envelopes
         db.write(
             lambda session: journal_rows.write(

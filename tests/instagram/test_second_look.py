@@ -11,7 +11,7 @@ import pytest
 import sqlalchemy as sa
 
 from host.core import clock, db
-from host.delivery import look_interval, missing, second_look
+from host.delivery import history, look_interval, missing, second_look
 from host.delivery.second_look import CLAIM, GRACE
 from host.models.channels import AccountState, AccountWarning, ChannelAccount
 from host.models.health import Process
@@ -84,6 +84,18 @@ def test_one_followed_by_another_that_came_is_found_in_its_place(lookout: Lookou
     later(lookout)
     assert texts() == ["Part 0", "Part 1", "Part 2"], "all three were written within a second"
     assert marked() == ["Part 1"]
+
+
+def test_one_followed_by_our_own_reply_is_found(lookout: Lookout) -> None:
+    lookout.deliver(lookout.event(lookout.write("Hello")))
+    later(lookout)
+    lost = lookout.write("And one thing more")
+    advance(timedelta(seconds=1))
+    lookout.write("You are welcome", kind="echo")
+    calls = len(lookout.meta.calls("conversations"))
+    later(lookout)
+    assert missed() == [lost.mid]
+    assert len(lookout.meta.calls("conversations")) - calls <= 3, "one list shows it"
 
 
 def test_one_far_back_is_found_where_the_list_does_not_reach(lookout: Lookout) -> None:
@@ -196,8 +208,28 @@ def test_nothing_is_looked_at_while_history_is_read(lookout: Lookout) -> None:
     assert texts() == ["Hello"]
 
 
+def test_what_a_restored_desk_lacks_is_caught_up_on_and_was_not_missed(lookout: Lookout) -> None:
+    lookout.deliver(lookout.event(lookout.write("Before the backup")))
+    history.OutageWatch().check()
+    advance(timedelta(minutes=5))
+    # The desk had it and lost it: it is restored to a moment before that.
+    lookout.write("After the backup")
+    db.write(history.ask_since_backup)
+    later(lookout)
+    assert texts() == ["Before the backup"], "catching up comes first"
+    while history.step_due(lookout.directory, pace=timedelta(0)):
+        pass
+    assert texts() == ["Before the backup", "After the backup"]
+    assert conversation().unread_count == 2
+    lost = lookout.write("Lost afterwards")
+    later(lookout)
+    later(lookout)
+    assert missed() == [lost.mid], "what the desk itself lost counts for nothing"
+    assert len(texts()) == 3
+
+
 def test_a_thread_of_ten_thousand_costs_one_reading(lookout: Lookout) -> None:
-    for number in range(300):
+    for number in range(10_000):
         lookout.write(f"Old {number}").at -= 90 * 86400
     said = lookout.write("New")
     calls = len(lookout.meta.calls("conversations"))
@@ -502,6 +534,42 @@ def die_in(lookout: Lookout, dice: random.Random) -> None:
         pass
     finally:
         patch.undo()
+
+
+def test_nothing_is_asked_while_the_app_is_restricted(lookout: Lookout) -> None:
+    later(lookout)
+    restrictions, box = lookout.ig.restrictions, lookout.meta.box
+    found = lookout.ig.accounts.credentials(lookout.account.id)
+    error = lookout.ig.graph.GraphError("Unsupported request - method type: post", code=100, status=400)
+    box.world.apps[world.APP_ID].restricted = True
+    for number in range(3):
+        restrictions.refused(found, error, f"{number}" * 32)
+    assert restrictions.is_restricted(found.app)
+    said = lookout.write("Nobody told you")
+    before = lookout.row()
+    calls = len(lookout.meta.calls("conversations"))
+    lookout.pass_time(8 * 60, every=10)
+    assert len(lookout.meta.calls("conversations")) == calls
+    row = lookout.row()
+    assert row.problem is not None
+    assert row.problem["sentence"] == restrictions.RESTRICTED.sentence
+    assert (row.failures, row.looked_at, row.used_percent) == (0, before.looked_at, 0)
+    box.world.apps[world.APP_ID].restricted = False
+    assert not restrictions.probe(found)
+    lookout.pass_time(9, every=1)
+    assert (texts(), missed()) == (["Nobody told you"], [said.mid]), "no interval more is waited for"
+    assert lookout.row().problem is None
+
+
+def test_an_answer_that_may_be_a_restriction_is_tried_again_at_the_next_check(lookout: Lookout) -> None:
+    later(lookout)
+    lookout.meta.box.world.apps[world.APP_ID].restricted = True
+    calls = len(lookout.meta.calls("conversations"))
+    lookout.pass_time(5 * 60, every=1)
+    assert len(lookout.meta.calls("conversations")) - calls <= 1 + len(second_look.DELAYS)
+    assert (lookout.row().used_percent, lookout.row().reason) == (0, look_interval.QUIET)
+    found = lookout.ig.accounts.credentials(lookout.account.id)
+    assert not lookout.ig.restrictions.is_restricted(found.app), "what is read decides nothing"
 
 
 def test_the_list_names_the_newest_messages_in_one_call(lookout: Lookout) -> None:

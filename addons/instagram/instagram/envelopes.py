@@ -258,7 +258,7 @@ def _below(
     if kind == "mentions":
         key = f"mention:{found.post}:{found.id}"
     elif found.id:
-        key = f"comment:{found.id}:{found.text}"
+        key = comment_key(found.id, found.text)
     made = Envelope(
         account_id=owner.comments_id,
         lane=f"own:{found.parent}" if found.ours or not found.author else found.author,
@@ -277,6 +277,11 @@ def _below(
         key, kind = (test, "test") if owner.ignored else (f"{entry_id}:{key}", kind)
         return replace(made, dedupe_key=key, kind=kind, channel="")
     return replace(made, account_id=owner.account_id, ignored=COMMENTS_OFF, channel="")
+
+
+def comment_key(comment_id: str, words: str) -> str:
+    """Return what makes a comment that comes again the same event: an edited one has another text."""
+    return f"comment:{comment_id}:{words}"
 
 
 class Comment(NamedTuple):

@@ -36,6 +36,7 @@ from host.sdk.messages import (
 )
 from host.sdk.webhooks import Envelope
 
+from . import restrictions
 from .accounts import Credentials
 from .answers import Paging
 from .contents import said
@@ -106,8 +107,8 @@ class _Content(msgspec.Struct, frozen=True):
 
 def threads(found: Credentials | None, account: AccountRef, after: str) -> ThreadPage | HistoryTrouble:
     """List a page of the account's threads."""
-    if found is None:
-        return HistoryTrouble(problem(NO_CREDENTIALS), final=True)
+    if found is None or restrictions.is_restricted(found.app):
+        return cannot_ask(found)
     try:
         answer = _list(found, THREADS, "id,updated_time,participants", after)
     except GraphError as error:
@@ -154,8 +155,8 @@ def newest(found: Credentials | None, account: AccountRef, after: str) -> Newest
 
     More than one id of each: a message that was not delivered may be followed by one that was.
     """
-    if found is None:
-        return HistoryTrouble(problem(NO_CREDENTIALS), final=True)
+    if found is None or restrictions.is_restricted(found.app):
+        return cannot_ask(found)
     fields = f"id,updated_time,participants,messages.limit({LISTED}){{id,created_time,from}}"
     heard: list[Usage] = []
     try:
@@ -193,8 +194,8 @@ def latest(
     found: Credentials | None, account: AccountRef, thread: HistoryThread
 ) -> Sequence[LatestMessage] | HistoryTrouble:
     """Read the newest messages of a thread as webhooks would have brought them, oldest first."""
-    if found is None:
-        return HistoryTrouble(problem(NO_CREDENTIALS), final=True)
+    if found is None or restrictions.is_restricted(found.app):
+        return cannot_ask(found)
     try:
         answer = _read_details(found, thread)
     except GraphError as error:
@@ -243,8 +244,8 @@ def read(
     found: Credentials | None, account: AccountRef, thread: HistoryThread, after: str
 ) -> HistoryPage | HistoryTrouble:
     """Read the newest messages of a thread with their details, or of a later page the ids alone."""
-    if found is None:
-        return HistoryTrouble(problem(NO_CREDENTIALS), final=True)
+    if found is None or restrictions.is_restricted(found.app):
+        return cannot_ask(found)
     try:
         if after:
             fields = f"messages.limit({NAMES}).after({after}){{id,created_time}}"
@@ -275,9 +276,19 @@ def _read(found: Credentials, thread: HistoryThread, fields: str) -> _Content:
     return found.graph().call("GET", path, _Content, params={"fields": fields})
 
 
+def cannot_ask(found: Credentials | None) -> HistoryTrouble:
+    """Return why Meta is not asked about an account whose credentials are unknown, or its app restricted."""
+    if found is None:
+        return HistoryTrouble(problem(NO_CREDENTIALS), final=True)
+    return HistoryTrouble(problem(restrictions.RESTRICTED), held=True)
+
+
 def trouble_of(error: GraphError) -> HistoryTrouble:
     """Return what an error while reading means. Only what will not change is final."""
     known = classify(error)
+    if known.restriction:
+        # Reading decides nothing: the watchdog and what is sent do. Nor is it a limit to wait for.
+        return HistoryTrouble(problem(known, error))
     if known.outcome is Outcome.REJECTED:
         return HistoryTrouble(problem(CANNOT_READ, error), final=True)
     wait = error.usage.regain_seconds or known.wait_seconds

@@ -187,9 +187,10 @@ def catch_up(workspace_id: int, account_id: int) -> ResponseReturnValue:
 def check_now(workspace_id: int, account_id: int) -> ResponseReturnValue:
     """Look now for messages that were not delivered."""
     row, adapter, _choices = settable(workspace_id, account_id)
-    if adapter.capabilities.second_look is None:
+    rules = adapter.capabilities.second_look
+    if rules is None:
         raise NotFoundError()
-    if db.write(second_look.ask, row.id):
+    if db.write(second_look.ask, row.id, rules):
         flash_good(_("Checking. What is missing is here in a few minutes."))
     else:
         flash_good(_("It was checked a moment ago."))

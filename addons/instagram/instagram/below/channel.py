@@ -29,7 +29,14 @@ from host.sdk.channel import (
     SendResult,
 )
 from host.sdk.errors import SecretUnreadableError
-from host.sdk.history import HistoryPage, HistoryThread, HistoryTrouble, ThreadPage
+from host.sdk.history import (
+    HistoryPage,
+    HistoryThread,
+    HistoryTrouble,
+    LatestMessage,
+    NewestPage,
+    ThreadPage,
+)
 from host.sdk.messages import InboundChange, Post
 from host.sdk.outgoing import DeskEvent, OutgoingEvent, OutgoingKind, ToldMessage
 from host.sdk.webhooks import Envelope
@@ -38,7 +45,7 @@ from .. import pace
 from ..accounts import Credentials, book, credentials
 from ..config import CHANNEL, COMMENTS_CHANNEL, media_hosts
 from ..limits import WITHDRAWN_ASKS
-from . import history, limits, outgoing, posts, reading, sending
+from . import history, limits, looking, outgoing, posts, reading, sending
 
 log = logging.getLogger(__name__)
 
@@ -99,6 +106,12 @@ class CommentsAdapter(ChannelAdapter):
 
     def history(self, account: AccountRef, thread: HistoryThread, after: str) -> HistoryPage | HistoryTrouble:
         return history.read(self._credentials(account), thread, after)
+
+    def newest(self, account: AccountRef, after: str) -> NewestPage | HistoryTrouble:
+        return looking.newest(self._credentials(account), account, after)
+
+    def latest(self, account: AccountRef, thread: HistoryThread) -> Sequence[LatestMessage] | HistoryTrouble:
+        return looking.latest(self._credentials(account), account, thread)
 
     def fetch_profile(self, account: AccountRef, contact: str) -> Profile | NoProfile:
         # Meta tells it of people who wrote a message (docs/instagram-messaging/features/user-profile), and

@@ -25,12 +25,12 @@ from host.sdk.messages import (
     Post,
 )
 
+from .. import restrictions
 from ..accounts import Credentials
 from ..answers import Paging
 from ..envelopes import author_of, is_own
-from ..errors import problem
 from ..graph import GraphError
-from ..history import NO_CREDENTIALS, trouble_of
+from ..history import cannot_ask, trouble_of
 from ..values import identifier, mapping, moment, text
 from .posts import GONE, MediaList
 from .reading import kind_of_post
@@ -44,15 +44,17 @@ LIVE = "live"
 """The second page of threads: the broadcasts that run."""
 
 
-class _Comments(msgspec.Struct, frozen=True):
+class Comments(msgspec.Struct, frozen=True):
+    """A page of what stands below a post."""
+
     data: tuple[dict[str, Any], ...] = ()
     paging: Paging = Paging()
 
 
 def threads(found: Credentials | None, after: str) -> ThreadPage | HistoryTrouble:
     """List the newest posts that have comments, then the broadcasts that run."""
-    if found is None:
-        return HistoryTrouble(problem(NO_CREDENTIALS), final=True)
+    if found is None or restrictions.is_restricted(found.app):
+        return cannot_ask(found)
     live = after == LIVE
     params = {"fields": "id" if live else "id,comments_count", "limit": str(POSTS)}
     try:
@@ -67,12 +69,12 @@ def threads(found: Credentials | None, after: str) -> ThreadPage | HistoryTroubl
 
 def read(found: Credentials | None, thread: HistoryThread, after: str) -> HistoryPage | HistoryTrouble:
     """Read a page of what stands below a post, and ask for what should stand there and does not."""
-    if found is None:
-        return HistoryTrouble(problem(NO_CREDENTIALS), final=True)
+    if found is None or restrictions.is_restricted(found.app):
+        return cannot_ask(found)
     media = quote(thread.external_id, safe="")
     params = {"fields": FIELDS, "limit": str(COMMENTS), **({"after": after} if after else {})}
     try:
-        answer = found.graph().call("GET", f"{media}/comments", _Comments, params=params)
+        answer = found.graph().call("GET", f"{media}/comments", Comments, params=params)
         listed = set(_ids(answer.data))
         gone = list(_gone(found, thread, answer, listed)) if not after else []
     except GraphError as error:
@@ -86,10 +88,11 @@ def read(found: Credentials | None, thread: HistoryThread, after: str) -> Histor
 def _ids(comments: tuple[dict[str, Any], ...]) -> Iterator[str]:
     for comment in comments:
         yield identifier(comment.get("id"))
-        yield from (identifier(one.get("id")) for one in _replies(comment))
+        yield from (identifier(one.get("id")) for one in replies_of(comment))
 
 
-def _replies(comment: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+def replies_of(comment: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Return the answers to a comment."""
     data = mapping(comment.get("replies")).get("data")
     return [mapping(one) for one in data] if isinstance(data, list) else []
 
@@ -99,7 +102,7 @@ def _below(comment: Mapping[str, Any], post: str, found: Credentials) -> list[In
     contact = author_of(comment)[0]
     customer = "" if is_own(contact, found.ig_user_id, found.username) else contact
     changes = _changes(comment, post, "", customer, found)
-    for reply in sorted(_replies(comment), key=lambda one: text(one.get("timestamp"))):
+    for reply in sorted(replies_of(comment), key=lambda one: text(one.get("timestamp"))):
         changes += _changes(reply, post, identifier(comment.get("id")), customer, found)
     return changes
 
@@ -134,7 +137,7 @@ def _changes(
 
 
 def _gone(
-    found: Credentials, thread: HistoryThread, answer: _Comments, listed: set[str]
+    found: Credentials, thread: HistoryThread, answer: Comments, listed: set[str]
 ) -> Iterator[InboundChange]:
     """Ask for comments that are here and would stand on this page; yield those Meta no longer has.
 

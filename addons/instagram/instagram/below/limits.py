@@ -24,7 +24,7 @@ from host.sdk.channel import (
     ReplyState,
     Threading,
 )
-from host.sdk.history import HistoryRules
+from host.sdk.history import HistoryRules, LookRules
 from host.sdk.i18n import noop
 from host.sdk.messages import MessageKind, PostKind
 
@@ -46,12 +46,17 @@ HISTORY = HistoryRules(
     ),
 )
 
+SECOND_LOOK = LookRules(calls_per_customer=4800, shortest=timedelta(minutes=15))
+"""Meta's page: docs/graph-api/overview/rate-limiting (4,800 calls in 24 hours for each impression). Nothing
+tells how many impressions there were, but each person who commented saw the post."""
+
 CAPABILITIES = Capabilities(
     text_limit_bytes=PUBLIC_BYTES,
     sends=frozenset({MessageKind.TEXT}),
     threading=Threading.POST,
     reply_quote=True,
     history=HISTORY,
+    second_look=SECOND_LOOK,
     public=True,
     private_only=frozenset({PostKind.LIVE}),
     private_replies=PrivateReplyLimits(

@@ -79,6 +79,8 @@ def _commented(event: Event, kind: str) -> Sequence[InboundChange]:
         return [Ignored(f"{kind}: names no comment")]
     live = kind == "live_comments"
     content = _content(found, live=live)
+    if event.missed:
+        content["missed"] = True
     if found.ours:
         if not found.parent:
             return [Ignored(f"{kind}: our own, below no comment")]
