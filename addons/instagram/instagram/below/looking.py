@@ -70,14 +70,14 @@ def newest(found: Credentials | None, account: AccountRef, after: str) -> Newest
         )
     except GraphError as error:
         return trouble_of(error)
-    threads = [_listed(post, found, account) for post in answer.data if post.id and post.comments.data]
+    threads = [_listed(post, found) for post in answer.data if post.id and post.comments.data]
     oldest = min((at for post in answer.data if (at := moment(post.timestamp))), default=None)
     goes_on = oldest is not None and oldest > clock.now() - RECENT
     return NewestPage(threads, answer.paging.after if goes_on else "", heard[0].percent if heard else 0)
 
 
-def _listed(post: _Post, found: Credentials, account: AccountRef) -> ListedThread:
-    named = [_named(one, found, account) for one, _parent in _flat(post.comments.data)]
+def _listed(post: _Post, found: Credentials) -> ListedThread:
+    named = [_named(one, found) for one, _parent in _flat(post.comments.data)]
     times = [one.sent_at for one in named if one.sent_at is not None]
     # A post does not tell when something was last written below it.
     thread = HistoryThread(identifier(post.id), "", max(times, default=moment(post.timestamp)))
@@ -92,7 +92,7 @@ def _flat(comments: Sequence[Mapping[str, Any]]) -> Iterator[tuple[Mapping[str, 
             yield reply, identifier(comment.get("id"))
 
 
-def _named(comment: Mapping[str, Any], found: Credentials, account: AccountRef) -> ListedMessage:
+def _named(comment: Mapping[str, Any], found: Credentials) -> ListedMessage:
     author = author_of(comment)[0]
     return ListedMessage(
         identifier(comment.get("id")),
@@ -121,7 +121,7 @@ def latest(
             else None,
         )
         for comment, parent in _flat(answer.data)
-        if (named := _named(comment, found, account)).external_id
+        if (named := _named(comment, found)).external_id
     ]
     return sorted(made, key=lambda one: (one.message.sent_at is not None, one.message.sent_at))
 
