@@ -97,7 +97,8 @@ def test_a_conversation_goes_to_others_and_not_to_the_customer(whole: Desk) -> N
 def test_one_message_goes_along_with_its_files(whole: Desk) -> None:
     from tests.email.test_parsing import mail as made
 
-    mail = made(**{"Message-ID": "<one@example.org>"})
+    mail = made()
+    mail.replace_header("Message-ID", "<one@example.org>")
     mail.add_attachment(b"a,b", maintype="text", subtype="csv", filename="orders.csv")
     whole.deliver(mail.as_bytes())
     (talk,), first = conversations(), messages()[0]
