@@ -25,6 +25,9 @@ from host.models.inbox import Message
 from host.web.request_helpers import Permission, current_user, id_in, seen_accounts, workspace_view
 
 
+_FIELDS = ("account", "to", "note", "files", "reply_key")
+
+
 @bp.app_template_global("can_forward")
 def can_forward(workspace_id: int) -> bool:
     """Tell whether who looks sees an account that can forward messages; asked once for each page."""
@@ -118,6 +121,7 @@ def _page(
             raise forwarding.NoForwarderError()
         found = forwarding.chosen(session, conversation, message_id)
         most = able[0].most_bytes
+        first = {**dict.fromkeys(_FIELDS, ""), "files": "1", "reply_key": uuid.uuid4().hex}
         return render_template(
             "inbox/forward.html",
             row=row,
@@ -129,6 +133,6 @@ def _page(
             too_large=most is not None and found.size > most,
             size=megabytes(found.size),
             most=None if most is None else megabytes(most),
-            entered=form or {"files": "1", "reply_key": uuid.uuid4().hex},
+            entered={name: form.get(name, "") for name in _FIELDS} if form else first,
             problem=problem,
         )
