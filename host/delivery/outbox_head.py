@@ -12,11 +12,11 @@ from sqlalchemy.orm import Session
 
 from host.core import clock, storage
 from host.delivery import agent_messages
-from host.inbox import forwarding
+from host.inbox.along import forwarding
+from host.inbox.along.quoting import to_quote
 from host.inbox.apply.participants import AFTER_FORWARD
 from host.inbox.comments import once
 from host.inbox.contacts.consent import may_be_written_automatically
-from host.inbox.quoting import to_quote
 from host.media import links, uploads
 from host.models.automation import AutomationRun
 from host.models.channels import AccountState, ChannelAccount, ref

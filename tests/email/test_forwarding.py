@@ -9,7 +9,8 @@ import pytest
 import sqlalchemy as sa
 
 from host.core import clock, db
-from host.inbox import conversation_actions, forwarding, notes
+from host.inbox import conversation_actions, notes
+from host.inbox.along import forwarding
 from host.inbox.errors import AlreadySentError, MessageNotFoundError
 from host.inbox.sendable import NotSendableError
 from host.models.channels import AccountState, ChannelAccount

@@ -19,7 +19,8 @@ from host.api.routes import conversations
 from host.api.routes.conversations import Limit
 from host.api.serialise import shown, some_messages
 from host.core import db
-from host.inbox import forwarding, mentions, notes
+from host.inbox import mentions, notes
+from host.inbox.along import forwarding
 from host.inbox.conversations import get_conversation
 from host.inbox.errors import (
     ConversationNotFoundError,

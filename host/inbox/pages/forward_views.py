@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from host.channels.directory import current_directory
 from host.core import clock, db
 from host.core.errors import LobbyError
-from host.inbox import forwarding
+from host.inbox.along import forwarding
 from host.inbox.conversations import get_conversation
 from host.inbox.errors import ConversationNotFoundError
 from host.inbox.pages.action_views import CONVERSATION
@@ -23,7 +23,6 @@ from host.inbox.queries import Row
 from host.media.limits import megabytes
 from host.models.inbox import Message
 from host.web.request_helpers import Permission, current_user, id_in, seen_accounts, workspace_view
-
 
 _FIELDS = ("account", "to", "note", "files", "reply_key")
 

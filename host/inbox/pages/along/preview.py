@@ -13,11 +13,11 @@ from host.channels.directory import current_directory
 from host.core import db
 from host.core.cleaning import clean_written
 from host.core.errors import LobbyError
+from host.inbox.along.quoting import to_quote
 from host.inbox.drafts import MAX_FILES, check_pictures
 from host.inbox.pages.action_views import CONVERSATION, signature_from_form
 from host.inbox.pages.context import bp, with_conversation
 from host.inbox.queries import Row
-from host.inbox.quoting import to_quote
 from host.media import formatted, uploads
 from host.media.pages.formatted_views import framed
 from host.models.users import Workspace
