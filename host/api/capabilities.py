@@ -36,6 +36,7 @@ def declared(found: Capabilities) -> shapes.Capabilities:
         formatting=found.formatting,
         can_start=found.can_start,
         copies=None if found.copies is None else found.copies.most,
+        forwards=found.forwards,
         quick_replies=_quick_replies(found.quick_replies),
         template=_same(found.template, shapes.TemplateLimits),
         buttons=_same(found.buttons, shapes.ButtonsLimits),

@@ -426,6 +426,9 @@ class Capabilities(Wire, frozen=True):
     ]
     can_start: Annotated[bool, Meta(description="Whether the team may write to a contact first.")]
     copies: Annotated[int | None, Meta(description="Most of `cc` and `bcc` together; null: none.")]
+    forwards: Annotated[
+        bool, Meta(description="Messages of any channel can be forwarded by an account of this one.")
+    ]
     quick_replies: QuickReplyLimits | None
     template: TemplateLimits | None
     buttons: ButtonsLimits | None

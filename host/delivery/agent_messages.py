@@ -56,6 +56,10 @@ FILE_GONE = ProviderProblem(
     sentence=_n("A file of this message is not here any more, so it was not sent."),
     next_step=_n("Add the file to a new reply."),
 )
+FORWARDED_GONE = ProviderProblem(
+    code="forwarded_gone",
+    sentence=_n("What was to be forwarded is not here any more, so nothing was sent."),
+)
 GAVE_UP = ProviderProblem(
     code="gave_up",
     sentence=_n("It was tried for three days and could not be sent."),

@@ -125,6 +125,8 @@ def _step(lease: Lease, head: OutboxHead, directory: AdapterDirectory) -> Step:
         return _apply(results.withdraw, lease, head, head.unwanted)
     if head.account_state is AccountState.DISCONNECTED:
         return _apply(results.fail, lease, head, agent_messages.DISCONNECTED)
+    if head.is_forward and not head.forwards:
+        return _apply(results.fail, lease, head, agent_messages.FORWARDED_GONE)
     if adapter is None:
         return _wait(lease, head, clock.now() + policy.WAIT_FOR_CHANNEL, agent_messages.CHANNEL_INACTIVE)
     return _send_if_allowed(lease, head, adapter)

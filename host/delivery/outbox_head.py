@@ -12,6 +12,9 @@ from sqlalchemy.orm import Session
 
 from host.core import clock, storage
 from host.delivery import agent_messages
+from host.inbox.along import forwarding
+from host.inbox.along.quoting import to_quote
+from host.inbox.apply.participants import AFTER_FORWARD
 from host.inbox.comments import once
 from host.inbox.contacts.consent import may_be_written_automatically
 from host.media import links, uploads
@@ -25,19 +28,21 @@ from host.models.inbox import (
     DeliveryState,
     Direction,
     Handler,
+    InternalKind,
     Message,
     Origin,
 )
 from host.models.queue import OutboxEntry
+from host.models.users import Workspace
 from host.queue import policy
 from host.queue.outbox import message_key
 from host.sdk.channel import (
     CLOSED_ALWAYS,
     AccountRef,
     ChannelAdapter,
+    ForwardedMessage,
     PrivateContext,
     ProviderProblem,
-    QuotedMessage,
     ReplyContext,
     ReplyPolicy,
     SearchRequest,
@@ -86,6 +91,11 @@ class OutboxHead:
     subject: str | None
     identity_id: int
     unreachable: bool
+    language: str = "en"
+    timezone: str = "UTC"
+    forwards: tuple[ForwardedMessage, ...] = ()
+    """Messages it passes on to somebody else."""
+    is_forward: bool = False
     answers: PrivateContext | None = None
     """Of a private reply: what is asked for it instead of the reply window."""
 
@@ -152,11 +162,20 @@ def with_pictures(content: Mapping[str, Any], files: Sequence[OutgoingFile]) -> 
 
 
 _head = (
-    sa.select(OutboxEntry, Message, ChannelAccount, Conversation, ContactIdentity)
+    sa.select(
+        OutboxEntry,
+        Message,
+        ChannelAccount,
+        Conversation,
+        ContactIdentity,
+        Workspace.language,
+        Workspace.timezone,
+    )
     .join(Message, Message.id == OutboxEntry.message_id)
     .join(ChannelAccount, ChannelAccount.id == OutboxEntry.account_id)
     .join(Conversation, Conversation.id == Message.conversation_id)
     .join(ContactIdentity, ContactIdentity.id == Conversation.identity_id)
+    .join(Workspace, Workspace.id == Message.workspace_id)
     .where(OutboxEntry.lane == sa.bindparam("lane"), OutboxEntry.open.is_(True))
     .order_by(OutboxEntry.id)
     .limit(1)
@@ -168,8 +187,10 @@ def read_outbox_head(session: Session, lane: str) -> OutboxHead | None:
     row = session.execute(_head, {"lane": lane}).first()
     if row is None:
         return None
-    entry, message, account, conversation, identity = row
+    entry, message, account, conversation, identity, language, timezone = row
     attachments = session.scalars(_files, {"message": message.id}).all()
+    is_forward = message.kind == InternalKind.FORWARD
+    passed_on = forwarding.passed_on(session, message) if is_forward else None
     return OutboxHead(
         entry_id=entry.id,
         message_id=message.id,
@@ -183,8 +204,10 @@ def read_outbox_head(session: Session, lane: str) -> OutboxHead | None:
         failing_since=account.failing_since,
         probe_at=account.probe_at,
         recipient=entry.recipient,
-        recipient_name=(identity.name or "") if identity.external_id == entry.recipient else "",
-        part=_part(message, attachments),
+        recipient_name=(identity.name or "")
+        if identity.external_id == entry.recipient and not is_forward
+        else "",
+        part=_part(message, attachments) if passed_on is None else passed_on.part,
         shown_with=sum(one.kind == MessageKind.TEMPLATE for one in attachments),
         by_person=message.origin == Origin.AGENT,
         automatic=message.origin == Origin.SYSTEM,
@@ -202,7 +225,12 @@ def read_outbox_head(session: Session, lane: str) -> OutboxHead | None:
         last_inbound_at=conversation.last_inbound_at,
         subject=conversation.subject,
         identity_id=conversation.identity_id,
-        unreachable=identity.unreachable_since is not None,
+        # Of whom a forward reaches, nothing follows for the customer.
+        unreachable=identity.unreachable_since is not None and not is_forward,
+        language=language or "en",
+        timezone=timezone or "UTC",
+        forwards=() if passed_on is None else passed_on.messages,
+        is_forward=is_forward,
         answers=_answers(session, message),
     )
 
@@ -246,21 +274,12 @@ def send_request(session: Session, head: OutboxHead, adapter: ChannelAdapter, ta
     """Return the request for the adapter; with references only if the channel threads by them."""
     references: tuple[str, ...] = ()
     quoted = None
-    if adapter.capabilities.threading is Threading.REFERENCES:
-        references = tuple(
-            session.scalars(
-                sa.select(Message.external_id)
-                .where(
-                    Message.conversation_id == head.conversation_id,
-                    Message.direction != Direction.INTERNAL,
-                    Message.external_id.is_not(None),
-                    Message.id != head.message_id,
-                )
-                .order_by(Message.sent_at.desc(), Message.id.desc())
-                .limit(policy.REFERENCES)
-            )
-        )
-        quoted = _quoted(session, head)
+    if head.is_forward:
+        pass  # it answers nothing
+    elif adapter.capabilities.threading is Threading.REFERENCES:
+        references = _references(session, head)
+        if head.by_person:
+            quoted = to_quote(session, head.conversation_id, head.account.id, head.message_id)
     return SendRequest(
         account=head.account,
         recipient=head.recipient,
@@ -274,31 +293,27 @@ def send_request(session: Session, head: OutboxHead, adapter: ChannelAdapter, ta
         automatic=head.automatic,
         recipient_name=head.recipient_name,
         quoted=quoted,
+        forwards=head.forwards,
+        language=head.language,
+        timezone=head.timezone,
     )
 
 
-def _quoted(session: Session, head: OutboxHead) -> QuotedMessage | None:
-    """Return what a reply may quote: never the words of a participant beside the customer."""
-    if not head.by_person:
-        return None
-    row = session.execute(
-        sa.select(Message.text, Message.sent_at, Message.direction)
+def _references(session: Session, head: OutboxHead) -> tuple[str, ...]:
+    """Return the ids of what the customer knows of the conversation, newest first."""
+    rows = session.execute(
+        sa.select(Message.external_id, Message.content)
         .where(
             Message.conversation_id == head.conversation_id,
             Message.account_id == head.account.id,
             Message.direction != Direction.INTERNAL,
             Message.external_id.is_not(None),
-            Message.writer_id.is_(None),
-            Message.unsent_at.is_(None),
-            Message.hidden_at.is_(None),
             Message.id != head.message_id,
         )
         .order_by(Message.sent_at.desc(), Message.id.desc())
-        .limit(1)
-    ).first()
-    if row is None or not row.text.strip():
-        return None
-    return QuotedMessage(row.text, row.sent_at, ours=row.direction == Direction.OUTBOUND)
+        .limit(policy.REFERENCES)
+    )
+    return tuple(row.external_id for row in rows if AFTER_FORWARD not in (row.content or {}))
 
 
 def search_request(session: Session, head: OutboxHead) -> SearchRequest:

@@ -136,7 +136,7 @@ def begin(
     # For a message that is sent again, keep the time of the first attempt: that one may have arrived.
     now = clock.now()
     began = entry.attempted_at if again and entry.attempted_at is not None else now
-    if now - head.sent_at >= policy.WAITED:
+    if now - head.sent_at >= policy.WAITED and not head.is_forward:
         # Before anybody can answer it: what they answer stands below it.
         moving.move_to(session, head.message_id, now)
     values = {"number": entry.attempts + 1, "began": began, "again": again}

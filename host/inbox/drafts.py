@@ -183,6 +183,7 @@ def _answering(session: Session, conversation: Conversation, planned: Sequence[P
         sa.select(Message.external_id)
         .where(
             Message.conversation_id == conversation.id,
+            Message.account_id == conversation.account_id,
             Message.direction == Direction.INBOUND,
             Message.external_id.is_not(None),
             Message.unsent_at.is_(None),

@@ -247,7 +247,7 @@ def _messages(session: Session, which: sa.ColumnElement[bool]) -> Iterator[Seque
 def erase_messages(session: Session, ids: Sequence[int], now: datetime) -> None:
     """Remove what these messages say, and their files. A reply among them that waits is never sent."""
     connection = session.connection()
-    spoken = sa.or_(MESSAGES.c.direction != Direction.INTERNAL, MESSAGES.c.kind == InternalKind.NOTE)
+    spoken = sa.or_(MESSAGES.c.direction != Direction.INTERNAL, MESSAGES.c.kind != InternalKind.ACTIVITY)
     some = MESSAGES.c.id.in_(ids)
     connection.execute(
         sa.update(MESSAGES)

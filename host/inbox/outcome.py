@@ -64,6 +64,7 @@ _message = (
         MESSAGES.c.sent_at,
         MESSAGES.c.origin,
         MESSAGES.c.author_id,
+        MESSAGES.c.direction,
     )
     .where(MESSAGES.c.id == sa.bindparam("message"))
     .with_for_update()
@@ -410,6 +411,8 @@ def _keep_echo(session: Session, message: Message) -> None:
 
 def _seen_already(session: Session, message: Message | sa.Row[*tuple[Any, ...]], stored: str) -> bool:
     """Return whether the customer saw the message before its id was known here."""
+    if message.direction == Direction.INTERNAL:
+        return False
     known = session.connection().execute(_seen_by, {"message": message.id}).one()
     position = known.attempted_at or message.sent_at
     if stored not in (known.seen_early or ()):

@@ -6,7 +6,7 @@ Everything here is pure. A refusal names the limit it breaks.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -104,6 +104,7 @@ class _Along(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     own_address: str = ""
 
 
+_NAMED = re.compile(r"([^<>]*)<([^<>]+)>")
 _ALONG = frozenset(_Along.__struct_fields__)
 
 
@@ -150,7 +151,8 @@ def check_along(content: Mapping[str, Any], capabilities: Capabilities) -> Along
     given = _read({name: value for name, value in content.items() if name in _ALONG}, _Along)
     rest = {name: value for name, value in content.items() if name not in _ALONG}
     found: dict[str, Any] = {}
-    cc = _copies(given.cc, capabilities.copies, "cc")
+    named = _copies(given.cc, capabilities.copies, "cc")
+    cc, names = list(named), {address: name for address, name in named.items() if name}
     bcc = [one for one in _copies(given.bcc, capabilities.copies, "bcc") if one not in cc]
     if capabilities.copies is not None and len(cc) + len(bcc) > capabilities.copies.most:
         raise NotSendableError(
@@ -176,7 +178,8 @@ def check_along(content: Mapping[str, Any], capabilities: Capabilities) -> Along
     own = _line(given.own_address)
     if own and capabilities.copies is not None:
         own = capabilities.copies.clean(own) or own
-    for name, value in (("cc", cc), ("bcc", bcc), ("subject", subject), (OWN_ADDRESS, own)):
+    along = (("cc", cc), ("names", names), ("bcc", bcc), ("subject", subject), (OWN_ADDRESS, own))
+    for name, value in along:
         if value:
             found[name] = value
     signature = clean_written(given.signature)
@@ -185,10 +188,24 @@ def check_along(content: Mapping[str, Any], capabilities: Capabilities) -> Along
     return Along(found, rest)
 
 
-def _copies(given: tuple[str, ...], limits: CopyLimits | None, field: str) -> list[str]:
-    """Return each address once, as the channel writes it."""
+def named_address(written: str, clean: Callable[[str], str | None]) -> tuple[str, str] | None:
+    """Return name and address of ``Ana Lima <ana@example.org>`` or of a bare address; None: it has none.
+
+    :param clean: returns an address as the channel writes it, or None.
+    """
+    found = _NAMED.fullmatch(_line(written))
+    name, address = (found[1], found[2]) if found else ("", written)
+    cleaned = clean(address)
+    if cleaned is None:
+        return None
+    bare = name.strip().removeprefix('"').removesuffix('"').replace("\\", "").strip()
+    return ("" if bare.lower() == cleaned else bare[:100]), cleaned
+
+
+def _copies(given: tuple[str, ...], limits: CopyLimits | None, field: str) -> dict[str, str]:
+    """Return each address once, as the channel writes it, with the name it was given with, or none."""
     if not given:
-        return []
+        return {}
     if limits is None:
         raise NotSendableError(
             "copies_not_supported",
@@ -197,10 +214,10 @@ def _copies(given: tuple[str, ...], limits: CopyLimits | None, field: str) -> li
             field=field,
             status=409,
         )
-    found = []
+    found: dict[str, str] = {}
     for one in given:
-        address = limits.clean(one)
-        if address is None:
+        named = named_address(one, limits.clean)
+        if named is None:
             raise NotSendableError(
                 "copy_address",
                 _l(
@@ -210,8 +227,9 @@ def _copies(given: tuple[str, ...], limits: CopyLimits | None, field: str) -> li
                 next_step=_l("Correct it, or take it out."),
                 field=field,
             )
-        found.append(address)
-    return list(dict.fromkeys(found))
+        name, address = named
+        found[address] = found.get(address) or name
+    return found
 
 
 def check_content(

@@ -64,6 +64,9 @@ class InternalKind(StrEnum):
     NOTE = "note"
     ACTIVITY = "activity"
     """An action on the conversation, named by ``content["what"]``."""
+    FORWARD = "forward"
+    """Messages of the conversation that are passed on to somebody else. It has a delivery state, its text is
+    the note above them; ``content`` has ``to``, ``subject``, ``messages`` (their ids) and ``files``."""
 
 
 class Origin(StrEnum):

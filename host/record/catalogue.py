@@ -205,6 +205,7 @@ CONVERSATION_SNOOZED = "conversation.snoozed"
 CONVERSATION_WOKEN = "conversation.woken"
 CONVERSATION_MARKED_SPAM = "conversation.marked_spam"
 CONVERSATION_UNMARKED_SPAM = "conversation.unmarked_spam"
+CONVERSATION_FORWARDED = "conversation.forwarded"
 CONVERSATION_WINDOW_CLOSING = "conversation.window_closing"
 CONVERSATION_REPLY_DUE = "conversation.reply_due"
 LABEL_DELETED = "label.deleted"
@@ -269,6 +270,7 @@ KINDS = {
         Kind(CONVERSATION_WOKEN, noop("A snoozed conversation came back."), OfWaking, "1.1"),
         Kind(CONVERSATION_MARKED_SPAM, noop("A conversation was marked as spam."), since="1.1"),
         Kind(CONVERSATION_UNMARKED_SPAM, noop("A conversation is spam no longer."), since="1.1"),
+        Kind(CONVERSATION_FORWARDED, noop("Messages were forwarded to somebody else."), since="1.1"),
         Kind(
             CONVERSATION_WINDOW_CLOSING,
             noop("The time in which a waiting customer can be answered is about to end."),

@@ -178,6 +178,8 @@ class Capabilities:
     :param formatting: text is written in the light Markdown of :mod:`host.sdk.formatting`, and shown so.
     :param copies: whom a message may go to besides; None: nobody.
     :param signatures: what a person writes ends with their signature, see :meth:`ChannelAdapter.signature`.
+    :param forwards: messages of any channel of the workspace may be passed on to addresses that *copies* can
+        clean, see :attr:`SendRequest.forwards`.
     :param automatic: how much may be said automatically to one contact; None: the channel sets no limit.
     :param quick_replies: answers that may be offered with a text; None: none.
     :param template: cards that may be sent as a ``TEMPLATE``; None: none.
@@ -217,6 +219,7 @@ class Capabilities:
     formatting: bool = False
     copies: CopyLimits | None = None
     signatures: bool = False
+    forwards: bool = False
     automatic: AutomaticLimit | None = None
     quick_replies: QuickReplyLimits | None = None
     template: TemplateLimits | None = None

@@ -66,6 +66,7 @@ __all__ = [
     "ChannelAdapter",
     "ChannelMark",
     "CopyLimits",
+    "ForwardedMessage",
     "Found",
     "Held",
     "IceBreakerLimits",
@@ -208,6 +209,27 @@ class QuotedMessage:
 
 
 @dataclass(frozen=True, slots=True)
+class ForwardedMessage:
+    """A message that is passed on to somebody else.
+
+    :param author: the name of who wrote it; *address*: theirs, where the channel has such; empty: unknown.
+    :param to: whom it was written to: names and addresses, each may be empty.
+    :param text: plain text; of the team (``ours``), with the marks of :mod:`.formatting` where the channel
+        of the message has them.
+    :param missing: names of its files that do not go along.
+    """
+
+    author: str
+    address: str
+    to: tuple[tuple[str, str], ...]
+    sent_at: datetime
+    subject: str
+    text: str = field(repr=False)
+    ours: bool = False
+    missing: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class SendRequest:
     """One part to send.
 
@@ -222,6 +244,11 @@ class SendRequest:
         unknown.
     :param quoted: for channels that thread by reference: the newest message of the customer or to them. None
         in what nobody wrote, and where there is none.
+    :param forwards: where the channel ``forwards``: messages to pass on below the text, in their order.
+        ``part.content["to"]`` has everybody it goes to, a list of ``name`` and ``address``; *recipient*
+        is the first. It answers nothing: it has no *references*. ``part.files`` are theirs.
+    :param language: of the workspace, and *timezone*: for what the channel says itself, see
+        :func:`host.sdk.i18n.translate`.
     """
 
     account: AccountRef
@@ -236,6 +263,9 @@ class SendRequest:
     automatic: bool = False
     recipient_name: str = ""
     quoted: QuotedMessage | None = None
+    forwards: tuple[ForwardedMessage, ...] = ()
+    language: str = "en"
+    timezone: str = "UTC"
 
 
 @dataclass(frozen=True, slots=True)
@@ -433,6 +463,13 @@ class ChannelAdapter(TellsHistory, ABC):
         The host cleans the HTML like that of a stranger. Nothing is sent, and no file is opened.
         """
         return None
+
+    def preview(self, request: SendRequest) -> str | None:
+        """Return as :meth:`laid_out` does what *request* would send, with what stands below its text.
+
+        The message has no key yet.
+        """
+        return self.laid_out(request.account, request.part)
 
     def private_policy(self, context: PrivateContext) -> ReplyPolicy:
         """Tell whether a message may be answered privately, until when, and if not, why.

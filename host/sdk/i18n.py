@@ -9,10 +9,15 @@ import json
 import tomllib
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
+from functools import cache
+from gettext import NullTranslations
+from pathlib import Path
 from typing import BinaryIO
+from zoneinfo import ZoneInfo
 
 import flask_babel
-from babel import dates
+from babel import Locale, UnknownLocaleError, dates
+from babel.support import Translations
 from flask import has_app_context
 from flask_babel import gettext, lazy_gettext, lazy_pgettext, ngettext, npgettext, pgettext
 
@@ -20,6 +25,7 @@ __all__ = [
     "extract_toml",
     "format_date",
     "format_datetime",
+    "format_moment",
     "format_timedelta",
     "gettext",
     "lazy_gettext",
@@ -28,7 +34,10 @@ __all__ = [
     "noop",
     "npgettext",
     "pgettext",
+    "translate",
 ]
+
+_FOLDER = Path(__file__).parents[1] / "translations"
 
 
 def extract_toml(
@@ -81,3 +90,35 @@ def format_timedelta(length: timedelta, *, add_direction: bool = False) -> str:
     if has_app_context():
         return str(flask_babel.format_timedelta(length, add_direction=add_direction))
     return dates.format_timedelta(length, add_direction=add_direction, locale="en")
+
+
+def translate(language: str, text: str, **values: str) -> str:
+    """Return one of Lobby's own texts in *language* with *values* put in; in English where it has no such.
+
+    For what goes to people outside, whose language is not that of a page. *text* is marked by :func:`noop`.
+    """
+    said: str = _catalogue(language).gettext(text)
+    return said % values if values else said
+
+
+def format_moment(at: datetime, language: str, timezone: str) -> str:
+    """Return day and minute of *at*, an aware time, in *language* and *timezone*, a name of the IANA list.
+
+    In English and UTC where either is unknown.
+    """
+    try:
+        locale = Locale.parse(language)
+    except (UnknownLocaleError, ValueError, TypeError):
+        locale = Locale("en")
+    try:
+        there = at.astimezone(ZoneInfo(timezone))
+    except (KeyError, ValueError, OSError):
+        there = at.astimezone(UTC)
+    day = dates.format_date(there.date(), "medium", locale)
+    time = dates.format_time(there.timetz(), "short", locale=locale)
+    return f"{day}, {time}".replace("\u202f", " ")
+
+
+@cache
+def _catalogue(language: str) -> NullTranslations:
+    return Translations.load(str(_FOLDER), [language])

@@ -65,7 +65,7 @@ def too_old(before: datetime) -> Sequence[sa.ColumnElement[bool]]:
         Conversation.status == ConversationStatus.CLOSED,
         Message.sent_at < before,
         Message.erased_at.is_(None),
-        sa.or_(Message.direction != Direction.INTERNAL, Message.kind == InternalKind.NOTE),
+        sa.or_(Message.direction != Direction.INTERNAL, Message.kind != InternalKind.ACTIVITY),
         sa.or_(
             Message.state.is_(None),
             Message.state.in_([DeliveryState.SENT, DeliveryState.READ, DeliveryState.FAILED]),

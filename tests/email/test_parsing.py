@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -13,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from host.builtin.email import receiving
-from host.builtin.email.mail import formatted
+from host.builtin.email.mail import formatted, headers
 from host.builtin.email.mail.charsets import decode
 from host.builtin.email.mail.htmltext import to_text
 from host.builtin.email.mail.parsing import parse
@@ -572,3 +573,37 @@ def test_words_that_look_like_broken_headers_of_a_part_stay_as_they_are() -> Non
     body = b"From: a@b.example\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\n"
     body += words.encode() + b"\r\n--b\r\nContent-Type: application/pdf\r\n\r\n%PDF\r\n--b--\r\n"
     assert read(body).text == words.replace("\r\n", "\n")
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "mia@example.org",
+        "<mia@example.org>",
+        "Mia Rossi <mia.rossi@example.org>",
+        "Mia mia@example.org",
+        "Mia <mia@example.org",
+        "mia@example.org>",
+        "<mia@example.org>>",
+        "J. Doe <j@example.org>",
+        "Mia (Rossi) <mia@example.org>",
+        "Mia <mia@example.org>, Anna <anna@example.org>",
+        "mia..rossi@example.org",
+    ],
+)
+def test_a_simple_address_is_read_as_the_parser_reads_it(
+    written: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def found() -> list[tuple[str, str]]:
+        return headers.addresses(headers.parse_mail(f"From: {written}\r\n\r\n".encode()), "From")
+
+    quickly = found()
+    monkeypatch.setattr(headers, "_SIMPLE", re.compile(r"(?!)"))
+    assert quickly == found()
+
+
+def test_a_header_that_is_set_later_is_read_anew() -> None:
+    mail = headers.parse_mail(b"From: mia@example.org\r\n\r\n")
+    assert headers.addresses(mail, "To") == []
+    mail.set_raw("To", "anna@example.org")
+    assert headers.addresses(mail, "To") == [("", "anna@example.org")]

@@ -44,7 +44,7 @@ def test_the_message_stands_marked_below_the_reply(outside: Outside) -> None:
     EmailAdapter().send(given)
     words = body(outside).replace("\r\n", "\n")
     said, introduction, quoted = words.partition(
-        "On Mar 2, 2026, 10:12:00\u202fAM, Mia Rossi <mia@example.org> wrote:\n"
+        "On Mar 2, 2026, 10:12 AM, Mia Rossi <mia@example.org> wrote:\n"
     )
     assert (said, bool(introduction)) == ("Yes, we do.\n\n", True)
     assert quoted == "> Do you have <b>blue</b> mugs?\n>\n>> earlier\n> **two**"

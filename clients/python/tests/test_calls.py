@@ -236,6 +236,11 @@ def test_each_call_that_takes_an_idempotency_key_sends_one_and_no_other(
             "POST /conversations/42/notes",
             {"text": "Paid"},
         ),
+        (
+            lambda client: client.conversations.forward(42, ["ana@example.org"], message_id=7, note="Look"),
+            "POST /conversations/42/forwards",
+            {"to": ["ana@example.org"], "note": "Look", "files": True, "messageId": 7},
+        ),
         (lambda client: client.conversations.show_typing(42), "POST /conversations/42/typing", {"on": True}),
         (
             lambda client: client.conversations.hand_on(42, to="26390"),

@@ -11,14 +11,16 @@ from sqlalchemy.orm import Session
 
 from host.api import shapes
 from host.api.http import cursors
+from host.api.http.bodies import Copied
 from host.api.http.call import Call, new_reply_key
-from host.api.http.declare import Id, Moment, Wire, route
+from host.api.http.declare import Id, Moment, Refused, Wire, route
 from host.api.http.errors import BodyError, CursorError, QueryError
 from host.api.routes import conversations
 from host.api.routes.conversations import Limit
 from host.api.serialise import shown, some_messages
 from host.core import db
 from host.inbox import mentions, notes
+from host.inbox.along import forwarding
 from host.inbox.conversations import get_conversation
 from host.inbox.errors import (
     ConversationNotFoundError,
@@ -58,6 +60,29 @@ class NewWords(Wire, frozen=True):
     unless_written: Annotated[
         bool, Meta(description="With `sendAt`: it stays here if the customer writes first.")
     ] = True
+
+
+class NewForward(Wire, frozen=True):
+    """What is forwarded, and to whom."""
+
+    to: Annotated[
+        list[Copied],
+        Meta(
+            min_length=1,
+            max_length=50,
+            description="Addresses, also as `Ana Lima <ana@example.org>`. Neither the customer's nor that it "
+            "goes from.",
+        ),
+    ]
+    message_id: Annotated[
+        Id | None, Meta(description="Null: all that was said in the conversation, the newest 200 messages.")
+    ] = None
+    account_id: Annotated[
+        Id | None,
+        Meta(description="The account it goes from, one whose channel has `forwards`. Null: the first."),
+    ] = None
+    note: Annotated[str, Meta(max_length=MAX_LENGTH, description="What stands above the messages.")] = ""
+    files: Annotated[bool, Meta(description="Whether the files of the messages go along.")] = True
 
 
 class NewNote(Wire, frozen=True):
@@ -278,5 +303,67 @@ def add_note(call: Call, conversation_id: int, body: NewNote) -> bytes:
             accounts=ALL_ACCOUNTS,
         )
         return get(session, call, note.id)
+
+    return call.commit(use_case)
+
+
+FORWARDS = (
+    Refused(422, "forward_address", "That is no address a message can be forwarded to."),
+    Refused(422, "forward_customer", "That is the customer's own address: a reply goes there."),
+    Refused(422, "forward_own", "That is the address it would go from."),
+    Refused(422, "forward_nobody", "Nobody is named."),
+    Refused(422, "forward_too_large", "The files are larger than a mail can be."),
+    Refused(422, "too_many_recipients", "More people are named than the channel sends to at once."),
+    Refused(422, "too_many_files", "There are more files than can be sent at once."),
+)
+
+
+@route(
+    "POST",
+    "/conversations/{conversation_id}/forwards",
+    tag="Messages",
+    summary="Forward messages",
+    scope=Scope.WRITE,
+    body=NewForward,
+    answer=shapes.Message,
+    status=201,
+    errors=(
+        BodyError,
+        ConversationNotFoundError,
+        MessageNotFoundError,
+        TooLongError,
+        forwarding.NoForwarderError,
+        *FORWARDS,
+    ),
+    examples={
+        "A conversation": {"to": ["Ana Lima <ana@example.org>"], "note": "Can you look at this?"},
+        "A message": {"to": ["ana@example.org"], "messageId": 4711, "files": False},
+    },
+)
+def forward(call: Call, conversation_id: int, body: NewForward) -> bytes:
+    """The customer is told nothing; answers come into the conversation. Notes are never forwarded.
+
+    What is answered is an internal message of kind `forward` with a delivery state: it waits to be sent, and
+    `GET /messages/{message_id}` tells what became of it.
+    """
+
+    def use_case(session: Session) -> shapes.Message:
+        made = forwarding.forward(
+            session,
+            workspace_id=call.workspace_id,
+            conversation_id=conversation_id,
+            message_id=body.message_id,
+            account_id=body.account_id,
+            to=body.to,
+            note=body.note,
+            files=body.files,
+            author_id=None,
+            by=call.caller.name,
+            reply_key=new_reply_key(),
+            directory=call.directory,
+            now=call.now,
+            accounts=ALL_ACCOUNTS,
+        )
+        return get(session, call, made.id)
 
     return call.commit(use_case)

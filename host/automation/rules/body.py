@@ -81,6 +81,7 @@ EVENTS: Mapping[str, LazyString] = {
     catalogue.CONVERSATION_WOKEN: _l("a snoozed conversation comes back"),
     catalogue.CONVERSATION_MARKED_SPAM: _l("a conversation is marked as spam"),
     catalogue.CONVERSATION_UNMARKED_SPAM: _l("a conversation is spam no longer"),
+    catalogue.CONVERSATION_FORWARDED: _l("messages are forwarded"),
     catalogue.NOTE_ADDED: _l("somebody writes a note"),
     catalogue.MESSAGE_SENT: _l("a message of the team is sent"),
     catalogue.MESSAGE_READ: _l("the customer sees a message of the team"),

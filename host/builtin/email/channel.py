@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 import re
 import smtplib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 
 from flask import url_for
 
@@ -36,9 +37,9 @@ from host.sdk.channel import (
 )
 from host.sdk.errors import FetchError, ForbiddenAddressError, SecretUnreadableError
 from host.sdk.formatting import to_text
-from host.sdk.i18n import format_datetime, noop
+from host.sdk.i18n import format_moment, noop, translate
 from host.sdk.i18n import gettext as _
-from host.sdk.messages import OWN_ADDRESS, InboundChange, MessageKind, OutgoingFile, OutgoingPart
+from host.sdk.messages import OWN_ADDRESS, InboundChange, MessageKind, OutgoingFile
 from host.sdk.webhooks import Envelope
 
 from . import aliases, composing, servers, signatures, signing, smtp
@@ -55,6 +56,10 @@ GO_WITHOUT_COPIES = 3
 """The attempt from which a mail goes out without the copies that its server refuses for now."""
 _NOT_AS = re.compile(r"\b5\.7\.60\b|SendAsDenied")
 """How Exchange refuses a mail of a shared mailbox from somebody who may only read it."""
+_WROTE = noop("On %(date)s, %(author)s wrote:")
+_FORWARDED = noop("Forwarded message")
+_FROM, _DATE, _SUBJECT, _TO = noop("From"), noop("Date"), noop("Subject"), noop("To")
+_NOT_ALONG = noop("[File not attached: %(name)s]")
 _CHECK_SENDER = noop(
     "Read what it said. It may not let the account send as the further address the customer wrote to: allow "
     "that at the mail server, or take that address out of the account."
@@ -78,6 +83,7 @@ class EmailAdapter(ChannelAdapter):
         files_bytes=MOST_BYTES,
         formatting=True,
         signatures=True,
+        forwards=True,
         copies=CopyLimits(most=20, clean=normal),
         automatic=AutomaticLimit(most=3, seconds=600),
         originals=True,
@@ -126,13 +132,16 @@ class EmailAdapter(ChannelAdapter):
             return NotSent(_problem("files", noop("A file of this mail cannot be read at the moment.")))
         identity = composing.message_id(request.message_key, address)
         cc = _others(content.get("cc"), recipient)
+        people = _people(content.get("to")) if request.forwards else {}
         bcc = [one for one in _others(content.get("bcc"), recipient) if one not in cc]
         mail = composing.compose(
             composing.Reply(
                 sender_name=request.account.name,
                 sender=sender,
                 recipient=recipient,
-                recipient_name=request.recipient_name,
+                recipient_name=request.recipient_name or people.get(recipient, ""),
+                others=[(name, one) for one, name in people.items() if one != recipient],
+                names=names if isinstance(names := content.get("names"), Mapping) else {},
                 subject=request.subject,
                 text=request.part.text,
                 message_id=identity,
@@ -144,13 +153,14 @@ class EmailAdapter(ChannelAdapter):
                 reply_to=reply_to,
                 files=files,
                 automatic=request.automatic,
-                quoted=_quote(request, sender, recipient) if quotes else None,
+                quoted=_below(request, sender, recipient, quotes=quotes),
             )
         )
         mail = signing.signed(request.account, mail, sender)
+        copies = [one for one in people if one != recipient]
         patient = request.attempt < GO_WITHOUT_COPIES
         # Who signs in is known to the server as the account; what bounces comes back to it, too.
-        found = _deliver(server, address, recipient, mail, [*cc, *bcc], wait_for_copies=patient)
+        found = _deliver(server, address, recipient, mail, [*copies, *cc, *bcc], wait_for_copies=patient)
         if isinstance(found, Rejected) and sender != address:
             return Rejected(replace(found.problem, next_step=_CHECK_SENDER))
         return found if not isinstance(found, list) else Sent(identity, missed=_missed(found))
@@ -172,12 +182,17 @@ class EmailAdapter(ChannelAdapter):
         page = url_for("email.signature", workspace_id=account.workspace_id, account_id=account.id)
         return Signature(found.used, page)
 
-    def laid_out(self, account: AccountRef, part: OutgoingPart) -> str:
+    def preview(self, request: SendRequest) -> str:
+        part = request.part
         places = {
             one.name: composing.picture(str(at), one.width, one.height) for at, one in enumerate(part.files)
         }
         text, signature = composing.written(part.text, str(part.content.get("signature") or ""))
-        return composing.html(text, signature, places)
+        account = _stored(request.account)
+        quotes = account is not None and account.quotes is True
+        sender = str(part.content.get(OWN_ADDRESS) or request.account.external_id)
+        below = _below(request, sender, request.recipient, quotes=quotes)
+        return composing.html(text, signature, places, below)
 
     def search(self, request: SearchRequest) -> SearchResult:
         return CannotTell("a mail server does not tell what it has sent")
@@ -202,16 +217,62 @@ def _quote(request: SendRequest, sender: str, recipient: str) -> composing.Quote
     quoted = request.quoted
     if quoted is None:
         return None
-    name, address = (request.account.name, sender) if quoted.ours else (request.recipient_name, recipient)
-    author = composing.line(f"{name} <{address}>", 400)
-    introduction = _("On %(date)s, %(author)s wrote:", date=format_datetime(quoted.sent_at), author=author)
-    return composing.Quote(str(introduction), to_text(quoted.text) if quoted.ours else quoted.text)
+    author = (request.account.name, sender) if quoted.ours else (request.recipient_name, recipient)
+    introduction = translate(
+        request.language,
+        _WROTE,
+        date=format_moment(quoted.sent_at, request.language, request.timezone),
+        author=_mailbox(*author),
+    )
+    return composing.Quote(introduction, to_text(quoted.text) if quoted.ours else quoted.text)
+
+
+def _below(
+    request: SendRequest, sender: str, recipient: str, *, quotes: bool
+) -> composing.Quote | composing.Forward | None:
+    """Return what stands below the text: what is forwarded, else the message that is answered."""
+    if not request.forwards:
+        return _quote(request, sender, recipient) if quotes else None
+    in_theirs = partial(translate, request.language)
+    made = []
+    for one in request.forwards:
+        date = format_moment(one.sent_at, request.language, request.timezone)
+        to = ", ".join(filter(None, (_mailbox(*each) for each in one.to)))
+        head = ((_FROM, _mailbox(one.author, one.address)), (_DATE, date), (_SUBJECT, one.subject), (_TO, to))
+        notes = [in_theirs(_NOT_ALONG, name=composing.line(name, 200)) for name in one.missing]
+        made.append(
+            composing.Forwarded(
+                [(in_theirs(name), composing.line(value, 2000)) for name, value in head if value],
+                to_text(one.text) if one.ours else one.text,
+                ["", *notes] if notes else [],
+            )
+        )
+    return composing.Forward(in_theirs(_FORWARDED), made)
+
+
+def _mailbox(name: str, address: str) -> str:
+    """Return who it is as a line of text: name and address, or one of both."""
+    return composing.line(f"{name} <{address}>" if name and address else name or address, 400)
+
+
+def _people(given: object) -> dict[str, str]:
+    """Return the names of those a mail goes to by their usable addresses."""
+    found: dict[str, str] = {}
+    for one in given if isinstance(given, list) else ():
+        address = normal(str(one.get("address") or "")) if isinstance(one, Mapping) else None
+        if address is not None:
+            found.setdefault(address, str(one.get("name") or ""))
+    return found
+
+
+def _stored(account: AccountRef) -> EmailAccount | None:
+    with db.read() as session:
+        return session.get(EmailAccount, account.id)
 
 
 def _settings(account: AccountRef) -> tuple[str, smtp.Server, str, bool] | None:
     """Return the sender's address, the server, where answers go if not to that address, and if it quotes."""
-    with db.read() as session:
-        row = session.get(EmailAccount, account.id)
+    row = _stored(account)
     if row is None:
         return None
     return row.address, servers.to_send(account, row), row.reply_to or "", bool(row.quotes)

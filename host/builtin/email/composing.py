@@ -9,7 +9,7 @@ from __future__ import annotations
 import mimetypes
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from email.charset import QP, Charset
 from email.encoders import encode_base64
@@ -76,12 +76,12 @@ class Quote:
 
     def plain(self) -> str:
         """Return it as plain text, each line marked (RFC 3676, 4.5)."""
-        lines = (f">{'' if one.startswith('>') or not one else ' '}{one}" for one in self._lines())
+        lines = (f">{'' if one.startswith('>') or not one else ' '}{one}" for one in _lines(self.text))
         return "\n".join([self.introduction, *lines])
 
     def html(self) -> str:
         """Return it as HTML with the classes and the type by which mail programs fold a quote."""
-        words = "<br>\n".join(map(escape, self._lines()))
+        words = "<br>\n".join(map(escape, _lines(self.text)))
         return (
             f'<div class="gmail_quote" style="margin:1.5em 0 0 0"><div class="gmail_attr">'
             f"{escape(self.introduction)}</div>"
@@ -89,10 +89,58 @@ class Quote:
             f"{words}</blockquote></div>"
         )
 
-    def _lines(self) -> list[str]:
-        text = written(self.text.strip(), "")[0]
-        cut = f"{text[:MOST_QUOTED]}\n[\u2026]" if len(text) > MOST_QUOTED else text
-        return [one.rstrip() for one in cut.split("\n")]
+
+@dataclass(frozen=True, slots=True)
+class Forwarded:
+    """A message that is passed on.
+
+    :param head: the lines above its text, each a name and what it says: *From*, *Date*, *Subject*, *To*.
+    :param notes: lines below it: which files do not go along.
+    """
+
+    head: Sequence[tuple[str, str]]
+    text: str
+    notes: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Forward:
+    """Messages that are passed on, and the line that stands above each."""
+
+    title: str
+    messages: Sequence[Forwarded]
+
+    def plain(self) -> str:
+        """Return them as plain text, unmarked: they are what the mail says."""
+        return "\n\n".join(self._plain(one) for one in self.messages)
+
+    def _plain(self, one: Forwarded) -> str:
+        head = [f"---------- {self.title} ---------", *(f"{name}: {value}" for name, value in one.head)]
+        return "\n".join([*head, "", *_lines(one.text), *one.notes]).rstrip()
+
+    def html(self) -> str:
+        """Return them as HTML with the class by which mail programs know what is passed on."""
+        return "".join(self._html(one) for one in self.messages)
+
+    def _html(self, one: Forwarded) -> str:
+        head = "<br>\n".join(
+            [
+                f"---------- {escape(self.title)} ---------",
+                *(f"<b>{escape(name)}:</b> {escape(value)}" for name, value in one.head),
+            ]
+        )
+        words = "<br>\n".join(map(escape, [*_lines(one.text), *one.notes]))
+        return (
+            f'<div class="gmail_quote" style="margin:1.5em 0 0 0"><div class="gmail_attr">{head}</div>'
+            f'<div dir="auto" style="margin:1em 0 0 0">{words}</div></div>'
+        )
+
+
+def _lines(text: str) -> list[str]:
+    """Return the lines of a text that stands below another, cut to :data:`MOST_QUOTED`."""
+    bare = written(text.strip(), "")[0]
+    cut = f"{bare[:MOST_QUOTED]}\n[\u2026]" if len(bare) > MOST_QUOTED else bare
+    return [one.rstrip() for one in cut.split("\n")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +152,8 @@ class Reply:
     :param own_subject: the subject a person gave this mail; empty: that of the conversation, as a reply.
     :param cc: addresses, in normal form, like all of them here. Whom a hidden copy goes to is not in a mail.
     :param reply_to: where answers are to go, if that is not *sender*.
+    :param others: who stands in To besides *recipient*, names and addresses.
+    :param names: of those in *cc*, by their addresses.
     :param automatic: nobody wrote it: nothing automatic may answer it.
     """
 
@@ -122,7 +172,9 @@ class Reply:
     files: Sequence[File] = ()
     automatic: bool = False
     recipient_name: str = ""
-    quoted: Quote | None = None
+    others: Sequence[tuple[str, str]] = ()
+    names: Mapping[str, str] = field(default_factory=dict)
+    quoted: Quote | Forward | None = None
 
 
 def message_id(message_key: str, address: str) -> str:
@@ -140,9 +192,10 @@ def compose(reply: Reply) -> bytes:
     """Return the mail as it goes over the wire, lines ending in CRLF."""
     mail = _body(reply)
     mail["From"] = _mailbox("From", reply.sender_name, reply.sender)
-    mail["To"] = _mailbox("To", reply.recipient_name, reply.recipient)
+    to = [(reply.recipient_name, reply.recipient), *reply.others]
+    mail["To"] = ", ".join(_mailbox("To", name, address) for name, address in to)
     if reply.cc:
-        mail["Cc"] = ", ".join(reply.cc)
+        mail["Cc"] = ", ".join(_mailbox("Cc", reply.names.get(one, ""), one) for one in reply.cc)
     if reply.reply_to and reply.reply_to != reply.sender:
         mail["Reply-To"] = reply.reply_to
     about = line(reply.own_subject, 400) or (
@@ -223,7 +276,9 @@ def picture(content_id: str, width: int | None, height: int | None) -> Picture:
     return Picture(f"cid:{content_id}", shown, max(1, round(height * shown / width)))
 
 
-def html(text: str, signature: str, shown: Mapping[str, Picture], quoted: Quote | None = None) -> str:
+def html(
+    text: str, signature: str, shown: Mapping[str, Picture], quoted: Quote | Forward | None = None
+) -> str:
     """Return the HTML of a mail: of *text* and *signature* as :func:`written` returns them.
 
     :param shown: the pictures that may have a place in *text*, by their names.

@@ -1,1 +1,1 @@
-"""What goes along with a message besides its text: which address of the account it goes from."""
+"""What goes along with a message: where it goes from, what it quotes, what it forwards."""

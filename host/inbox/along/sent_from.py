@@ -67,6 +67,7 @@ def led_from(session: Session, conversation_id: int) -> str:
         .where(
             Message.conversation_id == conversation_id,
             Message.direction.in_((Direction.INBOUND, Direction.OUTBOUND)),
+            Message.writer_id.is_(None),
         )
         .order_by(Message.direction != Direction.INBOUND, Message.sent_at.desc(), Message.id.desc())
         .limit(1)

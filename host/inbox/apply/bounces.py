@@ -52,7 +52,6 @@ _went_out = Statement(
     )
     .where(
         MESSAGES.c.id.in_(sa.bindparam("ids", expanding=True)),
-        MESSAGES.c.direction == Direction.OUTBOUND,
         MESSAGES.c.state.in_((DeliveryState.SENT, DeliveryState.READ)),
     )
     .order_by(MESSAGES.c.id)
@@ -83,7 +82,7 @@ def note(draft: Draft, item: Incoming, change: MessageBounced) -> bool:
     """Note that a message of ours came back; return False where its report has to be shown instead."""
     key = item.account.id, external_id(change.external_id)
     message = draft.stored.get(key)
-    if message is None or message.direction != Direction.OUTBOUND:
+    if message is None or message.direction == Direction.INBOUND:
         return False
     copy = ""
     if draft.owner(key) is not draft.people[item.account.id, external_id(change.contact)]:

@@ -164,6 +164,8 @@ def _receive(draft: Draft, item: Incoming, change: MessageReceived) -> None:
     joined = thread.person is not person
     if joined:
         _note_author(message, person, change)
+        if _answers_forward(draft, item, change):
+            message.content[participants.AFTER_FORWARD] = True
     if not keep_erased(draft, message) and not item.imported:
         _count(draft, thread, message, item, change)
         consents.hear(draft, item, change, message)
@@ -214,7 +216,9 @@ def _receive_imported(
 def _count(
     draft: Draft, thread: Thread, message: NewMessage, item: Incoming, change: MessageReceived
 ) -> None:
-    conversations.count_as_new(draft, thread, message, item.received_at, opens_window=change.opens_window)
+    # Of a message that was passed on by another channel, the answer gives no time to reply on this one.
+    opens_window = change.opens_window and thread.person.account.id == item.account.id
+    conversations.count_as_new(draft, thread, message, item.received_at, opens_window=opens_window)
 
 
 def _new_message(
@@ -265,6 +269,20 @@ def _note_author(message: NewMessage, person: Person, change: MessageReceived) -
     }
     message.writer = person
     person.identity_changed = True
+
+
+def _answers_forward(draft: Draft, item: Incoming, change: MessageReceived) -> bool:
+    """Tell whether a message belongs to what was passed on to its author: the customer knows none of it."""
+    for reference in change.references:
+        key = item.account.id, external_id(reference)
+        stored, new = draft.stored.get(key), draft.new.get(key)
+        if stored is not None:
+            forwarded = stored.direction == Direction.INTERNAL
+            if forwarded or draft.loaded.answered.get(stored.id, {}).get(participants.AFTER_FORWARD) is True:
+                return True
+        elif new is not None and new.content.get(participants.AFTER_FORWARD) is True:
+            return True
+    return False
 
 
 def _find_thread(

@@ -37,6 +37,7 @@ class Sent(NamedTuple):
     origin: str
     author_id: int | None
     sent_at: datetime
+    direction: str = Direction.OUTBOUND
 
 
 def of_state(message: Sent, state: str, before: str | None) -> Iterator[Happened]:
@@ -44,7 +45,9 @@ def of_state(message: Sent, state: str, before: str | None) -> Iterator[Happened
 
     :param before: the state it had.
     """
-    kinds = list(_kinds(state, before)) or [""]
+    # What is passed on to somebody else says nothing to the customer.
+    kinds = list(_kinds(state, before)) if message.direction == Direction.OUTBOUND else []
+    kinds = kinds or [""]
     for kind in kinds:
         read = kind == catalogue.MESSAGE_READ
         sent = kind == catalogue.MESSAGE_SENT

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -47,6 +47,7 @@ from host.inbox.apply.values import (
     StoredThread,
     Unconfirmed,
 )
+from host.models.channels import ChannelAccount, ref
 from host.models.inbox import DeliveryState, Direction, MarkKind
 from host.sdk.channel import AccountRef, Threading
 from host.sdk.messages import (
@@ -312,6 +313,7 @@ def _load(connection: Connection, needs: _Needs) -> Loaded:
         messages=messages,
         threads=threads,
         strangers=strangers,
+        elsewhere=_read_accounts(connection, needs, strangers),
         answered=answered,
         shown=shown,
         posts=posts,
@@ -459,6 +461,19 @@ def _read_answered(
     for conversation_id, content in _shown_before.rows(connection, {"ids": padded(places)}):
         shown.setdefault(conversation_id, []).append(content)
     return list(rows), contents, shown
+
+
+def _read_accounts(
+    connection: Connection, needs: _Needs, strangers: Sequence[StoredPerson]
+) -> dict[int, AccountRef]:
+    """Return the accounts of customers on accounts that are not of the batch's."""
+    ids = {one.account_id for one in strangers} - {account.id for account in needs.people.values()}
+    if not ids:
+        return {}
+    table = ChannelAccount.__table__
+    return {
+        row.id: ref(cast(Any, row)) for row in connection.execute(sa.select(table).where(table.c.id.in_(ids)))
+    }
 
 
 def _read_bodies(connection: Connection, ids: Collection[int]) -> dict[int, StoredBody]:

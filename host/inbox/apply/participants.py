@@ -13,6 +13,8 @@ from host.core.cleaning import external_id
 from host.sdk.channel import AccountRef
 
 RECIPIENTS = ("to", "cc", "bcc")
+AFTER_FORWARD = "after_forward"
+"""In the content of an answer to what was forwarded to its author, which the customer knows nothing of."""
 
 
 def is_forged(content: Mapping[str, Any]) -> bool:

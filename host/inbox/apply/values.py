@@ -212,6 +212,7 @@ class Loaded:
     :param posts: ids of those of the batch's posts that are stored.
     :param strangers: customers of conversations that the batch's messages answer, who are not of the batch.
         Not locked, and not to be changed.
+    :param elsewhere: accounts of those who are on none of the batch's, by id.
     :param answered: contents of stored messages that somebody other than their customer answers, by id.
     :param shown: contents of the messages of their conversations, by the conversation's id.
     """
@@ -227,6 +228,7 @@ class Loaded:
     posts: Mapping[Key, int] = field(default_factory=dict)
     beside: Mapping[Key, KnownBeside] = field(default_factory=dict)
     strangers: Sequence[StoredPerson] = ()
+    elsewhere: Mapping[int, AccountRef] = field(default_factory=dict)
     answered: Mapping[int, Mapping[str, Any]] = field(default_factory=dict)
     shown: Mapping[int, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
 
@@ -399,7 +401,7 @@ class Draft:
             key: _person(account, key[1], row or loaded.beside.get(key))
             for key, (account, row) in loaded.people.items()
         }
-        accounts = {account.id: account for account, _ in loaded.people.values()}
+        accounts = {account.id: account for account, _ in loaded.people.values()} | dict(loaded.elsewhere)
         strangers = {
             (row.account_id, row.external_id): _person(accounts[row.account_id], row.external_id, row)
             for row in loaded.strangers

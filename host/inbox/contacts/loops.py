@@ -11,8 +11,10 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 import sqlalchemy as sa
+from flask_babel import lazy_gettext as _l
 from sqlalchemy.orm import Session
 
+from host.inbox.apply.participants import AFTER_FORWARD
 from host.inbox.errors import AutomaticLimitError, FromMachineError
 from host.models.inbox import ContactIdentity, Conversation, DeliveryState, Direction, Message, Origin
 from host.sdk.capabilities import AutomaticLimit
@@ -21,7 +23,7 @@ from host.sdk.capabilities import AutomaticLimit
 def check(session: Session, conversation: Conversation, limit: AutomaticLimit | None, now: datetime) -> None:
     """Refuse an automatic message to *conversation* that another machine might answer.
 
-    :raises FromMachineError: if a machine wrote the customer's newest message.
+    :raises FromMachineError: if a machine wrote the newest message, or somebody to whom one was forwarded.
     :raises AutomaticLimitError: if the address got as much as *limit* allows; None: there is no limit.
     """
     newest = (
@@ -30,8 +32,13 @@ def check(session: Session, conversation: Conversation, limit: AutomaticLimit | 
         .order_by(Message.sent_at.desc(), Message.id.desc())
         .limit(1)
     )
-    if (session.scalar(newest) or {}).get("automatic") is True:
+    content = session.scalar(newest) or {}
+    if content.get("automatic") is True:
         raise FromMachineError()
+    if content.get(AFTER_FORWARD) is True:
+        raise FromMachineError(
+            _l("It answers a message that was forwarded, so nothing automatic goes to the customer.")
+        )
     if (
         limit is not None
         and _sent(session, conversation, now - timedelta(seconds=limit.seconds)) >= limit.most

@@ -1100,6 +1100,8 @@ def activity(entry: Entry) -> tuple[str, str]:
     what = str(entry.content.get("what"))
     if what == "handed_over":
         return "info", _handed_over(entry)
+    if entry.kind == InternalKind.FORWARD:
+        return "forward", _forwarded(entry)
     why = GIVEN_BECAUSE.get(str(entry.content.get("why")))
     if why is not None and what in GIVEN:
         icon, sentence = GIVEN[what]
@@ -1117,6 +1119,17 @@ def activity(entry: Entry) -> tuple[str, str]:
         "until": _until(entry),
     }
     return icon, str(sentence) % named
+
+
+def _forwarded(entry: Entry) -> str:
+    """Return the sentence about messages that somebody forwarded."""
+    if entry.erased:
+        return str(_("A message that was forwarded was erased"))
+    to = ", ".join(message_content.went_to(entry.content, "to"))
+    who = entry.author_name or str(entry.content.get("by") or _("Somebody"))
+    if entry.content.get("whole") is True:
+        return str(_("%(who)s forwarded this conversation to %(to)s", who=who, to=to))
+    return str(_("%(who)s forwarded a message to %(to)s", who=who, to=to))
 
 
 def _until(entry: Entry) -> str:

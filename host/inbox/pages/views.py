@@ -16,6 +16,7 @@ from host.inbox.messages import load_around, load_messages, load_thread
 from host.inbox.pages import action_views as _action_views  # noqa: F401 - adds its views to the blueprint
 from host.inbox.pages import bulk_views as _bulk_views  # noqa: F401
 from host.inbox.pages import canned_views as _canned_views  # noqa: F401
+from host.inbox.pages import forward_views as _forward_views  # noqa: F401
 from host.inbox.pages import label_views as _label_views  # noqa: F401
 from host.inbox.pages import later_views as _later_views  # noqa: F401
 from host.inbox.pages import macro_views as _macro_views  # noqa: F401

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from host.inbox.conversations import publish_changed_message, publish_conversation
 from host.inbox.reply import show_in_list
-from host.models.inbox import Conversation, DeliveryState, Message, Origin
+from host.models.inbox import Conversation, DeliveryState, Direction, Message, Origin
 from host.models.queue import OutboxEntry
 
 
@@ -27,6 +27,7 @@ def move_to(session: Session, message_id: int, at: datetime) -> None:
         .where(
             Message.conversation_id == message.conversation_id,
             Message.id > message.id,
+            Message.direction == Direction.OUTBOUND,
             Message.state == DeliveryState.QUEUED,
             Message.sent_at < at,
             OutboxEntry.open.is_(True),

@@ -730,6 +730,7 @@ _MAKERS: Mapping[str, _Maker] = {
     catalogue.CONVERSATION_WOKEN: _conversation,
     catalogue.CONVERSATION_MARKED_SPAM: _conversation,
     catalogue.CONVERSATION_UNMARKED_SPAM: _conversation,
+    catalogue.CONVERSATION_FORWARDED: _conversation,
     catalogue.CONVERSATION_WINDOW_CLOSING: _conversation,
     catalogue.CONVERSATION_REPLY_DUE: _conversation,
     catalogue.LABEL_DELETED: _label_deleted,

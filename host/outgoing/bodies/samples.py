@@ -201,6 +201,7 @@ _OF: Mapping[str, Shape] = {
     catalogue.CONVERSATION_WOKEN: _conversation(because="time"),
     catalogue.CONVERSATION_MARKED_SPAM: _conversation(by=_MIA),
     catalogue.CONVERSATION_UNMARKED_SPAM: _conversation(by=_MIA),
+    catalogue.CONVERSATION_FORWARDED: _conversation(by=_MIA),
     catalogue.CONVERSATION_WINDOW_CLOSING: _conversation(until=LATER),
     catalogue.CONVERSATION_REPLY_DUE: _conversation(until=LATER),
     catalogue.LABEL_DELETED: shapes.LabelDeleted(id="3", into="7", timestamp=AT),

@@ -103,6 +103,8 @@ class Capabilities(Model):
     """Whether the team may write to a contact first."""
     copies: Optional[int]
     """Most of `cc` and `bcc` together; null: none."""
+    forwards: bool
+    """Messages of any channel can be forwarded by an account of this one."""
     quick_replies: Optional[QuickReplyLimits]
     template: Optional[TemplateLimits]
     buttons: Optional[ButtonsLimits]

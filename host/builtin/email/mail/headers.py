@@ -5,17 +5,21 @@ from __future__ import annotations
 import binascii
 import re
 import string
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from datetime import UTC, datetime
 from email import message_from_bytes
 from email.message import Message
 from email.policy import Compat32
 from email.utils import getaddresses, parsedate_to_datetime
+from functools import wraps
 from itertools import islice
+from typing import Any, TypeVar
 
 from ..addresses import normal
 from . import repair
 from .charsets import decode
+
+R = TypeVar("R")
 
 MAX_HEADER = 32 * 1024
 MAX_PARAMETERS = 4 * 1024
@@ -29,6 +33,10 @@ _ID = re.compile(r"<([^<>\s]{1,500})>")
 _ENCODED_WORD = re.compile(r"=\?([^?\s]{1,60})\?([bBqQ])\?(.{0,4000}?)\?=", re.DOTALL)
 _PLAIN = r"[^\s\"(),:;<>@\[\\\]]"
 _ADDRESS = re.compile(rf"(?<![^\s\"(),:;<>\[\]]){_PLAIN}{{1,64}}@{_PLAIN}{{1,255}}+(?!@)")
+_ATOM = r"[A-Za-z0-9_+-]{1,64}"
+_BARE = rf"{_ATOM}(?:\.{_ATOM}){{0,9}}@{_ATOM}(?:\.{_ATOM}){{0,9}}"
+_SIMPLE = re.compile(rf"(?:((?:{_ATOM} ){{1,8}})?<(?P<one>{_BARE})>|(?P<bare>{_BARE}))\Z")
+"""One address as most headers have it, with a name or without: it needs no parser."""
 _NOT_BASE64 = bytes(sorted(set(range(256)) - set((string.ascii_letters + string.digits + "+/").encode())))
 _PADDED = re.compile(rb"([^=]*+)=+")
 _PADDING = re.compile(rb"=+")
@@ -47,40 +55,126 @@ class _CutPolicy(Compat32):
         return value
 
 
+_POLICY = _CutPolicy()
+
+
+class _Mail(Message):
+    """A mail or a part of one, as it is parsed: its headers are looked up and read once.
+
+    The package goes through all headers at each look, and a mail of two dozen is looked at a hundred times.
+    """
+
+    def __init__(self, policy: _CutPolicy = _POLICY) -> None:
+        super().__init__(policy)
+        self._lines: dict[str, list[str]] | None = None
+        self._known: dict[tuple[str, ...], Any] = {}
+
+    def set_raw(self, name: str, value: str) -> None:
+        self._lines, self._known = None, {}
+        super().set_raw(name, value)
+
+    def lines(self) -> dict[str, list[str]]:
+        """Return the headers by their names in lower case, each as often as the mail has it."""
+        lines = self._lines
+        if lines is None:
+            lines = self._lines = {}
+            for name, value in self.raw_items():
+                lines.setdefault(name.lower(), []).append(str(value))
+        return lines
+
+    def once(self, read: Callable[[Message, str], R], name: str) -> R:
+        """Return what *read* makes of the header *name*."""
+        key = read.__name__, name
+        found: R | None = self._known.get(key)
+        if found is None:
+            found = self._known[key] = read(self, name)
+        return found
+
+    def get(self, name: str, failobj: Any = None) -> Any:
+        found = self.lines().get(name.lower())
+        return found[0] if found else failobj
+
+    def get_content_type(self) -> str:
+        return self.once(_content_type, "content-type")
+
+    def get_param(
+        self, param: str, failobj: Any = None, header: str = "content-type", unquote: bool = True
+    ) -> Any:
+        written = self.get(header)
+        if written is None or ";" not in written:
+            return failobj
+        key = "", param, header.lower(), str(unquote)
+        if key not in self._known:
+            self._known[key] = super().get_param(param, None, header, unquote)
+        found = self._known[key]
+        return failobj if found is None else found
+
+
+def _content_type(message: Message, _name: str) -> str:
+    return Message.get_content_type(message)
+
+
 def parse_mail(data: bytes) -> Message:
     """Parse a mail. Almost any bytes give a message; some inputs make the package raise."""
-    return message_from_bytes(repair.repaired(data), policy=_CutPolicy())
+    return message_from_bytes(repair.repaired(data), _Mail, policy=_POLICY)
+
+
+def _once(read: Callable[[Message, str], R]) -> Callable[[Message, str], R]:
+    """Let *read*, a function of a mail and the name of a header, look at each header once."""
+
+    @wraps(read)
+    def read_once(message: Message, name: str) -> R:
+        return message.once(read, name) if isinstance(message, _Mail) else read(message, name)
+
+    return read_once
 
 
 def raw(message: Message, name: str) -> str:
     """Return the first header *name*, unfolded, with bytes outside ASCII read as UTF-8."""
-    return next(all_raw(message, name), "")
+    value = _first(message, name)
+    return value if value.isascii() else _as_utf8(value)
 
 
 def all_raw(message: Message, name: str) -> Iterator[str]:
     """Yield each header *name* as :func:`raw` returns the first, from the top."""
-    for value in _values(message, name):
-        yield (
-            value if value.isascii() else value.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
-        )
+    for value in _written(message, name):
+        yield _as_utf8(_unfolded(value))
 
 
-def _values(message: Message, name: str) -> Iterator[str]:
-    """Yield each header *name*, unfolded, with bytes outside ASCII as surrogates."""
+def _as_utf8(value: str) -> str:
+    return value.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
+def _written(message: Message, name: str) -> list[str]:
+    """Return each header *name* as it came, with bytes outside ASCII as surrogates."""
     name = name.lower()
-    for key, value in message.raw_items():
-        if key.lower() == name:
-            yield str(value)[:MAX_HEADER].replace("\r", "").replace("\n", "")
+    if isinstance(message, _Mail):
+        return message.lines().get(name, [])
+    return [str(value) for key, value in message.raw_items() if key.lower() == name]
+
+
+def _first(message: Message, name: str) -> str:
+    found = _written(message, name)
+    return _unfolded(found[0]) if found else ""
+
+
+def _unfolded(value: str) -> str:
+    return value[:MAX_HEADER].replace("\r", "").replace("\n", "")
 
 
 def text(message: Message, name: str, length: int) -> str:
     """Return the header *name* with encoded words decoded, on one line, cut to *length*."""
-    return _plain(_words(_read(message, name)))[:length]
+    return _line(message, name)[:length]
+
+
+@_once
+def _line(message: Message, name: str) -> str:
+    return _plain(_words(_read(message, name)))
 
 
 def _read(message: Message, name: str) -> str:
     """Return the first header *name*, with bytes outside ASCII read in the charset of the mail's text."""
-    return _decode_bytes(next(_values(message, name), ""), message)
+    return _decode_bytes(_first(message, name), message)
 
 
 def _decode_bytes(value: str, message: Message) -> str:
@@ -162,10 +256,20 @@ def _plain(value: str) -> str:
 
 def addresses(message: Message, name: str) -> list[tuple[str, str]]:
     """Return (name, address) of the usable addresses in the header *name*."""
+    return list(_people(message, name))
+
+
+@_once
+def _people(message: Message, name: str) -> list[tuple[str, str]]:
     written = _read(message, name)
     if not written:
         return []
-    found = _tolerant(lambda: getaddresses([written]), [])
+    simple = _SIMPLE.match(written)
+    found = (
+        [(simple[1] or "", simple["one"] or simple["bare"])]
+        if simple
+        else _tolerant(lambda: getaddresses([written]), [])
+    )
     pairs = [(_plain(_words(label))[:255], normal(address)) for label, address in found]
     usable = [(label, address) for label, address in pairs if address is not None]
     return usable or _found_in_words(_words(written))
@@ -244,14 +348,23 @@ def date(message: Message) -> datetime | None:
         return None
 
 
+def _names(message: Message) -> Iterable[str]:
+    return message.lines() if isinstance(message, _Mail) else map(str.lower, message)
+
+
 def is_automatic(message: Message) -> bool:
     """Tell whether a program wrote this mail by itself: nothing automatic may answer it."""
+    return _is_automatic(message, "")
+
+
+@_once
+def _is_automatic(message: Message, _name: str) -> bool:
     submitted = raw(message, "Auto-Submitted").strip().lower()
     precedence = raw(message, "Precedence").strip().lower()
     return (
         (submitted not in {"", "no"})
         or precedence in {"bulk", "junk", "list", "auto_reply"}
-        or any(name.lower().startswith("list-") for name in message)
+        or any(name.startswith("list-") for name in _names(message))
         or message.get_content_type() == "multipart/report"
         or bool(raw(message, "X-Autoreply") or raw(message, "X-Auto-Response-Suppress"))
         or raw(message, "Return-Path").strip() == "<>"

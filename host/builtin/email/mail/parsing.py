@@ -130,7 +130,7 @@ def _read(body: bytes, at: datetime) -> InboundChange:
         content["answer_elsewhere"] = address
     if headers.is_automatic(message):
         content["automatic"] = True
-    if protection := _protection(message):
+    if protection := _protection(message, words):
         content["protection"] = protection
     received = MessageReceived(
         contact=address,
@@ -194,7 +194,7 @@ def _ours(message: Message, own: Sequence[str]) -> dict[str, object]:
     return {**found, OWN_ADDRESS: first} if first in aliases else found
 
 
-def _protection(message: Message) -> str:
+def _protection(message: Message, words: str) -> str:
     """Return how a mail is signed or encrypted with PGP (RFC 3156) or S/MIME (RFC 8551), or nothing."""
     kind = message.get_content_type()
     if kind in {"multipart/encrypted", "multipart/signed"}:
@@ -203,9 +203,7 @@ def _protection(message: Message) -> str:
     if kind in {"application/pkcs7-mime", "application/x-pkcs7-mime"}:
         signed = str(message.get_param("smime-type", "")).lower() == "signed-data"
         return "smime-sealed" if signed else "smime-encrypted"
-    if kind == "text/plain" and _text(message, kind)[:2000].lstrip().startswith(
-        "-----BEGIN PGP MESSAGE-----"
-    ):
+    if kind == "text/plain" and words.startswith("-----BEGIN PGP MESSAGE-----"):
         return "pgp-encrypted"
     return ""
 

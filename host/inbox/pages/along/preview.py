@@ -13,15 +13,17 @@ from host.channels.directory import current_directory
 from host.core import db
 from host.core.cleaning import clean_written
 from host.core.errors import LobbyError
+from host.inbox.along.quoting import to_quote
 from host.inbox.drafts import MAX_FILES, check_pictures
 from host.inbox.pages.action_views import CONVERSATION, signature_from_form
 from host.inbox.pages.context import bp, with_conversation
 from host.inbox.queries import Row
 from host.media import formatted, uploads
 from host.media.pages.formatted_views import framed
-from host.sdk.channel import AccountRef, ChannelAdapter
+from host.models.users import Workspace
+from host.sdk.channel import AccountRef, ChannelAdapter, SendRequest
 from host.sdk.formatting import to_html
-from host.sdk.messages import MessageKind, OutgoingPart
+from host.sdk.messages import OWN_ADDRESS, MessageKind, OutgoingPart
 from host.web.languages import gettext as _
 from host.web.request_helpers import Permission, current_user, passive, workspace_view
 
@@ -36,13 +38,20 @@ def preview_reply(workspace_id: int, row: Row) -> ResponseReturnValue:
     """Show the reply of the form as it would go out."""
     adapter = current_directory().adapter(row.channel)
     signature = signature_from_form(row, current_user().id)
-    return page_of(workspace_id, row.account, adapter, signature)
+    return page_of(workspace_id, row.account, adapter, signature, row)
 
 
 def page_of(
-    workspace_id: int, account: AccountRef, adapter: ChannelAdapter | None, signature: str
+    workspace_id: int,
+    account: AccountRef,
+    adapter: ChannelAdapter | None,
+    signature: str,
+    row: Row | None = None,
 ) -> ResponseReturnValue:
-    """Return the message of the form as a page of a frame: as it would go out, or why it would not."""
+    """Return the message of the form as a page of a frame: as it would go out, or why it would not.
+
+    :param row: the conversation it answers; None: it begins one.
+    """
     text = clean_written(request.form.get("text", ""))
     files = _files(workspace_id, request.form.getlist("upload")[:MAX_FILES])
     try:
@@ -55,7 +64,7 @@ def page_of(
             return None
         return url_for("media.uploaded", workspace_id=workspace_id, upload_id=files[int(content_id)].id)
 
-    html = _laid_out(account, adapter, text, signature, files)
+    html = _laid_out(account, adapter, text, signature, files, row)
     return framed(formatted.clean(html, inline=inline, remote=None, earlier="").html)
 
 
@@ -77,12 +86,27 @@ def _laid_out(
     text: str,
     signature: str,
     files: Sequence[uploads.Upload],
+    row: Row | None,
 ) -> str:
-    content = {"signature": signature} if signature else {}
+    own = " ".join(request.form.get(OWN_ADDRESS, "").split())
+    given = {"signature": signature, OWN_ADDRESS: own}
+    content = {name: value for name, value in given.items() if value}
     outgoing = tuple(uploads.outgoing(one, one.kind) for one in files)
     part = OutgoingPart(MessageKind.TEXT, text, files=outgoing, content=content)
+    with db.read() as session:
+        workspace = session.get_one(Workspace, account.workspace_id)
+        wanted = SendRequest(
+            account=account,
+            recipient="" if row is None else row.identity_external_id,
+            part=part,
+            message_key="",
+            recipient_name="" if row is None else row.identity_name or "",
+            quoted=None if row is None else to_quote(session, row.id, account.id),
+            language=workspace.language or "en",
+            timezone=workspace.timezone or "UTC",
+        )
     try:
-        found = None if adapter is None else adapter.laid_out(account, part)
+        found = None if adapter is None else adapter.preview(wanted)
     except Exception:
         log.exception("the adapter of %s cannot lay out a message", account.channel)
         found = None

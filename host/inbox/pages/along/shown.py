@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 
 from host.inbox import variables
 from host.inbox.along import sent_from
+from host.inbox.apply.participants import AFTER_FORWARD
 from host.inbox.canned.replies import values_for
 from host.inbox.queries import Row
 from host.models.inbox import Direction, Message
@@ -26,6 +27,8 @@ from host.sdk.messages import OWN_ADDRESS
 
 log = logging.getLogger(__name__)
 
+MOST_LOOKED_AT = 20
+"""Newest messages among which the customer's own is looked for."""
 _ONE = re.compile(r'(?:"[^"\n]*"|[^,;\n"])+')
 """One of several addresses in a field: a comma within quotes belongs to a name."""
 
@@ -108,19 +111,29 @@ def _others(session: Session, row: Row, copies: CopyLimits, own: Collection[str]
         sa.select(Message.content)
         .where(Message.conversation_id == row.id, Message.direction == Direction.INBOUND)
         .order_by(Message.sent_at.desc(), Message.id.desc())
-        .limit(1)
+        .limit(MOST_LOOKED_AT)
     )
-    content: Mapping[str, Any] = session.scalar(query) or {}
+    # Whom something was forwarded to is none of the customer's.
+    known_to_them = (one for one in session.scalars(query) if AFTER_FORWARD not in (one or {}))
+    content: Mapping[str, Any] = next(known_to_them, {}) or {}
     known = {row.identity_external_id, row.account.external_id, row.account.handle, *own}
     ours = {copies.clean(one) for one in known if one} | {None}
-    found: dict[str, None] = {}
+    found: dict[str, str] = {}
     for name in ("to", "cc"):
         given = content.get(name)
         for one in given if isinstance(given, list) else ():
             address = copies.clean(str(one.get("address", ""))) if isinstance(one, Mapping) else None
             if address is not None and address not in ours:
-                found[address] = None
-    return list(found) if len(found) <= copies.most else []
+                found.setdefault(address, _written(str(one.get("name") or ""), address))
+    return list(found.values()) if len(found) <= copies.most else []
+
+
+def _written(name: str, address: str) -> str:
+    """Return an address with its name as somebody writes it into a field."""
+    bare = " ".join(name.replace('"', " ").replace("<", " ").replace(">", " ").split())[:100]
+    if not bare or bare.lower() == address:
+        return address
+    return f'"{bare}" <{address}>' if re.search(r"[,;]", bare) else f"{bare} <{address}>"
 
 
 def signature_of(

@@ -530,6 +530,35 @@ class ConversationCalls(_Calls):
             await self._call("POST", path, conversation_id, body=body, idempotency_key=idempotency_key)
         )
 
+    async def forward(
+        self,
+        conversation_id: int,
+        to: Sequence[str],
+        *,
+        message_id: Optional[int] = None,
+        account_id: Optional[int] = None,
+        note: str = "",
+        files: bool = True,
+        idempotency_key: Optional[str] = None,
+    ) -> Message:
+        """Forward a message, or all that was said, to somebody else by e-mail. The customer is told nothing.
+
+        :param to: addresses, also as ``Ana Lima <ana@example.org>``.
+        :param message_id: None: the conversation.
+        :param account_id: the account it goes from; None: the first that can.
+        :param note: what stands above the messages.
+        :param files: whether their files go along.
+        """
+        path = "/conversations/{}/forwards"
+        body: dict[str, Any] = {"to": list(to), "note": note, "files": files}
+        if message_id is not None:
+            body["messageId"] = message_id
+        if account_id is not None:
+            body["accountId"] = account_id
+        return Message.from_wire(
+            await self._call("POST", path, conversation_id, body=body, idempotency_key=idempotency_key)
+        )
+
     async def show_typing(self, conversation_id: int, *, on: bool = True) -> None:
         """Show the customer that somebody writes; nothing waits for it."""
         await self._call("POST", "/conversations/{}/typing", conversation_id, body={"on": on})

@@ -1,0 +1,453 @@
+"""Forward messages of a conversation to somebody else, by an account that can.
+
+A forward is an internal message with a delivery state: the team sees who forwarded what to whom, and the
+customer nothing. What it passes on is read when it is sent, so nothing goes out that was erased meanwhile.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from flask_babel import lazy_gettext as _l
+from sqlalchemy.orm import Session
+
+from host.channels.directory import Directory
+from host.core.cleaning import clean_written
+from host.core.errors import ConflictError
+from host.inbox.conversations import actor_of, check_key, get_conversation, locked_conversation, message_of
+from host.inbox.drafts import MAX_FILES, MAX_LENGTH
+from host.inbox.errors import AlreadySentError, MessageNotFoundError, TooLongError
+from host.inbox.sendable import NotSendableError, named_address
+from host.media import uploads
+from host.media.limits import megabytes
+from host.models.channels import AccountState, ChannelAccount
+from host.models.channels import ref as account_ref
+from host.models.inbox import (
+    Attachment,
+    Contact,
+    ContactIdentity,
+    Conversation,
+    DeliveryState,
+    Direction,
+    InternalKind,
+    Message,
+    Origin,
+    is_sent_along,
+)
+from host.models.record import ActorKind
+from host.queue import outbox
+from host.record import catalogue
+from host.record.writing import Happened, record
+from host.sdk.channel import AccountRef, ChannelAdapter, ForwardedMessage
+from host.sdk.messages import OWN_ADDRESS, MessageKind, OutgoingPart
+from host.users.reach import Accounts
+
+MOST = 200
+"""Most messages of a conversation that are forwarded at once: the newest."""
+_SAID = (DeliveryState.SENT, DeliveryState.READ)
+_PASSED_ON = re.compile(r"\s*fwd?\s?:", re.IGNORECASE)
+
+
+class NoForwarderError(ConflictError):
+    """No account of the workspace can forward messages."""
+
+    code = "no_forwarder"
+    title = _l("Messages cannot be forwarded")
+    default_sentence = _l("This workspace has no e-mail account that you can use, so nothing was forwarded.")
+    default_next_step = _l("Connect one under Settings, Channels.")
+
+
+@dataclass(frozen=True, slots=True)
+class Forwarder:
+    """An account that can forward messages."""
+
+    account: AccountRef
+    adapter: ChannelAdapter
+
+    @property
+    def most_bytes(self) -> int | None:
+        """Most bytes of all files together; None: there is no limit."""
+        return self.adapter.capabilities.files_bytes
+
+    @property
+    def most_people(self) -> int:
+        """Most addresses of one forward."""
+        copies = self.adapter.capabilities.copies
+        return 1 if copies is None else copies.most
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """What a forward passes on.
+
+    :param messages: oldest first; *left_out*: how many earlier ones there are besides.
+    :param files: those that can go along; *missing*: names of those that are not kept here.
+    """
+
+    messages: Sequence[Message]
+    files: Sequence[Attachment] = ()
+    missing: Sequence[str] = ()
+    left_out: int = 0
+
+    @property
+    def size(self) -> int:
+        """Bytes of the files together."""
+        return sum(file.size or 0 for file in self.files)
+
+
+@dataclass(frozen=True, slots=True)
+class PassedOn:
+    """A forward as the channel gets it."""
+
+    part: OutgoingPart
+    messages: tuple[ForwardedMessage, ...]
+
+
+def forwarders(
+    session: Session, directory: Directory, workspace_id: int, accounts: Accounts, first: int | None = None
+) -> list[Forwarder]:
+    """Return the accounts that can forward messages of *workspace_id*, whatever channel these are of.
+
+    :param accounts: those that whoever asks sees; None: all.
+    :param first: the id of the account to name first, where it can.
+    """
+    query = (
+        sa.select(ChannelAccount)
+        .where(ChannelAccount.workspace_id == workspace_id, ChannelAccount.state == AccountState.CONNECTED)
+        .order_by(ChannelAccount.id != (first or 0), ChannelAccount.id)
+    )
+    if accounts is not None:
+        query = query.where(ChannelAccount.id.in_(accounts))
+    return [
+        Forwarder(account_ref(row), adapter)
+        for row in session.scalars(query)
+        if (adapter := directory.adapter(row.channel)) is not None and adapter.capabilities.forwards
+    ]
+
+
+def chosen(session: Session, conversation: Conversation, message_id: int | None) -> Chosen:
+    """Return what is forwarded of *conversation*: one message, or what was said in it. Never a note.
+
+    :raises MessageNotFoundError: if there is no such message, or nothing to forward.
+    """
+    if message_id is not None:
+        message_of(session, conversation, message_id)
+    query = (
+        sa.select(Message)
+        .where(
+            Message.conversation_id == conversation.id,
+            Message.direction != Direction.INTERNAL,
+            sa.or_(Message.state.is_(None), Message.state.in_(_SAID)),
+            Message.unsent_at.is_(None),
+            Message.hidden_at.is_(None),
+        )
+        .order_by(Message.sent_at.desc(), Message.id.desc())
+    )
+    if message_id is not None:
+        query = query.where(Message.id == message_id)
+    found = session.scalars(query.limit(MOST)).all()[::-1]
+    if not found:
+        raise MessageNotFoundError(_l("There is no message here that could be forwarded."))
+    left_out = 0
+    if len(found) == MOST:
+        total = session.scalar(sa.select(sa.func.count()).select_from(query.subquery())) or 0
+        left_out = total - MOST
+    files = _files(session, [one.id for one in found])
+    kept = [one for one in files if one.storage_key]
+    return Chosen(found, kept, [one.name or one.kind for one in files if not one.storage_key], left_out)
+
+
+def _files(session: Session, ids: Sequence[int]) -> Sequence[Attachment]:
+    query = sa.select(Attachment).where(Attachment.message_id.in_(ids), is_sent_along())
+    return session.scalars(query.order_by(Attachment.message_id, Attachment.id)).all()
+
+
+def subject_of(session: Session, conversation: Conversation) -> str:
+    """Return the subject of a forward."""
+    about = " ".join((conversation.subject or "").split()) or _name_of(session, conversation)
+    return about if _PASSED_ON.match(about) else f"Fwd: {about}".strip()
+
+
+def forward(
+    session: Session,
+    *,
+    workspace_id: int,
+    conversation_id: int,
+    message_id: int | None,
+    account_id: int | None,
+    to: Sequence[str],
+    note: str,
+    files: bool,
+    author_id: int | None,
+    by: str | None = None,
+    reply_key: str,
+    directory: Directory,
+    now: datetime,
+    accounts: Accounts,
+) -> Message:
+    """Queue a forward to *to*, and return its line in the conversation.
+
+    A repeated *reply_key* returns what it made first.
+
+    :param message_id: the message to forward; None: the conversation.
+    :param account_id: the account it goes from; None: that of the conversation, or the first that can.
+    :param to: addresses, also as ``Ana Lima <ana@example.org>``.
+    :param files: whether the files of the messages go along.
+    :param by: the name of the API key that does it, where no person does.
+    :raises ConversationNotFoundError: if the workspace has no such conversation.
+    :raises MessageNotFoundError: as :func:`chosen`.
+    :raises NoForwarderError: if no such account can.
+    :raises NotSendableError: codes ``forward_address``, ``forward_own``, ``forward_customer``,
+        ``forward_nobody``, ``too_many_recipients``, ``forward_too_large``, ``too_many_files``.
+    :raises TooLongError: if the note is too long.
+    :raises ReplyKeyError, AlreadySentError: as :func:`host.inbox.reply.queue_parts`.
+    """
+    check_key(reply_key)
+    conversation = get_conversation(session, workspace_id, conversation_id, accounts=accounts)
+    able = forwarders(session, directory, workspace_id, accounts, conversation.account_id)
+    forwarder = next((one for one in able if account_id in {None, one.account.id}), None)
+    if forwarder is None:
+        raise NoForwarderError()
+    people = _people(session, conversation, forwarder, to)
+    text = clean_written(note)
+    if len(text) > MAX_LENGTH:
+        raise TooLongError(limit=MAX_LENGTH)
+    # As every write locks them: the lane, then the conversation.
+    outbox.take_lane(session, forwarder.account.id, people[0]["address"])
+    conversation = locked_conversation(session, workspace_id, conversation_id, accounts=accounts)
+    asked = {"to": people, "whole": message_id is None, "files": files}
+    before = session.scalars(
+        sa.select(Message).where(Message.conversation_id == conversation.id, Message.reply_key == reply_key)
+    ).first()
+    if before is not None:
+        same = before.kind == InternalKind.FORWARD and before.text == text
+        of_one = message_id is None or before.content.get("messages") == [message_id]
+        if not same or not of_one or any(before.content.get(name) != value for name, value in asked.items()):
+            raise AlreadySentError()
+        return before
+    found = chosen(session, conversation, message_id)
+    if files:
+        _check_files(found, forwarder)
+    message = Message(
+        workspace_id=workspace_id,
+        conversation_id=conversation.id,
+        account_id=forwarder.account.id,
+        direction=Direction.INTERNAL,
+        origin=Origin.API if author_id is None else Origin.AGENT,
+        kind=InternalKind.FORWARD,
+        text=text,
+        content={
+            **asked,
+            "subject": subject_of(session, conversation),
+            "messages": [one.id for one in found.messages],
+            "left_out": found.left_out,
+            **({} if by is None else {"by": by}),
+        },
+        author_id=author_id,
+        reply_key=reply_key,
+        position=0,
+        state=DeliveryState.QUEUED,
+        sent_at=now,
+        created_at=now,
+    )
+    session.add(message)
+    session.flush()
+    outbox.enqueue(session, message, people[0]["address"])
+    record(
+        session,
+        Happened(
+            workspace_id,
+            catalogue.CONVERSATION_FORWARDED,
+            "message",
+            conversation.account_id,
+            conversation.id,
+            message.id,
+            actor_kind=actor_of(author_id) if by is None else ActorKind.KEY,
+            actor_id=author_id,
+        ),
+    )
+    return message
+
+
+def _people(
+    session: Session, conversation: Conversation, forwarder: Forwarder, to: Sequence[str]
+) -> list[dict[str, str]]:
+    """Return whom a forward goes to, each once."""
+    copies = forwarder.adapter.capabilities.copies
+    customer = session.get_one(ContactIdentity, conversation.identity_id).external_id
+    known = session.get_one(Contact, conversation.contact_id).email
+    found: dict[str, str] = {}
+    for one in to:
+        named = None if copies is None else named_address(one, copies.clean)
+        if copies is None or named is None:
+            raise NotSendableError(
+                "forward_address",
+                _l("“%(address)s” is no e-mail address, so nothing was forwarded.", address=one[:120]),
+                next_step=_l("Correct it, or take it out."),
+                field="to",
+            )
+        name, address = named
+        if address in {customer, copies.clean(known or "")}:
+            raise NotSendableError(
+                "forward_customer",
+                _l("“%(address)s” is the customer’s own address, so nothing was forwarded.", address=address),
+                next_step=_l("Write a reply instead."),
+                field="to",
+            )
+        if forwarder.adapter.id_for_address(forwarder.account, address) is None:
+            raise NotSendableError(
+                "forward_own",
+                _l(
+                    "“%(address)s” is the address it would go from, so nothing was forwarded.",
+                    address=address,
+                ),
+                next_step=_l("Name somebody else."),
+                field="to",
+            )
+        found.setdefault(address, name)
+    if not found:
+        raise NotSendableError(
+            "forward_nobody",
+            _l("Nobody is named, so nothing was forwarded."),
+            next_step=_l("Enter an e-mail address."),
+            field="to",
+        )
+    if len(found) > forwarder.most_people:
+        raise NotSendableError(
+            "too_many_recipients",
+            _l(
+                "A message can be forwarded to %(most)s people, and these are %(count)s.",
+                most=forwarder.most_people,
+                count=len(found),
+            ),
+            next_step=_l("Leave some of them out."),
+            field="to",
+            limit=forwarder.most_people,
+        )
+    return [{"name": name, "address": address} for address, name in found.items()]
+
+
+def _check_files(found: Chosen, forwarder: Forwarder) -> None:
+    most = forwarder.most_bytes
+    if most is not None and found.size > most:
+        raise NotSendableError(
+            "forward_too_large",
+            _l(
+                "The files have %(size)s together and a mail holds %(most)s, so nothing was forwarded.",
+                size=megabytes(found.size),
+                most=megabytes(most),
+            ),
+            next_step=_l("Forward it without the files, or single messages."),
+            field="files",
+            limit=most,
+        )
+    if len(found.files) > MAX_FILES:
+        raise NotSendableError(
+            "too_many_files",
+            _l(
+                "%(count)s files were given and at most %(most)s can be sent at once.",
+                count=len(found.files),
+                most=MAX_FILES,
+            ),
+            next_step=_l("Forward it without the files, or single messages."),
+            field="files",
+            limit=MAX_FILES,
+        )
+
+
+# ---- for the worker ----------------------------------------------------------------------------------
+
+
+def passed_on(session: Session, message: Message) -> PassedOn:
+    """Return the forward *message* as the channel gets it: of what is gone by now, nothing."""
+    ids = message.content.get("messages") or []
+    query = (
+        sa.select(Message)
+        .where(
+            Message.id.in_(ids),
+            Message.conversation_id == message.conversation_id,
+            Message.unsent_at.is_(None),
+            Message.hidden_at.is_(None),
+        )
+        .order_by(Message.sent_at, Message.id)
+    )
+    rows = session.scalars(query).all()
+    conversation = session.get_one(Conversation, message.conversation_id)
+    identity = session.get_one(ContactIdentity, conversation.identity_id)
+    customer = _name_of(session, conversation), _address(identity.external_id)
+    wanted = message.content.get("files") is True
+    along: list[Attachment] = []
+    missing: dict[int, list[str]] = {}
+    for file in _files(session, [one.id for one in rows]):
+        if wanted and file.storage_key:
+            along.append(file)
+        else:
+            missing.setdefault(file.message_id, []).append(file.name or file.kind)
+    made = tuple(
+        _forwarded(
+            session,
+            one,
+            customer,
+            conversation.subject or "",
+            tuple(missing.get(one.id, ())),
+            whole=message.content.get("whole") is True,
+        )
+        for one in rows
+    )
+    content = {name: value for name, value in message.content.items() if name in {"to", "subject"}}
+    files = tuple(uploads.outgoing(one, MessageKind(one.kind)) for one in along)
+    return PassedOn(OutgoingPart(MessageKind.TEXT, message.text, content, files), made)
+
+
+def _forwarded(
+    session: Session,
+    message: Message,
+    customer: tuple[str, str],
+    subject: str,
+    missing: tuple[str, ...],
+    *,
+    whole: bool,
+) -> ForwardedMessage:
+    account = session.get_one(ChannelAccount, message.account_id)
+    ours = account.name, _address(str(message.content.get(OWN_ADDRESS) or account.external_id))
+    is_ours = message.direction == Direction.OUTBOUND
+    author, text = (ours if is_ours else _author(message.content) or customer), message.text
+    place = message.content.get("quoted_from")
+    if whole and isinstance(place, int) and message.edited_at is None and 0 < place < len(text):
+        text = text[:place].rstrip()  # what it quotes stands above
+    to = [customer] if is_ours else _pairs(message.content.get("to")) or [ours]
+    return ForwardedMessage(
+        author=author[0],
+        address=author[1],
+        to=tuple(to),
+        sent_at=message.sent_at,
+        subject=subject,
+        text=text,
+        ours=is_ours,
+        missing=missing,
+    )
+
+
+def _author(content: Mapping[str, Any]) -> tuple[str, str] | None:
+    found = _pairs([content.get("author")])
+    return found[0] if found else None
+
+
+def _pairs(given: object) -> list[tuple[str, str]]:
+    listed = [one for one in given if isinstance(one, Mapping)] if isinstance(given, list) else []
+    return [(str(one.get("name") or ""), str(one.get("address") or "")) for one in listed][:50]
+
+
+def _address(external_id: str) -> str:
+    return external_id if "@" in external_id else ""
+
+
+def _name_of(session: Session, conversation: Conversation) -> str:
+    identity = session.get_one(ContactIdentity, conversation.identity_id)
+    contact = session.get_one(Contact, conversation.contact_id)
+    return contact.name or identity.name or identity.username or contact.email or identity.external_id
