@@ -32,7 +32,7 @@ from host.inbox.apply import opt_out_words
 from host.inbox.pages import durations
 from host.models.automation import Rule, RuleState
 from host.users.workspaces import SavedMeanwhileError
-from host.web import languages, navigation
+from host.web import account_picker, languages, navigation
 from host.web.request_helpers import (
     Permission,
     audit,
@@ -291,6 +291,8 @@ def _save(workspace_id: int, opened: Opened) -> ResponseReturnValue:
     shown = opened.shown
     if shown is not None and shown.body is not None:
         filling = replace(filling, campaign=shown.body.campaign)
+    if account_picker.is_looking():
+        return _form(workspace_id, opened, filling, is_tried=True)
     if move and move != "try":
         filling, focus = fillings.moved(filling, move)
         return _form(workspace_id, opened, filling, focus=focus, is_tried=True)
@@ -377,6 +379,8 @@ def _form(
         if tried is not None:
             preview = log.preview(session, workspace_id, tried, current_directory(), now, accounts)
         past = _past(session, shown, said) if shown is not None else {}
+        named = fillings.named_accounts(filling.conditions)
+        offered = account_picker.picker(session, workspace_id, named, connected=True)
     page = render_template(
         "automation/rule.html",
         shown=shown,
@@ -389,7 +393,10 @@ def _form(
         events=EVENTS,
         states=wording.STATES,
         states_say=wording.STATES_SAY,
-        condition_choices=fillings.condition_choices(said, filling.conditions),
+        condition_choices=fillings.condition_choices(
+            said, filling.conditions, [one.id for one in offered.offered]
+        ),
+        offered=offered,
         action_choices=fillings.action_choices(said, filling.actions),
         most_conditions=fillings.MOST_ROWS,
         most_actions=bodies.MOST_ACTIONS,

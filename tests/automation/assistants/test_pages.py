@@ -183,7 +183,7 @@ def test_an_account_leads_to_its_assistant_and_says_which(
     assert owner.get(away).headers["Location"] == path(desk)
     id_ = made(desk)
     put(desk, id_)
-    assert owner.get(away).headers["Location"] == f"{path(desk, id_)}#account-{account}"
+    assert owner.get(away).headers["Location"] == f"{path(desk, id_)}?account={account}#account-{account}"
     settings = f"/w/{desk.desk.workspace}/settings/channels"
     assert "Shop desk" not in plain(owner.get(settings)), "an account without its card is off"
     card = SettingsCard("email", "", (), lambda _: Problems({}), lambda _: CardStatus(), lambda _: None)
