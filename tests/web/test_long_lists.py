@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from host.core import clock, db
 from host.inbox import labels
 from host.models.api import ApiKey
+from host.models.automation import Rule, RuleState, RuleVersion
 from host.models.canned import CannedReply
 from host.models.labels import Label, LabelTone
 from host.models.users import Role
@@ -107,6 +108,37 @@ def test_keys_and_canned_replies_come_in_pages(owner: helpers.Browser, workspace
             for n in range(500)
         ],
     )
-    assert "1 to 25 of 200" in page(owner, f"/w/{workspace}/settings/api")
+    assert "1 to 25 of 100" in page(owner, f"/w/{workspace}/settings/api")
     assert "1 to 25 of 500" in page(owner, f"/w/{workspace}/settings/canned")
-    assert "176 to 200 of 200" in page(owner, f"/w/{workspace}/settings/api?page=8")
+    assert "76 to 100 of 100" in page(owner, f"/w/{workspace}/settings/api?page=4")
+
+
+def test_rules_come_in_pages_and_one_is_moved_across_them(owner: helpers.Browser, workspace: int) -> None:
+    now = clock.now()
+    rules = [
+        {
+            **{"id": n, "workspace_id": workspace, "name": f"Rule {n}", "state": RuleState.OFF},
+            **{"position": n, "version": 1, "state_at": now, "turns": 0, "created_at": now},
+        }
+        for n in range(1, 201)
+    ]
+    fill(Rule, rules)
+    said = {"when": "message.received", "conditions": [], "actions": []}
+    fill(
+        RuleVersion,
+        [
+            {"rule_id": one["id"], "number": 1, "body": said, "name": one["name"], "author": "Mia", "at": now}
+            for one in rules
+        ],
+    )
+    here = f"/w/{workspace}/settings/rules"
+    first = page(owner, here)
+    assert "1 to 50 of 200" in first
+    assert '<span class="rule-n">51</span>' in page(owner, f"{here}?page=2")
+    # The page of a rule has those around it.
+    assert 'id="rule-120" aria-current="true"' in page(owner, f"{here}/120")
+    away = owner.post_form(f"{here}/51/move", to="up")
+    assert away.location == f"{here}?shown=51#rule-51"
+    moved = page(owner, away.location)
+    assert "1 to 50 of 200" in moved
+    assert 'id="rule-51"' in moved
