@@ -160,8 +160,8 @@ def move(workspace_id: int, rule_id: int) -> ResponseReturnValue:
             audit(session, "rule.moved", rule.name, workspace_id=workspace_id, details=details)
 
     db.write(use_case)
-    here = {"workspace_id": workspace_id, "shown": rule_id, "_anchor": f"rule-{rule_id}"}
-    return redirect(url_for("rules.index", **here), 303)
+    away = url_for("rules.index", workspace_id=workspace_id, shown=rule_id, _anchor=f"rule-{rule_id}")
+    return redirect(away, 303)
 
 
 @bp.post(f"{ONE}/state")
