@@ -19,6 +19,7 @@ from host.users.api_keys import KeyRow, Scope
 from host.users.pages import sudo
 from host.users.users import clean_name
 from host.web import navigation
+from host.web.portions import portion
 from host.web.request_helpers import (
     Permission,
     audit,
@@ -59,10 +60,10 @@ def index(workspace_id: int) -> ResponseReturnValue:
 def _page(
     workspace_id: int, *, token: str = "", problem: str = "", name: str = "", status: int = 200
 ) -> ResponseReturnValue:
-    rows = keys.listing(db.session(), workspace_id)
+    part = portion(keys.listing(db.session(), workspace_id))
     page = render_template(
         "api/keys.html",
-        rows=rows,
+        part=part,
         token=token,
         problem=problem,
         name=name,

@@ -80,6 +80,18 @@ def get(session: Session, workspace_id: int, label_id: int, *, lock: bool = Fals
 # ---- the labels of a workspace ------------------------------------------------------------------------
 
 
+def by_name(session: Session, workspace_id: int, name: str) -> Label:
+    """Return the label of a workspace that is called *name*, in any case.
+
+    :raises LabelNotFoundError: if there is none.
+    """
+    query = sa.select(Label).where(Label.workspace_id == workspace_id, Label.name_key == names.name_key(name))
+    label = session.scalars(query).one_or_none()
+    if label is None:
+        raise LabelNotFoundError()
+    return label
+
+
 def create(session: Session, *, workspace_id: int, name: str, tone: LabelTone, now: datetime) -> Label:
     """Add a label to a workspace and return it.
 

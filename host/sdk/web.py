@@ -13,11 +13,13 @@ from flask import current_app, url_for
 from host.inbox import variables as _variables
 from host.users.pages import sudo as _sudo
 from host.users.roles import Permission
+from host.web import portions as _portions
 from host.web import request_helpers as _web
 
 __all__ = [
     "CurrentMembership",
     "CurrentUser",
+    "Portion",
     "Role",
     "admin_required",
     "audit",
@@ -31,6 +33,7 @@ __all__ = [
     "fresh_password",
     "login_required",
     "maybe_user",
+    "portion",
     "safe_next",
     "sign_in_url",
     "workspace_view",
@@ -41,6 +44,7 @@ View = Callable[..., Any]
 
 CurrentMembership = _web.CurrentMembership
 CurrentUser = _web.CurrentUser
+Portion = _portions.Portion
 Role = _web.Role
 admin_required = _web.admin_required
 audit = _web.audit
@@ -53,6 +57,7 @@ flash_good = _web.flash_good
 fresh_password = _sudo.fresh_password
 login_required = _web.login_required
 maybe_user = _web.maybe_user
+portion = _portions.portion
 safe_next = _web.safe_next
 
 

@@ -14,8 +14,9 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from host.core.db import padded
 from host.models.assistants import AssistantCall, AssistantTurn
-from host.models.channels import ChannelAccount
+from host.models.channels import AccountState, ChannelAccount
 from host.models.inbox import Attachment, Contact, ContactIdentity, Conversation, Message
 from host.models.media import Upload
 from host.models.posts import Post
@@ -172,18 +173,51 @@ def _is_of(row: type[MemberAccount] | type[TeamMember]) -> sa.ColumnElement[bool
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """An account that somebody may be let see."""
+    """An account that can be chosen: to let somebody see it, or to narrow something to it.
+
+    :param name: its handle, or its name where it has none; *title*: the other way round.
+    :param connected: whether it is not disconnected.
+    """
 
     id: int
     channel: str
     name: str
+    title: str = ""
+    connected: bool = True
+
+    def matches(self, wanted: str) -> bool:
+        """Tell whether *wanted* is a part of its name or handle, in any case."""
+        return wanted.casefold() in f"{self.title} {self.name}".casefold()
 
 
-def choices(session: Session, workspace_id: int) -> list[Choice]:
-    """Return the accounts of a workspace by name, disconnected ones too: their conversations are there."""
+def choices(session: Session, workspace_id: int, ids: Collection[int] | None = None) -> list[Choice]:
+    """Return the accounts of a workspace by name, disconnected ones too: their conversations are there.
+
+    :param ids: of these accounts alone.
+    """
     query = (
-        sa.select(ChannelAccount.id, ChannelAccount.channel, ChannelAccount.handle, ChannelAccount.name)
+        sa.select(
+            *(ChannelAccount.id, ChannelAccount.channel, ChannelAccount.handle, ChannelAccount.name),
+            ChannelAccount.state,
+        )
         .where(ChannelAccount.workspace_id == workspace_id)
         .order_by(ChannelAccount.name, ChannelAccount.id)
     )
-    return [Choice(row.id, row.channel, row.handle or row.name) for row in session.execute(query)]
+    if ids is not None:
+        query = query.where(ChannelAccount.id.in_(padded(sorted(ids) or [0])))
+    return [
+        Choice(
+            row.id,
+            row.channel,
+            row.handle or row.name,
+            row.name or row.handle or "",
+            row.state != AccountState.DISCONNECTED,
+        )
+        for row in session.execute(query)
+    ]
+
+
+def count_accounts(session: Session, workspace_id: int) -> int:
+    """Return how many accounts :func:`choices` would return."""
+    query = sa.select(sa.func.count()).where(ChannelAccount.workspace_id == workspace_id)
+    return session.scalar(query) or 0

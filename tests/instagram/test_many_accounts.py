@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from uuid import uuid4
@@ -23,25 +21,11 @@ from host.models.users import Role
 from host.sdk.channel import AccountRef
 from tests import helpers
 from tests.instagram import world
-from tests.instagram.world import Addon
+from tests.instagram.world import ADDON, Addon
+from tests.web.test_account_picker import counted
 
 MOST_BYTES = 100_000
 MOST_STATEMENTS = 30
-
-
-@contextmanager
-def counted() -> Iterator[list[str]]:
-    """Note every statement that reaches a database meanwhile."""
-    statements: list[str] = []
-
-    def note(_connection: object, _cursor: object, statement: str, *_: object) -> None:
-        statements.append(statement)
-
-    sa.event.listen(sa.engine.Engine, "before_cursor_execute", note)
-    try:
-        yield statements
-    finally:
-        sa.event.remove(sa.engine.Engine, "before_cursor_execute", note)
 
 
 def fill(ig: Addon, workspace_id: int, count: int, *, own_apps: bool) -> None:
@@ -193,6 +177,28 @@ def test_an_addon_that_fails_for_many_is_asked_for_each(ig: Addon, workspace_id:
     its = [row for row in rows() if row.channel == "instagram"]
     found = cards.statuses_of(replace(ig.card.CARD, statuses=fails), its)
     assert found == ig.card.statuses([ref(row) for row in its])
+
+
+def test_the_overview_of_the_addon_is_paged_and_searched(ig: Addon, data: Path, workspace_id: int) -> None:
+    fill(ig, workspace_id, 2_000, own_apps=False)
+    generation = helpers.StandInGeneration(
+        directory=Directory([ig.channel.InstagramAdapter()], [ig.card.CARD]),
+        blueprints=(("instagram", ig.views.bp),),
+        template_folders={"instagram": ADDON / "templates"},
+        admin_pages={"instagram": ig.views.PAGE},
+        manifests={"instagram": ig.release.manifest},
+    )
+    admin = helpers.client_for(
+        helpers.build_app(data, generation=generation), helpers.make_user(is_admin=True)
+    )
+    here, overview_statements = "/admin/addons/instagram/settings", 40
+    for query, shown in (("", 25), ("?page=7", 25), ("?q=SHOP.1999", 2)):
+        with counted() as statements:
+            answer = admin.get(f"{here}{query}")
+        assert answer.get_data(as_text=True).count("@shop.") == shown, query
+        assert len(answer.data) < MOST_BYTES
+        assert len(statements) < overview_statements
+    assert "No account is like that." in admin.get(f"{here}?q=no.such.shop").get_data(as_text=True)
 
 
 def rows() -> list[ChannelAccount]:

@@ -22,6 +22,7 @@ from host.sdk.web import (
     channels_url,
     current_user,
     flash_good,
+    portion,
     sign_in_url,
 )
 
@@ -55,8 +56,9 @@ class Row:
 def context() -> Mapping[str, Any]:
     """Return what the overview shows."""
     connected = [*overview(CHANNEL), *overview(COMMENTS_CHANNEL)]
-    rows = [_row(each) for each in connected]
-    events = [row.last_event_at for row in rows if row.last_event_at is not None]
+    events = [each.last_event_at for each in connected if each.last_event_at is not None]
+    wanted = request.args.get("q", "").strip()
+    part = portion([each for each in connected if _fits(each, wanted)])
     seen = deliveries.summary(SLUG, CHANNEL)
     lines = checklist.items(seen)
     return {
@@ -81,13 +83,22 @@ def context() -> Mapping[str, Any]:
         "deletion_url": config.callback_url("deletion"),
         "login_settings": dashboard.facebook_login(checklist.app_id()),
         "public": config.webhook_url().startswith("https://"),
-        "rows": rows,
+        "connected": len(connected),
+        "wanted": wanted,
+        "part": part,
+        "rows": [_row(each) for each in part.rows],
         "workspaces": len({each.account.workspace_id for each in connected}),
         "last_event_at": max(events, default=None),
         "seen": seen,
         "lines": lines,
         "done": sum(line.verdict == "pass" for line in lines),
     }
+
+
+def _fits(each: AccountOverview, wanted: str) -> bool:
+    """Tell whether an account is listed: its name, its handle or its workspace has *wanted* in it."""
+    words = f"{each.account.name} {each.account.handle} {each.workspace_name}"
+    return wanted.casefold() in words.casefold()
 
 
 def _row(each: AccountOverview) -> Row:

@@ -32,7 +32,8 @@ from host.inbox.apply import opt_out_words
 from host.inbox.pages import durations
 from host.models.automation import Rule, RuleState
 from host.users.workspaces import SavedMeanwhileError
-from host.web import languages, navigation
+from host.web import account_picker, languages, navigation
+from host.web.portions import Portion, portion
 from host.web.request_helpers import (
     Permission,
     audit,
@@ -50,6 +51,8 @@ navigation.add_settings("rules.index", _l("Rules"), order=23, icon="bolt")
 RULES = "/w/<int:workspace_id>/settings/rules"
 ONE = f"{RULES}/<int:rule_id>"
 LATELY = timedelta(hours=24)
+SIZE = 50
+"""Rules on a page of their list."""
 LONGEST_EXAMPLE = 140
 """Most letters that are shown of a message a rule would have matched."""
 OUTCOMES = ("asked", "matched", "refused")
@@ -91,6 +94,12 @@ def listed(session: Session, workspace_id: int, what: There) -> list[Line]:
     ]
 
 
+def _part(lines: Sequence[Line], rule_id: int | None) -> Portion[Line]:
+    """Return the page of the rules that has a rule, or that the address asks for."""
+    place = next((place for place, line in enumerate(lines) if line.rule.id == rule_id), None)
+    return portion(lines, SIZE, containing=place)
+
+
 def seen_names(what: There) -> There:
     """Return what rules may name, of which whoever looks may see the names."""
     accounts = seen_accounts()
@@ -115,7 +124,7 @@ def index(workspace_id: int) -> ResponseReturnValue:
         touched = _touched(session, workspace_id, templates, what)
     return render_template(
         "automation/rules.html",
-        lines=lines,
+        part=_part(lines, id_argument("shown")),
         states=wording.STATES,
         languages=len(opt_out_words.LANGUAGES),
         templates=templates,
@@ -151,7 +160,8 @@ def move(workspace_id: int, rule_id: int) -> ResponseReturnValue:
             audit(session, "rule.moved", rule.name, workspace_id=workspace_id, details=details)
 
     db.write(use_case)
-    return redirect(f"{url_for('rules.index', workspace_id=workspace_id)}#rule-{rule_id}", 303)
+    away = url_for("rules.index", workspace_id=workspace_id, shown=rule_id, _anchor=f"rule-{rule_id}")
+    return redirect(away, 303)
 
 
 @bp.post(f"{ONE}/state")
@@ -291,6 +301,8 @@ def _save(workspace_id: int, opened: Opened) -> ResponseReturnValue:
     shown = opened.shown
     if shown is not None and shown.body is not None:
         filling = replace(filling, campaign=shown.body.campaign)
+    if account_picker.is_looking():
+        return _form(workspace_id, opened, filling, is_tried=True)
     if move and move != "try":
         filling, focus = fillings.moved(filling, move)
         return _form(workspace_id, opened, filling, focus=focus, is_tried=True)
@@ -377,6 +389,8 @@ def _form(
         if tried is not None:
             preview = log.preview(session, workspace_id, tried, current_directory(), now, accounts)
         past = _past(session, shown, said) if shown is not None else {}
+        named = fillings.named_accounts(filling.conditions)
+        offered = account_picker.picker(session, workspace_id, named, connected=True)
     page = render_template(
         "automation/rule.html",
         shown=shown,
@@ -385,11 +399,14 @@ def _form(
         place=place,
         next_step="" if problem is None else _next_step(problem),
         focus=focus,
-        lines=lines,
+        part=_part(lines, None if shown is None else shown.id),
         events=EVENTS,
         states=wording.STATES,
         states_say=wording.STATES_SAY,
-        condition_choices=fillings.condition_choices(said, filling.conditions),
+        condition_choices=fillings.condition_choices(
+            said, filling.conditions, [one.id for one in offered.offered]
+        ),
+        offered=offered,
         action_choices=fillings.action_choices(said, filling.actions),
         most_conditions=fillings.MOST_ROWS,
         most_actions=bodies.MOST_ACTIONS,

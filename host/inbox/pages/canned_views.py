@@ -33,6 +33,7 @@ from host.sdk.messages import MessageKind
 from host.sdk.text import byte_length
 from host.web import navigation
 from host.web.languages import reader
+from host.web.portions import portion
 from host.web.request_helpers import (
     Permission,
     audit,
@@ -312,7 +313,11 @@ def canned_list(workspace_id: int) -> ResponseReturnValue:
     with db.read() as session:
         rows = replies.listing(session, workspace_id, asking(), search=search)
     return render_template(
-        "inbox/canned.html", rows=rows, search=search, whose_text=whose_text, language_name=language_name
+        "inbox/canned.html",
+        part=portion(rows),
+        search=search,
+        whose_text=whose_text,
+        language_name=language_name,
     )
 
 

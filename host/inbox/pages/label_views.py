@@ -21,12 +21,14 @@ from host.inbox.pages.context import bp
 from host.models.labels import LabelTone
 from host.web import navigation
 from host.web.languages import gettext as _
+from host.web.portions import SIZE, portion
 from host.web.request_helpers import (
     Permission,
     audit,
     current_user,
     flash_good,
     flashing,
+    id_argument,
     seen_accounts,
     workspace_view,
 )
@@ -81,8 +83,20 @@ def _page(workspace_id: int, problem: LobbyError | None = None, *, at: int = 0) 
     """
     with db.read() as session:
         listed = labels.listing(session, workspace_id)
+    wanted = request.args.get("q", "").strip()
+    found = [one for one in listed if wanted.casefold() in one.name.casefold()]
+    shown = at or id_argument("label")
+    place = next((place for place, one in enumerate(found) if one.id == shown), None)
     page = render_template(
-        "inbox/labels.html", labels=listed, tones=TONES, problem=problem, at=at, longest=names.LONGEST
+        "inbox/labels.html",
+        labels=listed,
+        part=portion(found, containing=place),
+        wanted=wanted,
+        many=len(listed) > SIZE,
+        tones=TONES,
+        problem=problem,
+        at=at,
+        longest=names.LONGEST,
     )
     return page, 200 if problem is None else problem.status
 
@@ -123,11 +137,12 @@ def change_label(workspace_id: int, label_id: int) -> ResponseReturnValue:
 @bp.post(f"{SETTINGS}/<int:label_id>/delete")
 @workspace_view(Permission.SHARED)
 def delete_label(workspace_id: int, label_id: int) -> ResponseReturnValue:
-    """Delete a label, or give its conversations the label ``into`` instead."""
-    into = form_id("into")
+    """Delete a label, or give its conversations another: the id ``into``, or the name ``into_name``."""
+    given, name = form_id("into"), request.form.get("into_name", "").strip()
 
     def use_case(session: Session) -> tuple[str, str]:
         user_id = current_user().id
+        into = labels.by_name(session, workspace_id, name).id if name else given
         if into is None:
             gone = labels.delete(session, workspace_id=workspace_id, label_id=label_id, author_id=user_id)
             audit(session, "label.deleted", gone.name, workspace_id=workspace_id)
@@ -156,7 +171,7 @@ def _saved(
         flash_good(sentence(db.write(use_case)))
     except LobbyError as error:
         return _page(workspace_id, error, at=at)
-    return redirect(url_for("inbox.label_list", workspace_id=workspace_id), 303)
+    return redirect(url_for("inbox.label_list", workspace_id=workspace_id, label=at or None), 303)
 
 
 def _tone() -> LabelTone | None:

@@ -15,8 +15,9 @@ from host.inbox.errors import TeamKeepersError
 from host.inbox.pages.context import bp
 from host.inbox.teams import Listed
 from host.users import reach
-from host.web import navigation
+from host.web import account_picker, navigation
 from host.web.languages import gettext as _
+from host.web.portions import portion
 from host.web.request_helpers import (
     Permission,
     audit,
@@ -32,7 +33,7 @@ navigation.add_settings("inbox.team_list", _l("Teams"), order=31, icon="users")
 
 SETTINGS = "/w/<int:workspace_id>/settings/teams"
 MOST_IDS = 1_000
-"""Most people or accounts that a form names."""
+"""Most people that a form names."""
 
 
 @bp.post("/w/<int:workspace_id>/duty")
@@ -58,11 +59,16 @@ def team_list(workspace_id: int) -> ResponseReturnValue:
 def _list(workspace_id: int, problem: LobbyError | None = None) -> ResponseReturnValue:
     with db.read() as session:
         listed = teams.listing(session, workspace_id)
-        choices = reach.choices(session, workspace_id)
+        part = portion(listed)
+        firsts = {team.id: sorted(team.accounts)[:2] for team in part.rows}
+        ids = {id_ for some in firsts.values() for id_ in some}
+        names = {one.id: one for one in reach.choices(session, workspace_id, ids)}
     page = render_template(
         "inbox/teams.html",
-        teams=listed,
-        accounts=choices,
+        part=part,
+        first_accounts={
+            team_id: [names[one] for one in some if one in names] for team_id, some in firsts.items()
+        },
         problem=problem,
     )
     return page, 200 if problem is None else problem.status
@@ -95,21 +101,29 @@ def team_page(workspace_id: int, team_id: int) -> ResponseReturnValue:
     return _page(workspace_id, team_id)
 
 
-def _page(workspace_id: int, team_id: int, problem: LobbyError | None = None) -> ResponseReturnValue:
+def _page(
+    workspace_id: int, team_id: int, problem: LobbyError | None = None, *, again: bool = False
+) -> ResponseReturnValue:
+    """Return the page of a team.
+
+    :param again: whether it shows what was chosen in the form, not what is saved.
+    """
+    again = again or problem is not None
     with db.read() as session:
         team = teams.one_of(session, workspace_id, team_id)
         people = {one.id: one.name for one in queries.all_members(session, workspace_id)}
         # Who may not answer any more is offered for as long as they are in it.
         people |= {one.user_id: one.name for one in team.members}
-        choices = reach.choices(session, workspace_id)
+        chosen = _accounts_given() if again else team.accounts
+        accounts = account_picker.picker(session, workspace_id, chosen)
     # What somebody has just chosen is shown again, with what was wrong about it.
     page = render_template(
         "inbox/team.html",
         team=team,
         people=sorted(people.items(), key=lambda one: (one[1].casefold(), one[0])),
-        chosen=_people_given() if problem else {one.user_id: one.lead for one in team.members},
-        choices=choices,
-        looked_after=_accounts_given() if problem else team.accounts,
+        chosen=_people_given() if again else {one.user_id: one.lead for one in team.members},
+        accounts=accounts,
+        again=again,
         problem=problem,
     )
     return page, 200 if problem is None else problem.status
@@ -120,6 +134,8 @@ def _page(workspace_id: int, team_id: int, problem: LobbyError | None = None) ->
 def change_team(workspace_id: int, team_id: int) -> ResponseReturnValue:
     """Save who is in a team and, for who keeps teams, its name and its accounts: all of it or nothing."""
     _check_keeper(workspace_id, team_id)
+    if account_picker.is_looking():
+        return _page(workspace_id, team_id, again=True)
     people, accounts = _people_given(), _accounts_given()
     here = {"workspace_id": workspace_id, "team_id": team_id}
 
@@ -190,7 +206,7 @@ def _people_given() -> dict[int, bool]:
 
 
 def _accounts_given() -> frozenset[int]:
-    return frozenset(_ids_given("account"))
+    return frozenset(account_picker.chosen_ids())
 
 
 def _ids_given(name: str) -> list[int]:
@@ -208,6 +224,6 @@ def _changes(session: Session, workspace_id: int, before: Listed, after: Listed)
     if before.members != after.members:
         found["members"] = ", ".join(one.name for one in after.members)[:200] or "none"
     if before.accounts != after.accounts:
-        names = [one.name for one in reach.choices(session, workspace_id) if one.id in after.accounts]
+        names = [one.name for one in reach.choices(session, workspace_id, after.accounts)]
         found["accounts"] = ", ".join(names)[:200] or "none"
     return found

@@ -20,7 +20,6 @@ from host.core import clock, db
 from host.core.errors import LobbyError
 from host.core.secrets import Secret
 from host.inbox import labels
-from host.models.channels import ChannelAccount
 from host.models.inbox import Contact
 from host.models.outgoing import Endpoint, EndpointState
 from host.outgoing import endpoints, log, policy, waiting
@@ -31,7 +30,7 @@ from host.outgoing.log import Line, Which
 from host.outgoing.pages import words
 from host.users.pages import sudo
 from host.users.roles import Permission
-from host.web import navigation
+from host.web import account_picker, navigation
 from host.web.request_helpers import (
     audit,
     config,
@@ -101,6 +100,8 @@ def new(workspace_id: int) -> ResponseReturnValue:
     if request.method == "GET":
         return _form(workspace_id, Wanted("", ["message.received"]))
     wanted = _wanted()
+    if account_picker.is_looking():
+        return _form(workspace_id, wanted)
     sudo.require()
 
     def use_case(session: Session) -> tuple[Endpoint, Secret]:
@@ -125,6 +126,8 @@ def edit(workspace_id: int, endpoint_id: int) -> ResponseReturnValue:
         wanted = Wanted(row.url, row.events, row.accounts, row.both_names, row.ordered, row.labels or ())
         return _form(workspace_id, wanted, row)
     wanted = _wanted()
+    if account_picker.is_looking():
+        return _form(workspace_id, wanted, row)
     if wanted.url.strip() != row.url:
         sudo.require()
 
@@ -158,15 +161,11 @@ def _wanted() -> Wanted:
     return Wanted(
         request.form.get("url", ""),
         names,
-        _chosen_ids("accounts"),
+        account_picker.chosen_ids("accounts"),
         "both" in request.form,
         "ordered" in request.form,
-        _chosen_ids("labels"),
+        [id_in(one, "labels") for one in request.form.getlist("labels")],
     )
-
-
-def _chosen_ids(name: str) -> list[int]:
-    return [id_in(one, name) for one in request.form.getlist(name)]
 
 
 def _form(
@@ -176,11 +175,7 @@ def _form(
     for kind in _kinds():
         groups.setdefault(kind.group, []).append(kind)
     with db.read() as session:
-        accounts = session.scalars(
-            sa.select(ChannelAccount)
-            .where(ChannelAccount.workspace_id == workspace_id)
-            .order_by(ChannelAccount.channel, ChannelAccount.name, ChannelAccount.id)
-        ).all()
+        accounts = account_picker.picker(session, workspace_id, wanted.accounts)
         all_labels = labels.all_of(session, workspace_id)
     page = render_template(
         "outgoing/form.html",

@@ -22,6 +22,7 @@ from host.reports.tables import By, Key
 from host.users import members
 from host.users.members import Member
 from host.web import languages
+from host.web.account_picker import Picker, picker
 from host.web.request_helpers import id_argument
 
 USUAL_DAYS = 28
@@ -56,6 +57,8 @@ class Choice:
     team: Team | None
     by: By
     arguments: dict[str, Any]
+    offered: Picker
+    """The accounts that the form shows."""
 
     @property
     def channels(self) -> list[str]:
@@ -164,6 +167,7 @@ def read_choice(session: Session, workspace_id: int, now: datetime) -> Choice:
         team,
         by,
         {name: value for name, value in arguments.items() if value},
+        picker(session, workspace_id, [] if account is None else [account.id]),
     )
 
 

@@ -29,6 +29,7 @@ from host.users.roles import Permission
 from host.web.csv_file import Cell, csv_response
 from host.web.languages import gettext as _
 from host.web.languages import reader
+from host.web.portions import portion
 from host.web.request_helpers import workspace_view
 
 bp = Blueprint("reports", __name__)
@@ -102,7 +103,7 @@ def index(workspace_id: int) -> ResponseReturnValue:
         classes=drawing.classes(choice, found),
         week=drawing.week(found),
         by_names={by: name for by, name in BY.items() if by is not By.TEAM or choice.teams},
-        rows=_rows(session, choice, now),
+        part=portion(_rows(session, choice, now)),
         step_name=drawing.step_name(choice),
         length=drawing.length,
         in_time=drawing.in_time,

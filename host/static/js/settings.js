@@ -2,16 +2,27 @@
 
 const bar = document.querySelector("[data-savebar]");
 const forms = [...document.querySelectorAll("form[data-unsaved]")];
-const saved = new Map(forms.map((form) => [form, [...form.elements].map(stateOf)]));
+const saved = new Map(); // of each field that was on the page when it came, or when its form was saved
+for (const form of forms) remember(form);
 let leaving = false;
 
 function stateOf(field) {
   return field.type === "checkbox" || field.type === "radio" ? field.checked : field.value;
 }
 
+function remember(form) {
+  for (const field of form.elements) saved.set(field, stateOf(field));
+}
+
+/** Return what was saved in a field; of one that came later, such as an account that was looked for, what it came with. */
+function savedIn(field) {
+  const tick = field.type === "checkbox" || field.type === "radio";
+  return saved.get(field) ?? (tick ? field.defaultChecked : field.defaultValue);
+}
+
 /** Return the fields of a form that are not what was saved; of radio buttons the one that is chosen now, and none that only asks. */
 function changesOf(form) {
-  const changed = [...form.elements].filter((field, at) => field.name && field.dataset.asks === undefined && stateOf(field) !== saved.get(form)[at]);
+  const changed = [...form.elements].filter((field) => field.name && field.dataset.asks === undefined && stateOf(field) !== savedIn(field));
   return changed.filter((field) => field.type !== "radio" || field.checked);
 }
 
@@ -40,7 +51,7 @@ async function save() {
     for (const field of document.querySelectorAll('input[name="version"]')) {
       field.value = page.querySelector('input[name="version"]')?.value ?? field.value;
     }
-    saved.set(form, [...form.elements].map(stateOf));
+    remember(form);
   }
   if (changed.length) send(changed.at(-1));
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from host.users.pages import (
+    account_choices,
     account_views,
     admin_views,
     audit_views,
@@ -19,6 +20,7 @@ from host.users.pages import (
 from host.users.pages.blueprint import bp
 
 __all__ = [
+    "account_choices",
     "account_views",
     "admin_views",
     "audit_views",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from flask import redirect, render_template, request, url_for
@@ -24,7 +24,7 @@ from host.users.pages.desk_people_views import mails_links
 from host.users.pages.forms import InviteForm, text
 from host.users.reach import Accounts
 from host.users.signin import factors, settings
-from host.web import navigation
+from host.web import account_picker, navigation
 from host.web.portions import Portion, portion
 from host.web.request_helpers import (
     Permission,
@@ -34,7 +34,6 @@ from host.web.request_helpers import (
     external_url,
     flash_bad,
     flash_good,
-    id_in,
     workspace_view,
 )
 
@@ -123,6 +122,8 @@ def _page(
     :param links: of people who were invited just now and get no mail: address and link of each.
     """
     session = db.session()
+    # What somebody chose is shown again, until it was done.
+    chosen = [] if links else account_picker.chosen_ids()
     found = members.listing(session, workspace_id)
     pending = invitations.pending(session, workspace_id)
     wanted = Wanted.asked()
@@ -146,7 +147,8 @@ def _page(
         invited=[one for one in part.rows if isinstance(one, Pending)],
         wanted=wanted,
         states=STATES,
-        choices=reach.choices(session, workspace_id),
+        accounts=account_picker.picker(session, workspace_id, chosen),
+        see=request.form.get("see", "all") if not links else "all",
         roles=roles,
         links=links,
         days=invitations.LIFETIME.days,
@@ -170,6 +172,8 @@ def role_table(workspace_id: int) -> ResponseReturnValue:
 def invite_person(workspace_id: int) -> ResponseReturnValue:
     """Invite one person or several: by mail where the desk can, else each one's link is shown once."""
     form = InviteForm()
+    if account_picker.is_looking():
+        return _page(workspace_id, form)
     mailed = mails_links() and request.form.get("how") != "link"
     if not form.validate():
         return _page(workspace_id, form, status=400)
@@ -264,10 +268,21 @@ def withdraw_invitation(workspace_id: int, invitation_id: int) -> ResponseReturn
 def member(workspace_id: int, user_id: int) -> ResponseReturnValue:
     """Show a member's role and what they may see, to change them."""
     session = db.session()
+    person = _member(session, workspace_id, user_id)
+    see = "all" if person.accounts is None else TEAMS if person.by_teams else "some"
+    chosen = person.accounts if see == "some" else None
+    return _member_page(session, workspace_id, person, person.role.value, see, chosen or ())
+
+
+def _member_page(
+    session: Session, workspace_id: int, person: Member, role: str, see: str, chosen: Collection[int]
+) -> ResponseReturnValue:
     return render_template(
         "accounts/member.html",
-        person=_member(session, workspace_id, user_id),
-        choices=reach.choices(session, workspace_id),
+        person=person,
+        role=role,
+        see=see,
+        accounts=account_picker.picker(session, workspace_id, chosen),
         roles=roles,
     )
 
@@ -279,12 +294,16 @@ def set_member_role(workspace_id: int, user_id: int) -> ResponseReturnValue:
 
     What ends with that is shown first.
     """
+    with db.read() as reading:
+        person = _member(reading, workspace_id, user_id)
+        if account_picker.is_looking():
+            role_given, see = request.form.get("role", ""), request.form.get("see", "all")
+            chosen = account_picker.chosen_ids()
+            return _member_page(reading, workspace_id, person, role_given, see, chosen)
     try:
         role = Role(request.form.get("role", ""))
     except ValueError as error:
         raise InvalidError() from error
-    with db.read() as reading:
-        person = _member(reading, workspace_id, user_id)
     if Role.OWNER in {role, person.role} and role is not person.role:
         sudo.require()
     # A form without a choice of accounts leaves what there is.
@@ -374,13 +393,11 @@ def _accounts_given() -> Accounts:
         return frozenset()
     if see != "some":
         return None
-    given = [*request.form.getlist("account"), *request.form.get("accounts", "").split(",")]
-    return frozenset(id_in(one) for one in given if one)
+    return frozenset([*account_picker.chosen_ids(), *account_picker.chosen_ids("accounts")])
 
 
 def _check_accounts(session: Session, workspace_id: int, accounts: Accounts) -> None:
-    here = {one.id for one in reach.choices(session, workspace_id)}
-    if accounts is not None and not accounts <= here:
+    if accounts is not None and len(reach.choices(session, workspace_id, accounts)) < len(accounts):
         raise NotFoundError(_("One of these accounts is not here any more."))
 
 
@@ -388,7 +405,7 @@ def _seen(session: Session, workspace_id: int, accounts: Accounts) -> dict[str, 
     """Return the names of the accounts somebody sees, for the audit journal; empty: all."""
     if accounts is None:
         return {}
-    names = [one.name for one in reach.choices(session, workspace_id) if one.id in accounts]
+    names = [one.name for one in reach.choices(session, workspace_id, accounts)]
     return {"accounts": ", ".join(names)[:200] or "none"}
 
 

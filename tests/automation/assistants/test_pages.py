@@ -23,6 +23,7 @@ from tests import helpers
 from tests.automation.assistants.turns import Turns, assistant, made, model, put, turn
 from tests.automation.automated import Automated
 from tests.inbox import toys
+from tests.web.test_account_picker import MOST_BYTES, MOST_STATEMENTS, counted, fill
 
 
 @pytest.fixture
@@ -183,7 +184,7 @@ def test_an_account_leads_to_its_assistant_and_says_which(
     assert owner.get(away).headers["Location"] == path(desk)
     id_ = made(desk)
     put(desk, id_)
-    assert owner.get(away).headers["Location"] == f"{path(desk, id_)}#account-{account}"
+    assert owner.get(away).headers["Location"] == f"{path(desk, id_)}?account={account}#account-{account}"
     settings = f"/w/{desk.desk.workspace}/settings/channels"
     assert "Shop desk" not in plain(owner.get(settings)), "an account without its card is off"
     card = SettingsCard("email", "", (), lambda _: Problems({}), lambda _: CardStatus(), lambda _: None)
@@ -486,3 +487,23 @@ def test_an_empty_question_asks_nothing(automated: Automated, owner: helpers.Bro
     id_ = made(automated)
     assert owner.post_form(path(automated, id_, "playground"), ask=" \n").status_code == 200
     assert heard == []
+
+
+def test_each_of_very_many_accounts_can_be_chosen(automated: Automated, owner: helpers.Browser) -> None:
+    ids = fill(automated.desk.workspace, 2_000)
+    here = path(automated, made(automated))
+    for query in ("", "?page=70", "?q=SHOP.1999"):
+        with counted() as statements:
+            answer = owner.get(f"{here}{query}")
+        assert answer.status_code == 200
+        assert len(answer.data) < MOST_BYTES, query
+        assert len(statements) < MOST_STATEMENTS, query
+    assert text(owner.get(f"{here}?q=SHOP.1999")).count('id="account-') == 1
+    assert "No account is like that." in text(owner.get(f"{here}?q=no.such.shop"))
+    assert f'id="account-{ids[-1]}"' not in text(owner.get(here))
+    away = owner.post_form(f"{here}/accounts/{ids[-1]}", mode="shadow")
+    assert away.location == f"{here}?account={ids[-1]}#account-{ids[-1]}"
+    # Those of the assistant come first.
+    assert f'id="account-{ids[-1]}"' in text(owner.get(here))
+    # One of the last page is shown where the address names it.
+    assert f'id="account-{ids[-2]}"' in text(owner.get(f"{here}?account={ids[-2]}"))

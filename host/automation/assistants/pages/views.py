@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-import sqlalchemy as sa
 from flask import redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
@@ -25,14 +24,21 @@ from host.automation.deciding import GREETED, Sent
 from host.core import clock, db
 from host.core.errors import LobbyError
 from host.models.assistants import Assistant, Mode
-from host.models.channels import AccountState, ChannelAccount
+from host.users import reach
+from host.users.reach import Choice
 from host.web import languages
-from host.web.request_helpers import audit, current_user, flash_good, seen_accounts, workspace_view
+from host.web.portions import SIZE, Portion, portion
+from host.web.request_helpers import (
+    audit,
+    current_user,
+    flash_good,
+    id_argument,
+    seen_accounts,
+    workspace_view,
+)
 
 __all__ = ["bp"]
 
-MOST_ACCOUNTS = 200
-"""Most accounts that are shown, those of the assistant first."""
 TAKES = {
     Sent.MESSAGE: _l("a message"),
     Sent.STORY_REPLY: _l("a story reply"),
@@ -128,23 +134,29 @@ def add(workspace_id: int) -> ResponseReturnValue:
 @workspace_view(NEEDS)
 def assistant(workspace_id: int, assistant_id: int) -> ResponseReturnValue:
     """Show on which accounts an assistant does what."""
-    return accounts_page(workspace_id, assistant_id)
+    return accounts_page(workspace_id, assistant_id, account_id=id_argument("account"))
 
 
 def accounts_page(
-    workspace_id: int, assistant_id: int, play: Play | None = None, problem: LobbyError | None = None
+    workspace_id: int,
+    assistant_id: int,
+    play: Play | None = None,
+    problem: LobbyError | None = None,
+    account_id: int | None = None,
 ) -> ResponseReturnValue:
-    """Return the page of accounts.
+    """Return the page of accounts: some at a time.
 
     :param play: what was said in the playground.
     :param problem: why something was not changed.
+    :param account_id: the account whose page is shown.
     """
     now = clock.now()
     with db.read() as session:
         its = keeping.get(session, workspace_id, assistant_id)
         names = {one.id: one.name for one in keeping.listing(session, workspace_id)}
         places = keeping.places(session, workspace_id)
-        rows = _connected(session, workspace_id, places, assistant_id)
+        part, wanted = _connected(session, workspace_id, places, assistant_id, account_id)
+        rows = part.rows
         asked = figures.asked(session, workspace_id, now - figures.WEEK)
         earned = keeping.earned(session, assistant_id, [row.id for row in rows])
     lines = [
@@ -157,12 +169,17 @@ def accounts_page(
         tab="accounts",
         lines=lines,
         locked=[one for one in lines if one.mode in {Mode.SHADOW, Mode.SUGGEST} and not one.open],
-        needed=max((one.needed for one in lines if one.place), default=keeping.USUALLY_NEEDED),
+        needed=max(
+            (one.needed for one in places.values() if one.assistant_id == its.id),
+            default=keeping.USUALLY_NEEDED,
+        ),
         fewest=keeping.NEEDED[0],
         most=keeping.NEEDED[-1],
         modes=keeping.MODES,
         takes=TAKES,
-        more=len(rows) >= MOST_ACCOUNTS,
+        part=part,
+        wanted=wanted,
+        searchable=part.whole > SIZE or bool(wanted),
         longest=keeping.LONGEST_NAME,
         play=play or Play(),
         problem=problem,
@@ -174,24 +191,32 @@ register("accounts", accounts_page)
 
 
 def _connected(
-    session: Session, workspace_id: int, places: Mapping[int, Place], assistant_id: int
-) -> Sequence[ChannelAccount]:
-    """Return connected accounts that whoever looks may see, those of the assistant first."""
-    mine = [id_ for id_, one in places.items() if one.assistant_id == assistant_id and one.mode != Mode.OFF]
-    query = (
-        sa.select(ChannelAccount)
-        .where(ChannelAccount.workspace_id == workspace_id, ChannelAccount.state != AccountState.DISCONNECTED)
-        .order_by(sa.case((ChannelAccount.id.in_(mine), 0), else_=1), ChannelAccount.id)
-        .limit(MOST_ACCOUNTS)
-    )
-    accounts = seen_accounts()
-    if accounts is not None:
-        query = query.where(ChannelAccount.id.in_(accounts))
-    return session.scalars(query).all()
+    session: Session,
+    workspace_id: int,
+    places: Mapping[int, Place],
+    assistant_id: int,
+    account_id: int | None,
+) -> tuple[Portion[Choice], str]:
+    """Return a page of the connected accounts that whoever looks may see, those of the assistant first.
+
+    :param account_id: one whose page is shown if the address names none.
+    :return: the page, and the words it is narrowed to.
+    """
+    mine = {id_ for id_, one in places.items() if one.assistant_id == assistant_id and one.mode != Mode.OFF}
+    wanted = request.args.get("q", "").strip()
+    seen = seen_accounts()
+    found = [
+        one
+        for one in reach.choices(session, workspace_id)
+        if one.connected and (seen is None or one.id in seen) and one.matches(wanted)
+    ]
+    found.sort(key=lambda one: (one.id not in mine, one.id))
+    at = next((at for at, one in enumerate(found) if one.id == account_id), None)
+    return portion(found, containing=at), wanted
 
 
 def _line(
-    row: ChannelAccount,
+    row: Choice,
     place: Place | None,
     its: Assistant,
     names: Mapping[int, str],
@@ -205,7 +230,7 @@ def _line(
     return Line(
         id=row.id,
         channel=row.channel,
-        name=row.handle or row.name,
+        name=row.name,
         place=mine,
         other=other,
         mode=Mode.OFF if mine is None else mine.mode,
@@ -241,9 +266,9 @@ def set_mode(workspace_id: int, assistant_id: int, account_id: int) -> ResponseR
     try:
         placed = db.write(_set_mode, values)
     except AssistantError as error:
-        return accounts_page(workspace_id, assistant_id, problem=error)
+        return accounts_page(workspace_id, assistant_id, problem=error, account_id=account_id)
     flash_good(_said(placed))
-    return redirect(_url(workspace_id, assistant_id), 303)
+    return redirect(_url_at(workspace_id, assistant_id, account_id), 303)
 
 
 def _set_mode(session: Session, values: dict[str, Any]) -> Placed:
@@ -279,6 +304,17 @@ def _url(workspace_id: int, assistant_id: int) -> str:
     return url_for("assistants.assistant", workspace_id=workspace_id, assistant_id=assistant_id)
 
 
+def _url_at(workspace_id: int, assistant_id: int, account_id: int) -> str:
+    """Return where an assistant's page shows an account."""
+    return url_for(
+        "assistants.assistant",
+        workspace_id=workspace_id,
+        assistant_id=assistant_id,
+        account=account_id,
+        _anchor=f"account-{account_id}",
+    )
+
+
 @bp.get(f"{ASSISTANTS}/accounts/<int:account_id>")
 @workspace_view(NEEDS)
 def of_account(workspace_id: int, account_id: int) -> ResponseReturnValue:
@@ -288,7 +324,7 @@ def of_account(workspace_id: int, account_id: int) -> ResponseReturnValue:
         place = keeping.places(session, workspace_id).get(account_id)
     if place is None:
         return redirect(url_for("assistants.index", workspace_id=workspace_id))
-    return redirect(f"{_url(workspace_id, place.assistant_id)}#account-{account_id}")
+    return redirect(_url_at(workspace_id, place.assistant_id, account_id))
 
 
 @bp.post(f"{ONE}/name")
