@@ -235,7 +235,7 @@ def _red(found: Found) -> list[tuple[str, list[str]]]:
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.torture", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="SQLite and PostgreSQL, within three minutes")
+    parser.add_argument("--quick", action="store_true", help="SQLite and PostgreSQL, within four minutes")
     parser.add_argument("--seed", type=int, help="of everything random; default: one of its own, printed")
     parser.add_argument("--deliveries", type=int, help="of the long form, all databases together")
     parser.add_argument("--seconds", type=float, help="after which no new fault begins, for each database")

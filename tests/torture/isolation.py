@@ -1,9 +1,9 @@
 """Each customer waits only for themselves: hold a row or freeze a worker, and measure everybody else.
 
-One desk with two workers, with the delays it is delivered with. Customers write at a steady pace, each message
-once the one before was taken. A calm time and a fault follow each other, fault by fault. What counts is the
-99th percentile of the time from a delivery to its message being in the inbox, of the customers the fault does
-not concern, and how many times that of the calm time right before it is.
+One desk with two workers, with the delays it is delivered with. Customers write at a steady pace, each
+message once the one before was taken. For each fault there is a calm time, and then the fault. What counts is
+the 99th percentile of the time from a delivery to its message being in the inbox, of the customers the fault
+does not concern, and how many times that of the calm time it is.
 
 The machine is shared, and one slow moment makes a 99th percentile. So a fault is played up to :data:`TRIES`
 times, until it holds once; a broken build fails each time.
