@@ -353,6 +353,7 @@ class Isolation:
             tried = self._try(KINDS[kind])
             again = f", try {number}" if number > 1 else ""
             self.notes.append(f"{kind}{again}: {tried.figures}")
+            print(f"{self.desk.kind}, {self.notes[-1]}", *tried.wrong, sep="\n  ", flush=True)
             if not tried.wrong:
                 return []
         return [f"{kind}: {sentence}" for sentence in tried.wrong]

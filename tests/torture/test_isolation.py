@@ -69,7 +69,7 @@ def test_a_spooled_request_is_told() -> None:
 
 def test_a_fault_holds_if_one_try_does(monkeypatch: pytest.MonkeyPatch) -> None:
     tries = iter([Tried(["slow"], "first"), Tried([], "second")])
-    played = Isolation(None, None, None)  # type: ignore[arg-type]
+    played = Isolation(SimpleNamespace(kind="postgresql"), None, None)  # type: ignore[arg-type]
     monkeypatch.setattr(played, "_try", lambda _fault: next(tries))
     assert played.play("held lane") == []
     assert played.notes == ["held lane: first", "held lane, try 2: second"]
