@@ -156,8 +156,7 @@ class Run:
     def _isolated(self, name: str, kinds: list[str]) -> None:
         with lanes.furnished(ISOLATED[name], self.folder / name.replace(", ", "-"), self.zips) as desk:
             outcome = isolation.play(desk, name, kinds, self.seed, quick=self.arguments.quick)
-            if outcome.found.red:
-                (desk.folder / "output.txt").write_text(desk.output)
+            (desk.folder / "output.txt").write_text(desk.output)
         with self._lock:
             self.outcomes.append(outcome)
 
