@@ -155,8 +155,10 @@ class Run:
 
     def _isolated(self, name: str, kinds: list[str]) -> None:
         with lanes.furnished(ISOLATED[name], self.folder / name.replace(", ", "-"), self.zips) as desk:
-            outcome = isolation.play(desk, name, kinds, self.seed, quick=self.arguments.quick)
-            (desk.folder / "output.txt").write_text(desk.output)
+            try:
+                outcome = isolation.play(desk, name, kinds, self.seed, quick=self.arguments.quick)
+            finally:
+                (desk.folder / "output.txt").write_text(desk.output)
         with self._lock:
             self.outcomes.append(outcome)
 

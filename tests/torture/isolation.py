@@ -359,7 +359,9 @@ class Isolation:
         return [f"{kind}: {sentence}" for sentence in tried.wrong]
 
     def _try(self, fault: Fault) -> Tried:
-        self._settle()
+        if not_at_rest := until_there(self.writers):
+            return Tried(not_at_rest, "not played")
+        time.sleep(2.0)
         calm_from = time.monotonic()
         time.sleep(self.calm)
         calm = self.writers.between(calm_from, time.monotonic())
@@ -367,10 +369,6 @@ class Isolation:
             if fault.kind.startswith("frozen"):
                 return self._frozen(fault, calm)
             return self._held(fault, calm)
-
-    def _settle(self) -> None:
-        until(lambda: self.writers.open < 5, "the desk being at rest", SETTLED_SECONDS)
-        time.sleep(2.0)
 
     # A row that is held
 
@@ -551,7 +549,7 @@ class Isolation:
 def until_there(writers: Writers) -> list[str]:
     """Wait until everything that was written is there; return what is wrong if it never is."""
     try:
-        until(lambda: writers.open < 5, "what waited being there", SETTLED_SECONDS)
+        until(lambda: writers.open < 5, "what was written being there", SETTLED_SECONDS)
     except AssertionError as error:
         return [str(error)]
     return []
