@@ -13,8 +13,9 @@ from host.api import shapes
 from host.api.http import cursors
 from host.api.http.bodies import Copied
 from host.api.http.call import Call, new_reply_key
-from host.api.http.declare import Id, Moment, Refused, Wire, route
+from host.api.http.declare import Id, Moment, Wire, route
 from host.api.http.errors import BodyError, CursorError, QueryError
+from host.api.http.refusals import FORWARDS
 from host.api.routes import conversations
 from host.api.routes.conversations import Limit
 from host.api.serialise import shown, some_messages
@@ -305,17 +306,6 @@ def add_note(call: Call, conversation_id: int, body: NewNote) -> bytes:
         return get(session, call, note.id)
 
     return call.commit(use_case)
-
-
-FORWARDS = (
-    Refused(422, "forward_address", "That is no address a message can be forwarded to."),
-    Refused(422, "forward_customer", "That is the customer's own address: a reply goes there."),
-    Refused(422, "forward_own", "That is the address it would go from."),
-    Refused(422, "forward_nobody", "Nobody is named."),
-    Refused(422, "forward_too_large", "The files are larger than a mail can be."),
-    Refused(422, "too_many_recipients", "More people are named than the channel sends to at once."),
-    Refused(422, "too_many_files", "There are more files than can be sent at once."),
-)
 
 
 @route(
