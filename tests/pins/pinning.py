@@ -9,6 +9,7 @@ import difflib
 import os
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -47,10 +48,12 @@ def changes(before: Iterable[str], after: Iterable[str]) -> list[str]:
     return [line for line in found if line[:1] in "+-" and line[:3] not in {"+++", "---"}]
 
 
-def shipped_generation(config: Config, folders: Iterable[Path] = ()) -> Generation:
+def shipped_generation(config: Config, host: Any = None, folders: Iterable[Path] = ()) -> Generation:
     """Return a generation with the built-in addons, those that are shipped, and those in *folders*.
 
-    Nothing is installed: each addon is loaded from its folder. The database holds none of their tables.
+    Nothing is installed: each addon is loaded from its folder.
+
+    :param host: what stands for the application of the process.
     """
     builder = generation._Builder(config)
     builder.add_builtin()
@@ -59,7 +62,7 @@ def shipped_generation(config: Config, folders: Iterable[Path] = ()) -> Generati
         builder._add(manifest, _loading(manifest, folder))
     found = builder.finish(0, generation.Asked(0, (), {}))
     assert not found.failures
-    object.__setattr__(found, "app", create_app(config, found, None))
+    object.__setattr__(found, "app", create_app(config, found, host))
     return found
 
 
