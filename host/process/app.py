@@ -271,8 +271,8 @@ def _register_addons(app: Flask, generation: Generation, csrf: CSRFProtect) -> N
     app.extensions["lobby.addon_static"] = generation.static_folders
     own = app.jinja_loader
     assert own is not None
-    # The host's templates come first, also those of its blueprints, where Flask would look last. An addon's are
-    # found below its slug only: it replaces none of ours, even if it is named like a part of Lobby.
+    # The host's templates come first, also those of its blueprints, where Flask would look last. An addon's
+    # are found below its slug only: it replaces none of ours, even if it is named like a part of Lobby.
     beside = [blueprint.jinja_loader for blueprint in app.blueprints.values() if blueprint.jinja_loader]
     app.jinja_loader = jinja2.ChoiceLoader(
         [
