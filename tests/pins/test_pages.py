@@ -6,7 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from flask import Flask
 
+from host.core import db
+from tests import helpers
 from tests.pins.filled import FilledDesk, filled_desk
 from tests.pins.outline import Outline, outline
 from tests.pins.pinning import changes, hold
@@ -74,6 +77,15 @@ def test_pages_take_as_many_statements_as_they_did(pages: Opened) -> None:
 def test_nearly_every_page_is_opened(pages: Opened) -> None:
     """A desk that is not filled any more would pin nothing."""
     assert len(pages) > 85, sorted(pages)
+
+
+def test_a_statement_more_is_counted(app: Flask, database: db.Database) -> None:
+    desk = FilledDesk(app, database, {}, {"nobody": helpers.browser(app)})
+    desk.open("nobody", "/login")
+    _answer, before = desk.open("nobody", "/login")
+    helpers.read_first(app)
+    _answer, after = desk.open("nobody", "/login")
+    assert after == before + 1
 
 
 PAGE = '<main id="main"><form method="post" action="/w/7/x"><input name="a"><p>Words</p></form></main>'
