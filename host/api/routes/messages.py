@@ -42,7 +42,7 @@ from host.users.reach import ALL_ACCOUNTS
 LIST = "messages"
 
 
-class Query(Wire, frozen=True):
+class MessageQuery(Wire, frozen=True):
     """Which part of a conversation. With neither `before` nor `after`: its end."""
 
     limit: Limit = 50
@@ -113,11 +113,11 @@ class NewNote(Wire, frozen=True):
     tag="Messages",
     summary="List the messages of a conversation",
     scope=Scope.READ,
-    query=Query,
+    query=MessageQuery,
     answer=shapes.Messages,
     errors=(QueryError, CursorError, ConversationNotFoundError),
 )
-def list_messages(call: Call, conversation_id: int, query: Query) -> shapes.Messages:
+def list_messages(call: Call, conversation_id: int, query: MessageQuery) -> shapes.Messages:
     """Oldest first, notes of the team and lines that say what was done among them.
 
     Without a cursor the newest are answered. Pages go by id, so none misses a message whose time changes
