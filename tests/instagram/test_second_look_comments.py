@@ -166,7 +166,7 @@ def test_the_list_of_posts_is_read_on_only_while_posts_are_recent(lookout: Looko
 def test_an_author_without_an_id_goes_by_the_name(lookout: Lookout) -> None:
     found = lookout.ig.accounts.credentials(lookout.account.id)
     told = [{"username": "sample.pottery"}, {"username": "ana"}, {"from": {"id": POTTERY}}, {}]
-    named = [lookout.ig.below.looking._named({"id": "1", **one}, found, lookout.account) for one in told]
+    named = [lookout.ig.below.looking._named({"id": "1", **one}, found) for one in told]
     assert [one.ours for one in named] == [True, False, True, None]
 
 
