@@ -390,7 +390,7 @@ def _accounts(session: Session, now: CurrentState, channels: Collection[str]) ->
             off,
             names=_listed(_handles(session, without)),
         )
-        advice = _("Install or activate the addon, or disconnect what you no longer need.")
+        advice = _("Install or activate the addon again. Until then, nothing is received or sent.")
         yield Problem("warn", fact, advice, ("addons.index", {}), _("Addons"))
     # What the others are told takes their addon: reconnecting, Diagnose.
     stopped = sum(
