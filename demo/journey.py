@@ -665,7 +665,7 @@ def write_first(j: Journey) -> str:
 
 
 def forward(j: Journey) -> str:
-    """A customer's message goes to the workshop by e-mail, and what the workshop answers comes back beside it."""
+    """A message goes to the workshop by e-mail, and what they answer comes back beside it."""
     here = open_conversation(j, "ready in April")
     page = re.search(rf'href="(/w/{j.workspace}/inbox/{here}/messages/\d+/forward)"', j.agent.html)
     if page is None:
