@@ -51,7 +51,8 @@ from host.models.teams import Team
 from host.models.users import Workspace
 from host.outgoing import endpoints
 from host.outgoing.endpoints import Wanted
-from host.record import reading
+from host.record import catalogue, reading
+from host.record.writing import Happened, record
 from host.sdk.messages import MessageEdited, MessageReacted, MessageUnsent
 from host.sdk.rules import AskedAbout, React, RuleAction, RuleCondition, SendText
 from host.users import hours
@@ -194,6 +195,15 @@ def _no_spam(desk: Automated) -> None:
     _set(desk, {"spam": False})
 
 
+def _forwarded(desk: Automated) -> None:
+    # No channel of these tests forwards: only the event matters.
+    talk = desk.talk()
+    happened = Happened(
+        talk.workspace_id, catalogue.CONVERSATION_FORWARDED, "message", talk.account_id, talk.id
+    )
+    db.write(record, happened)
+
+
 def _sent(desk: Automated) -> str:
     return desk.scene.sent("ana", "Here you are.", clock.now())
 
@@ -235,6 +245,7 @@ HAPPENS: Mapping[str, Callable[[Automated], object]] = {
     "conversation.woken": _woken,
     "conversation.marked_spam": _spam,
     "conversation.unmarked_spam": _no_spam,
+    "conversation.forwarded": _forwarded,
     "note.added": lambda desk: desk.scene.note("ana", "Look!", clock.now(), desk.desk.mia.id),
     "message.sent": _sent,
     "message.read": lambda desk: desk.scene.seen("ana", _sent(desk)),
