@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.policy import SMTP
-from email.utils import format_datetime
+from email.utils import format_datetime, parseaddr
 from typing import Any
 
 import requests
@@ -32,6 +32,8 @@ LATE = "Can the sage glaze be had again?"
 WRITTEN = "It can: the sage glaze is back, and we kept a bowl for you."
 CAME_BACK = "Wonderful, I will come by on Friday."
 READY = "The forty mugs are fired, and you can fetch them from Monday."
+WORKSHOP = "workshop@example.org"
+POSSIBLE = "The workshop can fire them by the end of April."
 WANTED = "We want forty mugs in sand"
 QUESTION = "Hi, is the blue mug still in stock? 💙"
 NEWCOMER = "Do you have the blue bowl, too?"
@@ -557,7 +559,7 @@ def onward(j: Journey) -> str:
         j.smtp_port,
         sender=LATE_ADDRESS,
         name="Lou V.",
-        to=str(sent["From"]).rpartition("<")[2].rstrip(">"),
+        to=parseaddr(str(sent["From"]))[1],
         subject=f"Re: {sent['Subject']}",
         text=CAME_BACK,
         message_id="<came-back@example.org>",
@@ -662,6 +664,38 @@ def write_first(j: Journey) -> str:
     return f"to {sent['To']}, as a conversation of its own"
 
 
+def forward(j: Journey) -> str:
+    """A message goes to the workshop by e-mail, and what they answer comes back beside it."""
+    here = open_conversation(j, "ready in April")
+    page = re.search(rf'href="(/w/{j.workspace}/inbox/{here}/messages/\d+/forward)"', j.agent.html)
+    if page is None:
+        raise PageError("no message of the conversation can be forwarded")
+    j.agent.open(page[1])
+    before = len(j.outside.received)
+    j.agent.press("Forward", {"to": f"The workshop <{WORKSHOP}>", "note": "Can we make them by May?"})
+    j.agent.expect("Bo T. forwarded a message to The workshop")
+    if not j.outside.wait_for(before + 1):
+        raise PageError("what was forwarded did not reach the outside mail server")
+    sent = j.outside.received[before]
+    words = sent.get_body(("plain",))
+    if sent["To"] != f"The workshop <{WORKSHOP}>" or words is None or WANTED not in words.get_content():
+        raise PageError(f"what was forwarded is not what the customer wrote: {sent['To']}, {sent['Subject']}")
+    write_mail(
+        j.smtp_port,
+        sender=WORKSHOP,
+        name="The workshop",
+        to=parseaddr(str(sent["From"]))[1],
+        subject=f"Re: {sent['Subject']}",
+        text=POSSIBLE,
+        message_id="<possible@example.org>",
+        answers=str(sent["Message-ID"]),
+    )
+    until(lambda: POSSIBLE in j.agent.open(f"/w/{j.workspace}/inbox"), "the workshop's answer in the inbox")
+    if open_conversation(j, POSSIBLE) != here:
+        raise PageError("the workshop's answer is in another conversation")
+    return f"to {WORKSHOP}, and its answer into the same conversation"
+
+
 def program(j: Journey) -> str:
     j.admin.open(f"/w/{j.workspace}/settings/api")
     j.admin.press("Make a key", {"name": "Order tracker", "scopes": "write"})
@@ -709,5 +743,6 @@ STEPS: list[Step] = [
     ("a closed window: the reply goes out by e-mail instead", onward),
     ("a mailbox is read by IMAP, and answered as it was laid out", mailbox),
     ("somebody is written to first, from their page", write_first),
+    ("a message is forwarded by e-mail, and answered", forward),
     ("a program answers the customer", program),
 ]

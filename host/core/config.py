@@ -447,7 +447,11 @@ SETTINGS: tuple[Setting, ...] = (
         "Address and port at which `lobby worker` answers /healthz, /readyz and /metrics; empty: nowhere.",
         _address,
     ),
-    Setting("language", "en", "Language of pages for people who have not chosen one."),
+    Setting(
+        "language",
+        "en",
+        "Language of pages and mails where neither a person nor the workspace has chosen one.",
+    ),
     Setting(
         "log_level", "INFO", "DEBUG, INFO, WARNING or ERROR.", _one_of("DEBUG", "INFO", "WARNING", "ERROR")
     ),

@@ -10,7 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from host.core import clock, storage
+from host.core import clock, desk_language, storage
 from host.delivery import agent_messages
 from host.inbox.along import forwarding
 from host.inbox.along.quoting import to_quote
@@ -227,7 +227,7 @@ def read_outbox_head(session: Session, lane: str) -> OutboxHead | None:
         identity_id=conversation.identity_id,
         # Of whom a forward reaches, nothing follows for the customer.
         unreachable=identity.unreachable_since is not None and not is_forward,
-        language=language or "en",
+        language=desk_language.of_workspace(language),
         timezone=timezone or "UTC",
         forwards=() if passed_on is None else passed_on.messages,
         is_forward=is_forward,

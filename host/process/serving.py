@@ -28,7 +28,19 @@ from host.addons.running.jobs import JobRunner
 from host.addons.running.receivers import Receivers
 from host.api.http import idempotency
 from host.automation.consuming import Automating
-from host.core import call_budget, child_limits, clock, db, guard, logs, mail, marks, secrets, storage
+from host.core import (
+    call_budget,
+    child_limits,
+    clock,
+    db,
+    desk_language,
+    guard,
+    logs,
+    mail,
+    marks,
+    secrets,
+    storage,
+)
 from host.core.call_budget import Call
 from host.core.config import CannotGoOnError, Config, Exit
 from host.core.filelock import serving_lock
@@ -145,6 +157,7 @@ class HostApplication:
         guard.allow(config.allow_hosts, config.mail_relays, config.oidc_hosts, config.model_hosts)
         self.files = storage.WatchedStore(storage.opened(config), claiming.expected)
         storage.use(self.files)
+        desk_language.use(config.language)
         audit.keep_for(config.audit_days)
         second_look.wait_for(config.look_grace)
         send_limiter.use(config.limits_url)

@@ -24,7 +24,8 @@ from host.process.asgi import AsgiApplication
 from host.process.serving import HostApplication
 from sandbox.mailbox import ImapServer
 from tests.email.conftest import Outside, connect
-from tests.email.test_dovecot import Dovecot, dovecot, pytestmark
+from tests.email.test_dovecot import Dovecot, dovecot
+from tests.email.test_dovecot import pytestmark as needs_dovecot
 from tests.email.test_imap import imap, mail
 from tests.helpers import PASSWORD, make_config, make_user, make_workspace
 from tests.live.worker import uvicorn_server
@@ -83,9 +84,9 @@ def test_a_mail_in_the_inbox_of_a_server_is_on_screen_at_once(
 
 
 @pytest.mark.browser
-@pytestmark[0]
-@pytestmark[1]
-@pytestmark[2]
+@needs_dovecot[0]
+@needs_dovecot[1]
+@needs_dovecot[2]
 def test_a_mail_in_the_inbox_of_dovecot_is_on_screen_at_once(
     served: str, outside: Outside, dovecot: Dovecot, chromium: Any
 ) -> None:

@@ -23,12 +23,12 @@ from host.inbox.reply import queue_parts, queue_reply
 from host.inbox.unsent import resending
 from host.models.inbox import Attachment, Contact, Conversation, DeliveryState, Direction, Message
 from host.models.queue import EventState, InboundEvent
-from host.models.users import Role
+from host.models.users import Role, User
 from host.queue.journal import Journal
 from host.sdk.channel import AccountRef
 from host.sdk.webhooks import Envelope
 from tests.email.conftest import Outside, connect
-from tests.helpers import make_user
+from tests.helpers import Browser, StandInGeneration, build_app, client_for, make_user
 
 
 class Generation:
@@ -114,6 +114,14 @@ def conversations() -> list[Conversation]:
 def messages() -> list[Message]:
     with db.read() as session:
         return list(session.scalars(sa.select(Message).order_by(Message.id)))
+
+
+def signed_in(desk: Desk, data: Path) -> Browser:
+    """Return a browser without scripts in which the desk's agent is signed in."""
+    app = build_app(data, generation=StandInGeneration(directory=Generation.directory))
+    with db.read() as session:
+        agent = session.get_one(User, desk.agent)
+    return client_for(app, agent)
 
 
 def test_question_answer_and_thanks_are_one_conversation(whole: Desk) -> None:

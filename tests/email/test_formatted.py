@@ -15,12 +15,10 @@ import sqlalchemy as sa
 from host.core import db
 from host.models.inbox import Message
 from host.models.queue import InboundEvent
-from host.models.users import User
 from host.users.roles import Role
-from tests import helpers
 from tests.email.conftest import Outside, connect
 from tests.email.test_browser import assert_fits, mail_port, served
-from tests.email.test_conversation import Desk, Generation, messages, whole
+from tests.email.test_conversation import Desk, messages, signed_in, whole
 from tests.helpers import PASSWORD, make_user, make_workspace
 
 __all__ = ["served", "whole"]
@@ -187,10 +185,7 @@ def test_none_of_the_hostile_lines_acts_in_the_frame(served: str, outside: Outsi
 def test_what_the_mail_server_found_is_shown_with_each_result(whole: Desk, data: Path) -> None:
     whole.receive(Message_ID="<one@example.org>")
     (message,) = messages()
-    app = helpers.build_app(data, generation=helpers.StandInGeneration(directory=Generation.directory))
-    with db.read() as session:
-        agent = session.get_one(User, whole.agent)
-    browser = helpers.client_for(app, agent)
+    browser = signed_in(whole, data)
     for check, line in (
         ({"verdict": "pass", "spf": "pass", "dmarc": "pass"}, "Sender confirmed (SPF pass, DMARC pass)"),
         ({"verdict": "none", "dkim": "neutral"}, "Sender not confirmed (DKIM neutral)"),
@@ -208,10 +203,7 @@ def test_the_original_is_shown_as_text_until_the_journal_ends(whole: Desk, data:
     raw = newsletter("<h1>Blue mugs</h1><script>x</script>")
     whole.deliver(raw)
     (message,) = messages()
-    app = helpers.build_app(data, generation=helpers.StandInGeneration(directory=Generation.directory))
-    with db.read() as session:
-        agent = session.get_one(User, whole.agent)
-    browser = helpers.client_for(app, agent)
+    browser = signed_in(whole, data)
     address = f"/w/{whole.account.workspace_id}/messages/{message.id}/original"
     page = browser.get(f"/w/{whole.account.workspace_id}/inbox/{message.conversation_id}").text
     assert f'href="{address}"' in page

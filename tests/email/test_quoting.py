@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import email
+from collections.abc import Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
@@ -11,11 +13,12 @@ import sqlalchemy as sa
 from host.builtin.email import composing, signatures
 from host.builtin.email.channel import EmailAdapter
 from host.builtin.email.mail import quotes
-from host.core import db
+from host.core import db, desk_language
 from host.models.inbox import Message
+from host.models.users import Workspace
 from host.sdk.channel import QuotedMessage, SendRequest
 from tests.email.conftest import Outside, connect
-from tests.email.test_conversation import Desk, conversations, whole
+from tests.email.test_conversation import Desk, conversations, signed_in, whole
 from tests.email.test_parsing import read
 from tests.email.test_sending import body, html, request, send
 
@@ -106,3 +109,37 @@ def test_a_reply_quotes_what_the_customer_wrote(whole: Desk) -> None:
     assert b"Shop <hello@shop.example> wrote:" in again
     assert b"> Yes, eight of them." in again
     assert b"pay" not in again
+
+
+@pytest.fixture
+def german_desk() -> Iterator[None]:
+    desk_language.use("de")
+    yield
+    desk_language.use("en")
+
+
+@pytest.mark.usefixtures("german_desk")
+def test_a_workspace_without_a_language_introduces_quotes_in_that_of_the_desk(whole: Desk) -> None:
+    db.write(signatures.keep_shared, whole.account.id, "", "", quotes=True)
+    whole.receive(Message_ID="<one@example.org>")
+    (talk,) = conversations()
+    whole.reply(talk.id, "Ja, acht.", "reply-key-1")
+    assert "schrieb Mia Rossi <mia@example.org>:" in body(whole.outside)
+    db.write(lambda session: session.execute(sa.update(Workspace).values(language="en")))
+    whole.receive("Great", Message_ID="<two@example.org>", In_Reply_To="<one@example.org>")
+    whole.reply(talk.id, "See you.", "reply-key-2")
+    assert "Mia Rossi <mia@example.org> wrote:" in body(whole.outside)
+
+
+def test_the_preview_shows_the_quote_as_it_goes_out(whole: Desk, data: Path) -> None:
+    whole.receive(Message_ID="<one@example.org>")
+    (talk,) = conversations()
+    agent = signed_in(whole, data)
+    path = f"/w/{whole.account.workspace_id}/inbox/{talk.id}/preview"
+    assert "<blockquote" not in agent.post_form(path, text="Yes").text
+    db.write(signatures.keep_shared, whole.account.id, "", "", quotes=True)
+    shown = agent.post_form(path, text="Yes").text
+    assert "Mia Rossi &lt;mia@example.org&gt; wrote:" in shown
+    said, _, quoted = shown.partition("<blockquote")
+    assert "Yes" in said
+    assert "Do you have blue mugs?" in quoted

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from email.message import EmailMessage
 from email.policy import SMTP
+from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
@@ -12,9 +13,19 @@ from host.core import db
 from host.inbox import erasure
 from host.models.inbox import ContactIdentity
 from host.models.queue import InboundEvent
-from tests.email.test_conversation import Desk, conversations, messages, whole
+from tests.email.test_conversation import Desk, conversations, messages, signed_in, whole
 
 __all__ = ["whole"]
+
+
+def test_what_a_colleague_wrote_names_them_on_screen(whole: Desk, data: Path) -> None:
+    whole.receive(Message_ID="<one@example.org>", Cc="anna@example.org")
+    whole.receive(
+        "Two", From="Anna <anna@example.org>", Message_ID="<two@x>", In_Reply_To="<one@example.org>"
+    )
+    (talk,) = conversations()
+    page = signed_in(whole, data).get(f"/w/{whole.account.workspace_id}/inbox/{talk.id}").text
+    assert page.count('title="anna@example.org" translate="no">Anna</span>') == 1
 
 
 def test_who_was_copied_joins_and_a_stranger_does_not(whole: Desk) -> None:

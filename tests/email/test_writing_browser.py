@@ -85,7 +85,7 @@ def test_a_mail_is_written_and_goes_out_as_it_is_shown(
 
     page.goto(f"/w/{workspace}/inbox/{conversation}")
     text = page.locator("[data-form=reply] textarea")
-    assert page.input_value("input[name=cc]") == "anna@example.org"
+    assert page.input_value("input[name=cc]") == "Anna <anna@example.org>"
     page.locator("[data-along-opens]").click()
     page.fill("input[name=bcc]", "boss@shop.example")
     page.fill("input[name=subject]", "Our blue mugs")
@@ -131,7 +131,7 @@ def test_a_mail_is_written_and_goes_out_as_it_is_shown(
     assert recipients == ["mia@example.org", "anna@example.org", "boss@shop.example"]
     mail = email.message_from_bytes(raw, policy=default)
     assert mail["Subject"] == "Our blue mugs"
-    assert mail["Cc"] == "anna@example.org"
+    assert mail["Cc"] == "Anna <anna@example.org>"
     assert [one.get_filename() for one in mail.iter_attachments()] == ["prices.csv"]
     shown, plain = mail.get_body(("html",)), mail.get_body(("plain",))
     assert shown is not None
@@ -144,6 +144,6 @@ def test_a_mail_is_written_and_goes_out_as_it_is_shown(
         last = session.get_one(Conversation, conversation).last_preview
     assert "Anna" not in sent.text + last, "a signature is in neither search nor list"
     assert sent.account_id == account.id
-    assert page.input_value("input[name=cc]") == "anna@example.org"
+    assert page.input_value("input[name=cc]") == "Anna <anna@example.org>"
     assert troubles == []
     context.close()

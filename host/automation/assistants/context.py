@@ -20,7 +20,7 @@ from host.automation.assistants.knowing import knowledge
 from host.automation.assistants.values import Body, Line, Source
 from host.automation.deciding import Sent, sent_as
 from host.automation.facts import UNSAID
-from host.core import clock
+from host.core import clock, desk_language
 from host.models.assistants import KnowledgeEntry
 from host.models.automation import AutomationRun
 from host.models.channels import ChannelAccount
@@ -116,7 +116,7 @@ def load(session: Session, conversation: Conversation, assistant_id: int, now: d
             one for one in (contact.name or identity.name or "", f"@{handle}" if handle else "") if one
         ),
         team=f"{workspace.name}, {account.name or account.handle or ''}".rstrip(", "),
-        language=workspace.language or "en",
+        language=desk_language.of_workspace(workspace.language),
         now_text=time_text(now, workspace),
         last_said_at=max((row.sent_at for row in ours if row.id not in notices), default=None),
     )

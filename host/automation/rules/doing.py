@@ -33,7 +33,7 @@ from host.automation.rules.body import (
 )
 from host.automation.rules.campaigns import Took
 from host.automation.rules.facts import Seen
-from host.core import clock
+from host.core import clock, desk_language
 from host.core.errors import ConflictError, LobbyError
 from host.core.ports import RuleDirectory
 from host.inbox.canned.macros import AssignNobody, AssignTo, Doing, GiveToTeam, Runner
@@ -143,7 +143,7 @@ class Acting:
             who=Who(None, keeps=False),
             key=self.key,
             zone=zone,
-            languages=(workspace.language or "en",),
+            languages=(desk_language.of_workspace(workspace.language),),
             by=self.name,
             voice=Voice.NOTICE,
         )

@@ -10,7 +10,7 @@ from flask.typing import ResponseReturnValue
 from markupsafe import escape
 
 from host.channels.directory import current_directory
-from host.core import db
+from host.core import db, desk_language
 from host.core.cleaning import clean_written
 from host.core.errors import LobbyError
 from host.inbox.along.quoting import to_quote
@@ -102,7 +102,7 @@ def _laid_out(
             message_key="",
             recipient_name="" if row is None else row.identity_name or "",
             quoted=None if row is None else to_quote(session, row.id, account.id),
-            language=workspace.language or "en",
+            language=desk_language.of_workspace(workspace.language),
             timezone=workspace.timezone or "UTC",
         )
     try:
