@@ -10,8 +10,9 @@ from sqlalchemy.orm import Session
 from host.automation import routing
 from host.core import clock, db
 from host.core.errors import InvalidError, LobbyError
-from host.inbox import queries, teams
+from host.inbox import teams
 from host.inbox.errors import TeamKeepersError
+from host.inbox.pages.choices import person_picker
 from host.inbox.pages.context import bp
 from host.inbox.teams import Listed
 from host.users import reach
@@ -111,17 +112,19 @@ def _page(
     again = again or problem is not None
     with db.read() as session:
         team = teams.one_of(session, workspace_id, team_id)
-        people = {one.id: one.name for one in queries.all_members(session, workspace_id)}
+        inside = _people_given() if again else {one.user_id: one.lead for one in team.members}
+        leads = {id_ for id_, lead in inside.items() if lead}
         # Who may not answer any more is offered for as long as they are in it.
-        people |= {one.user_id: one.name for one in team.members}
+        members = {one.user_id: one.name for one in team.members}
+        people = person_picker(session, workspace_id, inside, leads, members)
         chosen = _accounts_given() if again else team.accounts
         accounts = account_picker.picker(session, workspace_id, chosen)
     # What somebody has just chosen is shown again, with what was wrong about it.
     page = render_template(
         "inbox/team.html",
         team=team,
-        people=sorted(people.items(), key=lambda one: (one[1].casefold(), one[0])),
-        chosen=_people_given() if again else {one.user_id: one.lead for one in team.members},
+        people=people,
+        leads=leads,
         accounts=accounts,
         again=again,
         problem=problem,
@@ -202,15 +205,15 @@ def _people_given() -> dict[int, bool]:
     :raises InvalidError: for something that is no id.
     """
     leads = {id_in(one) for one in request.form.getlist("lead") if one}
-    return {id_: id_ in leads for id_ in (*_ids_given("member"), *leads)}
+    return {id_: id_ in leads for id_ in (*_members_given(), *leads)}
 
 
 def _accounts_given() -> frozenset[int]:
     return frozenset(account_picker.chosen_ids())
 
 
-def _ids_given(name: str) -> list[int]:
-    given = [id_in(one) for one in request.form.getlist(name) if one]
+def _members_given() -> list[int]:
+    given = account_picker.chosen_ids("member")
     if len(given) > MOST_IDS:
         raise InvalidError()
     return given

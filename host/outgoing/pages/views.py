@@ -19,7 +19,7 @@ from host.channels.directory import current_directory
 from host.core import clock, db
 from host.core.errors import LobbyError
 from host.core.secrets import Secret
-from host.inbox import labels
+from host.inbox.pages.choices import label_picker
 from host.models.inbox import Contact
 from host.models.outgoing import Endpoint, EndpointState
 from host.outgoing import endpoints, log, policy, waiting
@@ -164,7 +164,7 @@ def _wanted() -> Wanted:
         account_picker.chosen_ids("accounts"),
         "both" in request.form,
         "ordered" in request.form,
-        [id_in(one, "labels") for one in request.form.getlist("labels")],
+        account_picker.chosen_ids("labels"),
     )
 
 
@@ -176,7 +176,7 @@ def _form(
         groups.setdefault(kind.group, []).append(kind)
     with db.read() as session:
         accounts = account_picker.picker(session, workspace_id, wanted.accounts)
-        all_labels = labels.all_of(session, workspace_id)
+        of_labels = label_picker(session, workspace_id, wanted.labels)
     page = render_template(
         "outgoing/form.html",
         row=row,
@@ -187,7 +187,7 @@ def _form(
         chosen=lambda name: hears(wanted.events, name),
         sample=_pretty,
         accounts=accounts,
-        labels=all_labels,
+        labels=of_labels,
     )
     return page, 200 if problem is None else problem.status
 
