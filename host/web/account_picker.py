@@ -110,6 +110,11 @@ def pick(
     )
 
 
+def named(rows: Iterable[Any]) -> list[Choice]:
+    """Return labels or people, rows with an id and a name, as what can be chosen."""
+    return [Choice(row.id, "", row.name) for row in rows]
+
+
 def find(session: Session, workspace_id: int) -> Response:
     """Return the first accounts that the query parameter ``q`` finds, for the script. One statement."""
     return matching(_accounts(session, workspace_id))

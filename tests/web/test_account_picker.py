@@ -40,16 +40,16 @@ def counted() -> Iterator[list[str]]:
         sa.event.remove(sa.engine.Engine, "before_cursor_execute", note)
 
 
-def fill(workspace: int, count: int, name: str = "Shop") -> list[int]:
+def fill(workspace: int, count: int, name: str = "Shop", channel: str = "toy") -> list[int]:
     """Add connected accounts to a workspace with one statement, and return their ids."""
     now = clock.now()
     rows = [
         {
             "uuid": f"{workspace:08}{number:024}",
             "workspace_id": workspace,
-            "channel": "toy",
+            "channel": channel,
             "external_id": f"{workspace}.{number}",
-            "claim": f"toy:{workspace}.{number}",
+            "claim": f"{channel}:{workspace}.{number}",
             "name": f"{name} {number:04}",
             "handle": f"@{name.lower()}.{number:04}",
             "way": "",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flask import redirect, render_template, request, url_for
+from flask import Response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import lazy_gettext as _l
 from sqlalchemy.orm import Session
@@ -10,12 +10,12 @@ from sqlalchemy.orm import Session
 from host.automation import routing
 from host.core import clock, db
 from host.core.errors import InvalidError, LobbyError
-from host.inbox import teams
+from host.inbox import queries, teams
 from host.inbox.errors import TeamKeepersError
-from host.inbox.pages.choices import person_picker
 from host.inbox.pages.context import bp
 from host.inbox.teams import Listed
 from host.users import reach
+from host.users.reach import Choice
 from host.web import account_picker, navigation
 from host.web.languages import gettext as _
 from host.web.portions import portion
@@ -115,8 +115,12 @@ def _page(
         inside = _people_given() if again else {one.user_id: one.lead for one in team.members}
         leads = {id_ for id_, lead in inside.items() if lead}
         # Who may not answer any more is offered for as long as they are in it.
-        members = {one.user_id: one.name for one in team.members}
-        people = person_picker(session, workspace_id, inside, leads, members)
+        offered = {one.id: one for one in account_picker.named(queries.all_members(session, workspace_id))}
+        for one in team.members:
+            offered.setdefault(one.user_id, Choice(one.user_id, "", one.name))
+        by_name = sorted(offered.values(), key=lambda one: (one.name.casefold(), one.id))
+        url = url_for("inbox.person_choices", workspace_id=workspace_id)
+        people = account_picker.pick("person", by_name, inside, url, first=leads)
         chosen = _accounts_given() if again else team.accounts
         accounts = account_picker.picker(session, workspace_id, chosen)
     # What somebody has just chosen is shown again, with what was wrong about it.
@@ -180,6 +184,14 @@ def delete_team(workspace_id: int, team_id: int) -> ResponseReturnValue:
     name = db.write(use_case)
     flash_good(_("The team %(name)s is gone.", name=name))
     return redirect(url_for("inbox.team_list", workspace_id=workspace_id), 303)
+
+
+@bp.get("/w/<int:workspace_id>/person-choices")
+@workspace_view(Permission.ANSWER)
+def person_choices(workspace_id: int) -> Response:
+    """Return the first people that ``q`` finds among those who may answer, and how many there are."""
+    with db.read() as session:
+        return account_picker.matching(account_picker.named(queries.all_members(session, workspace_id)))
 
 
 def _keeps_teams() -> bool:

@@ -19,7 +19,7 @@ from host.channels.directory import current_directory
 from host.core import clock, db
 from host.core.errors import LobbyError
 from host.core.secrets import Secret
-from host.inbox.pages.choices import label_picker
+from host.inbox import labels
 from host.models.inbox import Contact
 from host.models.outgoing import Endpoint, EndpointState
 from host.outgoing import endpoints, log, policy, waiting
@@ -176,7 +176,9 @@ def _form(
         groups.setdefault(kind.group, []).append(kind)
     with db.read() as session:
         accounts = account_picker.picker(session, workspace_id, wanted.accounts)
-        of_labels = label_picker(session, workspace_id, wanted.labels)
+        all_labels = account_picker.named(labels.all_of(session, workspace_id))
+    url = url_for("inbox.label_choices", workspace_id=workspace_id)
+
     page = render_template(
         "outgoing/form.html",
         row=row,
@@ -187,7 +189,7 @@ def _form(
         chosen=lambda name: hears(wanted.events, name),
         sample=_pretty,
         accounts=accounts,
-        labels=of_labels,
+        labels=account_picker.pick("label", all_labels, wanted.labels, url),
     )
     return page, 200 if problem is None else problem.status
 
