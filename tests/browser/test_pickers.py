@@ -57,6 +57,7 @@ def test_somebody_looks_for_what_they_choose(app: Flask, page: Page) -> None:
     members = page.get_by_role("group", name="Members")
     members.get_by_role("searchbox", name="Find people").fill("number 555")
     members.get_by_role("checkbox", name=re.compile("Leads it.*555")).check()
+    expect(members).to_contain_text("1 of 601 chosen")
     look(page, "team-with-pickers")
     page.get_by_role("button", name="Save").first.click()
     expect(page.get_by_text("Saved.")).to_be_visible()
@@ -66,7 +67,7 @@ def test_somebody_looks_for_what_they_choose(app: Flask, page: Page) -> None:
     # Options of a rule: what was chosen stays, and what was found is offered.
     page.goto(f"{here}/rules/new")
     condition = page.get_by_role("combobox", name="Condition 1")
-    find = page.get_by_role("searchbox", name="Find labels, people and more")
+    find = page.get_by_role("searchbox", name="Find labels, people and more for the lists below")
     find.fill("label 444")
     condition.select_option("the label is Label 444")
     find.fill("shop 0041")

@@ -33,7 +33,7 @@ function setUp(box) {
     show(answer, wanted !== "");
     const { found, shown } = answer;
     const words = !found ? said.dataset.none : found > shown ? said.dataset.some : said.dataset.all;
-    said.textContent = words.replace("{number}", found).replace("{shown}", shown);
+    said.textContent = !wanted && answer.options ? "" : words.replace("{number}", found).replace("{shown}", shown);
   }
 
   field.addEventListener("input", () => {
@@ -68,6 +68,10 @@ function ticks(box) {
     return line;
   }
 
+  box.addEventListener("change", ({ target }) => {
+    // Who leads a team is in it.
+    if (target.name === "lead" && target.checked) target.closest("li").querySelector("[data-picker-tick]").checked = true;
+  });
   const tell = () => { count.textContent = hidden.size + box.querySelectorAll("[data-picker-tick]:checked").length; };
   box.addEventListener("change", tell);
   box.closest("form").addEventListener("reset", () => setTimeout(tell));
