@@ -73,6 +73,7 @@ THE_SERVERS_OWN = (
     "tests/core/",
     "tests/delivery/",
     "tests/models/",
+    "tests/pins/",
     "tests/queue/",
     "tests/record/",
     "tests/storage/",

@@ -245,8 +245,15 @@ def work(leases: Sequence[Lease], directory: AdapterDirectory) -> dict[str, int]
         pending = read_pending(session, [lease.key for lease in leases])
         accounts = read_accounts(session, (e.account_id for one in pending.values() for e in one.events))
     plans = [_plan(lease, pending[lease.key], accounts, directory) for lease in leases]
-    _write_together([plan for plan in plans if left[plan.lease.key] is None])
-    _write_each([plan for plan in plans if left[plan.lease.key] is not None])
+    # A lane that was not tried yet may need the same row as others of its account: it would hold up the rest.
+    suspects = _set_aside.suspects()
+    alone = {
+        plan.lease.key
+        for plan in plans
+        if left[plan.lease.key] is not None or plan.lease.account_id in suspects
+    }
+    _write_together([plan for plan in plans if plan.lease.key not in alone])
+    _write_each([plan for plan in plans if plan.lease.key in alone])
     _set_aside.wake_soonest()
     return {lease.key: 0 for lease in early} | {lane: len(one.events) for lane, one in pending.items()}
 
@@ -309,7 +316,9 @@ def _write_each(plans: Sequence[Plan]) -> None:
 
 
 def _put_aside(plans: Sequence[Plan], *, tried: bool = True) -> None:
-    _release_later([(plan.lease, _set_aside.put(plan.lease.key, tried=tried)) for plan in plans])
+    _release_later(
+        [(plan.lease, _set_aside.put(plan.lease.key, plan.lease.account_id, tried=tried)) for plan in plans]
+    )
 
 
 def _release_later(leases: Sequence[tuple[Lease, float]]) -> None:

@@ -7,19 +7,23 @@ apart from the others, which would be undone with it, and tries it less and less
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from host.core import clock
 from host.queue import policy, wakeups
 from host.queue.wakeups import IN
 
+RECENT = 3.0
+"""Seconds after its time within which a lane still says something of the others of its account."""
 FORGOTTEN_AFTER = 60.0
 """Seconds after which a lane that another process went on with is not remembered any more."""
 
 
 @dataclass(slots=True)
 class _Wait:
+    account_id: int | None
     rounds: int
     tried: bool
     until: float
@@ -32,17 +36,17 @@ class SetAside:
         self._lock = threading.Lock()
         self._waits: dict[str, _Wait] = {}
 
-    def put(self, key: str, *, tried: bool = True) -> float:
-        """Set a lane aside, for longer than the last time; return for how many seconds.
+    def put(self, key: str, account_id: int | None, *, tried: bool = True) -> float:
+        """Set a lane of an account aside, for longer than the last time; return for how many seconds.
 
         :param tried: whether it was found that somebody holds one of its own rows.
         """
         now = clock.monotonic()
         with self._lock:
-            before = self._waits.get(key, _Wait(-1, False, now))
+            before = self._waits.get(key, _Wait(account_id, -1, False, now))
             rounds = before.rounds + 1
             seconds = policy.SET_ASIDE_DELAYS[min(rounds, len(policy.SET_ASIDE_DELAYS) - 1)]
-            self._waits[key] = _Wait(rounds, tried or before.tried, now + seconds)
+            self._waits[key] = _Wait(account_id, rounds, tried or before.tried, now + seconds)
             for old in [one for one, wait in self._waits.items() if wait.until + FORGOTTEN_AFTER < now]:
                 del self._waits[old]
         return seconds
@@ -59,6 +63,15 @@ class SetAside:
         with self._lock:
             wait = self._waits.get(key)
         return wait is not None and wait.tried
+
+    def suspects(self) -> Collection[int | None]:
+        """Return the accounts of which several lanes are held: it may be a row that all their lanes need."""
+        since = clock.monotonic() - RECENT
+        with self._lock:
+            count = Counter(
+                wait.account_id for wait in self._waits.values() if wait.tried and wait.until > since
+            )
+        return {account for account, lanes in count.items() if lanes >= policy.HELD_OF_ACCOUNT}
 
     def left(self, key: str) -> float | None:
         """Return in how many seconds the lane is tried again; None if it is not set aside."""

@@ -271,10 +271,13 @@ def _register_addons(app: Flask, generation: Generation, csrf: CSRFProtect) -> N
     app.extensions["lobby.addon_static"] = generation.static_folders
     own = app.jinja_loader
     assert own is not None
-    # The host's templates come first, and an addon's are found below its slug only: it replaces none of ours.
+    # The host's templates come first, also those of its blueprints, where Flask would look last. An addon's
+    # are found below its slug only: it replaces none of ours, even if it is named like a part of Lobby.
+    beside = [blueprint.jinja_loader for blueprint in app.blueprints.values() if blueprint.jinja_loader]
     app.jinja_loader = jinja2.ChoiceLoader(
         [
             own,
+            *beside,
             jinja2.PrefixLoader(
                 {slug: jinja2.FileSystemLoader(Path(folder) / slug) for slug, folder in templates.items()}
             ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 import hypothesis
 import jsonschema_rs
+import msgspec
 import pytest
 import schemathesis
 from click.testing import CliRunner
@@ -16,6 +18,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from schemathesis import GenerationMode
 from schemathesis.checks import CHECKS
 
+from host.api.http import openapi
 from host.api.http.declare import BASE, Route
 from host.api.http.openapi import document
 from host.api.routes import ROUTES, events
@@ -190,3 +193,13 @@ def test_the_routes_do_what_the_document_says(
         ask()
     except hypothesis.errors.Unsatisfiable:
         assert mode is GenerationMode.NEGATIVE  # there is nothing to get wrong
+
+
+def test_two_types_of_one_name_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Such types would be named after their modules, and a client's names change when one moves."""
+    other = msgspec.defstruct("Team", [("name", str)], namespace={"__doc__": "Another team."})
+    first = next(route for route in ROUTES if route.operation == "listMembers")
+    monkeypatch.setattr(openapi, "ROUTES", [*ROUTES, dataclasses.replace(first, answer=other)])
+    openapi._made.cache_clear()
+    with pytest.raises(ValueError, match=r"names of their own: .*\.Team"):
+        document("http://127.0.0.1:8080")

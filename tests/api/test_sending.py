@@ -13,7 +13,7 @@ import pytest
 
 from host.api import fetching
 from host.api.http.declare import Refused
-from host.api.http.refusals import FILES, PARTS, REACTIONS
+from host.api.http.refusals import FILES, FORWARDS, PARTS, REACTIONS
 from host.api.routes import uploading
 from host.channels.accounts import disconnect_account
 from host.core import db, guard
@@ -567,7 +567,7 @@ def codes_raised(*folders: str) -> set[str]:
 
 
 def test_the_document_lists_every_code_a_part_or_a_file_may_be_refused_with() -> None:
-    listed = {one.code for one in (*PARTS, *FILES, *REACTIONS) if isinstance(one, Refused)}
+    listed = {one.code for one in (*PARTS, *FILES, *REACTIONS, *FORWARDS) if isinstance(one, Refused)}
     assert codes_raised("inbox", "inbox/along", "media") == listed
 
 

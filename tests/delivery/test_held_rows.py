@@ -151,11 +151,37 @@ def test_a_held_conversation_is_not_waited_for(desk: Desk, door: Door) -> None:
 
 def test_a_lane_that_is_held_again_and_again_is_tried_less_often(any_database: db.Database) -> None:
     aside = SetAside()
-    delays = [aside.put("a lane") for _ in range(8)]
+    delays = [aside.put("a lane", 1) for _ in range(8)]
     assert delays == [*policy.SET_ASIDE_DELAYS, 1.0, 1.0]
     assert aside.left("a lane")
     aside.clear(["a lane"])
     assert aside.left("a lane") is None
+
+
+def test_customers_of_a_held_account_do_not_hold_up_a_batch_each(desk: Desk, door: Door) -> None:
+    """After a few of them, the others are not written together with anybody, tried yet or not."""
+    elsewhere = desk.connect("elsewhere").id
+    names = ["anna", "berta", "clara", "dora", "emma"]
+    for account, contact in [*((desk.account.id, name) for name in names), (elsewhere, "zoe")]:
+        door.receive(account, f"first of {contact}", contact=contact)
+    desk.drain()
+    together: list[set[str]] = []
+    write = inbound._write_together
+    with holding(*held_row("channel_accounts", desk.account.id)), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            inbound,
+            "_write_together",
+            lambda plans: together.append({plan.lease.key for plan in plans}) or write(plans),
+        )
+        for turn in (names[:3], names[3:]):
+            for account, contact in [*((desk.account.id, name) for name in turn), (elsewhere, "zoe")]:
+                door.receive(account, f"second of {contact}", contact=contact)
+            inbound.work(
+                db.write(lanes.claim, "in", limit=9, rotation=AccountRotation()), desk.generation.directory
+            )
+    assert len(together[0]) == 4
+    assert together[1] == {lane(elsewhere, "zoe")}
+    desk.drain()
 
 
 def test_what_was_written_for_a_lost_lease_is_undone_and_the_rest_is_kept(desk: Desk, door: Door) -> None:

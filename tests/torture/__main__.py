@@ -19,7 +19,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.torture import controls, lanes, report
+from tests.torture import controls, isolation, lanes, report
 from tests.torture.checks import Found
 from tests.torture.controls import CHEAP, CONTROLS, Control
 from tests.torture.desk import Desk
@@ -27,6 +27,8 @@ from tests.torture.lanes import Outcome, Plan
 
 SERVERS = ("postgresql", "mariadb")
 FULL = "sqlite, full disk"
+ISOLATED = {f"{server}, others": server for server in SERVERS}
+"""What is measured on a desk of its own: whether others notice a held row or a frozen worker."""
 LONG_DELIVERIES = 60_000
 LONG_SECONDS = 600.0
 CALM_SECONDS = 3600.0
@@ -72,7 +74,7 @@ def plans(arguments: argparse.Namespace) -> dict[str, Plan]:
     )  # fmt: skip
     servers = dict.fromkeys(
         (
-            "stop worker", "worker frozen", "worker asleep", "stop database", "database slow",
+            "stop worker", "worker frozen", "worker asleep", "row held", "stop database", "database slow",
             "database stalled", "database reset", "database refused", "clock of worker", "clocks apart",
         ),
         1.0,
@@ -111,8 +113,10 @@ class Run:
             wanted = {name: plan for name, plan in wanted.items() if name in self.arguments.only}
         if self.arguments.control:
             wanted = {}
-        if self.arguments.fault:
+        if self.arguments.fault and not set(self.arguments.fault) <= set(isolation.KINDS):
             wanted = {name: plan.only(self.arguments.fault) for name, plan in wanted.items()}
+        elif self.arguments.fault:
+            wanted = {}
         with ExitStack() as stack:
             if self._chosen():
                 kept = stack.enter_context(lanes.furnished("sqlite", self.folder / "furnished", self.zips))
@@ -123,11 +127,57 @@ class Run:
                 [lambda one=one: self._control(one) for one in self._chosen()],  # type: ignore[misc]
                 together=True,
             )
+        # One after the other, and beside nothing else: times are compared.
+        measured: list[Callable[[], None]] = [
+            lambda name=name, kinds=kinds: self._isolated(name, kinds)  # type: ignore[misc]
+            for name, kinds in self._measured().items()
+        ]
+        measured += [lambda mutant=mutant: self._broken(mutant) for mutant in self._mutants()]  # type: ignore[misc]
+        self._all(measured, together=False)
+
+    def _measured(self) -> dict[str, list[str]]:
+        """Return the kinds of fault whose delays are measured, by desk."""
+        if self.arguments.control or self.arguments.calm:
+            return {}
+        quick = self.arguments.quick
+        names = ["postgresql, others"] if quick else list(ISOLATED)
+        if self.arguments.only:
+            names = [name for name in names if name in self.arguments.only]
+        asked = self.arguments.fault or (isolation.QUICK if quick else isolation.KINDS)
+        kinds = [kind for kind in isolation.KINDS if kind in asked]
+        return dict.fromkeys(names, kinds) if kinds else {}
+
+    def _mutants(self) -> list[str]:
+        if self.arguments.control:
+            return [name for name in isolation.CONTROLS if name in self.arguments.control]
+        few = self.arguments.only or self.arguments.fault or self.arguments.calm or self.arguments.quick
+        return [] if few else list(isolation.CONTROLS)
+
+    def _isolated(self, name: str, kinds: list[str]) -> None:
+        with lanes.furnished(ISOLATED[name], self.folder / name.replace(", ", "-"), self.zips) as desk:
+            try:
+                outcome = isolation.play(desk, name, kinds, self.seed, quick=self.arguments.quick)
+            finally:
+                (desk.folder / "output.txt").write_text(desk.output)
+        with self._lock:
+            self.outcomes.append(outcome)
+
+    def _broken(self, mutant: str) -> None:
+        """Play each fault that has to fail a broken build on one, on PostgreSQL."""
+        kinds = [one.kind for one in isolation.FAULTS if one.mutant == mutant]
+        with lanes.furnished("postgresql", self.folder / mutant, self.zips) as desk:
+            outcome = isolation.play(desk, mutant, kinds, self.seed, mutant=mutant)
+        wrong = isolation.verdict(mutant, outcome.found)
+        print(report.table([outcome], {}))
+        with self._lock:
+            self.controls[mutant] = wrong or f"red, as it has to be: {', '.join(kinds)}"
+            if wrong:
+                self.wrong.append(wrong)
 
     def _chosen(self) -> list[Control]:
         if self.arguments.control:
             return [one for one in CONTROLS if one.name in self.arguments.control]
-        if self.arguments.only or self.arguments.calm:
+        if self.arguments.only or self.arguments.calm or self.arguments.fault:
             return []
         return [one for one in CONTROLS if not self.arguments.quick or one.name in CHEAP]
 
@@ -186,7 +236,7 @@ def _red(found: Found) -> list[tuple[str, list[str]]]:
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.torture", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="SQLite and PostgreSQL, within three minutes")
+    parser.add_argument("--quick", action="store_true", help="SQLite and PostgreSQL, within four minutes")
     parser.add_argument("--seed", type=int, help="of everything random; default: one of its own, printed")
     parser.add_argument("--deliveries", type=int, help="of the long form, all databases together")
     parser.add_argument("--seconds", type=float, help="after which no new fault begins, for each database")
@@ -195,7 +245,7 @@ def main() -> int:
     )
     parser.add_argument("--together", action="store_true", help="all databases at the same time")
     parser.add_argument(
-        "--only", action="append", choices=("sqlite", *SERVERS, FULL), help="no other database"
+        "--only", action="append", choices=("sqlite", *SERVERS, FULL, *ISOLATED), help="no other database"
     )
     parser.add_argument(
         "--fault",
@@ -204,7 +254,10 @@ def main() -> int:
         help='no other fault, such as "kill broker"; may be repeated',
     )
     parser.add_argument(
-        "--control", action="append", choices=[one.name for one in CONTROLS], help="only this control"
+        "--control",
+        action="append",
+        choices=[*(one.name for one in CONTROLS), *isolation.CONTROLS],
+        help="only this control",
     )
     parser.add_argument("--json", type=Path, default=Path("build/torture.json"), help="where the figures go")
     parser.add_argument("--keep", type=Path, help="folder that keeps ledgers and files; default: none does")

@@ -30,6 +30,7 @@ ALERTS: Mapping[str, tuple[str, str]] = {
     "stop web": ("LobbyDown", "while it stands still"),
     "worker frozen": ("LobbyDown", "while it stands still; others take its work over"),
     "worker asleep": ("", "the database undoes what stands still, and others take its work over"),
+    "row held": ("LobbyRowsHeld", "after 25 seconds; only those wait whose rows are held"),
     "kill worker": ("LobbyNothingDelivers", "unless another one delivers; " + GONE),
     "stop worker": ("LobbyNothingDelivers", "unless another one delivers"),
     "restart": ("", "it is back within moments"),

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -150,15 +151,25 @@ class Desk(Rig):
 
     def rest(self, name: str, seconds: float) -> bool:
         """Have a thread of ``web`` or ``worker`` sleep in its next write, with locks; tell whether it did."""
-        begun = self.folder / "signs" / name / "resting"
-        begun.unlink(missing_ok=True)
-        self._sign(name, "rest", f"{seconds} {time.monotonic_ns()}")
-        deadline = time.monotonic() + REST_BEGINS
-        while not begun.exists() and time.monotonic() < deadline:
-            time.sleep(0.01)
-        # Whoever starts after this has nothing to do with it.
-        self._sign(name, "rest", "")
-        return begun.exists()
+        return self.rest_somewhere((name,), seconds, "applying") is not None
+
+    def rest_somewhere(self, names: Sequence[str], seconds: float, where: str) -> str | None:
+        """Have a thread of the first of *names* that comes to *where* sleep there; return which it was.
+
+        :param where: ``applying``, ``sending`` or ``reading``; see ``launch.py``.
+        """
+        for name in names:
+            begun = self.folder / "signs" / name / "resting"
+            begun.unlink(missing_ok=True)
+            self._sign(name, "rest", f"{seconds} {time.monotonic_ns()} {where}")
+            deadline = time.monotonic() + REST_BEGINS
+            while not begun.exists() and time.monotonic() < deadline:
+                time.sleep(0.01)
+            # Whoever starts after this has nothing to do with it.
+            self._sign(name, "rest", "")
+            if begun.exists():
+                return name
+        return None
 
     def begun_chores(self) -> dict[str, int]:
         """Return when each process last began a chore, by name."""
@@ -284,6 +295,33 @@ class Desk(Rig):
             with engine.connect() as connection:
                 found = connection.exec_driver_sql(query)
                 return [Named(row) for row in found] if found.returns_rows else []
+        finally:
+            engine.dispose()
+
+    @contextmanager
+    def holding(self, statement: str, name: str, *, runs: bool = False) -> Iterator[int]:
+        """Have a session of its own run *statement*, which locks rows, and hold these while the block runs.
+
+        :param name: what the session calls itself.
+        :param runs: whether the statement takes as long as the block; then it has to end by itself.
+        :return: the number of the connection.
+        """
+        assert self.server is not None
+        mariadb = self.kind == "mariadb"
+        named = {"program_name" if mariadb else "application_name": name}
+        engine = sa.create_engine(self.server.url, poolclass=sa.pool.NullPool, connect_args=named)
+        own = "SELECT CONNECTION_ID()" if mariadb else "SELECT pg_backend_pid()"
+        try:
+            with engine.connect() as connection:
+                number = int(connection.exec_driver_sql(own).scalar_one())
+                connection.rollback()
+                work = threading.Thread(target=connection.exec_driver_sql, args=(statement,))
+                work.start()
+                if not runs:
+                    work.join()
+                yield number
+                work.join()
+                connection.rollback()
         finally:
             engine.dispose()
 

@@ -223,7 +223,7 @@ def play(desk: Desk, name: str, plan: Plan, seed: int, zips: dict[str, Path]) ->
         people.end()
     desk.control("DELETE", "faults")
     marks.append(("people gone", time.monotonic() - began))
-    _rest(scene, plan.rest)
+    bring_to_rest(scene, plan.rest)
     marks.append(("at rest", time.monotonic() - began))
     after = resources(desk.processes())
     provider.end()
@@ -248,7 +248,7 @@ def play(desk: Desk, name: str, plan: Plan, seed: int, zips: dict[str, Path]) ->
     )
 
 
-def _rest(scene: Scene, seconds: float) -> None:
+def bring_to_rest(scene: Scene, seconds: float) -> None:
     """Wait until everything was taken and nothing is under way; what does not come to rest is found later."""
     desk, provider = scene.desk, scene.provider
     provider.hush()

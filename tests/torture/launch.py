@@ -2,6 +2,8 @@
 
 ``TORTURE_SIGNS`` names a folder: what the nemesis writes there goes wrong in this process.
 
+``TORTURE_DELAYS``, if set, leaves the delays as they are delivered.
+
 ``TORTURE_MUTANT`` names one of the functions below. Each takes away one thing a promise rests on; the torture
 that stays green on it proves nothing. Nothing of this is in the product: a desk started by ``lobby`` has no
 such switch.
@@ -97,6 +99,43 @@ def no_sync() -> None:
     db._sqlite_engine = careless
 
 
+def wait_for_rows() -> None:
+    """Wait for whatever row somebody holds, as any program does."""
+    from host.delivery import inbound
+    from host.queue import policy
+
+    apply_changes = inbound.apply_changes
+
+    def patiently(session: Any, items: Any, *, waits: bool = True) -> Any:
+        return apply_changes(session, items)
+
+    inbound.apply_changes = patiently
+    policy.LOCK_PATIENCE = policy.LONE_PATIENCE = 30.0
+
+
+def wait_for_lanes() -> None:
+    """Wait for a lane somebody holds when events are to wake it."""
+    from host.queue import lane_waking
+
+    for name in ("_WAKE_POSTGRESQL", "_LOCK_MARIADB"):
+        setattr(lane_waking, name, getattr(lane_waking, name).replace(" SKIP LOCKED", ""))
+
+
+def long_leases() -> None:
+    """Let those who froze keep what they had for a minute."""
+    from host.core import db
+    from host.queue import policy
+    from host.record import consuming
+
+    policy.LEASE = consuming.LEASE = timedelta(seconds=60)
+    db.IDLE_SECONDS = 60
+
+
+MUTANTS = (
+    acknowledge_first, no_unique_key, retry_all, no_sync, wait_for_rows, wait_for_lanes, long_leases,
+)  # fmt: skip
+
+
 def watched() -> None:
     """Have the times shortened that stand between something going wrong and the metrics that say so."""
     from host.health import current_state, heartbeat, process_state
@@ -143,27 +182,49 @@ class Signs:
         time.time = lambda: seconds() + offset()
 
     def wrap_work(self) -> None:
-        """Have one thread sleep where the sign says so: in a transaction, right after it locked its lanes."""
-        from host.queue import lanes
+        """Have one thread sleep where the sign says so.
 
-        held = lanes.held
+        ``applying``: in the transaction that applies events, with its rows locked. ``sending``: after an
+        attempt was written down, before the provider is called. ``reading``: in the transaction of a reader
+        of the event log.
+        """
+        from host.delivery import outbound
+        from host.queue import lanes
+        from host.record import consuming
+
+        held, departs, consume = lanes.held, outbound.watch_departure, consuming._Reader._consume
         turn = threading.Lock()
         rested = ""
 
-        def slowly(session: Any, leases: Any) -> set[str]:
+        def rest(where: str) -> None:
             nonlocal rested
-            ours = held(session, leases)
             sign = self.says("rest")
-            if sign and sign != rested and turn.acquire(blocking=False):
+            if sign and sign != rested and sign.split()[2] == where and turn.acquire(blocking=False):
                 try:
                     rested = sign
                     (self._folder / "resting").touch()
                     time.sleep(float(sign.split()[0]))
                 finally:
                     turn.release()
+
+        def slowly(session: Any, leases: Any) -> set[str]:
+            ours = held(session, leases)
+            rest("applying")
             return ours
 
+        def departure() -> Any:
+            rest("sending")
+            return departs()
+
+        def read(self: Any, session: Any, events: Any, position: Any) -> Any:
+            done = consume(self, session, events, position)
+            if events and done is not None:
+                rest("reading")
+            return done
+
         lanes.held = slowly
+        outbound.watch_departure = departure  # type: ignore[assignment]
+        consuming._Reader._consume = read  # type: ignore[method-assign]
 
     def wrap_chores(self) -> None:
         """Tell when a chore begins, and have the rare ones come often."""
@@ -238,10 +299,13 @@ if __name__ == "__main__":
             signs.wrap_sqlite()
         signs.wrap_work()
 
-    from tests.whole import quick_desk
+    if os.environ.pop("TORTURE_DELAYS", ""):
+        from host.cli.commands import main
+    else:
+        from tests.whole.quick_desk import main
 
     if os.environ.pop("TORTURE_WATCHED", ""):
         watched()
     if mutant := os.environ.pop("TORTURE_MUTANT", ""):
-        {one.__name__: one for one in (acknowledge_first, no_unique_key, retry_all, no_sync)}[mutant]()
-    quick_desk.main()
+        {one.__name__: one for one in MUTANTS}[mutant]()
+    main()

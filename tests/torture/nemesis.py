@@ -267,6 +267,13 @@ class Nemesis:
     def _nothing_comes(self) -> bool:
         return self.provider.exhausted and not self.provider.open
 
+    def _row_held(self) -> None:
+        """Hold the conversation of one customer, as somebody does who forgot a transaction at a prompt."""
+        held = self.desk.value("SELECT MIN(id) FROM conversations")
+        statement = f"SELECT id FROM conversations WHERE id = {held} FOR UPDATE"
+        with self.desk.holding(statement, "somebody at a prompt"), self._others_work("a held row"):
+            self._last(4.0, 6.0)
+
     def _stop_database(self) -> None:
         assert self.desk.server is not None
         with Stopped(family(self.desk.server)):

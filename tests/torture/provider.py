@@ -282,7 +282,49 @@ class Provider:
 
     # Bringing it
 
+    def deliver(
+        self,
+        lines: dict[str, http.client.HTTPConnection],
+        writer: tuple[Shop, str],
+        text: str,
+        begins: Callable[[str], object],
+    ) -> float:
+        """Write one message of a customer and bring it until it is taken; return the ms of the last answer.
+
+        A thread that brings all messages of a customer so brings them one after the other.
+
+        :param begins: called with the message's id before it is brought for the first time.
+        """
+        shop, customer = writer
+        with self._lock:
+            event, line = self._event(shop, customer, text)
+            self.ledger.add(line)
+            self.figures.events += 1
+            self._under_way += 1
+        entries = [{"id": shop.igid, "time": _now_ms(), "messaging": [event]}]
+        one = self._signed(shop.secret, entries, [line["mid"]], "right")
+        begins(line["mid"])
+        try:
+            while True:
+                status, milliseconds = self._try(lines, self.addresses[0], one)
+                if status == 200:
+                    self.figures.taken += 1
+                    return milliseconds
+                self._over.wait(PAUSES[min(one.attempt, len(PAUSES)) - 1])
+        finally:
+            with self._lock:
+                self._under_way -= 1
+
     def _bring(self, lines: dict[str, http.client.HTTPConnection], address: str, one: Delivery) -> None:
+        calm_before = self.calm()
+        status, _milliseconds = self._try(lines, address, one)
+        with self._lock:
+            self._plan_again(one, status, calm=calm_before and self.calm())
+
+    def _try(
+        self, lines: dict[str, http.client.HTTPConnection], address: str, one: Delivery
+    ) -> tuple[int | None, float]:
+        """Bring *one* once and write the answer down; return its status and how many ms it took."""
         calm_before = self.calm()
         one.attempt += 1
         began = time.monotonic()
@@ -292,9 +334,9 @@ class Provider:
             ambush, self.ambush = self.ambush, None
             if ambush is not None:
                 ambush()
-        calm = calm_before and self.calm()
         with self._lock:
-            self._note(one, status, words, milliseconds, calm)
+            self._note(one, status, words, milliseconds, calm_before and self.calm())
+        return status, milliseconds
 
     def _note(self, one: Delivery, status: int | None, words: str, milliseconds: float, calm: bool) -> None:
         entry = {
@@ -311,6 +353,9 @@ class Provider:
         self.figures.answers[str(status or words)] += 1
         if calm:
             self.figures.slow.append(milliseconds)
+
+    def _plan_again(self, one: Delivery, status: int | None, *, calm: bool) -> None:
+        """Plan to bring *one* again where it was not taken, and now and then where it was."""
         if one.kind == "forged":
             # A desk that waits for its database keeps what it cannot decide on; nothing of it may be shown.
             if status == 200 and calm:

@@ -49,7 +49,7 @@ PLAYED = {
     "postgresql, processes": (
         "restart", "rolling restart", "addon updated", "slow connections", "worker asleep", "kill web",
         "stop web", "kill worker", "stop worker", "clock of web", "clock of worker", "kill broker",
-        "worker frozen",
+        "worker frozen", "row held",
     ),
     "postgresql, lines": (
         "provider slow", "provider failing", "provider refused", "provider reset", "provider stalled",

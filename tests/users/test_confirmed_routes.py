@@ -123,6 +123,8 @@ NOT_ASKED = {
     "inbox.duty",
     "inbox.edit",
     "inbox.export_contact",
+    "inbox.forward_message_now",
+    "inbox.forward_now",
     "inbox.hide",
     "inbox.keep",
     "inbox.leave",

@@ -87,9 +87,7 @@ def document(public_url: str) -> dict[str, Any]:
 @cache
 def _made() -> tuple[dict[str, Any], dict[str, Any]]:
     types = [ErrorAnswer, *(kind for route in ROUTES for kind in _types(route))]
-    # Types of the same name get their module as a prefix; a fixed prefix keeps the document the same.
-    made = msgspec.json.encode(msgspec.json.schema_components(types, ref_template=_REF))
-    schemas, components = msgspec.json.decode(made.replace(b"host.api.routes.", b"host.api."))
+    schemas, components = _named(msgspec.json.schema_components(types, ref_template=_REF))
     by_type = dict(zip(map(id, types), schemas, strict=True))
     paths: dict[str, Any] = {}
     for route in ROUTES:
@@ -109,6 +107,16 @@ def _made() -> tuple[dict[str, Any], dict[str, Any]]:
     }
 
 
+def _named(made: tuple[Any, dict[str, Any]]) -> tuple[Any, dict[str, Any]]:
+    """Return *made* if each schema is named after its class alone, so that a class may change its module.
+
+    :raises ValueError: if two classes share a name: msgspec then names both after their modules.
+    """
+    if shared := sorted(name for name in made[1] if not name.isidentifier()):
+        raise ValueError(f"give these types of the API names of their own: {', '.join(shared)}")
+    return made
+
+
 _SIGNED = {
     "webhook-id": "Names the event, the same in every try.",
     "webhook-timestamp": "When this try was made, in seconds since 1970.",
@@ -123,7 +131,7 @@ def _webhooks() -> tuple[dict[str, Any], dict[str, Any]]:
     types = [Tombstone, *(kind.shape for kind in kinds if kind.shape is not None)]
     # Names of their own: a conversation as endpoints are told it is not a conversation as routes answer it.
     reference = _REF.replace("{name}", "Told{name}")
-    schemas, components = msgspec.json.schema_components(types, ref_template=reference)
+    schemas, components = _named(msgspec.json.schema_components(types, ref_template=reference))
     tombstone, *told = schemas
     return {
         kind.name: {

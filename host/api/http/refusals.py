@@ -68,3 +68,13 @@ FILES = (
     Refused(422, "type_not_allowed", "The channel takes no files of this type."),
     Refused(409, "upload_gone", "An upload is no longer there, or was sent already."),
 )
+
+FORWARDS = (
+    Refused(422, "forward_address", "That is no address a message can be forwarded to."),
+    Refused(422, "forward_customer", "That is the customer's own address: a reply goes there."),
+    Refused(422, "forward_own", "That is the address it would go from."),
+    Refused(422, "forward_nobody", "Nobody is named."),
+    Refused(422, "forward_too_large", "The files are larger than a mail can be."),
+    Refused(422, "too_many_recipients", "More people are named than the channel sends to at once."),
+    Refused(422, "too_many_files", "There are more files than can be sent at once."),
+)

@@ -72,7 +72,7 @@ class Analytics(Wire, frozen=True):
     counting_since: Annotated[datetime | None, Meta(description="Null: nothing was counted yet.")]
 
 
-class Query(Wire, frozen=True):
+class AnalyticsQuery(Wire, frozen=True):
     """Which days, and of whom."""
 
     from_: Annotated[date | None, Meta(description="The first day.")] = msgspec.field(
@@ -111,11 +111,11 @@ class Query(Wire, frozen=True):
     tag="Reports",
     summary="Get figures of some days",
     scope=Scope.READ,
-    query=Query,
+    query=AnalyticsQuery,
     answer=Analytics,
     errors=(QueryError, AccountNotFoundError),
 )
-def get_analytics(call: Call, query: Query) -> Analytics:
+def get_analytics(call: Call, query: AnalyticsQuery) -> Analytics:
     """The same figures as on the Reports page; `docs/reports.md` defines each.
 
     From `from` to `to`, both counted: at most 366 days. Without them, the 28 days up to today.
@@ -153,7 +153,7 @@ def get_analytics(call: Call, query: Query) -> Analytics:
     )
 
 
-def _days(query: Query, now: datetime) -> Days:
+def _days(query: AnalyticsQuery, now: datetime) -> Days:
     try:
         zone = ZoneInfo(query.zone)
     except (ZoneInfoNotFoundError, ValueError, OSError):

@@ -12,7 +12,7 @@ from host.api import shapes
 from host.api.http.call import Call
 from host.api.http.declare import Id, Moment, Wire, route
 from host.api.http.errors import BodyError
-from host.api.routes.conversations import Query, filter_of, snooze_of
+from host.api.routes.conversations import ConversationQuery, filter_of, snooze_of
 from host.core import db
 from host.inbox import bulk
 from host.inbox.bulk import Shown, Wish
@@ -43,7 +43,7 @@ class NewBulkAction(Wire, frozen=True):
         | None
     ) = None
     filter: Annotated[
-        Query | None,
+        ConversationQuery | None,
         Meta(description="All that match at this moment: the parameters of the list of conversations."),
     ] = None
     all: Annotated[
@@ -112,8 +112,8 @@ def create_bulk_action(call: Call, body: NewBulkAction) -> bytes:
     """
     if (body.conversation_ids is None) is (body.filter is None):
         raise BulkError(next_step="")
-    filter_ = filter_of(body.filter or Query())
-    if body.filter is not None and not body.all and filter_ == filter_of(Query()):
+    filter_ = filter_of(body.filter or ConversationQuery())
+    if body.filter is not None and not body.all and filter_ == filter_of(ConversationQuery()):
         raise BulkError(
             _l("This filter matches every conversation of the workspace, so nothing was changed."),
             next_step=_l("If you mean all of them, send “all”: true."),

@@ -61,7 +61,7 @@ class CampaignPeople(Wire, frozen=True):
     next: Annotated[shapes.Cursor | None, Meta(description="For earlier ones; null: there are none.")]
 
 
-class Query(Wire, frozen=True):
+class CampaignPeopleQuery(Wire, frozen=True):
     """Which people to list."""
 
     got: Annotated[What | None, Meta(description="Those alone who got that.")] = None
@@ -76,11 +76,11 @@ class Query(Wire, frozen=True):
     tag="Rules",
     summary="List the people of a campaign",
     scope=Scope.READ,
-    query=Query,
+    query=CampaignPeopleQuery,
     answer=CampaignPeople,
     errors=(QueryError, CursorError, RuleNotFoundError),
 )
-def list_campaign_people(call: Call, rule_id: int, query: Query) -> CampaignPeople:
+def list_campaign_people(call: Call, rule_id: int, query: CampaignPeopleQuery) -> CampaignPeople:
     """What each of them got, and why. Of a rule without `campaign` there is nobody."""
     before = None if query.cursor is None else cursors.read(LIST, query.cursor, "cursor")[1]
     with db.read() as session:

@@ -118,7 +118,7 @@ class Blocked(Wire, frozen=True):
     problems: Annotated[list[str], Meta(description="Why a provider did not do it; here it holds anyway.")]
 
 
-class Merging(Wire, frozen=True):
+class MergeContact(Wire, frozen=True):
     """Which contact becomes a part of this one."""
 
     other: Annotated[Id, Meta(description="The contact that becomes a part of this one.")]
@@ -496,12 +496,12 @@ def _blocked(call: Call, contact_id: int, *, on: bool) -> Blocked:
     tag="Contacts",
     summary="Merge another contact into this one",
     scope=Scope.WRITE,
-    body=Merging,
+    body=MergeContact,
     answer=Merged,
     errors=(BodyError, ContactFieldError, ContactNotFoundError, MergeError),
     examples={"Keep the other's name": {"other": 23, "take": ["name"]}},
 )
-def merge_contact(call: Call, contact_id: int, body: Merging) -> bytes:
+def merge_contact(call: Call, contact_id: int, body: MergeContact) -> bytes:
     """Its accounts and conversations become this one's, and asking for it answers this one.
 
     Where one of them opted out, this one has. It can be split again at any time.

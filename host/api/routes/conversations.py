@@ -147,7 +147,7 @@ class Conversations(Wire, frozen=True):
     next: Annotated[shapes.Cursor | None, Meta(description="For the next page; null: there is none.")]
 
 
-class Query(Wire, frozen=True):
+class ConversationQuery(Wire, frozen=True):
     """What a list of conversations is narrowed to."""
 
     status: Annotated[Status | None, Meta(description="Left out: both.")] = None
@@ -302,11 +302,11 @@ def window(call: Call, row: Row) -> Window:
     tag="Conversations",
     summary="List conversations",
     scope=Scope.READ,
-    query=Query,
+    query=ConversationQuery,
     answer=Conversations,
     errors=(QueryError, CursorError),
 )
-def list_conversations(call: Call, query: Query) -> Conversations:
+def list_conversations(call: Call, query: ConversationQuery) -> Conversations:
     """The one with the latest message comes first. Conditions are combined."""
     before = None if query.cursor is None else cursors.read(LIST, query.cursor, "cursor")
     with db.read() as session:
@@ -322,7 +322,7 @@ def list_conversations(call: Call, query: Query) -> Conversations:
     )
 
 
-def filter_of(query: Query) -> ConversationFilter:
+def filter_of(query: ConversationQuery) -> ConversationFilter:
     """Return the filter that the parameters of a list ask for."""
     assignee: int | Assignee | None = None
     if query.assignee is not None:

@@ -62,7 +62,7 @@ class Events(Wire, frozen=True):
     more: Annotated[bool, Meta(description="Whether there is more at this moment.")]
 
 
-class Query(Wire, frozen=True):
+class EventQuery(Wire, frozen=True):
     """Where to begin."""
 
     after: Annotated[
@@ -109,11 +109,11 @@ _waiting = _Waiting()
     tag="Events",
     summary="Read what happened",
     scope=Scope.READ,
-    query=Query,
+    query=EventQuery,
     answer=Events,
     errors=(QueryError, CursorError, EventsGoneError),
 )
-def list_events(call: Call, query: Query) -> bytes:
+def list_events(call: Call, query: EventQuery) -> bytes:
     """The same events that endpoints are told, under the same ids, without a public address.
 
     Ask with the `next` of the last answer, and nothing is missed. Where a channel has an event of its own,

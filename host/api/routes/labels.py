@@ -12,7 +12,7 @@ from host.api import shapes
 from host.api.http.call import Call
 from host.api.http.declare import Id, Wire, route
 from host.api.http.errors import BodyError
-from host.api.routes.conversations import Query, filter_of
+from host.api.routes.conversations import ConversationQuery, filter_of
 from host.core import db
 from host.inbox import labels, saved_views
 from host.inbox.errors import (
@@ -54,7 +54,7 @@ class LabelChange(Wire, frozen=True):
     tone: shapes.Tone | UnsetType = UNSET
 
 
-class Merging(Wire, frozen=True):
+class MergeLabel(Wire, frozen=True):
     """What a label is merged into."""
 
     into: Annotated[Id, Meta(description="The id of the label that stays.")]
@@ -85,7 +85,8 @@ class NewView(Wire, frozen=True):
 
     name: Annotated[str, Meta(max_length=300, examples=["Orders to answer"])]
     filter: Annotated[
-        Query | UnsetType, Meta(description="The parameters of the list of conversations; no `cursor`.")
+        ConversationQuery | UnsetType,
+        Meta(description="The parameters of the list of conversations; no `cursor`."),
     ] = UNSET
     search: (
         Annotated[str, Meta(max_length=2000, description="A search, instead of a filter.")] | UnsetType
@@ -96,7 +97,7 @@ class ViewChange(Wire, frozen=True):
     """What is to become different; what is left out stays."""
 
     name: Annotated[str, Meta(max_length=300)] | UnsetType = UNSET
-    filter: Query | UnsetType = UNSET
+    filter: ConversationQuery | UnsetType = UNSET
     search: Annotated[str, Meta(max_length=2000)] | UnsetType = UNSET
 
 
@@ -200,12 +201,12 @@ def delete_label(call: Call, label_id: int) -> None:
     tag="Labels",
     summary="Merge a label into another",
     scope=Scope.WRITE,
-    body=Merging,
+    body=MergeLabel,
     answer=shapes.LabelRef,
     errors=(BodyError, LabelNameError, LabelNotFoundError),
     examples={"Into another": {"into": 7}},
 )
-def merge_label(call: Call, label_id: int, body: Merging) -> bytes:
+def merge_label(call: Call, label_id: int, body: MergeLabel) -> bytes:
     """Every conversation with the first has the second instead, and the first is gone. Answers the second."""
 
     def use_case(session: Session) -> shapes.LabelRef:

@@ -13,8 +13,9 @@ from host.api import shapes
 from host.api.http import cursors
 from host.api.http.bodies import Copied
 from host.api.http.call import Call, new_reply_key
-from host.api.http.declare import Id, Moment, Refused, Wire, route
+from host.api.http.declare import Id, Moment, Wire, route
 from host.api.http.errors import BodyError, CursorError, QueryError
+from host.api.http.refusals import FORWARDS
 from host.api.routes import conversations
 from host.api.routes.conversations import Limit
 from host.api.serialise import shown, some_messages
@@ -41,7 +42,7 @@ from host.users.reach import ALL_ACCOUNTS
 LIST = "messages"
 
 
-class Query(Wire, frozen=True):
+class MessageQuery(Wire, frozen=True):
     """Which part of a conversation. With neither `before` nor `after`: its end."""
 
     limit: Limit = 50
@@ -112,11 +113,11 @@ class NewNote(Wire, frozen=True):
     tag="Messages",
     summary="List the messages of a conversation",
     scope=Scope.READ,
-    query=Query,
+    query=MessageQuery,
     answer=shapes.Messages,
     errors=(QueryError, CursorError, ConversationNotFoundError),
 )
-def list_messages(call: Call, conversation_id: int, query: Query) -> shapes.Messages:
+def list_messages(call: Call, conversation_id: int, query: MessageQuery) -> shapes.Messages:
     """Oldest first, notes of the team and lines that say what was done among them.
 
     Without a cursor the newest are answered. Pages go by id, so none misses a message whose time changes
@@ -305,17 +306,6 @@ def add_note(call: Call, conversation_id: int, body: NewNote) -> bytes:
         return get(session, call, note.id)
 
     return call.commit(use_case)
-
-
-FORWARDS = (
-    Refused(422, "forward_address", "That is no address a message can be forwarded to."),
-    Refused(422, "forward_customer", "That is the customer's own address: a reply goes there."),
-    Refused(422, "forward_own", "That is the address it would go from."),
-    Refused(422, "forward_nobody", "Nobody is named."),
-    Refused(422, "forward_too_large", "The files are larger than a mail can be."),
-    Refused(422, "too_many_recipients", "More people are named than the channel sends to at once."),
-    Refused(422, "too_many_files", "There are more files than can be sent at once."),
-)
 
 
 @route(

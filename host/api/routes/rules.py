@@ -184,7 +184,7 @@ class RuleRuns(Wire, frozen=True):
     next: Annotated[shapes.Cursor | None, Meta(description="For older ones; null: there are none.")]
 
 
-class Query(Wire, frozen=True):
+class RuleRunQuery(Wire, frozen=True):
     """Which runs to list."""
 
     matched: Annotated[
@@ -434,11 +434,11 @@ def delete_rule(call: Call, rule_id: int) -> None:
     tag="Rules",
     summary="List what became of a rule",
     scope=Scope.READ,
-    query=Query,
+    query=RuleRunQuery,
     answer=RuleRuns,
     errors=(QueryError, CursorError, RuleNotFoundError),
 )
-def list_rule_runs(call: Call, rule_id: int, query: Query) -> RuleRuns:
+def list_rule_runs(call: Call, rule_id: int, query: RuleRunQuery) -> RuleRuns:
     """Each time it matched or came past its first condition, with what each condition saw; newest first."""
     before = None if query.cursor is None else cursors.read(LIST, query.cursor, "cursor")[1]
     with db.read() as session:

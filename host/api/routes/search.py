@@ -69,7 +69,7 @@ class SearchResults(Wire, frozen=True):
     complete: Annotated[bool, Meta(description="False while older messages are still being made findable.")]
 
 
-class Query(Wire, frozen=True):
+class SearchQuery(Wire, frozen=True):
     """What to look for."""
 
     q: Annotated[
@@ -94,11 +94,11 @@ class Query(Wire, frozen=True):
     tag="Search",
     summary="Search messages and contacts",
     scope=Scope.READ,
-    query=Query,
+    query=SearchQuery,
     answer=SearchResults,
     errors=(QueryError, CursorError),
 )
-def search(call: Call, query: Query) -> SearchResults:
+def search(call: Call, query: SearchQuery) -> SearchResults:
     """Words are found whatever their case and marks, in any script. Days are those of UTC."""
     asked = read_query(query.q)
     after = None

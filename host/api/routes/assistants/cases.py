@@ -103,7 +103,7 @@ class TriedCases(Wire, frozen=True):
     left: Annotated[int, Meta(description="How many are left: ask again.")]
 
 
-class Query(Wire, frozen=True):
+class AssistantCaseQuery(Wire, frozen=True):
     """How many cases to list."""
 
     limit: Annotated[int, Meta(ge=1, le=100, description="How many at most.")] = 50
@@ -148,11 +148,11 @@ def _note(call: Call, session: Session, action: str, assistant_id: int) -> None:
     tag="Assistants",
     summary="List cases of an assistant",
     scope=Scope.READ,
-    query=Query,
+    query=AssistantCaseQuery,
     answer=AssistantCases,
     errors=(QueryError, CursorError, AssistantNotFoundError),
 )
-def list_assistant_cases(call: Call, assistant_id: int, query: Query) -> AssistantCases:
+def list_assistant_cases(call: Call, assistant_id: int, query: AssistantCaseQuery) -> AssistantCases:
     """With what came of each when it was tried last."""
     after = 0 if query.cursor is None else cursors.read_numbers(LIST, query.cursor, "cursor")[1]
     with db.read() as session:

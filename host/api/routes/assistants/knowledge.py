@@ -92,7 +92,7 @@ class FileQuery(Wire, frozen=True):
     ] = ""
 
 
-class Query(Wire, frozen=True):
+class KnowledgeQuery(Wire, frozen=True):
     """Which entries to list."""
 
     search: Annotated[str, Meta(max_length=100, description="Words of title, questions or origin.")] = ""
@@ -133,11 +133,11 @@ def _note(call: Call, session: Session, action: str, assistant_id: int, title: s
     tag="Assistants",
     summary="List what an assistant knows",
     scope=Scope.READ,
-    query=Query,
+    query=KnowledgeQuery,
     answer=Knowledge,
     errors=(QueryError, CursorError, AssistantNotFoundError),
 )
-def list_knowledge(call: Call, assistant_id: int, query: Query) -> Knowledge:
+def list_knowledge(call: Call, assistant_id: int, query: KnowledgeQuery) -> Knowledge:
     """Without the words, and with the state of each."""
     after = 0 if query.cursor is None else cursors.read_numbers(LIST, query.cursor, "cursor")[1]
     with db.read() as session:

@@ -94,14 +94,14 @@ class AssistantTurns(Wire, frozen=True):
     next: Annotated[shapes.Cursor | None, Meta(description="For older ones; null: there are none.")]
 
 
-class Query(Wire, frozen=True):
+class AssistantTurnQuery(Wire, frozen=True):
     """How many turns to list."""
 
     limit: Annotated[int, Meta(ge=1, le=100, description="How many at most.")] = judging.PAGE
     cursor: shapes.Cursor | None = None
 
 
-class ShowQuery(Query, frozen=True):
+class ShowQuery(AssistantTurnQuery, frozen=True):
     """Which turns to list."""
 
     show: Annotated[
@@ -164,7 +164,7 @@ def _page(found: Any, limit: int) -> AssistantTurns:
     )
 
 
-def _before(query: Query) -> int | None:
+def _before(query: AssistantTurnQuery) -> int | None:
     return None if query.cursor is None else cursors.read(LIST, query.cursor, "cursor")[1]
 
 
@@ -218,11 +218,11 @@ def judge_turn(call: Call, assistant_id: int, turn_id: int, body: Judgement) -> 
     tag="Assistants",
     summary="List suggestions of a conversation",
     scope=Scope.READ,
-    query=Query,
+    query=AssistantTurnQuery,
     answer=AssistantTurns,
     errors=(QueryError, CursorError, ConversationNotFoundError),
 )
-def list_conversation_turns(call: Call, conversation_id: int, query: Query) -> AssistantTurns:
+def list_conversation_turns(call: Call, conversation_id: int, query: AssistantTurnQuery) -> AssistantTurns:
     """The newest first; of `ready` ones there is one at most. What is thought in shadow is not among them."""
     before, more = _before(query), query.limit + 1
     with db.read() as session:

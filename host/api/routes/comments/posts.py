@@ -28,7 +28,7 @@ from host.users.reach import ALL_ACCOUNTS
 LIST = "posts"
 
 
-class Query(Wire, frozen=True):
+class PostQuery(Wire, frozen=True):
     """What a list of posts is narrowed to."""
 
     account: Annotated[Id | None, Meta(description="The id of an account.")] = None
@@ -51,11 +51,11 @@ class NewStanding(Wire, frozen=True):
     tag="Conversations",
     summary="List posts",
     scope=Scope.READ,
-    query=Query,
+    query=PostQuery,
     answer=shapes.Posts,
     errors=(QueryError, CursorError),
 )
-def list_posts(call: Call, query: Query) -> shapes.Posts:
+def list_posts(call: Call, query: PostQuery) -> shapes.Posts:
     """Those customers wrote below. The one first that was heard of last."""
     before = None if query.cursor is None else cursors.read(LIST, query.cursor, "cursor")[1]
     with db.read() as session:
