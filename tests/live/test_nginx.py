@@ -152,7 +152,8 @@ def test_webhooks_and_nothing_else_are_sent_to_a_second_process() -> None:
     assert found is not None
     assert "zone lobby_webhooks " in found[1]
     assert re.search(r"server \S+ max_fails=2 fail_timeout=5s;", found[1])
-    assert number("proxy_read_timeout", location(f"/addons/{instagram.SLUG}/{instagram.WEBHOOK_PATH}")) == 3500
+    webhook = location(f"/addons/{instagram.SLUG}/{instagram.WEBHOOK_PATH}")
+    assert number("proxy_read_timeout", webhook) == 3500
     for path in (
         f"/addons/{instagram.SLUG}/{instagram.WEBHOOK_PATH}",
         f"/addons/{instagram.SLUG}/{instagram.WEBHOOK_PATH}/4e1f",
