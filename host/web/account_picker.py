@@ -7,7 +7,7 @@ script looks for others while somebody types. Without it the form is sent, and i
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -168,6 +168,7 @@ def options(
     groups: Sequence[tuple[str, Sequence[Option]]],
     chosen: Collection[str] = (),
     wanted: str | None = None,
+    also: Mapping[str, str] | None = None,
 ) -> Options:
     """Leave out of each long group what was not looked for.
 
@@ -176,6 +177,7 @@ def options(
     :param list_name: of the select, for the script.
     :param chosen: the values that stand in the form.
     :param wanted: words of options; None: what the form looks for.
+    :param also: other words by which options are found, by their values.
     """
     wanted = _wanted("option") if wanted is None else wanted
     narrowed: list[tuple[str, str, Sequence[Option]]] = []
@@ -185,7 +187,10 @@ def options(
             narrowed.append(("", title, group))
             continue
         found = [
-            one for one in group if _names_something(one) and wanted.casefold() in str(one[1]).casefold()
+            one
+            for one in group
+            if _names_something(one)
+            and wanted.casefold() in f"{one[1]} {(also or {}).get(one[0], '')}".casefold()
         ]
         listed = {one[0] for one in found[:MOST_FOUND]}
         kept = [one for one in group if one[0] in listed or one[0] in chosen or not _names_something(one)]

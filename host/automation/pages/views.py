@@ -419,7 +419,9 @@ def _form(
 
 def _conditions(what: There, filling: Filling, wanted: str | None = None) -> Options:
     chosen = {row.chosen for row in filling.conditions}
-    return account_picker.options("if", fillings.condition_choices(what, filling.conditions), chosen, wanted)
+    handles = {f"account:{id_}": handle for id_, handle in what.handles.items()}
+    choices = fillings.condition_choices(what, filling.conditions)
+    return account_picker.options("if", choices, chosen, wanted, handles)
 
 
 def _actions(what: There, filling: Filling, wanted: str | None = None) -> Options:
