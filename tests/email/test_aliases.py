@@ -203,7 +203,7 @@ def test_mail_to_a_further_address_is_answered_from_it(shop: test_conversation.D
     deliver(shop, mail(1, To=f"{OWN}, Anna <anna@example.org>", Cc=ELSEWHERE), OWN, ELSEWHERE, OWN)
     (received,) = stored()
     found = along(shop, received.conversation_id)
-    assert (found.sender, found.cc) == (OWN, "anna@example.org")
+    assert (found.sender, found.cc) == (OWN, "Anna <anna@example.org>")
     shop.reply(received.conversation_id, "Yes, eight.", "k" * 16)
     shop.reply(received.conversation_id, "Yes, eight.", "k" * 16)  # sent once
     ((sender, recipients, raw),) = shop.outside.mails
