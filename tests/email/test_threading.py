@@ -20,7 +20,9 @@ __all__ = ["whole"]
 
 def test_what_a_colleague_wrote_names_them_on_screen(whole: Desk, data: Path) -> None:
     whole.receive(Message_ID="<one@example.org>", Cc="anna@example.org")
-    whole.receive("Two", From="Anna <anna@example.org>", Message_ID="<two@x>", In_Reply_To="<one@example.org>")
+    whole.receive(
+        "Two", From="Anna <anna@example.org>", Message_ID="<two@x>", In_Reply_To="<one@example.org>"
+    )
     (talk,) = conversations()
     page = signed_in(whole, data).get(f"/w/{whole.account.workspace_id}/inbox/{talk.id}").text
     assert page.count('title="anna@example.org" translate="no">Anna</span>') == 1
