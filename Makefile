@@ -6,7 +6,8 @@ unexport PYTHONDONTWRITEBYTECODE
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 # Of the version in constraints.txt: older ones do not know an extra by its other spelling, and build in a deprecated way.
-PIP = $(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt
+# What setuptools says of any editable installation tells nobody anything.
+PIP = PYTHONWARNINGS='ignore:Editable installation' $(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt
 # Everything is installed, or only what a demo needs. Where everything is, a demo needs nothing more.
 STAMP := .venv/.installed
 DEMO_STAMP := .venv/.installed-demo

@@ -26,6 +26,7 @@ from host.addons.package.failures import AddonError
 from host.addons.package.manifest import from_dict
 from host.addons.records import COMMAND_LINE, Actor
 from host.addons.running import held_webhooks
+from host.automation.assistants import keeping as assistants
 from host.automation.rules import keeping
 from host.channels.accounts import disconnect_account
 from host.channels.directory import Directory
@@ -85,16 +86,24 @@ def held(slug: str) -> Held:
 
 
 @dataclass(frozen=True, slots=True)
-class StoppedRule:
-    """A rule that cannot run without an addon; with *is_campaign* it is a campaign."""
+class StoppedAutomation:
+    """A rule, a campaign or an assistant that cannot run without an addon.
 
+    :param kind: ``rule``, ``campaign`` or ``assistant``.
+    :param account: where an assistant stops; empty for rules and campaigns.
+    """
+
+    kind: str
     name: str
     workspace: str
-    is_campaign: bool
+    account: str = ""
 
 
-def stopped_rules(slug: str, directory: Directory) -> list[StoppedRule]:
-    """Return the live and shadow rules of all workspaces that cannot run without the addon *slug*."""
+def stopped_automation(slug: str, directory: Directory) -> list[StoppedAutomation]:
+    """Return what of all workspaces cannot run without the addon *slug*.
+
+    These are live and shadow rules, and assistants on accounts of its channels.
+    """
     found = []
     with db.read() as session:
         channels = _channels(session, slug)
@@ -106,9 +115,20 @@ def stopped_rules(slug: str, directory: Directory) -> list[StoppedRule]:
         for workspace_id, workspace in session.execute(query):
             what = keeping.there(session, workspace_id, without)
             found += [
-                StoppedRule(rule.name, workspace, rule.body is not None and rule.body.campaign is not None)
+                StoppedAutomation(
+                    "campaign" if rule.body is not None and rule.body.campaign is not None else "rule",
+                    rule.name,
+                    workspace,
+                )
                 for rule in keeping.listing(session, workspace_id, what)
                 if rule.acts and rule.rests
+            ]
+            found += [
+                StoppedAutomation("assistant", assistant.name, workspace, place.account)
+                for assistant in assistants.listing(session, workspace_id)
+                if assistant.stopped_at is None
+                for place in assistant.places
+                if place.channel in channels
             ]
     return found
 

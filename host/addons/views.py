@@ -330,7 +330,7 @@ def _uninstall_page(slug: str, problem: str = "") -> ResponseReturnValue:
         card=card,
         manifest=card.manifest,
         held=uninstalling.held(slug),
-        stopped=uninstalling.stopped_rules(slug, current_generation().directory),
+        stopped=uninstalling.stopped_automation(slug, current_generation().directory),
         running=card.state in (AddonState.ACTIVE, AddonState.ACTIVATING),
         problem=problem,
     )

@@ -359,7 +359,7 @@ def _health(configuration: Config, running: Generation) -> Iterator[Line]:
     """Say what Admin, Health says first: processes that are away, addons that do not run, and so on."""
     with db.read() as session:
         state = current_state.read_current_state(session)
-        found = problems.find_problems(session, state, configuration, running.failures)
+        found = problems.find_problems(session, state, configuration, running.failures, running.directory)
     for one in found:
         verdict = Verdict.FAIL if one.tone == "bad" else Verdict.UNKNOWN
         yield Line(DESK, Finding(HEALTH, one.fact, verdict, "", one.advice), one.alert)

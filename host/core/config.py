@@ -245,7 +245,12 @@ SETTINGS: tuple[Setting, ...] = (
         "Web server: uvicorn, or granian where it is installed.",
         _one_of("uvicorn", "granian"),
     ),
-    Setting("threads", "64", "Threads that answer pages.", _positive),
+    Setting(
+        "threads",
+        "64",
+        "Threads that answer pages; an eighth of them for one session, API key or address.",
+        _positive,
+    ),
     Setting(
         "live_streams",
         "5000",
@@ -519,6 +524,11 @@ class Config:
     def secure(self) -> bool:
         """Whether people reach the desk over https, so that cookies may say so."""
         return self.public_url.startswith("https://")
+
+    @property
+    def session_cookie(self) -> str:
+        """The name of the cookie that signs people in."""
+        return "__Host-lobby" if self.secure else "lobby"
 
     def addon_setting(self, slug: str, name: str) -> str | None:
         """Return ``LOBBY_ADDON_<SLUG>_<NAME>`` as given, or None."""

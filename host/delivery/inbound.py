@@ -23,11 +23,19 @@ from host.core.ports import AdapterDirectory
 from host.core.statements import Statement
 from host.delivery.set_aside import SetAside
 from host.inbox.apply.changes import Applied, HeldConversationsError, Incoming, apply_changes
+from host.inbox.apply.echoes import comparable
 from host.inbox.apply.incoming import media_of
 from host.inbox.apply.values import Key
 from host.models.channels import AccountState, ChannelAccount, ref
-from host.models.inbox import ContactIdentity, Conversation, Message
-from host.models.posts import LookUp
+from host.models.inbox import (
+    ContactIdentity,
+    Conversation,
+    ConversationStatus,
+    DeliveryState,
+    Direction,
+    Message,
+)
+from host.models.posts import LookUp, Post
 from host.models.queue import EventState, InboundEvent
 from host.queue import journal_erasure, lanes, policy
 from host.queue.journal_rows import printable
@@ -47,6 +55,8 @@ from host.sdk.webhooks import Envelope
 log = logging.getLogger(__name__)
 
 SMALL = 64 * 1024
+UNCONFIRMED_FOR = timedelta(hours=1)
+"""How long ago an answer of ours may have been written that somebody else's is compared with."""
 MOST_BYTES = 16 * 1024 * 1024
 """Most bytes of events one worker holds in memory at a time; one event alone may be larger."""
 
@@ -369,6 +379,9 @@ def _plan(
         account = accounts[event.account_id or 0]
         try:
             changes = _of_known(account.ref, _parse(adapter.parse, event))
+            if event.attempts + 1 < policy.EVENT_TRIES and _may_be_ours(account.ref, changes):
+                _wait(plan, event)
+                break
             items = tuple(
                 Incoming(
                     account=account.ref,
@@ -476,9 +489,51 @@ def _wait_for_message(plan: Plan, event: PendingEvent) -> bool:
             Verdict(event, EventState.IGNORED, "Written by the account, below nothing that is here.")
         )
         return False
+    _wait(plan, event)
+    return True
+
+
+def _wait(plan: Plan, event: PendingEvent) -> None:
     plan.next_at = clock.now() + policy.event_delay(event.attempts + 1)
     plan.verdicts.append(Verdict(event, EventState.PENDING, "It waits.", retry_at=plan.next_at))
-    return True
+
+
+def _may_be_ours(account: AccountRef, changes: Sequence[InboundChange]) -> bool:
+    """Tell whether an answer below a post may be one of ours that is being sent at this moment.
+
+    The provider may name an author we do not know. Once it has answered, the id tells; until then the words
+    do. Messages that are no answers below posts cost no statement.
+    """
+    return any(
+        isinstance(change, MessageReceived)
+        and change.post is not None
+        and bool(change.reply_to and change.text)
+        and comparable(change.text) in _being_sent(account, change.post.external_id)
+        for change in changes
+    )
+
+
+def _being_sent(account: AccountRef, post: str) -> set[str]:
+    """Return the words of our public answers below *post* that the provider has not confirmed yet."""
+    since = clock.now() - UNCONFIRMED_FOR
+    query = (
+        sa.select(Message.text, Message.content)
+        .join(Conversation, Conversation.id == Message.conversation_id)
+        .join(Post, Post.id == Conversation.post_id)
+        .where(
+            Post.account_id == account.id,
+            Post.external_id == external_id(post),
+            # All of them: so the index leads from the post to its latest conversations.
+            Conversation.status.in_(list(ConversationStatus)),
+            Conversation.last_message_at >= since,
+            Message.sent_at >= since,
+            Message.direction == Direction.OUTBOUND,
+            Message.state.in_([DeliveryState.SENDING, DeliveryState.UNKNOWN]),
+            Message.external_id.is_(None),
+        )
+    )
+    with db.read() as session:
+        return {comparable(words) for words, content in session.execute(query) if not content.get("private")}
 
 
 def _store(change: InboundChange) -> dict[int, str]:

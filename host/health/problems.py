@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -19,6 +19,7 @@ from host import installing, recording
 from host.automation.assistants.language import asking
 from host.core import storage
 from host.core.config import Config
+from host.core.ports import AdapterDirectory
 from host.health import dependencies, versions
 from host.health.current_state import MOST_DEAD, CurrentState, is_warned
 from host.models.addons import Addon, AddonState
@@ -121,12 +122,18 @@ def _alerting(tone: str, fact: str, alert: str, **more: Any) -> Problem:
 
 
 def find_problems(
-    session: Session, now: CurrentState, config: Config, failures: Mapping[str, str]
+    session: Session,
+    now: CurrentState,
+    config: Config,
+    failures: Mapping[str, str],
+    directory: AdapterDirectory,
 ) -> list[Problem]:
     """Return the problems, the worst first.
 
     :param failures: addons that should run but do not, with a sentence each.
+    :param directory: the channels that addons bring now.
     """
+    channels = {channel for channel, _state in now.accounts if directory.adapter(channel) is not None}
     found = [
         *_spool(now),
         *_workers(now),
@@ -141,7 +148,7 @@ def find_problems(
         *_endpoints(now),
         *_addons(session, failures),
         *_disk(config),
-        *_accounts(session, now),
+        *_accounts(session, now, channels),
         *_unfinished(now),
         *_dead(now),
         *_sends(session),
@@ -368,37 +375,57 @@ def _disk(config: Config) -> Iterator[Problem]:
         yield _alerting("bad", fact, "LobbyDiskAlmostFull")
 
 
-def _accounts(session: Session, now: CurrentState) -> Iterator[Problem]:
-    stopped = ChannelAccount.state == AccountState.NEEDS_RECONNECT
-    handles = _handles(session, stopped)
-    if handles:
+def _accounts(session: Session, now: CurrentState, channels: Collection[str]) -> Iterator[Problem]:
+    running = ChannelAccount.channel.in_(channels)
+    off = sum(
+        count
+        for (channel, state), count in now.accounts.items()
+        if channel not in channels and state is not AccountState.DISCONNECTED
+    )
+    if off:
+        without = sa.and_(~running, ChannelAccount.state != AccountState.DISCONNECTED)
+        fact = ngettext(
+            "%(num)s account does nothing, because its addon is not active: %(names)s.",
+            "%(num)s accounts do nothing, because their addons are not active: %(names)s.",
+            off,
+            names=_listed(_handles(session, without)),
+        )
+        advice = _("Install or activate the addon again. Until then, nothing is received or sent.")
+        yield Problem("warn", fact, advice, ("addons.index", {}), _("Addons"))
+    # What the others are told takes their addon: reconnecting, Diagnose.
+    stopped = sum(
+        count
+        for (channel, state), count in now.accounts.items()
+        if channel in channels and state is AccountState.NEEDS_RECONNECT
+    )
+    if stopped:
         fact = ngettext(
             "%(num)s account must be connected again: %(names)s.",
             "%(num)s accounts must be connected again: %(names)s.",
-            now_of(now, AccountState.NEEDS_RECONNECT),
-            names=_listed(handles),
+            stopped,
+            names=_listed(_handles(session, ChannelAccount.state == AccountState.NEEDS_RECONNECT, running)),
         )
         yield _alerting("warn", fact, "LobbyAccountStopped")
-    handles = _handles(session, is_warned())
-    if handles:
+    warned = sum(count for channel, count in now.warned.items() if channel in channels)
+    if warned:
         fact = ngettext(
             "Something is wrong with %(num)s account: %(names)s.",
             "Something is wrong with %(num)s accounts: %(names)s.",
-            sum(now.warned.values()),
-            names=_listed(handles),
+            warned,
+            names=_listed(_handles(session, is_warned(), running)),
         )
         yield _alerting("warn", fact, "LobbyAccountWarned")
-    yield from _missed(session, now)
+    yield from _missed(session, now, running)
     held = sa.and_(ChannelAccount.blocked_until > now.at, ChannelAccount.state == AccountState.CONNECTED)
-    handles = _handles(session, held)
+    handles = _handles(session, held, running)
     if handles:
         fact = _("The provider holds back replies of %(names)s.", names=_listed(handles))
         yield Problem("warn", fact, _("They go out by themselves once its limit allows it."))
 
 
-def _missed(session: Session, now: CurrentState) -> Iterator[Problem]:
+def _missed(session: Session, now: CurrentState, running: sa.ColumnElement[bool]) -> Iterator[Problem]:
     # Nobody can do anything about an account that is disconnected.
-    connected = sa.select(ChannelAccount.id).where(ChannelAccount.state != AccountState.DISCONNECTED)
+    connected = sa.select(ChannelAccount.id).where(ChannelAccount.state != AccountState.DISCONNECTED, running)
     lately = sa.and_(
         MissedMessage.found_at >= now.at - timedelta(days=1), MissedMessage.account_id.in_(connected)
     )
@@ -420,8 +447,14 @@ def now_of(now: CurrentState, state: AccountState) -> int:
     return sum(count for (_channel, one), count in now.accounts.items() if one is state)
 
 
-def _handles(session: Session, which: sa.ColumnElement[bool]) -> Sequence[str]:
-    query = sa.select(ChannelAccount.handle).where(which).order_by(ChannelAccount.handle).limit(NAMED + 1)
+def _handles(session: Session, *which: sa.ColumnElement[bool]) -> Sequence[str]:
+    query = (
+        sa.select(ChannelAccount.handle)
+        .where(*which)
+        .distinct()
+        .order_by(ChannelAccount.handle)
+        .limit(NAMED + 1)
+    )
     return session.scalars(query).all()
 
 

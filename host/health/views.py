@@ -61,9 +61,11 @@ def _current() -> tuple[CurrentState, Sequence[Problem]]:
     """Return the state of the desk and its problems, read once a request: page and navigation show them."""
     if "health" not in g:
         state = current_state.read_current_state(db.session())
-        g.health = state, problems.find_problems(db.session(), state, config(), generation().failures)
-    found: tuple[CurrentState, Sequence[Problem]] = g.health
-    return found
+        running = generation()
+        found = problems.find_problems(db.session(), state, config(), running.failures, running.directory)
+        g.health = state, found
+    current: tuple[CurrentState, Sequence[Problem]] = g.health
+    return current
 
 
 navigation.add_admin("health.index", _l("Health"), order=15, icon="pulse", mark=_mark)

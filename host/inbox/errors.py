@@ -162,7 +162,7 @@ class UnknownChannelError(ConflictError):
     code = "unknown_channel"
     title = _l("This channel is not active")
     default_sentence = _l("The addon for this channel is not active, so nothing can be sent through it.")
-    default_next_step = _l("An admin can activate it again. The conversation stays readable.")
+    default_next_step = _l("An admin can install or activate it again. The conversation stays readable.")
 
 
 class AccountDisconnectedError(ConflictError):

@@ -191,7 +191,7 @@ def create_app(config: Config, generation: Generation, host: Host | None, desk: 
     app.url_map.converters["int"] = _Id
     app.config.update(
         SECRET_KEY=secrets.load_session_key(config),
-        SESSION_COOKIE_NAME="__Host-lobby" if config.secure else "lobby",
+        SESSION_COOKIE_NAME=config.session_cookie,
         SESSION_COOKIE_SECURE=config.secure,
         SESSION_COOKIE_HTTPONLY=True,
         SESSION_COOKIE_SAMESITE="Lax",

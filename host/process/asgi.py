@@ -47,7 +47,12 @@ class AsgiApplication:
 
     def __init__(self, host: Host) -> None:
         self.host = host
-        self._pages = Pages(self._page, threads=host.config.threads)
+        self._pages = Pages(
+            self._page,
+            threads=host.config.threads,
+            session_cookie=host.config.session_cookie,
+            proxies=host.config.proxies,
+        )
         # Of their own: probes are asked, and a new generation is built, while all pages are busy.
         self._few = ThreadPoolExecutor(4, "probe")
 

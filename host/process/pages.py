@@ -3,20 +3,24 @@
 A thread is never held by a caller: what he sends is read before the thread begins, and what he takes slowly
 is sent by the event loop. The exception is an upload larger than any form. The view decides who may send one
 before anything of it is read, and few are read at a time.
+
+A caller with many requests gets a few answers at a time, so that others need not wait for all of them.
 """
 
 from __future__ import annotations
 
 import asyncio
 import tempfile
-from collections.abc import Awaitable, Callable, Iterable
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext, suppress
 from contextvars import copy_context
+from dataclasses import dataclass
 from functools import partial
 from typing import IO, TYPE_CHECKING, Any, cast
 from urllib.parse import quote
 
 from a2wsgi.wsgi import Body, build_environ
+from werkzeug.http import parse_cookie
 from werkzeug.wsgi import ClosingIterator
 
 from host import recording
@@ -47,13 +51,20 @@ _ASCII = bytes(range(128))
 class Pages:
     """An ASGI application that answers with a WSGI one.
 
-    :param threads: how many requests may be answered at a time.
+    :param threads: how many requests may be answered at a time; an eighth of it for one caller.
+    :param session_cookie: the cookie that tells people apart.
+    :param proxies: number of proxies in front that are believed about addresses.
     """
 
-    def __init__(self, application: WSGIApplication, *, threads: int) -> None:
+    def __init__(
+        self, application: WSGIApplication, *, threads: int, session_cookie: str = "lobby", proxies: int = 0
+    ) -> None:
         self._application = application
         self._threads = ReplacingPool(threads, "page")
         self._uploads = asyncio.Semaphore(max(2, threads // 4))
+        self._turns = _Turns(max(2, threads // 8))
+        self._session_cookie = session_cookie
+        self._proxies = proxies
 
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -67,7 +78,8 @@ class Pages:
                     raise BadBodyError(503)
                 async with self._uploads:
                     environ["wsgi.input"] = Body(asyncio.get_running_loop(), body.receive)
-                    await self._respond(environ, receive, send)
+                    # They have that limit of their own, and take as long as their sender does.
+                    await self._respond(environ, receive, send, nullcontext())
                 return
             with tempfile.SpooledTemporaryFile(IN_MEMORY) as file:
                 environ["wsgi.input"] = file
@@ -76,17 +88,33 @@ class Pages:
                     # What came in chunks has a length now.
                     environ.pop("HTTP_TRANSFER_ENCODING", None)
                     environ["CONTENT_LENGTH"] = str(body.received)
-                await self._respond(environ, receive, send)
+                await self._respond(environ, receive, send, self._turns.of(self._caller(scope)))
         except BadBodyError as error:
             await _refuse(scope["path"], send, error.status)
         except HungCallError:
             await _refuse(scope["path"], send, 503)
 
-    async def _respond(self, environ: dict[str, Any], receive: Receive, send: Send) -> None:
+    def _caller(self, scope: dict[str, Any]) -> str:
+        """Return what tells callers apart: a program's key, a browser's session, else the address.
+
+        Nothing of it is checked. Who invents a session is sent to sign in, which costs next to nothing.
+        """
+        request = incoming.of_scope(scope, self._proxies)
+        cookies = parse_cookie(request.headers.get("cookie", ""))
+        return request.headers.get("authorization") or cookies.get(self._session_cookie) or request.remote
+
+    async def _respond(
+        self,
+        environ: dict[str, Any],
+        receive: Receive,
+        send: Send,
+        turn: AbstractAsyncContextManager[None],
+    ) -> None:
         in_thread = partial(asyncio.get_running_loop().run_in_executor, self._threads)
         scope, began, status, rest = environ["asgi.scope"], clock.monotonic(), 500, None
         try:
-            status, headers, piece, rest = await in_thread(copy_context().run, self._begin, environ)
+            async with turn:
+                status, headers, piece, rest = await in_thread(copy_context().run, self._begin, environ)
         except HungCallError:
             status = 0  # counted with its answer
             raise
@@ -134,6 +162,40 @@ class Pages:
             if len(piece) < PIECE:
                 pieces.close()
         return status, headers, piece, pieces if len(piece) >= PIECE else None
+
+
+class _Turns:
+    """Lets each caller have at most *most* answers made at a time. Of one event loop."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._callers: dict[str, _Caller] = {}
+
+    @asynccontextmanager
+    async def of(self, name: str) -> AsyncIterator[None]:
+        """Wait until the caller *name* may have another answer made; it ends with the block."""
+        caller = self._callers.get(name)
+        if caller is None:
+            caller = self._callers[name] = _Caller(asyncio.Semaphore(self._most))
+        caller.requests += 1
+        try:
+            async with caller.at_work:
+                yield
+        finally:
+            caller.requests -= 1
+            if not caller.requests:
+                del self._callers[name]
+
+
+@dataclass(slots=True)
+class _Caller:
+    """A caller with requests that are answered or wait.
+
+    :ivar requests: how many there are.
+    """
+
+    at_work: asyncio.Semaphore
+    requests: int = 0
 
 
 class _Body:

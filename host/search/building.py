@@ -58,11 +58,11 @@ def _portion(session: Session, kind: DocumentKind) -> bool:
     orphans = session.scalars(
         sa.select(known).where(DOCUMENTS.c.kind == int(kind), known >= low, known < build.below)
     )
-    refresh(session, {*ids, *orphans})
-    build.below = low
-    if low == 0:
+    held = refresh(session, {*ids, *orphans})
+    before, build.below = build.below, max(held, default=low - 1) + 1
+    if build.below == 0:
         build.done_at = clock.now()
-    return low > 0
+    return 0 < build.below < before
 
 
 def _build(session: Session, kind: DocumentKind) -> SearchBuild | None:

@@ -2,7 +2,8 @@
 
 :class:`Indexing` reads the record, also the rows that only open browsers need: whatever shows on a screen was
 announced by one. It reads each message anew and locks it meanwhile, so a text that is taken back at the same
-moment is either not there yet or gone.
+moment is either not there yet or gone. A row that somebody else holds is not waited for, because the rows of
+other customers are locked meanwhile: it is left alone and recorded once more.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from host.models.inbox import (
 from host.models.search import DocumentKind
 from host.record import catalogue
 from host.record.reading import Recorded
+from host.record.writing import Happened, record_all
 from host.search import words
 from host.search.postings import Said, put
 
@@ -57,7 +59,7 @@ _SHOWING = frozenset({"message", "changed"})
 _NAMING = frozenset({catalogue.CONVERSATION_CREATED, catalogue.MESSAGE_RECEIVED})
 
 
-_of_conversations = sa.select(_CONVERSATIONS.c.contact_id).where(
+_of_conversations = sa.select(_CONVERSATIONS.c.id, _CONVERSATIONS.c.contact_id).where(
     _CONVERSATIONS.c.id.in_(sa.bindparam("ids", expanding=True))
 )
 
@@ -75,12 +77,31 @@ class Indexing:
 
     def consume(self, session: Session, events: Sequence[Recorded]) -> None:
         """Make the documents that *events* are about say what their rows say now."""
-        messages = {one.message_id for one in events if one.message_id and _may_say_else(one)}
-        named = {one.conversation_id for one in events if one.conversation_id and _may_name_else(one)}
-        refresh_messages(session, messages)
+        messages = {one.message_id: one for one in events if one.message_id and _may_say_else(one)}
+        named = {one.conversation_id: one for one in events if one.conversation_id and _may_name_else(one)}
+        again = [
+            Happened(
+                messages[id_].workspace_id,
+                topic="changed",
+                account_id=messages[id_].account_id,
+                conversation_id=messages[id_].conversation_id,
+                message_id=id_,
+            )
+            for id_ in refresh_messages(session, messages)
+        ]
         if named:
-            contacts = db.read_rows(session, _of_conversations, ids=padded(sorted(named)))
-            refresh_contacts(session, {row.contact_id for row in contacts})
+            rows = db.read_rows(session, _of_conversations, ids=padded(sorted(named)))
+            contacts: dict[int, Recorded] = {row.contact_id: named[row.id] for row in rows}
+            again += [
+                Happened(
+                    contacts[id_].workspace_id,
+                    topic="conversation",
+                    account_id=contacts[id_].account_id,
+                    conversation_id=contacts[id_].conversation_id,
+                )
+                for id_ in refresh_contacts(session, contacts)
+            ]
+        record_all(session, again)
 
 
 def _may_say_else(event: Recorded) -> bool:
@@ -105,18 +126,24 @@ _messages = (
     )
     .where(_MESSAGES.c.id.in_(sa.bindparam("ids", expanding=True)))
     .order_by(_MESSAGES.c.id)
-    .with_for_update(read=True)
+    .with_for_update(read=True, skip_locked=True)
 )
+_message_ids = sa.select(_MESSAGES.c.id).where(_MESSAGES.c.id.in_(sa.bindparam("ids", expanding=True)))
 _files = sa.select(_ATTACHMENTS.c.message_id, _ATTACHMENTS.c.name).where(
     _ATTACHMENTS.c.message_id.in_(sa.bindparam("ids", expanding=True)), is_sent_along()
 )
 
 
-def refresh_messages(session: Session, ids: Collection[int]) -> None:
-    """Have the messages *ids* found by what they say now; those that are gone, or say nothing, by nothing."""
+def refresh_messages(session: Session, ids: Collection[int]) -> set[int]:
+    """Have the messages *ids* found by what they say now; those that are gone, or say nothing, by nothing.
+
+    Return those somebody else holds: they are found as before.
+    """
     if not ids:
-        return
-    rows = [row for row in db.read_rows(session, _messages, ids=padded(sorted(ids))) if _is_said(row)]
+        return set()
+    read = db.read_rows(session, _messages, ids=padded(sorted(ids)))
+    held = _held(session, _message_ids, ids, {row.id for row in read})
+    rows = [row for row in read if _is_said(row)]
     files: dict[int, list[str]] = defaultdict(list)
     if rows:
         for row in db.read_rows(session, _files, ids=padded([row.id for row in rows])):
@@ -131,7 +158,14 @@ def refresh_messages(session: Session, ids: Collection[int]) -> None:
         if row.id in files:
             found.add(FILE)
         said[row.id] = Said(row.workspace_id, int(row.sent_at.timestamp()), frozenset(found))
-    put(session, DocumentKind.MESSAGE, ids, said)
+    put(session, DocumentKind.MESSAGE, set(ids) - held, said)
+    return held
+
+
+def _held(session: Session, query: sa.Select[Any], ids: Collection[int], read: set[int]) -> set[int]:
+    """Return those of *ids* that were not *read* although *query* finds them."""
+    missed = set(ids) - read
+    return {row.id for row in db.read_rows(session, query, ids=padded(sorted(missed)))} if missed else set()
 
 
 def _is_said(row: Any) -> bool:
@@ -193,19 +227,26 @@ _contacts = (
     # One that is a part of another is found as that one.
     .where(_CONTACTS.c.id.in_(sa.bindparam("ids", expanding=True)), _CONTACTS.c.merged_into_id.is_(None))
     .order_by(_CONTACTS.c.id)
-    .with_for_update(read=True)
+    .with_for_update(read=True, skip_locked=True)
+)
+_contact_ids = sa.select(_CONTACTS.c.id).where(
+    _CONTACTS.c.id.in_(sa.bindparam("ids", expanding=True)), _CONTACTS.c.merged_into_id.is_(None)
 )
 _names = sa.select(_IDENTITIES.c.contact_id, _IDENTITIES.c.name, _IDENTITIES.c.username).where(
     _IDENTITIES.c.contact_id.in_(sa.bindparam("ids", expanding=True))
 )
 
 
-def refresh_contacts(session: Session, ids: Collection[int]) -> None:
-    """Have the contacts *ids* found by their names, handles and addresses as they are now."""
+def refresh_contacts(session: Session, ids: Collection[int]) -> set[int]:
+    """Have the contacts *ids* found by their names, handles and addresses as they are now.
+
+    Return those somebody else holds: they are found as before.
+    """
     if not ids:
-        return
+        return set()
     some = padded(sorted(ids))
     contacts = db.read_rows(session, _contacts, ids=some)
+    held = _held(session, _contact_ids, ids, {row.id for row in contacts})
     named: dict[int, list[str | None]] = {row.id: [row.name, row.email] for row in contacts}
     for contact_id, *names in db.read_rows(session, _names, ids=some):
         named.get(contact_id, []).extend(names)
@@ -217,4 +258,5 @@ def refresh_contacts(session: Session, ids: Collection[int]) -> None:
         )
         for row in contacts
     }
-    put(session, DocumentKind.CONTACT, ids, said)
+    put(session, DocumentKind.CONTACT, set(ids) - held, said)
+    return held

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import zipfile
 from pathlib import Path
 
@@ -15,12 +16,14 @@ from sqlalchemy.orm import Session
 from host.addons import lifecycle, uninstall
 from host.addons.package.failures import AddonError
 from host.addons.running import held_webhooks
+from host.automation.assistants import keeping as assistants
 from host.automation.rules import keeping
 from host.automation.rules.body import given
 from host.cli.commands import main
 from host.core import clock, db
 from host.delivery.worker import drain
 from host.models.addons import Addon, AddonArchivePart, AddonPublisher, AddonRelease, AddonState
+from host.models.assistants import AssistantAccount, Mode
 from host.models.automation import RuleState
 from host.models.channels import AccountState, ChannelAccount
 from host.models.inbox import Conversation, DeliveryState, Message
@@ -94,7 +97,7 @@ def test_keeping_the_data_and_installing_again(shop: Shop, toy_zip: MakeZip) -> 
     assert shop.messages() == ["again", "hello"]
 
 
-def test_the_rules_that_stop_are_named(shop: Shop) -> None:
+def test_the_rules_and_assistants_that_stop_are_named(shop: Shop) -> None:
     directory = shop.desk.generation().directory
     with db.read() as session:
         account = session.scalars(sa.select(ChannelAccount.id)).one()
@@ -117,9 +120,23 @@ def test_the_rules_that_stop_are_named(shop: Shop) -> None:
     db.write(add, "Toys to close", RuleState.LIVE, account_id=account)
     db.write(add, "Never acted", RuleState.DRAFT, account_id=account)
     db.write(add, "Of every channel", RuleState.LIVE)
+
+    def answering(session: Session, name: str) -> None:
+        made = assistants.create(
+            session, workspace_id=shop.workspace, name=name, author="Mia R.", now=clock.now()
+        )
+        session.flush()
+        place = AssistantAccount(
+            account_id=account, workspace_id=shop.workspace, assistant_id=made.id, changed_at=clock.now()
+        )
+        place.mode, place.answers_on, place.needed = Mode.SUGGEST, ["message"], 50
+        session.add(place)
+
+    db.write(answering, "Pip")
     for _turn in ("active", "inactive"):
         page = shop.admin.get("/admin/addons/toy/uninstall").text
         assert "the rule Toys to close in Sample Pottery" in page
+        assert re.search(r"the assistant Pip on \S+ in Sample Pottery", page)
         assert "Never acted" not in page
         assert "Of every channel" not in page
         shop.admin.deactivate()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -23,6 +24,7 @@ from host.core import clock, db
 from host.delivery import watching
 from host.delivery.worker import drain
 from host.inbox import labels, outcome, snoozing
+from host.inbox.along import forwarding
 from host.inbox.apply.changes import apply_changes
 from host.inbox.canned import replies
 from host.inbox.canned.replies import Who
@@ -51,8 +53,9 @@ from host.models.teams import Team
 from host.models.users import Workspace
 from host.outgoing import endpoints
 from host.outgoing.endpoints import Wanted
-from host.record import catalogue, reading
-from host.record.writing import Happened, record
+from host.record import reading
+from host.sdk.capabilities import Capabilities, CopyLimits
+from host.sdk.channel import AccountRef
 from host.sdk.messages import MessageEdited, MessageReacted, MessageUnsent
 from host.sdk.rules import AskedAbout, React, RuleAction, RuleCondition, SendText
 from host.users import hours
@@ -195,15 +198,6 @@ def _no_spam(desk: Automated) -> None:
     _set(desk, {"spam": False})
 
 
-def _forwarded(desk: Automated) -> None:
-    # No channel of these tests forwards: only the event matters.
-    talk = desk.talk()
-    happened = Happened(
-        talk.workspace_id, catalogue.CONVERSATION_FORWARDED, "message", talk.account_id, talk.id
-    )
-    db.write(record, happened)
-
-
 def _sent(desk: Automated) -> str:
     return desk.scene.sent("ana", "Here you are.", clock.now())
 
@@ -224,6 +218,32 @@ def _said_of(change: Any, **values: Any) -> Callable[[Automated], None]:
         desk.scene.apply(change(contact="ana", at=clock.now(), **values))
 
     return happens
+
+
+class _Forwarding(toys.Toy):
+    """One that can pass messages on to addresses."""
+
+    capabilities = Capabilities(forwards=True, copies=CopyLimits(most=2, clean=lambda one: one))
+
+    def id_for_address(self, account: AccountRef, text: str) -> str | None:
+        return text
+
+
+def _forwarded(desk: Automated) -> None:
+    db.write(
+        forwarding.forward,
+        **_here(desk),
+        message_id=None,
+        account_id=None,
+        to=["ben@example.org"],
+        note="",
+        files=False,
+        author_id=desk.desk.mia.id,
+        reply_key=str(uuid.uuid4()),
+        directory=Directory((_Forwarding(),)),
+        now=clock.now(),
+        accounts=None,
+    )
 
 
 FIRST = "scene-in-1"

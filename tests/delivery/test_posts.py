@@ -25,7 +25,7 @@ from host.inbox.reply import queue_reply
 from host.inbox.sendable import NotSendableError
 from host.inbox.unsent import resending
 from host.models.channels import AccountState, ChannelAccount, ref
-from host.models.inbox import ContactIdentity, Conversation, Direction, Message
+from host.models.inbox import ContactIdentity, Conversation, DeliveryState, Direction, Message
 from host.models.posts import LookUp, MessageModeration, Post, PrivateReply
 from host.models.record import DomainEvent
 from host.sdk import messages as told
@@ -241,6 +241,47 @@ def test_what_we_sent_is_no_comment_of_a_customer(one: Desk) -> None:
     with db.read() as session:
         assert session.scalar(sa.select(sa.func.count()).select_from(DomainEvent)) == before
         assert session.scalar(sa.select(sa.func.count()).select_from(ContactIdentity)) == 1
+
+
+@pytest.mark.parametrize("ours", [True, False])
+def test_what_may_be_ours_waits_for_the_answer_to_our_send(
+    one: Desk, door: Any, travel: Travel, ours: bool
+) -> None:
+    """The provider names an author nobody knows, before it says which id our answer has."""
+    answer = envelope(one, "comment", "c2", post="p1", lane="us", text=" Thank  you ", about="c1")
+    come(one, envelope(one, "comment", "c1", post="p1"))
+    publicly(one, conversations()[0].id, "Thank you")
+    meanwhile: list[str] = []
+
+    def sending(_request: Any) -> SendResult:
+        door.journal.ingest(source="toy", channel="email", raw=b"", remote="", envelopes=[answer])
+        one.drain("in")
+        meanwhile.extend(one.event_states())
+        return Sent("c2" if ours else "c3")
+
+    toy(one).script = [sending]
+    one.drain("out")
+    assert meanwhile == ["pending"]
+    one.later(travel, timedelta(seconds=10))
+    assert one.event_states() == ["ignored" if ours else "applied"]
+    found = [texts(conversation.id) for conversation in conversations()]
+    assert found == [["c1", "Thank you"], *([] if ours else [[" Thank  you "]])], "of another it is a comment"
+
+
+def test_what_may_be_ours_waits_no_longer_than_other_events(one: Desk, door: Any, travel: Travel) -> None:
+    answer = envelope(one, "comment", "c2", post="p1", lane="us", text="Thank you", about="c1")
+    come(one, envelope(one, "comment", "c1", post="p1"))
+    publicly(one, conversations()[0].id, "Thank you")
+    unknown = sa.update(Message).where(Message.external_id.is_(None)).values(state=DeliveryState.UNKNOWN)
+    db.write(lambda session: session.execute(unknown) and None)
+    door.journal.ingest(source="toy", channel="email", raw=b"", remote="", envelopes=[answer])
+    one.drain("in")
+    assert one.event_states() == ["pending"]
+    for minutes in range(1, 5):
+        travel(timedelta(minutes=minutes))
+        one.drain("in")
+    assert one.event_states() == ["applied"]
+    assert [texts(conversation.id) for conversation in conversations()][1] == ["Thank you"]
 
 
 def test_on_accounts_beside_each_other_one_id_is_one_person(board: Desk) -> None:

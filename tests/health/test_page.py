@@ -441,6 +441,29 @@ def test_an_account_with_which_something_is_wrong_is_told_and_counted(admin: Bro
     assert counted() == {"email": 0}, "that is told by itself"
 
 
+def test_accounts_whose_addon_is_off_are_advised_nothing_that_takes_it(
+    admin: Browser, any_desk: Desk
+) -> None:
+    web()
+    any_desk.connect("200")
+    told = {"kind": "mailbox", "sentence": "The mailbox cannot be read.", "tone": "bad"}
+    now = clock.now()
+    missed = MissedMessage(account_id=any_desk.account.id, external_id="m1", sent_at=now, found_at=now)
+    db.write(raise_warning, any_desk.account.id, **told)
+    db.write(lambda session: session.add(missed))
+    said = page(admin)
+    assert "1 message was not delivered within a day" in said
+    assert "because its addon" not in said
+    rename = sa.update(ChannelAccount).values(channel="gone")
+    db.write(lambda session: session.execute(rename) and None)
+    any_desk.set_account(state=AccountState.NEEDS_RECONNECT)
+    said = page(admin)
+    assert "2 accounts do nothing, because their addons are not active: toy100, toy200." in said
+    assert "Install or activate the addon" in said
+    for advised in ("not delivered within a day", "Something is wrong", "must be connected again"):
+        assert advised not in said
+
+
 def test_an_extra_that_was_forgotten_is_told_where_a_model_needs_it(
     admin: Browser, any_desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property, partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -20,15 +22,29 @@ from tests.inbox import toys
 
 @dataclass
 class Desk:
-    """A workspace with one account and one person signed in."""
+    """A workspace with one account and one person, who signs in with the first page.
 
-    app: Flask
+    The app is made when it is first asked for: many tests open no page, and most take less time.
+    """
+
+    make_app: Callable[[], Flask]
     hub: Hub
     workspace: int
     account: AccountRef
     mia: User
-    browser: Browser
     generation: Any
+
+    @cached_property
+    def app(self) -> Flask:
+        return self.make_app()
+
+    @cached_property
+    def browser(self) -> Browser:
+        return helpers.client_for(self.app, self.mia)
+
+    def sign_in(self) -> None:
+        """Sign the person in now, where statements are counted or time moves before the first page."""
+        assert self.browser is not None
 
     def path(self, rest: str = "") -> str:
         return f"/w/{self.workspace}/inbox{rest}"
@@ -38,15 +54,13 @@ def open_desk(data: Path, *adapters: ChannelAdapter, **environment: Any) -> Desk
     generation = helpers.StandInGeneration(directory=Directory(adapters or (toys.WINDOWED,)))
     hub = Hub()
     host = SimpleNamespace(hub=hub)
-    app = helpers.build_app(data, generation=generation, host=host, **environment)
     workspace = helpers.make_workspace("Sample Pottery")
     mia = helpers.make_user(name="Mia R.", workspace=workspace)
     return Desk(
-        app=app,
+        make_app=partial(helpers.build_app, data, generation=generation, host=host, **environment),
         hub=hub,
         workspace=workspace,
         account=toys.make_account(workspace),
         mia=mia,
-        browser=helpers.client_for(app, mia),
         generation=generation,
     )

@@ -110,6 +110,8 @@ def _external(message_id: int) -> list[str]:
 def test_a_list_of_comments_takes_as_many_statements_however_long(
     desk: Desk, board: Board, database: db.Database
 ) -> None:
+    desk.sign_in()
+
     def asked() -> int:
         with toys.Statements(database) as statements:
             page(desk)

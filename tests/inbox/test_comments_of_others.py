@@ -200,6 +200,8 @@ def test_an_open_page_follows_what_others_say(desk: Desk, board: Board) -> None:
 def test_a_thread_takes_as_many_statements_however_much_others_say(
     desk: Desk, board: Board, database: db.Database
 ) -> None:
+    desk.sign_in()
+
     def asked(talk: int) -> int:
         with toys.Statements(database) as statements:
             page(desk, f"/{talk}")

@@ -167,8 +167,8 @@ FIELDS = {
     "account": "account_id",
 }
 """Fields of forms, and arguments of addresses, that name something of an account."""
-OF_NO_ACCOUNT = {"add", "agent", "assignee", "before", "into", "label", "remove", "team"}
-"""Those that name people, teams, labels or lines of a list. ``before`` is a place in one."""
+OF_NO_ACCOUNT = {"add", "agent", "assignee", "before", "into", "label", "remove", "shown", "team"}
+"""Those that name people, teams, labels, rules or lines of a list. ``before`` is a place in one."""
 FOR_LEADS = {"delivery", "person", "turn", "version"}
 """Those of pages that nobody opens who may be limited."""
 WITH = {"with": ({}, {"different": "1"})}

@@ -230,6 +230,25 @@ def test_an_unconfirmed_answer_is_found_below_its_comment(
     assert isinstance(looked(adapter, asked), CannotTell), "the same words at another time"
 
 
+def test_our_name_beside_another_id_may_be_us_and_is_not_sent_again(
+    adapter: Any, comments: AccountRef, meta: Meta, ig: Addon
+) -> None:
+    asked = request(comments, said(meta))
+    found = ig.accounts.credentials(comments.id)
+    wanted = SearchRequest(
+        asked.account, asked.recipient, asked.part, asked.message_key, clock.now(), frozenset()
+    )
+    sending = ig.below.sending
+
+    def looked_at(**author: str) -> Any:
+        reply = sending._Reply("7", asked.part.text, clock.now().isoformat(), sending._Author(**author))
+        return sending._look((reply,), found, wanted)
+
+    assert isinstance(looked_at(id="1", username="sample.pottery"), CannotTell)
+    assert looked_at(id="1", username="ana") == Absent()
+    assert isinstance(looked_at(username="sample.pottery"), Found)
+
+
 def test_an_unconfirmed_private_reply_is_found_in_the_conversation_it_opens(
     adapter: Any, comments: AccountRef, meta: Meta
 ) -> None:

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 
+from host.channels.directory import Directory
 from host.core import clock, db
 from host.delivery import look_interval, second_look
 from host.models.inbox import ContactIdentity, Conversation
 from host.models.posts import Post
 from host.models.queue import SecondLookThread
+from host.models.users import Role
 from host.sdk.channel import AccountRef
 from host.sdk.history import HistoryTrouble, NewestPage
+from tests import helpers
 from tests.instagram import world
 from tests.instagram.looking import MINUTE, Lookout, advance, marked, missed, texts
 from tests.instagram.world import ANA, KIT, POTTERY, Addon, Meta
@@ -161,7 +166,7 @@ def test_the_list_of_posts_is_read_on_only_while_posts_are_recent(lookout: Looko
 def test_an_author_without_an_id_goes_by_the_name(lookout: Lookout) -> None:
     found = lookout.ig.accounts.credentials(lookout.account.id)
     told = [{"username": "sample.pottery"}, {"username": "ana"}, {"from": {"id": POTTERY}}, {}]
-    named = [lookout.ig.below.looking._named({"id": "1", **one}, found, lookout.account) for one in told]
+    named = [lookout.ig.below.looking._named({"id": "1", **one}, found) for one in told]
     assert [one.ours for one in named] == [True, False, True, None]
 
 
@@ -184,3 +189,26 @@ def test_comments_are_checked_every_quarter_of_an_hour_at_most(ig: Addon) -> Non
     assert {n: int(interval / MINUTE) for n, (interval, _) in found.items()} == {0: 360, 1: 15, 5000: 15}
     assert [found[n][1] for n in found] == ["quiet", "", ""]
     assert look_interval.choose(rules, 5, 1, 90) == (timedelta(hours=1), "limit")
+
+
+def test_the_row_of_a_comments_account_says_how_it_is_checked(
+    lookout: Lookout, ig: Addon, data: Path
+) -> None:
+    directory = Directory(
+        [ig.channel.InstagramAdapter(), lookout.adapter], [ig.card.CARD, ig.below.card.CARD]
+    )
+    app = helpers.build_app(data, generation=helpers.StandInGeneration(directory=directory))
+    workspace = lookout.account.workspace_id
+    owner = helpers.client_for(app, helpers.make_user(workspace=workspace, role=Role.OWNER))
+
+    def said() -> str:
+        page = owner.get(f"/w/{workspace}/settings/channels").get_data(as_text=True)
+        row = page.partition(f'id="account-{lookout.account.id}"')[2].partition("</article>")[0]
+        return " ".join(re.sub(r"<[^>]+>", "", row.partition("data-look>")[2].partition("</p>")[0]).split())
+
+    assert "Not checked yet" in said()
+    later(lookout)
+    assert ": nothing missing." in said()
+    lookout.comment("How much?")
+    later(lookout)
+    assert ": 1 message missed in 7 days." in said()

@@ -6,12 +6,16 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from host.addons.running import jobs
 from host.core import clock, db
+from host.delivery import history
+from host.models.inbox import Conversation, Direction
 from host.sdk.accounts import AccountState, overview
 from host.sdk.channel import AccountRef
 from tests.instagram import world
+from tests.instagram.looking import Lookout, advance, messages
 from tests.instagram.world import CAFE, POTTERY_PAGE, STUDIO, TOKEN, Addon, Meta
 
 
@@ -115,3 +119,33 @@ def test_after_an_hour_off_it_looks_at_once(ig: Addon, desk: db.Database) -> Non
     db.write(jobs.finish, "instagram", ig.watchdog.JOB, now)
     assert not db.write(jobs.claim, "instagram", ig.watchdog.JOB, now + timedelta(minutes=5))
     assert db.write(jobs.claim, "instagram", ig.watchdog.JOB, now + timedelta(hours=1))
+
+
+@pytest.mark.parametrize("complete", [True, False])
+def test_what_was_written_while_meta_delivered_nothing_was_missed(
+    account: AccountRef, ig: Addon, meta: Meta, complete: bool
+) -> None:
+    """It is unread and told of like any message, not quiet history."""
+    lookout = Lookout(ig, meta, account)
+
+    def catch_up() -> None:
+        while history.step_due(lookout.directory, pace=timedelta(0)):
+            pass
+
+    with clock.travel(timedelta()):
+        lookout.write("Before the account was here").at -= 86400
+        ig.watchdog.watch()
+        if complete:
+            catch_up()
+        advance(timedelta(hours=2))
+        meta.box.world.pages[POTTERY_PAGE].subscriptions[world.APP_ID] = []
+        lookout.write("Nobody delivers this")
+        advance(timedelta(minutes=10))
+        ig.watchdog.watch()
+        catch_up()
+    old, new = (one for one in messages() if one.direction == Direction.INBOUND)
+    assert (old.text, new.text) == ("Before the account was here", "Nobody delivers this")
+    assert (old.imported_at is not None, new.imported_at) == (True, None)
+    with db.read() as session:
+        (conversation,) = session.scalars(sa.select(Conversation))
+    assert (conversation.unread_count, conversation.last_inbound_at) == (1, new.sent_at)

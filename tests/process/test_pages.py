@@ -128,6 +128,30 @@ def test_callers_who_send_slowly_hold_no_thread(application: Application, port: 
         one.close()
 
 
+@pytest.mark.parametrize("line", ["Cookie: lobby=busy", "Authorization: Bearer busy"])
+def test_one_caller_with_many_requests_leaves_threads_to_others(application: Application, line: str) -> None:
+    held = threading.Event()
+
+    def answer(environ: Any) -> tuple[str, list[tuple[str, str]], Iterable[bytes]]:
+        if environ["PATH_INFO"] == "/slow":
+            held.wait(60)
+        return "200 OK", [("Content-Length", "2")], [b"ok"]
+
+    application.answering = answer
+    with uvicorn_server(Pages(application, threads=16)) as port:
+        many = [connect(port) for _ in range(20)]
+        for one in many:
+            one.sendall(head("GET", "/slow", line))
+        until(lambda: len(application.asked) == 2)
+        for other in ((), ("Cookie: lobby=other",), ("Authorization: Bearer other",)):
+            assert status(ask(port, head("GET", "/", *other))) == 200
+        assert len(application.asked) == 2 + 3, "the others of that caller wait"
+        held.set()
+        for one in many:
+            assert status(rest(one)) == 200
+            one.close()
+
+
 def test_a_body_in_chunks_has_a_length(application: Application, port: int) -> None:
     application.answering = reads()
     request = head("POST", "/", "Transfer-Encoding: chunked") + b"3\r\nabc\r\n4\r\ndefg\r\n0\r\n\r\n"

@@ -129,6 +129,8 @@ def test_steps_out_of_nothing_say_what_they_find(desk: Desk) -> None:
 
 
 def test_filters_say_how_many_they_leave(desk: Desk) -> None:
+    desk.sign_in()
+
     def counts(text: str) -> dict[str, str]:
         page = re.sub(r"\s+", " ", search(desk, text))
         found = re.findall(
@@ -241,6 +243,8 @@ def test_a_note_is_found_by_the_team(desk: Desk) -> None:
 
 
 def test_a_page_takes_a_constant_number_of_statements(database: db.Database, desk: Desk) -> None:
+    desk.sign_in()
+
     def statements() -> int:
         with toys.Statements(database) as asked:
             search(desk, "mug")

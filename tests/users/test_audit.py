@@ -67,6 +67,20 @@ def test_names_are_text_in_a_sentence(desk: Flask) -> None:
         assert "–" in sentence(line(action="member.invited"))
 
 
+def test_stored_values_are_shown_in_words(desk: Flask) -> None:
+    with desk.test_request_context():
+        for action, given, shown in (
+            ("rule.state", {"state": "live"}, "Live"),
+            ("rule.added", {"state": "shadow"}, "Shadow"),
+            ("assistant.mode", {"mode": "suggest", "account": "@shop"}, "Suggest"),
+            ("assistant.mode", {"mode": "of a later release"}, "of a later release"),
+            ("member.role_changed", {"role": "lead"}, "Lead"),
+        ):
+            assert sentence(line(action=action, details=given)).endswith(f'<b translate="no">{shown}</b>')
+        wanted = line(action="sign_in.second_factor_wanted", subject="admins")
+        assert "admins of the desk" in sentence(wanted)
+
+
 @pytest.fixture
 def written(desk: Flask) -> int:
     workspace, elsewhere = make_workspace("Pottery"), make_workspace("Books")

@@ -313,8 +313,9 @@ def run(script: str, prefix: Path, folder: Path, home: Path) -> None:
 
 
 def complaints(output: str) -> list[str]:
-    """Return what pip says of the packages themselves."""
-    return re.findall(r"^ *(?:DEPRECATION: .*|WARNING: .* does not provide the extra .*)$", output, re.M)
+    """Return what pip, and what builds packages for it, say of the packages themselves."""
+    said = r"^ *(?:DEPRECATION: .*|WARNING: .* does not provide the extra .*|\S+: \w+Warning: .*)$"
+    return re.findall(said, output, re.M)
 
 
 @pytest.fixture

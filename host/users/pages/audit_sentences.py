@@ -10,6 +10,9 @@ from flask_babel import lazy_gettext as _l
 from flask_babel.speaklater import LazyString
 from markupsafe import Markup, escape
 
+from host.models.assistants import Mode
+from host.models.automation import RuleState
+from host.models.signing_in import Wanted
 from host.users.audit import AuditRow
 from host.users.failed_tries import NOBODY
 from host.users.roles import ROLE_NAMES
@@ -196,6 +199,29 @@ SENTENCES: Mapping[str, LazyString] = {
 
 _OTHER = _l("%(who)s changed %(what)s")
 
+WORDS: Mapping[str, Mapping[str, LazyString]] = {
+    "mode": {
+        Mode.OFF: _l("Off"),
+        Mode.SHADOW: _l("Shadow"),
+        Mode.SUGGEST: _l("Suggest"),
+        Mode.ANSWER: _l("Answer"),
+    },
+    "state": {
+        RuleState.DRAFT: _l("Draft"),
+        RuleState.SHADOW: _l("Shadow"),
+        RuleState.LIVE: _l("Live"),
+        RuleState.OFF: _l("Off"),
+    },
+    "role": {role.value: name for role, name in ROLE_NAMES.items()},
+}
+"""Details whose values are shown in words; a value that is not here is shown as it was stored."""
+WHO_NEEDS_TWO: Mapping[str, LazyString] = {
+    Wanted.NOBODY: _l("nobody"),
+    Wanted.ADMINS: _l("admins of the desk"),
+    Wanted.EVERYBODY: _l("everybody"),
+}
+"""Who has to have a second factor: the subject of a line."""
+
 
 def sentence(row: AuditRow) -> Markup:
     """Return what *row* says, names in bold."""
@@ -207,15 +233,20 @@ class _Values(dict[str, Markup]):
     """The values of a sentence; one that the line does not have is a dash."""
 
     def __init__(self, row: AuditRow) -> None:
-        super().__init__({name: _bold(value) for name, value in row.details.items()})
-        for role, name in ROLE_NAMES.items():
-            if row.details.get("role") == role.value:
-                self["role"] = _bold(name)
+        super().__init__(
+            {name: _bold(WORDS.get(name, {}).get(str(value), value)) for name, value in row.details.items()}
+        )
         self["who"] = _bold(row.person or _("Lobby"))
-        self["what"] = _bold(_("an unknown address") if row.subject == NOBODY else row.subject or "–")
+        self["what"] = _bold(_subject(row))
 
     def __missing__(self, name: str) -> Markup:
         return Markup("–")
+
+
+def _subject(row: AuditRow) -> LazyString | str:
+    if row.action == "sign_in.second_factor_wanted":
+        return WHO_NEEDS_TWO.get(row.subject, row.subject)
+    return _("an unknown address") if row.subject == NOBODY else row.subject or "–"
 
 
 def _bold(value: Any) -> Markup:

@@ -222,10 +222,12 @@ def _look(listed: tuple[_Reply, ...], found: Credentials, request: SearchRequest
         at = moment(reply.timestamp)
         if identifier(reply.id) in request.known or not alike(reply.text, request.part.text):
             continue
-        author = "" if reply.author is None else reply.author.key
-        if author and not is_own(author, found.ig_user_id, found.username):
+        author = reply.author or _Author()
+        ours = is_own(author.key, found.ig_user_id, found.username)
+        # A username is one account's: ours beside another id may be us, and nothing is sent twice.
+        if author.key and not ours and not is_own(f"@{author.username}", "", found.username):
             continue
-        if not author or at is None or not earliest <= at <= request.attempted_at + thread.LONGEST:
+        if not ours or at is None or not earliest <= at <= request.attempted_at + thread.LONGEST:
             unclear = True
             continue
         return Found(identifier(reply.id))
