@@ -10,7 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from host.core import clock, desk_language, storage
+from host.core import clock, storage
 from host.delivery import agent_messages
 from host.inbox.along import forwarding
 from host.inbox.along.quoting import to_quote
@@ -50,6 +50,7 @@ from host.sdk.channel import (
     Threading,
 )
 from host.sdk.messages import MessageKind, OutgoingFile, OutgoingPart
+from host.users import desk_language
 
 
 @dataclass(frozen=True, slots=True)

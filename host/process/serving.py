@@ -33,7 +33,6 @@ from host.core import (
     child_limits,
     clock,
     db,
-    desk_language,
     guard,
     logs,
     mail,
@@ -73,7 +72,7 @@ from host.reports.counting import Counting
 from host.reports.windows import ChannelWindows
 from host.sdk.i18n import noop
 from host.search.documents import Indexing
-from host.users import audit, desk_settings, invitations, password_links
+from host.users import audit, desk_language, desk_settings, invitations, password_links
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment

@@ -13,10 +13,11 @@ import sqlalchemy as sa
 from host.builtin.email import composing, signatures
 from host.builtin.email.channel import EmailAdapter
 from host.builtin.email.mail import quotes
-from host.core import db, desk_language
+from host.core import db
 from host.models.inbox import Message
 from host.models.users import Workspace
 from host.sdk.channel import QuotedMessage, SendRequest
+from host.users import desk_language
 from tests.email.conftest import Outside, connect
 from tests.email.test_conversation import Desk, conversations, signed_in, whole
 from tests.email.test_parsing import read

@@ -20,7 +20,7 @@ from host.automation.assistants.knowing import knowledge
 from host.automation.assistants.values import Body, Line, Source
 from host.automation.deciding import Sent, sent_as
 from host.automation.facts import UNSAID
-from host.core import clock, desk_language
+from host.core import clock
 from host.models.assistants import KnowledgeEntry
 from host.models.automation import AutomationRun
 from host.models.channels import ChannelAccount
@@ -34,7 +34,7 @@ from host.models.inbox import (
     Origin,
 )
 from host.models.users import Workspace
-from host.users import hours
+from host.users import desk_language, hours
 
 MOST_LINES = 30
 """Most messages of a talk that a model is told."""

@@ -33,7 +33,7 @@ from host.automation.rules.body import (
 )
 from host.automation.rules.campaigns import Took
 from host.automation.rules.facts import Seen
-from host.core import clock, desk_language
+from host.core import clock
 from host.core.errors import ConflictError, LobbyError
 from host.core.ports import RuleDirectory
 from host.inbox.canned.macros import AssignNobody, AssignTo, Doing, GiveToTeam, Runner
@@ -51,7 +51,7 @@ from host.record import catalogue
 from host.record.catalogue import OfRule
 from host.record.writing import Happened, record, together
 from host.sdk.rules import React, SendText
-from host.users import hours
+from host.users import desk_language, hours
 from host.users.reach import ALL_ACCOUNTS
 
 log = logging.getLogger(__name__)

@@ -10,7 +10,7 @@ from flask.typing import ResponseReturnValue
 from markupsafe import escape
 
 from host.channels.directory import current_directory
-from host.core import db, desk_language
+from host.core import db
 from host.core.cleaning import clean_written
 from host.core.errors import LobbyError
 from host.inbox.along.quoting import to_quote
@@ -24,6 +24,7 @@ from host.models.users import Workspace
 from host.sdk.channel import AccountRef, ChannelAdapter, SendRequest
 from host.sdk.formatting import to_html
 from host.sdk.messages import OWN_ADDRESS, MessageKind, OutgoingPart
+from host.users import desk_language
 from host.web.languages import gettext as _
 from host.web.request_helpers import Permission, current_user, passive, workspace_view
 
