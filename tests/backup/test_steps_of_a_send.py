@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from sqlalchemy.orm import Session
 
 from host.backup import archive, restoring
 from host.backup.restoring import Waiting
@@ -28,6 +29,7 @@ STEPS = {
     "being sent": "unknown",
     "echo before the answer": "sent",
     "answered": "sent",
+    "sent, and open as an older release left it": "sent",
     "unconfirmed": "unknown",
     "echo of an unconfirmed one": "sent",
 }
@@ -69,6 +71,9 @@ def backups_of_each_step(settings: Config, folder: Path) -> tuple[Desk, dict[str
     desk.drain()
     assert desk.state(message) == "sent"
     keep("answered")
+    db.write(set_open, True)
+    keep("sent, and open as an older release left it")
+    db.write(set_open, False)
     desk.toy.script = [break_off]
     second = desk.reply("Or four.", conversation)
     desk.drain()
@@ -78,6 +83,10 @@ def backups_of_each_step(settings: Config, folder: Path) -> tuple[Desk, dict[str
     keep("echo of an unconfirmed one")
     assert files.keys() == STEPS.keys()
     return desk, files, message
+
+
+def set_open(session: Session, is_open: bool) -> None:
+    session.execute(sa.update(OutboxEntry).values(open=is_open))
 
 
 @contextmanager
@@ -113,7 +122,7 @@ def check_each_step(settings: Config, kind: str, tmp_path: Path) -> None:
     desk, files, message = backups_of_each_step(settings, tmp_path / "files")
     already = len(desk.toy.sent)
     for number, (step, becomes) in enumerate(STEPS.items()):
-        about = message if number < 4 else message + 1
+        about = message if number < 5 else message + 1
 
         def check(step: str = step, becomes: str = becomes, about: int = about) -> None:
             assert desk.state(about) == becomes, step

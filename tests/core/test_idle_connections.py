@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from threading import Barrier
 
 import pytest
 import sqlalchemy as sa
 
 from host.core import clock, db
+from host.health import heartbeat
+from host.models.health import Kind
+from tests.health.test_recording import told
 
 BURST = 20
 
@@ -61,3 +65,28 @@ def test_connections_nobody_uses_are_closed_and_those_in_use_stay(
         assert database.connections()["idle"] == BURST, "there is room for the next burst"
     finally:
         database.dispose()
+
+
+def test_a_process_closes_them_within_a_minute(
+    any_database: db.Database, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    if any_database.is_sqlite:
+        pytest.skip("connections to a file cost a server nothing")
+    assert db.IDLE_CONNECTION_SECONDS + heartbeat.EVERY_SECONDS < 60
+    together = Barrier(5)
+
+    def read() -> None:
+        with db.read() as session:
+            session.execute(sa.select(1))
+            together.wait(timeout=30)
+
+    with ThreadPoolExecutor(5) as pool:
+        for done in [pool.submit(read) for _ in range(5)]:
+            done.result()
+    assert db.current().connections()["idle"] == 5
+    heart = heartbeat.Heartbeat(told(tmp_path), lambda: 1, lambda: None)
+    heart._id, heart._kind, heart._started_at = "one", Kind.WORKER, db.now()
+    later = clock.monotonic() + db.IDLE_CONNECTION_SECONDS + 1
+    monkeypatch.setattr(clock, "monotonic", lambda: later)
+    heart.beat()
+    assert db.current().connections()["idle"] == 1, "that of the beat"

@@ -57,6 +57,17 @@ def test_the_database_is_asked_and_tests_move_its_time_too(any_database: db.Data
 
 
 @pytest.mark.parametrize("wrong", WRONG)
+def test_on_sqlite_the_clock_of_the_machine_counts(
+    database: db.Database, machine: WrongClock, wrong: timedelta
+) -> None:
+    with db.read() as session:
+        session.execute(sa.select(1))
+    machine.set(wrong)
+    assert abs(db.now() - clock.now()) < timedelta(seconds=5)
+    assert db.clock_ahead() == timedelta()
+
+
+@pytest.mark.parametrize("wrong", WRONG)
 def test_a_reply_held_by_a_dead_worker_waits_for_the_length_of_a_lease(
     server_desk: Desk, machine: WrongClock, travel: Travel, wrong: timedelta
 ) -> None:

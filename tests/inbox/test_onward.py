@@ -27,7 +27,7 @@ from host.inbox.errors import (
     NoWayOutError,
     OptedOutError,
 )
-from host.inbox.onward.places import after, before
+from host.inbox.onward.places import after, before, places
 from host.inbox.onward.starting import Started, start
 from host.inbox.reply import Hold, Voice, queue_reply
 from host.inbox.unsent import holding
@@ -54,6 +54,7 @@ from tests.inbox import desks, toys
 from tests.inbox.desks import Desk
 from tests.inbox.scenes import Scene
 from tests.media import samples
+from tests.web.test_account_picker import fill as add_accounts
 
 JSON = {"Accept": "application/json"}
 KEY = "a-key-of-the-page"
@@ -167,6 +168,24 @@ def test_it_goes_on_as_another_conversation_with_all_it_had(any_ways: Ways) -> N
         (old.id, {"what": "goes_on", "name": "Toy", "conversation": str(new.id)}),
     ]
     assert [one.text for one in toys.thread(new.id)] == ["", "Hello again"]
+
+
+def test_accounts_on_which_nobody_can_be_written_to_first_are_not_read(ways: Ways) -> None:
+    add_accounts(ways.workspace, 200, channel="quiet")
+    read: list[int] = []
+
+    def note(row: ChannelAccount, _context: object) -> None:
+        read.append(row.id)
+
+    sa.event.listen(ChannelAccount, "load", note)
+    try:
+        with db.read() as session:
+            contact = session.get_one(Contact, ways.contact)
+            found = places(session, DIRECTORY, ways.workspace, contact)
+    finally:
+        sa.event.remove(ChannelAccount, "load", note)
+    assert [one.account.id for one in found] == [ways.mail.id]
+    assert sorted(read) == sorted([ways.direct.id, ways.mail.id])
 
 
 def test_the_record_says_what_it_goes_on_from(ways: Ways) -> None:

@@ -148,6 +148,12 @@ def test_what_the_page_tells_fits_what_the_desk_does() -> None:
 
 def test_webhooks_and_nothing_else_are_sent_to_a_second_process() -> None:
     """A sign-in that comes back from a provider takes longer, and its code works once."""
+    found = re.search(r"^upstream lobby_webhooks \{\n(.*?)^\}", told(), re.M | re.S)
+    assert found is not None
+    assert "zone lobby_webhooks " in found[1]
+    assert re.search(r"server \S+ max_fails=2 fail_timeout=5s;", found[1])
+    webhook = location(f"/addons/{instagram.SLUG}/{instagram.WEBHOOK_PATH}")
+    assert number("proxy_read_timeout", webhook) == 3500
     for path in (
         f"/addons/{instagram.SLUG}/{instagram.WEBHOOK_PATH}",
         f"/addons/{instagram.SLUG}/{instagram.WEBHOOK_PATH}/4e1f",

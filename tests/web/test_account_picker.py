@@ -40,16 +40,16 @@ def counted() -> Iterator[list[str]]:
         sa.event.remove(sa.engine.Engine, "before_cursor_execute", note)
 
 
-def fill(workspace: int, count: int, name: str = "Shop") -> list[int]:
+def fill(workspace: int, count: int, name: str = "Shop", channel: str = "toy") -> list[int]:
     """Add connected accounts to a workspace with one statement, and return their ids."""
     now = clock.now()
     rows = [
         {
             "uuid": f"{workspace:08}{number:024}",
             "workspace_id": workspace,
-            "channel": "toy",
+            "channel": channel,
             "external_id": f"{workspace}.{number}",
-            "claim": f"toy:{workspace}.{number}",
+            "claim": f"{channel}:{workspace}.{number}",
             "name": f"{name} {number:04}",
             "handle": f"@{name.lower()}.{number:04}",
             "way": "",
@@ -232,7 +232,7 @@ def test_a_rule_offers_accounts_that_were_looked_for_and_the_one_it_names(
     here = f"/w/{workspace}/settings/rules/new"
     assert f'value="account:{ids[41]}"' not in page(owner.get(here))
     fields = {"name": "R", "when": "message.received", "join": "and", "if_text": "", "state": "shadow"}
-    text = page(owner.post_form(here, **fields, **{"if": f"account:{ids[50]}"}, account_find="shop.0041"))
+    text = page(owner.post_form(here, **fields, **{"if": f"account:{ids[50]}"}, option_find="SHOP.0041"))
     assert f'value="account:{ids[41]}"' in text
     assert f'value="account:{ids[50]}" selected' in text
     assert f'value="account:{ids[42]}"' not in text
@@ -251,7 +251,7 @@ def test_reports_offer_accounts_that_were_looked_for_and_the_chosen_one(
 def found(browser: helpers.Browser, workspace: int, q: str = "", **more: str) -> list[str]:
     answer = browser.get(f"/w/{workspace}/account-choices", query_string={"q": q, **more})
     assert answer.status_code == 200
-    return [one["name"] for one in answer.get_json()["accounts"]]
+    return [one["name"] for one in answer.get_json()["choices"]]
 
 
 def test_the_desk_looks_for_accounts_of_this_workspace_alone(
@@ -278,9 +278,7 @@ def test_the_desk_looks_for_accounts_of_this_workspace_alone(
     assert "Secret" not in text
 
 
-def test_disconnected_accounts_are_found_where_they_can_be_chosen(
-    owner: helpers.Browser, workspace: int
-) -> None:
+def test_disconnected_accounts_are_found_but_not_for_a_rule(owner: helpers.Browser, workspace: int) -> None:
     ids = fill(workspace, 30)
 
     def use_case(session: Session) -> None:
@@ -289,4 +287,7 @@ def test_disconnected_accounts_are_found_where_they_can_be_chosen(
 
     db.write(use_case)
     assert found(owner, workspace, "0007") == ["@shop.0007"]
-    assert found(owner, workspace, "0007", connected="1") == []
+    for_rules = owner.get(f"/w/{workspace}/settings/rules/choices?q=shop 00").get_json()
+    offered = [value for options in for_rules["options"].values() for value, *_words in options]
+    assert f"account:{ids[6]}" in offered
+    assert f"account:{ids[7]}" not in offered

@@ -396,15 +396,11 @@ def _row_of_filter(name: str, value: Any) -> Row | None:
     return None
 
 
-def condition_choices(
-    there: There, kept: Collection[Row] = (), accounts: Collection[int] | None = None
-) -> Choices:
+def condition_choices(there: There, kept: Collection[Row] = ()) -> Choices:
     """Return what a condition can be.
 
     :param kept: the rows of the form, for what no select offers.
-    :param accounts: the accounts that are offered; None: all there are.
     """
-    offered = there.accounts if accounts is None else [one for one in accounts if one in there.accounts]
 
     def each(*some: One) -> list[tuple[str, str, str]]:
         return [(row_of(one).chosen, wording.condition(one, there), "") for one in some]
@@ -447,7 +443,7 @@ def condition_choices(
             ],
         ),
         (_("What they sent"), each(*(Sent((kind,)) for kind in SENT))),
-        (_("Account"), each(*(Is({"account_id": id_}) for id_ in offered))),
+        (_("Account"), each(*(Is({"account_id": id_}) for id_ in there.accounts))),
         (
             _("Post"),
             [
@@ -478,12 +474,6 @@ def condition_choices(
         (_("Who did it"), each(By("customer"), By("user"), By("key"), By("system"))),
         (_("Addons"), each(*addons)),
     ]
-
-
-def named_accounts(rows: Collection[Row]) -> list[int]:
-    """Return the accounts that conditions of a form name."""
-    named = (read_id(row.chosen.partition(":")[2]) for row in rows if row.chosen.startswith("account:"))
-    return [id_ for id_ in named if id_ is not None]
 
 
 def _offered_posts(there: There, kept: Collection[Row]) -> list[int]:

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 import regex
-from flask import Blueprint, redirect, render_template, request, url_for
+from flask import Blueprint, Response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
@@ -33,6 +33,7 @@ from host.inbox.pages import durations
 from host.models.automation import Rule, RuleState
 from host.users.workspaces import SavedMeanwhileError
 from host.web import account_picker, languages, navigation
+from host.web.account_picker import Options
 from host.web.portions import Portion, portion
 from host.web.request_helpers import (
     Permission,
@@ -389,8 +390,6 @@ def _form(
         if tried is not None:
             preview = log.preview(session, workspace_id, tried, current_directory(), now, accounts)
         past = _past(session, shown, said) if shown is not None else {}
-        named = fillings.named_accounts(filling.conditions)
-        offered = account_picker.picker(session, workspace_id, named, connected=True)
     page = render_template(
         "automation/rule.html",
         shown=shown,
@@ -403,11 +402,8 @@ def _form(
         events=EVENTS,
         states=wording.STATES,
         states_say=wording.STATES_SAY,
-        condition_choices=fillings.condition_choices(
-            said, filling.conditions, [one.id for one in offered.offered]
-        ),
-        offered=offered,
-        action_choices=fillings.action_choices(said, filling.actions),
+        conditions=_conditions(said, filling),
+        actions=_actions(said, filling),
         most_conditions=fillings.MOST_ROWS,
         most_actions=bodies.MOST_ACTIONS,
         version=_version(shown, problem),
@@ -419,6 +415,27 @@ def _form(
         **past,
     )
     return page, 200 if problem is None else problem.status
+
+
+def _conditions(what: There, filling: Filling, wanted: str | None = None) -> Options:
+    chosen = {row.chosen for row in filling.conditions}
+    handles = {f"account:{id_}": handle for id_, handle in what.handles.items()}
+    choices = fillings.condition_choices(what, filling.conditions)
+    return account_picker.options("if", choices, chosen, wanted, handles)
+
+
+def _actions(what: There, filling: Filling, wanted: str | None = None) -> Options:
+    chosen = {row.chosen for row in filling.actions}
+    return account_picker.options("then", fillings.action_choices(what, filling.actions), chosen, wanted)
+
+
+@bp.get(f"{RULES}/choices")
+@workspace_view(Permission.ACCOUNTS)
+def choices(workspace_id: int) -> Response:
+    """Return what conditions and actions can name that ``q`` finds, for the script of the form."""
+    said, wanted = seen_names(_opened(workspace_id).what), account_picker.searched()
+    found = _conditions(said, Filling(), wanted) + _actions(said, Filling(), wanted)
+    return account_picker.found_options(found)
 
 
 def _next_step(problem: LobbyError) -> str:

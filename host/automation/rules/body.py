@@ -214,7 +214,7 @@ class RuleError(InvalidError):
 class There:
     """What rules of a workspace may name, by id.
 
-    :param empty_teams: teams that nobody is in.
+    :param handles: of accounts; *empty_teams*: teams that nobody is in.
     :param conditions: what addons bring, by name, with the values to choose from; *actions* the same.
     :param posts: those that somebody wrote below, newest first, with the beginning of their captions, and
         their accounts.
@@ -225,6 +225,7 @@ class There:
 
     steps: Named
     accounts: Mapping[int, str] = field(default_factory=dict)
+    handles: Mapping[int, str] = field(default_factory=dict)
     attributes: Mapping[int, str] = field(default_factory=dict)
     endpoints: Mapping[int, str] = field(default_factory=dict)
     empty_teams: Collection[int] = ()

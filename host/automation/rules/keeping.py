@@ -82,6 +82,7 @@ def there(session: Session, workspace_id: int, directory: Directory) -> There:
     return There(
         steps=macros.named(session, workspace_id, Who(None, keeps=False)),
         accounts={row.id: row.name or row.handle or "" for row in accounts},
+        handles={row.id: row.handle or "" for row in accounts},
         attributes={one.id: one.name for one in attributes.all_of(session, workspace_id)},
         endpoints={row.id: row.url for row in session.execute(endpoints)},
         empty_teams=frozenset(session.scalars(empty)),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -53,9 +53,8 @@ def places(
         return []
     found = [
         (account_ref(row), adapter)
-        for row in _accounts(session, workspace_id)
-        if row.channel in starting
-        and (accounts is None or row.id in accounts)
+        for row in _accounts(session, workspace_id, starting)
+        if (accounts is None or row.id in accounts)
         and (adapter := directory.adapter(row.channel)) is not None
     ]
     if not found:
@@ -74,10 +73,14 @@ def places(
     return sorted(made, key=lambda one: one.account.id not in known)
 
 
-def _accounts(session: Session, workspace_id: int) -> Sequence[ChannelAccount]:
+def _accounts(session: Session, workspace_id: int, channels: Collection[str]) -> Sequence[ChannelAccount]:
     query = (
         sa.select(ChannelAccount)
-        .where(ChannelAccount.workspace_id == workspace_id, ChannelAccount.state != AccountState.DISCONNECTED)
+        .where(
+            ChannelAccount.workspace_id == workspace_id,
+            ChannelAccount.state != AccountState.DISCONNECTED,
+            ChannelAccount.channel.in_(sorted(channels)),
+        )
         .order_by(ChannelAccount.id)
     )
     return session.scalars(query).all()

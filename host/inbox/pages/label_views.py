@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from flask import redirect, render_template, request, url_for
+from flask import Response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import lazy_gettext as _l
 from flask_babel.speaklater import LazyString
@@ -19,7 +19,7 @@ from host.inbox.pages.action_views import CONVERSATION, _done
 from host.inbox.pages.arguments import form_id
 from host.inbox.pages.context import bp
 from host.models.labels import LabelTone
-from host.web import navigation
+from host.web import account_picker, navigation
 from host.web.languages import gettext as _
 from host.web.portions import SIZE, portion
 from host.web.request_helpers import (
@@ -172,6 +172,14 @@ def _saved(
     except LobbyError as error:
         return _page(workspace_id, error, at=at)
     return redirect(url_for("inbox.label_list", workspace_id=workspace_id, label=at or None), 303)
+
+
+@bp.get("/w/<int:workspace_id>/label-choices")
+@workspace_view(Permission.READ)
+def label_choices(workspace_id: int) -> Response:
+    """Return the first labels that ``q`` finds, and how many there are."""
+    with db.read() as session:
+        return account_picker.matching(account_picker.named(labels.all_of(session, workspace_id)))
 
 
 def _tone() -> LabelTone | None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from flask import jsonify, redirect, render_template, request, url_for
+from flask import Response, jsonify, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
@@ -45,7 +45,8 @@ from host.inbox.pages.conversation_view import name_of
 from host.inbox.queries import Row
 from host.models.canned import Macro
 from host.models.inbox import Message
-from host.web import navigation
+from host.web import account_picker, navigation
+from host.web.account_picker import Options
 from host.web.languages import reader
 from host.web.request_helpers import (
     Permission,
@@ -179,8 +180,11 @@ def _chosen(step: Step) -> tuple[str, str]:
     return ":".join([kind, *map(str, given.values())]), ""
 
 
-def _choices(there: Named) -> list[tuple[str, list[tuple[str, str]]]]:
-    """Return what a step can be: groups of the values of a select, and words."""
+def _choices(there: Named, filling: Filling, wanted: str | None = None) -> Options:
+    """Return what a step can be: groups of the values of a select, and words.
+
+    :param wanted: words of options; None: what the form looks for.
+    """
     groups: list[tuple[str, list[Step]]] = [
         (_("Add a label"), [AddLabel(id_) for id_ in there.labels]),
         (_("Take a label off"), [RemoveLabel(id_) for id_ in there.labels]),
@@ -190,7 +194,8 @@ def _choices(there: Named) -> list[tuple[str, list[tuple[str, str]]]]:
         (_("Snooze"), [SnoozeUntil(when) for when in macros.SNOOZES]),
         (_("Other"), [AddNote(""), Close(), MarkSpam()]),
     ]
-    return [(name, [(_chosen(step)[0], there.words(step)) for step in steps]) for name, steps in groups]
+    offered = [(name, [(_chosen(step)[0], there.words(step)) for step in steps]) for name, steps in groups]
+    return account_picker.options("step", offered, {chosen for chosen, _text in filling.steps}, wanted)
 
 
 @bp.get(SETTINGS)
@@ -202,6 +207,15 @@ def macro_list(workspace_id: int) -> ResponseReturnValue:
         shown = macros.listing(session, workspace_id, who)
         there = macros.named(session, workspace_id, who)
     return render_template("inbox/macros.html", rows=shown, named=there, uses_text=uses_text)
+
+
+@bp.get(f"{SETTINGS}/choices")
+@workspace_view(Permission.ANSWER)
+def macro_choices(workspace_id: int) -> Response:
+    """Return what steps can name that ``q`` finds, for the script of the form."""
+    with db.read() as session:
+        there = macros.named(session, workspace_id, asking())
+    return account_picker.found_options(_choices(there, Filling(), account_picker.searched()))
 
 
 @bp.get(f"{SETTINGS}/new")
@@ -238,7 +252,7 @@ def _form(
         filling=filling,
         problem=problem,
         named=there,
-        choices=_choices(there),
+        choices=_choices(there, filling),
         keeps=who.keeps,
         most=macros.MOST_STEPS,
         longest_note=macros.LONGEST_NOTE,
@@ -265,6 +279,8 @@ def _save(workspace_id: int, shown: Shown | None) -> ResponseReturnValue:
     form = request.form
     steps = list(zip(form.getlist("step"), form.getlist("text"), strict=False))[: macros.MOST_STEPS]
     filling = Filling(form.get("name", ""), form.get("whose") == "all", steps)
+    if account_picker.is_looking():
+        return _form(workspace_id, shown, filling)
     if form.get("move"):
         return _form(workspace_id, shown, replace(filling, steps=_moved(steps, form["move"])))
     who, now = asking(), clock.now()

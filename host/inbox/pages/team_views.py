@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flask import redirect, render_template, request, url_for
+from flask import Response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import lazy_gettext as _l
 from sqlalchemy.orm import Session
@@ -15,6 +15,7 @@ from host.inbox.errors import TeamKeepersError
 from host.inbox.pages.context import bp
 from host.inbox.teams import Listed
 from host.users import reach
+from host.users.reach import Choice
 from host.web import account_picker, navigation
 from host.web.languages import gettext as _
 from host.web.portions import portion
@@ -111,17 +112,23 @@ def _page(
     again = again or problem is not None
     with db.read() as session:
         team = teams.one_of(session, workspace_id, team_id)
-        people = {one.id: one.name for one in queries.all_members(session, workspace_id)}
+        inside = _people_given() if again else {one.user_id: one.lead for one in team.members}
+        leads = {id_ for id_, lead in inside.items() if lead}
         # Who may not answer any more is offered for as long as they are in it.
-        people |= {one.user_id: one.name for one in team.members}
+        offered = {one.id: one for one in account_picker.named(queries.all_members(session, workspace_id))}
+        for one in team.members:
+            offered.setdefault(one.user_id, Choice(one.user_id, "", one.name))
+        by_name = sorted(offered.values(), key=lambda one: (one.name.casefold(), one.id))
+        url = url_for("inbox.person_choices", workspace_id=workspace_id)
+        people = account_picker.pick("person", by_name, inside, url, first=leads)
         chosen = _accounts_given() if again else team.accounts
         accounts = account_picker.picker(session, workspace_id, chosen)
     # What somebody has just chosen is shown again, with what was wrong about it.
     page = render_template(
         "inbox/team.html",
         team=team,
-        people=sorted(people.items(), key=lambda one: (one[1].casefold(), one[0])),
-        chosen=_people_given() if again else {one.user_id: one.lead for one in team.members},
+        people=people,
+        leads=leads,
         accounts=accounts,
         again=again,
         problem=problem,
@@ -179,6 +186,14 @@ def delete_team(workspace_id: int, team_id: int) -> ResponseReturnValue:
     return redirect(url_for("inbox.team_list", workspace_id=workspace_id), 303)
 
 
+@bp.get("/w/<int:workspace_id>/person-choices")
+@workspace_view(Permission.ANSWER)
+def person_choices(workspace_id: int) -> Response:
+    """Return the first people that ``q`` finds among those who may answer, and how many there are."""
+    with db.read() as session:
+        return account_picker.matching(account_picker.named(queries.all_members(session, workspace_id)))
+
+
 def _keeps_teams() -> bool:
     workspace = shown_workspace()
     return workspace is not None and workspace.may(Permission.TEAMS)
@@ -202,15 +217,15 @@ def _people_given() -> dict[int, bool]:
     :raises InvalidError: for something that is no id.
     """
     leads = {id_in(one) for one in request.form.getlist("lead") if one}
-    return {id_: id_ in leads for id_ in (*_ids_given("member"), *leads)}
+    return {id_: id_ in leads for id_ in (*_members_given(), *leads)}
 
 
 def _accounts_given() -> frozenset[int]:
     return frozenset(account_picker.chosen_ids())
 
 
-def _ids_given(name: str) -> list[int]:
-    given = [id_in(one) for one in request.form.getlist(name) if one]
+def _members_given() -> list[int]:
+    given = account_picker.chosen_ids("member")
     if len(given) > MOST_IDS:
         raise InvalidError()
     return given

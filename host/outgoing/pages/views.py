@@ -164,7 +164,7 @@ def _wanted() -> Wanted:
         account_picker.chosen_ids("accounts"),
         "both" in request.form,
         "ordered" in request.form,
-        [id_in(one, "labels") for one in request.form.getlist("labels")],
+        account_picker.chosen_ids("labels"),
     )
 
 
@@ -176,7 +176,9 @@ def _form(
         groups.setdefault(kind.group, []).append(kind)
     with db.read() as session:
         accounts = account_picker.picker(session, workspace_id, wanted.accounts)
-        all_labels = labels.all_of(session, workspace_id)
+        all_labels = account_picker.named(labels.all_of(session, workspace_id))
+    url = url_for("inbox.label_choices", workspace_id=workspace_id)
+
     page = render_template(
         "outgoing/form.html",
         row=row,
@@ -187,7 +189,7 @@ def _form(
         chosen=lambda name: hears(wanted.events, name),
         sample=_pretty,
         accounts=accounts,
-        labels=all_labels,
+        labels=account_picker.pick("label", all_labels, wanted.labels, url),
     )
     return page, 200 if problem is None else problem.status
 

@@ -1,5 +1,6 @@
-// Choosing among many accounts: the desk looks for what is typed. Ticks that are set stay where they are seen; the
-// options of selects are exchanged, but for the one that is chosen. Without this script the form is sent to look.
+// Choosing among many accounts, labels or people: the desk looks for what is typed. Ticks that are set stay where they
+// are seen; the options of selects are exchanged, but for the one that is chosen. Without this script the form is sent
+// to look.
 
 const WAIT = 200; // milliseconds after a key
 
@@ -8,7 +9,7 @@ for (const box of document.querySelectorAll("[data-account-picker]")) setUp(box)
 function setUp(box) {
   const field = box.querySelector("[data-picker-field]");
   const said = box.querySelector("[data-picker-said]");
-  const show = box.querySelector("[data-picker-found]") ? ticks(box) : options(box.closest("form"));
+  const show = box.querySelector("[data-picker-found]") ? ticks(box) : options(field.form);
   let timer = 0;
   let asked = 0;
 
@@ -29,10 +30,10 @@ function setUp(box) {
       said.textContent = said.dataset.failed;
       return;
     }
-    show(answer.accounts, wanted !== "");
-    const { found, accounts } = answer;
-    const words = !found ? said.dataset.none : found > accounts.length ? said.dataset.some : said.dataset.all;
-    said.textContent = words.replace("{number}", found).replace("{shown}", accounts.length);
+    show(answer, wanted !== "");
+    const { found, shown } = answer;
+    const words = !found ? said.dataset.none : found > shown ? said.dataset.some : said.dataset.all;
+    said.textContent = !wanted && answer.options ? "" : words.replace("{number}", found).replace("{shown}", shown);
   }
 
   field.addEventListener("input", () => {
@@ -57,31 +58,34 @@ function ticks(box) {
 
   function made(account) {
     const line = row.cloneNode(true);
-    const tick = line.querySelector("input");
-    tick.value = account.id;
-    const [name, channel] = line.querySelectorAll("span");
-    name.textContent = account.name;
-    channel.textContent = account.channel;
+    for (const input of line.querySelectorAll("input")) input.value = account.id;
+    for (const name of line.querySelectorAll("[data-picker-name]")) name.textContent = account.name;
+    line.querySelector("[data-picker-more]").textContent = account.channel;
+    const tick = line.querySelector("[data-picker-tick]");
     // One that was chosen without a row has one now.
     if (hidden.delete(tick.value)) tick.checked = tick.defaultChecked = true;
     rest.value = [...hidden].join(",");
     return line;
   }
 
-  const tell = () => { count.textContent = hidden.size + box.querySelectorAll("input:checked").length; };
+  box.addEventListener("change", ({ target }) => {
+    // Who leads a team is in it.
+    if (target.name === "lead" && target.checked) target.closest("li").querySelector("[data-picker-tick]").checked = true;
+  });
+  const tell = () => { count.textContent = hidden.size + box.querySelectorAll("[data-picker-tick]:checked").length; };
   box.addEventListener("change", tell);
   box.closest("form").addEventListener("reset", () => setTimeout(tell));
 
-  return (accounts, narrowed) => {
+  return ({ choices }, narrowed) => {
     const kept = new Map();
     for (const line of box.querySelectorAll("li")) {
-      const tick = line.querySelector("input");
+      const inputs = [...line.querySelectorAll("input")];
       // What was saved has to be seen for as long as it can be put back.
-      if (tick.checked || tick.defaultChecked) kept.set(tick.value, line);
+      if (inputs.some((one) => one.checked || one.defaultChecked)) kept.set(inputs[0].value, line);
       else line.remove();
     }
     chosen.append(...kept.values());
-    for (const account of accounts) {
+    for (const account of choices) {
       const known = kept.get(String(account.id));
       if (known && narrowed) found.append(known);
       else if (!known) found.append(made(account));
@@ -90,20 +94,28 @@ function ticks(box) {
   };
 }
 
-/** Return what shows the accounts that were found as options of the selects of *form*. */
+/** Return what shows what was found as options of the selects of *form*. */
 function options(form) {
-  return (accounts) => {
-    for (const list of form.querySelectorAll("[data-account-options]")) {
-      const { value, text } = list.dataset;
+  return (answer) => {
+    for (const list of document.querySelectorAll("[data-picker-options]")) {
+      if (list.closest("select").form !== form) continue;
       const kept = new Set();
       for (const option of [...list.querySelectorAll("option")]) {
         if (option.selected || option.value === "") kept.add(option.value);
         else option.remove();
       }
-      for (const account of accounts) {
-        const fill = (words) => words.replace(/\{(\w+)\}/g, (_, key) => account[key]);
-        if (!kept.has(fill(value))) list.append(new Option(fill(text), fill(value)));
+      for (const [value, words, text] of found(list, answer)) {
+        if (kept.has(String(value))) continue;
+        const option = new Option(words, value);
+        if (text) option.dataset.text = text;
+        list.append(option);
       }
     }
   };
+}
+
+/** Return the options of *list* in an answer: of accounts, or by the name of the list. */
+function found(list, { choices, options }) {
+  if (options) return options[list.dataset.pickerOptions] ?? [];
+  return choices.map(({ id, name, channel }) => [id, `${name} · ${channel}`]);
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from flask import render_template, request, url_for
+from flask import Response, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from host.automation.assistants import keeping
@@ -13,6 +13,8 @@ from host.automation.assistants.pages.blueprint import NEEDS, ONE, bp, its
 from host.automation.assistants.pages.playing import Play, accounts, asked, page_of, register
 from host.core import db
 from host.models.assistants import Assistant
+from host.web import account_picker
+from host.web.account_picker import Picker
 from host.web.request_helpers import workspace_view
 
 
@@ -30,9 +32,19 @@ register("playground", playground_page)
 
 
 @bp.app_template_global("assistant_play_accounts")
-def play_accounts(assistant: Assistant) -> list[tuple[int, str]]:
-    """Return the accounts an assistant can be played on: id and name. One statement."""
-    return accounts(assistant.workspace_id, assistant.id)
+def play_accounts(assistant: Assistant, chosen: int) -> Picker:
+    """Return the accounts an assistant can be played on, *chosen* among them. One statement."""
+    workspace_id = assistant.workspace_id
+    url = url_for("assistants.play_choices", workspace_id=workspace_id, assistant_id=assistant.id)
+    return account_picker.pick("account", accounts(workspace_id, assistant.id), [chosen], url)
+
+
+@bp.get(f"{ONE}/playground/accounts")
+@workspace_view(NEEDS)
+def play_choices(workspace_id: int, assistant_id: int) -> Response:
+    """Return the first accounts to play on that ``q`` finds, and how many there are."""
+    its(workspace_id, assistant_id)
+    return account_picker.matching(accounts(workspace_id, assistant_id))
 
 
 @bp.get(f"{ONE}/playground")

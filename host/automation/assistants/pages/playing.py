@@ -17,6 +17,8 @@ from host.channels.directory import current_directory
 from host.core import db
 from host.core.errors import LobbyError
 from host.models.assistants import Mode
+from host.users.reach import Choice
+from host.web import account_picker
 from host.web.request_helpers import form_number, seen_accounts
 
 Page = Callable[..., ResponseReturnValue]
@@ -71,13 +73,13 @@ class Play:
         return "" if self.played is None else words.said(self.played.reason)
 
 
-def accounts(workspace_id: int, assistant_id: int) -> list[tuple[int, str]]:
-    """Return the accounts an assistant can be played on, those where it is not off: id and name."""
+def accounts(workspace_id: int, assistant_id: int) -> list[Choice]:
+    """Return the accounts an assistant can be played on, those where it is not off. One statement."""
     seen = seen_accounts()
     with db.read() as session:
         places = keeping.places(session, workspace_id).values()
     return [
-        (one.account_id, one.account)
+        Choice(one.account_id, one.channel, one.account)
         for one in places
         if one.assistant_id == assistant_id
         and one.mode != Mode.OFF
@@ -87,7 +89,7 @@ def accounts(workspace_id: int, assistant_id: int) -> list[tuple[int, str]]:
 
 def _chosen(workspace_id: int, assistant_id: int) -> int:
     """Return the account the form names, or the first there is; 0: there is none."""
-    ids = [id_ for id_, _name in accounts(workspace_id, assistant_id)]
+    ids = [one.id for one in accounts(workspace_id, assistant_id)]
     named = form_number("account")
     return named if named in ids else next(iter(ids), 0)
 
@@ -104,8 +106,8 @@ def asked(workspace_id: int, assistant_id: int, draft: Body | None) -> Play:
 def _asked(workspace_id: int, assistant_id: int, draft: Body | None, account_id: int) -> Play:
     lines = _lines()
     question = line(request.form.get("ask", ""))
-    if not question:
-        return Play(lines)
+    if not question or account_picker.is_looking():
+        return Play(lines, asked=question)
     on = On(account_id, current_directory()) if account_id else None
     lines = [*lines, (CUSTOMER, question)][-MOST_LINES:]
     try:

@@ -77,6 +77,9 @@ class Line:
         return self.earned >= self.needed or self.mode == Mode.ANSWER
 
 
+MOST_PLACES = 10
+"""Most accounts that the list shows of an assistant; its own page has all of them."""
+
 # ---- the list ------------------------------------------------------------------------------------------
 
 
@@ -100,6 +103,7 @@ def _list(workspace_id: int, problem: LobbyError | None = None) -> ResponseRetur
         "automation/assistants.html",
         assistants=shown,
         asked=counts,
+        few=MOST_PLACES,
         modes=keeping.MODES,
         most=keeping.MOST,
         longest=keeping.LONGEST_NAME,

@@ -19,7 +19,8 @@ from host.inbox.pages.context import bp
 from host.models.contacts import AttributeKind
 from host.web import navigation
 from host.web.languages import gettext as _
-from host.web.request_helpers import Permission, audit, flash_good, workspace_view
+from host.web.portions import portion
+from host.web.request_helpers import Permission, audit, flash_good, id_argument, workspace_view
 
 navigation.add_settings("inbox.attribute_list", _l("Attributes"), order=22, icon="view")
 
@@ -41,9 +42,11 @@ def _page(workspace_id: int, problem: LobbyError | None = None, *, at: int = 0) 
     with db.read() as session:
         found = attributes.all_of(session, workspace_id)
         counts = attributes.counts(session, workspace_id)
+    shown = at or id_argument("attribute")
+    place = next((place for place, one in enumerate(found) if one.id == shown), None)
     page = render_template(
         "inbox/contacts/attributes.html",
-        attributes=found,
+        part=portion(found, containing=place),
         counts=counts,
         kinds=KINDS,
         problem=problem,
@@ -119,4 +122,4 @@ def _saved(
         if error.status == 404:
             raise
         return _page(workspace_id, error, at=at)
-    return redirect(url_for("inbox.attribute_list", workspace_id=workspace_id), 303)
+    return redirect(url_for("inbox.attribute_list", workspace_id=workspace_id, attribute=at or None), 303)
