@@ -266,6 +266,22 @@ def test_new_numbers_lose_nothing_and_double_nothing(desk_of_mail: Desk) -> None
         assert session.scalars(sa.select(Folder.uidvalidity)).one() == 8
 
 
+def test_two_mails_alike_without_an_id_or_a_date_both_come_and_once(desk_of_mail: Desk) -> None:
+    desk = desk_of_mail
+    alarm = b"From: alarm@example.org\r\nSubject: The door is open\r\n\r\nAlarm\r\n"
+    at = clock.now() - timedelta(minutes=1)
+    for seconds in (0, 1):
+        desk.server.add(alarm, at=at + timedelta(seconds=seconds))
+    desk.fetch_from(since=None)
+    desk.watch()
+    until(lambda: accounted() == 2)
+    desk.server.renumber()
+    desk.server.add(mail(6))
+    until(lambda: desk.server.count("EXAMINE") >= 2 and accounted() == 3)
+    desk.work()
+    assert sorted(one.text for one in messages()) == ["Alarm", "Alarm", "Do you have blue mugs?"]
+
+
 def test_the_same_mail_by_both_ways_is_there_once(desk_of_mail: Desk) -> None:
     desk = desk_of_mail
     raw = mail(1)

@@ -13,7 +13,7 @@ import pytest
 
 from host.builtin.email.mail import quotes
 from host.media import formatted
-from tests.email.test_conversation import Desk, messages, whole
+from tests.email.test_conversation import Desk, messages, signed_in, whole
 from tests.email.test_parsing import mail, raw, read
 
 __all__ = ["whole"]
@@ -137,3 +137,24 @@ def test_two_mails_alike_that_say_nothing_of_themselves_both_arrive(whole: Desk)
     whole.deliver(relayed)
     whole.deliver(relayed)  # the server had no answer, and tries again
     assert len(messages()) == 3
+
+
+@pytest.mark.parametrize(
+    ("headers", "said"),
+    [
+        ("Auto-Submitted: auto-replied\r\n", "Automatic or mass mail"),
+        ("List-Unsubscribe: <https://example.org/stop>\r\nPrecedence: bulk\r\n", "Automatic or mass mail"),
+        ("Content-Type: multipart/encrypted; boundary=b\r\n", "This mail is encrypted with PGP."),
+        (
+            'Content-Type: multipart/signed; boundary=b; protocol="application/pkcs7-signature"\r\n',
+            "This mail is signed with S/MIME.",
+        ),
+    ],
+)
+def test_the_thread_shows_what_a_mail_is(whole: Desk, data: Path, headers: str, said: str) -> None:
+    head = f"From: mia@example.org\r\nMessage-ID: <one@example.org>\r\nSubject: Mugs\r\n{headers}\r\n"
+    body = "--b\r\nContent-Type: text/plain\r\n\r\nHello\r\n--b--\r\n"
+    whole.deliver(f"{head}{body}".encode())
+    (message,) = messages()
+    page = signed_in(whole, data).get(f"/w/{whole.account.workspace_id}/inbox/{message.conversation_id}")
+    assert said in page.text

@@ -108,14 +108,14 @@ def _fill(folder: Path, database: db.Database) -> FilledDesk:
     adapter = generation.directory.adapter("instagram")
     assert adapter is not None
     desk = Desk(
-        app=generation.app,
+        make_app=lambda: generation.app,
         hub=Hub(),
         workspace=workspace,
         account=account,
         mia=agent,
-        browser=helpers.client_for(generation.app, agent),
         generation=SimpleNamespace(directory=Directory((adapter,))),
     )
+    desk.sign_in()
     scene = whole(desk)
     key = make_key(workspace)
     api = ApiDesk(desk, Scene(desk), Program(generation.app, key), Program(generation.app, key))

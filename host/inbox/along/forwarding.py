@@ -7,7 +7,7 @@ customer nothing. What it passes on is read when it is sent, so nothing goes out
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -116,18 +116,38 @@ def forwarders(
     :param accounts: those that whoever asks sees; None: all.
     :param first: the id of the account to name first, where it can.
     """
+    able = _able(directory)
     query = (
         sa.select(ChannelAccount)
-        .where(ChannelAccount.workspace_id == workspace_id, ChannelAccount.state == AccountState.CONNECTED)
+        .where(*_connected(workspace_id, able, accounts))
         .order_by(ChannelAccount.id != (first or 0), ChannelAccount.id)
     )
-    if accounts is not None:
-        query = query.where(ChannelAccount.id.in_(accounts))
-    return [
-        Forwarder(account_ref(row), adapter)
-        for row in session.scalars(query)
-        if (adapter := directory.adapter(row.channel)) is not None and adapter.capabilities.forwards
+    found = session.scalars(query) if able else ()
+    return [Forwarder(account_ref(row), able[row.channel]) for row in found]
+
+
+def can_forward(session: Session, directory: Directory, workspace_id: int, accounts: Accounts) -> bool:
+    """Tell whether :func:`forwarders` returns any, without looking at all accounts."""
+    able = _able(directory)
+    query = sa.select(ChannelAccount.id).where(*_connected(workspace_id, able, accounts)).limit(1)
+    return bool(able) and session.scalar(query) is not None
+
+
+def _able(directory: Directory) -> dict[str, ChannelAdapter]:
+    """Return the adapters that can forward messages, by the keys of their channels."""
+    pairs = zip(directory.keys, directory.adapters, strict=True)
+    return {key: adapter for key, adapter in pairs if adapter.capabilities.forwards}
+
+
+def _connected(
+    workspace_id: int, channels: Collection[str], accounts: Accounts
+) -> list[sa.ColumnElement[bool]]:
+    found = [
+        ChannelAccount.workspace_id == workspace_id,
+        ChannelAccount.state == AccountState.CONNECTED,
+        ChannelAccount.channel.in_(channels),
     ]
+    return found if accounts is None else [*found, ChannelAccount.id.in_(accounts)]
 
 
 def chosen(session: Session, conversation: Conversation, message_id: int | None) -> Chosen:

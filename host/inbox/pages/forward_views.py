@@ -33,8 +33,9 @@ def can_forward(workspace_id: int) -> bool:
     known: dict[int, bool] = g.setdefault("can_forward", {})
     if workspace_id not in known:
         with db.read() as session:
-            found = forwarding.forwarders(session, current_directory(), workspace_id, seen_accounts())
-        known[workspace_id] = bool(found)
+            known[workspace_id] = forwarding.can_forward(
+                session, current_directory(), workspace_id, seen_accounts()
+            )
     return known[workspace_id]
 
 

@@ -42,6 +42,9 @@ _FORWARDED = re.compile(
     re.IGNORECASE,
 )
 _DASHED_FORWARDED = re.compile(rf"[-_*=\s]{{2,60}}(?:{_any('forwarded')})\b.{{0,120}}\Z", re.IGNORECASE)
+_DASHES = frozenset("-_*=")
+_AROUND = "-_*=: \t\uff1a"
+_LONGEST_FORWARDED = max(len(word) for one in LANGUAGES.values() for word in one.forwarded.split("|"))
 _SEPARATOR = re.compile(
     rf"[-_*=\s]{{2,60}}(?:{_any('original')})\s{{0,5}}[-_*=]{{2,60}}\s*\Z|[-_*=]{{4,60}}\s{{0,5}}(?:{_any('original')})\s*\Z",
     re.IGNORECASE,
@@ -69,9 +72,12 @@ def passes_on(text: str, subject: str) -> bool:
     """Tell whether a mail passes another on, by its subject or a line of its own above that."""
     if is_forward(subject):
         return True
-    lines = [line[: _LONGEST * 2].translate(_MARKS) for line in text.split("\n")[:MOST_LINES]]
+    lines = _bare(text.split("\n")[:MOST_LINES])
+    above = next((number for number, line in enumerate(lines) if _is_forwarded(line)), None)
+    if above is None:
+        return False
     place = _separator(lines, passed_on=False)
-    return any(_is_forwarded(line) for line in lines[:place])
+    return place is None or above < place
 
 
 def start(text: str, subject: str = "") -> int | None:
@@ -83,7 +89,7 @@ def start(text: str, subject: str = "") -> int | None:
     written = text.split("\n")
     if len(written) > MOST_LINES:
         return None
-    lines = [line[: _LONGEST * 2].translate(_MARKS) for line in written]
+    lines = _bare(written)
     place = _separator(lines, passed_on=is_forward(subject))
     if place is None:
         place = _marked(lines)
@@ -97,13 +103,20 @@ def start(text: str, subject: str = "") -> int | None:
     return len(said) + 1 if said.strip() else None
 
 
+def _bare(written: list[str]) -> list[str]:
+    """Return lines without what shows nothing, each cut to what is looked at."""
+    cut = (line[: _LONGEST * 2] for line in written)
+    return [line if line.isascii() else line.translate(_MARKS) for line in cut]
+
+
 def _is_forwarded(line: str) -> bool:
     bare = line.strip()
-    return (
-        len(bare) < 200
-        and not bare.startswith(">")
-        and (_FORWARDED.match(bare) is not None or _DASHED_FORWARDED.match(bare) is not None)
-    )
+    if len(bare) >= 200 or bare.startswith(">"):
+        return False
+    # Most lines of a mail are too long for the one and begin with a word, unlike the other.
+    if len(bare.strip(_AROUND)) <= _LONGEST_FORWARDED and _FORWARDED.match(bare) is not None:
+        return True
+    return bare[:1] in _DASHES and _DASHED_FORWARDED.match(bare) is not None
 
 
 def _separator(lines: list[str], *, passed_on: bool) -> int | None:
@@ -112,8 +125,11 @@ def _separator(lines: list[str], *, passed_on: bool) -> int | None:
         bare = line.strip()
         if not bare or bare.startswith(">"):
             continue
-        if not passed_on and (_SEPARATOR.match(bare) or _is_head(lines, number)):
-            return number
+        if not passed_on:
+            if bare[0] in _DASHES and _SEPARATOR.match(bare):
+                return number
+            if (":" in bare or "\uff1a" in bare) and _is_head(lines, number):
+                return number
         introduced = _introduced(lines, number, marked=False)
         if introduced is not None and not _any_marked(lines, introduced):
             return number
@@ -151,13 +167,18 @@ def _introduced(lines: list[str], number: int, *, marked: bool) -> int | None:
     for more in (1, 2, 3):
         if number + more > len(lines) or not lines[number + more - 1].strip():
             return None
-        if _END.search(lines[number + more - 1]):
+        if _ends(lines[number + more - 1]):
             # Some programs break a line, even within an address.
             joined = " ".join(one.strip() for one in lines[number : number + more])
             tight = "".join(one.strip() for one in lines[number : number + more])
             fits = any(_introduces(one, marked=marked) for one in (joined, tight))
             return number + more if fits else None
     return None
+
+
+def _ends(line: str) -> bool:
+    """Tell whether an introduction may end with this line."""
+    return line.rstrip()[-1:] in {":", "\uff1a", "-"} and _END.search(line) is not None
 
 
 def _introduces(line: str, *, marked: bool) -> bool:

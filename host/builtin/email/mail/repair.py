@@ -16,7 +16,7 @@ _BARE_RETURN = re.compile(rb"\r(?!\n|[!-9;-~]{1,80}:)")
 _HEADER = re.compile(rb"[!-9;-~]*:|[ \t]|From ")
 _SPACED = re.compile(rb"([!-9;-~]+)[ \t]+:")
 _WELL_FORMED = re.compile(rb"(?:(?:[!-9;-~]*:|[ \t])[^\r\n]*+(?:\r?\n|\Z))*+\Z")
-_DELIMITER = re.compile(rb"^--[^\r\n]{1,200}\r?\n", re.MULTILINE)
+_DELIMITER = re.compile(rb"\n--[^\r\n]{1,200}\r?(?=\n)")
 _PARAMETER = re.compile(rb"[ \t]*[\w*-]{1,40}[ \t]*=")
 _MULTIPART = re.compile(
     rb"^content-type:[ \t\r\n]{0,9}\"?multipart/[^;\s]{1,60}(?:[^\r\n]|\r?\n[ \t]){0,2000}",
@@ -54,19 +54,20 @@ def repaired(data: bytes) -> bytes:
 
 def _with_parts(data: bytes, start: int) -> bytes:
     """Return *data* with the headers of its parts mended, not what looks like one in a text."""
-    headers = islice(_MULTIPART.finditer(data), MAX_BOUNDARIES)
+    headers = islice(_multiparts(data), MAX_BOUNDARIES)
     delimiters = {b"--" + found[1].strip() for header in headers if (found := _BOUNDARY.search(header[0]))}
     out: list[bytes] = []
     copied = 0
     for delimiter in _DELIMITER.finditer(data, start) if delimiters else ():
         if delimiter[0].strip() not in delimiters:
             continue
-        block = data[delimiter.end() : delimiter.end() + MAX_BLOCK]
+        begin = delimiter.end() + 1
+        block = data[begin : begin + MAX_BLOCK]
         found = _END.search(block)
         if found is None or block[:1] in {b"\r", b"\n"} or _WELL_FORMED.match(block, 0, found.start()):
             continue
-        out += [data[copied : delimiter.end()], _mended(block[: found.start()])]
-        copied = delimiter.end() + found.start()
+        out += [data[copied:begin], _mended(block[: found.start()])]
+        copied = begin + found.start()
     return b"".join([*out, data[copied:]]) if out else data
 
 
@@ -103,13 +104,25 @@ def _open_quote(lines: list[bytes]) -> bool:
     return line.count(b'"') % 2 == 1
 
 
+def _multiparts(data: bytes) -> Iterator[re.Match[bytes]]:
+    """Yield each header that says it has parts, found by its word: a pattern would look at each character."""
+    lower = data.lower()
+    behind = 0
+    place = lower.find(b"multipart/")
+    while place >= 0:
+        start = lower.rfind(b"content-type:", max(behind, place - 24), place)
+        header = _MULTIPART.match(data, start) if start >= 0 else None
+        if header is not None and header.end() > place:
+            behind = header.end()
+            yield header
+        place = lower.find(b"multipart/", max(behind, place + 1))
+
+
 def _with_boundaries(data: bytes, head: int) -> bytes:
     """Return *data* with boundaries as they stand between its parts."""
-    if b"ultipart/" not in data and b"ULTIPART/" not in data:
-        return data
     out: list[bytes] = []
     copied = 0
-    for header in islice(_MULTIPART.finditer(data), MAX_BOUNDARIES):
+    for header in islice(_multiparts(data), MAX_BOUNDARIES):
         if header.start() > head and not _is_of_a_part(data, header.start()):
             continue
         named = _BOUNDARY.search(header[0])
