@@ -167,8 +167,19 @@ FIELDS = {
     "account": "account_id",
 }
 """Fields of forms, and arguments of addresses, that name something of an account."""
-OF_NO_ACCOUNT = {"add", "agent", "assignee", "before", "into", "label", "remove", "shown", "team"}
-"""Those that name people, teams, labels, rules or lines of a list. ``before`` is a place in one."""
+OF_NO_ACCOUNT = {
+    "add",
+    "agent",
+    "assignee",
+    "attribute",
+    "before",
+    "into",
+    "label",
+    "remove",
+    "shown",
+    "team",
+}
+"""Those that name people, teams, labels, rules, attributes or lines of a list; ``before`` is a place."""
 FOR_LEADS = {"delivery", "person", "turn", "version"}
 """Those of pages that nobody opens who may be limited."""
 WITH = {"with": ({}, {"different": "1"})}

@@ -50,10 +50,7 @@ def checks(result: Result) -> dict[str, str]:
     return {line["check"]: line["verdict"] for line in json.loads(result.stdout)}
 
 
-def test_a_desk_in_order_passes_on_every_database(
-    any_desk: db.Database, settings: dict[str, str], ig: Addon
-) -> None:
-    world.connect(ig)
+def test_a_desk_in_order_passes_on_every_database(any_desk: db.Database, settings: dict[str, str]) -> None:
     db.write(pretend.process, "a", Kind.WEB)
     settings["LOBBY_DATABASE_URL"] = any_desk.url.render_as_string(hide_password=False)
     result = run(settings, "--json", "--no-accounts")
@@ -75,7 +72,7 @@ def test_a_desk_in_order_passes_on_every_database(
         "health",
         "private-files",
     }
-    assert set(checks(result).values()) == {"pass"}
+    assert [line for line in json.loads(result.stdout) if line["verdict"] != "pass"] == []
 
 
 def test_what_processes_say_of_spools_and_limits_is_told(desk: db.Database, settings: dict[str, str]) -> None:

@@ -84,7 +84,7 @@ def test_one_thread_sleeps_once_for_each_sign_with_its_lanes_locked(
     assert lanes.held(None, []) == {"a lane"}  # type: ignore[arg-type]
     assert slept == []
     for number in range(2):
-        (tmp_path / "rest").write_text(f"7.5 {number}")
+        (tmp_path / "rest").write_text(f"7.5 {number} applying")
         for _ in range(2):
             lanes.held(None, [])  # type: ignore[arg-type]
         assert slept == [7.5] * (number + 1)
