@@ -12,6 +12,7 @@ import time
 import uuid
 import zlib
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ from sqlalchemy import event
 from werkzeug.routing import Rule
 
 from host import counters
-from host.core import db, migrations, secrets
+from host.core import clock, db, migrations, secrets
 from host.process import app as app_module
 from host.queue import send_limiter
 from host.sdk import settings
@@ -232,6 +233,15 @@ def pytest_collection() -> Iterator[None]:
         gc.freeze()
         gc.set_threshold(OBJECTS_BETWEEN_COLLECTIONS, 20, 20)
         gc.enable()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> Iterator[None]:
+    """Fail a test that leaves the clock moved, which the tests after it would pay for."""
+    yield
+    if clock.offset() and (nextitem is None or nextitem.path != item.path):
+        moved, clock._offset = clock.offset(), timedelta()
+        pytest.fail(f"a test of this file left the clock moved by {moved}")
 
 
 @pytest.hookimpl(wrapper=True)

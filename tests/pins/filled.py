@@ -17,9 +17,11 @@ import sqlalchemy as sa
 from flask import Flask
 from werkzeug.test import TestResponse
 
+from host.addons.metrics import in_process
 from host.channels.directory import Directory
 from host.core import clock, db, migrations, storage
 from host.live.hub import Hub
+from host.media import links
 from host.models.users import Role
 from host.users import invitations
 from tests import conftest, helpers
@@ -97,6 +99,9 @@ def filled_desk(migrated_file: Path, folder: Path) -> Iterator[FilledDesk]:
 def _fill(folder: Path, database: db.Database) -> FilledDesk:
     config = make_config(folder)
     storage.use(storage.FolderStore(folder / "attachments"))
+    # What tests before may have left in this process shows on pages.
+    links.use(config)
+    in_process.reset()
     generation = shipped_generation(config, SimpleNamespace(hub=Hub()))
     workspace = helpers.make_workspace("Sample Pottery")
     release = generation.releases["instagram"]
