@@ -239,8 +239,8 @@ def pytest_collection() -> Iterator[None]:
 def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> Iterator[None]:
     """Fail a test that leaves the clock moved, which the tests after it would pay for."""
     yield
-    if clock.offset() and (nextitem is None or nextitem.path != item.path):
-        moved, clock._offset = clock.offset(), timedelta()
+    if clock._offset and (nextitem is None or nextitem.path != item.path):
+        moved, clock._offset = clock._offset, timedelta()
         pytest.fail(f"a test of this file left the clock moved by {moved}")
 
 

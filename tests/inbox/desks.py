@@ -36,7 +36,9 @@ class Desk:
 
     @cached_property
     def app(self) -> Flask:
-        return self.make_app()
+        app = self.make_app()
+        app.test_client_class = Browser
+        return app
 
     @cached_property
     def browser(self) -> Browser:

@@ -85,7 +85,9 @@ def acting(account: AccountRef, ig: Addon, meta: Meta) -> Iterator[Acting]:
     with clock.travel(timedelta()):
         lookout.look()
         advance(MINUTE)
-        yield Acting(lookout)
+        made = Acting(lookout)
+        with made.assisted.until_closed():
+            yield made
 
 
 def check_soon(lookout: Lookout) -> None:
