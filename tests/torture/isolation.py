@@ -116,7 +116,6 @@ FAULTS = (
     ),
 )  # fmt: skip
 KINDS = {fault.kind: fault for fault in FAULTS}
-QUICK = ("held conversation",)
 CONTROLS = tuple(dict.fromkeys(fault.mutant for fault in FAULTS))
 TABLES = {
     "conversation": "conversations",
@@ -575,12 +574,10 @@ def play(
     seed: int,
     *,
     mutant: str = "",
-    quick: bool = False,
 ) -> Outcome:
     """Play *kinds* on a furnished *desk*; return what was found.
 
     :param mutant: what ``launch.py`` does to the desk, which then gets one try each.
-    :param quick: shorter times, which say less.
     """
     began = time.monotonic()
     desk.workers = 2
@@ -611,7 +608,7 @@ def play(
     provider = Provider(desk.webhooks, shops, customers, ledger, seed, 0.0, calm, most=0)
     nemesis = Nemesis(desk, provider, seed)
     writers = Writers(desk, provider, customers, seed)
-    short = quick or bool(mutant)
+    short = bool(mutant)
     times = {"calm": 12.0, "held": 16.0} if short else {}
     played = Isolation(desk, writers, nemesis, tries=1 if mutant else TRIES, **times)  # type: ignore[arg-type]
     writers.begin()
