@@ -79,29 +79,25 @@ class Indexing:
         """Make the documents that *events* are about say what their rows say now."""
         messages = {one.message_id: one for one in events if one.message_id and _may_say_else(one)}
         named = {one.conversation_id: one for one in events if one.conversation_id and _may_name_else(one)}
-        again = [
-            Happened(
-                messages[id_].workspace_id,
-                topic="changed",
-                account_id=messages[id_].account_id,
-                conversation_id=messages[id_].conversation_id,
-                message_id=id_,
-            )
-            for id_ in refresh_messages(session, messages)
-        ]
+        again = [_once_more(messages[id_], "changed", id_) for id_ in refresh_messages(session, messages)]
         if named:
             rows = db.read_rows(session, _of_conversations, ids=padded(sorted(named)))
-            contacts: dict[int, Recorded] = {row.contact_id: named[row.id] for row in rows}
+            contacts = {row.contact_id: named[row.id] for row in rows}
             again += [
-                Happened(
-                    contacts[id_].workspace_id,
-                    topic="conversation",
-                    account_id=contacts[id_].account_id,
-                    conversation_id=contacts[id_].conversation_id,
-                )
-                for id_ in refresh_contacts(session, contacts)
+                _once_more(contacts[id_], "conversation") for id_ in refresh_contacts(session, contacts)
             ]
         record_all(session, again)
+
+
+def _once_more(event: Recorded, topic: str, message_id: int | None = None) -> Happened:
+    """Return what has *event* looked at again, and shown anew by open browsers."""
+    return Happened(
+        event.workspace_id,
+        topic=topic,
+        account_id=event.account_id,
+        conversation_id=event.conversation_id,
+        message_id=message_id,
+    )
 
 
 def _may_say_else(event: Recorded) -> bool:

@@ -82,7 +82,7 @@ def pick(
     :param first: chosen ones that have a row in any case.
     """
     wanted = _wanted(kind)
-    ids = frozenset(one.id for one in everything if one.id in set(chosen))
+    ids = frozenset(chosen).intersection(one.id for one in everything)
     few = len(everything) <= FEW
     if few:
         found = everything
