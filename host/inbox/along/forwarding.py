@@ -153,10 +153,8 @@ def _connected(
 def chosen(session: Session, conversation: Conversation, message_id: int | None) -> Chosen:
     """Return what is forwarded of *conversation*: one message, or what was said in it. Never a note.
 
-    :raises MessageNotFoundError: if there is no such message, or nothing to forward.
+    :raises MessageNotFoundError: if there is nothing to forward.
     """
-    if message_id is not None:
-        message_of(session, conversation, message_id)
     query = (
         sa.select(Message)
         .where(
@@ -220,15 +218,17 @@ def forward(
     :param files: whether the files of the messages go along.
     :param by: the name of the API key that does it, where no person does.
     :raises ConversationNotFoundError: if the workspace has no such conversation.
-    :raises MessageNotFoundError: as :func:`chosen`.
+    :raises MessageNotFoundError: if there is no such message, or as :func:`chosen`.
     :raises NoForwarderError: if no such account can.
     :raises NotSendableError: codes ``forward_address``, ``forward_own``, ``forward_customer``,
         ``forward_nobody``, ``too_many_recipients``, ``forward_too_large``, ``too_many_files``.
     :raises TooLongError: if the note is too long.
     :raises ReplyKeyError, AlreadySentError: as :func:`host.inbox.reply.queue_parts`.
     """
-    check_key(reply_key)
     conversation = get_conversation(session, workspace_id, conversation_id, accounts=accounts)
+    if message_id is not None:
+        message_of(session, conversation, message_id)
+    check_key(reply_key)
     able = forwarders(session, directory, workspace_id, accounts, conversation.account_id)
     forwarder = next((one for one in able if account_id in {None, one.account.id}), None)
     if forwarder is None:

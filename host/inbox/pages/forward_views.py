@@ -73,7 +73,6 @@ def forward_message_now(workspace_id: int, row: Row, message_id: int) -> Respons
 
 def _forward(workspace_id: int, row: Row, message_id: int | None) -> ResponseReturnValue:
     form = request.form
-    account_id = id_in(form.get("account", ""), "account")
 
     def use_case(session: Session) -> Message:
         return forwarding.forward(
@@ -81,7 +80,7 @@ def _forward(workspace_id: int, row: Row, message_id: int | None) -> ResponseRet
             workspace_id=workspace_id,
             conversation_id=row.id,
             message_id=message_id,
-            account_id=account_id,
+            account_id=id_in(form.get("account", ""), "account"),
             to=several(form.get("to", "")),
             note=form.get("note", ""),
             files=form.get("files") == "1",
@@ -116,10 +115,10 @@ def _page(
     directory = current_directory()
     with db.read() as session:
         conversation = get_conversation(session, workspace_id, row.id, accounts=seen_accounts())
+        found = forwarding.chosen(session, conversation, message_id)
         able = forwarding.forwarders(session, directory, workspace_id, seen_accounts(), row.account.id)
         if not able:
             raise forwarding.NoForwarderError()
-        found = forwarding.chosen(session, conversation, message_id)
         most = able[0].most_bytes
         first = {**dict.fromkeys(_FIELDS, ""), "files": "1", "reply_key": uuid.uuid4().hex}
         return render_template(
