@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
@@ -16,6 +18,7 @@ from host.users import confirming
 from host.users.roles import Permission
 from tests.pins.pinning import changes, hold
 
+TABLE = Path(__file__).parent.parent / "whole" / "matrix.toml"
 MARKS = (
     "before_new_password",
     "before_second",
@@ -95,6 +98,14 @@ def _probes() -> Iterator[str]:
 
 def test_every_address_is_there_and_lets_in_whom_it_did(shipped: Generation) -> None:
     hold("routes", routes(shipped))
+
+
+def test_every_page_has_a_row_in_the_table_of_who_may_do_what(shipped: Generation) -> None:
+    """The longer loop asks for each of them as everybody, see tests/whole/test_isolation.py."""
+    needs = (line.partition(": ") for line in routes(shipped))
+    pages = {address for address, _, need in needs if not need.startswith(("webhook", "probe"))}
+    named = {" ".join(reversed(address.split(" "))) for address in pages if "/api/v1/" not in address}
+    assert named == set(tomllib.loads(TABLE.read_text()))
 
 
 def test_a_page_that_needs_another_permission_is_seen(
