@@ -66,6 +66,8 @@ def test_a_campaign_is_live_in_at_most_twelve_steps(automated: Below, page: Any)
     assert body is not None
     desk.comments("bob", "TIDE")
     desk.run()
+    desk.sends()
+    desk.run()
     assert [private for _text, private in desk.ours()] == [True, False]
     page.get_by_role("navigation", name="Campaign tide").get_by_role("link", name="People").click()
     page.get_by_role("link", name="Bob Q.").wait_for()

@@ -168,6 +168,9 @@ class Cursor:
         self._fault.statement(self._cursor.connection, text)
         return self._cursor.executemany(text, *rest)
 
+    def fetchall(self) -> Any:
+        return self._cursor.fetchall()
+
     def close(self) -> None:
         self._cursor.close()
 

@@ -333,6 +333,7 @@ def test_a_window_closes_before_ones_eyes(desk: Desk, scene: scenes.Scene, open_
 
 
 def test_without_a_stream_the_page_asks(desk: Desk, scene: scenes.Scene, open_page: Open) -> None:
+    desk.sign_in()
     with db.read() as session:
         login = sessions.active(session, desk.mia.id)[0]
     full = desk.hub.subscribe(desk.workspace, desk.mia.id, login.id, capacity=1)
