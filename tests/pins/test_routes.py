@@ -17,6 +17,7 @@ from host.health import probes
 from host.users import confirming
 from host.users.roles import Permission
 from tests.pins.pinning import changes, hold
+from tests.whole.test_bad_input import FIELDS, IDS, PLACE, QUERIES
 
 TABLE = Path(__file__).parent.parent / "whole" / "matrix.toml"
 MARKS = (
@@ -106,6 +107,14 @@ def test_every_page_has_a_row_in_the_table_of_who_may_do_what(shipped: Generatio
     pages = {address for address, _, need in needs if not need.startswith(("webhook", "probe"))}
     named = {" ".join(reversed(address.split(" "))) for address in pages if "/api/v1/" not in address}
     assert named == set(tomllib.loads(TABLE.read_text()))
+
+
+def test_every_form_has_its_fields_in_the_sweep_of_bad_input() -> None:
+    """The longer loop sends each of them anything, see tests/whole/test_bad_input.py."""
+    named = [address.split(" ") for address in tomllib.loads(TABLE.read_text())]
+    assert set(FIELDS) == {rule for method, rule in named if method == "POST"}
+    assert set(QUERIES) <= {rule for method, rule in named if method == "GET"}
+    assert {place for _, rule in named for _, place in PLACE.findall(rule)} <= set(IDS)
 
 
 def test_a_page_that_needs_another_permission_is_seen(
