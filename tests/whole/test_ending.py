@@ -43,10 +43,10 @@ class Running:
     stack: ExitStack
 
     def ask(self, path: str) -> http.client.HTTPConnection:
-        """Send a request; its answer is read later."""
+        """Send a request of a caller of its own: one caller has few at a time. Its answer is read later."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         self.stack.callback(connection.close)
-        connection.request("GET", path)
+        connection.request("GET", path, headers={"Authorization": f"caller {path}"})
         return connection
 
     def begun(self) -> int:
