@@ -179,7 +179,7 @@ def wake_active_channels(directory: AdapterDirectory) -> None:
     with db.read() as session:
         channels = set(session.scalars(sa.select(ChannelAccount.channel).distinct()))
         active = sorted(channel for channel in channels if directory.adapter(channel) is not None)
-        later = sa.select(Lane.key).where(Lane.next_at > clock.now()).limit(1)
+        later = sa.select(Lane.key).where(Lane.next_at > db.now()).limit(1)
         if not active or session.execute(later).first() is None:
             return
     received = sa.select(InboundEvent.lane).where(IS_PENDING, InboundEvent.channel.in_(active)).distinct()
@@ -219,8 +219,9 @@ MOST_LOOKED_AT = 5_000
 _earlier = sa.orm.aliased(OutboxEntry)
 
 
-def _heads(account_id: int, now: datetime) -> sa.Select[int, Conversation, str, str]:
+def _heads(account_id: int) -> sa.Select[int, Conversation, str, str]:
     """Return the first open entries of the account's lanes that have been due for a while."""
+    now = db.now()
     before = sa.select(_earlier.id).where(
         _earlier.lane == OutboxEntry.lane, _earlier.open.is_(True), _earlier.id < OutboxEntry.id
     )
@@ -234,7 +235,7 @@ def _heads(account_id: int, now: datetime) -> sa.Select[int, Conversation, str, 
             OutboxEntry.open.is_(True),
             Message.state == DeliveryState.QUEUED,
             Lane.next_at <= now - policy.WAIT_SHOWN,
-            sa.or_(Lane.lease_until.is_(None), Lane.lease_until <= db.now()),
+            sa.or_(Lane.lease_until.is_(None), Lane.lease_until <= now),
             ~before.exists(),
         )
         .order_by(OutboxEntry.id)
@@ -270,7 +271,7 @@ def _probes(account_id: int, now: datetime) -> sa.Select[str]:
         .where(
             Lane.direction == OUT,
             Lane.account_id == account_id,
-            Lane.next_at > now,
+            Lane.next_at > db.now(),
             sa.or_(Lane.lease_until.is_(None), Lane.lease_until <= db.now()),
             OutboxEntry.open.is_(True),
             sa.or_(OutboxEntry.next_at.is_(None), OutboxEntry.next_at <= now),
@@ -310,7 +311,7 @@ def _tell(session: Session, account_id: int, sentence: str) -> int:
         )
         .values(limited_until=now + policy.LIMIT_KNOWN)
     )
-    query = _heads(account_id, now).where(OutboxEntry.waiting.is_(None)).limit(TOLD_AT_ONCE)
+    query = _heads(account_id).where(OutboxEntry.waiting.is_(None)).limit(TOLD_AT_ONCE)
     rows = session.execute(query.with_for_update(of=OutboxEntry, skip_locked=True)).all()
     if rows:
         session.execute(
@@ -359,7 +360,7 @@ def _closed(account_id: int, directory: AdapterDirectory) -> list[str]:
                 ReplyContext(account, now, conversation.last_inbound_at, by_person=origin == Origin.AGENT),
             )
             for _message_id, conversation, origin, lane in session.execute(
-                _heads(account_id, now).limit(MOST_LOOKED_AT)
+                _heads(account_id).limit(MOST_LOOKED_AT)
             )
         ]
     try:

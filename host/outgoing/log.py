@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from flask_babel import lazy_gettext as _l
 from sqlalchemy.orm import Session
 
-from host.core import clock
+from host.core import clock, db
 from host.core.errors import NotFoundError
 from host.models.outgoing import Endpoint, EndpointState, HookState
 from host.models.queue import Lane
@@ -240,7 +240,7 @@ def oldest_due(session: Session) -> datetime | None:
     query = (
         sa.select(Lane.next_at)
         .join(Endpoint, Endpoint.id == Lane.account_id)
-        .where(Lane.direction == HOOK, lanes.is_free(clock.now()), *works)
+        .where(Lane.direction == HOOK, lanes.is_free(db.now()), *works)
     )
     return session.scalar(query.order_by(Lane.next_at).limit(1))
 

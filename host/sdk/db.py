@@ -16,6 +16,7 @@ from host.core import db as _db
 read = _db.read
 write = _db.write
 after_commit = _db.after_commit
+now = _db.now
 Ascii64 = _db.Ascii64
 ExternalId = _db.ExternalId
 Id = _db.Id

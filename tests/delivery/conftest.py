@@ -27,9 +27,10 @@ def travel() -> Iterator[Travel]:
 
 @pytest.fixture
 def counting(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Stop the clock but for what a test moves it, and let the library that counts in Redis read it too."""
+    """Stop the clock, and the database's, but for what a test moves it; Redis's library reads it too."""
     stopped = datetime.now(UTC)
     monkeypatch.setattr(clock, "now", lambda: stopped + clock._offset)
+    monkeypatch.setattr(db.Database, "now", lambda _self: clock.now())
     told = SimpleNamespace(time=lambda: clock.now().timestamp())
     monkeypatch.setattr("limits.storage.redis.time", told)
 

@@ -63,6 +63,9 @@ class Machine:
         _script(
             self.bin / "systemctl", 'echo "$1" > "$SYSTEMCTL"; while [ -s "$SYSTEMCTL" ]; do sleep 0.05; done'
         )
+        _script(self.bin / "as-lobby", 'exec "$@"')
+        # Users of the machine are not touched.
+        _script(self.bin / "install", 'while [ "$1" = -o ] || [ "$1" = -g ]; do shift 2; done; exec /usr/bin/install "$@"')
         for version, tree in releases.items():
             home = folder / f"lobby-{version}" / "bin"
             home.mkdir(parents=True)

@@ -27,8 +27,8 @@ from .models import InstagramAccount
 
 log = logging.getLogger(__name__)
 
-IF_KNOWN = ("message_edit",)
-"""Fields asked for besides: Meta's pages show their events and do not agree that the object has them."""
+IF_KNOWN = ("messaging_optins", "response_feedback", "message_edit")
+"""Fields asked for besides, the surest first: Meta's pages do not agree which of them the object has."""
 UNKNOWN_FIELD = 100
 """Meta's code for a parameter it does not know, and so for such a field."""
 
@@ -101,13 +101,16 @@ class AppWebhook:
         unwanted = config.object_comment_fields() if tidy and not self.comments else ()
         held = [] if before is None else [one.name for one in before.fields if one.name not in unwanted]
         needed = tuple(dict.fromkeys((*self.fields, *held)))
-        every = tuple(dict.fromkeys((*needed, *(IF_KNOWN if self.messages else ()))))
-        try:
-            self.graph.set_app_webhook(self.app_id, url, token, every)
-        except GraphError as error:
-            if error.code != UNKNOWN_FIELD or every == needed:
-                raise
-            self.graph.set_app_webhook(self.app_id, url, token, needed)
+        besides = [name for name in (IF_KNOWN if self.messages else ()) if name not in needed]
+        while True:
+            try:
+                self.graph.set_app_webhook(self.app_id, url, token, (*needed, *besides))
+            except GraphError as error:
+                if error.code != UNKNOWN_FIELD or not besides:
+                    raise
+                besides.pop()
+            else:
+                return
 
 
 def of(account: AccountRef) -> AppWebhook | None:

@@ -92,7 +92,8 @@ def _lines(app_id: str) -> list[Item]:
             _("The fields are subscribed"),
             _(
                 "Under Webhooks, Instagram. Story mentions come under messages, without a field of their own."
-                " Where message_edit is listed, tick it as well. For comments: %(comments)s.",
+                " Tick message_edit, messaging_optins and response_feedback as well where they are listed."
+                " For comments: %(comments)s.",
                 comments=", ".join(config.object_comment_fields()),
             ),
             codes=config.object_fields(),

@@ -240,14 +240,17 @@ def places(session: Session, workspace_id: int) -> dict[int, Place]:
 
 def on_accounts(session: Session, workspace_id: int) -> dict[int, tuple[str, str]]:
     """Return of each account that an assistant looks after: its name, and what it does there, in words."""
-    query = sa.select(Assistant.id, Assistant.name, Assistant.stopped_at)
-    known = {row.id: row for row in session.execute(query.where(Assistant.workspace_id == workspace_id))}
-    found: dict[int, tuple[str, str]] = {}
-    for id_, place in places(session, workspace_id).items():
-        its = known.get(place.assistant_id)
-        if its is not None and place.mode != Mode.OFF:
-            found[id_] = its.name, str(MODES[place.mode] if its.stopped_at is None else STOPPED)
-    return found
+    query = (
+        sa.select(AssistantAccount.account_id, AssistantAccount.mode, Assistant.name, Assistant.stopped_at)
+        .join(Assistant, Assistant.id == AssistantAccount.assistant_id)
+        .join(ChannelAccount, ChannelAccount.id == AssistantAccount.account_id)
+        .where(Assistant.workspace_id == workspace_id, ChannelAccount.state != AccountState.DISCONNECTED)
+    )
+    return {
+        account_id: (name, str(MODES[mode] if stopped_at is None else STOPPED))
+        for account_id, named, name, stopped_at in session.execute(query)
+        if (mode := _mode(named)) != Mode.OFF
+    }
 
 
 def _mode(name: str) -> Mode:

@@ -320,7 +320,7 @@ class Reader:
             .where(
                 lanes.c.direction == "in",
                 lanes.c.account_id == self._settings.account_id,
-                lanes.c.next_at <= clock.now(),
+                lanes.c.next_at <= db.now(),
             )
             .limit(LANES_AHEAD)
         )
