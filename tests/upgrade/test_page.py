@@ -65,7 +65,8 @@ class Machine:
         )
         _script(self.bin / "as-lobby", 'exec "$@"')
         # Users of the machine are not touched.
-        _script(self.bin / "install", 'while [ "$1" = -o ] || [ "$1" = -g ]; do shift 2; done; exec /usr/bin/install "$@"')
+        mine = 'for one; do shift; [ "$one" != lobby ] || one=$(id -un); set -- "$@" "$one"; done'
+        _script(self.bin / "install", f'{mine}; exec /usr/bin/install "$@"')
         for version, tree in releases.items():
             home = folder / f"lobby-{version}" / "bin"
             home.mkdir(parents=True)
@@ -135,6 +136,10 @@ def test_one_machine_goes_there_and_back_as_the_page_says(tmp_path: Path) -> Non
             machine.program.wait_for("a newer Lobby migrated the database")
             machine.obey("stop")
             assert "Restored." in machine.run(backup)
-            assert (old.rig.folder / "data-back" / "lobby.sqlite3").exists()
+            assert not (old.rig.folder / "data-back").exists()
+            for folder in (old.rig.data, old.rig.folder / "data-newer"):
+                assert (folder / "lobby.sqlite3").exists()
+            assert machine.program is not None
+            machine.program.wait_for("lobby listening on ")
         finally:
             machine.obey("stop")

@@ -43,6 +43,7 @@ window.SwaggerUIBundle({
   layout: "DeskLayout",
   plugins: [desk],
   deepLinking: true,
+  docExpansion: "none", // the groups are what one chooses from; above 149 lines Swagger UI draws only those in view
   validatorUrl: null,
   supportedSubmitMethods: [],
   syntaxHighlight: { activated: false },
