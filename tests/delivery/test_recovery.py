@@ -12,9 +12,10 @@ from itertools import pairwise
 
 import pytest
 import sqlalchemy as sa
+from sqlalchemy.orm import Session
 
 from host.core import clock, db, guard
-from host.delivery import agent_messages, waiting
+from host.delivery import agent_messages, results, waiting
 from host.models.channels import ChannelAccount
 from host.models.inbox import DeliveryState
 from host.models.queue import OutboxEntry
@@ -87,7 +88,7 @@ def test_all_replies_are_out_within_15_seconds_of_the_providers_return(
     ids = replies(any_desk)
     provider = Provider(any_desk, lambda: NotSent(PROBLEM))
     any_desk.drain()
-    pass_time(any_desk, travel, seconds)
+    pass_time(any_desk, travel, 40)
     assert set(any_desk.states(*ids)) == {QUEUED}
     parked = [one for one in ids if any_desk.entry(one).waiting == away()]
     assert len(parked) >= 4, "those who did not try it say what they wait for"
@@ -161,6 +162,26 @@ def test_a_reply_the_provider_did_not_answer_is_looked_for_as_long_as_ever(
     assert desk.state(third) == SENT
     pass_time(desk, travel, 60)
     assert desk.states(message, second) == [SENT, SENT]
+
+
+def test_whose_wait_had_grown_waits_no_longer_than_the_first_time_once_a_call_is_taken(desk: Desk) -> None:
+    provider = Provider(desk, lambda: Unknown(PROBLEM, transient=True))
+    message = desk.reply("one", desk.customer_wrote())
+    desk.drain()
+    assert desk.state(message) == UNKNOWN
+    provider.away = False
+    now = clock.now()
+    grown = len(policy.TRANSIENT_PAUSES)
+
+    def has_been_away(session: Session) -> None:
+        waits = {"answered": True, "transient": grown, "next_at": now + policy.TRANSIENT_PAUSES[-1]}
+        session.execute(sa.update(OutboxEntry).values(**waits))
+        session.execute(sa.update(ChannelAccount).values(failures=3, failing_since=now, probe_at=now))
+
+    db.write(has_been_away)
+    assert desk.entry(message).next_at > now + policy.TRANSIENT_PAUSES[0]
+    db.write(results.note_recovered, desk.account.id)
+    assert desk.entry(message).next_at == now + policy.TRANSIENT_PAUSES[0]
 
 
 def test_a_time_the_provider_named_is_kept_when_it_takes_others(desk: Desk, travel: Travel) -> None:

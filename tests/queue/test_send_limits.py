@@ -164,7 +164,7 @@ def test_redis_keeps_what_was_taken_until_its_window_ends_and_no_longer(redis_ur
     assert before - 0.002 <= window <= after + 0.002
 
 
-def test_without_redis_each_process_counts_for_itself(caplog: pytest.LogCaptureFixture) -> None:
+def test_where_nobody_counts_for_all_each_process_counts_for_itself(caplog: pytest.LogCaptureFixture) -> None:
     counters = LimitCounters("redis://127.0.0.1:1/0")
     limit = SendLimit("a", 1, 60, "")
     assert [counters.take([limit], "toy")[1] for _ in range(3)] == [None, limit, limit]
@@ -172,7 +172,7 @@ def test_without_redis_each_process_counts_for_itself(caplog: pytest.LogCaptureF
     assert counters.away_since is not None
 
 
-def test_without_redis_each_process_takes_its_share_of_a_limit(travel: Travel) -> None:
+def test_each_process_takes_its_share_of_a_limit_while_nobody_counts_for_all(travel: Travel) -> None:
     limits = [SendLimit("many", 10, 60, ""), SendLimit("few", 2, 60, "")]
     for limit, minutes, most in ((limits[0], 1, 9), (limits[1], 3, 6)):
         processes = [LimitCounters("redis://127.0.0.1:1/0") for _ in range(3)]
