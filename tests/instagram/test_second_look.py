@@ -448,6 +448,9 @@ def people(lookout: Lookout, count: int) -> None:
         customers[igsid] = Customer(**{**made, "igsid": igsid, "username": f"person.{number}"})
 
 
+STEP = timedelta(seconds=10)
+
+
 @pytest.mark.parametrize(
     ("count", "lost", "kills"),
     [(100, 5, 2), pytest.param(1000, 50, 10, marks=pytest.mark.slow)],
@@ -473,7 +476,7 @@ def test_every_message_is_in_its_place(lookout: Lookout, count: int, lost: int, 
     number = 0
     while number < count or held or len(missed()) < lost:
         for _ in range(min(4, count - number)):
-            igsid = dice.choice(everybody[:40])
+            igsid = dice.choice(everybody)  # so that no conversation outgrows the 20 messages Meta tells of
             text = f"{number} of {igsid}"
             message = lookout.write(text, igsid)
             advance(timedelta(milliseconds=5))
@@ -498,8 +501,8 @@ def test_every_message_is_in_its_place(lookout: Lookout, count: int, lost: int, 
         shown = max(shown, timedelta(seconds=lookout.row().interval))
         for mid in missed():
             seen.setdefault(mid, clock.now())
-        advance(timedelta(seconds=10))
-        assert not written or clock.now() - max(written.values()) < timedelta(hours=1), "not found in an hour"
+        advance(STEP)
+        assert not written or clock.now() - max(written.values()) <= 2 * shown + STEP, "not found in time"
     assert dies == count + 1, "it died as often as it was meant to"
     assert sorted(missed()) == sorted(written), "each that was swallowed, and no other"
     slowest = max(seen[mid] - at for mid, at in written.items())
