@@ -261,6 +261,7 @@ def wake_probes() -> None:
 
 def _probes(account_id: int, now: datetime) -> sa.Select[str]:
     """Return a parked lane of the account whose first reply has no time of its own to wait for."""
+    at = db.now()
     before = sa.select(_earlier.id).where(
         _earlier.lane == OutboxEntry.lane, _earlier.open.is_(True), _earlier.id < OutboxEntry.id
     )
@@ -271,8 +272,8 @@ def _probes(account_id: int, now: datetime) -> sa.Select[str]:
         .where(
             Lane.direction == OUT,
             Lane.account_id == account_id,
-            Lane.next_at > db.now(),
-            sa.or_(Lane.lease_until.is_(None), Lane.lease_until <= db.now()),
+            Lane.next_at > at,
+            sa.or_(Lane.lease_until.is_(None), Lane.lease_until <= at),
             OutboxEntry.open.is_(True),
             sa.or_(OutboxEntry.next_at.is_(None), OutboxEntry.next_at <= now),
             Message.state == DeliveryState.QUEUED,

@@ -88,7 +88,7 @@ def test_all_replies_are_out_within_15_seconds_of_the_providers_return(
     ids = replies(any_desk)
     provider = Provider(any_desk, lambda: NotSent(PROBLEM))
     any_desk.drain()
-    pass_time(any_desk, travel, 40)
+    pass_time(any_desk, travel, seconds)
     assert set(any_desk.states(*ids)) == {QUEUED}
     parked = [one for one in ids if any_desk.entry(one).waiting == away()]
     assert len(parked) >= 4, "those who did not try it say what they wait for"
@@ -164,12 +164,11 @@ def test_a_reply_the_provider_did_not_answer_is_looked_for_as_long_as_ever(
     assert desk.states(message, second) == [SENT, SENT]
 
 
-def test_whose_wait_had_grown_waits_no_longer_than_the_first_time_once_a_call_is_taken(desk: Desk) -> None:
-    provider = Provider(desk, lambda: Unknown(PROBLEM, transient=True))
+def test_a_wait_that_had_grown_is_short_again_once_the_provider_takes_a_call(desk: Desk) -> None:
+    Provider(desk, lambda: Unknown(PROBLEM, transient=True))
     message = desk.reply("one", desk.customer_wrote())
     desk.drain()
     assert desk.state(message) == UNKNOWN
-    provider.away = False
     now = clock.now()
     grown = len(policy.TRANSIENT_PAUSES)
 

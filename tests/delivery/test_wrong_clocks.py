@@ -9,6 +9,7 @@ import pytest
 import sqlalchemy as sa
 
 from host.core import clock, db
+from host.delivery import waiting
 from host.health.heartbeat import Heartbeat
 from host.models.health import Kind, Process
 from host.models.inbox import DeliveryState
@@ -95,6 +96,22 @@ def test_what_a_process_with_a_wrong_clock_writes_is_sent_at_once_by_another(
     assert abs(lane.next_at - clock.now()) < timedelta(seconds=5)
     server_desk.drain()
     assert server_desk.state(message) == DeliveryState.SENT
+
+
+@pytest.mark.parametrize("wrong", WRONG)
+def test_a_reply_counts_as_waiting_once_it_has_been_due_for_a_while(
+    server_desk: Desk, machine: WrongClock, travel: Travel, wrong: timedelta
+) -> None:
+    message = server_desk.reply("hi", server_desk.customer_wrote())
+    machine.set(wrong)
+
+    def waiting_now() -> list[int]:
+        with db.read() as session:
+            return [row.message_id for row in session.execute(waiting._heads(server_desk.account.id))]
+
+    assert waiting_now() == []
+    travel(policy.WAIT_SHOWN + timedelta(seconds=1))
+    assert waiting_now() == [message]
 
 
 @pytest.mark.parametrize("wrong", WRONG)

@@ -21,6 +21,9 @@ from tests.instagram import signing_in, world
 from tests.instagram.test_connect import PASTED
 from tests.instagram.world import Addon, Meta
 
+ALSO = ("messaging_optins", "response_feedback", "message_edit")
+"""The fields that are asked for besides, in the order in which Meta surely takes them."""
+
 
 @pytest.fixture
 def address(ig: Addon, meta: Meta, monkeypatch: pytest.MonkeyPatch, alone: None) -> Iterator[str]:
@@ -68,7 +71,7 @@ def test_connecting_enters_address_token_and_fields_at_meta(
     app(meta).fields = ["comments"]
     account = connecting.save(workspace_id=workspace, channel="instagram", connection=made)
     assert app(meta).callback_url == f"{address}/addons/instagram/webhook"
-    assert set(app(meta).fields) == {*ig.appwebhook.IF_KNOWN, *ig.config.object_fields()}
+    assert set(app(meta).fields) == {*ALSO, *ig.config.object_fields()}
     assert app(meta).verify_token == next(
         one.value for one in ig.card.status(account).copyables if one.label == "Verify Token"
     )
@@ -107,7 +110,7 @@ def test_fields_that_are_missing_are_added_and_others_stay(
     app(meta).callback_url, app(meta).fields = own, ["comments", "messages"]
     assert finding(ig, account).verdict == Verdict.FAIL
     assert ig.appwebhook.lead_here(account) is ig.appwebhook.Led.HERE
-    assert set(app(meta).fields) == {"comments", *ig.appwebhook.IF_KNOWN, *ig.config.object_fields()}
+    assert set(app(meta).fields) == {"comments", *ALSO, *ig.config.object_fields()}
     assert app(meta).callback_url == own, "the account's own address does as well"
 
 
@@ -115,11 +118,11 @@ def test_fields_that_are_missing_are_added_and_others_stay(
 def test_where_meta_does_not_know_a_field_the_others_are_entered(
     account: AccountRef, ig: Addon, meta: Meta, address: str, monkeypatch: pytest.MonkeyPatch, taken: int
 ) -> None:
-    unknown = ig.appwebhook.IF_KNOWN[taken:]
+    unknown = ALSO[taken:]
     known = tuple(name for name in subscriptions.INSTAGRAM_FIELDS if name not in unknown)
     monkeypatch.setattr(subscriptions, "INSTAGRAM_FIELDS", known)
     ig.appwebhook.after_connecting(account)
-    assert set(app(meta).fields) == {*ig.appwebhook.IF_KNOWN[:taken], *ig.config.object_fields()}
+    assert set(app(meta).fields) == {*ALSO[:taken], *ig.config.object_fields()}
     assert app(meta).callback_url == ig.config.webhook_url()
     assert finding(ig, account).verdict == Verdict.PASS
 
