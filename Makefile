@@ -35,6 +35,7 @@ check: $(STAMP)
 	$(BIN)/mypy host addons sandbox demo bench tools
 	cd clients/python && ../../$(BIN)/mypy
 	$(BIN)/python -m tools.structure
+	$(BIN)/python -m tools.writing
 	$(BIN)/djlint --lint --quiet $(PAGES)
 	$(BIN)/oxlint --quiet $(PAGES)
 	@if [ -x $(BIN)/biome ] || [ "$(CI)$(LOBBY_REQUIRE_SERVICES)" ]; then set -x; $(BIN)/biome lint $(PAGES); \

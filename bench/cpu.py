@@ -1,4 +1,4 @@
-"""What an event costs each process, from the provider's request to the inbox, on each database."""
+"""Measure what an event costs each process, from the provider's request to the inbox, on each database."""
 
 from __future__ import annotations
 

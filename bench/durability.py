@@ -1,4 +1,4 @@
-"""What durability costs, and that it holds: nothing that was answered is lost, whenever the power goes."""
+"""Measure what durability costs, and that it holds: nothing answered is lost, whenever the power goes."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def f3(plan: Plan) -> list[Figure]:
 
 @dataclass(slots=True)
 class Crashed:
-    """What was sent while the desk was killed again and again."""
+    """Messages sent while the desk was killed again and again."""
 
     sent: dict[str, bytes] = field(default_factory=dict)
     """Requests by the id of their message."""

@@ -61,4 +61,4 @@ FIGURES: dict[str, Measure] = {
 }
 
 QUICK = ("F1", "F2", "F3", "F4", "F7", "F8", "F11", "F12", "F13")
-"""What ``make bench QUICK=1`` measures, of those there are."""
+"""The figures that ``make bench QUICK=1`` measures."""

@@ -18,6 +18,7 @@ from typing import Any
 from host import counters
 from host.core import db, storage
 from host.delivery.worker import Workers, drain
+from host.process import features as _features  # noqa: F401 - says which there are
 from host.queue import announcing, policy
 from host.queue.wakeups import IN
 from host.sdk.messages import Ignored, InboundChange

@@ -27,7 +27,7 @@ REST_SECONDS = 3.0
 START_TARGET = 1.9
 """Half of the 2.1 s it took where this floor takes 0.57 (the one it had before took 0.23 there)."""
 MEMORY_MB = 120
-"""What a desk at rest should hold: told, as it says little about the machine."""
+"""Memory of a desk at rest. Reported without a limit, because it says little about the machine."""
 ACTIVE = 405  # what a method nobody knows gets where the addon runs
 
 

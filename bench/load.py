@@ -29,7 +29,7 @@ class RanOutError(Exception):
 
 @dataclass(slots=True)
 class Result:
-    """What a run measured; latencies in seconds, one per answer."""
+    """Results of a run; latencies in seconds, one per answer."""
 
     seconds: float
     latencies: list[float] = field(default_factory=list)

@@ -39,7 +39,7 @@ class Costs:
 
 @dataclass(slots=True)
 class Outcome:
-    """What a run of the model showed, in seconds."""
+    """Results of a run of the model, in seconds."""
 
     seconds: float
     answered: list[float] = field(default_factory=list)
@@ -61,7 +61,7 @@ def percentile(values: list[float], share: float) -> float:
 
 
 class Clock:
-    """What happens when."""
+    """Simulated time, with the events that are due."""
 
     def __init__(self) -> None:
         self.now = 0.0

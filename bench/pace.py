@@ -14,7 +14,7 @@ from bench.saturation import saturate
 from bench.servers import floor
 
 STATED_FOR = 20_000.0
-"""What the floor of F1 takes a second on the machine the rates are stated for.
+"""Rate of F1's floor, per second, on the machine the targets are stated for.
 
 It is the machine on which a floor on gunicorn's threads, which was there before, took 6,400: side by side
 that one used 3.3 to 3.9 times the processor a delivery takes here.

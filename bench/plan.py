@@ -1,4 +1,4 @@
-"""What every figure is made of, and what it needs to be measured."""
+"""Figures: their parts, and what measuring them needs."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Figure:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What every figure needs.
+    """Requirements of every figure.
 
     :param quick: one short round of what matters most (``make bench QUICK=1``).
     :param skipped: what could not be had and why, in the order it was found out.

@@ -1,4 +1,4 @@
-"""What running processes took of the machine, from /proc."""
+"""Processor time and memory of running processes, from /proc."""
 
 from __future__ import annotations
 

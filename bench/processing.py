@@ -18,7 +18,7 @@ from demo.processes import clean_environment
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """What one round measured; rates in events or follow-ups a second.
+    """Results of one round; rates in events or follow-ups a second.
 
     :param api: of the peer, over HTTP; 0 where there is none.
     :param loop: of the peer, without HTTP.

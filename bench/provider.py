@@ -28,7 +28,7 @@ BROKEN = {"error": {"message": "an unexpected error", "type": "OAuthException"}}
 
 
 class Provider:
-    """What it took, and of which messages it has seen a first try."""
+    """Messages it accepted, and those of which it has seen a first attempt."""
 
     def __init__(self, ledger: TextIO) -> None:
         self._ledger = ledger

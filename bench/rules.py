@@ -18,16 +18,17 @@ from sqlalchemy.orm import Session
 from bench.plan import Figure, Plan, medians
 from bench.processing import applied, run
 from demo.processes import clean_environment
-from host.automation.rules import body, keeping
-from host.automation.rules.conditions import Facts
-from host.automation.rules.facts import Event, Seen
-from host.automation.rules.passing import Active, judge
 from host.channels.directory import Directory
 from host.core import clock
-from host.inbox import labels
-from host.models.automation import RuleState
-from host.models.labels import LabelTone
-from host.record import catalogue
+from host.events.kinds.messages import MESSAGE_RECEIVED
+from host.inbox.labels import labels
+from host.inbox.labels.models import LabelTone
+from host.rules import body, keeping
+from host.rules.conditions import Facts
+from host.rules.facts import Event, EventFacts
+from host.rules.models import RuleState
+from host.rules.passing import Active, judge
+from host.users.actor import DESK
 
 MANY = 200
 FEW = 20
@@ -84,14 +85,14 @@ def drawn(chance: random.Random) -> body.Body:
         {"if": "pattern", "pattern": chance.choice(PATTERNS)},
     ]
     given = {
-        "when": catalogue.MESSAGE_RECEIVED,
+        "when": MESSAGE_RECEIVED,
         "conditions": chance.sample(asked, chance.randint(1, 3), counts=(4, 3, 2, 1, 1)),
         "actions": [{"do": "note", "text": "Look"}],
     }
     return body.given(given)
 
 
-def known(chance: random.Random, number: int) -> Seen:
+def known(chance: random.Random, number: int) -> EventFacts:
     """Return what is known of a message that nobody wrote before: 5 words mostly, and 150 now and then."""
     (length,) = chance.choices((5, 15, 40, 150), weights=(50, 30, 15, 5))
     text = " ".join(
@@ -105,7 +106,7 @@ def known(chance: random.Random, number: int) -> Seen:
         wrote_before=datetime(2026, 11, 1, tzinfo=UTC) if chance.random() < 0.5 else None,
         is_open=chance.random() < 0.5,
     )
-    return Seen(Event(number, 1, catalogue.MESSAGE_RECEIVED, number, number, "customer"), facts, None)
+    return EventFacts(Event(number, 1, MESSAGE_RECEIVED, number, number, "customer"), facts, None)
 
 
 def decided(events: int) -> dict[str, float]:
@@ -127,14 +128,16 @@ def decided(events: int) -> dict[str, float]:
 def add(session: Session, workspace: int, count: int) -> None:
     """Have a workspace ask that many rules for each message; the first labels a tenth of them."""
     now = clock.now()
-    label = labels.create(session, workspace_id=workspace, name="Seven", tone=LabelTone.BLUE, now=now)
+    label = labels.create(
+        session, workspace_id=workspace, name="Seven", tone=LabelTone.BLUE, actor=DESK, now=now
+    )
     what = keeping.there(session, workspace, Directory())
     for number in range(count):
         asked: dict[str, Any] = {"if": "words", "words": [WORDS[number % len(WORDS)], f"code {number}"]}
         if not number:
             asked = {"if": "pattern", "pattern": r"number \d*7\b"}
         given = {
-            "when": catalogue.MESSAGE_RECEIVED,
+            "when": MESSAGE_RECEIVED,
             "conditions": [asked, {"if": "conversation", "filter": {"status": "open"}}],
             "actions": [{"do": "label", "label": label.id}],
         }
@@ -145,6 +148,7 @@ def add(session: Session, workspace: int, count: int) -> None:
             body=body.given(given),
             what=what,
             author="Bench",
+            actor=DESK,
             now=now,
             state=RuleState.LIVE,
         )

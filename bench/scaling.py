@@ -22,7 +22,7 @@ CONNECTIONS = 32  # of the closed loop the figures come from
 USUAL_BATCH = CONNECTIONS / 2
 
 USUAL_SYNC_MS = 0.15
-"""Where a figure was kept without its disk's."""
+"""Assumed time of a disk's sync where a figure was kept without it."""
 
 EVENTS_A_DAY = 50
 """Events of an account on a day: messages in both directions, what was seen, reactions."""
@@ -42,7 +42,7 @@ Run = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """What the figures say of one machine, in seconds and bytes.
+    """Results for one machine, in seconds and bytes.
 
     :param server: costs on PostgreSQL, with the same disk.
     :param database: seconds of PostgreSQL's own processes for an event.

@@ -26,7 +26,7 @@ from demo.processes import Program, clean_environment, free_port
 BUSY, OTHER = "17841400000000101", "17841400000000102"
 LIMIT = 100
 SHARED_LIMIT = 40
-"""Of each of two accounts: together they must not need more than the machine has."""
+"""Load of each of two accounts, which together must not need more than the machine has."""
 WARM_UP = 3.0
 LEAST_SECONDS = 12.0
 SENDERS = 64
@@ -34,7 +34,7 @@ SENDERS = 64
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class LedgerEntry:
     """One message as it came."""
 
     at: float
@@ -48,7 +48,7 @@ class Line:
 class Run:
     """A ledger, from when the warm-up was over."""
 
-    lines: list[Line]
+    lines: list[LedgerEntry]
     seconds: float
 
     def rate(self, account: str) -> float:
@@ -179,12 +179,12 @@ def _provider(port: int, ledger: Path, limited: str) -> Iterator[None]:
         program.stop()
 
 
-def _read(ledger: Path) -> list[Line]:
+def _read(ledger: Path) -> list[LedgerEntry]:
     if not ledger.exists():
         return []
     found = []
     for line in ledger.read_text().splitlines():
         fields = line.split("\t")
         if len(fields) == 5:
-            found.append(Line(float(fields[0]), fields[1], fields[2], fields[3], fields[4] == "1"))
+            found.append(LedgerEntry(float(fields[0]), fields[1], fields[2], fields[3], fields[4] == "1"))
     return found

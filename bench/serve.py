@@ -13,10 +13,12 @@ from flask import Blueprint
 from sqlalchemy import event
 
 from host.core import config, db, logs, secrets
-from host.process import app
+from host.events.writing import show
+from host.features import registry
+from host.features.feature import Feature
+from host.process import features
 from host.process.server import serve
 from host.queue import journal
-from host.record.writing import show
 
 bp = Blueprint("bench", __name__)
 
@@ -36,8 +38,7 @@ def say(workspace_id: int) -> str:
 
 def compare() -> None:
     """Make this process what a figure compares with."""
-    if bp not in app.BLUEPRINTS:
-        app.BLUEPRINTS += (bp,)
+    registry.use([*features.BUILT_IN, Feature("bench", blueprints=("serve:bp",))])
     journal.BATCH = int(os.environ.get("BENCH_BATCH", journal.BATCH))
     level = os.environ.get("BENCH_SYNCHRONOUS")
     if level is None:

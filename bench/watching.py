@@ -1,4 +1,4 @@
-"""What open browsers cost: telling them something, and merely being there."""
+"""Measure what open browsers cost: notifying them, and merely being there."""
 
 from __future__ import annotations
 

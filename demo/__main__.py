@@ -63,7 +63,7 @@ def main() -> int:
 
 
 def desk_settings(sandbox: Sandbox, outside: Outside, smtp_port: int) -> dict[str, str]:
-    """Return the settings of a desk whose outside world is on this machine."""
+    """Return the settings of a desk whose external services are on this machine."""
     settings = sandbox_settings(sandbox)
     settings["LOBBY_ALLOW_HOSTS"] += f",{outside.addresses}"
     settings["LOBBY_SMTP_LISTEN"] = f"127.0.0.1:{smtp_port}"
@@ -74,7 +74,7 @@ def desk_settings(sandbox: Sandbox, outside: Outside, smtp_port: int) -> dict[st
 
 
 def play(journey: Journey, steps: Sequence[Step] = STEPS) -> bool:
-    """Play every step, a line each with its time; return whether one failed."""
+    """Play every step, with a line and its time for each; return whether one failed."""
     done = 0
     for name, step in steps:
         started = time.monotonic()

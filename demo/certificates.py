@@ -1,4 +1,4 @@
-"""Certificates for servers that nobody outside this machine sees."""
+"""Certificates for servers that only this machine reaches."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 
 def make_certificate(folder: Path, host: str) -> Path:
-    """Write a certificate for *host*, signed by itself, with its key into one file."""
+    """Write a self-signed certificate for *host* and its key into one file."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, host)])
     certificate = (

@@ -1,4 +1,4 @@
-"""The journey itself: one function per step, in the order a team would live them."""
+"""The steps of the demo: one function per step, in the order a team would follow."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ SHIPPED = "Your order has left the kiln. It ships tomorrow."
 
 @dataclass
 class Journey:
-    """What the steps share."""
+    """State shared by the steps."""
 
     sandbox: Sandbox
     host: Host
@@ -72,7 +72,7 @@ class Journey:
         self.agent = Person(self.host.url)
 
     def control(self, method: str, path: str, body: object = None) -> Any:
-        """Call the sandbox's control surface."""
+        """Call the sandbox's control API."""
         response = requests.request(method, f"{self.sandbox.url}/control/{path}", json=body, timeout=30)
         if response.status_code >= 400:
             raise PageError(
@@ -138,30 +138,30 @@ def invite(j: Journey) -> str:
 
 def upload(j: Journey) -> str:
     j.admin.open("/admin/addons")
-    j.admin.press("Upload & Install", files={"zip": (ADDON_ZIP.name, ADDON_ZIP.read_bytes())})
+    j.admin.press("Upload and install", files={"zip": (ADDON_ZIP.name, ADDON_ZIP.read_bytes())})
     j.admin.expect("Instagram Direct", "instagram_accounts", "/addons/instagram/webhook")
     return "hosts, tables, addresses and migrations shown before anything runs"
 
 
 def install(j: Journey) -> str:
-    # It comes with this release, so uploading it was all that was asked.
+    # It comes with this release, so uploading it needs no confirmation.
     j.admin.open("/admin/addons")
-    j.admin.expect("Inactive", "Comes with this release")
+    j.admin.expect("Inactive", "Included in this release")
     return "the card is there, inactive"
 
 
 def activate(j: Journey) -> str:
     j.admin.open("/admin/addons")
     j.admin.press("Activate")
-    j.admin.expect("The addon is active.")
+    j.admin.expect("Addon activated.")
 
     def everywhere() -> bool:
-        """Each process of a desk follows by itself, and any of them answers."""
+        """Each process of a desk follows on its own, and any of them may answer."""
         try:
             j.admin.open("/admin/addons")
             j.admin.expect("Active", "Settings")
             j.admin.open("/admin/addons/instagram/settings")
-            j.admin.expect("The Meta app", "Ways to sign in")
+            j.admin.expect("The Meta app", "Connection options")
         except PageError:
             return False
         return True
@@ -200,8 +200,8 @@ def verify(j: Journey) -> str:
 def add_endpoint(j: Journey) -> str:
     program = j.outside.program
     j.admin.open(f"/w/{j.workspace}/settings/integrations/new")
-    j.admin.press("Add the endpoint", {"url": f"http://{program.address}/lobby"})
-    j.admin.expect("Its secret")
+    j.admin.press("Create endpoint", {"url": f"http://{program.address}/lobby"})
+    j.admin.expect("Signing secret")
     secret = re.search(r'value="(whsec_[^"]+)"', j.admin.html)
     if secret is None:
         raise PageError("the secret of the endpoint was not shown")
@@ -217,7 +217,7 @@ def told(j: Journey) -> str:
     if data["content"] != {"type": "text", "text": QUESTION}:
         raise PageError(f"the program was told something else: {data}")
     j.admin.open(f"/w/{j.workspace}/settings/integrations")
-    j.admin.expect("Delivers")
+    j.admin.expect("Working")
     return f"message.received of {data['channelType']}, signature verified"
 
 
@@ -234,12 +234,13 @@ def receive(j: Journey) -> str:
     return f"{took * 1000:.0f} ms from the customer's phone to the agent's page"
 
 
-def open_conversation(j: Journey, preview: str) -> str:
-    """Open the conversation whose row shows *preview*; return its id."""
+def open_conversation(j: Journey, *previews: str) -> str:
+    """Open the conversation whose row shows the first of *previews* present; return its id."""
     page = j.agent.open(f"/w/{j.workspace}/inbox")
-    if preview not in page:
-        raise PageError(f"no conversation shows {preview!r}")
-    row = j.agent.html.split(html.escape(preview, quote=False))[0]
+    shown = next((preview for preview in previews if preview in page), None)
+    if shown is None:
+        raise PageError(f"no conversation shows {' or '.join(map(repr, previews))}")
+    row = j.agent.html.split(html.escape(shown, quote=False))[0]
     links = re.findall(rf"/w/{j.workspace}/inbox/(\d+)", row)
     if not links:
         raise PageError("the inbox links to no conversation")
@@ -275,7 +276,7 @@ def search(j: Journey) -> str:
 
 def reports(j: Journey) -> str:
     address = f"/w/{j.workspace}/reports"
-    counted = "Messages so far: 1 in, 1 out."
+    counted = "Messages so far: 1 received, 1 sent."
     until(lambda: counted in j.admin.open(address), "the DM and its answer in the reports")
     j.admin.open(f"{address}/first-response")
     if f"/w/{j.workspace}/inbox/{j.conversation}" not in j.admin.html:
@@ -289,19 +290,19 @@ def keep(j: Journey) -> str:
     j.agent.open(f"/w/{j.workspace}/inbox/{j.conversation}")
     j.agent.press("order")
     j.agent.expect("added order")
-    j.agent.press("Snooze", {"when": "reply"})
+    j.agent.press("Until they write")
     j.agent.expect("Until they write")
     j.agent.open(f"/w/{j.workspace}/inbox")
     if f'data-row="{j.conversation}"' in j.agent.html:
         raise PageError("a snoozed conversation is still in the list")
     j.agent.open(f"/w/{j.workspace}/inbox/{j.conversation}")
-    j.agent.press("End snooze")
+    j.agent.press("Unsnooze")
     j.agent.expect("Back")
     return "label “order”; away until they write, and back"
 
 
 def team(j: Journey) -> str:
-    """Make a team, give it the conversation, and mention the agent in a note."""
+    """Create a team, assign the conversation to it, and mention the agent in a note."""
     j.admin.open(f"/w/{j.workspace}/settings/teams")
     j.admin.press("Add the team", {"name": "Orders"})
     bo = re.search(r'name="member" value="(\d+)"(?:(?!name="member").)*Bo', j.admin.html, re.DOTALL)
@@ -320,7 +321,7 @@ def team(j: Journey) -> str:
 
 
 def canned(j: Journey) -> str:
-    """Keep a reply with a variable, and send it with a macro that closes."""
+    """Save a reply with a variable, and send it with a macro that closes."""
     j.admin.open(f"/w/{j.workspace}/settings/canned/new")
     text = 'Goodbye {{contact.first_name || "there"}}, and enjoy the mug.'
     j.admin.press("Save", {"shortcut": "bye", "title": "Goodbye", "text": text})
@@ -337,7 +338,7 @@ def canned(j: Journey) -> str:
 
 
 def contact(j: Journey) -> str:
-    """Open the page of the customer and note what they want."""
+    """Open the customer's page and note what they want."""
     j.agent.open(f"/w/{j.workspace}/contacts")
     page = re.search(
         rf'href="(/w/{j.workspace}/contacts/\d+)"[^>]*>(?:(?!</a>).)*Ana', j.agent.html, re.DOTALL
@@ -345,7 +346,7 @@ def contact(j: Journey) -> str:
     if page is None:
         raise PageError("the list of contacts does not show the customer")
     j.agent.open(page[1])
-    j.agent.press("Add the note", {"text": "Collects blue mugs."})
+    j.agent.press("Add note", {"text": "Collects blue mugs."})
     j.agent.expect("Collects blue mugs.", "@ana.sample")
     return "one page with what was said, and a note"
 
@@ -356,7 +357,7 @@ def landed(j: Journey, text: str) -> bool:
 
 
 def greet(j: Journey) -> str:
-    """Have the account greet whoever is new and give them to the team; somebody new writes twice."""
+    """Let the account greet new customers and assign them to the team; a new customer writes twice."""
     j.agent.open(f"/w/{j.workspace}/inbox")
     j.agent.press("Off duty: go on duty")
     j.admin.open(f"/w/{j.workspace}/settings/channels")
@@ -387,7 +388,7 @@ def greet(j: Journey) -> str:
         return [one["text"] for one in entries if greeting in (one.get("text") or "")]
 
     until(lambda: bool(greetings()), "the greeting in Instagram")
-    talk = open_conversation(j, "And in green?")
+    talk = open_conversation(j, "And in green?", greeting, NEWCOMER)  # whichever is newest by now
 
     def given() -> bool:
         j.agent.open(f"/w/{j.workspace}/inbox/{talk}")
@@ -400,7 +401,7 @@ def greet(j: Journey) -> str:
 
 
 def rule(j: Journey) -> str:
-    """Have a rule answer a word, and read afterwards what it saw."""
+    """Let a rule answer a keyword, then read its log."""
     j.admin.open(f"/w/{j.workspace}/settings/rules/new")
     j.admin.press(
         "Save",
@@ -413,7 +414,7 @@ def rule(j: Journey) -> str:
             "state": "live",
         },
     )
-    j.admin.expect("The rule Vouchers is saved.")
+    j.admin.expect("Rule Vouchers was saved.")
     page = j.admin.url
     j.control("POST", "dm", {"customer": "rosa.sample", "text": "Do you have a VOUCHER, too?"})
     until(lambda: landed(j, VOUCHERS), "the rule's answer in Instagram")
@@ -423,11 +424,11 @@ def rule(j: Journey) -> str:
 
 
 def suggest(j: Journey) -> str:
-    """Have an assistant suggest what it knows; an agent takes it as it stands."""
+    """Let an assistant suggest an answer from its knowledge; an agent sends it unchanged."""
     j.admin.open(f"/w/{j.workspace}/settings/models/new")
     j.admin.press("Save", {"name": "Stand-in", "address": f"{j.outside.model.url}/v1", "model": "stand-in"})
     j.admin.open(f"/w/{j.workspace}/assistants")
-    j.admin.press("Add an assistant", {"name": "Shop desk"})
+    j.admin.press("Create assistant", {"name": "Shop desk"})
     assistant = j.admin.url.split("?")[0].split("#")[0]
     j.admin.open(f"{assistant}/limits")
     model = re.search(r'<option value="(\d+)"[^>]*>Stand-in', j.admin.html)
@@ -451,10 +452,10 @@ def suggest(j: Journey) -> str:
 
 
 def comment(j: Journey) -> str:
-    """Switch comments on; answer one below a post by the one private reply, which opens a conversation."""
+    """Enable comments; answer one below a post with its single private reply, which opens a conversation."""
     j.admin.open(f"/w/{j.workspace}/settings/channels")
-    j.admin.press("Switch on: Comments")
-    j.admin.expect("Comments are on for @sample.pottery", "Instagram comments")
+    j.admin.press("Turn on: Comments")
+    j.admin.expect("Comments turned on for @sample.pottery", "Instagram comments")
     j.control("POST", "dm", {"customer": "kit.makes.sample", "kind": "comment", "text": COMMENT})
     inbox = f"/w/{j.workspace}/inbox"
     until(lambda: COMMENT in j.agent.open(inbox), "the comment in the agent's inbox")
@@ -471,7 +472,7 @@ def comment(j: Journey) -> str:
 
 
 def second_look(j: Journey) -> str:
-    """Let Meta swallow the webhook of a message; the desk finds it, and it is answered."""
+    """Let Meta lose the webhook of a message; the desk finds the message, and it is answered."""
     j.control("POST", "switches/swallow", {"on": True, "customer": "ana.sample"})
     j.control("POST", "dm", {"customer": "ana.sample", "text": SWALLOWED})
     j.control("POST", "switches/swallow", {"on": False})
@@ -528,7 +529,7 @@ def mail(j: Journey) -> str:
 
 
 def onward(j: Journey) -> str:
-    """A reply window that is closed: the answer goes out by e-mail, and what comes back is in one thread."""
+    """Answer by email after the reply window has closed; the customer's answer joins the same thread."""
     j.control("POST", "customers", {"name": "Lou V.", "username": LATE_CUSTOMER})
     j.control("POST", "clock", {"advance": -9 * 86400})
     try:
@@ -546,14 +547,14 @@ def onward(j: Journey) -> str:
     email = next(form for form in j.agent.forms if form.values.get("field") == "email")
     j.agent.submit(email, {"value": LATE_ADDRESS})
     j.agent.open(f"{inbox}/{conversation}?write=onward")
-    j.agent.expect("Write by e-mail instead")
+    j.agent.expect("Write an email instead")
     before = len(j.outside.received)
     place = next(form.values["place"] for form in j.agent.forms if "place" in form.values)
-    j.agent.press("Send the e-mail", {"text": WRITTEN, "place": place})
-    j.agent.expect("Before, on Instagram", LATE, "It goes on by Email", WRITTEN)
+    j.agent.press("Send email", {"text": WRITTEN, "place": place})
+    j.agent.expect("Before, on Instagram", LATE, "Continued by Email", WRITTEN)
     j.agent.press("Send now")
     if not j.outside.wait_for(before + 1):
-        raise PageError("the e-mail did not reach the outside mail server")
+        raise PageError("the email did not reach the outside mail server")
     sent = j.outside.received[before]
     write_mail(
         j.smtp_port,
@@ -572,7 +573,7 @@ def onward(j: Journey) -> str:
 
 
 def mailbox(j: Journey) -> str:
-    """A mailbox somewhere else: what lies there comes quietly, what arrives comes as it was laid out."""
+    """Connect an external mailbox: existing mail is imported quietly, new mail arrives with its layout."""
     box = j.outside.mailbox
     box.user = ORDERS_ADDRESS
     early = written_mail(
@@ -645,7 +646,7 @@ def mailbox(j: Journey) -> str:
 
 
 def write_first(j: Journey) -> str:
-    """Somebody the team knows is written to from their page: a conversation of its own."""
+    """Write first to a known customer from their page, which starts a new conversation."""
     open_conversation(j, "ready in April")
     page = re.search(rf'href="(/w/{j.workspace}/contacts/\d+)"', j.agent.html)
     if page is None:
@@ -653,11 +654,11 @@ def write_first(j: Journey) -> str:
     j.agent.open(f"{page[1]}/write")
     place = next(form.values["place"] for form in j.agent.forms if "place" in form.values)
     before = len(j.outside.received)
-    j.agent.press("Send the e-mail", {"subject": "Your mugs", "text": READY, "place": place})
+    j.agent.press("Send email", {"subject": "Your mugs", "text": READY, "place": place})
     j.agent.expect("Your mugs", READY)
     j.agent.press("Send now")
     if not j.outside.wait_for(before + 1):
-        raise PageError("the e-mail did not reach the outside mail server")
+        raise PageError("the email did not reach the outside mail server")
     sent = j.outside.received[before]
     if sent["Subject"] != "Your mugs" or sent["In-Reply-To"]:
         raise PageError(f"it went out as {sent['Subject']!r}, an answer to {sent['In-Reply-To']}")
@@ -665,7 +666,7 @@ def write_first(j: Journey) -> str:
 
 
 def forward(j: Journey) -> str:
-    """A message goes to the workshop by e-mail, and what they answer comes back beside it."""
+    """Forward a message to the workshop by email; its answer appears next to the message."""
     here = open_conversation(j, "ready in April")
     page = re.search(rf'href="(/w/{j.workspace}/inbox/{here}/messages/\d+/forward)"', j.agent.html)
     if page is None:
@@ -698,7 +699,7 @@ def forward(j: Journey) -> str:
 
 def program(j: Journey) -> str:
     j.admin.open(f"/w/{j.workspace}/settings/api")
-    j.admin.press("Make a key", {"name": "Order tracker", "scopes": "write"})
+    j.admin.press("Create API key", {"name": "Order tracker", "scopes": "write"})
     key = re.search(r"lobby_[\w-]{20,}", j.admin.html)
     if key is None:
         raise PageError("the page showed no key")
@@ -713,7 +714,7 @@ def program(j: Journey) -> str:
 
 
 Step = tuple[str, Callable[["Journey"], str]]
-"""What it is called, and what does it and returns a note."""
+"""The name of a step, and a function that runs it and returns a note."""
 STEPS: list[Step] = [
     ("the sandbox answers as Meta", sandbox_answers),
     ("the desk serves its first page", first_page),
@@ -739,10 +740,10 @@ STEPS: list[Step] = [
     ("an assistant's suggestion is approved and sent", suggest),
     ("a comment is answered by a DM", comment),
     ("a message no webhook brought is found and answered", second_look),
-    ("an e-mail is received and answered in the same inbox", mail),
-    ("a closed window: the reply goes out by e-mail instead", onward),
+    ("an email is received and answered in the same inbox", mail),
+    ("a closed window: the reply goes out by email instead", onward),
     ("a mailbox is read by IMAP, and answered as it was laid out", mailbox),
     ("somebody is written to first, from their page", write_first),
-    ("a message is forwarded by e-mail, and answered", forward),
+    ("a message is forwarded by email, and answered", forward),
     ("a program answers the customer", program),
 ]

@@ -1,4 +1,4 @@
-"""The outside world: mail servers, a program that is told what happens, a stand-in for a language model."""
+"""External services on this machine: mail servers, a webhook receiver, a stand-in for a language model."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from sandbox.model.server import ModelServer
 
 
 class Outside:
-    """A mail server on this machine that keeps everything it is given, a mailbox, and other programs.
+    """A mail server that keeps everything it receives, a mailbox, and other programs, on this machine.
 
-    :ivar mailbox: read by IMAP, with a certificate of its own.
-    :ivar certificate: the file that names it, for whoever is to believe it.
+    :ivar mailbox: read through IMAP, with a certificate of its own.
+    :ivar certificate: its certificate file, for clients that must trust it.
     """
 
     def __init__(self) -> None:
@@ -48,7 +48,7 @@ class Outside:
 
     @property
     def addresses(self) -> str:
-        """Everything here that the desk reaches, as LOBBY_ALLOW_HOSTS takes it."""
+        """All addresses here that the desk uses, in the format of LOBBY_ALLOW_HOSTS."""
         model = f"{self.model.host}:{self.model.port}"
         return f"{self.address},{self.program.address},{model},localhost:{self.mailbox.port}"
 
@@ -63,7 +63,7 @@ class Outside:
         return "250 Taken"
 
     def wait_for(self, count: int, seconds: float = 10.0) -> bool:
-        """Wait until *count* mails have arrived; tell whether they did."""
+        """Wait until *count* mails have arrived; return whether they did."""
         with self._arrived:
             return self._arrived.wait_for(lambda: len(self.received) >= count, seconds)
 

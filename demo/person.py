@@ -1,4 +1,4 @@
-"""Somebody at a browser without JavaScript: opens pages, finds forms by their buttons, submits them."""
+"""A person at a browser without JavaScript: opens pages, finds forms by their buttons, submits them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import requests
 
 
 class PageError(RuntimeError):
-    """A page was not what a person would expect to see."""
+    """A page is not what a person would expect."""
 
 
 @dataclass
@@ -20,14 +20,14 @@ class Form:
     values: dict[str, str] = field(default_factory=dict)
     files: set[str] = field(default_factory=set)
     more: list[tuple[str, str]] = field(default_factory=list)
-    """What a name that is there several times holds besides its last value."""
+    """The values of repeated field names except the last."""
     choices: set[str] = field(default_factory=set)
     """Names of boxes to tick."""
     buttons: list[tuple[str, str, str]] = field(default_factory=list)
     """Visible text, name and value of each submit button."""
 
     def hold(self, name: str, value: str) -> None:
-        """Note what a field holds; of several with one name, each."""
+        """Record the value of a field, keeping every value of a repeated name."""
         if name in self.values:
             self.more.append((name, self.values[name]))
         self.values[name] = value
@@ -127,12 +127,15 @@ class Person:
         button: str,
         values: dict[str, str] | None = None,
         files: dict[str, tuple[str, bytes]] | None = None,
+        *,
+        to: str = "",
     ) -> str:
         """Fill the form that has *button* with *values* and press it; return the visible text that follows.
 
+        :param to: part of the form's address, if several forms have such a button.
         :raises PageError: if no form on the page has such a button or field.
         """
-        form, name, value = self._find(button)
+        form, name, value = self._find(button, to)
         unknown = set(values or {}) - set(form.values) - form.choices
         if unknown:
             raise PageError(
@@ -166,9 +169,9 @@ class Person:
         )
         return self._arrive(response)
 
-    def _find(self, button: str) -> tuple[Form, str, str]:
+    def _find(self, button: str, to: str = "") -> tuple[Form, str, str]:
         for fits in (str.__eq__, str.startswith):
-            for form in self.forms:
+            for form in (one for one in self.forms if to in one.action):
                 for text, name, value in form.buttons:
                     if fits(text, button):
                         return form, name, value
@@ -187,9 +190,9 @@ class Person:
         return self.text
 
     def expect(self, *phrases: str) -> None:
-        """Check that the page says each phrase.
+        """Check that the page contains each phrase.
 
-        :raises PageError: naming the one that is missing.
+        :raises PageError: naming the missing one.
         """
         for phrase in phrases:
             if phrase not in self.text:

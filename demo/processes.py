@@ -22,11 +22,11 @@ START_SECONDS = 60.0
 
 
 class DidNotStartError(RuntimeError):
-    """A program ended, or said nothing, instead of serving."""
+    """A program ended, or printed nothing, instead of serving."""
 
 
 def free_port(wanted: int = 0) -> int:
-    """Return a port of 127.0.0.1 nobody listens on now: *wanted* if it is free."""
+    """Return a free port of 127.0.0.1: *wanted* if it is free."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -77,7 +77,7 @@ class Program:
     def wait_for(self, pattern: str, seconds: float = START_SECONDS) -> re.Match[str]:
         """Return the first match of *pattern* in the output.
 
-        :raises DidNotStartError: with the output, if it did not come in time.
+        :raises DidNotStartError: with the output, if it did not appear in time.
         """
         deadline = time.monotonic() + seconds
         with self._changed:
@@ -101,7 +101,7 @@ class Program:
         self.process.wait()
 
     def stop(self, seconds: float = 25.0) -> None:
-        """Ask the program to end; insist after *seconds*."""
+        """Ask the program to end; kill it after *seconds*."""
         if self.process.poll() is None:
             self.process.terminate()
             try:

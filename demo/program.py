@@ -1,4 +1,4 @@
-"""A program that the desk tells what happens: a page with one address, which checks each signature."""
+"""A webhook receiver: a page with one address, which checks each signature."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 PATIENCE_SECONDS = 300
-"""How old a request may be: a recorded one is no good later."""
+"""Maximum age of a request in seconds, against replays."""
 
 
 class Program:
-    """Listens on this machine and keeps what it was told. Set *secret* to what the desk shows."""
+    """A receiver on this machine that keeps the events it gets. Set *secret* to the one the desk shows."""
 
     def __init__(self, port: int) -> None:
         self.secret = ""
@@ -45,7 +45,7 @@ class Program:
         self._server.server_close()
 
     def take(self, headers: dict[str, str], body: bytes) -> bool:
-        """Keep *body* if the desk signed it; tell whether it did."""
+        """Keep *body* if the desk signed it; return whether it did."""
         genuine = self._is_genuine({name.lower(): value for name, value in headers.items()}, body)
         with self._arrived:
             if genuine:
@@ -56,7 +56,7 @@ class Program:
         return genuine
 
     def _is_genuine(self, headers: dict[str, str], body: bytes) -> bool:
-        """Check the signature as Standard Webhooks says."""
+        """Check the signature according to Standard Webhooks."""
         stamp = headers.get("webhook-timestamp", "")
         if not stamp.isdigit() or abs(time.time() - int(stamp)) > PATIENCE_SECONDS:
             return False
@@ -67,7 +67,7 @@ class Program:
         return any(hmac.compare_digest(one.encode(), wanted.encode()) for one in given)
 
     def wait_for(self, event: str, seconds: float = 10.0) -> dict[str, Any] | None:
-        """Return the data of the first *event* it was told; None if none comes in time."""
+        """Return the data of the first *event* received; None if none arrives in time."""
 
         def found() -> dict[str, Any] | None:
             return next((one["data"] for one in self.told if one["event"] == event), None)

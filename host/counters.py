@@ -49,10 +49,24 @@ _read_at = float("-inf")
 
 def bump(session: Session, name: str) -> None:
     """Add one to *name* in this write; this process forgets what it had read once that is committed."""
-    changed = session.execute(sa.update(Counter).where(Counter.name == name).values(value=Counter.value + 1))
-    if not changed.rowcount:  # type: ignore[attr-defined]
-        session.add(Counter(name=name, value=1))
+    one_more = sa.update(Counter).where(Counter.name == name).values(value=Counter.value + 1)
+    if not session.execute(one_more).rowcount:  # type: ignore[attr-defined]
+        _make(session, name)
+        session.execute(one_more)
     db.after_commit(session, forget)
+
+
+def lock(session: Session, name: str) -> None:
+    """Lock *name* so that nobody else adds to it until this write ends."""
+    row = sa.select(Counter.value).where(Counter.name == name).with_for_update()
+    if session.execute(row).first() is None:
+        _make(session, name)
+        session.execute(row)
+
+
+def _make(session: Session, name: str) -> None:
+    statement = db.insert_ignore(_table, db.current().dialect)
+    session.execute(statement, {"name": name, "value": 0})
 
 
 def installation() -> int:
@@ -68,12 +82,12 @@ def installation() -> int:
 
 
 def files() -> int | None:
-    """Return the number the desk's store of files is marked with; None: it is not."""
+    """Return the number that marks the desk's file store, or None."""
     return _look().get(FILES)
 
 
 def note_files(number: int) -> None:
-    """Have :func:`files` return *number*, unless there is one."""
+    """Set the number that :func:`files` returns, unless there is one."""
     statement = db.insert_ignore(_table, db.current().dialect)
     db.write(lambda session: session.execute(statement, {"name": FILES, "value": number}))
     forget()

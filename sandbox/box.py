@@ -19,21 +19,21 @@ from sandbox.world import Account, App, Conversation, Flavour, Json, Message, Wo
 
 @dataclass(slots=True)
 class Settings:
-    """What the whole sandbox does, changed through ``PATCH /control/settings``."""
+    """Settings of the whole sandbox, changed through ``PATCH /control/settings``."""
 
     fetch_media: bool = True
     enforce_rates: bool = False
     usage_limit: int = 20000
     message_echoes_field: bool = False
     wrap_logins: bool = False
-    """Answer road I's token exchange and ``/me`` inside ``data``, as the pages print them (M30, M34)."""
+    """Answer road I's token exchange and ``/me`` inside ``data``, as in the documentation (M30, M34)."""
     cut_opener: bool = False
     """Let the login dialog cut itself off from the window that opened it, as a provider's policy may."""
 
 
 @dataclass(slots=True)
 class Emission:
-    """What became of one event: to which apps it went, or why to none."""
+    """The result of one event: the apps that received it, or why none did."""
 
     apps: list[str]
     reason: str | None = None
@@ -44,7 +44,7 @@ class Emission:
 
 
 class Sandbox:
-    """Hold everything. Whoever reads or changes ``world`` holds ``lock``."""
+    """The whole state. Hold ``lock`` to read or change ``world``."""
 
     def __init__(self, ledger_file: Path | None = None, verify_tls: bool | str = True) -> None:
         self.lock = threading.RLock()
@@ -61,7 +61,7 @@ class Sandbox:
         seed.plant(self.world, self.clock.now())
 
     def reset(self) -> None:
-        """Go back to the world of the start; the ledger's ids keep counting."""
+        """Return to the initial world; the ledger's ids keep counting."""
         with self.lock:
             self.courier.forget()
             self.faults.remove()
@@ -74,7 +74,7 @@ class Sandbox:
             self.ledger.clear()
 
     def close(self) -> None:
-        """Stop all threads; calls that are being held back return."""
+        """Stop all threads; held calls return."""
         self.stopping.set()
         self.courier.close()
         self.ledger.touch()
@@ -94,7 +94,7 @@ class Sandbox:
         seconds: bool = False,
         ahead: bool = False,
     ) -> Emission:
-        """Send one event to every app that is to have it, or say why none is (M2, M3, M22).
+        """Send one event to every subscribed app, or return why none gets it (M2, M3, M22).
 
         ``ahead`` waits for each receiver's answer before anything else happens.
         """
@@ -123,9 +123,9 @@ class Sandbox:
         *,
         mid: str | None = None,
     ) -> Emission:
-        """Send a change to every app that is to have it.
+        """Send a change to every subscribed app.
 
-        *shaped* is what each road is told; None: nothing.
+        *shaped* returns the change for each road; None: nothing is sent.
         """
         draft = Event("", account.igid, igsid, what, {}, container="changes", mid=mid, seconds=True)
         events: list[Event] = []
@@ -176,7 +176,7 @@ class Sandbox:
 
     @staticmethod
     def _not_subscribed(account: Account, app: App, field: str) -> str | None:
-        """Say why road I is not told: there a field is subscribed for each account (M2)."""
+        """Return why road I is not notified: there, a field is subscribed for each account (M2)."""
         held = account.subscriptions.get(app.id, [])
         return None if field in held else f"the account is not subscribed to the field {field}"
 

@@ -1,4 +1,4 @@
-"""Every kind of message by the name people use, in the order in which the phone page plays them all."""
+"""Every kind of message by its common name, in the order in which the phone page plays them all."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ class Item:
     """One press of a button.
 
     :param kind: of :data:`sandbox.play.KINDS`.
-    :param about: what it needs in the thread: ``mine``, a message of the customer's; ``theirs``, one of the
-        shop's; nothing.
-    :param before: what the customer writes first when everything is played, so that this has its own message.
+    :param about: the message it needs in the thread: ``mine``, one of the customer's; ``theirs``, one of the
+        shop's; empty: none.
+    :param before: text the customer writes first when everything is played, so that this has its own message.
     """
 
     group: str

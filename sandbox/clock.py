@@ -1,4 +1,4 @@
-"""The one clock of the sandbox. It can be moved, so a day need not take a day."""
+"""The sandbox's only clock. It can be moved, so a day need not take a day."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ class Clock:
         return int(self.now() * 1000)
 
     def elapsed(self) -> float:
-        """Return seconds that only ever grow, also when the clock is set back."""
+        """Return seconds that never go back, even when the clock is set back."""
         return time.monotonic() + self._forward
 
     def advance(self, seconds: float) -> None:
-        """Move the clock; delayed webhooks that fall due are sent at once."""
+        """Move the clock; delayed webhooks that are then due are sent at once."""
         with self._lock:
             self._offset += seconds
             self._forward += max(seconds, 0.0)
@@ -43,7 +43,7 @@ class Clock:
             listener()
 
     def reset(self) -> None:
-        """Go back to the machine's time."""
+        """Return to the machine's time."""
         with self._lock:
             self._offset = 0.0
         for listener in self.on_move:

@@ -1,4 +1,4 @@
-"""Comments: writing them, taking them away, and what the apps are told of them (M1, M13, M26)."""
+"""Comments: writing and deleting them, and the apps' notifications of them (M1, M13, M26)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ UNTOLD = "Meta tells nobody of a comment that is gone"
 
 
 def below(box: Sandbox, post_id: str) -> list[Comment]:
-    """Return the comments that stand below a post itself, newest first (M34)."""
+    """Return the comments directly below a post, newest first (M34)."""
     found = [one for one in box.world.comments.values() if one.post_id == post_id and one.parent_id is None]
     return found[::-1]
 
@@ -21,7 +21,7 @@ def answers(box: Sandbox, comment_id: str) -> list[Comment]:
 
 
 def username(box: Sandbox, comment: Comment) -> str:
-    """Return who wrote a comment."""
+    """Return the author's name of a comment."""
     if comment.ours:
         return box.world.accounts[comment.igid].username
     customer = box.world.customers.get(comment.igsid)
@@ -38,7 +38,7 @@ def add(
     parent: Comment | None = None,
     mention: bool = False,
 ) -> Comment:
-    """Write a comment; one that answers an answer stands below the comment at the top (M34)."""
+    """Write a comment; an answer to an answer is placed below the top comment (M34)."""
     made = Comment(
         id=ids.digits("179", 17),
         igid=account.igid,
@@ -54,19 +54,19 @@ def add(
 
 
 def remove(box: Sandbox, comment: Comment) -> None:
-    """Take a comment away with its answers. Nobody is told of it."""
+    """Delete a comment with its answers. No app is notified."""
     for one in [comment, *answers(box, comment.id)]:
         box.world.comments.pop(one.id, None)
 
 
 def tell(box: Sandbox, account: Account, comment: Comment, post: Post) -> Emission:
-    """Tell the apps of a comment, of one below a boosted post twice: with the ad and without (M13)."""
+    """Notify the apps of a comment; of one below a boosted post twice, with the ad and without (M13)."""
     emissions = [_told(box, account, comment, media) for media in _media(box, post)]
     return Emission([app for one in emissions for app in one.apps], emissions[0].reason)
 
 
 def tell_mention(box: Sandbox, account: Account, post: Post, comment: Comment | None) -> Emission:
-    """Tell the apps that somebody mentioned the account: ids on road F, a comment on road I (M1)."""
+    """Notify the apps that somebody mentioned the account: ids on road F, a comment on road I (M1)."""
 
     def shaped(flavour: Flavour) -> Json | None:
         if flavour is Flavour.F:
@@ -86,7 +86,7 @@ def _told(box: Sandbox, account: Account, comment: Comment, media: Json) -> Emis
 
 
 def _change(box: Sandbox, account: Account, comment: Comment, media: Json, flavour: Flavour) -> Json:
-    # Under comments of customers the account's scoped ID stands as well: it does not say whose a comment is.
+    # Comments by customers may contain the account's scoped ID as well: it does not identify the author.
     author: Json = {
         "id": comment.igsid,
         "username": username(box, comment),
@@ -108,7 +108,7 @@ def _plain(post: Post) -> Json:
 
 
 def _media(box: Sandbox, post: Post) -> list[Json]:
-    """Return how a change names a post: an ad by its own id, and by that of the post it shows."""
+    """Return a post as a change names it: an ad by its own id, and by that of the post it shows."""
     if post.ad_id is None:
         return [_plain(post)]
     told: Json = {"id": post.id, "ad_id": post.ad_id, "ad_title": post.ad_title or ""}

@@ -1,4 +1,4 @@
-"""Webhooks on their way out: signing, lanes, retries, and what faults do to them (M2, M3)."""
+"""Outgoing webhooks: signing, lanes, retries, and the effect of faults (M2, M3)."""
 
 from __future__ import annotations
 
@@ -70,20 +70,20 @@ class Delivery:
 
 
 @dataclass(slots=True)
-class _Held:
+class _HeldEvents:
     rule: Rule
     events: list[Event] = field(default_factory=list)
 
 
 class Courier:
-    """Deliver events from worker threads; one customer's events share a lane and keep order."""
+    """A courier that delivers events from threads; events of one customer share a lane and keep order."""
 
     def __init__(self, box: Sandbox) -> None:
         self._box = box
         self._lock = threading.Lock()
         self._idle = threading.Condition(self._lock)
         self._busy = 0
-        self._held: dict[str, _Held] = {}
+        self._held: dict[str, _HeldEvents] = {}
         self._gathering = threading.Lock()
         self._generation = 0
         self.schedule = Schedule(box.clock)
@@ -98,7 +98,7 @@ class Courier:
             thread.start()
 
     def send(self, event: Event) -> None:
-        """Hand over one event; faults on webhooks and echoes apply."""
+        """Queue one event; faults on webhooks and echoes apply."""
         if self._dropped(event):
             return
         rule = next(iter(self._drawn(event, ("delay",))), None)
@@ -136,7 +136,7 @@ class Courier:
             return self._idle.wait_for(lambda: self._busy == 0, timeout)
 
     def promise(self) -> int:
-        """Count something that will be sent soon as busy; hand the result to ``kept``."""
+        """Count something to be sent soon as busy; pass the result to ``kept``."""
         self._count(1)
         return self._generation
 
@@ -159,7 +159,7 @@ class Courier:
         self.schedule.clear()
 
     def close(self) -> None:
-        """Stop the workers; what is queued is not sent."""
+        """Stop the workers; queued events are not sent."""
         self.forget()
         self.schedule.close()
         for lane in self._lanes:
@@ -208,16 +208,16 @@ class Courier:
         elif len(held.events) >= int(held.rule.options.get("size", 2)):
             self._flush(event.app_id, held)
 
-    def _hold(self, event: Event) -> _Held | None:
+    def _hold(self, event: Event) -> _HeldEvents | None:
         rules = self._drawn(event, ("reorder", "batch"))
         if not rules:
             return None
-        held = self._held[event.app_id] = _Held(rules[0])
+        held = self._held[event.app_id] = _HeldEvents(rules[0])
         wait = float(rules[0].options.get("seconds", 0.5))
         self.schedule.after(wait, lambda: self._flush(event.app_id, held))
         return held
 
-    def _flush(self, app_id: str, held: _Held) -> None:
+    def _flush(self, app_id: str, held: _HeldEvents) -> None:
         with self._gathering:
             if self._held.get(app_id) is not held:
                 return
@@ -279,7 +279,7 @@ class Courier:
             session.trust_env = False
             while (item := lane.get()) is not None:
                 generation, delivery = item
-                # Before the generation: a reset in between is then told by one of the two.
+                # Read before the generation: a reset in between is then noticed by one of the two.
                 ledger_age = self._box.ledger.age
                 if generation != self._generation:
                     continue
@@ -293,7 +293,7 @@ class Courier:
     def _again(
         self, app: App, delivery: Delivery, lane: queue.SimpleQueue[tuple[int, Delivery] | None]
     ) -> None:
-        """Plan a retry with falling frequency; after an hour of failure unsubscribe (M2, M3)."""
+        """Plan a retry at growing intervals; after an hour of failures unsubscribe (M2, M3)."""
         now = self._box.clock.elapsed()
         since = delivery.failing_since if delivery.failing_since is not None else now
         failing = now - since

@@ -1,7 +1,7 @@
 """The login dialogs of both roads: a person says who they are and what they allow, and gets a code.
 
-M2, M30, M39. Whatever Meta only says on its own page and never sends back is a page here as well: an unknown
-app, an address that is not registered, an app in development mode.
+M2, M30, M39. Errors that Meta only shows on its own page and never sends back are pages here as well: an
+unknown app, an address that is not registered, an app in development mode.
 """
 
 from __future__ import annotations
@@ -132,7 +132,7 @@ def _decide(flavour: Flavour, app: App, back: str, asked: list[str]) -> Response
         page_ids=form.getlist("page") if flavour is Flavour.F else None,
         igid=account.igid if account is not None and flavour is Flavour.I else None,
     )
-    # Instagram appends "#_" to where it sends people (M30).
+    # Instagram appends "#_" to the redirect address (M30).
     return _back(back, {"code": value} | state, "#_" if flavour is Flavour.I else "")
 
 

@@ -110,7 +110,7 @@ _GRAPH_METHOD = {(100, 33)}
 
 @dataclass(slots=True)
 class GraphError(Exception):
-    """An answer of the Graph API that is an error."""
+    """An error response of the Graph API."""
 
     code: int
     subcode: int | None = None
@@ -128,8 +128,8 @@ class GraphError(Exception):
     def answer(self, flavour: Flavour) -> tuple[Json, int]:
         """Return body and HTTP status, dressed for one road.
 
-        F says HTTP 400, ``OAuthException`` and ``(#10) ...``; I says ``IGApiException``, no
-        prefix, and 403 where permission or the window is the matter.
+        F says HTTP 400, ``OAuthException`` and ``(#10) ...``; I says ``IGApiException``, no prefix, and 403
+        for problems with permission or the window.
         """
         body: Json = {"message": self.wording()}
         session = self.code in (102, 104, 190, 2500)

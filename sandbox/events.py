@@ -11,7 +11,7 @@ from sandbox.world import Json
 
 
 def inbound(igsid: str, igid: str, at_ms: int, **body: object) -> Json:
-    """Wrap what a customer did: sender is the IGSID, recipient the IGID (M1)."""
+    """Wrap a customer's action: sender is the IGSID, recipient the IGID (M1)."""
     return {"sender": {"id": igsid}, "recipient": {"id": igid}, "timestamp": at_ms, **body}
 
 
@@ -21,7 +21,7 @@ def outbound(igsid: str, igid: str, at_ms: int, **body: object) -> Json:
 
 
 def message(mid: str, text: str | None = None, **rest: object) -> Json:
-    """Build a ``message``; parts that are None stay away."""
+    """Build a ``message``; parts that are None are left out."""
     body: Json = {"mid": mid}
     if text is not None:
         body["text"] = text
@@ -93,7 +93,7 @@ def reaction(mid: str, name: str | None, emoji: str | None) -> Json:
 def comment(field: str, comment_id: str, author: Json, text: str, media: Json, **rest: Any) -> Json:
     """Build a ``comments`` or ``live_comments`` change: ``comment_id`` on road F, ``id`` on road I (M1, M26).
 
-    :param rest: ``parent_id`` of a comment that answers one; ``instagram_login``, whether it is road I.
+    :param rest: ``parent_id`` for an answer to a comment; ``instagram_login``, whether it is road I.
     """
     value: Json = {
         "from": author,
@@ -107,7 +107,7 @@ def comment(field: str, comment_id: str, author: Json, text: str, media: Json, *
 
 
 def mention(media_id: str, comment_id: str | None = None) -> Json:
-    """Build a ``mentions`` change of road F: ids alone (M1)."""
+    """Build a ``mentions`` change of road F: only ids (M1)."""
     value: Json = {"media_id": media_id}
     if comment_id is not None:
         value["comment_id"] = comment_id

@@ -1,4 +1,4 @@
-"""Faults: rules that make the sandbox misbehave in the ways Meta has been seen to."""
+"""Faults: rules that make the sandbox misbehave in ways observed at Meta."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class RuleError(ValueError):
 
 @dataclass(slots=True)
 class Rule:
-    """One fault: which calls it hits, what it does, how often."""
+    """One fault: the calls it hits, its effect, and how often."""
 
     id: str
     call: str
@@ -97,7 +97,7 @@ class Rule:
         }
 
     def hits(self, call: str, path: str, facts: dict[str, str | None]) -> bool:
-        """Say whether a call is one this rule is about."""
+        """Return whether this rule applies to a call."""
         if self.call.startswith("/"):
             if not fnmatch.fnmatchcase("/" + path, self.call):
                 return False
@@ -122,14 +122,14 @@ class Faults:
     _numbers: Any = field(default_factory=lambda: itertools.count(1))
 
     def add(self, raw: Json) -> Rule:
-        """Read and add a rule; raise RuleError when it makes no sense."""
+        """Read and add a rule; raise RuleError if it is invalid."""
         rule = self._read(dict(raw))
         with self._lock:
             self.rules.append(rule)
         return rule
 
     def remove(self, rule_id: str | None = None) -> int:
-        """Remove one rule or all; return how many went."""
+        """Remove one rule or all; return how many were removed."""
         with self._lock:
             kept = [] if rule_id is None else [r for r in self.rules if r.id != rule_id]
             gone = len(self.rules) - len(kept)

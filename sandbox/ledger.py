@@ -1,4 +1,4 @@
-"""The record of everything the sandbox accepted, answered and sent, in order."""
+"""A log of everything the sandbox accepted, answered and sent, in order."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Entry:
 
 
 class Ledger:
-    """Hold entries in memory and, when asked, in an append-only file synced per line."""
+    """A ledger of entries in memory and, optionally, in an append-only file synced per line."""
 
     def __init__(self, clock: Clock, path: Path | None = None) -> None:
         self._clock = clock
@@ -73,13 +73,13 @@ class Ledger:
 
     @property
     def age(self) -> int:
-        """Return how often the ledger was cleared: what to hand to ``add_in``."""
+        """Return how often the ledger was cleared, for ``add_in``."""
         return self._cleared
 
     def add_in(self, age: int, kind: str, body: str | None = None, **facts: Any) -> Entry | None:
         """Append an entry, unless the ledger was cleared since ``age`` was read.
 
-        For what takes a while: an exchange that began before a reset is not part of the world after it.
+        Use it for long exchanges: one that began before a reset is not part of the world after it.
         """
         with self._lock:
             entry = self._append(kind, body, facts) if age == self._cleared else None
@@ -100,7 +100,7 @@ class Ledger:
             os.fsync(self._file.fileno())
 
     def touch(self) -> None:
-        """Tell whoever watches that something changed."""
+        """Notify watchers that something changed."""
         with self.changed:
             self.version += 1
             self.changed.notify_all()

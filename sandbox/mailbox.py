@@ -1,4 +1,4 @@
-"""A mailbox: an IMAP server in a thread, which lies, hangs and breaks off as it is told."""
+"""A mailbox: an IMAP server in a thread, which lies, hangs and breaks off on request."""
 
 from __future__ import annotations
 
@@ -46,19 +46,19 @@ class _EndedError(Exception):
 
 @dataclass
 class ImapServer:
-    """What the server has, and what it does wrong.
+    """A mailbox server, with its content and its faults.
 
-    :ivar commands: every command it got, without arguments that are secret.
+    :ivar commands: every command it got, without secret arguments.
     :ivar cut_after: bytes of FETCH answers after which it breaks off; None: never.
-    :ivar poison: UIDs at whose mail it breaks off in the middle.
+    :ivar poison: UIDs of mails at which it breaks off in the middle.
     :ivar refuses: UIDs it answers NO for.
-    :ivar missing: UIDs it lists and then tells nothing of.
+    :ivar missing: UIDs it lists but then does not return.
     :ivar says_size: sizes it claims by UID.
-    :ivar silent_idle: it takes IDLE and never says anything.
+    :ivar silent_idle: accepts IDLE and never sends anything.
     :ivar hangs: names of commands it never answers.
     :ivar flags_set: whether anything was marked.
-    :ivar accepts: tells whether it takes a provider's token for a user (XOAUTH2), and still does; None: it
-        takes passwords only.
+    :ivar accepts: function that returns whether a provider's token is valid for a user (XOAUTH2); None: only
+        passwords are accepted.
     """
 
     user: str = "hello@shop.example"
@@ -87,7 +87,7 @@ class ImapServer:
     def __post_init__(self) -> None:
         self.changed = threading.Condition(self.lock)
 
-    # ---- what a test does --------------------------------------------------------------------------
+    # ---- control by tests --------------------------------------------------------------------------
 
     def add(self, raw: bytes, *, at: datetime | None = None, folder: str = "INBOX") -> int:
         with self.changed:
@@ -96,7 +96,7 @@ class ImapServer:
             return uid
 
     def renumber(self, folder: str = "INBOX") -> None:
-        """Give the mails of a folder new numbers, as after the folder was built anew."""
+        """Renumber the mails of a folder, as after the folder was rebuilt."""
         with self.changed:
             box = self.folders[folder]
             box.uidvalidity += 1
@@ -147,7 +147,7 @@ class _Session:
         self.signed_in = False
         self.token = ("", "")
         self.told = 0
-        """How many mails of the folder it was last told of."""
+        """The number of mails in the folder that was last reported to it."""
 
     def say(self, line: str | bytes) -> None:
         self.socket.sendall((line.encode() if isinstance(line, str) else line) + b"\r\n")
@@ -219,7 +219,7 @@ class _Session:
         return self._sign_in(user, password)
 
     def _check_token(self) -> None:
-        """End the session once its token has ended, as Gmail does."""
+        """End the session once its token is invalid, as Gmail does."""
         if self.token[1] and self.server.accepts is not None and not self.server.accepts(*self.token):
             self.say("* BYE Session expired, please login again.")
             raise _EndedError

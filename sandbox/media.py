@@ -18,13 +18,13 @@ from sandbox.clock import Clock
 KEPT = 500
 KEPT_BYTES = 64 * 1024 * 1024
 CLIP = Path(__file__).parent / "static" / "clip.mp4"
-"""Three seconds of pots, H.264 without sound: nothing small enough to draw here is a film browsers play."""
+"""Three seconds of pots, H.264 without sound: browsers play no film small enough to be generated here."""
 STORY_SECONDS = 24 * 3600.0
 
 
 @dataclass(slots=True)
 class Asset:
-    """One file. Without data it is drawn when asked for; ``seed`` decides the drawing."""
+    """One file. Without data it is drawn on request; ``seed`` decides the drawing."""
 
     id: str
     kind: str
@@ -51,7 +51,7 @@ TYPES = {
 
 
 class Media:
-    """Keep assets, drop the oldest beyond a limit, hand out their addresses."""
+    """A store of assets that drops the oldest beyond a limit and hands out their addresses."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -199,7 +199,7 @@ def _chunk(name: bytes, data: bytes) -> bytes:
 
 
 def _wav() -> bytes:
-    """Return three seconds of a quiet tone that comes and goes, 8 kHz, 8 bit."""
+    """Return three seconds of a quiet, pulsing tone, 8 kHz, 8 bit."""
     rate = 8000
     tone = bytes(
         128 + int(24 * math.sin(i * 2 * math.pi * 440 / rate) * math.sin(i * math.pi / rate))

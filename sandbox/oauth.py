@@ -1,4 +1,4 @@
-"""A provider of mailboxes: people sign in at it; it gives tokens, rotates them, takes them back, or fails."""
+"""A provider of mailboxes with OAuth sign-in: it issues, rotates and revokes tokens, or fails."""
 
 from __future__ import annotations
 
@@ -19,25 +19,25 @@ from urllib.parse import parse_qsl, unquote_plus, urlencode, urlsplit
 
 @dataclass
 class Grant:
-    """What somebody agreed to, and the tokens that came of it."""
+    """A person's consent, and the tokens issued for it."""
 
     address: str
     scope: str
     redirect_uri: str = ""
     challenge: str = ""
     refresh: set[str] = field(default_factory=set)
-    """Those it takes: the newest, and all of them where it does not rotate."""
+    """The valid refresh tokens: the newest, or all of them if it does not rotate."""
 
 
 @dataclass
 class OAuthServer:
-    """The provider, and what it does wrong.
+    """The provider, with its faults.
 
-    :ivar address: who is signed in at it in every browser.
+    :ivar address: address of the user signed in in every browser.
     :ivar consents: whether they agree.
-    :ivar lasts: seconds of an access token.
-    :ivar rotates: each renewal gives another refresh token and takes the one before no more.
-    :ivar audience: for whom an ID token is; empty: for who asked.
+    :ivar lasts: lifetime of an access token in seconds.
+    :ivar rotates: whether each renewal issues another refresh token and invalidates the previous one.
+    :ivar audience: audience of an ID token; empty: the client.
     :ivar mail_audience: whether access tokens are for the mail servers.
     :ivar answers: (status, body) of the next answers to requests for tokens, instead of its own.
     :ivar asked: the forms of all requests for tokens.
@@ -63,9 +63,9 @@ class OAuthServer:
     codes: dict[str, Grant] = field(default_factory=dict)
     grants: list[Grant] = field(default_factory=list)
     access: dict[str, tuple[str, bool]] = field(default_factory=dict)
-    """Access tokens that are taken now: whose they are, and whether the mail servers take them."""
+    """The valid access tokens: their user, and whether the mail servers accept them."""
     given: list[str] = field(default_factory=list)
-    """Every token it ever gave, to look for where none may be."""
+    """Every token it ever issued, for finding leaks."""
     lock: threading.RLock = field(default_factory=threading.RLock)
 
     @property
@@ -73,17 +73,17 @@ class OAuthServer:
         return f"http://127.0.0.1:{self.port}"
 
     def accepts(self, user: str, token: str) -> bool:
-        """Tell whether a mail server takes *token* for *user*."""
+        """Return whether a mail server accepts *token* for *user*."""
         with self.lock:
             return self.access.get(token) == (user, True)
 
     def end_access(self) -> None:
-        """Take every access token back; they can be renewed."""
+        """Invalidate every access token; they can be renewed."""
         with self.lock:
             self.access.clear()
 
     def revoke(self) -> None:
-        """Take back all that people agreed to."""
+        """Revoke every consent."""
         with self.lock:
             self.access.clear()
             self.grants.clear()
@@ -91,7 +91,7 @@ class OAuthServer:
     # ---- answering -----------------------------------------------------------------------------------
 
     def authorize(self, query: dict[str, str]) -> tuple[int, dict[str, str], bytes]:
-        """Return status, headers and body of the dialog, which agrees or refuses by itself."""
+        """Return status, headers and body of the dialog, which agrees or refuses automatically."""
         uri = query.get("redirect_uri", "")
         if query.get("client_id") != self.client_id or uri not in self.redirect_uris:
             return 400, {}, b"redirect_uri_mismatch"
@@ -108,7 +108,7 @@ class OAuthServer:
         return 302, {"Location": f"{uri}?{urlencode(back)}"}, b""
 
     def token(self, form: dict[str, str], basic: str) -> tuple[int, dict[str, Any]]:
-        """Return status and answer of a request for tokens."""
+        """Return status and body of the response to a token request."""
         named, _, secret = basic.partition(":") if basic else (form.get("client_id", ""), "", "")
         named, secret = unquote_plus(named), unquote_plus(secret) or form.get("client_secret", "")
         if (named, secret) != (self.client_id, self.client_secret):

@@ -30,7 +30,7 @@ CSP = (
 
 @bp.after_request
 def harden(response: Response) -> Response:
-    """Put the strict policy on whatever a browser may render."""
+    """Set the strict policy on every response a browser may render."""
     response.headers["Content-Security-Policy"] = CSP
     response.headers["X-Content-Type-Options"] = "nosniff"
     response.headers["Referrer-Policy"] = "no-referrer"
@@ -58,13 +58,13 @@ def phone_view() -> Response:
 
 @bp.get("/phone/kinds")
 def kinds() -> Response:
-    """Return every kind of message a press of a button sends."""
+    """Return every kind of message that a button sends."""
     return jsonify(catalogue.show())
 
 
 @bp.get("/phone/stream")
 def stream() -> Response:
-    """Tell the page, as server-sent events, that something changed."""
+    """Notify the page of changes, as server-sent events."""
     box = _box()
 
     def versions() -> Iterator[str]:
@@ -87,7 +87,7 @@ def profile_picture(igsid: str) -> Response:
 
 @bp.get("/media/<asset_id>")
 def media(asset_id: str) -> Response:
-    """Serve an asset while its signature fits and it lives; else 404 (M2, M14)."""
+    """Serve an asset while its signature is valid and it has not expired; else 404 (M2, M14)."""
     box = _box()
     with box.lock:
         asset = box.media.find(asset_id, request.args.get("signature", ""))

@@ -1,4 +1,4 @@
-"""What the phone page shows, as plain JSON: a thread, the switches, the event log."""
+"""The content of the phone page, as plain JSON: a thread, the switches, the event log."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SHOWN_KINDS = (
 
 
 def view(box: Sandbox, igsid: str | None) -> Json:
-    """Return everything the page shows for one customer; the first when none is named."""
+    """Return everything the page shows for one customer, by default the first."""
     with box.lock:
         world = box.world
         customer = world.customers.get(igsid or "") or next(iter(world.customers.values()))
@@ -84,7 +84,7 @@ def _window(box: Sandbox, customer: Customer) -> str:
 
 
 def _notice(box: Sandbox, customer: Customer) -> str | None:
-    """Say why nothing would reach a desk, if so."""
+    """Return why nothing would reach a desk, or None."""
     account = box.world.accounts[customer.igid]
     subscribers = box.world.subscribers(account)
     if any(app.callback_url for app, _ in subscribers):
@@ -137,7 +137,7 @@ def _commented(box: Sandbox, message: Message) -> Json | None:
 
 
 def _shown_posts(box: Sandbox, account: Account) -> list[Post]:
-    """Return the account's newest post, what was published by hand, and where it was mentioned."""
+    """Return the account's newest post, those published by hand, and those that mention it."""
     mentions = {one.post_id for one in box.world.comments.values() if one.igid == account.igid}
     by_hand = [one for one in box.world.posts.values() if one.igid == account.igid or one.id in mentions]
     return [posts.made_up(box, account, posts.MADE_UP), *by_hand[: -POSTS - 1 : -1]]
@@ -163,7 +163,7 @@ def _post(box: Sandbox, customer: Customer, post: Post) -> Json:
 
 
 def _comment(box: Sandbox, customer: Customer, comment: Comment) -> Json:
-    """Return a comment as the customer sees it; one that is hidden only its author does."""
+    """Return a comment as the customer sees it; a hidden one is only visible to its author."""
     mine = comment.igsid == customer.igsid
     return {
         "id": comment.id,

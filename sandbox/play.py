@@ -1,4 +1,4 @@
-"""What a customer can do: each kind changes the world and sends its webhook (sections 2.1-2.15)."""
+"""Actions of customers: each kind changes the world and sends its webhook (sections 2.1-2.15)."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class ActError(ValueError):
 
 @dataclass(slots=True)
 class Act:
-    """One thing a customer does, with what the caller asked for."""
+    """One action of a customer, with the caller's arguments."""
 
     box: Sandbox
     account: Account
@@ -36,14 +36,14 @@ class Act:
     args: Json
 
     def text(self, name: str, default: str | None = None) -> str:
-        """Return a text argument; without default it must be given."""
+        """Return a text argument; without default it is required."""
         value = self.args.get(name, default)
         if not isinstance(value, str) or not value:
             raise ActError(f"{self.kind} needs {name}, a text that is not empty")
         return value
 
     def target(self, outbound_only: bool = False) -> Message:
-        """Return the message ``mid`` names, or the newest one that fits."""
+        """Return the message named in ``mid``, or the newest one that fits."""
         thread = self.box.conversation(self.account.igid, self.customer.igsid).messages
         mid = self.args.get("mid")
         for message in reversed(thread):
@@ -54,7 +54,7 @@ class Act:
         raise ActError("no such message in this thread")
 
     def own(self) -> Message:
-        """Return the customer's own message ``mid`` names, or the newest."""
+        """Return the customer's own message named in ``mid``, or the newest."""
         thread = self.box.conversation(self.account.igid, self.customer.igsid).messages
         mid = self.args.get("mid")
         for message in reversed(thread):
@@ -77,7 +77,7 @@ class Act:
         )
 
     def note(self, mid: str | None) -> None:
-        """Write into the ledger that the customer did this."""
+        """Record the action in the ledger."""
         self.box.ledger.add(
             "dm",
             account=self.account.igid,
@@ -91,7 +91,7 @@ class Act:
 def perform(
     box: Sandbox, account: Account, customer: Customer, kind: str, args: Json
 ) -> tuple[str | None, Emission]:
-    """Do one thing as a customer; return the mid it is about and where the webhook went."""
+    """Perform an action of a customer; return the mid concerned and where the webhook went."""
     if kind not in KINDS:
         raise ActError(f"kind must be one of {', '.join(KINDS)}")
     with box.lock:
@@ -107,7 +107,7 @@ def _said(
     where: tuple[str, str] = ("messages", "messaging"),
     **extra: object,
 ) -> tuple[str, Emission]:
-    """Put a new message in the thread, open the 24 hours, give consent, tell the apps."""
+    """Add a message to the thread, open the 24 hours, give consent, notify the apps."""
     mid = ids.message_id(act.account.igid)
     now = act.box.clock.now()
     body = events.message(mid, text, attachments=attachments, reply_to=reply_to, **extra)
@@ -361,16 +361,16 @@ def _standby(act: Act) -> tuple[str, Emission]:
 
 
 def _unknown(act: Act) -> tuple[None, Emission]:
-    """Do something no page of Meta's tells of."""
+    """Do something that Meta does not document."""
     return None, act.deliver({"hologram": {"shape": "teapot", "sparkles": True}})
 
 
 WORDS = {"reel": "REELS", "ad": "AD", "boosted": "AD", "live": "LIVE"}
-"""What ``post`` may say instead of an id; an ad or a broadcast of that kind is made where there is none."""
+"""Values of ``post`` besides ids; an ad or a broadcast is created if there is none."""
 
 
 def _named_post(act: Act) -> Post:
-    """Return the post ``post`` names; without it the account's newest."""
+    """Return the post named in ``post``, by default the account's newest."""
     box, account, name = act.box, act.account, act.text("post", "newest")
     if name == "newest":
         return posts.made_up(box, account, posts.MADE_UP)
@@ -395,7 +395,9 @@ def _named_post(act: Act) -> Post:
 
 
 def _named_comment(act: Act, *, own: bool) -> Comment:
-    """Return the comment ``mid`` names, or the newest: the customer's own, or any on the account's posts."""
+    """Return the comment named in ``mid``, or the newest, of the customer or of any on the account's
+    posts.
+    """
     mid = act.args.get("mid")
     for one in reversed(act.box.world.comments.values()):
         mine = one.igsid == act.customer.igsid
@@ -423,7 +425,7 @@ def _comment_reply(act: Act) -> tuple[str, Emission]:
 
 
 def _comment_edit(act: Act) -> tuple[str, Emission]:
-    """Change one's own comment; the apps are told as of a new one, with the same id."""
+    """Change one's own comment; the apps are notified as of a new one, with the same id."""
     comment = _named_comment(act, own=True)
     post = posts.find(act.box, comment.post_id)
     comment.text = act.text("text")
@@ -434,7 +436,7 @@ def _comment_edit(act: Act) -> tuple[str, Emission]:
 
 
 def _comment_delete(act: Act) -> tuple[str, Emission]:
-    """Take one's own comment back."""
+    """Delete one's own comment."""
     comment = _named_comment(act, own=True)
     commenting.remove(act.box, comment)
     act.note(comment.id)

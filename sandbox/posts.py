@@ -1,4 +1,4 @@
-"""What an account has published: posts that are made up, and those made by hand."""
+"""The posts of an account: generated ones, and those made by hand."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from sandbox.box import Sandbox
 from sandbox.world import Account, Json, Post
 
 MADE_UP = 130
-"""How many posts each account has besides those made by hand, one a day."""
+"""Number of generated posts in each account, one a day."""
 DAY = 24 * 3600.0
 KINDS = ("FEED", "REELS", "AD", "LIVE")
 SOMEBODY = "glaze.fan.sample"
-"""Whose post a mention stands below where nobody else is named."""
+"""Default owner of a post below which a mention is made."""
 
 
 def made_up(box: Sandbox, account: Account, number: int) -> Post:
-    """Return one of the posts every account has; every tenth has no caption."""
+    """Return one of the generated posts; every tenth has no caption."""
     short = account.igid[-3:]
     return Post(
         id=f"178950000{short}{number:05}",
@@ -41,14 +41,14 @@ def find(box: Sandbox, post_id: str) -> Post | None:
 
 
 def published(box: Sandbox, account: Account) -> list[Post]:
-    """Return what stands in the account's profile, newest first: neither ads nor broadcasts."""
+    """Return the posts in the account's profile, newest first: neither ads nor broadcasts."""
     by_hand = [one for one in box.world.posts.values() if one.igid == account.igid]
     shown = [one for one in by_hand if one.kind in ("FEED", "REELS")]
     return shown[::-1] + [made_up(box, account, number) for number in range(MADE_UP, 0, -1)]
 
 
 def broadcasts(box: Sandbox, account: Account) -> list[Post]:
-    """Return the broadcasts that run, newest first."""
+    """Return the running broadcasts, newest first."""
     mine = [one for one in box.world.posts.values() if one.igid == account.igid and one.kind == "LIVE"]
     return [one for one in reversed(mine) if one.ended_at is None]
 
@@ -76,7 +76,7 @@ def make(box: Sandbox, account: Account, kind: str, caption: str | None, **rest:
 
 
 def of_somebody(box: Sandbox, owner: str, caption: str) -> Post:
-    """Let somebody else publish something, below which the account can be mentioned."""
+    """Publish a post of somebody else, below which the account can be mentioned."""
     number = ids.digits("181", 17)
     post = Post(
         id=number,
@@ -93,12 +93,12 @@ def of_somebody(box: Sandbox, owner: str, caption: str) -> Post:
 
 
 def picture(box: Sandbox, post: Post) -> str:
-    """Return the address of a post's picture; that of a made-up one is drawn from its id."""
+    """Return the address of a post's picture; that of a generated post is drawn from its id."""
     return post.picture or f"{box.media.base_url}/media/profile/{post.id}.png"
 
 
 def node(box: Sandbox, post: Post) -> Json:
-    """Return everything a post can be asked for, as IG Media (M34)."""
+    """Return all readable fields of a post, as IG Media (M34)."""
     live, reel = post.kind == "LIVE", post.kind == "REELS"
     account = box.world.accounts.get(post.igid)
     return {

@@ -18,7 +18,7 @@ class Preset:
     scope: str = ""
     """A permission that tokens of road F lose while it is on."""
     choice: bool = False
-    """Whether the phone page turns it on for the customer it shows alone."""
+    """Whether the phone page enables it only for the customer it shows."""
 
 
 PRESETS = (
@@ -88,14 +88,14 @@ def show(box: Sandbox) -> list[Json]:
 
 
 def settings_on(box: Sandbox) -> int:
-    """Return how many switches are on that are not rules."""
+    """Return how many enabled switches are not rules."""
     return sum(preset.rule is None and _is_set(box, preset) for preset in PRESETS)
 
 
 def switch(box: Sandbox, preset: Preset, on: bool, customer: Customer | None = None) -> None:
     """Turn a switch; turning it on twice changes nothing.
 
-    :param customer: whom alone its rule is about; None: everybody.
+    :param customer: the only customer its rule applies to; None: everyone.
     """
     if preset.rule is None:
         _set(box, preset, on)

@@ -11,7 +11,7 @@ from sandbox.clock import Clock
 
 
 class Schedule:
-    """Call functions once their time has come; moving the clock forward brings it nearer."""
+    """A scheduler of function calls; moving the clock forward brings them nearer."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -29,7 +29,7 @@ class Schedule:
             self._wake.notify()
 
     def clear(self) -> None:
-        """Forget what is planned."""
+        """Cancel all planned calls."""
         with self._wake:
             self._due.clear()
 

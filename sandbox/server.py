@@ -27,7 +27,7 @@ class QuietHandler(WSGIRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def run_wsgi(self) -> None:
-        """Answer a request; what follows its answer happens even if the client did not wait for it."""
+        """Answer a request; work left for after the response runs even if the client did not wait for it."""
         try:
             super().run_wsgi()
         finally:

@@ -1,4 +1,4 @@
-"""What exists in the sandbox: apps, Pages, Instagram accounts, customers, tokens, threads."""
+"""The objects of the sandbox: apps, Pages, Instagram accounts, customers, tokens, threads."""
 
 from __future__ import annotations
 
@@ -58,12 +58,12 @@ class App:
     )
     disable_after: float = 3600.0
     redirect_uris: list[str] = field(default_factory=list)
-    """Where the login dialog may send people back to; empty: anywhere."""
+    """Addresses the login dialog may redirect to; empty: any."""
 
 
 @dataclass(slots=True)
 class Code:
-    """What the login dialog gave a person to carry back: good once, for an hour (M2, M30)."""
+    """A code from the login dialog, valid once, for an hour (M2, M30)."""
 
     value: str
     app_id: str
@@ -116,7 +116,7 @@ class Account:
 
     @property
     def is_professional(self) -> bool:
-        """Whether it is a business or a creator; of a personal account the API tells nothing (M1, M21)."""
+        """Whether it is a business or a creator; the API returns nothing about others (M1, M21)."""
         return self.account_type != "PERSONAL"
 
 
@@ -159,7 +159,7 @@ class Token:
     valid: bool = True
     subcode: int | None = None
     page_ids: list[str] | None = None
-    """Of a user token from the login dialog: the Pages that were ticked; None: all."""
+    """The Pages ticked in the login dialog, for a user token; None: all."""
 
 
 @dataclass(slots=True)
@@ -197,18 +197,18 @@ class Conversation:
     igsid: str
     messages: list[Message] = field(default_factory=list)
     owner: str | None = None
-    """The app that has the thread (M19, M29); None: nobody in particular, any app may answer."""
+    """The app that has the thread (M19, M29); None: none in particular, any app may answer."""
     requested: bool = False
-    """Whether it waits among the customer's message requests, where a private reply may land (M13)."""
+    """Whether it is among the customer's message requests, where a private reply may arrive (M13)."""
 
 
 @dataclass(slots=True)
 class Post:
-    """What people comment on. ``kind`` is Meta's ``media_product_type``: FEED, REELS, AD, LIVE."""
+    """A post, open to comments. ``kind`` is Meta's ``media_product_type``: FEED, REELS, AD, LIVE."""
 
     id: str
     igid: str
-    """The account that published it; empty: somebody else did, whom ``owner`` names."""
+    """The account that published it; empty: somebody else did, named in ``owner``."""
     kind: str
     at: float
     caption: str | None = None
@@ -216,19 +216,19 @@ class Post:
     permalink: str = ""
     picture: str = ""
     ended_at: float | None = None
-    """When a broadcast ended; None: it runs, or this is none."""
+    """End of a broadcast; None: it is running, or the post is not a broadcast."""
     ad_id: str | None = None
     ad_title: str | None = None
     original_id: str | None = None
-    """Of an ad: the post it shows. Its comments are told twice, with and without the ad (M13)."""
+    """For an ad: the post it shows. Its comments are reported twice, with and without the ad (M13)."""
 
 
 @dataclass(slots=True)
 class Comment:
     """A comment under a post, which allows one private reply within seven days (M13).
 
-    ``igid`` is the account it concerns: whose post it stands below, or whom it mentions. ``igsid`` is who
-    wrote it, the account itself for its own.
+    ``igid`` is the account it concerns: the owner of the post, or the mentioned one. ``igsid`` is its author,
+    which may be the account itself.
     """
 
     id: str
@@ -238,11 +238,11 @@ class Comment:
     at: float
     replied: bool = False
     parent_id: str | None = None
-    """The comment this one answers in public; None: it stands below the post itself."""
+    """The comment this one answers in public; None: it is directly below the post."""
     post_id: str = ""
     hidden: bool = False
     mention: bool = False
-    """Whether it stands below somebody else's post and mentions the account."""
+    """Whether it is below somebody else's post and mentions the account."""
 
     @property
     def ours(self) -> bool:
@@ -262,16 +262,16 @@ class World:
     tokens: dict[str, Token] = field(default_factory=dict)
     codes: dict[str, Code] = field(default_factory=dict)
     grants: dict[tuple[str, str], set[str]] = field(default_factory=dict)
-    """What each person granted each app on road F, by app and person: a token carries all of it (M39)."""
+    """Permissions of each person and app on road F, all carried by a token (M39)."""
     conversations: dict[str, Conversation] = field(default_factory=dict)
     messages: dict[str, Message] = field(default_factory=dict)
     posts: dict[str, Post] = field(default_factory=dict)
-    """Posts made by hand; each account has others besides, which :mod:`sandbox.posts` makes up."""
+    """Posts made by hand; each account also has generated ones from :mod:`sandbox.posts`."""
     comments: dict[str, Comment] = field(default_factory=dict)
     attachments: dict[str, Json] = field(default_factory=dict)
 
     def subscribers(self, account: Account) -> list[tuple[App, Flavour]]:
-        """Return the apps that get this account's webhooks, each once, and by which road."""
+        """Return the apps that get this account's webhooks, each once, with the road."""
         found: dict[str, Flavour] = {}
         page = self.pages.get(account.page_id or "")
         if page is not None:

@@ -30,12 +30,16 @@ from werkzeug.routing import Rule
 
 from host import counters
 from host.core import clock, db, migrations, secrets
+from host.features import registry
 from host.process import app as app_module
 from host.queue import send_limiter
 from host.sdk import settings
 from host.users import passwords
+from tests import mail
 from tests.helpers import Browser, LiveServer, browser, build_app, serving
 from tests.kept_database import KeptDatabase
+
+registry.load_models()
 
 POSTGRESQL = "postgresql+psycopg://postgres@127.0.0.1:5432/"
 MARIADB = "mariadb+pymysql://root@127.0.0.1:3306/"
@@ -76,13 +80,16 @@ THE_SERVERS_OWN = (
     "tests/models/",
     "tests/pins/",
     "tests/queue/",
-    "tests/record/",
+    "tests/events/",
     "tests/storage/",
 )
 """What differs between the servers: these run on both, each time."""
 THE_JOURNEY = "tests/browser/test_journey.py"
 """What everybody does, in a browser: the one walk of ``make test``."""
-EACH_TIME = ("tests/whole/test_isolation.py", "tests/whole/test_webhooks.py")
+EACH_TIME = (
+    *("tests/whole/test_isolation.py", "tests/whole/test_webhooks.py"),
+    "tests/features/test_all_off.py",
+)
 """Whole desks that too much depends on to wait for their tenth of the longer loop."""
 COSTLY = (
     "tests/addons/",
@@ -94,7 +101,7 @@ COSTLY = (
     "tests/instagram/test_many_accounts.py",
 )
 """Where each case starts processes or fills a desk: of the cases of one test, the first runs each time and
-every fourth of the others."""
+every eighth of the others."""
 LONG = (
     "tests/torture/test_alerts.py",
     "tests/mutations/test_sample.py",
@@ -141,7 +148,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             continue
         if item.nodeid.startswith(COSTLY) and not item.get_closest_marker("slow"):
             test = (item.path, item.originalname)  # type: ignore[attr-defined]
-            if test in seen and zlib.crc32(item.name.encode()) % 4:
+            if test in seen and zlib.crc32(item.name.encode()) % 8:
                 item.add_marker(pytest.mark.slow)
             seen.add(test)
         if not any(isinstance(one, str) and one in SERVERS for one in call.params.values()):
@@ -219,6 +226,12 @@ def _what_is_made_anew_for_each_test_is_made_once() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Rule, "compile", compiled_once)
         patch.setattr(pymysql.connections.Connection, "_create_ssl_ctx", context)
+        yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _mail_is_imported_once() -> Iterator[None]:
+    with mail.imported_once():
         yield
 
 

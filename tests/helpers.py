@@ -17,6 +17,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import threading
+import time
 from collections import defaultdict
 from collections.abc import Coroutine, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -228,6 +229,24 @@ def on_a_loop(work: Coroutine[Any, Any, T]) -> T:
     """Return what *work* returns, on an event loop of its own: a browser test has one in this thread."""
     with ThreadPoolExecutor(1, "loop") as thread:
         return thread.submit(asyncio.run, work).result()
+
+
+@contextmanager
+def takes_at_most(counts: int) -> Iterator[None]:
+    """Fail if the block takes more processor time than counting to a million *counts* times does now."""
+    before = _counting()
+    began = time.process_time()
+    yield
+    took = time.process_time() - began
+    assert took < counts * max(before, _counting())
+
+
+def _counting() -> float:
+    began = time.process_time()
+    total = 0
+    for number in range(1_000_000):
+        total += number
+    return time.process_time() - began
 
 
 def read_first(app: Flask) -> None:

@@ -47,7 +47,7 @@ class Wire:
 
     def _carry(self, near: socket.socket, far: socket.socket) -> None:
         other = {near: far, far: near}
-        with suppress(OSError, ValueError):
+        with near, far, suppress(OSError, ValueError):
             while True:
                 for one in select.select([near, far], [], [], 1.0)[0]:
                     data = one.recv(65536)
@@ -56,8 +56,6 @@ class Wire:
                     self._open.wait()
                     if not self._hanging:
                         other[one].sendall(data)
-        near.close()
-        far.close()
 
     def cut(self) -> None:
         """Reset every connection and refuse new ones."""
@@ -69,10 +67,10 @@ class Wire:
             pairs, self._pairs = self._pairs, []
         for pair in pairs:
             for one in pair:
-                with suppress(OSError):
+                # Closed even if the other side is gone, which fails the rest.
+                with suppress(OSError), one:
                     one.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
                     one.shutdown(socket.SHUT_RDWR)
-                    one.close()
 
     def hang(self) -> None:
         """Take everything and pass nothing on."""

@@ -1,13 +1,15 @@
 """Print how the modules of ``host/`` hang together, and fail where ``structure.toml`` does not allow it.
 
-Run it with ``python -m tools.structure``; ``-v`` adds every import inside a function. It reads source only.
+Run it with ``python -m tools.structure``; ``-v`` adds every import inside a function, and who imports each
+feature. It reads source only.
 
-- Layers: a module may import what stands in a lower layer or in its own, never above.
+- Layers: a module may import modules of a lower layer or its own, never above.
 - Circles: modules that import each other. Imports for types, inside functions and of names given as strings
-  (``"host.x.y"``, ``"host.x.y:name"``) count like any other.
-- Imports inside functions, and modules that lie flat in one folder, have a limit.
+    (``"host.x.y"``, ``"host.x.y:name"``) count like any other, but those in a ``feature.py``: a declaration
+    names modules above it, and imports nothing.
+- Imports inside functions, and modules directly in one folder, have a limit.
 
-Each exception is named in ``structure.toml``. One that is needed no more is an error: the list only shrinks.
+Each exception is named in ``structure.toml``. An unused exception is an error: the list only shrinks.
 """
 
 from __future__ import annotations
@@ -24,8 +26,12 @@ from pathlib import Path
 from typing import Any
 
 PACKAGE = "host"
-SKIPPED = ("host/authoring/starter", "host/builtin/email/migrations")
-"""Not part of the program: an example that is copied, and revisions that Alembic loads."""
+SKIPPED = ("host/authoring/starter",)
+"""Folders outside the program: an example that is copied, and revisions that Alembic loads."""
+
+KIT = "host.features"
+"""The kit features are made with, which also has a module ``feature``."""
+LIST_OF_FEATURES = "host.process.features"
 
 _STRING = re.compile(r"host(\.\w+)+(:\w+)?")
 
@@ -57,7 +63,7 @@ class Structure:
     imports: tuple[Import, ...]
 
     def pairs(self) -> dict[str, set[str]]:
-        """Return each module with the modules it imports, whenever it does."""
+        """Return each module with the modules it imports, at any time."""
         found: dict[str, set[str]] = {name: set() for name in self.modules}
         for one in self.imports:
             found[one.module].add(one.target)
@@ -66,10 +72,10 @@ class Structure:
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What ``structure.toml`` says.
+    """The rules in ``structure.toml``.
 
-    :param layers: from the ground up, each with the modules and packages in it.
-    :param purposes: what each layer is for.
+    :param layers: from the bottom up, each with its modules and packages.
+    :param purposes: the purpose of each layer.
     :param upward: ``module -> module`` pairs that may import upward.
     :param flat: the limit of modules in one folder, by folder; ``*`` for all others.
     """
@@ -82,7 +88,7 @@ class Rules:
     flat: Mapping[str, int]
 
     def level(self, module: str) -> int | None:
-        """Return the layer of *module*: of the longest name that it is, or lies in."""
+        """Return the layer of *module*, by the longest listed name that is the module or contains it."""
         best, found = -1, None
         for level, names in enumerate(self.layers):
             for name in names:
@@ -92,7 +98,7 @@ class Rules:
 
 
 def read_rules(path: Path) -> Rules:
-    """Return the rules written in *path*."""
+    """Return the rules in *path*."""
     data: dict[str, Any] = tomllib.loads(path.read_text())
     return Rules(
         layers=tuple(tuple(layer["holds"]) for layer in data["layer"]),
@@ -105,7 +111,7 @@ def read_rules(path: Path) -> Rules:
 
 
 def read_structure(root: Path) -> Structure:
-    """Return the modules below *root*/host and what they import of each other."""
+    """Return the modules below *root*/host and their imports of each other."""
     modules = {}
     for path in sorted((root / PACKAGE).rglob("*.py")):
         relative = path.relative_to(root)
@@ -117,8 +123,9 @@ def read_structure(root: Path) -> Structure:
         package = name if path.name == "__init__.py" else name.rpartition(".")[0]
         for target, line, when in _imports(ast.parse(path.read_text()), package, When.IMPORT):
             known = _known(target, modules)
-            # What imports a module of a package loads the package as well; that arrow says nothing.
-            if known is not None and known not in {name, PACKAGE}:
+            # An import of a module also loads its package; that edge means nothing.
+            declared = when is When.STRING and name.endswith(".feature")
+            if known is not None and known not in {name, PACKAGE} and not declared:
                 found.add(Import(name, known, line, when))
     return Structure(modules, tuple(sorted(found)))
 
@@ -148,12 +155,12 @@ def _imports(node: ast.AST, package: str, when: When) -> Iterator[tuple[str, int
 
 
 def _named_module(value: object) -> str | None:
-    """Return the dotted name that *value* spells, if it is a string that does."""
+    """Return the dotted module name in *value*, if it is a string with one."""
     return value.replace(":", ".") if isinstance(value, str) and _STRING.fullmatch(value) else None
 
 
 def circles(pairs: Mapping[str, Iterable[str]]) -> list[list[str]]:
-    """Return the groups of names that reach each other , largest first (Tarjan)."""
+    """Return the groups of names that reach each other, largest first (Tarjan)."""
     index: dict[str, int] = {}
     low: dict[str, int] = {}
     stack: list[str] = []
@@ -181,14 +188,16 @@ def circles(pairs: Mapping[str, Iterable[str]]) -> list[list[str]]:
 
 
 def flat(structure: Structure) -> Counter[str]:
-    """Return how many modules lie in each folder, its ``__init__`` not counted."""
+    """Return how many modules are in each folder, without those every feature has."""
     return Counter(
-        name.rpartition(".")[0] for name, path in structure.modules.items() if path.name != "__init__.py"
+        name.rpartition(".")[0]
+        for name, path in structure.modules.items()
+        if path.name not in {"__init__.py", "feature.py", "data.py"}
     )
 
 
 def problems(structure: Structure, rules: Rules) -> list[str]:
-    """Return a sentence for everything that *rules* does not allow, or that it allows without need."""
+    """Return a sentence for each violation of *rules*, and for each unused exception."""
     found = []
     levels = {name: rules.level(name) for name in structure.modules if name != PACKAGE}
     found += [
@@ -231,6 +240,42 @@ def table(structure: Structure, rules: Rules) -> Iterator[str]:
         yield f"{level:3}  {sizes[level]:4} modules {lines[level]:6} lines  {shown}"
 
 
+def owners(structure: Structure) -> dict[str, str]:
+    """Return the feature of each module that belongs to one: the innermost whose folder contains it."""
+    names = [name.removesuffix(".feature") for name in structure.modules if name.endswith(".feature")]
+    found = {}
+    for module in structure.modules:
+        around = [name for name in names if f"{module}.".startswith(f"{name}.") and name != KIT]
+        if around:
+            found[module] = max(around, key=len)
+    return found
+
+
+def users_of(structure: Structure) -> dict[str, list[str]]:
+    """Return each feature with the modules outside its folder that import it."""
+    owner = owners(structure)
+    found: dict[str, set[str]] = {name: set() for name in sorted(set(owner.values()))}
+    for one in structure.imports:
+        feature = owner.get(one.target)
+        if feature and owner.get(one.module) != feature and one.module != LIST_OF_FEATURES:
+            found[feature].add(one.module)
+    return {name: sorted(modules) for name, modules in found.items()}
+
+
+def features(structure: Structure, *, verbose: bool = False) -> Iterator[str]:
+    """Yield each feature with the lines of its folder and how many modules outside import it.
+
+    :param verbose: also list these modules.
+    """
+    lines: Counter[str] = Counter()
+    for module, feature in owners(structure).items():
+        lines[feature] += len(structure.modules[module].read_text().splitlines())
+    for name, users in users_of(structure).items():
+        yield f"{path_of(name):28} {lines[name]:6} lines, imported by {len(users):3} modules outside"
+        if verbose:
+            yield from (f"    {user}" for user in users)
+
+
 def path_of(name: str) -> str:
     """Return the folder or the file of a package or module."""
     path = name.replace(".", "/")
@@ -250,10 +295,11 @@ def markdown(rules: Rules) -> str:
 
 
 def main() -> int:
-    """Print the structure and what is wrong with it; return 1 if anything is."""
+    """Print the structure and its problems; return 1 if there are any."""
     root = Path(__file__).resolve().parents[1]
     structure, rules = read_structure(root), read_rules(Path(__file__).with_name("structure.toml"))
     print("\n".join(table(structure, rules)))
+    print("\n".join(features(structure, verbose="-v" in sys.argv)))
     late = [one for one in structure.imports if one.when is When.LATE]
     if "-v" in sys.argv:
         print("\n".join(f"inside a function: {one.module}:{one.line} -> {one.target}" for one in late))

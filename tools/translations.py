@@ -1,7 +1,8 @@
-"""Bring the catalogues of the host and of the addons here up to date: ``python -m tools.translations``.
+"""Update the catalogues of the host and of the addons here: ``python -m tools.translations``.
 
-What people read is looked for in code and templates, as ``babel.cfg`` says. New texts come into each
-catalogue empty, and those that are gone are left out. Each is then compiled. A test fails while one is empty.
+Texts for people are extracted from code and templates, as configured in ``babel.cfg``. New texts are added to
+each catalogue untranslated, and texts that no longer exist are removed. Each catalogue is then compiled. A
+test fails while a text is untranslated.
 """
 
 from __future__ import annotations
@@ -27,11 +28,11 @@ KEYWORDS = {
     "lazy_pgettext": ((1, "c"), 2),
 }
 NEVER = datetime(2026, 1, 1, tzinfo=UTC)
-"""Stands in each catalogue for when it was made, so that the same texts are the same file."""
+"""Fixed creation date of each catalogue, so that the same texts give the same file."""
 
 
 def texts(part: Path = Path("host")) -> Catalog:
-    """Return what people read on the pages of the host, or of the addon in the folder *part*, in English."""
+    """Return the English texts for people of the host, or of the addon in the folder *part*."""
     with (ROOT / "babel.cfg").open() as file:
         methods, options = parse_mapping_cfg(file)  # type: ignore[no-untyped-call]
     found = Catalog(project="Lobby")
@@ -64,7 +65,7 @@ def read(path: Path) -> Catalog:
 
 
 def written(catalogue: Catalog) -> bytes:
-    """Return *catalogue* as a file: in the order of its texts, so that two changes rarely meet."""
+    """Return *catalogue* as a file, ordered by its texts, so that concurrent changes rarely conflict."""
     catalogue.creation_date = catalogue.revision_date = NEVER
     catalogue.fuzzy, catalogue.header_comment = (
         False,
@@ -77,14 +78,14 @@ def written(catalogue: Catalog) -> bytes:
 
 
 def compiled(catalogue: Catalog) -> bytes:
-    """Return *catalogue* as programs read it."""
+    """Return *catalogue* in compiled form."""
     made = io.BytesIO()
     write_mo(made, catalogue)
     return made.getvalue()
 
 
 def empty(catalogue: Catalog) -> list[str]:
-    """Return the texts of *catalogue* that are not translated, or were only guessed, after their context."""
+    """Return the texts of *catalogue* that are untranslated or fuzzy, after their context."""
     return [
         f"{one.context}: {one.id}" if one.context else str(one.id)
         for one in catalogue
@@ -93,7 +94,7 @@ def empty(catalogue: Catalog) -> list[str]:
 
 
 def main() -> int:
-    """Update and compile every catalogue; say what is not translated yet."""
+    """Update and compile every catalogue; print the untranslated texts."""
     for part in parts():
         wanted = texts(part)
         for path in catalogues(part):

@@ -17,7 +17,7 @@ from host.addons.package import store, trust
 from host.addons.package.failures import AddonError, Skipped, last_lines
 from host.addons.package.manifest import fit_problems
 from host.addons.package.store import Release
-from host.addons.records import Actor, Before, Outcome, Step
+from host.addons.records import ActivationStep, Actor, Before, Outcome
 from host.addons.running import contributions, generation, hooks_apart, probe, selftest
 from host.addons.running.generation import Generation, Host
 from host.core import clock, db, migrations
@@ -34,7 +34,7 @@ _OUTSIDE = (AddonState.INCOMPATIBLE, AddonState.MODIFIED, AddonState.UNTRUSTED)
 
 def run_step(outcome: Outcome, name: str, do: Callable[[], str | None]) -> None:
     """Run one step and time it; *do* returns its detail. An exception marks the step as failed."""
-    step = Step(name)
+    step = ActivationStep(name)
     outcome.steps.append(step)
     started = time.perf_counter()
     try:
@@ -49,13 +49,27 @@ def run_step(outcome: Outcome, name: str, do: Callable[[], str | None]) -> None:
         step.ms = round((time.perf_counter() - started) * 1000)
 
 
-def bring_up(config: Config, release: Release, outcome: Outcome, host: Host | None, actor: Actor) -> None:
-    """Run every step for *release*. Afterwards it is active, or all is as before and *outcome* says why."""
+def bring_up(
+    config: Config,
+    release: Release,
+    outcome: Outcome,
+    host: Host | None,
+    actor: Actor,
+    *,
+    vetted: bool = False,
+) -> None:
+    """Run every step for *release*.
+
+    Afterwards it is active, or everything is unchanged and *outcome* says why.
+
+    :param vetted: whether it comes with this release: its code is trusted like the desk's own, and is not
+        probed in another process. Neither are migrations that make its first tables.
+    """
     before = records.before(release.slug)
     failed_state = AddonState.INACTIVE
     error: dict[str, Any] | None = None
     try:
-        _steps(config, release, outcome, host, actor, before)
+        _steps(config, release, outcome, host, actor, before, vetted)
     except MigrationError as failure:
         failed_state = AddonState.MIGRATION_FAILED
         error = {
@@ -73,13 +87,13 @@ def bring_up(config: Config, release: Release, outcome: Outcome, host: Host | No
         words = db.describe(failure)[1] or last_lines(failure)
         error = {
             "step": outcome.steps[-1].name,
-            "sentence": _("Something unexpected stopped it; nothing was switched on."),
+            "sentence": _("An unexpected error occurred. Nothing was activated."),
             "database": words,
         }
     if error is not None:
         outcome.error = {**error, "version": release.version}
         if not outcome.switched:
-            outcome.steps.append(Step(_("Switch over")))
+            outcome.steps.append(ActivationStep(_("Switch over")))
         db.write(records.failed, release, outcome, failed_state, actor, clock.now())
 
 
@@ -90,10 +104,12 @@ def _steps(
     host: Host | None,
     actor: Actor,
     before: Before,
+    vetted: bool,
 ) -> None:
     folder: list[Path] = []
     webhooks: list[dict[str, Any]] = []
     channels: list[ChannelAdapter] = []
+    trials: list[Generation] = []  # as long as one is there, so is its code, and is not imported again
 
     def files() -> Any:
         problems = fit_problems(release.manifest)
@@ -103,31 +119,19 @@ def _steps(
         folder.append(store.materialise(config.data, release, heal=True))
         return _("%(count)s files, sha256 %(hash)s", count=len(release.files), hash=release.sha256[:12])
 
-    def tried() -> Any:
-        seen = probe.run(folder[0], release.manifest)
-        brought = (*seen.names(contributions.CHANNELS), *seen.names(contributions.WEBHOOKS))
-        return _("It brings: %(what)s", what=", ".join(brought) or "–")
-
-    run_step(outcome, _("Check the files"), files)
-
-    def around(name: str, do: Callable[[], str | None]) -> None:
-        run_step(outcome, name, do)
-
+    run_step(outcome, _("Verify files"), files)
     try:
-        todo = runner.pending(release.manifest, folder[0])
-        # Its process begins here: it has done its imports when it is needed.
-        with runner.ready(config, todo) as apart:
-            run_step(outcome, _("Try the code in a process of its own"), tried)
-            runner.take(config, release.manifest, folder[0], todo, around, apart)
+        _try_and_migrate(config, release, folder[0], outcome, vetted)
     except plan.PlanError as error:
-        outcome.steps.append(Step(_("Migrations"), "failed", 0, str(error)))
+        outcome.steps.append(ActivationStep(_("Migrations"), "failed", 0, str(error)))
         raise MigrationError(str(error), "", "") from error
     except migrations.BusyError as error:
-        outcome.steps.append(Step(_("Migrations"), "failed", 0, str(error)))
+        outcome.steps.append(ActivationStep(_("Migrations"), "failed", 0, str(error)))
         raise AddonError(str(error)) from error
 
     def build() -> None:
         trial = _trial(config, release, host)
+        trials.append(trial)
         if release.slug in trial.failures:
             raise AddonError(
                 trial.failures[release.slug],
@@ -142,7 +146,7 @@ def _steps(
             if path.startswith(prefix)
         )
 
-    run_step(outcome, _("Build the desk with it"), build)
+    run_step(outcome, _("Build the app with the addon"), build)
 
     def switch() -> None:
         db.write(records.activated, release, outcome, actor, clock.now(), webhooks, channels)
@@ -152,17 +156,41 @@ def _steps(
 
     run_step(outcome, _("Switch over"), switch)
     try:
-        run_step(outcome, _("Try it out"), lambda: selftest.run(_live(config, release, host), release))
+        run_step(outcome, _("Test"), lambda: selftest.run(_live(config, release, host), release))
     except Exception as error:
         _undo(outcome, host, actor, release, before)
         if isinstance(error, AddonError):
             raise
-        raise AddonError(noop("It could not be tried out."), detail=last_lines(error)) from error
+        raise AddonError(noop("The addon could not be tested."), detail=last_lines(error)) from error
     db.write(records.keep_steps, release.slug, outcome)
 
 
+def _try_and_migrate(config: Config, release: Release, folder: Path, outcome: Outcome, vetted: bool) -> None:
+    """Probe the code in *folder* in a process of its own, unless it is *vetted*, and migrate its tables.
+
+    :raises plan.PlanError: if its revisions do not form one line.
+    """
+
+    def tried() -> Any:
+        seen = probe.run(folder, release.manifest)
+        brought = (*seen.names(contributions.CHANNELS), *seen.names(contributions.WEBHOOKS))
+        return _("Contributes: %(what)s", what=", ".join(brought) or "–")
+
+    def around(name: str, do: Callable[[], str | None]) -> None:
+        run_step(outcome, name, do)
+
+    if vetted:
+        runner.make_first_tables(config, release.manifest, folder, around)
+    todo = runner.pending(release.manifest, folder)
+    # Start its process now, so that its imports are done when it is needed.
+    with runner.ready(config, todo) as apart:
+        if not vetted:
+            run_step(outcome, _("Load the code in a separate process"), tried)
+        runner.take(config, release.manifest, folder, todo, around, apart)
+
+
 def _undo(outcome: Outcome, host: Host | None, actor: Actor, release: Release, before: Before) -> None:
-    """Undo the activation: the release before runs again; if there was none, the addon is inactive."""
+    """Undo the activation: the previous release runs again; without one, the addon is inactive."""
 
     def back() -> None:
         db.write(records.switched_back, release, before, actor, clock.now())
@@ -172,7 +200,7 @@ def _undo(outcome: Outcome, host: Host | None, actor: Actor, release: Release, b
     if before.running:
         run_step(outcome, _("Roll back to %(version)s", version=before.version), back)
     else:
-        run_step(outcome, _("Switch it off again"), back)
+        run_step(outcome, _("Deactivate again"), back)
 
 
 def _live(config: Config, release: Release, host: Host | None) -> Generation:
@@ -186,9 +214,9 @@ def _trial(config: Config, release: Release, host: Host | None) -> Generation:
 
 
 def tell_activated(config: Config, release: Release, outcome: Outcome, host: Host | None) -> None:
-    """Tell the addon if :func:`bring_up` switched it on; whatever it does is logged and changes nothing.
+    """Notify the addon that :func:`bring_up` activated it; errors are logged and change nothing.
 
-    To be called without the lock for operations, which no addon's code may hold without need.
+    Call it without the operation lock, which addon code must not hold without need.
     """
     hook = "addon_activated"
     if outcome.switched and outcome.error is None:

@@ -7,9 +7,9 @@ stops at :data:`MOST`. A desk with more messages in a day shows that there are m
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 
+import msgspec
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
@@ -21,18 +21,17 @@ from host.queue.spool import BEGINNING, request_id
 
 HOURS = 24
 MOST = 10_000
-"""Rows read of each direction, over all channels."""
+"""Maximum number of rows read for each direction, over all channels."""
 
 _HOUR = request_id(BEGINNING + timedelta(hours=1))
-"""By how much ids of requests grow in an hour."""
+"""Difference between ids of requests an hour apart."""
 
 
-@dataclass(frozen=True, slots=True)
-class Health:
+class Health(msgspec.Struct, frozen=True):
     """The last 24 hours of some channels.
 
     :param received: events of the provider, whatever their state.
-    :param sent: replies the provider took.
+    :param sent: replies the provider accepted.
     :param failed: replies it refused, or that were given up.
     :param dead: events that could not be applied.
     :param hours: events received in each hour, the oldest first.

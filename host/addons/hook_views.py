@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
+import msgspec
 from flask import Blueprint, render_template
 from flask.typing import ResponseReturnValue
 from flask_babel import lazy_gettext as _l
@@ -20,11 +20,10 @@ bp = Blueprint("hooks", __name__)
 navigation.add_admin("hooks.index", _l("Addon calls"), order=20, icon="bolt")
 
 
-@dataclass(frozen=True, slots=True)
-class Calls:
+class Calls(msgspec.Struct, frozen=True):
     """The calls of one function of a release of an addon, for the page.
 
-    :param release: its version.
+    :param release: version of the release.
     """
 
     slug: str
@@ -33,8 +32,7 @@ class Calls:
     series: Series
 
 
-@dataclass(frozen=True, slots=True)
-class Hook:
+class Hook(msgspec.Struct, frozen=True):
     """One hook, for the page.
 
     :param about: its purpose, translated.

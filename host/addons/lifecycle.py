@@ -1,4 +1,4 @@
-"""Install, activate and deactivate addons. A step that fails leaves everything as it was."""
+"""Install, activate and deactivate addons. A step that fails changes nothing."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from host.addons.package import store
 from host.addons.package.failures import AddonError
 from host.addons.package.manifest import fit_problems
 from host.addons.package.store import Release
-from host.addons.records import COMMAND_LINE, Actor, Card, Outcome, Step, installed
+from host.addons.records import COMMAND_LINE, ActivationStep, Actor, Card, Outcome, installed
 from host.addons.running import hooks_apart
 from host.addons.running.generation import Host
 from host.core import clock, db, marks, migrations
@@ -29,12 +29,12 @@ from host.models.addons import Addon, AddonRelease, AddonState, Operation
 from host.sdk.i18n import noop
 
 __all__ = [
+    "ActivationStep",
     "Actor",
     "AddonError",
     "BusyError",
     "Card",
     "Outcome",
-    "Step",
     "activate",
     "deactivate",
     "install",
@@ -60,17 +60,21 @@ def install_file(
     actor: Actor = COMMAND_LINE,
     downgrade: bool = False,
     takeover: bool = False,
+    vetted: bool = False,
 ) -> Release:
     """Check the zip at *path* and install it, inactive; an active addon is updated to it.
 
+    :param vetted: whether it comes with this release, so that its code need not be probed.
     :raises AddonError: with every problem the zip has.
     """
-    report = reports.upload(config, path, user_id=actor.user_id)
+    report = reports.upload(config, path, user_id=actor.user_id, vetted=vetted)
     if report.release is None or report.problems:
         raise AddonError(" ".join(report.problems))
     if report.relation is reports.Relation.SAME:
         return report.release
-    outcome = install(config, report.release.id, actor=actor, downgrade=downgrade, takeover=takeover)
+    outcome = install(
+        config, report.release.id, actor=actor, downgrade=downgrade, takeover=takeover, vetted=vetted
+    )
     if not outcome.ok and outcome.error:
         raise AddonError(str(outcome.error["sentence"]), detail=str(outcome.error.get("database", "")))
     return report.release
@@ -84,6 +88,7 @@ def install(
     actor: Actor = COMMAND_LINE,
     downgrade: bool = False,
     takeover: bool = False,
+    vetted: bool = False,
 ) -> Outcome:
     """Install an accepted release: a new addon starts inactive, an inactive one is replaced.
 
@@ -91,25 +96,28 @@ def install(
 
     :param downgrade: it may be older than a release accepted before.
     :param takeover: it may come from another publisher than before.
+    :param vetted: whether it comes with this release, so that its code need not be probed.
     :raises AddonError: if the release may not replace what is installed.
     :raises BusyError: if another addon operation is running.
     """
     with operation(config):
         report = reports.report(config, release_id)
         if report.release is None or report.problems:
-            raise AddonError(" ".join(report.problems) or _("That upload is gone; upload the zip again."))
+            raise AddonError(" ".join(report.problems) or _("That upload has expired. Upload the zip again."))
         release = report.release
         outcome = Outcome(release.slug)
         if report.relation is reports.Relation.SAME:
             return outcome
         if report.downgrade and not downgrade:
-            raise AddonError(_("It is older than what was installed; the downgrade was not confirmed."))
+            raise AddonError(
+                _("This version is older than the installed one, and the downgrade was not confirmed.")
+            )
         if report.takeover and not takeover:
-            raise AddonError(_("It comes from another publisher than until now; that was not confirmed."))
+            raise AddonError(_("The publisher has changed, and the change was not confirmed."))
         db.write(records.starting, release, actor, report.current)
         if report.running:
             db.write(records.begin, release.slug, Operation.UPDATING, clock.now())
-            bring_up(config, release, outcome, host, actor)
+            bring_up(config, release, outcome, host, actor, vetted=vetted)
             db.write(records.end, release.slug)
         else:
             db.write(records.put, release, actor, clock.now())
@@ -120,12 +128,20 @@ def install(
 # Activating
 
 
-def activate(config: Config, slug: str, *, host: Host | None = None, actor: Actor = COMMAND_LINE) -> Outcome:
-    """Activate the addon *slug*: probe its code in a process of its own, migrate, build, swap.
+def activate(
+    config: Config,
+    slug: str,
+    *,
+    host: Host | None = None,
+    actor: Actor = COMMAND_LINE,
+    vetted: bool = False,
+) -> Outcome:
+    """Activate the addon *slug*: probe its code in a separate process, migrate, build, swap.
 
     Only the last step touches the running generation. Pass *host* if one serves in this process: it swaps
     before this returns.
 
+    :param vetted: whether it comes with this release, so that its code need not be probed.
     :raises AddonError: if no such addon is installed.
     :raises BusyError: if another addon operation is running.
     """
@@ -134,7 +150,7 @@ def activate(config: Config, slug: str, *, host: Host | None = None, actor: Acto
             row = session.get(Addon, slug)
             found = None if row is None else session.get(AddonRelease, row.release_id)
             if row is None or found is None:
-                raise AddonError(_("No addon %(slug)s is installed.", slug=slug))
+                raise AddonError(_("The addon %(slug)s is not installed.", slug=slug))
             release = store.as_release(found)
             state = row.state
         outcome = Outcome(slug)
@@ -143,7 +159,7 @@ def activate(config: Config, slug: str, *, host: Host | None = None, actor: Acto
         # An active addon that could not be loaded here stays active: another machine may be running it.
         if state != AddonState.ACTIVE:
             db.write(records.mark, release, actor, clock.now())
-        bring_up(config, release, outcome, host, actor)
+        bring_up(config, release, outcome, host, actor, vetted=vetted)
     tell_activated(config, release, outcome, host)
     return outcome
 
@@ -156,7 +172,7 @@ def roll_back(
     host: Host | None = None,
     actor: Actor = COMMAND_LINE,
 ) -> Outcome:
-    """Activate the release before the installed one, by the same steps as an update.
+    """Activate the previous release, with the same steps as an update.
 
     No migration is undone: each leaves the tables usable by the release before. Rolling back again leads
     forward again.
@@ -170,12 +186,12 @@ def roll_back(
             row = session.get(Addon, slug)
             before = None if row is None else session.get(AddonRelease, row.previous_release_id or 0)
             if row is None or before is None:
-                raise AddonError(_("There is no release to go back to."))
+                raise AddonError(_("There is no earlier release to roll back to."))
             release = store.as_release(before)
             if to and to != release.version:
                 raise AddonError(
                     _(
-                        "Nothing was rolled back: the release before is %(version)s now.",
+                        "Nothing was rolled back: the previous release is now %(version)s.",
                         version=release.version,
                     )
                 )
@@ -194,13 +210,13 @@ def roll_back(
 
 # Setting aside
 
-_KEPT_FAILING = noop("It kept failing, so it was set aside; the desk goes on without it.")
+_KEPT_FAILING = noop("The addon kept failing and was quarantined. Lobby runs without it.")
 
 
 def quarantine(slug: str, what: str, words: str, *, sentence: str = _KEPT_FAILING) -> bool:
-    """Set a running addon aside that kept failing in *what*; tell whether it was running.
+    """Quarantine a running addon that kept failing in *what*; return whether it was running.
 
-    Its version and the host's are stored: it is tried again by itself once either has changed.
+    Its version and the host's are stored: it is retried automatically once either has changed.
     """
     error = _error(slug, what, words, sentence)
     return error is not None and db.write(records.quarantined, slug, error, clock.now())
@@ -222,36 +238,36 @@ def _error(slug: str, what: str, words: str, sentence: str) -> dict[str, str] | 
 
 
 _KEPT_HANGING = noop(
-    "Its code kept hanging, so it was switched off. Find out why before you activate it again."
+    "The addon kept hanging and was deactivated. Find the cause before you activate it again."
 )
 
 
 def note_hung(slug: str, what: str, where: str) -> bool | None:
-    """Note that an addon hung so often that a process switched it off; return what to do about that.
+    """Record that an addon hung so often that a process disabled it; return what to do next.
 
     True: replace the process. False: it did the same within an hour, in any process, and is set aside until
     an admin activates it. None: it was not running.
     """
     error = _error(slug, what, where, _KEPT_HANGING)
-    # Another version of the host does not try it again by itself.
+    # A new version of the host does not retry it automatically.
     return None if error is None else db.write(records.hung, slug, {**error, "host": ""}, clock.now())
 
 
 def set_aside_who_killed(config: Config) -> None:
-    """Begin to mark what runs, and set an addon aside that the processes before this one died in."""
+    """Start marking running code, and quarantine an addon that previous processes died in."""
     guilty = marks.begin(config.data)
     if guilty is None:
         return
     slug, what, deaths = guilty.slug, guilty.what, guilty.deaths
     log.error("%s processes ended while addon %s was in %s", deaths, slug, what)
-    sentence = noop("Its code kept ending the process, so it was set aside; the desk goes on without it.")
+    sentence = noop("The addon kept crashing the process and was quarantined. Lobby runs without it.")
     quarantine(slug, what, f"{deaths} processes ended in it", sentence=sentence)
 
 
 def retry_quarantined(config: Config) -> list[str]:
-    """Activate addons again that were set aside under another version of the host; return their slugs.
+    """Reactivate addons that were quarantined under another version of the host; return their slugs.
 
-    Each is tried once: if it fails again, it is set aside with the new version.
+    Each is tried once: if it fails again, it is quarantined with the new version.
     """
     if config.safe_mode:
         return []
@@ -304,7 +320,7 @@ def recover(config: Config) -> list[str]:
     """Reset addons whose activation died with its process; return their slugs.
 
     An addon counts as being activated only while a process holds the installation's lock. An interrupted
-    activation made nothing active. Its migrations go on where they stopped when it is tried again.
+    activation made nothing active. Its migrations continue where they stopped when it is activated again.
     """
     if not any(_interrupted()) and not store.staged(config.data):
         return []  # the lock is left to whoever starts an operation right now
@@ -321,7 +337,7 @@ def recover(config: Config) -> list[str]:
 
 
 def _interrupted() -> tuple[list[str], list[str]]:
-    """Return the addons that are being activated, and those something is being done to."""
+    """Return the addons being activated, and those with another operation under way."""
     with db.read() as session:
         stuck = session.scalars(sa.select(Addon.slug).where(Addon.state == AddonState.ACTIVATING)).all()
         half = session.scalars(sa.select(Addon.slug).where(Addon.operation.is_not(None))).all()
@@ -338,7 +354,7 @@ def _if_idle(config: Config) -> Iterator[bool]:
 
 
 def migrate_everything(config: Config) -> list[str]:
-    """Bring the tables of the host and of every active addon up to date; return a line for each revision.
+    """Migrate the tables of the host and of every active addon; return a line for each revision.
 
     :raises migrations.BusyError: if a process serves this SQLite file, or another one migrates.
     """

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+import msgspec
 import sqlalchemy as sa
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
@@ -29,11 +29,10 @@ from host.models.addons import AddonState, Operation
 from host.models.channels import AccountState, ChannelAccount
 
 
-@dataclass(frozen=True, slots=True)
-class StateDisplay:
-    """How a state looks, and its button.
+class StateDisplay(msgspec.Struct, frozen=True):
+    """The display of a state, with its button.
 
-    :param tone: of the chip: empty, ``good``, ``warn`` or ``bad``.
+    :param tone: colour of the chip: empty, ``good``, ``warn`` or ``bad``.
     :param recoverable: whether the button can activate the addon; otherwise something outside it has to
         change first, as *otherwise* says.
     :param button: the label of the button; empty if one can only wait.
@@ -53,22 +52,22 @@ STATES: dict[AddonState, StateDisplay] = {
     AddonState.ACTIVE: StateDisplay(_l("Active"), "good", "check", True, _l("Deactivate")),
     AddonState.MIGRATION_FAILED: StateDisplay(_l("Migration failed"), "bad", "alert", True, _l("Try again")),
     AddonState.QUARANTINED: StateDisplay(_l("Quarantined"), "bad", "ban", True, _l("Try again")),
-    AddonState.MODIFIED: StateDisplay(_l("Modified"), "bad", "alert", True, _l("Restore the files")),
+    AddonState.MODIFIED: StateDisplay(_l("Modified"), "bad", "alert", True, _l("Restore files")),
     AddonState.INCOMPATIBLE: StateDisplay(
         _l("Incompatible"),
         "bad",
         "alert",
         False,
         _l("Try again"),
-        _l("Upload a release that fits this Lobby, or roll back."),
+        _l("Upload a release that is compatible with this version of Lobby, or roll back."),
     ),
     AddonState.UNTRUSTED: StateDisplay(
-        _l("Not trusted"),
+        _l("Untrusted"),
         "bad",
         "shield",
         False,
         _l("Try again"),
-        _l("Trust its publisher's key, or upload a release signed with one you trust."),
+        _l("Trust the publisher's key, or upload a release signed with a key you trust."),
     ),
 }
 
@@ -79,8 +78,7 @@ OPERATIONS: dict[Operation, object] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Use:
+class Use(msgspec.Struct, frozen=True):
     """The accounts connected through an addon, over all workspaces."""
 
     in_workspaces: frozenset[int] = frozenset()
@@ -93,8 +91,7 @@ class Use:
         return len(self.in_workspaces)
 
 
-@dataclass(frozen=True, slots=True)
-class LastFault:
+class LastFault(msgspec.Struct, frozen=True):
     """The last error in the code of this release, in any process, within a day.
 
     :param sentence: what did not work, in plain words.
@@ -106,11 +103,10 @@ class LastFault:
     detail: str
 
 
-@dataclass(frozen=True, slots=True)
-class Shown:
-    """A card, ready to be rendered.
+class CardView(msgspec.Struct, frozen=True):
+    """A card of the addon list, ready to be rendered.
 
-    :param tone: of the chip: empty, ``good``, ``warn`` or ``bad``.
+    :param tone: colour of the chip: empty, ``good``, ``warn`` or ``bad``.
     :param sentences: what an admin should know; the first is bold.
     :param statement: the SQL of a migration that failed.
     :param detail: for "Show the error".
@@ -127,15 +123,15 @@ class Shown:
     use: Use
     health: Health
     has_health: bool
-    """Whether it brings channels and is, or was, active: only then is "nothing came" worth showing."""
+    """Whether it brings channels and is, or was, active: only then is "no messages" worth showing."""
     fault: LastFault | None
     stopping: str
-    """The question before it is deactivated: what stops, what stays."""
+    """The confirmation question before deactivating: what stops, what stays."""
     requests_waiting: int
     """Held webhook requests the addon has not decided on yet."""
     has_page: bool
     is_set_elsewhere: bool
-    """Whether it runs and has no settings page of its own, only the cards for connecting accounts."""
+    """Whether it runs without a settings page of its own, only with cards for connecting accounts."""
     may_activate: bool
     may_deactivate: bool
     may_roll_back: bool
@@ -143,14 +139,14 @@ class Shown:
 
     @property
     def group(self) -> str:
-        """Return where it stands: ``troubled``, ``on`` or ``off``. What is under way is no trouble."""
+        """Return its section: ``troubled``, ``on`` or ``off``. An operation under way is not trouble."""
         if self.icon != "wait" and self.tone in ("warn", "bad"):
             return "troubled"
         return "on" if self.may_deactivate or not self.may_activate else "off"
 
     @property
     def deeds(self) -> list[str]:
-        """Return what can be done with it: the main one first, what stops or removes it last."""
+        """Return its actions: the main one first, those that stop or remove it last."""
         under_way = self.card.state is AddonState.ACTIVATING
         possible = {
             "activate": self.may_activate and bool(self.activate_label),
@@ -163,7 +159,7 @@ class Shown:
         return [name for name, may in possible.items() if may]
 
 
-def cards(config: Config, generation: Generation) -> list[Shown]:
+def cards(config: Config, generation: Generation) -> list[CardView]:
     """Return every installed addon with its state in *generation*, by name."""
     found = installed()
     trusted, waiting, uses, day = trust.load(config), held_webhooks.counts(), _uses(), health.of_last_day()
@@ -193,20 +189,20 @@ def fingerprint(release: Release) -> str:
 
 
 _WORDS = {
-    "authenticate": _l("Telling whether a request is its provider's failed."),
-    "verify": _l("Answering the provider's test of its address failed."),
-    "parse": _l("Reading an event of its provider failed."),
+    "authenticate": _l("Verifying a webhook request failed."),
+    "verify": _l("Answering the provider's webhook verification failed."),
+    "parse": _l("Reading an event from the provider failed."),
     "send": _l("Sending a message failed."),
-    "reply_policy": _l("Deciding whether a reply may go out failed."),
-    "fetch_profile": _l("Reading a customer's profile failed."),
-    "react": _l("Putting a reaction on a message failed."),
+    "reply_policy": _l("Checking whether a reply may be sent failed."),
+    "fetch_profile": _l("Fetching a customer's profile failed."),
+    "react": _l("Adding a reaction to a message failed."),
     "connect": _l("Connecting an account failed."),
-    "card status": _l("Saying how an account stands failed."),
+    "card status": _l("Checking an account's status failed."),
     "disconnect": _l("Disconnecting an account failed."),
-    "admin page": _l("Showing its settings page failed."),
+    "admin page": _l("Showing the settings page failed."),
     "page": _l("Showing one of its pages failed."),
 }
-"""The name a function is counted under -> what a failure of it means."""
+"""Meaning of a failure, by the name a function is counted under."""
 
 
 def _last_fault(card: Card, seen: Mapping[Key, Series]) -> LastFault | None:
@@ -225,11 +221,11 @@ def _last_fault(card: Card, seen: Mapping[Key, Series]) -> LastFault | None:
     if what in _WORDS:
         sentence = str(_WORDS[what])
     elif kind == "job":
-        sentence = _("Its periodic work “%(name)s” failed.", name=name)
+        sentence = _("The scheduled job “%(name)s” failed.", name=name)
     elif kind == "page":
         sentence = str(_WORDS["page"])
     else:
-        sentence = _("Its code failed in “%(name)s”.", name=what)
+        sentence = _("The addon failed in “%(name)s”.", name=what)
     often = _(
         "%(what)s: %(faults)s of %(calls)s calls failed",
         what=what,
@@ -279,16 +275,16 @@ def _shown(
     fault: LastFault | None,
     signature: Standing,
     waiting: int,
-) -> Shown:
+) -> CardView:
     slug = card.slug
     error = card.error or {}
-    # A sentence without names in it is translated here; others were translated when they were stored.
+    # Sentences without names are translated here; others were translated when they were stored.
     sentences = [_(str(error["sentence"]))] if error.get("sentence") else []
     detail = str(error.get("database") or "")
     state = card.state
     running = state is AddonState.ACTIVE and slug in generation.releases
     if state is AddonState.ACTIVE and slug in generation.failures:
-        sentences = [_(generation.failures[slug]), _("The desk goes on without it.")]
+        sentences = [_(generation.failures[slug]), _("Lobby runs without it.")]
         detail = generation.failure_details.get(slug, "")
         state = generation.failure_states.get(slug, AddonState.QUARANTINED)
     elif state is AddonState.ACTIVE and not running:
@@ -296,7 +292,7 @@ def _shown(
     notes = list(generation.attention.get(slug, ())) if running else []
     if running and sentences:
         failed_update = _(
-            "Updating to %(version)s failed; %(current)s goes on. Upload it again to retry.",
+            "The update to %(version)s failed; %(current)s is still running. Upload the zip again to retry.",
             version=error.get("version", ""),
             current=card.version,
         )
@@ -304,14 +300,14 @@ def _shown(
     if running and use.reconnect:
         notes.append(
             ngettext(
-                "%(num)s account must be connected again. Replies wait until then.",
-                "%(num)s accounts must be connected again. Replies wait until then.",
+                "%(num)s account must be reconnected. Replies wait until then.",
+                "%(num)s accounts must be reconnected. Replies wait until then.",
                 use.reconnect,
             )
         )
     label, tone, icon = _chip(card, state, running, bool(notes))
     failed = bool(error) or state not in (AddonState.ACTIVE, AddonState.INACTIVE, AddonState.ACTIVATING)
-    return Shown(
+    return CardView(
         card=card,
         signature=signature,
         label=label,
@@ -337,17 +333,20 @@ def _shown(
 
 def _stopping(card: Card, use: Use) -> str:
     accounts = ngettext(
-        "What stops: %(num)s connected account neither receives nor sends, its webhook addresses answer "
-        "with 404, its pages and periodic work rest.",
-        "What stops: %(num)s connected accounts neither receive nor send, its webhook addresses answer "
-        "with 404, its pages and periodic work rest.",
+        "What stops: %(num)s connected account neither receives nor sends. Its webhook "
+        "addresses return 404, and its pages and scheduled jobs stop.",
+        "What stops: %(num)s connected accounts neither receive nor send. Its webhook "
+        "addresses return 404, and its pages and scheduled jobs stop.",
         use.accounts,
     )
     nobody = _(
-        "What stops: its webhook addresses answer with 404, its pages and periodic work rest. No account is "
-        "connected."
+        "What stops: its webhook addresses return 404, and its pages and scheduled jobs "
+        "stop. No account is connected."
     )
-    stays = _("What stays: conversations, accounts, settings and tables. Activating it continues with them.")
+    stays = _(
+        "What stays: conversations, accounts, settings and tables. Activate the addon again "
+        "to continue with them."
+    )
     question = _("Deactivate %(name)s?", name=card.manifest.name)
     return f"{question}\n\n{accounts if use.accounts else nobody}\n{stays}"
 
@@ -364,6 +363,6 @@ def _chip(card: Card, state: AddonState, running: bool, noted: bool) -> tuple[st
     if state is AddonState.ACTIVE and running and noted:
         return _("Needs attention"), "warn", "alert"
     if state is AddonState.ACTIVE and not running:
-        return _("Switched on, not running"), "warn", "alert"
+        return _("Active, not running"), "warn", "alert"
     shown = STATES[state]
     return str(shown.label), shown.tone, shown.icon

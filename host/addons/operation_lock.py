@@ -48,6 +48,6 @@ def _lock(config: Config) -> Iterator[bool]:
 
 
 def is_running(config: Config) -> bool:
-    """Tell whether any process holds the lock right now."""
+    """Return whether any process holds the lock right now."""
     with _lock(config) as got:
         return not got

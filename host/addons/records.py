@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+import msgspec
 import sqlalchemy as sa
 from flask_babel import gettext as _
 from sqlalchemy.orm import Session
@@ -18,26 +19,25 @@ from host.addons.package.manifest import Manifest
 from host.addons.package.store import Release, as_release
 from host.addons.running import channel_names, held_webhooks
 from host.core import db
+from host.events.writing import EVERYBODY, show
 from host.models.addons import Addon, AddonRelease, AddonState, Operation
 from host.models.users import InstallationValue
-from host.record.writing import EVERYBODY, show
 from host.sdk.channel import ChannelAdapter
 from host.users import audit as journal
 
 OPERATION = timedelta(minutes=10)
 REPLACED_ONCE_IN = timedelta(hours=1)
-"""In which time one process at most is replaced because of one addon."""
+"""Period in which at most one process is replaced because of one addon."""
 
 
-@dataclass(frozen=True, slots=True)
-class Actor:
-    """The user behind an operation, for the audit journal; no user on the command line."""
+class Actor(msgspec.Struct, frozen=True):
+    """The user behind an operation, for the audit log; no user on the command line."""
 
     user_id: int | None = None
     remote: str = ""
 
     def record(self, session: Session, action: str, release: Release | str, **details: Any) -> None:
-        """Write a line of the audit journal in the current write."""
+        """Write a line of the audit log in the current write."""
         if isinstance(release, Release):
             details = {"version": release.version, "sha256": release.sha256[:16], **details}
             release = release.slug
@@ -48,10 +48,10 @@ COMMAND_LINE = Actor()
 
 
 @dataclass(slots=True)
-class Step:
+class ActivationStep:
     """One step of an activation, for pages and database.
 
-    :param name: what it does, for people.
+    :param name: its label, for people.
     :param result: ``ok``, ``failed`` or ``skipped``.
     """
 
@@ -66,7 +66,7 @@ class Outcome:
     """The result of an activation."""
 
     slug: str
-    steps: list[Step] = field(default_factory=list)
+    steps: list[ActivationStep] = field(default_factory=list)
     error: dict[str, Any] | None = None
     switched: bool = False
     """Whether the release was active, even if only for a moment."""
@@ -76,9 +76,8 @@ class Outcome:
         return self.error is None
 
 
-@dataclass(frozen=True, slots=True)
-class Before:
-    """The state of an addon before an operation, to go back to."""
+class Before(msgspec.Struct, frozen=True):
+    """The state of an addon before an operation, to restore on failure."""
 
     running: bool
     wanted: bool
@@ -89,7 +88,7 @@ class Before:
 
 
 def before(slug: str) -> Before:
-    """Return the present state of the addon *slug*."""
+    """Return the current state of the addon *slug*."""
     with db.read() as session:
         row = session.get_one(Addon, slug)
         return Before(
@@ -102,8 +101,7 @@ def before(slug: str) -> Before:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Card:
+class Card(msgspec.Struct, frozen=True):
     """One installed addon as the admin's list shows it."""
 
     slug: str
@@ -203,7 +201,7 @@ def begin(session: Session, slug: str, what: Operation, now: datetime) -> None:
 
 
 def end(session: Session, slug: str) -> None:
-    """Record that no operation is running on an addon any more."""
+    """Record that no operation is running on an addon any longer."""
     row = session.get(Addon, slug)
     if row is not None:
         row.operation = row.operation_until = None
@@ -242,7 +240,7 @@ def activated(
 
 
 def switched_back(session: Session, release: Release, earlier: Before, actor: Actor, now: datetime) -> None:
-    """Undo that *release* is active: go back to *earlier*."""
+    """Undo that *release* is active: restore *earlier*."""
     row = session.get_one(Addon, release.slug)
     if earlier.running:
         actor.record(session, "addon.rolled_back", release, to=earlier.version)
@@ -268,7 +266,7 @@ def failed(
     row = session.get_one(Addon, release.slug)
     # An update that failed leaves the release before it active; that row was never marked as activating.
     if row.state != AddonState.ACTIVE:
-        # An addon that was set aside stays so: requests to its webhooks are still kept.
+        # A quarantined addon stays quarantined: requests to its webhooks are still kept.
         row.state = AddonState.QUARANTINED if row.wanted and state == AddonState.INACTIVE else state
     row.error = outcome.error
     row.steps = [asdict(step) for step in outcome.steps]
@@ -280,7 +278,7 @@ def failed(
 def deactivated(session: Session, slug: str, actor: Actor, now: datetime) -> None:
     row = session.get(Addon, slug)
     if row is None:
-        raise AddonError(_("No addon %(slug)s is installed.", slug=slug))
+        raise AddonError(_("The addon %(slug)s is not installed.", slug=slug))
     if row.state == AddonState.INACTIVE and not row.wanted:
         return
     actor.record(session, "addon.deactivated", slug)
@@ -297,9 +295,9 @@ def deactivated(session: Session, slug: str, actor: Actor, now: datetime) -> Non
 def removed(session: Session, slug: str, actor: Actor) -> None:
     row = session.get(Addon, slug)
     if row is None:
-        raise AddonError(_("No addon %(slug)s is installed.", slug=slug))
+        raise AddonError(_("The addon %(slug)s is not installed.", slug=slug))
     if row.state in (AddonState.ACTIVE, AddonState.ACTIVATING):
-        raise AddonError(_("Deactivate the addon first; nothing was removed."))
+        raise AddonError(_("Deactivate the addon first. Nothing was removed."))
     actor.record(session, "addon.removed", slug)
     session.delete(row)
     session.flush()
@@ -315,8 +313,8 @@ def interrupted(session: Session, slug: str, now: datetime) -> None:
     row.error = {
         "step": "",
         "sentence": _(
-            "Activating it was interrupted because the process ended. Nothing was switched on; "
-            "Activate goes on where it stopped."
+            "Activation was interrupted because the process ended. Nothing was activated. Press "
+            "Activate to resume."
         ),
     }
     row.operation_until = None
@@ -324,7 +322,7 @@ def interrupted(session: Session, slug: str, now: datetime) -> None:
 
 
 def quarantined(session: Session, slug: str, error: dict[str, Any], now: datetime) -> bool:
-    """Set a running addon aside; return whether it was running."""
+    """Quarantine a running addon; return whether it was running."""
     row = session.get(Addon, slug)
     if row is None or row.state != AddonState.ACTIVE:
         return False
@@ -338,10 +336,10 @@ def quarantined(session: Session, slug: str, error: dict[str, Any], now: datetim
 
 
 def hung(session: Session, slug: str, error: dict[str, Any], now: datetime) -> bool | None:
-    """Note that a process switched a running addon off that hung.
+    """Record that a process disabled a running addon because it hung.
 
     Returns True if the process may be replaced, None if the addon was not running. If a process was replaced
-    for it within :data:`REPLACED_ONCE_IN`, it is set aside, and False is returned.
+    for it within :data:`REPLACED_ONCE_IN`, the addon is quarantined, and False is returned.
     """
     row = session.get(Addon, slug, with_for_update=True)
     if row is None or row.state != AddonState.ACTIVE:
@@ -360,7 +358,7 @@ def hung(session: Session, slug: str, error: dict[str, Any], now: datetime) -> b
 
 
 def retried(session: Session, slug: str, now: datetime) -> None:
-    """Make an addon active again that was set aside, because it or the host changed since."""
+    """Make a quarantined addon active again, because it or the host changed since."""
     row = session.get_one(Addon, slug)
     COMMAND_LINE.record(session, "addon.retried", slug)
     row.state = AddonState.ACTIVE

@@ -1,24 +1,23 @@
-"""Report what an uploaded zip holds and whether it may be installed. No code of the addon runs."""
+"""Report on an uploaded zip: its content, and whether it may be installed. No code of the addon runs."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
 
+import msgspec
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from host.addons.migrating import plan
 from host.addons.migrating.plan import PlannedRevision
 from host.addons.operation_lock import operation
-from host.addons.package import checking, store, trust
+from host.addons.package import archive, checking, store, trust
 from host.addons.package.archive import Archive, ArchiveError
 from host.addons.package.manifest import ManifestError, fit_problems, version_key
 from host.addons.package.store import Release
 from host.addons.package.trust import Publisher, Standing
-from host.addons.running.generation import BUILTIN
 from host.core import clock, db
 from host.core.config import Config
 from host.core.migrations import addon_version_table
@@ -39,9 +38,8 @@ class Relation(StrEnum):
     """The same version with other content."""
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
-    """What an admin reads before installing.
+class Report(msgspec.Struct, frozen=True):
+    """The report an admin reads before installing.
 
     :param release: None if the zip was refused; then *problems* says why, and it was not stored.
     :param problems: sentences; with any of them, it cannot be installed.
@@ -64,21 +62,23 @@ class Report:
 
     @property
     def asks_nothing(self) -> bool:
-        """Whether it may be installed without anybody being asked: the desk trusts who made it, and nothing
-        that runs changes."""
+        """Whether it can be installed without confirmation: its publisher is trusted, and no running code
+        changes.
+        """
         fine = self.release is not None and not self.problems and not self.takeover and not self.downgrade
         known = self.signature is not None and self.signature.trusted
         return fine and known and not self.running and self.relation in {Relation.NEW, Relation.NEWER}
 
 
-def upload(config: Config, path: Path, *, user_id: int | None) -> Report:
+def upload(config: Config, path: Path, *, user_id: int | None, vetted: bool = False) -> Report:
     """Check the zip at *path*: store it and report on it, or report why it is refused.
 
+    :param vetted: whether it comes with this release, so that its code need not be checked.
     :raises BusyError: if another addon operation is running.
     """
     with operation(config):
         try:
-            found = checking.check(path)
+            found = archive.inspect(path) if vetted else checking.check(path)
         except ArchiveError as error:
             return Report(None, error.problems)
         taken = _taken(found.manifest.slug)
@@ -89,9 +89,7 @@ def upload(config: Config, path: Path, *, user_id: int | None) -> Report:
 
 
 def _taken(slug: str) -> str:
-    """Return why no addon may be called *slug*, or an empty string."""
-    if (BUILTIN / slug).is_dir():
-        return f"{slug!r} is the name of a channel that is built in."
+    """Return why the slug is not available for an addon, or an empty string."""
     with db.read() as session:
         tables = set(sa.inspect(session.connection()).get_table_names())
     if addon_version_table(slug) in tables:
@@ -120,7 +118,7 @@ def report(config: Config, release_id: int) -> Report:
     with db.read() as session:
         row = session.get(AddonRelease, release_id)
         if row is None:
-            return Report(None, ("That upload is gone; upload the zip again.",))
+            return Report(None, ("That upload has expired. Upload the zip again.",))
         try:
             release = store.as_release(row)
         except ManifestError as error:
@@ -188,6 +186,6 @@ def discard(release_id: int) -> None:
 
 
 def uploaded_name(path: str) -> str:
-    """Return the file name a browser sent, short and printable."""
+    """Return a browser's file name, short and printable."""
     name = Path(path.replace("\\", "/")).name
     return "".join(char if char.isprintable() else "?" for char in name)[:120] or "upload.zip"

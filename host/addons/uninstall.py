@@ -10,11 +10,12 @@ import json
 import tempfile
 import zipfile
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
+from itertools import chain
 from typing import IO, Any
 
+import msgspec
 import sqlalchemy as sa
 from flask_babel import gettext as _
 from sqlalchemy.orm import Session
@@ -26,14 +27,13 @@ from host.addons.package.failures import AddonError
 from host.addons.package.manifest import from_dict
 from host.addons.records import COMMAND_LINE, Actor
 from host.addons.running import held_webhooks
-from host.automation.assistants import keeping as assistants
-from host.automation.rules import keeping
 from host.channels.accounts import disconnect_account
 from host.channels.directory import Directory
 from host.core import clock, db, migrations
 from host.core.config import Config
 from host.core.migrations import addon_version_table
 from host.delivery import waiting
+from host.features import registry
 from host.models.addons import Addon, AddonPublisher, AddonRelease, AddonState, Operation
 from host.models.channels import AccountState, ChannelAccount
 from host.models.inbox import Conversation
@@ -43,8 +43,7 @@ from host.queue import outbox
 _IN_MEMORY = 8 * 1024 * 1024
 
 
-@dataclass(frozen=True, slots=True)
-class Held:
+class StoredData(msgspec.Struct, frozen=True):
     """The stored data of an addon, for the page that asks whether to keep it.
 
     :param tables: its existing tables, with the number of their rows.
@@ -59,7 +58,7 @@ class Held:
     waiting: int
 
 
-def held(slug: str) -> Held:
+def held(slug: str) -> StoredData:
     """Return the stored data of the addon *slug*.
 
     :raises AddonError: if it is not installed.
@@ -75,7 +74,7 @@ def held(slug: str) -> Held:
             ChannelAccount.channel.in_(channels), ChannelAccount.state != AccountState.DISCONNECTED
         )
         conversations = sa.select(sa.func.count()).where(Conversation.channel.in_(channels))
-        return Held(
+        return StoredData(
             slug,
             rows,
             tuple(channels),
@@ -85,8 +84,7 @@ def held(slug: str) -> Held:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class StoppedAutomation:
+class StoppedAutomation(msgspec.Struct, frozen=True):
     """A rule, a campaign or an assistant that cannot run without an addon.
 
     :param kind: ``rule``, ``campaign`` or ``assistant``.
@@ -100,7 +98,7 @@ class StoppedAutomation:
 
 
 def stopped_automation(slug: str, directory: Directory) -> list[StoppedAutomation]:
-    """Return what of all workspaces cannot run without the addon *slug*.
+    """Return the automation in all workspaces that cannot run without the addon *slug*.
 
     These are live and shadow rules, and assistants on accounts of its channels.
     """
@@ -113,22 +111,12 @@ def stopped_automation(slug: str, directory: Directory) -> list[StoppedAutomatio
         )
         without = directory.without(slug, channels)
         for workspace_id, workspace in session.execute(query):
-            what = keeping.there(session, workspace_id, without)
+            stopped = registry.hooks().stopped_without(
+                session=session, workspace_id=workspace_id, directory=without, channels=channels
+            )
             found += [
-                StoppedAutomation(
-                    "campaign" if rule.body is not None and rule.body.campaign is not None else "rule",
-                    rule.name,
-                    workspace,
-                )
-                for rule in keeping.listing(session, workspace_id, what)
-                if rule.acts and rule.rests
-            ]
-            found += [
-                StoppedAutomation("assistant", assistant.name, workspace, place.account)
-                for assistant in assistants.listing(session, workspace_id)
-                if assistant.stopped_at is None
-                for place in assistant.places
-                if place.channel in channels
+                StoppedAutomation(kind, name, workspace, account)
+                for kind, name, account in chain.from_iterable(stopped)
             ]
     return found
 
@@ -136,7 +124,7 @@ def stopped_automation(slug: str, directory: Directory) -> list[StoppedAutomatio
 def _installed(session: Session, slug: str) -> Addon:
     row = session.get(Addon, slug)
     if row is None:
-        raise AddonError(_("No addon %(slug)s is installed.", slug=slug))
+        raise AddonError(_("The addon %(slug)s is not installed.", slug=slug))
     return row
 
 
@@ -146,12 +134,12 @@ def _manifests(session: Session, slug: str) -> list[Any]:
 
 
 def _channels(session: Session, slug: str) -> list[str]:
-    """Return every channel any release here of the addon brings."""
+    """Return every channel that any known release of the addon brings."""
     return sorted({channel for manifest in _manifests(session, slug) for channel in manifest.channels})
 
 
 def _tables(session: Session, slug: str) -> list[str]:
-    """Return the addon's tables that exist: those any release here of it declares."""
+    """Return the addon's existing tables, as declared by any known release."""
     there = set(sa.inspect(session.connection()).get_table_names())
     declared = {name for manifest in _manifests(session, slug) for name in manifest.declares.tables}
     return sorted(name for name in declared & there if name.startswith(f"{slug}_"))
@@ -227,7 +215,7 @@ def purge(config: Config, slug: str, *, actor: Actor = COMMAND_LINE) -> list[str
         with db.read() as session:
             row = _installed(session, slug)
             if row.state in (AddonState.ACTIVE, AddonState.ACTIVATING):
-                raise AddonError(_("Deactivate the addon first; nothing was removed."))
+                raise AddonError(_("Deactivate the addon first. Nothing was removed."))
             names = _tables(session, slug)
         db.write(_purging, slug, names, actor)
         _drop(config, slug, names)
@@ -275,7 +263,7 @@ def _drop(config: Config, slug: str, names: list[str]) -> None:
 def _purged(session: Session, slug: str, names: list[str], actor: Actor) -> None:
     actor.record(session, "addon.purged", slug, tables=", ".join(names)[:300])
     held_webhooks.delete_of(session, slug)
-    reason = _("The addon was removed before this was applied.")
+    reason = _("The addon was uninstalled before this was applied.")
     waiting.give_up(session, _channels(session, slug), str(reason))
     publisher = session.get(AddonPublisher, slug)
     if publisher is not None:

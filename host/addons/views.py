@@ -12,7 +12,7 @@ from flask_babel import lazy_gettext as _l
 from sqlalchemy.orm import Session
 from werkzeug.datastructures import FileStorage
 
-from host.addons import health, lifecycle, listing, reports
+from host.addons import health, lifecycle, listing, reports, switching
 from host.addons import uninstall as uninstalling
 from host.addons.lifecycle import Actor, Card, Outcome
 from host.addons.package import archive, shipped, store, trust
@@ -21,11 +21,14 @@ from host.addons.reports import Report
 from host.addons.running.generation import current_generation, current_host
 from host.core import clock, db
 from host.core.errors import ForbiddenError, NotFoundError
+from host.features import registry
 from host.models.addons import AddonState
+from host.users import desk_settings
 from host.users.pages.sudo import fresh_password
 from host.web import navigation
 from host.web.navigation import Offer
 from host.web.request_helpers import (
+    actor,
     admin_required,
     audit,
     body_limit,
@@ -61,7 +64,7 @@ def _page_of(channel: str) -> str | None:
 
 
 def _channel_offers() -> list[Offer]:
-    """Return the addons with channels that are installed and do not run, or that come with this release."""
+    """Return the addons with channels that are installed but inactive, or that come with this release."""
     running = {adapter.key for adapter in current_generation().directory.adapters}
     admin = current_user().is_admin
     offers: dict[str, Offer] = {}
@@ -71,10 +74,10 @@ def _channel_offers() -> list[Offer]:
             continue
         label = manifest.name
         note = _("Its addon is not installed.")
-        button = _("Get %(channel)s: install the addon", channel=label)
+        button = _("To use %(channel)s, install its addon", channel=label)
         if slug is not None:
-            note = _("Its addon is installed and not active.")
-            button = _("Get %(channel)s: activate the addon", channel=label)
+            note = _("Its addon is installed but not active.")
+            button = _("To use %(channel)s, activate its addon", channel=label)
         anchor = "comes-with-release" if slug is None else f"addon-{slug}"
         offers[manifest.slug] = Offer(
             key=manifest.channels[0],
@@ -119,7 +122,8 @@ def _page(refused: Report | None = None, name: str = "") -> str:
         counted=format_decimal,
         key_problems=trust.load(config()).problems,
         comes_with_release=[one for one in shipped.addons() if one.manifest.slug not in known],
-        builtin_failures={s: why for s, why in current_generation().failures.items() if s not in known},
+        features=[(name, texts, registry.is_on(name)) for name, texts in registry.optional().items()],
+        features_given=desk_settings.FEATURES_OFF in config().given,
     )
 
 
@@ -132,7 +136,7 @@ def upload() -> ResponseReturnValue:
     _uploads_allowed()
     given = request.files.get("zip")
     if given is None or not given.filename:
-        flash_bad(_("Choose the .zip of an addon first."))
+        flash_bad(_("Choose an addon .zip first."))
         return redirect(url_for("addons.index"))
     name = reports.uploaded_name(given.filename)
     db.write(_upload_started, name)
@@ -167,10 +171,10 @@ def install_shipped() -> ResponseReturnValue:
 
 
 def _taken_in(name: str, report: Report, release: store.Release) -> ResponseReturnValue:
-    """Show the report on an accepted zip; install it first where nobody has to be asked."""
+    """Show the report on an accepted zip; install it first if no confirmation is needed."""
     db.write(_uploaded, name, release)
     if report.relation is reports.Relation.SAME:
-        flash_good(_("Already installed. Exactly these bytes are installed; there is nothing to do."))
+        flash_good(_("This exact file is already installed. No action is needed."))
     elif report.asks_nothing:
         try:
             outcome = lifecycle.install(config(), release.id, host=current_host(), actor=_actor())
@@ -180,7 +184,7 @@ def _taken_in(name: str, report: Report, release: store.Release) -> ResponseRetu
         if not outcome.ok:
             _say(outcome)
             return _to_card(outcome.slug)
-        flash_good(_("The addon is installed, and inactive until you activate it. Below is what it holds."))
+        flash_good(_("The addon is installed. Review its contents below, then activate it."))
     return redirect(url_for("addons.report", release_id=release.id))
 
 
@@ -207,7 +211,7 @@ def _uploaded(session: Session, name: str, release: store.Release) -> None:
 @bp.get("/admin/addons/uploads/<int:release_id>")
 @admin_required
 def report(release_id: int) -> ResponseReturnValue:
-    """Show what an accepted zip holds and what installing it would do."""
+    """Show the content of an accepted zip and the effect of installing it."""
     found = reports.report(config(), release_id)
     if found.release is None:
         raise NotFoundError()
@@ -248,9 +252,9 @@ def install(release_id: int) -> ResponseReturnValue:
     if not outcome.ok:
         _say(outcome)
     elif outcome.steps:
-        flash_good(_("The addon was updated. No restart was needed."))
+        flash_good(_("Addon updated. No restart was needed."))
     else:
-        flash_good(_("The addon is installed, and inactive until you activate it."))
+        flash_good(_("Addon installed. It stays inactive until you activate it."))
     return _to_card(outcome.slug)
 
 
@@ -259,8 +263,22 @@ def install(release_id: int) -> ResponseReturnValue:
 def discard(release_id: int) -> ResponseReturnValue:
     """Delete an upload that was not installed."""
     reports.discard(release_id)
-    flash_good(_("The upload was thrown away; nothing was installed."))
+    flash_good(_("Upload discarded. Nothing was installed."))
     return redirect(url_for("addons.index"))
+
+
+@bp.post("/admin/features/<name>")
+@admin_required
+@fresh_password
+def switch_feature(name: str) -> ResponseReturnValue:
+    """Enable or disable an optional built-in feature."""
+    on = request.form.get("on") == "1"
+    changed = switching.switch(name, on=on, config=config(), actor=actor())
+    if changed:
+        current_host().refresh()
+        title = _(registry.optional()[name].title)
+        flash_good(_("%(name)s is on.", name=title) if on else _("%(name)s is off.", name=title))
+    return redirect(url_for("addons.index", _anchor=f"feature-{name}"))
 
 
 @bp.post("/admin/addons/<slug>/activate")
@@ -275,7 +293,7 @@ def activate(slug: str) -> ResponseReturnValue:
         flash_bad(_(error.sentence))
     else:
         if outcome.ok:
-            flash_good(_("The addon is active. No restart was needed."))
+            flash_good(_("Addon activated. No restart was needed."))
         else:
             _say(outcome)
     return _to_card(slug, ran=slug)
@@ -292,7 +310,7 @@ def deactivate(slug: str) -> ResponseReturnValue:
     except AddonError as error:
         flash_bad(_(error.sentence))
     else:
-        flash_good(_("The addon is inactive. Its conversations stay readable, and all its data stays."))
+        flash_good(_("Addon deactivated. Its conversations stay readable, and all its data is kept."))
     return _to_card(slug)
 
 
@@ -300,7 +318,7 @@ def deactivate(slug: str) -> ResponseReturnValue:
 @admin_required
 @fresh_password
 def roll_back(slug: str) -> ResponseReturnValue:
-    """Activate the release before the installed one."""
+    """Activate the previous release."""
     _known(slug)
     try:
         outcome = lifecycle.roll_back(
@@ -310,7 +328,7 @@ def roll_back(slug: str) -> ResponseReturnValue:
         flash_bad(_(error.sentence))
     else:
         if outcome.ok:
-            flash_good(_("The release before is back. No restart was needed."))
+            flash_good(_("The previous release is active again. No restart was needed."))
         else:
             _say(outcome)
     return _to_card(slug, ran=slug)
@@ -357,21 +375,21 @@ def export(slug: str) -> ResponseReturnValue:
 def remove(slug: str) -> ResponseReturnValue:
     """Remove an inactive addon from the list; its data stays, or is deleted too."""
     if all(card.slug != slug for card in lifecycle.installed()):
-        flash_bad(_("No addon %(slug)s is installed.", slug=slug))
+        flash_bad(_("The addon %(slug)s is not installed.", slug=slug))
         return redirect(url_for("addons.index"))
     what = request.form.get("what", "")
     if what not in ("keep", "purge"):
-        return _uninstall_page(slug, _("Choose whether its data stays or goes."))
+        return _uninstall_page(slug, _("Choose whether to keep or delete its data."))
     if what == "purge" and request.form.get("name", "").strip() != slug:
-        sentence = _("Type %(slug)s to have its data removed; nothing was done.", slug=slug)
+        sentence = _("Enter %(slug)s to delete its data. Nothing was changed.", slug=slug)
         return _uninstall_page(slug, sentence)
     try:
         if what == "keep":
             uninstalling.remove(config(), slug, actor=_actor())
-            flash_good(_("The addon was removed. Its tables and conversations stay."))
+            flash_good(_("Addon uninstalled. Its tables and conversations are kept."))
         else:
             uninstalling.purge(config(), slug, actor=_actor())
-            flash_good(_("The addon was removed, and its tables with it. Conversations stay readable."))
+            flash_good(_("Addon uninstalled and its tables deleted. Conversations stay readable."))
     except AddonError as error:
         flash_bad(_(error.sentence))
         return _to_card(slug)
@@ -381,7 +399,7 @@ def remove(slug: str) -> ResponseReturnValue:
 @bp.get("/admin/addons/<slug>/settings")
 @admin_required
 def settings(slug: str) -> ResponseReturnValue:
-    """Show the page the addon itself brings."""
+    """Show the addon's own settings page."""
     page = current_generation().admin_pages.get(slug)
     if page is None:
         raise NotFoundError()
@@ -402,7 +420,7 @@ def _known(slug: str) -> Card:
 
 def _say(outcome: Outcome) -> None:
     sentence = _(str((outcome.error or {}).get("sentence", "")))
-    flash_bad(_("%(sentence)s Everything else is as it was.", sentence=sentence))
+    flash_bad(_("%(sentence)s Nothing else was changed.", sentence=sentence))
 
 
 def _to_card(slug: str, **shown: Any) -> ResponseReturnValue:
@@ -412,6 +430,6 @@ def _to_card(slug: str, **shown: Any) -> ResponseReturnValue:
 def _uploads_allowed() -> None:
     if not config().uploads:
         raise ForbiddenError(
-            _l("Uploading addons is switched off on this desk (LOBBY_UPLOADS=0)."),
-            next_step=_l("Whoever runs the server can install one with `lobby addon install`."),
+            _l("Addon uploads are disabled (LOBBY_UPLOADS=0)."),
+            next_step=_l("A server administrator can install one with `lobby addon install`."),
         )

@@ -22,7 +22,7 @@ log = logging.getLogger("lobby.api")
 REDIRECTS = 3
 TOTAL_SECONDS = 60.0
 AT_ONCE = 4
-"""Files fetched at a time in one process: each may fill memory with 25 MB."""
+"""Most concurrent fetches in one process: each may use 25 MB of memory."""
 PATIENCE_SECONDS = 30.0
 
 _places = threading.BoundedSemaphore(AT_ONCE)
@@ -34,8 +34,8 @@ class FetchFailedError(LobbyError):
 
     code = "fetch_failed"
     status = 422
-    default_sentence = _l("The file could not be fetched from its address, so nothing was sent.")
-    default_next_step = _l("Check the address, or upload the file and send its id.")
+    default_sentence = _l("Lobby couldn't download the file from its URL, so nothing was sent.")
+    default_next_step = _l("Check the URL, or upload the file and send its ID.")
 
 
 def fetch(url: str, *, workspace_id: int, media: Allowed, field: str) -> str:
@@ -43,12 +43,12 @@ def fetch(url: str, *, workspace_id: int, media: Allowed, field: str) -> str:
 
     :param media: what the channel takes.
     :param field: the field of the request that holds the address, for errors.
-    :raises FetchFailedError: if the address is private, does not answer, or answers with anything but a file.
+    :raises FetchFailedError: if the address is private, does not respond, or does not return a file.
     :raises FileRefusedError: if the channel does not take the file.
     :raises UnavailableError: if too many files are being fetched.
     """
     if not _places.acquire(timeout=PATIENCE_SECONDS):
-        raise UnavailableError(_l("Too many files are being fetched at the moment, so nothing was sent."))
+        raise UnavailableError(_l("Too many files are being downloaded right now, so nothing was sent."))
     try:
         answer = _get(url)
     except FetchError as error:
@@ -57,7 +57,7 @@ def fetch(url: str, *, workspace_id: int, media: Allowed, field: str) -> str:
     finally:
         _places.release()
     if answer.status != 200:
-        reason = _("its server answers with the status %(status)s", status=answer.status)
+        reason = _("the server returned status %(status)s", status=answer.status)
         raise FetchFailedError(_because(reason), field=field)
     name = unquote(urlsplit(url).path).rpartition("/")[2]
     try:
@@ -68,11 +68,11 @@ def fetch(url: str, *, workspace_id: int, media: Allowed, field: str) -> str:
 
 
 def _because(reason: str) -> str:
-    return str(_("The file could not be fetched: %(reason)s.", reason=reason))
+    return str(_("The file couldn't be downloaded: %(reason)s.", reason=reason))
 
 
 def _get(url: str) -> Response:
-    """Return the answer to a GET, following redirects; each host is vetted like the first."""
+    """Return the response to a GET, following redirects; each host is vetted like the first."""
     for _hop in range(REDIRECTS + 1):
         try:
             host = urlsplit(url).hostname or ""

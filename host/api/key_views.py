@@ -37,11 +37,11 @@ navigation.add_settings("api_keys.index", _l("API keys"), order=40, icon="key")
 CHOICES: dict[str, tuple[frozenset[Scope], object]] = {
     "read": (frozenset({Scope.READ}), lazy_pgettext("permission", "Read")),
     "write": (frozenset({Scope.READ, Scope.WRITE}), _l("Read and write")),
-    "automatic": (frozenset({Scope.READ, Scope.WRITE}), _l("Read and write, as automation")),
+    "automatic": (frozenset({Scope.READ, Scope.WRITE}), _l("Read and write as automation")),
 }
-"""What an owner may allow a key, by the value of the form's choice."""
+"""Scopes an owner can give a key, by the value of the form's choice."""
 AUTOMATIC = "automatic"
-"""The choice for a program that answers by itself."""
+"""The choice for a program that answers automatically."""
 
 _WHY: dict[str, Callable[[str], str]] = {
     KeyEnd.LEFT: lambda name: _("%(name)s left the workspace.", name=name),
@@ -78,7 +78,7 @@ def _page(
 
 
 def _may(row: KeyRow) -> object:
-    """Return what a key is allowed, in words."""
+    """Return the permissions of a key, in words."""
     for choice, (allowed, label) in CHOICES.items():
         if row.scopes == allowed and row.automatic is (choice == AUTOMATIC):
             return label
@@ -88,7 +88,7 @@ def _may(row: KeyRow) -> object:
 @bp.post("/w/<int:workspace_id>/settings/api")
 @workspace_view(Permission.KEYS)
 def create(workspace_id: int) -> ResponseReturnValue:
-    """Make a key; it is shown once, on the page that answers."""
+    """Create a key and show it once, on the resulting page."""
     name = request.form.get("name", "")
     choice = request.form.get("scopes", "")
     scopes, _label = CHOICES.get(choice, (frozenset(), None))
@@ -118,7 +118,7 @@ def create(workspace_id: int) -> ResponseReturnValue:
 @bp.post("/w/<int:workspace_id>/settings/api/<int:key_id>/revoke")
 @workspace_view(Permission.KEYS)
 def revoke(workspace_id: int, key_id: int) -> ResponseReturnValue:
-    """End a key at once."""
+    """Revoke a key immediately."""
 
     def use_case(session: Session) -> None:
         name = keys.revoke(session, workspace_id, key_id)
@@ -126,14 +126,14 @@ def revoke(workspace_id: int, key_id: int) -> ResponseReturnValue:
             audit(session, "api_key.revoked", name, workspace_id=workspace_id)
 
     db.write(use_case)
-    flash_good(_("The key no longer works."))
+    flash_good(_("The key was revoked."))
     return redirect(url_for("api_keys.index", workspace_id=workspace_id))
 
 
 @bp.post("/w/<int:workspace_id>/settings/api/<int:key_id>/take-over")
 @workspace_view(Permission.KEYS)
 def take_over(workspace_id: int, key_id: int) -> ResponseReturnValue:
-    """Answer for a key from now on, so that it does not end with who did before."""
+    """Take responsibility for a key, so that it does not end with the previous owner."""
     sudo.require()
 
     def use_case(session: Session) -> None:
@@ -145,5 +145,5 @@ def take_over(workspace_id: int, key_id: int) -> ResponseReturnValue:
     except ConflictError as error:
         flash_bad(str(error))
     else:
-        flash_good(_("You answer for the key now. Everybody who has a copy of it can go on using it."))
+        flash_good(_("You now own the key. Anyone who has a copy can keep using it."))
     return redirect(url_for("api_keys.index", workspace_id=workspace_id))

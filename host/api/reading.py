@@ -18,7 +18,7 @@ from host.sdk import strictjson
 T = TypeVar("T", bound=msgspec.Struct)
 
 MOST_DEPTH = 32
-"""How deep objects and arrays of a body may be nested."""
+"""Deepest nesting of objects and arrays in a body."""
 
 _PLACE = re.compile(r"^(?P<what>.*?)(?: - at `\$(?P<path>.*)`)?$", re.DOTALL)
 _NAMED = re.compile(r"(?:unknown|required) field `(?P<name>[^`]*)`")
@@ -34,16 +34,16 @@ def query(request: Request, kind: type[T]) -> T:
     for name, values in request.args.lists():
         if len(values) > 1:
             raise QueryError(
-                _("The parameter %(name)s is there twice.", name=_short(name)), field=_short(name)
+                _("The parameter %(name)s appears more than once.", name=_short(name)), field=_short(name)
             )
         given[name] = values[0]
     _storable(given, QueryError)
     found = _converted(given, kind, QueryError, strict=False)
     for one in msgspec.structs.fields(kind):
-        # Read as text, "null" is None wherever there need not be a value: a filter would be none at all.
+        # Text conversion turns "null" into None wherever a value is optional, which would drop the filter.
         if one.encode_name in given and getattr(found, one.name) is None:
             raise QueryError(
-                _("The field %(name)s cannot be used: %(why)s.", name=one.encode_name, why="it is null"),
+                _("The field %(name)s is invalid: %(why)s.", name=one.encode_name, why="it is null"),
                 field=one.encode_name,
             )
     return found
@@ -63,7 +63,7 @@ def body(request: Request) -> Any:
     try:
         value = strictjson.loads(data)
     except ValueError as error:
-        raise BodyError(_("The body is not JSON: %(why)s.", why=_why(error))) from error
+        raise BodyError(_("The body isn't valid JSON: %(why)s.", why=_why(error))) from error
     if _depth(value) > MOST_DEPTH:
         raise BodyError(_("The body is nested too deeply."), limit=MOST_DEPTH)
     _storable(value, BodyError)
@@ -79,9 +79,9 @@ def converted(value: Any, kind: type[T]) -> T:
 
 
 def as_declared(value: Any, route: Route) -> Any:
-    """Return a body as the form of it that *route* takes; see :func:`converted`.
+    """Return a body in the form that *route* accepts; see :func:`converted`.
 
-    :raises BodyError: as :func:`converted` does.
+    :raises BodyError: see :func:`converted`.
     """
     other = route.other_form
     if other is None or not isinstance(value, dict) or other.told_by not in value:
@@ -92,7 +92,7 @@ def as_declared(value: Any, route: Route) -> Any:
 def _in_camel_case(value: Any) -> Any:
     """Return *value* with the names of its fields in camelCase.
 
-    :raises BodyError: if a field is there under both names.
+    :raises BodyError: if a field is given under both names.
     """
     if isinstance(value, list):
         return [_in_camel_case(one) for one in value]
@@ -102,7 +102,9 @@ def _in_camel_case(value: Any) -> Any:
     for name, one in value.items():
         camel = camel_case(name)
         if camel in named:
-            raise BodyError(_("The field %(name)s is there twice.", name=_short(camel)), field=_short(camel))
+            raise BodyError(
+                _("The field %(name)s appears more than once.", name=_short(camel)), field=_short(camel)
+            )
         named[camel] = _in_camel_case(one)
     return named
 
@@ -131,11 +133,11 @@ def _explained(text: str) -> tuple[str, str | None]:
         name = _short(named["name"])
         field = f"{path}.{name}" if path else name
         if "unknown" in what:
-            return str(_("There is no field %(name)s here.", name=field)), field
+            return str(_("The field %(name)s doesn't exist here.", name=field)), field
         return str(_("The field %(name)s is missing.", name=field)), field
     if not path:
-        return str(_("It does not have the right form: %(why)s.", why=what)), None
-    return str(_("The field %(name)s cannot be used: %(why)s.", name=path, why=what)), path
+        return str(_("The format is invalid: %(why)s.", why=what)), None
+    return str(_("The field %(name)s is invalid: %(why)s.", name=path, why=what)), path
 
 
 def _why(error: ValueError) -> str:
@@ -170,10 +172,10 @@ def _storable(value: Any, problem: type[InvalidError]) -> None:
         one = waiting.pop()
         if isinstance(one, str):
             if _UNSTORABLE.search(one):
-                raise problem(_("It holds a character that is no text: NUL, or half of a surrogate pair."))
+                raise problem(_("It contains an invalid character: NUL, or half of a surrogate pair."))
         elif isinstance(one, float):
             if not math.isfinite(one):
-                raise problem(_("It holds a number too large to be one."))
+                raise problem(_("It contains a number that is too large."))
         elif isinstance(one, dict):
             waiting.extend(one)
             waiting.extend(one.values())

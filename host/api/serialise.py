@@ -1,4 +1,4 @@
-"""Show messages in the API: one shape for every kind. And the posts they stand below."""
+"""Serialise messages, in one shape for all kinds, and the posts they comment on."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def some_messages(session: Session, workspace_id: int, ids: Collection[int]) -> 
 
 
 def shown(session: Session, workspace_id: int, entries: Sequence[Entry]) -> list[shapes.Message]:
-    """Return messages of a workspace as the API shows them: one statement where there are private replies."""
+    """Return messages of a workspace as the API shows them; one statement if there are private replies."""
     led = led_to(session, workspace_id, [one.id for one in entries if one.private and one.external_id])
     return [_shown(entry, led.get(entry.id)) for entry in entries]
 

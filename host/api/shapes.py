@@ -1,4 +1,4 @@
-"""Types of the API's answers; those of conversations are with their routes.
+"""Types of the API's answers, except those of conversations, which are with their routes.
 
 The API document and the answers are both made from them.
 """
@@ -22,7 +22,7 @@ Cursor = Annotated[str, Meta(description="A place in this list; to be handed bac
 
 
 class Error(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Why nothing was done."""
+    """An error."""
 
     code: Annotated[str, Meta(description="Stable; programs decide by it.", examples=["too_long"])]
     message: Annotated[str, Meta(description="What happened, in a sentence for people.")]
@@ -60,32 +60,8 @@ class TeamRef(Wire, frozen=True):
     name: str
 
 
-class TeamMember(Wire, frozen=True):
-    """Somebody in a team."""
-
-    id: Id
-    name: str
-    lead: Annotated[bool, Meta(description="Whether they lead it, and so change its members.")]
-
-
-class Team(Wire, frozen=True):
-    """Some members whom conversations can be given to together."""
-
-    id: Id
-    name: str
-    members: Annotated[list[TeamMember], Meta(description="Whoever leads it first, then by name.")]
-    accounts: Annotated[list[Id], Meta(description="The ids of the accounts it looks after.")]
-    open_count: Annotated[int, Meta(description="Its open conversations, snoozed ones and spam too.")]
-
-
-class Teams(Wire, frozen=True):
-    """The teams of the workspace, by name."""
-
-    data: list[Team]
-
-
 class Snooze(Wire, frozen=True):
-    """Until when a conversation is put away."""
+    """The snooze of a conversation."""
 
     kind: Annotated[
         Literal["until", "reply", "fixed"],
@@ -98,7 +74,7 @@ class Snooze(Wire, frozen=True):
 
 
 class Member(Wire, frozen=True):
-    """Somebody conversations can be given to."""
+    """A person conversations can be assigned to."""
 
     id: Id
     name: str
@@ -129,7 +105,7 @@ class Identity(Wire, frozen=True):
 
 
 class AttributeValue(Wire, frozen=True):
-    """What a contact has for an attribute of the workspace."""
+    """A contact's value of an attribute of the workspace."""
 
     id: Annotated[Id, Meta(description="The id of the attribute.")]
     name: str
@@ -172,7 +148,7 @@ class Attachment(Wire, frozen=True):
 
 
 class Problem(Wire, frozen=True):
-    """Why a message was not sent."""
+    """The reason why a message was not sent."""
 
     code: str
     sentence: str
@@ -182,7 +158,7 @@ class Problem(Wire, frozen=True):
 
 
 class Reaction(Wire, frozen=True):
-    """What one side put on a message. Each side has at most one."""
+    """A reaction of one side to a message. Each side has at most one."""
 
     actor: Actor
     emoji: str
@@ -201,14 +177,14 @@ class Quote(Wire, frozen=True):
 
 
 class Waiting(Wire, frozen=True):
-    """What a message waits for before it is sent."""
+    """The reason why a message waits to be sent."""
 
     sentence: str
     until: Moment | None
 
 
 class Post(Wire, frozen=True):
-    """Something published at the provider that customers write below."""
+    """Something published at the provider that customers comment on."""
 
     id: Id
     account_id: Id
@@ -226,7 +202,7 @@ class Post(Wire, frozen=True):
 
 
 class Posts(Wire, frozen=True):
-    """A page of posts, the one first that was heard of last."""
+    """A page of posts, the most recently active first."""
 
     data: list[Post]
     next: Annotated[Cursor | None, Meta(description="For the next page; null: there is none.")]
@@ -236,7 +212,7 @@ Standing = Literal["shown", "hidden", "deleted"]
 
 
 class Moderation(Wire, frozen=True):
-    """How the team has a customer's message stand at the provider."""
+    """The state of a customer's message at the provider, as set by the team."""
 
     state: Annotated[Standing, Meta(description="How it stands, as far as the provider confirmed it.")]
     wanted: Annotated[Standing, Meta(description="How the team wants it to stand.")]
@@ -249,7 +225,7 @@ class Moderation(Wire, frozen=True):
 
 
 class LedTo(Wire, frozen=True):
-    """The private conversation that a private reply began, on the account beside."""
+    """The private conversation that a private reply to a comment started, on the main account."""
 
     conversation_id: Id
     message_id: Annotated[Id, Meta(description="The same message there.")]
@@ -258,7 +234,7 @@ class LedTo(Wire, frozen=True):
 
 
 class Message(Wire, frozen=True):
-    """One message as the provider knows it, a note, or a line that says what was done."""
+    """A message as the provider knows it, a note, or a line about activity."""
 
     id: Id
     conversation_id: Id
@@ -332,7 +308,7 @@ class Message(Wire, frozen=True):
 
 
 class Sent(Wire, frozen=True):
-    """What a send became, in the order it goes out."""
+    """The messages created by a send, in the order they are sent."""
 
     data: list[Message]
 
@@ -377,7 +353,7 @@ class ButtonsLimits(Wire, frozen=True):
 
 
 class MenuLimits(Wire, frozen=True):
-    """The menu beside the field the customer writes in, per locale. Lengths are in characters."""
+    """The menu next to the customer's composer, per locale. Lengths are in characters."""
 
     most: int
     title_length: int
@@ -396,7 +372,7 @@ class TemplateLimits(Wire, frozen=True):
 
 
 class IceBreakerLimits(Wire, frozen=True):
-    """Questions offered to somebody who has not written yet, per locale. Lengths are in characters."""
+    """Questions offered to customers who have not written yet, per locale. Lengths are in characters."""
 
     most: int
     question_length: int
@@ -412,7 +388,7 @@ class PrivateReplyLimits(Wire, frozen=True):
 
 
 class Capabilities(Wire, frozen=True):
-    """What can be sent, and how much of it."""
+    """The kinds of messages that can be sent, and their limits."""
 
     kinds: Annotated[list[str], Meta(description="What `kind` of a message to send may be.")]
     text_limit_bytes: Annotated[int | None, Meta(description="Of one message, in UTF-8.")]
@@ -490,7 +466,7 @@ class Account(Wire, frozen=True):
 
 
 class AccountChange(Wire, frozen=True):
-    """What is to become different; what is left out stays."""
+    """A change of an account; omitted fields stay unchanged."""
 
     reply_target: Annotated[
         int | UnsetType | None,

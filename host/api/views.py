@@ -13,8 +13,7 @@ from flask.typing import ResponseReturnValue
 from werkzeug.routing import BaseConverter
 
 from host.api.http.call import answer
-from host.api.http.declare import Route
-from host.api.routes import ROUTES
+from host.api.http.declare import Route, routes
 from host.core.ids import MAX_ID
 from host.web.request_helpers import body_limit, request_id
 
@@ -31,7 +30,7 @@ bp = Blueprint("api", __name__, static_folder=_viewer(), static_url_path="/api/d
 
 
 class _Id(BaseConverter):
-    """An id in a path: any number of digits, because a number that is too large has to give a 404."""
+    """An id in a path, with any number of digits, because a number that is too large must give a 404."""
 
     regex = "[0-9]+"
     part_isolating = True
@@ -41,7 +40,7 @@ class _Id(BaseConverter):
 
 
 class _Account(_Id):
-    """An account in a path: its id, or the public one of its channel, which is no number or a longer one."""
+    """An account in a path: its id, or its channel's public one, which is not a number or is longer."""
 
     regex = "[A-Za-z0-9][A-Za-z0-9_.-]*"
 
@@ -50,9 +49,11 @@ class _Account(_Id):
 
 
 @bp.record
-def _converter(state: BlueprintSetupState) -> None:
+def _add_routes(state: BlueprintSetupState) -> None:
     state.app.url_map.converters["api_id"] = _Id
     state.app.url_map.converters["api_account"] = _Account
+    for one in routes():
+        state.add_url_rule(one.rule, one.operation, _view(one), methods=[one.method])
 
 
 def _view(route: Route) -> Callable[..., Response]:
@@ -63,13 +64,9 @@ def _view(route: Route) -> Callable[..., Response]:
     return body_limit(route.body_limit, allowed=lambda: None)(view)
 
 
-for one in ROUTES:
-    bp.add_url_rule(one.rule, one.operation, _view(one), methods=[one.method])
-
-
 @bp.after_request
 def complete(response: Response) -> Response:
-    """Add headers: what is left of the key's limit, and the id of the request."""
+    """Add headers: the key's remaining requests, and the id of the request."""
     response.headers.update(g.get("api_headers", {}))
     response.headers["X-Request-Id"] = request_id()
     return response

@@ -144,7 +144,9 @@ def _amount(size: int) -> str:
 
 
 def _code(found: Manifest, folder: Path) -> Finding:
-    """Load it in a process of its own, as activation does; it has to bring everything it declares."""
+    """Load the code in a separate process, as activation does, and check that it provides what it
+    declares.
+    """
     try:
         seen = probe.run(folder, found)
     except AddonError as error:
@@ -188,7 +190,7 @@ def _tests(folder: Path, tests: Path, place: Path) -> Finding:
 
 
 def _pytest(name: str, root: Path, target: Path, place: Path, *more: str) -> Finding:
-    """Run *target* with pytest in a process of its own, with our settings only."""
+    """Run *target* with pytest in a separate process, with only our settings."""
     if find_spec("pytest") is None:
         return Finding(name, False, (_(NO_PYTEST),))
     report, settings = place / f"{name}.xml", place / "pytest.ini"

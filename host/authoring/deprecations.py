@@ -14,7 +14,7 @@ from host.sdk.deprecation import Deprecated, all_deprecated
 
 
 def known() -> dict[str, Deprecated]:
-    """Return the deprecated names of the SDK; hooks by their name alone."""
+    """Return the deprecated names of the SDK; hooks only by name."""
     for info in pkgutil.iter_modules(host.sdk.__path__, "host.sdk."):
         if info.name != "host.sdk.testing":  # needs pytest, which a desk may not have
             importlib.import_module(info.name)

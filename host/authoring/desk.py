@@ -69,7 +69,7 @@ class RefusedByCardError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class TrialFile:
-    """A file of a message. *state* is that of :class:`host.models.inbox.AttachmentState`."""
+    """A file of a message. *state* is one of :class:`host.models.inbox.AttachmentState`."""
 
     id: int
     kind: str
@@ -80,11 +80,11 @@ class TrialFile:
 
 @dataclass(frozen=True, slots=True)
 class TrialMessage:
-    """A message as the inbox has it.
+    """A message in the inbox.
 
     :param direction: ``inbound``, ``outbound`` or ``internal``.
     :param state: of an outbound one: ``queued``, ``sending``, ``sent``, ``read``, ``failed``, ``unknown``.
-    :param error: the sentence beside a failed or unknown one.
+    :param error: the sentence shown next to a failed or unknown one.
     """
 
     id: int
@@ -170,7 +170,7 @@ class TrialDesk:
         return Client(self.application).post(path, data=body, headers=dict(headers or {}))
 
     def get(self, path: str) -> TestResponse:
-        """Ask the desk for a page as its owner, who is an admin too."""
+        """Request a page of the desk as its owner, who is an admin too."""
         browser = self.application.generation().app.test_client()
         with browser.session_transaction() as session:
             session["login"] = db.write(sessions.start, self.owner_id, "127.0.0.1")
@@ -203,7 +203,7 @@ class TrialDesk:
             probes = sa.select(ChannelAccount.probe_at).where(ChannelAccount.probe_at > now)
             soonest = lanes.union_all(probes).subquery().c.at
             due = session.scalar(sa.select(sa.func.min(soonest)).where(soonest < end))
-        # Lanes held back by a limit of the whole account are due already, so go on in small steps.
+        # Lanes held back by a limit of the whole account are due already, so continue in small steps.
         step = min(now + LIMIT_STEP, end) if send_limiter.current().closed() else end
         return step if due is None else min(due, step)
 

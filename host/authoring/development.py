@@ -23,7 +23,7 @@ Pause = Callable[[float], object]
 class Deployed:
     """The result of one attempt.
 
-    :param sentences: why the addon does not run; empty if it does. The code from before then goes on running.
+    :param sentences: why the addon does not run; empty if it does. The previous code then keeps running.
     """
 
     version: str
@@ -32,10 +32,10 @@ class Deployed:
 
 
 def changes(folder: Path, pause: Pause) -> Iterator[None]:
-    """Yield at once, and again whenever the files of the addon changed and have come to rest.
+    """Yield at once, and again whenever the files of the addon changed and are stable.
 
-    An editor writes a file in several steps, and a checkout changes many files: so the files must be the same
-    at two checks in a row.
+    An editor writes a file in several steps, and a checkout changes many files: therefore the files must be
+    the same at two checks in a row.
     """
     shown: object = None
     before: object = None

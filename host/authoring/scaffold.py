@@ -1,4 +1,4 @@
-"""Write a new addon: a copy of the starter beside this module, under another name."""
+"""Write a new addon: a renamed copy of the starter next to this module."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 from flask_babel import gettext as _
 
-from host.addons.running.generation import BUILTIN
+from host.addons.package import shipped
 
 STARTER = Path(__file__).resolve().parent / "starter"
 _NAME = re.compile(r"[a-z][a-z0-9]{2,40}")
@@ -26,8 +26,8 @@ def create(slug: str, folder: Path) -> list[Path]:
     """
     if not _NAME.fullmatch(slug) or keyword.iskeyword(slug):
         raise NotNamedError(_("The name is 3 to 41 lower-case letters and digits, a letter first."))
-    if (BUILTIN / slug).is_dir():
-        raise NotNamedError(_("%(name)s is the name of a channel that is built in.", name=slug))
+    if slug in shipped.slugs():
+        raise NotNamedError(_("%(name)s is the name of an addon that comes with Lobby.", name=slug))
     if folder.exists():
         raise NotNamedError(_("%(folder)s is there already; nothing was written.", folder=str(folder)))
     written = []

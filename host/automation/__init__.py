@@ -1,11 +1,13 @@
-"""What the desk says and does by itself, and why it did or did not.
+"""Automation: automatic messages and assignments, with the reasons for each decision.
 
-- :mod:`host.automation.deciding`: what to say and to whom a conversation goes; pure, the preview asks it too
-- :mod:`host.automation.facts`: what is asked of the database for that
-- :mod:`host.automation.settings`: what an account is to do, checked when it is saved
+- :mod:`host.automation.actions`: actions on a conversation, of macros and rules, and running them
+- :mod:`host.automation.action_forms`: actions as rows of a form
+- :mod:`host.automation.deciding`: decides what to send and how to route; pure, also used by the preview
+- :mod:`host.automation.facts`: the database queries for those decisions
+- :mod:`host.automation.settings`: the settings of an account, validated when they are saved
 - :mod:`host.automation.texts`: greeting and away message with their variables
-- :mod:`host.automation.words`: why something was done, as people read it
-- :mod:`host.automation.consuming`: reads the record and writes what there is to do
-- :mod:`host.automation.running`: does it, each in one write
-- :mod:`host.automation.routing`: gives conversations to teams and people; who is on duty
+- :mod:`host.automation.words`: reasons for decisions, in words
+- :mod:`host.automation.consuming`: reads the event log and creates runs
+- :mod:`host.automation.running`: does the runs, each in one write
+- :mod:`host.automation.routing`: assigns conversations to teams and people on duty
 """

@@ -1,14 +1,15 @@
-"""Read the record, and write what there is to do because of it.
+"""Read the event log, and create runs for its events.
 
-A run and the consumer's position are one write, and there is one run of a kind for what began a chain of
-events: whoever dies, and from wherever it is read once more, nothing is there twice. What the desk did by
-itself begins nothing. Where nobody chose anything, a batch of events costs one look at an index.
+A run and the consumer's position are one write, and there is one run per kind and root event. So a run is
+never duplicated, whichever process dies and wherever reading resumes. Automatic actions of the desk start
+nothing. If no automation is set up, a batch of events costs one index lookup.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
+from itertools import chain
 from typing import Any, cast
 
 import sqlalchemy as sa
@@ -16,33 +17,39 @@ from sqlalchemy.orm import Session
 
 from host.automation import restored
 from host.automation import settings as account_settings
-from host.automation.assistants import turns
 from host.automation.deciding import DEEPEST, TOO_LATE, RunKind, Settings, decide
 from host.automation.facts import known
-from host.automation.rules import answering, passing, public_answers
+from host.automation.runs import row_of
 from host.core import clock, db
 from host.core.ports import RuleDirectory
+from host.events.consuming import ConsumerContext
+from host.events.kinds.conversations import CONVERSATION_CREATED, CONVERSATION_REOPENED
+from host.events.kinds.messages import MESSAGE_RECEIVED, OfMessage
+from host.events.models import ActorKind
+from host.events.reading import Recorded
+from host.features import registry
 from host.models.automation import AutomationRun
 from host.models.inbox import Conversation
-from host.models.record import ActorKind
-from host.record import catalogue
-from host.record.catalogue import OfMessage
-from host.record.reading import Recorded
-from host.users import hours
+from host.working_hours import hours
 
 TOO_OLD = timedelta(days=1)
-"""A conversation that came so long ago, as before the workers stood still, stays where it is by now."""
+"""Age from which conversations are no longer routed, such as after an outage of the workers."""
 _RUNS = cast(sa.Table, AutomationRun.__table__)
 _ROUTED = {
-    catalogue.CONVERSATION_CREATED: ActorKind.CUSTOMER,
-    # A closed one is opened by the desk when its customer writes; what a person opens is theirs.
-    catalogue.CONVERSATION_REOPENED: ActorKind.SYSTEM,
+    CONVERSATION_CREATED: ActorKind.CUSTOMER,
+    # The desk reopens a closed conversation when its customer writes. One that a person reopens is theirs.
+    CONVERSATION_REOPENED: ActorKind.SYSTEM,
 }
-"""Which events bring a conversation that is to go to somebody, and who is behind them."""
+"""Events that make a conversation subject to routing, with the actor they must have."""
+
+
+def consumer(context: ConsumerContext) -> Automating:
+    """Return the consumer that creates runs."""
+    return Automating(lambda: context.generation().directory)
 
 
 class Automating:
-    """The consumer that writes what there is to do."""
+    """The consumer that creates runs."""
 
     name = "automation"
     from_beginning = False
@@ -52,49 +59,44 @@ class Automating:
     def __init__(self, directory: Callable[[], RuleDirectory]) -> None:
         self._directory = directory
         self._since: datetime | None = None
-        """From when on anything is said; None: not looked yet. It is set where no process runs."""
+        """Time from which the desk acts on events; None: not loaded yet. Only set while no process runs."""
 
     def consume(self, session: Session, events: Sequence[Recorded]) -> None:
-        """Write what accounts, rules and assistants are to do because of *events*."""
+        """Create the runs of accounts, rules and assistants for *events*."""
         now = clock.now()
         since = self._since = self._since or restored.since(session)
-        runs = [
-            *self._of_rules(session, events, now, since),
-            *self._of_accounts(session, events, now, since),
-            *answering.runs(session, events, now),
-        ]
-        turns.note(session, events, self._directory(), now, since)
+        hooks = registry.hooks()
+        found = hooks.runs_of(
+            session=session, events=events, directory=self._directory(), now=now, since=since
+        )
+        runs = [*chain.from_iterable(found), *_of_accounts(session, events, now, since)]
+        # They are done in this order: rules first, answers to campaigns last.
+        runs.sort(key=lambda run: run["kind"] == RunKind.ANSWER)
         if runs:
             session.execute(db.insert_ignore(_RUNS, session.get_bind().dialect.name), runs)
-        # Last: whoever does a run locks its conversation first, which the rows above refer to.
-        public_answers.wake(session, events, now)
+        hooks.after_runs(session=session, events=events, now=now)
 
-    def _of_rules(
-        self, session: Session, events: Sequence[Recorded], now: datetime, since: datetime
-    ) -> Sequence[Mapping[str, Any]]:
-        about = [one for one in events if one.occurred_at >= since and passing.counts(one, now)]
-        return passing.runs(session, about, self._directory(), now, since) if about else []
 
-    def _of_accounts(
-        self, session: Session, events: Sequence[Recorded], now: datetime, since: datetime
-    ) -> Sequence[Mapping[str, Any]]:
-        about = [one for one in events if _counts(one, now)]
-        accounts = {one.account_id for one in about if one.account_id is not None}
-        wanted = account_settings.of_accounts(session, accounts)
-        if not wanted:
-            return []
-        mine = [(one, wanted[one.account_id]) for one in about if one.account_id in wanted]
-        fresh = [(one, its) for one, its in mine if one.occurred_at >= since]
-        return [*_routing(session, mine, now), *_words(session, fresh, now)]
+def _of_accounts(
+    session: Session, events: Sequence[Recorded], now: datetime, since: datetime
+) -> Sequence[Mapping[str, Any]]:
+    about = [one for one in events if _counts(one, now)]
+    accounts = {one.account_id for one in about if one.account_id is not None}
+    wanted = account_settings.of_accounts(session, accounts)
+    if not wanted:
+        return []
+    mine = [(one, wanted[one.account_id]) for one in about if one.account_id in wanted]
+    fresh = [(one, its) for one, its in mine if one.occurred_at >= since]
+    return [*_routing(session, mine, now), *_words(session, fresh, now)]
 
 
 def _counts(event: Recorded, now: datetime) -> bool:
-    """Tell whether something may be done because of *event*."""
+    """Return whether *event* may start automation."""
     if event.conversation_id is None or event.account_id is None or event.depth >= DEEPEST:
         return False
     if event.actor_kind == ActorKind.SYSTEM and event.cause_id is not None:
         return False  # the desk's own doing
-    if event.kind == catalogue.MESSAGE_RECEIVED:
+    if event.kind == MESSAGE_RECEIVED:
         return event.message_id is not None and not event.facts(OfMessage).late
     return event.kind in _ROUTED and event.actor_kind == _ROUTED[event.kind] and now - event.at < TOO_OLD
 
@@ -102,7 +104,7 @@ def _counts(event: Recorded, now: datetime) -> bool:
 def _routing(
     session: Session, mine: Iterable[tuple[Recorded, Settings]], now: datetime
 ) -> list[Mapping[str, Any]]:
-    """Return the runs of conversations that are to go to somebody and are still there."""
+    """Return the runs that route conversations that still exist."""
     routed = [(one, its) for one, its in mine if its.routes and one.kind in _ROUTED]
     if not routed:
         return []
@@ -114,11 +116,11 @@ def _routing(
 def _words(
     session: Session, mine: Iterable[tuple[Recorded, Settings]], now: datetime
 ) -> list[Mapping[str, Any]]:
-    """Return the runs of what may be said; it is decided once more when it is."""
+    """Return the runs for possible automatic messages. Each is decided again when it is done."""
     spoken = [
         (one, its)
         for one, its in mine
-        if its.speaks and one.kind == catalogue.MESSAGE_RECEIVED and now - one.at < TOO_LATE
+        if its.speaks and one.kind == MESSAGE_RECEIVED and now - one.at < TOO_LATE
     ]
     if not spoken:
         return []
@@ -136,4 +138,4 @@ def _words(
 
 
 def _run(event: Recorded, kind: RunKind, its: Settings, now: datetime) -> Mapping[str, Any]:
-    return passing.row_of(event, kind, its.account_id, its.version, now)
+    return row_of(event, kind, its.account_id, its.version, now)

@@ -1,63 +1,65 @@
-"""Decide what is said by itself, and to whom a conversation goes. Everything here is pure.
+"""Decide about automatic messages and the routing of conversations. Everything here is pure.
 
-The consumer asks with what it reads, the runner once more with what it reads under the locks, and the preview
-with what somebody chose. So all three say the same.
+The consumer decides with the facts it reads, the runner again with the facts under the locks, and the preview
+with chosen facts. So all three agree.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Literal
 
+import msgspec
+
 from host.sdk.messages import MessageKind
 
 TALK = timedelta(hours=2)
-"""So long after a person wrote they are in a talk with the customer: nothing is said in between."""
+"""Time after a person's message in which they are in a live exchange: no automatic message is sent."""
 TOO_LATE = timedelta(hours=1)
-"""An answer by itself to what was written so long ago would only be odd: workers may have stood still."""
+"""Age from which a message gets no automatic answer, because it would seem odd after an outage."""
 BUDGET = 5
-"""Most messages sent by themselves in a conversation without a word of the customer."""
+"""Most consecutive automatic messages in a conversation without a message of the customer."""
 DEEPEST = 5
-"""Longest chain of events of which each is because of the one before."""
+"""Longest causal chain of events."""
 A_FEW = 3
-"""Somebody on duty gets what waits with their team while fewer than so many customers wait for them."""
+"""Number of waiting customers at which a person on duty gets no more from their team's queue."""
 
 
 class RunKind(StrEnum):
-    """What a run does."""
+    """Kind of a run."""
 
     WORDS = "words"
     """A greeting or an away message."""
     ROUTING = "routing"
     RULES = "rules"
-    """All rules of a workspace, asked about one event; its *automation* is the workspace."""
+    """All rules of a workspace, evaluated for one event; its *automation* is the workspace."""
     WAIT = "wait"
     """A rule that acts if nobody answers meanwhile."""
     RULE = "rule"
-    """What became of one rule that was asked; it is done when it is written."""
+    """The result of one evaluated rule; it is done as soon as it is written."""
     ANSWER = "answer"
     """Somebody answered the private reply of a campaign; its *automation* is the rule."""
     PUBLIC_ANSWER = "public_answer"
     """The public answer of a rule, which waits for the outcome of its private reply; its *automation* is the
     rule."""
     GIVE_OUT = "give_out"
-    """A rule gives the conversation to whoever of a team is on duty."""
+    """A rule assigns the conversation to a member of a team who is on duty."""
 
 
 class Sent(StrEnum):
-    """What a customer sent, as far as it matters here."""
+    """Kind of a customer's message, as far as automation distinguishes them."""
 
     MESSAGE = "message"
     STORY_REPLY = "story_reply"
     TAP = "tap"
     """A tap on an ice breaker, or on another button."""
     MENTION = "mention"
-    """They named the account in a story, and said nothing."""
+    """A mention of the account in a story, without text."""
     NOTHING = "nothing"
-    """Nothing anybody would answer, such as the click that opened the conversation."""
+    """Nothing that needs an answer, such as the click that opened the conversation."""
 
 
 _SENT: dict[str, Sent] = {
@@ -72,23 +74,22 @@ _SENT: dict[str, Sent] = {
     MessageKind.UNSEND: Sent.NOTHING,
 }
 GREETED = frozenset({Sent.MESSAGE, Sent.STORY_REPLY, Sent.TAP})
-"""What a greeting answers unless somebody chose otherwise: never a bare mention."""
+"""Kinds of messages that are greeted by default; never a bare mention."""
 
 
 def sent_as(kind: str) -> Sent:
-    """Return what a message of *kind* is here."""
+    """Return the kind that automation uses for a message of *kind*."""
     return _SENT.get(kind, Sent.MESSAGE)
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """What an account says and does by itself; as it is made, nothing.
+class Settings(msgspec.Struct, frozen=True):
+    """Automation settings of an account; everything is off by default.
 
-    :param silence_days: after how many days without a word a customer is greeted again.
-    :param greets_on: what a customer has to send to be greeted.
-    :param team_id: who gets its conversations; None: nobody.
-    :param to_person: whether one of the team gets it; else it waits with the team.
-    :param to_last: whether a customer who returns goes to who wrote with them last.
+    :param silence_days: days of silence after which a customer is greeted again.
+    :param greets_on: kinds of messages that are greeted.
+    :param team_id: the team that gets its conversations; None: none.
+    :param to_person: whether to assign to a member of the team; otherwise it waits in the team's queue.
+    :param to_last: whether to assign a returning customer to the person who wrote with them last.
     """
 
     account_id: int = 0
@@ -110,19 +111,18 @@ class Settings:
         return self.greets or self.tells_away
 
 
-@dataclass(frozen=True, slots=True)
-class Talk:
-    """What is known of a conversation when something may be said in it by itself.
+class ConversationFacts(msgspec.Struct, frozen=True):
+    """The facts about a conversation for deciding about automatic messages.
 
-    :param wrote_at: when the customer wrote what this is about.
-    :param wrote_before: when they wrote last before it, anything at all; None: never.
-    :param said_before: the same, mentions left out.
-    :param person_at: when a person of the team wrote last, here or in the provider's app; None: nobody did.
+    :param wrote_at: when the customer wrote the message to answer.
+    :param wrote_before: when they last wrote before it, anything at all; None: never.
+    :param said_before: the same, without mentions.
+    :param person_at: when a person of the team last wrote, here or in the provider's app; None: never.
     :param greeted_at: when they were last greeted here; None: never.
-    :param away_for: the :attr:`absence` they were last told of; None: of none.
-    :param opens_at: when somebody is there again; None: that is not known, or somebody is.
-    :param unanswered: how many messages went out by themselves since the customer's last word.
-    :param hindrance: why nothing may go out by itself at all, a key of the reasons; empty: it may.
+    :param away_for: the :attr:`absence` of their last away message; None: none.
+    :param opens_at: when working hours begin again; None: unknown, or it is within them.
+    :param unanswered: number of automatic messages since the customer's last message.
+    :param hindrance: why no automatic message may be sent at all, as a key of the reasons; empty: it may.
     """
 
     now: datetime
@@ -140,12 +140,12 @@ class Talk:
 
     @property
     def absence(self) -> str:
-        """Return what tells one absence from another: when it ends."""
+        """Return the identifier of the absence: when it ends."""
         return "" if self.opens_at is None else self.opens_at.isoformat()
 
     @property
     def silent(self) -> str:
-        """Return why nothing may be said in it by itself; empty: it may."""
+        """Return why no automatic message may be sent, or an empty string."""
         return may_speak(
             self.now,
             hindrance=self.hindrance,
@@ -159,11 +159,11 @@ Says = Literal["", "greeting", "away"]
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
-    """One thing that was asked, and what came of it.
+class DecisionStep:
+    """One step of a decision, and its result.
 
     :param what: ``hours``, ``greeting`` or ``away``.
-    :param yes: whether it is so; of the last two, whether it goes out.
+    :param yes: whether the team is open; for the last two, whether the message is sent.
     :param reason: a key of :data:`host.automation.words.REASONS`.
     """
 
@@ -172,16 +172,15 @@ class Step:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Words:
-    """What is said by itself, and every step to it."""
+class Words(msgspec.Struct, frozen=True):
+    """The decision about automatic messages: the text, and the steps that led to it."""
 
     says: Says
-    steps: Sequence[Step]
+    steps: Sequence[DecisionStep]
 
     @property
     def reason(self) -> str:
-        """Return why that is said; where nothing is, why not."""
+        """Return why the message is sent; if none is, why not."""
         about = [step for step in self.steps if step.what != "hours"]
         chosen = [step for step in about if step.yes]
         wanted = [step for step in about if step.reason != "off"]
@@ -198,17 +197,17 @@ def may_speak(
     may_be_late: bool = False,
     unanswered: int,
 ) -> str:
-    """Return why nothing may be said by itself at this moment, a key of the reasons; empty: it may.
+    """Return why no automatic message may be sent now, as a key of the reasons, or an empty string.
 
-    The one place that says whose word it is: a person who answers, or answered a moment ago, has it. Only
-    what answers something can come between them.
+    The only place that decides between people and automation: a person who is answering, or answered
+    recently, has priority. This only concerns messages that answer something.
 
-    :param hindrance: why nothing may go out by itself at all.
-    :param answers: when the customer wrote what would be answered; None: it answers nothing.
-    :param person_at: when a person wrote last.
-    :param is_persons: whether the conversation is a person's by its column.
-    :param may_be_late: whether it answers one message by name, which is not odd an hour later.
-    :param unanswered: how many messages went out by themselves since the customer's last word.
+    :param hindrance: why no automatic message may be sent at all.
+    :param answers: when the customer wrote the message to answer; None: it answers nothing.
+    :param person_at: when a person last wrote.
+    :param is_persons: whether a person handles the conversation, by its column.
+    :param may_be_late: whether it answers a specific message, which still makes sense an hour later.
+    :param unanswered: number of automatic messages since the customer's last message.
     """
     if hindrance:
         return hindrance
@@ -220,8 +219,8 @@ def may_speak(
     return "budget" if unanswered >= BUDGET else ""
 
 
-def decide(settings: Settings, talk: Talk) -> Words:
-    """Return what is said in *talk* by itself: the away message, the greeting or nothing; never both."""
+def decide(settings: Settings, talk: ConversationFacts) -> Words:
+    """Return the automatic message to send in *talk*: the away message, the greeting or nothing."""
     silent = talk.silent
     away = _away(settings, talk, silent)
     greeting = _greeting(settings, talk, silent)
@@ -232,14 +231,14 @@ def decide(settings: Settings, talk: Talk) -> Words:
     return Words(
         says,
         (
-            Step("hours", talk.is_open, hours),
-            Step("greeting", greeting == "greets", greeting),
-            Step("away", away == "tells", away),
+            DecisionStep("hours", talk.is_open, hours),
+            DecisionStep("greeting", greeting == "greets", greeting),
+            DecisionStep("away", away == "tells", away),
         ),
     )
 
 
-def _away(settings: Settings, talk: Talk, silent: str) -> str:
+def _away(settings: Settings, talk: ConversationFacts, silent: str) -> str:
     if not settings.tells_away:
         return "off"
     if talk.is_open:
@@ -251,7 +250,7 @@ def _away(settings: Settings, talk: Talk, silent: str) -> str:
     return "told" if talk.away_for == talk.absence else "tells"
 
 
-def _greeting(settings: Settings, talk: Talk, silent: str) -> str:
+def _greeting(settings: Settings, talk: ConversationFacts, silent: str) -> str:
     if not settings.greets:
         return "off"
     if silent:
@@ -264,20 +263,19 @@ def _greeting(settings: Settings, talk: Talk, silent: str) -> str:
         return "known"
     if talk.greeted_at is not None and talk.greeted_at > since:
         return "greeted"
-    # Somebody who wrote to them meanwhile has begun the talk already.
+    # A person who wrote to them meanwhile has already started the exchange.
     return "in_talk" if talk.person_at is not None and talk.person_at > since else "greets"
 
 
 # ---- to whom a conversation goes ---------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Person:
-    """Somebody a conversation may go to.
+class Person(msgspec.Struct, frozen=True):
+    """A candidate for the assignment of a conversation.
 
-    :param in_team: whether they are of the team it is for.
-    :param on_duty_since: since when they take conversations; None: they take none.
-    :param given_at: when they were last given one; None: never.
+    :param in_team: whether they are in the team it is for.
+    :param on_duty_since: since when they are on duty; None: they are not.
+    :param given_at: when they were last assigned one; None: never.
     """
 
     user_id: int
@@ -288,38 +286,36 @@ class Person:
 
     @property
     def waits_since(self) -> datetime:
-        """Return since when they wait for a conversation; of somebody on duty alone."""
+        """Return since when they have waited for a conversation; only for people on duty."""
         assert self.on_duty_since is not None
         return max(self.on_duty_since, self.given_at or self.on_duty_since)
 
 
-@dataclass(frozen=True, slots=True)
-class Arrival:
-    """What is known of a conversation that is to go to somebody.
+class Arrival(msgspec.Struct, frozen=True):
+    """The facts about a conversation to be routed.
 
-    :param team_id: the team that has it already, or else gets it; None: there is none.
-    :param assigned: whether somebody has it.
-    :param last_id: the id of who wrote with the customer last; None: nobody did.
-    :param people: who may answer on its account: those of the team, and who wrote last.
-    :param hindrance: why it goes to nobody, a key of the reasons; empty: it may.
+    :param team_id: the team that has it, or else gets it; None: none.
+    :param assigned: whether it is already assigned to a person.
+    :param last_id: the id of the person who last wrote with the customer; None: nobody.
+    :param people: candidates who may answer on its account: the team, and the person who wrote last.
+    :param hindrance: why it must not be assigned, as a key of the reasons; empty: it may.
     """
 
     team_id: int | None = None
     assigned: bool = False
     last_id: int | None = None
     is_open: bool = True
-    people: Sequence[Person] = field(default_factory=tuple)
+    people: Sequence[Person] = msgspec.field(default_factory=tuple)
     hindrance: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """Where a conversation goes.
+class Choice(msgspec.Struct, frozen=True):
+    """The routing of a conversation.
 
-    :param person: who gets it; None: nobody does.
-    :param team_id: the team that gets it; None: it stays with the one it has.
-    :param waits: whether it waits with its team until somebody is on duty.
-    :param reason: why, a key of the reasons.
+    :param person: the new assignee; None: nobody.
+    :param team_id: the new team; None: unchanged.
+    :param waits: whether it waits in its team's queue until somebody is on duty.
+    :param reason: why, as a key of the reasons.
     """
 
     reason: str
@@ -329,7 +325,7 @@ class Choice:
 
 
 def route(settings: Settings, arrival: Arrival) -> Choice:
-    """Return where a conversation goes."""
+    """Return the routing of a conversation."""
     if not settings.routes:
         return Choice("off")
     if arrival.hindrance:
@@ -356,12 +352,12 @@ def route(settings: Settings, arrival: Arrival) -> Choice:
 
 
 def on_duty(arrival: Arrival) -> list[Person]:
-    """Return who is on duty: by their switch, within the hours. An open browser says nothing of that."""
+    """Return the people on duty: by their switch, within working hours, regardless of an open browser."""
     if not arrival.is_open:
         return []
     return [one for one in arrival.people if one.on_duty_since is not None]
 
 
 def longest_waiting(people: Iterable[Person]) -> Person | None:
-    """Return who of *people*, all on duty, was given nothing for longest; None: there is nobody."""
+    """Return the one of *people*, all on duty, who has waited longest for a conversation, or None."""
     return min(people, key=lambda one: (one.waits_since, one.user_id), default=None)

@@ -1,24 +1,24 @@
-"""What is asked of the database before something is said or done by itself."""
+"""Load the facts for decisions about automatic messages and routing."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 from typing import Any
 
+import msgspec
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, aliased
 
 from host.automation import texts
-from host.automation.deciding import Arrival, Person, RunKind, Sent, Settings, Talk, sent_as
+from host.automation.deciding import Arrival, ConversationFacts, Person, RunKind, Sent, Settings, sent_as
 from host.core import db
 from host.inbox import queries
-from host.inbox.canned.replies import values_for
-from host.inbox.contacts.consent import may_be_written_automatically
 from host.inbox.queries import answers
 from host.inbox.reply import policy_for
+from host.inbox.teams.models import TeamMember
+from host.inbox.variable_values import values_of_conversation
 from host.models.automation import AutomationRun
 from host.models.channels import AccountState, ChannelAccount, ref
 from host.models.inbox import (
@@ -31,36 +31,36 @@ from host.models.inbox import (
     Message,
     Origin,
 )
-from host.models.teams import TeamMember
 from host.models.users import Membership, User, Workspace
 from host.sdk.channel import ChannelAdapter, ReplyState
 from host.sdk.messages import MessageKind
-from host.users.hours import Hours
 from host.users.reach import ALL_ACCOUNTS
+from host.working_hours.hours import Hours
 
 PEOPLE = (Origin.AGENT, Origin.PROVIDER)
-"""Who wrote a message that a person wrote: here, or in the provider's own app."""
+"""Origins of messages written by a person: here, or in the provider's own app."""
 NEVER_WENT = (DeliveryState.CANCELLED, DeliveryState.FAILED)
 UNSAID = sorted(str(kind) for kind in MessageKind if sent_as(kind) in {Sent.MENTION, Sent.NOTHING})
 
 
-@dataclass(frozen=True, slots=True)
-class Known:
-    """A customer's message with all it takes to decide about it.
+class MessageFacts(msgspec.Struct, frozen=True):
+    """A customer's message with the facts for deciding about it.
 
     :param row: the columns of :func:`_query`.
     """
 
     row: Any
 
-    def talk(self, now: datetime, theirs: Hours, hindrance: str = "", unanswered: int = 0) -> Talk:
-        """Return what is known of the talk.
+    def talk(
+        self, now: datetime, theirs: Hours, hindrance: str = "", unanswered: int = 0
+    ) -> ConversationFacts:
+        """Return the facts about the conversation.
 
-        :param theirs: the hours of the account's team.
+        :param theirs: the working hours of the account's team.
         """
         row = self.row
         is_open = theirs.is_open(now)
-        return Talk(
+        return ConversationFacts(
             now=now,
             wrote_at=min(row.sent_at, now),
             sent=sent_as(row.kind),
@@ -76,7 +76,7 @@ class Known:
         )
 
     def hindrance(self, adapter: ChannelAdapter | None, now: datetime) -> str:
-        """Return why nothing may go out by itself here, a key of the reasons; empty: it may."""
+        """Return why no automatic message may be sent here, as a key of the reasons, or an empty string."""
         row = self.row
         account: ChannelAccount = row.ChannelAccount
         if row.archived_at is not None or row.deleting_at is not None:
@@ -89,7 +89,7 @@ class Known:
             return "spam"
         if row.handled_by == Handler.AUTOMATION:
             return "automation"
-        if not may_be_written_automatically(row.Contact):
+        if not row.Contact.accepts_automatic:
             return "opted_out"
         if row.content.get("automatic") is True:
             return "from_machine"
@@ -109,17 +109,17 @@ def _latest(*times: datetime | None) -> datetime | None:
     return max((one for one in times if one is not None), default=None)
 
 
-def known(session: Session, messages: Collection[int]) -> dict[int, Known]:
-    """Return what is known of customers' *messages*, by id. One statement, however many."""
+def known(session: Session, messages: Collection[int]) -> dict[int, MessageFacts]:
+    """Return the facts about customers' *messages*, by id, in one statement."""
     rows = session.execute(_query(), {"ids": db.padded(messages)}).all() if messages else []
-    return {row.id: Known(row) for row in rows}
+    return {row.id: MessageFacts(row) for row in rows}
 
 
 _this = aliased(Message)
 
 
 def _newest(column: Any, *conditions: Any) -> Any:
-    """Return the subquery of *column* of the newest message of the conversation with *conditions*."""
+    """Return a subquery for *column* of the conversation's newest message that meets *conditions*."""
     return (
         sa.select(column)
         .where(Message.conversation_id == Conversation.id, *conditions)
@@ -195,7 +195,7 @@ def _by_people() -> tuple[Any, ...]:
 
 
 def last_inbound(session: Session, conversation_id: int) -> int | None:
-    """Return the id of the customer's last message; None: they wrote none."""
+    """Return the id of the customer's last message, or None."""
     query = (
         sa.select(Message.id)
         .where(Message.conversation_id == conversation_id, Message.direction == Direction.INBOUND)
@@ -206,9 +206,9 @@ def last_inbound(session: Session, conversation_id: int) -> int | None:
 
 
 def unanswered(session: Session, conversation_id: int, last: int | None = None) -> int:
-    """Return how many messages went out by themselves since the customer wrote last.
+    """Return the number of automatic messages since the customer last wrote.
 
-    :param last: the customer's last message, where it is known.
+    :param last: the customer's last message, if known.
     """
     if last is None:
         last = last_inbound(session, conversation_id)
@@ -224,22 +224,22 @@ def unanswered(session: Session, conversation_id: int, last: int | None = None) 
 def values(
     session: Session, conversation: Conversation, opens_at: datetime | None, now: datetime
 ) -> dict[str, str]:
-    """Return what the customer, the account and the hours say of each variable.
+    """Return the values of variables from the customer, the account and the working hours.
 
-    :param opens_at: when somebody is there again; None: that is not known, or somebody is.
+    :param opens_at: when working hours begin again; None: unknown, or it is within them.
     """
     workspace = session.get_one(Workspace, conversation.workspace_id)
     row = queries.get_row(session, conversation.workspace_id, conversation.id, accounts=ALL_ACCOUNTS)
     assert row is not None
     opens = texts.said_time(opens_at, now, workspace.timezone, workspace.language)
-    return {**values_for(session, row, None), texts.OPENS_AT: opens}
+    return {**values_of_conversation(session, row, None), texts.OPENS_AT: opens}
 
 
 # ---- routing -----------------------------------------------------------------------------------------
 
 
 def last_writer(session: Session, conversation: Conversation) -> int | None:
-    """Return the id of the member who wrote last in a conversation; None: nobody did."""
+    """Return the id of the member who last wrote in a conversation, or None."""
     query = (
         sa.select(Message.author_id)
         .where(Message.conversation_id == conversation.id, Message.author_id.is_not(None), *_by_people())
@@ -252,7 +252,7 @@ def last_writer(session: Session, conversation: Conversation) -> int | None:
 def people(
     session: Session, workspace_id: int, account_id: int, team_id: int | None, also: Iterable[int] = ()
 ) -> list[Person]:
-    """Return who of a team, and of *also*, may answer on an account, by name."""
+    """Return the members of a team, and of *also*, who may answer on an account, by name."""
     in_team = sa.and_(TeamMember.user_id == Membership.user_id, TeamMember.team_id == (team_id or 0))
     query = (
         sa.select(
@@ -277,7 +277,7 @@ def people(
 def arrival(
     session: Session, settings: Settings, conversation: Conversation, theirs: Hours, now: datetime
 ) -> Arrival:
-    """Return what is known of a locked conversation that is to go to somebody."""
+    """Return the facts for routing a locked conversation."""
     team_id = conversation.team_id or settings.team_id
     last_id = last_writer(session, conversation)
     return Arrival(
@@ -297,7 +297,7 @@ def arrival(
 
 
 def _stays(session: Session, conversation: Conversation) -> str:
-    """Return why a conversation goes to nobody by itself; empty: it may."""
+    """Return why a conversation must not be assigned automatically, or an empty string."""
     workspace = session.get_one(Workspace, conversation.workspace_id)
     account = session.get_one(ChannelAccount, conversation.account_id)
     if workspace.archived_at is not None or workspace.deleting_at is not None:
@@ -318,7 +318,7 @@ def _stays(session: Session, conversation: Conversation) -> str:
 
 
 def counted(session: Session, account_id: int, since: datetime) -> Mapping[str, int]:
-    """Return how often an account did what by itself since then, by the outcome."""
+    """Return the counts of an account's automation runs since then, by outcome."""
     query = (
         sa.select(AutomationRun.outcome, sa.func.count())
         .where(

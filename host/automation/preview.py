@@ -1,30 +1,29 @@
-"""What would happen if somebody wrote: the decision itself, asked with what was chosen. Nothing is done."""
+"""Preview of automation: run the decision on a hypothetical message, without acting on it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+import msgspec
 from flask_babel import gettext as _
 from flask_babel import pgettext
 
 from host.automation import texts
-from host.automation.deciding import Arrival, Person, Sent, Settings, Talk, decide, route
+from host.automation.deciding import Arrival, ConversationFacts, Person, Sent, Settings, decide, route
 from host.automation.words import said
-from host.inbox.variables import Part, VariableError
-from host.users.hours import Hours
+from host.inbox.variables import FilledPart, VariableError
+from host.working_hours.hours import Hours
 
 NEW, SILENT = "new", "silent"
 KNOWN = "known"
-"""With the id of a member behind it: who wrote with them last."""
+"""Prefix for a known customer, followed by the id of the member who last wrote with them."""
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
-    """Who writes what, and when.
+class Question(msgspec.Struct, frozen=True):
+    """A hypothetical message: its customer, kind and time.
 
-    :param last_id: of somebody known: the id of who wrote with them last; None: nobody did.
+    :param last_id: for a known customer: the id of the member who last wrote with them; None: nobody.
     """
 
     who: str
@@ -33,28 +32,27 @@ class Question:
     last_id: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Shown:
-    """A step as the page shows it.
+class PreviewStep(msgspec.Struct, frozen=True):
+    """A step as shown on the page.
 
     :param tone: ``no``, ``good`` or ``bot``.
-    :param words: the text that goes out, part by part; empty: none does.
+    :param words: the text to send, part by part; empty: none.
     """
 
     icon: str
     tone: str
     bold: str
     sentence: str
-    words: Sequence[Part] = ()
+    words: Sequence[FilledPart] = ()
 
 
-def talk(its: Settings, question: Question, theirs: Hours) -> Talk:
-    """Return the talk that *question* is about."""
+def talk(its: Settings, question: Question, theirs: Hours) -> ConversationFacts:
+    """Return the facts about the conversation of *question*."""
     ages = {SILENT: timedelta(days=its.silence_days + 1), KNOWN: timedelta(days=1)}
     age = ages.get(question.who)
     before = None if age is None else question.at - age
     is_open = theirs.is_open(question.at)
-    return Talk(
+    return ConversationFacts(
         now=question.at,
         wrote_at=question.at,
         sent=question.sent,
@@ -74,12 +72,12 @@ def steps(
     team: str,
     values: Mapping[str, str],
     opens: str,
-) -> list[Shown]:
-    """Return, step by step, what happens, what does not, and why.
+) -> list[PreviewStep]:
+    """Return the steps of the decision: what happens, what does not, and why.
 
-    :param team: the name of the team; empty: there is none.
-    :param values: what each variable stands for.
-    :param opens: when somebody is there again, in words.
+    :param team: the name of the team; empty: none.
+    :param values: values of the variables.
+    :param opens: when working hours begin again, in words.
     """
     about = talk(its, question, theirs)
     words = decide(its, about)
@@ -96,30 +94,30 @@ def steps(
     why = why[:1].upper() + why[1:]  # in a thread it stands behind a colon
     if choice.person is not None and choice.team_id is not None:
         bold = _("Team %(team)s, then %(who)s", team=team, who=choice.person.name)
-        shown.append(Shown("users", "good", bold, why))
+        shown.append(PreviewStep("users", "good", bold, why))
     elif choice.person is not None:
-        shown.append(Shown("user", "good", choice.person.name, why))
+        shown.append(PreviewStep("user", "good", choice.person.name, why))
     elif choice.team_id is not None:
-        shown.append(Shown("users", "good", _("Team %(team)s", team=team), why))
+        shown.append(PreviewStep("users", "good", _("Team %(team)s", team=team), why))
     else:
-        shown.append(Shown("dash", "no", _("Nobody gets it"), why))
+        shown.append(PreviewStep("dash", "no", _("Unassigned"), why))
     return shown
 
 
-def _hours(is_open: bool, reason: str, opens: str) -> Shown:
+def _hours(is_open: bool, reason: str, opens: str) -> PreviewStep:
     if is_open:
-        return Shown("clock", "good", pgettext("business hours", "Open"), said(reason))
+        return PreviewStep("clock", "good", pgettext("business hours", "Open"), said(reason))
     bold = _("Closed until %(when)s", when=opens) if opens else _("Closed")
-    return Shown("clock", "no", bold, said(reason))
+    return PreviewStep("clock", "no", bold, said(reason))
 
 
-def _words(what: str, yes: bool, why: str, text: str, values: Mapping[str, str]) -> Shown:
+def _words(what: str, yes: bool, why: str, text: str, values: Mapping[str, str]) -> PreviewStep:
     names = {"greeting": (_("Greeting"), _("No greeting")), "away": (_("Away message"), _("No away message"))}
     bold, none = names[what]
     if not yes:
-        return Shown("dash", "no", none, why)
+        return PreviewStep("dash", "no", none, why)
     try:
         parts = texts.parts(text, values)
     except VariableError:
-        parts = [Part(text, "words")]
-    return Shown("send", "bot", bold, why, parts)
+        parts = [FilledPart(text, "words")]
+    return PreviewStep("send", "bot", bold, why, parts)

@@ -1,9 +1,10 @@
-"""Give conversations to teams and to who of them is on duty; who that is.
+"""Assign conversations to teams and to their members on duty.
 
-Somebody is on duty by a switch of their own and within their team's hours. Whoever was given nothing for
-longest is next. The row of the team is locked while somebody of it is chosen, so that two conversations at
-once go to two people. What nobody is on duty for waits with its team; once somebody is, they get what waited
-longest, and no more than :data:`host.automation.deciding.A_FEW` that they have not answered.
+A member is on duty if their own switch is on and it is within their team's working hours. The one who has
+waited longest for a conversation is next. The row of the team is locked while a member is chosen, so that two
+simultaneous conversations go to two people. If nobody is on duty, a conversation waits in its team's queue.
+Once somebody is, they get the conversations that have waited longest, but no more than
+:data:`host.automation.deciding.A_FEW` that they have not answered.
 """
 
 from __future__ import annotations
@@ -28,25 +29,26 @@ from host.automation.deciding import (
     route,
 )
 from host.core import clock, db
+from host.events.writing import because
 from host.inbox.conversation_actions import set_fields
 from host.inbox.conversations import locked_conversation
-from host.inbox.errors import ConversationNotFoundError, NotAMemberError, TeamNotFoundError
+from host.inbox.errors import ConversationNotFoundError, NotAMemberError
+from host.inbox.teams.errors import TeamNotFoundError
+from host.inbox.teams.models import Team, TeamMember
 from host.models.automation import AutomationRun, RunState
 from host.models.inbox import Conversation, ConversationStatus
-from host.models.teams import Team, TeamMember
 from host.models.users import Membership
-from host.record.writing import because
-from host.users import hours
 from host.users.reach import ALL_ACCOUNTS
+from host.working_hours import hours
 
 PORTION = 10
-"""Most conversations that waited and are given out in one round."""
+"""Most queued conversations assigned in one round."""
 
 
 def route_run(
     session: Session, run: AutomationRun, conversation: Conversation, its: Settings, now: datetime
 ) -> None:
-    """Give the locked conversation of *run* to whom it goes, or note why it goes to nobody."""
+    """Route the locked conversation of *run*, or note why it is not assigned."""
     team_id = conversation.team_id or its.team_id
     if team_id is not None:
         _take_turn(session, team_id)
@@ -59,7 +61,7 @@ def route_run(
 
 
 def give_out(session: Session, run: AutomationRun, conversation: Conversation, now: datetime) -> None:
-    """Give the locked conversation of *run*, which a rule gave to a team, to who of it is on duty."""
+    """Assign the locked conversation of *run*, which a rule gave to a team, to a member on duty."""
     its = _settings(session, run)
     _take_turn(session, run.team_id or 0)
     theirs = hours.of_team(session, run.workspace_id, run.team_id)
@@ -68,7 +70,7 @@ def give_out(session: Session, run: AutomationRun, conversation: Conversation, n
 
 
 def _settings(session: Session, run: AutomationRun) -> Settings:
-    """Return how the conversation of *run* is given out: as its account says, or to a team by a rule."""
+    """Return the routing settings for *run*: those of its account, or a rule's team."""
     if run.kind != RunKind.GIVE_OUT:
         return account_settings.of_account(session, run.workspace_id, run.automation_id)
     team_id = run.team_id
@@ -76,7 +78,7 @@ def _settings(session: Session, run: AutomationRun) -> Settings:
 
 
 def _take_turn(session: Session, team_id: int) -> None:
-    """Let nobody else choose somebody of the team until this write ends."""
+    """Lock the team, so that no other write chooses a member of it until this one ends."""
     session.execute(sa.select(Team.id).where(Team.id == team_id).with_for_update())
 
 
@@ -98,10 +100,10 @@ def _give(
             id_ = choice.person.user_id
             set_fields(session, {"assignee_id": id_}, **here, why=choice.reason, accounts=ALL_ACCOUNTS)
             mine = Membership.user_id == id_, Membership.workspace_id == conversation.workspace_id
-            # The time of this moment: *now* is from before whoever else chose of the team was waited for.
+            # Use the current time: *now* is from before this write waited for the lock.
             session.execute(sa.update(Membership).where(*mine).values(given_at=clock.now()))
     except (NotAMemberError, TeamNotFoundError) as error:
-        # Gone since they were read a moment ago.
+        # Removed since they were read a moment ago.
         finish(run, RunState.SKIPPED, now, reason=error.code)
         return
     if choice.person is not None:
@@ -123,7 +125,7 @@ def finish(
     outcome: str | None = None,
     reason: str | None = None,
 ) -> None:
-    """Note what became of *run*."""
+    """Note the outcome of *run*."""
     run.state, run.outcome, run.reason = state, outcome, reason
     run.due_at, run.done_at = None, now
 
@@ -131,8 +133,13 @@ def finish(
 # ---- what waits with a team --------------------------------------------------------------------------
 
 
+def hand_out() -> bool:
+    """Assign queued conversations to members who came on duty, or who answered theirs."""
+    return give_waiting(clock.now())
+
+
 def give_waiting(now: datetime) -> bool:
-    """Give what waits with teams to who is on duty by now: a portion. Return whether there may be more."""
+    """Assign a batch of queued conversations to members on duty. Return whether there may be more."""
     with db.read() as session:
         teams = list(
             session.scalars(
@@ -145,7 +152,7 @@ def give_waiting(now: datetime) -> bool:
 
 
 def _next_of(session: Session, team_id: int, now: datetime) -> Sequence[int]:
-    """Return the runs that wait with a team, the oldest first, if anybody of it could be given one."""
+    """Return the runs queued for a team, oldest first, if any member could take one."""
     workspace_id = session.scalar(sa.select(Team.workspace_id).where(Team.id == team_id))
     waiting = (
         sa.select(AutomationRun.id)
@@ -167,7 +174,7 @@ def _next_of(session: Session, team_id: int, now: datetime) -> Sequence[int]:
 
 
 def _waiting_for(session: Session, workspace_id: int, users: Sequence[int]) -> dict[int, int]:
-    """Return how many customers wait for an answer of each of *users*."""
+    """Return how many customers wait for an answer from each of *users*."""
     if not users:
         return {}
     query = (
@@ -187,9 +194,9 @@ def _waiting_for(session: Session, workspace_id: int, users: Sequence[int]) -> d
 
 
 def give_next(session: Session, run_id: int, now: datetime) -> bool:
-    """Give the conversation of a run that waits to somebody on duty, if there is one who has few enough.
+    """Assign the conversation of a queued run to a member on duty who has few enough, if there is one.
 
-    Return whether it waits no more.
+    Return whether it left the queue.
     """
     run = session.get(AutomationRun, run_id)
     if run is None or run.state != RunState.WAITING:
@@ -210,7 +217,7 @@ def give_next(session: Session, run_id: int, now: datetime) -> bool:
     arrival = facts.arrival(session, its, conversation, theirs, now)
     with because(session, cause_id=run.cause_id, root_id=run.root_id, depth=run.depth):
         if arrival.hindrance or arrival.assigned or not its.routes or conversation.team_id != team_id:
-            # Somebody did something about it meanwhile.
+            # Somebody handled it meanwhile.
             reason = arrival.hindrance or ("assigned" if arrival.assigned else "off")
             finish(run, RunState.DONE, now, outcome="team", reason=reason)
             return True

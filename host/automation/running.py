@@ -1,8 +1,8 @@
-"""Do what is due, each run within one write: what it does, and that it is done.
+"""Do the runs that are due, each with its result in one write.
 
-The lane of the customer and the conversation are locked first, as by whoever answers; then everything is
-asked and decided once more. So of a person and the desk at the same moment the second finds what the first
-did, and of several workers one does it. A worker that dies has done all of it or nothing.
+The customer's ordered queue and the conversation are locked first, as for any reply; then all facts are read
+and everything is decided again. So if a person and the desk act at the same moment, the second sees what the
+first did, and only one of several workers does the run. A worker that dies has done all of it or nothing.
 """
 
 from __future__ import annotations
@@ -17,36 +17,37 @@ from sqlalchemy.orm import Session
 
 from host.automation import facts, routing, texts
 from host.automation import settings as account_settings
-from host.automation.deciding import RunKind, Settings, Talk, decide
+from host.automation.deciding import ConversationFacts, RunKind, Settings, decide
 from host.automation.routing import finish
-from host.automation.rules import answering, passing, public_answers
+from host.automation.runs import Doer
 from host.core import clock, db
 from host.core.errors import LobbyError
 from host.core.ports import AdapterDirectory, RuleDirectory
+from host.events.consuming import COURTESY
+from host.events.writing import because, together
+from host.features import registry
 from host.inbox.conversations import locked_conversation
 from host.inbox.drafts import Draft
 from host.inbox.errors import ConversationNotFoundError
-from host.inbox.reply import Held, Voice, queue_parts, take_lane
+from host.inbox.reply import HeldLocks, Voice, queue_parts, take_lane
 from host.models.automation import AutomationRun, RunState
 from host.models.inbox import Conversation
-from host.record.consuming import COURTESY
-from host.record.writing import because, together
-from host.users import hours
 from host.users.reach import ALL_ACCOUNTS
+from host.working_hours import hours
 
 log = logging.getLogger(__name__)
 
 PORTION = 20
-"""Most runs of one round."""
+"""Most runs per round."""
 TOGETHER = 5
-"""Most runs of one write on SQLite, which has one writer anyway. On a server a write that locks several
+"""Most runs per write on SQLite, which has only one writer. On other databases, a write that locks several
 conversations would wait for those who lock them in another order."""
 PAUSES = (timedelta(seconds=5), timedelta(seconds=30), timedelta(minutes=2), timedelta(minutes=10))
-"""How long to wait before each further try of a run that the desk failed at."""
+"""Delays before the retries of a failed run."""
 
 
 def run_due(directory: RuleDirectory) -> bool:
-    """Do a portion of what is due; return whether there may be more."""
+    """Do a batch of due runs; return whether there may be more."""
     with db.read() as session:
         ids = due(session, clock.now())
     together = TOGETHER if db.current().is_sqlite else 1
@@ -58,7 +59,7 @@ def run_due(directory: RuleDirectory) -> bool:
 
 
 def _do_together(ids: Sequence[int], directory: RuleDirectory) -> int:
-    """Do some runs in one write; return how many. Where one fails, each by itself, so others are done."""
+    """Do some runs in one write; return how many. If one fails, do each in its own write instead."""
     try:
         done, away = db.write(_do_and_look, ids, directory)
     except Exception:
@@ -73,10 +74,10 @@ def _do_together(ids: Sequence[int], directory: RuleDirectory) -> int:
 
 
 def _do_and_look(session: Session, run_ids: Sequence[int], directory: RuleDirectory) -> tuple[int, float]:
-    """Do some runs, and no more once others want to write; return how many were done.
+    """Do some runs until others want to write; return how many were done, and the seconds to pause.
 
-    And the seconds to stay away, as readers of the record do; none unless others write: what customers write
-    is taken in first, and a flood below one post leaves the direct messages their time.
+    The pause works as for consumers of the event log, and is 0 unless others write: customers' messages are
+    stored first, and a flood of comments on one post must not delay direct messages.
     """
     began, done = clock.monotonic(), 0
     for run_id in run_ids:
@@ -99,7 +100,7 @@ def due(session: Session, now: datetime) -> Sequence[int]:
 
 
 def do(session: Session, run_id: int, directory: RuleDirectory, now: datetime) -> None:
-    """Do one run, or note why it is not done. One that another worker did meanwhile is left alone."""
+    """Do one run, or note why it is not done. Skip it if another worker did it meanwhile."""
     row = session.execute(
         sa.select(AutomationRun.kind, AutomationRun.workspace_id, AutomationRun.conversation_id).where(
             AutomationRun.id == run_id, AutomationRun.state == RunState.DUE
@@ -107,12 +108,11 @@ def do(session: Session, run_id: int, directory: RuleDirectory, now: datetime) -
     ).one_or_none()
     if row is None:
         return
-    rules: Sequence[passing.Active] = ()
-    if row.kind in {RunKind.RULES, RunKind.WAIT}:
-        rules = passing.active(session, [row.workspace_id]).get(row.workspace_id, ())
+    hooks = registry.hooks()
+    doer = _OWN.get(row.kind) or hooks.doer_of(session=session, kind=row.kind, workspace_id=row.workspace_id)
     recipient = None
     try:
-        if row.kind in {RunKind.WORDS, RunKind.PUBLIC_ANSWER} or passing.may_send(rules):
+        if doer is not None and doer.sends:
             recipient = take_lane(session, row.workspace_id, row.conversation_id)
         conversation = locked_conversation(
             session, row.workspace_id, row.conversation_id, accounts=ALL_ACCOUNTS
@@ -122,29 +122,21 @@ def do(session: Session, run_id: int, directory: RuleDirectory, now: datetime) -
     run = locked_run(session, run_id, RunState.DUE)
     if run is None:
         return
-    held = None if recipient is None else Held(conversation, recipient)
+    held = None if recipient is None else HeldLocks(conversation, recipient)
     causes = because(session, cause_id=run.cause_id, root_id=run.root_id, depth=run.depth)
     with causes, together(session):
-        match run.kind:
-            case RunKind.WORDS:
-                _speak(session, run, conversation, _its(session, run), directory, now)
-            case RunKind.ROUTING:
-                routing.route_run(session, run, conversation, _its(session, run), now)
-            case RunKind.RULES:
-                passing.do_pass(session, run, conversation, rules, directory, now, held)
-            case RunKind.WAIT:
-                passing.do_wait(session, run, conversation, rules, directory, now, held)
-            case RunKind.ANSWER:
-                answering.do(session, run, conversation, directory, now)
-            case RunKind.PUBLIC_ANSWER:
-                public_answers.do(session, run, conversation, directory, now, held)
-            case _:
-                finish(run, RunState.SKIPPED, now, reason="off")  # of another release
+        if doer is not None:
+            doer.do(session, run, conversation, directory, now, held)
+        else:
+            # A run of another release, or of a feature that is off.
+            off = {"session": session, "run": run, "conversation": conversation, "reason": "off", "now": now}
+            if not hooks.give_up_run(**off):
+                finish(run, RunState.SKIPPED, now, reason="off")
     session.flush()
 
 
 def _its(session: Session, run: AutomationRun) -> Settings:
-    """Return what the account of *run* is to do by now, and note which version of it that is."""
+    """Return the current settings of the account of *run*, and note their version."""
     its = account_settings.of_account(session, run.workspace_id, run.automation_id)
     run.automation_version = its.version
     return its
@@ -162,7 +154,7 @@ def locked_run(session: Session, run_id: int, state: RunState) -> AutomationRun 
 
 
 def note_failure(session: Session, run_id: int, now: datetime) -> None:
-    """Have a run that the desk failed at tried again later, or give it up."""
+    """Schedule a retry of a failed run, or give it up."""
     run = locked_run(session, run_id, RunState.DUE)
     if run is None:
         return
@@ -185,11 +177,12 @@ def _speak(
     session: Session,
     run: AutomationRun,
     conversation: Conversation,
-    its: Settings,
     directory: AdapterDirectory,
     now: datetime,
+    _held: HeldLocks | None,
 ) -> None:
-    """Say what is to be said in a locked conversation, or note why nothing is."""
+    """Send the automatic message of a locked conversation, or note why none is sent."""
+    its = _its(session, run)
     about = facts.known(session, [run.message_id or 0]).get(run.message_id or 0)
     if about is None:
         finish(run, RunState.SKIPPED, now, reason="taken_back")
@@ -222,15 +215,29 @@ def _speak(
             accounts=ALL_ACCOUNTS,
         )
     except LobbyError as error:
-        # Raised before anything is written: the account, the customer or the channel does not allow it.
+        # Raised before any write: the account, the customer or the channel does not allow it.
         finish(run, RunState.SKIPPED, now, reason=error.code)
         return
     run.sent_id = messages[-1].id
     finish(run, RunState.DONE, now, outcome=words.says, reason=words.reason)
 
 
-def seen(talk: Talk) -> dict[str, object]:
-    """Return what was known when it was decided, as it is kept with the run."""
+def _route(
+    session: Session,
+    run: AutomationRun,
+    conversation: Conversation,
+    _directory: AdapterDirectory,
+    now: datetime,
+    _held: HeldLocks | None,
+) -> None:
+    routing.route_run(session, run, conversation, _its(session, run), now)
+
+
+_OWN = {RunKind.WORDS: Doer(sends=True, do=_speak), RunKind.ROUTING: Doer(sends=False, do=_route)}
+
+
+def seen(talk: ConversationFacts) -> dict[str, object]:
+    """Return the facts of the decision, as stored with the run."""
     times = {
         "wrote": talk.wrote_at,
         "before": talk.wrote_before,

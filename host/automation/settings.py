@@ -1,10 +1,9 @@
-"""What an account says and does by itself: read, checked and saved."""
+"""Automation settings of an account: read, validate and save."""
 
 from __future__ import annotations
 
 from collections import namedtuple
 from collections.abc import Collection
-from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -15,37 +14,39 @@ from sqlalchemy.orm import Session
 from host.automation import texts
 from host.automation.deciding import GREETED, Sent, Settings
 from host.core import db
+from host.core.backports.values import replace
 from host.core.errors import InvalidError
 from host.core.statements import Statement
-from host.inbox import teams
+from host.inbox.teams import teams
 from host.models.automation import AccountAutomation
 from host.models.channels import AccountState, ChannelAccount
 from host.sdk.errors import AccountGoneError
+from host.users.actor import Actor
 from host.users.workspaces import SavedMeanwhileError
 
 FEWEST_DAYS, MOST_DAYS = 1, 365
 
 
 class SilenceError(InvalidError):
-    """The days of silence are no number that can be used."""
+    """The days of silence are not a valid number."""
 
     code = "silence_days"
-    title = _l("That is no number of days")
-    default_sentence = _l("The days of silence are a number from 1 to 365, so nothing was saved.")
+    title = _l("Invalid number of days")
+    default_sentence = _l("The number of days must be from 1 to 365, so nothing was saved.")
     default_next_step = _l("Type another number.")
 
 
 class RouteError(InvalidError):
-    """Conversations are to go to a team, and none is named."""
+    """Conversations should go to a team, but none is chosen."""
 
     code = "route_without_team"
-    title = _l("A team is missing")
-    default_sentence = _l("New conversations are to go to a team, and none is chosen. Nothing was saved.")
+    title = _l("Team missing")
+    default_sentence = _l("Routing new conversations needs a team, and none is selected. Nothing was saved.")
     default_next_step = _l("Choose a team, or turn routing off.")
 
 
 def of_accounts(session: Session, accounts: Collection[int]) -> dict[int, Settings]:
-    """Return what those of *accounts* say and do by themselves that do anything. One statement."""
+    """Return the settings of those of *accounts* that have any automation, in one statement."""
     if not accounts:
         return {}
     rows = _doing.rows(session.connection(), {"accounts": db.padded(accounts)})
@@ -63,7 +64,7 @@ _doing = Statement(
 
 
 def of_account(session: Session, workspace_id: int, account_id: int) -> Settings:
-    """Return what an account says and does by itself; where nobody chose anything, nothing."""
+    """Return the settings of an account; everything is off by default."""
     row = session.get(AccountAutomation, account_id, populate_existing=True)
     return Settings(account_id=account_id, workspace_id=workspace_id) if row is None else _settings(row)
 
@@ -76,7 +77,7 @@ def _settings(row: Any) -> Settings:
         greets=row.greets,
         greeting=row.greeting,
         silence_days=row.silence_days,
-        # A kind that only another release knows is none.
+        # Ignore kinds that only another release knows.
         greets_on=frozenset(Sent(one) for one in row.greets_on if one in set(Sent)),
         tells_away=row.tells_away,
         away=row.away,
@@ -88,19 +89,25 @@ def _settings(row: Any) -> Settings:
 
 
 def save(
-    session: Session, wanted: Settings, *, limit: int | None, now: datetime, version: int | None = None
-) -> bool:
-    """Let an account say and do *wanted* from now on. Return whether that changed anything.
+    session: Session,
+    wanted: Settings,
+    *,
+    limit: int | None,
+    version: int | None = None,
+    actor: Actor,
+    now: datetime,
+) -> None:
+    """Save the settings *wanted* of an account.
 
-    A text that is turned off is kept as it is, so that it is there when it is turned on again.
+    A text that is turned off is kept, so that it can be turned on again.
 
-    :param limit: how many bytes a message of the channel holds; None: it does not say.
-    :param version: the one the page showed; None: it does not matter what was saved since.
+    :param limit: most bytes in a message of the channel; None: unknown.
+    :param version: the version the page showed; None: overwrite whatever was saved since.
     :raises AccountGoneError: if the account is not there or disconnected.
     :raises SavedMeanwhileError: if somebody saved since *version*.
     :raises AutomationTextError, VariableError: as :func:`host.automation.texts.checked`.
-    :raises SilenceError: if the days are none of 1 to 365.
-    :raises RouteError: if conversations are to go to no team.
+    :raises SilenceError: if the days are not between 1 and 365.
+    :raises RouteError: if no team is chosen.
     :raises TeamNotFoundError: if the workspace has no such team.
     """
     account = session.get(ChannelAccount, wanted.account_id, with_for_update=True)
@@ -114,7 +121,7 @@ def save(
         raise SavedMeanwhileError()
     wanted = replace(checked(session, wanted, limit), version=before.version)
     if wanted == before:
-        return False
+        return
     if row is None:
         row = AccountAutomation(account_id=wanted.account_id, workspace_id=wanted.workspace_id)
         session.add(row)
@@ -125,11 +132,22 @@ def save(
     row.greets_on = sorted(wanted.greets_on)
     row.version, row.changed_at = before.version + 1, now
     session.flush()
-    return True
+    actor.audit(
+        session,
+        "account.automation_changed",
+        account.handle,
+        workspace_id=wanted.workspace_id,
+        details={
+            "channel": account.channel,
+            "greeting": wanted.greets,
+            "away": wanted.tells_away,
+            "routing": wanted.routes,
+        },
+    )
 
 
 def checked(session: Session, wanted: Settings, limit: int | None) -> Settings:
-    """Return *wanted* as it is kept; raises as :func:`save` does."""
+    """Return *wanted* validated; raises the same errors as :func:`save`."""
     if not FEWEST_DAYS <= wanted.silence_days <= MOST_DAYS:
         raise SilenceError(field="silenceDays")
     greeting, away = wanted.greeting, wanted.away

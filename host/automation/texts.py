@@ -1,7 +1,7 @@
-"""Greetings and away messages: texts with variables, checked when they are saved, filled when they go out.
+"""Greetings and away messages: texts with variables, validated when saved and filled when sent.
 
-Nobody is there to fill anything in. So each variable that may be empty has words to fall back on, and there
-is none about whoever answers.
+Nobody is present to fill gaps. So each variable that may be empty needs a fallback, and there are no
+variables about the agent.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ from host.web import languages
 OPENS_AT = "hours.opens_at"
 VARIABLES: Mapping[str, LazyString] = {
     **{name: label for name, label in variables.VARIABLES.items() if not name.startswith("agent.")},
-    OPENS_AT: _l("when you are there again"),
+    OPENS_AT: _l("when you're back"),
 }
-"""What a text said by itself may hold, and what each stands for."""
+"""Variables allowed in automatic texts, with their labels."""
 ALWAYS_KNOWN = frozenset({"account.name", "workspace.name"})
 MOST_LETTERS = 4000
-"""Most letters of a text where the channel does not say how much one message holds."""
+"""Most characters of a text if the channel does not limit the length of a message."""
 
 TODAY = noop("today at %(time)s")
 TOMORROW = noop("tomorrow at %(time)s")
@@ -40,36 +40,37 @@ LATER = noop("on %(day)s at %(time)s")
 
 
 class AutomationTextError(InvalidError):
-    """A text cannot go out by itself."""
+    """The text cannot be sent automatically."""
 
     code = "automation_text"
-    title = _l("That text cannot go out by itself")
-    default_sentence = _l("The text cannot go out by itself, so nothing was saved.")
+    title = _l("This text can't be sent automatically")
+    default_sentence = _l("This text can't be sent automatically, so nothing was saved.")
     default_next_step = _l("Change the text.")
 
 
 def checked(text: str, limit: int | None) -> str:
-    """Return *text* as it is kept.
+    """Return *text* validated.
 
-    :param limit: how many bytes a message of the channel holds; None: it does not say.
-    :raises AutomationTextError: if it is empty or too long, or if a variable may be empty and has no words to
-        fall back on.
-    :raises VariableError: if something in double braces is no variable.
+    :param limit: most bytes in a message of the channel; None: unknown.
+    :raises AutomationTextError: if it is empty or too long, or if a variable may be empty and has no
+        fallback.
+    :raises VariableError: if something in double braces is not a variable.
     """
     kept = clean_written(text)
     if not kept:
         raise AutomationTextError(
-            _l("A text is missing, so nothing was saved."), next_step=_l("Write it, or turn it off.")
+            _l("A text is missing, so nothing was saved."),
+            next_step=_l("Enter the text, or turn the message off."),
         )
     if len(kept) > MOST_LETTERS:
         raise AutomationTextError(
-            _l("A text has %(count)s letters and may have 4,000, so nothing was saved.", count=len(kept)),
+            _l("A text has %(count)s characters. The limit is 4,000, so nothing was saved.", count=len(kept)),
             limit=MOST_LETTERS,
         )
     if limit is not None and byte_length(kept) > limit:
         raise AutomationTextError(
             _l(
-                "A text has %(count)s bytes and one message of this channel holds %(most)s.",
+                "A text has %(count)s bytes. A message on this channel can have at most %(most)s.",
                 count=byte_length(kept),
                 most=limit,
             ),
@@ -79,8 +80,8 @@ def checked(text: str, limit: int | None) -> str:
     for piece in variables.parse(kept, VARIABLES):
         if isinstance(piece, variables.Field):
             raise AutomationTextError(
-                _l("The text asks for something to be filled in, and nobody is there to do it."),
-                next_step=_l("Take the field out."),
+                _l("The text contains a field that a person has to fill in."),
+                next_step=_l("Remove the field."),
             )
         if (
             isinstance(piece, variables.Variable)
@@ -88,15 +89,13 @@ def checked(text: str, limit: int | None) -> str:
             and not ALWAYS_KNOWN.intersection(piece.names)
         ):
             raise AutomationTextError(
-                _l("What stands for “%(what)s” may be unknown.", what=VARIABLES[piece.names[0]]),
-                next_step=_l(
-                    'Add words for that case: {{%(name)s || "there"}}.', name=" || ".join(piece.names)
-                ),
+                _l("“%(what)s” may be unknown.", what=VARIABLES[piece.names[0]]),
+                next_step=_l('Add a fallback: {{%(name)s || "there"}}.', name=" || ".join(piece.names)),
             )
     return kept
 
 
-def parts(text: str, values: Mapping[str, str]) -> list[variables.Part]:
+def parts(text: str, values: Mapping[str, str]) -> list[variables.FilledPart]:
     """Return the pieces of a checked *text*, filled."""
     return variables.fill(variables.parse(text, VARIABLES), values, VARIABLES)
 
@@ -108,7 +107,7 @@ def filled(text: str, values: Mapping[str, str]) -> str | None:
 
 
 def said_time(at: datetime | None, now: datetime, zone: str | None, language: str | None) -> str:
-    """Return when somebody is there again, in words, in the workspace's zone and language; None: empty."""
+    """Return when working hours begin again, in the workspace's time zone and language; empty for None."""
     if at is None:
         return ""
     place: tzinfo = clock.zone(zone) if zone is not None and zone in clock.zones() else UTC
@@ -125,5 +124,5 @@ def said_time(at: datetime | None, now: datetime, zone: str | None, language: st
 
 @cache
 def catalogue(language: str) -> NullTranslations:
-    """Return the catalogue of a language; no page has chosen one where nobody is there."""
+    """Return the catalogue of a language, because outside of a page none is selected."""
     return Translations.load(str(languages.FOLDER), [language])

@@ -1,4 +1,4 @@
-"""Why something was said or done by itself, or was not, in plain words."""
+"""Reasons why automation acted or did not, in plain words."""
 
 from __future__ import annotations
 
@@ -10,71 +10,75 @@ from flask_babel.speaklater import LazyString
 from host.inbox.conversation_actions import GIVEN_BECAUSE
 
 OF_RULES: Mapping[str, LazyString] = {
-    "condition": _l("A condition did not hold"),
-    "once": _l("It acted already, and acts once"),
-    "too_often": _l("Rules did enough in this conversation within an hour"),
-    "answered": _l("Somebody answered in time"),
-    "never_wrote": _l("They never wrote"),
-    "endpoint_gone": _l("The address of the other program is gone"),
-    "other_channel": _l("The addon does that on another channel"),
-    "nothing_to_do": _l("There was nothing to do it to"),
-    "not_public": _l("This channel has no such answers"),
-    "private_only": _l("Comments on this post take no public reply"),
-    "no_private": _l("The private reply was not sent, so it was not announced"),
-    "private_awaited": _l("It waits for the private reply to be sent"),
-    "private_unknown": _l("It is not known whether the private reply was sent, so it was not announced"),
-    "private_late": _l("The private reply waited for over an hour, so it was not announced"),
+    "condition": _l("A condition didn't match"),
+    "once": _l("The rule runs once and has already run"),
+    "too_often": _l("The hourly limit for rules in this conversation was reached"),
+    "answered": _l("Someone answered in time"),
+    "never_wrote": _l("The customer never wrote"),
+    "endpoint_gone": _l("The webhook endpoint was deleted"),
+    "webhooks_off": _l("Webhooks are turned off on this Lobby server"),
+    "other_channel": _l("The addon doesn't support this action on this channel"),
+    "nothing_to_do": _l("There was nothing to apply it to"),
+    "not_public": _l("This channel doesn't support these replies"),
+    "private_only": _l("Comments on this post can't be answered publicly"),
+    "no_private": _l("The private reply wasn't sent, so the public answer wasn't either"),
+    "private_awaited": _l("Waiting for the private reply to be sent"),
+    "private_unknown": _l("The private reply may not have been sent, so the public answer wasn't sent"),
+    "private_late": _l("The private reply waited for over an hour, so the public answer wasn't sent"),
     "ended": _l("The campaign had ended"),
-    "changed": _l("They changed it before it was answered"),
+    "changed": _l("The comment was edited before it was answered"),
 }
-"""What rules alone give as a reason."""
+"""Reasons that only rules give."""
 REASONS: Mapping[str, LazyString] = {
     **GIVEN_BECAUSE,
     **OF_RULES,
-    "off": _l("It is turned off"),
+    "off": _l("Turned off"),
     # Hours
-    "open": _l("Somebody is there"),
-    "closed": _l("Nobody is there until then"),
-    "closed_for_good": _l("The hours name no time from now on"),
+    "open": _l("Within business hours"),
+    "closed": _l("Closed until then"),
+    "closed_for_good": _l("No upcoming business hours"),
     # Nothing at all
-    "person": _l("A person is answering, and has the word"),
-    "automation": _l("A program answers here"),
-    "late": _l("It came too late for an answer by itself"),
-    "restored": _l("The desk was restored from a backup, so this is left to people"),
-    "budget": _l("Enough went out by itself since they wrote last"),
+    "person": _l("A person is answering"),
+    "automation": _l("Automation is answering here"),
+    "late": _l("Too late for an automatic reply"),
+    "restored": _l("This Lobby server was restored from a backup, so this is left to your team"),
+    "budget": _l("The limit of automatic messages since the customer's last message was reached"),
     "archived": _l("The workspace is archived"),
-    "account_stopped": _l("The account has to be connected again first"),
+    "account_stopped": _l("The account must be reconnected first"),
     "addon_off": _l("The addon of this channel is not active"),
-    "addon_failed": _l("The addon failed, or planned what cannot be done"),
-    "spam": _l("It is spam"),
-    "opted_out": _l("They want nothing that is sent by itself, or are blocked"),
-    "from_machine": _l("A program wrote it by itself"),
-    "automatic_limit": _l("Their address got several by itself within minutes; a program may be answering"),
-    "imported": _l("It is from the provider’s history"),
-    "taken_back": _l("They took their message back"),
-    "closed_by_team": _l("Somebody closed the conversation meanwhile"),
+    "addon_failed": _l("The addon failed or returned an invalid plan"),
+    "spam": _l("The conversation is spam"),
+    "opted_out": _l("Opted out of automated messages, or blocked"),
+    "from_machine": _l("The message is automatic"),
+    "automatic_limit": _l(
+        "Several automatic messages were sent to this address within minutes. It may "
+        "be answering automatically"
+    ),
+    "imported": _l("The message is from the provider’s history"),
+    "taken_back": _l("The customer unsent the message"),
+    "closed_by_team": _l("Someone closed the conversation in the meantime"),
     "window_closed": _l("The reply window is closed"),
-    "people_only": _l("Only a person may still reply"),
-    "unfilled": _l("Something in the text could not be filled in"),
+    "people_only": _l("Only a person can still reply"),
+    "unfilled": _l("A field in the text couldn't be filled in"),
     # The away message
-    "open_now": _l("Somebody is there"),
-    "kind": _l("What they sent asks for no answer"),
-    "told": _l("They were told of this absence already"),
-    "tells": _l("Nobody is there"),
+    "open_now": _l("Within business hours"),
+    "kind": _l("This kind of message needs no answer"),
+    "told": _l("Already received the away message for this absence"),
+    "tells": _l("Outside business hours"),
     # The greeting
-    "known": _l("They are known, and were not silent long enough"),
-    "greeted": _l("They were greeted already"),
-    "in_talk": _l("Somebody of the team wrote to them meanwhile"),
-    "away_instead": _l("The away message goes out instead"),
-    "greets": _l("They are new, or were silent for long"),
+    "known": _l("Returning customer who wrote too recently"),
+    "greeted": _l("Already greeted"),
+    "in_talk": _l("Someone on the team wrote to them in the meantime"),
+    "away_instead": _l("The away message is sent instead"),
+    "greets": _l("New customer, or hasn't written for a long time"),
     # Routing
-    "assigned": _l("Somebody has it already"),
-    "no_team": _l("The team it went to is gone"),
-    "error": _l("The desk failed several times"),
+    "assigned": _l("Already assigned"),
+    "no_team": _l("The team was deleted"),
+    "error": _l("Lobby failed several times"),
 }
-"""By key. Keys of the inbox's errors stand for themselves: such a run says which rule refused it."""
+"""Reasons by key. Runs refused by the inbox use the keys of its errors directly."""
 
 
 def said(reason: str | None) -> str:
-    """Return *reason* in words; of one that only another release knows, the key itself."""
+    """Return *reason* in words; for one of another release, the key itself."""
     return str(REASONS.get(reason or "", reason or ""))

@@ -1,1 +1,1 @@
-"""The whole desk in one file: made while it runs, put back into an empty place."""
+"""Backup of the whole desk in one file: made while it runs, restored into an empty place."""

@@ -1,7 +1,7 @@
-"""The file of a backup: a zip with JSON lines for each table, the files of messages, and a list of it all.
+"""The file format of a backup: a zip with JSON lines per table, the files of messages, and a contents list.
 
-Rows are written in the terms of no database, so one made on SQLite is put back into PostgreSQL or MariaDB and
-the other way round. The list comes last: a file that was cut off has none.
+Rows are stored independently of the database, so a backup made on SQLite can be restored into PostgreSQL or
+MariaDB and vice versa. The list comes last: a truncated file has none.
 """
 
 from __future__ import annotations
@@ -30,17 +30,17 @@ from host.sdk import strictjson
 FORMAT = 1
 LIST = "backup.json"
 SIGNATURE = "backup.sig"
-"""The signature of the list by its desk. The list holds the digest of everything else."""
+"""The desk's signature of the list. The list holds the digests of everything else."""
 KEYS = "keys.sealed"
 TRUSTED = "settings/trusted.keys"
-"""Whose addons run, and whose never again: where the data folder says that."""
+"""File in the data folder with the trusted and the revoked addon publishers."""
 PROOF = Place("backup", "proof", 0, "lobby")
-"""Where the word is sealed by which a restored desk knows that its keys are the right ones."""
+"""Place of the sealed word that proves to a restored desk that its keys are the right ones."""
 _PURPOSE = "backup"
 _UNVERIFIED = "Nothing was restored. If you know who has had it in their hands, add `--unverified`."
 _PIECE = 1024 * 1024
 _COST = 2**16
-"""scrypt's: 64 MB and some tenths of a second for each passphrase somebody tries."""
+"""Cost parameter of scrypt: 64 MB and some tenths of a second for each guessed passphrase."""
 
 
 class BackupError(Exception):
@@ -48,18 +48,18 @@ class BackupError(Exception):
 
 
 class Contents(msgspec.Struct, kw_only=True):
-    """What a backup holds.
+    """The contents list of a backup.
 
-    :param lobby: the version that made it.
-    :param database: the kind it was made from.
+    :param lobby: the version of Lobby that made it.
+    :param database: the kind of database it was made from.
     :param revisions: version table -> the revision its tables are at.
     :param tables: table -> rows.
-    :param files: how many files of messages.
-    :param files_left_out: how many were left out on purpose.
-    :param missing: storage keys that rows name and that were not there.
+    :param files: number of files of messages.
+    :param files_left_out: number of files left out on purpose.
+    :param missing: storage keys in rows whose files were missing.
     :param spooled: requests that were in the spool.
-    :param proofs: a word sealed with each key the desk has.
-    :param keys: whether the keys themselves are in it, sealed with a passphrase.
+    :param proofs: a word sealed with each key of the desk.
+    :param keys: whether it contains the keys themselves, sealed with a passphrase.
     :param digests: name in the zip -> SHA-256, of everything but this list and its signature.
     """
 
@@ -81,7 +81,7 @@ class Contents(msgspec.Struct, kw_only=True):
 class Writing:
     """A backup that is being written.
 
-    :ivar digests: what was written so far, as :attr:`Contents.digests`.
+    :ivar digests: digests of the parts written so far, as :attr:`Contents.digests`.
     """
 
     def __init__(self, zipped: zipfile.ZipFile) -> None:
@@ -89,7 +89,7 @@ class Writing:
         self.digests: dict[str, str] = {}
 
     def add(self, name: str, pieces: Iterator[bytes], *, packed: bool = True) -> None:
-        """Write *pieces* as the file *name*; do not compress it if it is *packed* already."""
+        """Write *pieces* as the file *name*; do not compress it if it is already *packed*."""
         info = zipfile.ZipInfo(name)
         info.compress_type = zipfile.ZIP_STORED if packed else zipfile.ZIP_DEFLATED
         digest = hashlib.sha256()
@@ -108,9 +108,9 @@ class Writing:
 
 @contextmanager
 def writing(target: Path) -> Iterator[Writing]:
-    """Yield a backup to write; it gets the name *target* once it is whole and on the disk.
+    """Yield a backup to write; it is renamed to *target* once it is complete and on disk.
 
-    :raises BackupError: if it cannot be written, or something has that name.
+    :raises BackupError: if it cannot be written, or *target* exists.
     """
     if target.exists():
         raise BackupError(f"{target} is there already.")
@@ -132,9 +132,9 @@ def writing(target: Path) -> Iterator[Writing]:
 
 
 class Reading:
-    """A backup that was read through once: it is whole, and each part is as it was written.
+    """A backup that was read through once: it is complete, and each part is unchanged.
 
-    :ivar contents: its list.
+    :ivar contents: its contents list.
     """
 
     def __init__(self, zipped: zipfile.ZipFile) -> None:
@@ -152,9 +152,9 @@ class Reading:
             )
 
     def check(self) -> None:
-        """Read everything once.
+        """Read everything once and compare the digests.
 
-        :raises BackupError: if something is not as it was written.
+        :raises BackupError: if something is damaged or was changed.
         """
         for name, wanted in self.contents.digests.items():
             digest = hashlib.sha256()
@@ -164,7 +164,7 @@ class Reading:
                 raise BackupError(f"{name} in this backup is not as it was written.")
 
     def check_signature(self, keyring: Keyring) -> None:
-        """Make sure that the desk with the keys of *keyring* made the backup, and nobody changed it since.
+        """Check that a desk with the keys of *keyring* made the backup, and that it is unchanged since.
 
         :raises BackupError: if it has no signature, or one by other keys.
         """
@@ -191,7 +191,7 @@ class Reading:
             raise BackupError(f"{name} in this backup cannot be read.") from error
 
     def names(self, folder: str) -> list[str]:
-        """Return the files of a *folder* of it."""
+        """Return the files in a *folder* of the backup."""
         return sorted(name for name in self.contents.digests if name.startswith(f"{folder}/"))
 
     def rows(self, table: str) -> Iterator[dict[str, Any]]:
@@ -205,7 +205,7 @@ class Reading:
 def reading(source: Path) -> Iterator[Reading]:
     """Yield the backup *source*.
 
-    :raises BackupError: if it is none.
+    :raises BackupError: if it is not a backup.
     """
     try:
         with zipfile.ZipFile(source) as zipped:
@@ -226,7 +226,7 @@ def whole(file: IO[bytes]) -> Iterator[bytes]:
 
 
 def plain(value: Any) -> Any:
-    """Return a value of a row as JSON has it: what JSON has no word for in an object with one name."""
+    """Return a value of a row in JSON; types JSON lacks become an object with one name."""
     if isinstance(value, bytes | memoryview):
         return {"bytes": base64.b64encode(bytes(value)).decode()}
     if isinstance(value, datetime):
@@ -237,7 +237,7 @@ def plain(value: Any) -> Any:
 
 
 def value_for(column: sa.types.TypeEngine[Any], value: Any) -> Any:
-    """Return what *plain* stands for, as a column of this type takes it."""
+    """Convert a value made by :func:`plain` for a column of this type."""
     if isinstance(value, dict):
         ((kind, content),) = value.items()
         if kind == "at":
@@ -269,9 +269,9 @@ def sealed(files: Mapping[str, str], passphrase: str) -> bytes:
 
 
 def opened(box: bytes, passphrase: str) -> dict[str, str]:
-    """Return the files that were :func:`sealed`.
+    """Return the files sealed with :func:`sealed`.
 
-    :raises BackupError: if the passphrase is another one.
+    :raises BackupError: if the passphrase is wrong.
     """
     try:
         content = AESGCM(_key(passphrase, box[:16])).decrypt(box[16:28], box[28:], KEYS.encode())

@@ -1,4 +1,4 @@
-"""Make a backup while the desk runs: one state of all tables, and every file they name."""
+"""Make a backup while the desk runs: one consistent state of all tables, and every file they refer to."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from host.media import claiming
 from host.queue import spool
 
 PASSING = frozenset({"processes", "addon_calls", "login_sessions", "password_links", "sign_in_steps"})
-"""Tables whose rows say what runs now, or who is signed in."""
+"""Tables that only describe running processes and signed-in people."""
 MADE_AGAIN = frozenset({"search_postings", "search_documents", "search_builds"})
-"""Tables that a desk makes of others by itself."""
+"""Tables that a desk rebuilds from others automatically."""
 NOT_NEEDED = frozenset({"file_removals"})
-"""Tables that name files which are about to go."""
+"""Tables of files that are about to be deleted."""
 _ROWS = 500
 _PAUSE_SECONDS = 600
-"""How long a backup may stand still between two portions of rows, as on a disk that is full or slow."""
+"""Time in seconds a backup may stall between two portions of rows, as on a slow or full disk."""
 _LIMITS = {
     "postgresql": (f"idle_in_transaction_session_timeout = '{_PAUSE_SECONDS}s'", "statement_timeout = 0"),
     "mariadb": (
@@ -49,13 +49,13 @@ def make(
     tell: Callable[[str], None],
     files: bool = True,
 ) -> Contents:
-    """Write the whole desk to *target*; return what is in it.
+    """Write the whole desk to *target*; return its contents list.
 
-    :param passphrase: what to seal the keys with; None: leave them out.
-    :param files: whether the files of messages are put in.
-    :param tell: is told each step.
+    :param passphrase: passphrase for sealing the keys; None: leave the keys out.
+    :param files: whether to include the files of messages.
+    :param tell: called with each step.
     :raises archive.BackupError: if it cannot be written, or the files cannot be read.
-    :raises CannotGoOnError: if the files are another desk's.
+    :raises CannotGoOnError: if the file store belongs to another desk.
     """
     if files:
         try:
@@ -64,7 +64,7 @@ def make(
         except StoreAwayError as error:
             raise _unread(error) from error
     with archive.writing(target) as out:
-        # Before the tables: what leaves the spool meanwhile is in them.
+        # Read the spool before the tables: requests that leave it meanwhile are in them.
         spooled = _spool(config, out)
         with snapshot(config.database_url) as connection:
             revisions = _revisions(connection)
@@ -100,9 +100,9 @@ def make(
 
 @contextmanager
 def snapshot(url: str) -> Iterator[sa.Connection]:
-    """Yield a connection that sees one state of the database, however long it reads. Nobody waits for it.
+    """Yield a connection that sees one state of the database, however long it reads. It blocks nobody.
 
-    No migration runs meanwhile, but on SQLite, where the state is the file's.
+    Migrations are locked out meanwhile, except on SQLite, where the snapshot is the file's.
     """
     if sa.make_url(url).get_backend_name() == "sqlite":
         engine = sa.create_engine(url, poolclass=sa.pool.NullPool, connect_args={"isolation_level": None})
@@ -114,7 +114,7 @@ def snapshot(url: str) -> Iterator[sa.Connection]:
         return
     with migrations.locked(url) as engine:
         with engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection:
-            # Limits of the role or the server are for everyday work.
+            # Limits of the role or the server are meant for everyday work.
             for limit in _LIMITS.get(engine.dialect.name, _LIMITS["mariadb"]):
                 connection.exec_driver_sql(f"SET SESSION {limit}")
             connection.commit()
@@ -156,7 +156,7 @@ def _tables(connection: sa.Connection, out: Writing, *, but: set[str]) -> tuple[
 
 
 def _rows(connection: sa.Connection, table: sa.Table) -> Iterator[dict[str, Any]]:
-    """Yield the rows of *table*. JSON comes as its text: no database is to understand it on the way."""
+    """Yield the rows of *table*. JSON stays text, so that no database reinterprets it."""
     as_text = sa.cast if connection.dialect.name == "postgresql" else sa.type_coerce
     columns = [
         as_text(column, sa.Text).label(column.name) if isinstance(column.type, sa.JSON) else column
@@ -168,7 +168,7 @@ def _rows(connection: sa.Connection, table: sa.Table) -> Iterator[dict[str, Any]
 
 
 def _files(out: Writing, keys: list[str]) -> list[str]:
-    """Write the files of *keys*; return those that are not there: taken back or erased meanwhile."""
+    """Write the files of *keys*; return those missing, which were deleted or erased meanwhile."""
     missing = []
     for key in keys:
         try:
@@ -200,7 +200,7 @@ def _spool(config: Config, out: Writing) -> int:
 
 
 def _own_keys(config: Config) -> dict[str, str]:
-    """Return the keys as the files a data folder has."""
+    """Return the keys as files of a data folder."""
     file = secrets.keys_file(config)
     return {
         "secret.keys": config.secret_keys if file is None else file.read_text(),

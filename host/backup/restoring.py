@@ -1,7 +1,7 @@
-"""Put a backup back: into an empty database and a data folder of its own, of any of the three kinds.
+"""Restore a backup into an empty database, of any of the three kinds, and a data folder of its own.
 
-The tables are made by the migrations they were made by, up to the revisions they were at, so that a newer
-Lobby takes them on from there. Addons come first, because their migrations change tables of the host.
+The tables are made by the original migrations up to the revisions in the backup, so that a newer Lobby
+upgrades them from there. Addons come first, because their migrations change tables of the host.
 """
 
 from __future__ import annotations
@@ -19,15 +19,17 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from host import counters
-from host.addons.package import store, trust
-from host.automation import restored
+from host.addons import preinstalled
+from host.addons.package import archive as package_archive
+from host.addons.package import shipped, store, trust
 from host.backup import archive
 from host.backup.archive import BackupError, Contents, Reading, value_for
 from host.core import clock, db, migrations, secrets, storage
 from host.core.config import Config, ConfigError
 from host.core.migrations import addon_version_table
 from host.core.storage import StoreAwayError
-from host.delivery import history
+from host.events import reading
+from host.features import registry
 from host.inbox import outcome
 from host.inbox.unsent import later
 from host.media import claiming
@@ -35,10 +37,7 @@ from host.models.addons import Addon, AddonArchivePart, AddonRelease
 from host.models.inbox import Message
 from host.models.queue import OutboxEntry
 from host.models.users import User
-from host.notifications import mailing
-from host.outgoing import endpoints
 from host.queue import lanes, outbox, spool
-from host.record import reading
 from host.sdk.channel import ProviderProblem
 from host.sdk.errors import SecretUnreadableError
 from host.sdk.i18n import noop
@@ -46,40 +45,39 @@ from host.users import audit
 
 _ROWS = 500
 _FIRST = (User, AddonRelease, AddonArchivePart, Addon)
-"""What it takes to have the addons back: their migrations change tables that are empty then."""
+"""Tables needed to restore the addons: their migrations change tables that are still empty then."""
 _MARK = "lobby_restoring"
-"""A table that is there while a restore is under way: what one left that died is taken away by the next."""
+"""Table that exists while a restore is under way: the next restore removes the remains of one that died."""
 
 
 class Waiting(StrEnum):
-    """What becomes of replies that had not left when the backup was made. Some may have left since."""
+    """How to treat replies that were pending when the backup was made. Some may have been sent since."""
 
     CHECK = "check"
-    """Look at the provider whether they did. None is sent; people see the result and decide."""
+    """Check with the provider whether they were sent. None is sent; people see the result and decide."""
     SEND = "send"
-    """Go on as if nothing had happened: what had not left is sent."""
+    """Continue as before: pending replies are sent."""
     DROP = "drop"
-    """Note each as failed."""
+    """Mark each as failed."""
 
 
 def read_through(source: Reading) -> Contents:
-    """Return the list of *source* once everything in it was read and is as it was written.
+    """Return the contents list of *source* after reading everything and checking it.
 
-    :raises BackupError: if it is not, or was made by a Lobby this one does not know.
+    :raises BackupError: if the backup is damaged, or was made by an unknown version of Lobby.
     """
-    for name, directory, table in migrations.own():
-        at = source.contents.revisions.get(table)
-        if at is not None and not migrations.knows(directory, at):
-            raise BackupError(
-                f"This backup was made by Lobby {source.contents.lobby}, and this version does not know its "
-                f"tables ({name} {at}). Install that version, or a newer one, and restore it there."
-            )
+    at = source.contents.revisions.get(migrations.HOST_VERSION_TABLE)
+    if at is not None and at not in migrations.revisions():
+        raise BackupError(
+            f"This backup was made by Lobby {source.contents.lobby}, and this version does not know its "
+            f"tables (host {at}). Install that version, or a newer one, and restore it there."
+        )
     source.check()
     return source.contents
 
 
 def open_replies(source: Reading) -> int:
-    """Return how many replies had not left when the backup was made, those for a later time too."""
+    """Return how many replies were pending when the backup was made, including scheduled ones."""
     return sum(1 for row in source.rows("outbox") if row["open"] or row.get("not_before"))
 
 
@@ -92,14 +90,15 @@ def restore(
     tell: Callable[[str], None],
     unverified: bool = False,
 ) -> list[str]:
-    """Put the backup *source*, which was :func:`read_through`, where *config* says; return what was left out.
+    """Restore a backup that passed :func:`read_through`, as *config* says; return the tables left out.
 
-    :param waiting: what becomes of replies that had not left.
-    :param passphrase: opens the keys in it; None: the desk's keys are there already.
-    :param tell: is told each step.
-    :param unverified: whether it may have no signature of the desk's keys. That it had none is audited.
-    :raises BackupError: if the place is not empty, the keys are other ones, or did not sign it. The
-        place is as it was then, but for keys and files, which harm nobody.
+    :param waiting: how to treat pending replies.
+    :param passphrase: opens the keys in it; None: the desk's keys are already in place.
+    :param tell: called with each step.
+    :param unverified: whether a backup without a signature by the desk's keys is accepted. A missing
+        signature is recorded in the audit log.
+    :raises BackupError: if the place is not empty, or the keys are different or did not sign it. The place is
+        then unchanged, except for keys and files, which do no harm.
     """
     placed = as_it_was(config, source, passphrase=passphrase, tell=tell, unverified=unverified)
     with placed as (url, left_out):
@@ -129,10 +128,10 @@ def as_it_was(
     tell: Callable[[str], None],
     unverified: bool = False,
 ) -> Iterator[tuple[str, list[str]]]:
-    """Put everything back as it was: the tables too, if an older Lobby made the backup.
+    """Restore everything as it was, including the tables if an older Lobby made the backup.
 
-    Yields the address of the database, which gets its name when the block is through, and the tables that
-    were left out. What :func:`restore` takes and raises is said there.
+    Yields the address of the database, which gets its final name after the block, and the tables that were
+    left out. Parameters and errors are those of :func:`restore`.
     """
     _keys(config, source, passphrase)
     if not unverified:
@@ -154,14 +153,14 @@ def as_it_was(
 
 
 def _keys(config: Config, source: Reading, passphrase: str | None) -> None:
-    """Have the keys of the backup's desk in place, and make sure of it."""
+    """Put the keys of the backup's desk in place, and check them."""
     if passphrase is not None:
         if not source.contents.keys:
             raise BackupError("No keys are in this backup. Put secret.keys of its desk into the data folder.")
         files = archive.opened(b"".join(source.pieces(archive.KEYS)), passphrase)
         config.data.mkdir(parents=True, exist_ok=True, mode=0o700)
         for name, text in files.items():
-            # One that is there stays: that it is another desk's is found out below.
+            # Keep existing keys; keys of another desk are detected below.
             secrets.private_file(config.data / name, text.strip())
     file = secrets.keys_file(config)
     if file is not None and not file.exists():
@@ -181,7 +180,7 @@ def _keys(config: Config, source: Reading, passphrase: str | None) -> None:
 
 
 def _unverified(source: Reading) -> str | None:
-    """Return what is wrong with the signature of *source*; None: nothing is."""
+    """Return what is wrong with the signature of *source*; None if it is valid."""
     try:
         source.check_signature(secrets.keyring())
     except BackupError as error:
@@ -194,7 +193,7 @@ def _unverified(source: Reading) -> str | None:
 
 @contextmanager
 def _empty_database(config: Config) -> Iterator[str]:
-    """Yield the address of an empty database; what is made there is the desk's once the block is through."""
+    """Yield the address of an empty database, which becomes the desk's database after the block."""
     url = sa.make_url(config.database_url)
     if url.get_backend_name() != "sqlite":
         with _marked(config.database_url):
@@ -220,7 +219,7 @@ def _of_sqlite(path: Path) -> list[Path]:
 
 
 def _one_file(path: Path) -> None:
-    """Have everything in the file itself, and on the disk."""
+    """Move everything into the database file itself, and to the disk."""
     engine = migrations.migration_engine(f"sqlite:///{path}")
     raw = engine.raw_connection()
     raw.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
@@ -232,7 +231,7 @@ def _one_file(path: Path) -> None:
 
 @contextmanager
 def _marked(url: str) -> Iterator[None]:
-    """Refuse a database with tables in it, but for those of a restore that died."""
+    """Refuse a database with tables in it, except those of a restore that died."""
     engine = migrations.migration_engine(url)
     mark = sa.Table(_MARK, sa.MetaData(), sa.Column("at", sa.String(32)))
     try:
@@ -268,11 +267,11 @@ def _drop_everything(connection: sa.Connection) -> None:
     connection.exec_driver_sql("SET foreign_key_checks = 1")
 
 
-# What is put back
+# Restored data
 
 
 def _own_store(config: Config, source: Reading) -> int | None:
-    """Have the store be that of the backup's desk; return the number it is marked with, None: none."""
+    """Check that the store belongs to the backup's desk; return the number in its marker, or None."""
     store = storage.opened(config)
     storage.use(store)
     number: int | None = next(
@@ -305,7 +304,7 @@ def _files(config: Config, source: Reading) -> None:
     folder = spool.folder_of(config.data)
     for name in source.names("spool"):
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        # Its name is a number and an ending, which is all that is taken of it.
+        # The name is a number and an ending, and nothing else of it is used.
         (folder / Path(name).name).write_bytes(b"".join(source.pieces(name)))
 
 
@@ -320,7 +319,7 @@ def _put_files(source: Reading) -> None:
 
 
 class _Pieces:
-    """Bytes that come piece by piece, as a file to read."""
+    """A file-like object that reads bytes from an iterator of pieces."""
 
     def __init__(self, pieces: Iterator[bytes]) -> None:
         self._pieces = pieces
@@ -334,20 +333,21 @@ class _Pieces:
 
 
 def _tables(config: Config, url: str, source: Reading) -> list[str]:
-    """Make the tables and fill them; return those nobody here can make."""
+    """Create the tables and fill them; return those that cannot be created here."""
     contents = source.contents
     with migrations.locked(url) as engine:
-        for _name, directory, table in migrations.own():
-            if table in contents.revisions:
-                migrations.upgrade(engine, directory, table, contents.revisions[table])
+        table = migrations.HOST_VERSION_TABLE
+        if table in contents.revisions:
+            migrations.upgrade(engine, migrations.host_directory(), table, contents.revisions[table])
         first = [model.__tablename__ for model in _FIRST]
         with _without_references(engine):
             _fill(engine, source, first)
         db.connect(url)
-        known = {addon_version_table(slug): folder for slug, folder in _addons(config).items()}
-        for table, revision in contents.revisions.items():
-            if table in known:
-                migrations.upgrade(engine, known[table], table, revision)
+        with _addons(config) as folders:
+            known = {addon_version_table(slug): folder for slug, folder in folders.items()}
+            for table, revision in contents.revisions.items():
+                if table in known:
+                    migrations.upgrade(engine, known[table], table, revision)
         db.current().dispose()
         with engine.connect() as connection:
             there = set(sa.inspect(connection).get_table_names())
@@ -357,20 +357,32 @@ def _tables(config: Config, url: str, source: Reading) -> list[str]:
     return sorted(name for name, rows in contents.tables.items() if name not in there and rows)
 
 
-def _addons(config: Config) -> Mapping[str, Path]:
-    """Return the migrations of the addons that are installed in the restored desk."""
+@contextmanager
+def _addons(config: Config) -> Iterator[Mapping[str, Path]]:
+    """Yield the migrations of the addons installed in the restored desk.
+
+    Preinstalled addons are included: a desk of a Lobby into which they were built has their tables but no
+    row.
+    """
     with db.read() as session:
         found = session.execute(sa.select(Addon.slug, Addon.release_id)).all()
         releases = {slug: store.as_release(session.get_one(AddonRelease, id_)) for slug, id_ in found}
-    return {slug: store.materialise(config.data, one) / "migrations" for slug, one in releases.items()}
+    folders = {slug: store.materialise(config.data, one) / "migrations" for slug, one in releases.items()}
+    with store.scratch(config.data) as scratch:
+        for one in shipped.addons():
+            slug = one.manifest.slug
+            if slug in preinstalled.SLUGS and slug not in folders:
+                package_archive.extract(package_archive.inspect(one.path), scratch / slug)
+                folders[slug] = scratch / slug / "migrations"
+        yield folders
 
 
 @contextmanager
 def _without_references(engine: sa.Engine) -> Iterator[None]:
-    """Let rows be written in any order: nothing looks meanwhile whether what they refer to is there.
+    """Allow rows to be written in any order, without foreign key checks.
 
-    On SQLite nothing does while migrating, and MariaDB has a switch. PostgreSQL's needs rights, so its
-    foreign keys are taken away, and made again, which looks at every row.
+    SQLite does not check while migrating, and MariaDB has a switch. PostgreSQL's requires privileges, so its
+    foreign keys are dropped and created again, which checks every row.
     """
     if engine.dialect.name != "postgresql":
         yield
@@ -405,7 +417,7 @@ def _fill(engine: sa.Engine, source: Reading, names: Collection[str]) -> None:
 
 
 def _insert(table: sa.Table, dialect: str) -> sa.Insert:
-    """Return the INSERT of a whole row. JSON goes in as its text, as it came out."""
+    """Return the INSERT of a whole row. JSON is passed as its original text."""
     binds: dict[str, Any] = {}
     for column in table.columns:
         if isinstance(column.type, sa.JSON):
@@ -421,7 +433,7 @@ def _values(table: sa.Table, row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _go_on_counting(connection: sa.Connection, table: sa.Table) -> None:
-    """Have the next row get a number after the last; SQLite and MariaDB see to it themselves."""
+    """Continue the id sequence after the last row; SQLite and MariaDB do this automatically."""
     if connection.dialect.name != "postgresql":
         return
     for column in table.primary_key.columns:
@@ -444,7 +456,10 @@ def _count(engine: sa.Engine, contents: Contents, there: Collection[str]) -> Non
                     raise BackupError(f"{name} has {found} rows after restoring, and {wanted} in the backup.")
 
 
-# What waits
+# Pending work
+
+PORTION = 200
+"""Maximum number of replies handed to people in one write."""
 
 
 _RESTORED = ProviderProblem(
@@ -457,20 +472,18 @@ _RESTORED = ProviderProblem(
 
 
 def _settle(waiting: Waiting) -> None:
-    """Have what was under way begin anew, and nothing sent that nobody asked for now."""
+    """Restart work that was under way, and send nothing that nobody asked for now."""
     db.write(lanes.begin_anew)
     db.write(reading.put_behind)
     if waiting is Waiting.SEND:
         return
-    # A copy of the desk must not tell others what its original told them, or tells them still.
-    db.write(endpoints.pause_all)
-    db.write(mailing.let_be)
-    db.write(history.ask_since_backup)
-    db.write(restored.begin_at, clock.now())
-    while db.write(restored.set_aside, clock.now()):
+    # A copy of the desk must not send what the original has sent, or is still sending.
+    hooks = registry.hooks()
+    db.write(lambda session: hooks.restored(session=session, now=clock.now()))
+    while db.write(_leave_to_people):
         pass
     with db.read() as session:
-        # What was for later, and is not any more, may have left as well.
+        # Scheduled replies that are due by now may have been sent as well.
         unsent = sa.or_(OutboxEntry.open.is_(True), OutboxEntry.not_before <= clock.now())
         rows = session.execute(
             sa.select(OutboxEntry.message_id, Message.state)
@@ -480,7 +493,7 @@ def _settle(waiting: Waiting) -> None:
         ).all()
     for message_id, state in rows:
         if state in outcome.ARRIVED:
-            # Its echo came before the answer of the provider, which would have closed the entry.
+            # The echo came before the provider's answer, which would have closed the entry.
             db.write(outbox.close, message_id)
         else:
             db.write(_set_aside, message_id, waiting)
@@ -488,6 +501,10 @@ def _settle(waiting: Waiting) -> None:
         conversations = later.waiting_in(session)
     for id_ in conversations:
         db.write(later.keep_here, id_, clock.now())
+
+
+def _leave_to_people(session: Session) -> bool:
+    return bool(registry.hooks().leave_to_people(session=session, now=clock.now(), most=PORTION))
 
 
 def _set_aside(session: Session, message_id: int, waiting: Waiting) -> None:

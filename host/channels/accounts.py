@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from typing import Any
 
 import sqlalchemy as sa
 from flask_babel import lazy_gettext as _l
+from msgspec import UNSET, UnsetType
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -14,12 +16,13 @@ from host import counters
 from host.channels import warnings
 from host.core import clock
 from host.core.errors import InvalidError
+from host.events.kinds.accounts import ACCOUNT_CONNECTED, ACCOUNT_DISCONNECTED, ACCOUNT_STOPPED
+from host.events.writing import Happened, record, show
 from host.models.channels import AccountState, ChannelAccount, ref
 from host.queue import catch_ups, outbox
-from host.record import catalogue
-from host.record.writing import Happened, record, show
 from host.sdk.cards import Connection
 from host.sdk.errors import AccountGoneError, AccountTakenError, OtherAccountError
+from host.users.actor import Actor
 
 MAX_CLAIM = 512
 MOST_MINUTES = 30 * 24 * 60
@@ -94,7 +97,7 @@ def save_account(
         catch_ups.ask(session, row.id, missed_since=clock.now() if was_gone else None, anew=was_gone)
     if row.beside_id is not None:
         _resume_beside(session, row.beside_id)
-    changed(session, row, catalogue.ACCOUNT_CONNECTED if connected_now else "")
+    changed(session, row, ACCOUNT_CONNECTED if connected_now else "")
     return row
 
 
@@ -107,7 +110,7 @@ def _resume_beside(session: Session, account_id: int) -> None:
     warnings.clear(session, row.id)
     outbox.resume_account(session, row.id)
     catch_ups.ask(session, row.id)
-    changed(session, row, catalogue.ACCOUNT_CONNECTED)
+    changed(session, row, ACCOUNT_CONNECTED)
 
 
 def _find(
@@ -179,7 +182,7 @@ def disconnect_account(session: Session, account_id: int) -> ChannelAccount:
     row.blocked_until = row.blocked_reason = None
     row.failures, row.failing_since, row.probe_at = 0, None, None
     warnings.clear(session, row.id)
-    changed(session, row, catalogue.ACCOUNT_DISCONNECTED)
+    changed(session, row, ACCOUNT_DISCONNECTED)
     return row
 
 
@@ -222,7 +225,7 @@ def set_needs_reconnect(session: Session, account_id: int, reason: str) -> None:
         return  # another process noticed first, and notified
     row = session.get_one(ChannelAccount, account_id, populate_existing=True)
     warnings.tell_cannot_send(session, row)
-    changed(session, row, catalogue.ACCOUNT_STOPPED)
+    changed(session, row, ACCOUNT_STOPPED)
     if row.beside_id is not None:
         set_needs_reconnect(session, row.beside_id, reason)  # the credentials are the same
 
@@ -235,32 +238,48 @@ def set_setting(session: Session, account_id: int, name: str, value: object) -> 
         changed(session, row)
 
 
-def set_reply_target(session: Session, account_id: int, minutes: int | None) -> ChannelAccount:
-    """Set within how many minutes customers of an account are to be answered; None: no time is set.
+def change_messages(
+    session: Session,
+    account_id: int,
+    *,
+    settings: Mapping[str, Any] | None = None,
+    reply_target: int | UnsetType | None = UNSET,
+    actor: Actor,
+) -> None:
+    """Change how an account handles messages.
 
-    What has begun to wait is measured by the time that was set then.
-
+    :param settings: those that are chosen, the others stay; None: none were asked for.
+    :param reply_target: within how many minutes customers are to be answered; None: no time is set; UNSET:
+        it stays. What has begun to wait is measured by the time that was set then.
     :raises AccountGoneError: if the account does not exist or is disconnected.
     :raises InvalidError: if it is no time from a minute to thirty days.
     """
-    if minutes is not None and not 1 <= minutes <= MOST_MINUTES:
+    if isinstance(reply_target, int) and not 1 <= reply_target <= MOST_MINUTES:
         raise InvalidError(
-            _l("The time for an answer is a number of minutes from 1 to 43,200, which are 30 days."),
+            _l("Response time must be between 1 and 43,200 minutes (30 days)."),
             next_step=_l("Type another number."),
             field="replyTarget",
         )
     row = session.get(ChannelAccount, account_id)
     if row is None or row.state == AccountState.DISCONNECTED:
         raise AccountGoneError("The account is disconnected already.")
-    row.reply_target = minutes
+    if settings is None and reply_target in {UNSET, row.reply_target}:
+        return
+    if settings is not None:
+        row.settings = {**row.settings, **settings}
+    if not isinstance(reply_target, UnsetType):
+        row.reply_target = reply_target
     changed(session, row)
-    return row
+    details = {"channel": row.channel}
+    actor.audit(
+        session, "account.messages_changed", row.handle, workspace_id=row.workspace_id, details=details
+    )
 
 
 def changed(session: Session, row: ChannelAccount, kind: str = "") -> None:
     """Tell every process and open page, once this write is committed, that an account changed.
 
-    :param kind: what is recorded of it, a name of :mod:`host.record.catalogue`; empty: nothing.
+    :param kind: what is recorded of it, a name of :mod:`host.events.catalogue`; empty: nothing.
     """
     counters.bump(session, counters.ACCOUNTS)
     record(session, Happened(row.workspace_id, kind, "account", account_id=row.id))

@@ -13,8 +13,8 @@ from host.models.users import User, Workspace
 from host.notifications.notify import Message, admins, notify_users
 from host.sdk.i18n import noop
 
-ASKED = noop("%(who)s asks for this channel in %(workspace)s.")
-INSTALL = noop("Install or activate its addon, if you want it on this desk.")
+ASKED = noop("%(who)s requested this channel in %(workspace)s.")
+INSTALL = noop("Install or activate its addon to make it available.")
 AGAIN = timedelta(days=7)
 """How long nobody of a workspace asks for the same channel again."""
 

@@ -9,11 +9,14 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from host.models.channels import ChannelAccount
+from host.users.actor import Actor
 
 SETTING = "taps"
 
 
-def remember_payloads(session: Session, account_id: int, name: str, payloads: Iterable[str]) -> None:
+def remember_payloads(
+    session: Session, account_id: int, name: str, payloads: Iterable[str], *, actor: Actor
+) -> None:
     """Store the payloads of an account's list at the provider; *name*: ``ice_breakers`` or ``menu``.
 
     Only their digests are kept, in the account's settings, which every page of the inbox reads anyway.
@@ -26,6 +29,10 @@ def remember_payloads(session: Session, account_id: int, name: str, payloads: It
     known[name] = sorted({digest(payload) for payload in payloads if payload})
     row.settings = {**row.settings, SETTING: known}
     session.flush()
+    details = {"channel": row.channel}
+    actor.audit(
+        session, f"account.{name}_changed", row.handle, workspace_id=row.workspace_id, details=details
+    )
 
 
 def digest(payload: str) -> str:

@@ -1,4 +1,4 @@
-"""How many events came for an account, hour by hour: what the processes counted as they took them in."""
+"""Number of events received per account and hour, as counted by the processes."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ HOURS = 24
 
 
 def by_hour(session: Session, accounts: Sequence[ChannelAccount]) -> dict[int, tuple[int, ...]]:
-    """Return the events of each of the last 24 hours, the oldest first and this one last, by account.
+    """Return the events of each of the last 24 hours by account, oldest first, the current hour last.
 
-    An account of which nothing came is left out. What came some seconds ago may be missing still.
+    Accounts without events are left out. The last seconds may be missing.
     """
     slot = recording.SLOTS[Metric.ACCOUNT]
     newest = recording.this_minute() // slot * slot

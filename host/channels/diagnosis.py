@@ -41,7 +41,7 @@ def _of_addon(card: SettingsCard, row: ChannelAccount) -> list[Finding]:
                 "addon",
                 _("The addon's own checks"),
                 Verdict.FAIL,
-                _("They ended in an error, which the log shows."),
+                _("They failed with an error. See the log."),
                 _("Tell an admin."),
             )
         ]
@@ -56,8 +56,8 @@ def _of_desk(card: SettingsCard, row: ChannelAccount) -> Iterator[Finding]:
         "channel-column",
         _("Conversations of this channel can be stored"),
         Verdict.PASS if fine else Verdict.FAIL,
-        "" if fine else _("The column takes %(names)s only.", names=", ".join(sorted(allowed or ()))),
-        "" if fine else _("Ask your admin to activate the addon again, or to run `lobby migrate`."),
+        "" if fine else _("The column accepts only %(names)s.", names=", ".join(sorted(allowed or ()))),
+        "" if fine else _("Ask an admin to activate the addon again, or to run `lobby migrate`."),
     )
 
 
@@ -66,7 +66,7 @@ def _sign_in(row: ChannelAccount) -> Finding:
 
     Somebody who gave up in the dialog has harmed no account that works: that is no failure of it.
     """
-    name, title = "sign-in", _("Signing in comes to its end")
+    name, title = "sign-in", _("Sign-in completes")
     query = (
         sa.select(SignInAttempt)
         .where(
@@ -80,7 +80,7 @@ def _sign_in(row: ChannelAccount) -> Finding:
     with db.read() as session:
         last = session.scalar(query)
     if last is None:
-        return Finding(name, title, Verdict.UNKNOWN, _("Nobody has signed in during the last hour."))
+        return Finding(name, title, Verdict.UNKNOWN, _("No sign-ins in the last hour."))
     when = format_datetime(last.created_at)
     problems = last.outcome.get("problems") or []
     if last.state == SignInState.FAILED and problems:
@@ -96,10 +96,10 @@ def _sign_in(row: ChannelAccount) -> Finding:
             name,
             title,
             Verdict.UNKNOWN,
-            _("Somebody left for the dialog on %(when)s and has not come back.", when=when),
+            _("Someone opened the sign-in dialog on %(when)s and has not come back.", when=when),
             _(
-                "If no window opened, allow pop-ups for this address and press the button again. If it said "
-                "that the app is not available, ask your admin."
+                "If no window opened, allow pop-ups for this address and try again. If it said that "
+                "the app is not available, ask your admin."
             ),
         )
     return Finding(name, title, Verdict.PASS, when)

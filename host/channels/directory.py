@@ -1,12 +1,12 @@
-"""The channels of one generation: adapters and cards, and what addons add to rules and assistants."""
+"""The channels of one revision: adapters and cards, and addons' extensions of rules and assistants."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import cast
 
+import msgspec
 from flask import current_app
 
 from host.sdk.cards import SettingsCard
@@ -17,8 +17,7 @@ NEUTRAL_MARK = ChannelMark(icon="inbox", tone=6)
 """For conversations of a channel no active addon brings."""
 
 
-@dataclass(frozen=True, slots=True)
-class KnownChannel:
+class KnownChannel(msgspec.Struct, frozen=True):
     """The name and the mark of a channel, kept for its conversations while no addon brings it."""
 
     label: str
@@ -93,17 +92,17 @@ class Directory:
 
     @property
     def conditions(self) -> Mapping[str, RuleCondition]:
-        """What addons add to the conditions of rules, by name."""
+        """Conditions of rules from addons, by name."""
         return self._conditions
 
     @property
     def actions(self) -> Mapping[str, RuleAction]:
-        """What addons add to the actions of rules, by name."""
+        """Actions of rules from addons, by name."""
         return self._actions
 
     @property
     def tools(self) -> Mapping[str, AssistantTool]:
-        """What addons add to the tools of assistants, by name."""
+        """Tools of assistants from addons, by name."""
         return self._tools
 
     def condition(self, name: str) -> RuleCondition | None:

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+import msgspec
 import sqlalchemy as sa
 from flask_babel import gettext as _
 from sqlalchemy.orm import Session
@@ -24,8 +24,7 @@ from host.web.request_helpers import Permission, audit, current_user
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Elsewhere:
+class Elsewhere(msgspec.Struct, frozen=True):
     """An account that is live in another workspace of the same owner."""
 
     account: AccountRef
@@ -36,8 +35,8 @@ class Elsewhere:
         """A sentence that says what moving it means."""
         return str(
             _(
-                "It is connected in your workspace “%(name)s”. Moving it ends that: its conversations stay "
-                "there, readable, and what customers write from now on comes here.",
+                "It is connected in your workspace “%(name)s”. Moving it disconnects it there: "
+                "existing conversations stay there, readable, and new messages arrive here.",
                 name=self.workspace_name,
             )
         )
@@ -82,7 +81,9 @@ def disconnect_moved(session: Session, moved: Elsewhere, to_workspace_id: int) -
 
 
 def clean_up_moved(card: SettingsCard, moved: Elsewhere) -> None:
-    """Let the addon drop its data of the account in the old workspace. The account is live here by now."""
+    """Let the addon delete its data of the account in the old workspace. The account is already connected
+    here.
+    """
     try:
         card.disconnect(moved.account)
     except Exception:
@@ -109,22 +110,22 @@ def elsewhere_sentence(channel: str, external_id: str) -> str:
     if membership is not None and membership.may(Permission.ACCOUNTS):
         return str(
             _(
-                "This account is already connected in your workspace “%(name)s”. "
-                "An account can belong to one workspace: disconnect it there first, or move it here.",
+                "This account is already connected in your workspace “%(name)s”. An account can "
+                "belong to only one workspace: disconnect it there first, or move it here.",
                 name=membership.workspace_name,
             )
         )
     if membership is not None:
         return str(
             _(
-                "This account is already connected in the workspace “%(name)s”. "
-                "An account can belong to one workspace: disconnect it there first.",
+                "This account is already connected in the workspace “%(name)s”. An account can "
+                "belong to only one workspace: disconnect it there first.",
                 name=membership.workspace_name,
             )
         )
     return str(
         _(
-            "This account is already connected in another workspace. "
-            "An account can belong to one workspace: disconnect it there first."
+            "This account is already connected in another workspace. An account can belong to "
+            "only one workspace: disconnect it there first."
         )
     )

@@ -48,7 +48,7 @@ class StateError(LobbyError):
 
 
 def _again() -> Any:
-    return _l("Close this window and press the button on the Channels page again.")
+    return _l("Close this window and start again on the Channels page.")
 
 
 def sign_state(key: str, attempt: SignInAttempt) -> str:
@@ -65,18 +65,18 @@ def read_state(key: str, state: str) -> str:
         found = URLSafeTimedSerializer(key, salt=_SALT).loads(state, max_age=int(LASTS.total_seconds()))
     except SignatureExpired:
         raise StateError(
-            _l("This took longer than 30 minutes, so nothing was connected."), next_step=_again()
+            _l("The sign-in took longer than 30 minutes, so nothing was connected."), next_step=_again()
         ) from None
     except BadSignature:
         raise StateError(
-            _l("This answer does not belong to a sign-in that was started here, so nothing was connected."),
+            _l("This response does not match a sign-in started here, so nothing was connected."),
             next_step=_again(),
         ) from None
     return str(found)
 
 
 def verifier(key: str, attempt: SignInAttempt) -> str:
-    """Return what proves that a code is used by who asked for it (PKCE). It is kept nowhere."""
+    """Return the PKCE verifier, derived from the login and not stored."""
     made = hmac.digest(key.encode(), f"{_SALT} verifier {attempt.uuid}".encode(), "sha256")
     return base64.urlsafe_b64encode(made).rstrip(b"=").decode()
 
@@ -131,7 +131,7 @@ def come_back(
     attempt = find_attempt(session, uuid, user_id=user_id, login_id=login_id)
     if attempt is None or (attempt.channel, attempt.way) != (channel, way):
         raise StateError(
-            _l("This sign-in was started by somebody else or in another browser, so nothing was connected."),
+            _l("This sign-in was started by someone else or in another browser, so nothing was connected."),
             next_step=_again(),
         )
     moved = session.execute(
@@ -141,7 +141,7 @@ def come_back(
     )
     if not moved.rowcount:  # type: ignore[attr-defined]
         raise StateError(
-            _l("This answer was used already. Whatever it led to stays as it was."), next_step=_again()
+            _l("This sign-in response was already used. Its result is unchanged."), next_step=_again()
         )
     session.refresh(attempt)
     return attempt
@@ -210,8 +210,8 @@ def forget_old(session: Session) -> None:
 def nothing_to_choose() -> SignInProblem:
     """Return the problem to show when the provider returned no account at all."""
     return SignInProblem(
-        _("The provider showed us no account of yours."),
-        _("Sign in as the person who manages it, and leave it ticked in the dialog."),
+        _("The provider returned no accounts."),
+        _("Sign in as the person who manages the account, and keep it selected in the dialog."),
     )
 
 

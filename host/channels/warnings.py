@@ -15,16 +15,16 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from host.core import clock, db
+from host.events.writing import show
 from host.models.channels import AccountState, AccountWarning, ChannelAccount
 from host.notifications.notify import Message, kept, notify_responsible, settle
-from host.record.writing import show
 from host.sdk.i18n import noop
 
 _table = AccountWarning.metadata.tables["account_warnings"]
 
-CANNOT_SEND = noop("Its credentials are not accepted any more, so it cannot send.")
+CANNOT_SEND = noop("Its credentials are no longer valid, so it cannot send.")
 RECONNECT = noop(
-    "What the provider delivers is kept; replies wait. Reconnect the account: all conversations stay."
+    "Incoming messages are kept, and replies wait. Reconnect the account; all conversations are kept."
 )
 
 
@@ -89,7 +89,7 @@ def notify_owners(
 
 
 def tell_cannot_send(session: Session, account: ChannelAccount) -> None:
-    """Tell people that an account has to be connected again."""
+    """Notify people that an account has to be reconnected."""
     notify_owners(session, account, account.state_reason or CANNOT_SEND, RECONNECT, {}, "bad")
 
 

@@ -47,7 +47,7 @@ def addon_new(slug: str, folder: Path | None) -> None:
 @click.option(
     "--database",
     default="",
-    help="URL of an empty database to try the migrations on; default: SQLite, thrown away afterwards.",
+    help="URL of an empty database for testing the migrations; default: a temporary SQLite file.",
 )
 def addon_check(source: Path, tests: Path | None, database: str) -> None:
     """Hold the addon in SOURCE to everything it has to keep; fails where it does not."""
@@ -62,23 +62,23 @@ def addon_check(source: Path, tests: Path | None, database: str) -> None:
     except sa.exc.SQLAlchemyError as error:
         raise click.ClickException(f"The database cannot be used: {db.describe(error)[1]}") from error
     if failed:
-        raise click.ClickException(f"{source} is not ready: {failed} of the checks failed.")
-    click.echo(f"{source} is ready to be built and given away.")
+        raise click.ClickException(f"{source} is not ready: {failed} checks failed.")
+    click.echo(f"{source} is ready to be built and published.")
 
 
 @click.command("dev")
 @click.argument("source", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @configured
 def addon_dev(configuration: Config, source: Path) -> None:
-    """Put the addon in SOURCE on a running desk, again after each change, until Ctrl+C."""
+    """Install the addon in SOURCE on a running desk, and again after each change, until Ctrl+C."""
     if not configuration.development:
         raise click.ClickException(
-            "Set LOBBY_DEVELOPMENT=1: replacing a version by other content is for desks nobody depends on."
+            "Set LOBBY_DEVELOPMENT=1. Replacing the content of a version is only for test installations."
         )
     if migrations.state(configuration.database_url) is not migrations.State.CURRENT:
         raise click.ClickException("This database is not ready. Start `lobby run` on it first.")
     if configuration.database_url.startswith("sqlite") and not is_served(configuration):
-        click.echo("No desk runs on this database yet: start `lobby run` beside this.")
+        click.echo("No Lobby is running on this database. Start `lobby run` in another terminal.")
     developing = development.Developing(configuration, source)
     try:
         for _change in development.changes(source, threading.Event().wait):
@@ -86,11 +86,9 @@ def addon_dev(configuration: Config, source: Path) -> None:
             if done.sentences:
                 click.echo(f"not replaced: {' '.join(done.sentences)}", err=True)
             else:
-                click.echo(
-                    f"{source} {done.version} is active ({done.seconds:.1f} s); the desk follows at once."
-                )
+                click.echo(f"{source} {done.version} is active ({done.seconds:.1f} s).")
     except KeyboardInterrupt:
-        click.echo("Stopped watching; the addon stays as it is.")
+        click.echo("Stopped watching. The addon keeps its latest version.")
 
 
 @click.command("build")
@@ -122,17 +120,17 @@ passphrase_option = click.option(
 
 @click.command("keygen")
 @click.argument("path", type=click.Path(dir_okay=False, path_type=Path))
-@click.option("--name", required=True, help="Who signs with it, as admins will read it.")
-@click.option("--no-passphrase", is_flag=True, help="Leave the key file readable to whoever gets hold of it.")
+@click.option("--name", required=True, help="The publisher's name, as admins will see it.")
+@click.option("--no-passphrase", is_flag=True, help="Don't encrypt the key file.")
 @passphrase_option
 def addon_keygen(path: Path, name: str, no_passphrase: bool, passphrase_file: Path | None) -> None:
     """Make a publisher's key: PATH is the secret one, PATH.pub is the line desks trust it by."""
     public = path.with_name(f"{path.name}.pub")
     if path.exists() or public.exists():
-        raise click.ClickException(f"{path} exists already; a key is never overwritten.")
+        raise click.ClickException(f"{path} already exists. Keys are never overwritten.")
     name = " ".join(name.split())
     if not name or not name.isprintable() or len(name) > 80:
-        raise click.ClickException("The name is empty, too long, or holds odd characters.")
+        raise click.ClickException("The name is empty, too long, or contains characters that aren't allowed.")
     secret = _passphrase(passphrase_file)
     if not secret and not no_passphrase:
         secret = click.prompt("Passphrase", hide_input=True, confirmation_prompt=True).encode()
@@ -143,7 +141,7 @@ def addon_keygen(path: Path, name: str, no_passphrase: bool, passphrase_file: Pa
     public.write_text(f"{line}\n")
     click.echo(line)
     click.echo(f"Fingerprint: {keys.fingerprint(key.public.id)}")
-    click.echo(f"Keep {path} to yourself, and a copy of it somewhere safe.", err=True)
+    click.echo(f"Keep {path} secret, and keep a copy in a safe place.", err=True)
 
 
 @click.command("sign")
@@ -171,10 +169,10 @@ def addon_sign(archive: Path, path: Path, passphrase_file: Path | None) -> None:
     "--key",
     "wanted",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="The publisher's .pub file; otherwise the keys this desk trusts are asked.",
+    help="The publisher's .pub file; default: the keys this installation trusts.",
 )
 def addon_verify(path: Path, wanted: Path | None) -> None:
-    """Say whose signature an addon's zip carries; fails unless it is right and by a trusted key."""
+    """Print whose key signed an addon's zip; fail unless the signature is valid and the key trusted."""
     try:
         found = checking.check(path)
         trusted = trust.load(config.load())
@@ -185,11 +183,11 @@ def addon_verify(path: Path, wanted: Path | None) -> None:
         raise click.ClickException(str(error)) from error
     slug, version = found.manifest.slug, found.manifest.version
     if found.signature_problem:
-        raise click.ClickException(f"{slug} {version}: the signature is not right. {found.signature_problem}")
+        raise click.ClickException(f"{slug} {version}: the signature is invalid. {found.signature_problem}")
     if not found.key:
         raise click.ClickException(f"{slug} {version} is not signed.")
     standing = trust.judge("enforce", slug, found.key, "", trusted)
     click.echo(f"{slug} {version} is signed with {standing.fingerprint}")
     if standing.blocks:
         raise click.ClickException(str(standing.sentence))
-    click.echo(f"That is the key of {standing.name or 'an unnamed publisher'}.")
+    click.echo(f"The key belongs to {standing.name or 'an unnamed publisher'}.")

@@ -17,14 +17,14 @@ from host.core.config import Config, ConfigError
 _PASSPHRASE_FILE = click.option(
     "--passphrase-file",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="Its first line is the passphrase of the keys.",
+    help="File whose first line is the passphrase of the keys.",
 )
 
 
 @click.command()
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
-@click.option("--keys", is_flag=True, help="Put the keys in too, sealed with a passphrase that is asked for.")
-@click.option("--files/--no-files", "with_files", default=True, help="Put the files of messages in.")
+@click.option("--keys", is_flag=True, help="Include the keys, encrypted with a passphrase you are asked for.")
+@click.option("--files/--no-files", "with_files", default=True, help="Include the files of messages.")
 @_PASSPHRASE_FILE
 @configured
 def backup(
@@ -42,12 +42,15 @@ def backup(
     size = file.stat().st_size / 1024**2
     click.echo(f"{file}: {rows} rows, {contents.files} files, {size:.1f} MB")
     if contents.missing:
-        click.echo(f"{len(contents.missing)} files are named and not there; they were taken back meanwhile.")
+        click.echo(
+            f"{len(contents.missing)} files were deleted while the backup was made and are not included."
+        )
     if contents.files_left_out:
-        click.echo(f"{contents.files_left_out} files of messages are not in it. Keep them beside it.")
+        click.echo(f"{contents.files_left_out} message files are not in the backup. Back them up separately.")
     if not contents.keys:
         click.echo(
-            "The keys are not in it. Keep secret.keys somewhere else: nothing else reads the credentials."
+            "The backup doesn't contain the keys. Keep a copy of secret.keys in another place: without it, "
+            "credentials can't be decrypted."
         )
 
 
@@ -56,17 +59,17 @@ def backup(
 @click.option(
     "--waiting",
     type=click.Choice([one.value for one in Waiting]),
-    help="What becomes of replies that had not left when the backup was made. check: look whether they did, "
-    "send none; send: send them now; drop: note them as failed.",
+    help="What to do with replies that weren't sent yet when the backup was made. check: look for them at "
+    "the provider and send none; send: send them now; drop: mark them as failed.",
 )
 @click.option(
     "--unverified",
     is_flag=True,
-    help="Restore it although the keys of the desk did not sign it. The audit log says that you did.",
+    help="Restore a backup that this installation's keys didn't sign. This is noted in the audit log.",
 )
 @_PASSPHRASE_FILE
 def restore(file: Path, waiting: str | None, unverified: bool, passphrase_file: Path | None) -> None:
-    """Put the backup FILE into an empty database and data folder."""
+    """Restore the backup FILE into an empty database and data folder."""
     try:
         configuration = config.load()
         logs.set_up(configuration.log_level, configuration.log_format)
@@ -76,8 +79,8 @@ def restore(file: Path, waiting: str | None, unverified: bool, passphrase_file: 
             click.echo(f"backup of {contents.made_at}, Lobby {contents.lobby}, {contents.database}")
             if contents.files_left_out:
                 click.echo(
-                    f"{contents.files_left_out} files of messages are not in it: the desk looks for them "
-                    "where LOBBY_FILES says."
+                    f"{contents.files_left_out} message files are not in the backup. Lobby looks for them in "
+                    "the store set by LOBBY_FILES."
                 )
             chosen = _waiting(waiting, restoring.open_replies(source))
             left_out = restoring.restore(
@@ -91,13 +94,13 @@ def restore(file: Path, waiting: str | None, unverified: bool, passphrase_file: 
     except (BackupError, ConfigError) as error:
         raise click.ClickException(str(error)) from error
     for name in left_out:
-        click.echo(f"{name} stays in the file: it belongs to an addon that was not installed.")
+        click.echo(f"{name} was not restored: it belongs to an addon that is not installed.")
     if chosen is not Waiting.SEND:
         click.echo(
-            "Endpoints of other programs are paused, replies for a later time stay until somebody sends "
-            "them, and what customers wrote until now is left to people."
+            "Webhook endpoints are paused, scheduled replies wait until someone sends them, and automation "
+            "doesn't answer messages received before now."
         )
-    click.echo("Restored. Everybody signs in again. `lobby run` starts the desk.")
+    click.echo("Restored. Everyone has to sign in again. Start Lobby with `lobby run`.")
 
 
 def _waiting(given: str | None, count: int) -> Waiting:
@@ -105,7 +108,7 @@ def _waiting(given: str | None, count: int) -> Waiting:
         return Waiting(given or Waiting.CHECK)
     text = f"{count} replies had not left when the backup was made; some may have left since."
     if not sys.stdin.isatty():
-        raise click.UsageError(f"{text} Say what becomes of them: --waiting check, send or drop.")
+        raise click.UsageError(f"{text} Choose what happens to them: --waiting check, send or drop.")
     click.echo(text)
     return Waiting(
         click.prompt("What becomes of them?", type=click.Choice(list(Waiting)), default=Waiting.CHECK)
@@ -116,7 +119,7 @@ def _asked(configuration: Config, keys: bool) -> str | None:
     if not keys or configuration.secret_keys or (configuration.data / "secret.keys").exists():
         return None
     if not sys.stdin.isatty():
-        raise click.UsageError("The keys in this backup are sealed: give --passphrase-file.")
+        raise click.UsageError("The keys in this backup are encrypted. Pass --passphrase-file.")
     return str(click.prompt("Passphrase of the keys", hide_input=True))
 
 
@@ -125,7 +128,7 @@ def _first_line(path: Path | None) -> str | None:
         return None
     line = path.read_text().splitlines()[:1]
     if not line or not line[0]:
-        raise click.UsageError(f"{path} holds no passphrase in its first line.")
+        raise click.UsageError(f"The first line of {path} is empty; it must contain the passphrase.")
     return line[0]
 
 

@@ -1,4 +1,4 @@
-"""The ``lobby`` command. A subcommand is imported when it is called, so each starts as fast as it can."""
+"""The ``lobby`` command. A subcommand is imported when it is called, so that each starts fast."""
 
 from __future__ import annotations
 
@@ -7,30 +7,34 @@ import click
 from host import __version__
 from host.cli.base import LazyGroup
 from host.core import config
+from host.core.config import ConfigError
+from host.features import registry
 
 STARTING = f"Lobby {__version__} is starting."
 
 
-@click.group(
-    cls=LazyGroup,
-    commands_at={
-        "addon": "host.cli.addon:group",
+def commands_at() -> dict[str, str]:
+    """Return the location of each command, without those of features disabled in the environment."""
+    try:
+        off = config.load().features_off
+    except ConfigError:
+        off = ()  # the command that is called says what is wrong
+    return {
         "backup": "host.cli.backup:backup",
         "demo": "host.cli.desk:demo",
-        "doctor": "host.cli.doctor:doctor",
         "files": "host.cli.files:group",
         "migrate": "host.cli.desk:migrate",
-        "openapi": "host.cli.desk:openapi",
-        "record": "host.cli.desk:record",
-        "reports": "host.cli.reports:group",
         "restore": "host.cli.backup:restore",
         "run": "host.cli.desk:run",
-        "search": "host.cli.search:group",
         "secrets": "host.cli.secrets:group",
-        "setup-link": "host.cli.users:setup_link",
-        "user": "host.cli.users:group",
         "worker": "host.cli.desk:worker",
-    },
+        **registry.commands([one for one in registry.features() if one.name not in off]),
+    }
+
+
+@click.group(
+    cls=LazyGroup,
+    commands_at=commands_at,
     announced={"run": STARTING, "worker": STARTING},
     context_settings={"help_option_names": ["-h", "--help"]},
 )

@@ -1,4 +1,4 @@
-"""``lobby run``, ``worker``, ``migrate`` and what else needs a whole desk."""
+"""``lobby run``, ``worker``, ``migrate`` and other commands that need a whole desk."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ import click
 import requests
 
 from host import counters
+from host.addons import preinstalled
 from host.addons.lifecycle import migrate_everything
-from host.api import routes as _routes  # noqa: F401 - each module of it declares a part of the document
 from host.api.http.openapi import document
 from host.backup import making
 from host.backup.archive import BackupError
-from host.cli.base import configured, serving
+from host.cli.base import choose_features, configured, serving
 from host.core import clock, config, db, logs, migrations
 from host.core.config import Config, ConfigError
 from host.core.errors import LobbyError
@@ -39,7 +39,7 @@ _OF_SANDBOX = ("LOBBY_ALLOW_HOSTS", "LOBBY_ADDON_")
 
 
 def _use_sandbox(_context: click.Context, _option: click.Parameter, url: str | None) -> None:
-    """Take the settings that a stand-in for providers gives for a desk; what is set already stays.
+    """Use the settings that a sandbox provides; existing settings take precedence.
 
     :raises click.ClickException: if none answers there.
     """
@@ -67,15 +67,15 @@ def _use_sandbox(_context: click.Context, _option: click.Parameter, url: str | N
     metavar="[URL]",
     expose_value=False,
     callback=_use_sandbox,
-    help=f"Talk to the sandbox instead of the real providers; without an address to the one at {SANDBOX}.",
+    help=f"Use a sandbox instead of the real providers; default: {SANDBOX}.",
 )
 @serving
 def run(configuration: Config) -> None:
     """Serve the desk: web pages, webhooks and deliveries."""
     if not configuration.secure:
         logs.tell(
-            "Warning: LOBBY_PUBLIC_URL is not https, so cookies travel unprotected and no provider can reach "
-            "the webhook address.",
+            "Warning: LOBBY_PUBLIC_URL is not https, so cookies are sent unencrypted and providers can't "
+            "deliver webhooks.",
             "WARNING",
         )
     serve(configuration)
@@ -84,16 +84,15 @@ def run(configuration: Config) -> None:
 @click.command()
 @serving
 def worker(configuration: Config) -> None:
-    """Run deliveries only, beside servers on other processes or machines."""
+    """Run only deliveries, next to web processes or on another machine."""
     if db.current().is_sqlite:
         raise click.ClickException(
-            "With SQLite the serving process delivers by itself. "
-            "A separate worker needs PostgreSQL or MariaDB."
+            "With SQLite, `lobby serve` delivers too. A separate worker needs PostgreSQL or MariaDB."
         )
     if not configuration.workers:
         raise ConfigError(
-            "LOBBY_WORKERS is 0: this process would have nothing to do. Set it for the worker alone, in "
-            "/etc/lobby/worker.env where systemd starts it."
+            "LOBBY_WORKERS is 0, so this process would do nothing. Set it for the worker only, for example "
+            "in /etc/lobby/worker.env with systemd."
         )
     ending = Shutdown(patience=WORKER_PATIENCE_SECONDS, drained=True)
     ending.hear_signals()
@@ -103,7 +102,7 @@ def worker(configuration: Config) -> None:
         return started[0].state() if started else ProcessState(False, None, 0)
 
     with probe_server.answering(Probes(configuration, state), configuration.worker_listen):
-        # A signal ends a process that has not started at once.
+        # A signal immediately ends a process that has not started.
         application = Start(configuration, web=False).insist(threading.Event())
         assert application is not None
         started.append(application)
@@ -118,21 +117,23 @@ def worker(configuration: Config) -> None:
 @click.option("--backup/--no-backup", "wanted", default=True, help="Make a backup before the tables change.")
 @configured
 def migrate(configuration: Config, wanted: bool) -> None:
-    """Bring the tables of the host and of every installed addon up to date."""
+    """Migrate the tables of Lobby and of every installed addon to this version."""
     if is_served(configuration):
         raise migrations.BusyError("Lobby is running on this database; stop it before migrating.")
     if migrations.state(configuration.database_url) is migrations.State.BEHIND:
         _spare_older(configuration)
         if wanted:
             logs.tell(f"backup: {_back_up(configuration)}")
-    for line in migrate_everything(configuration) or ["Everything is up to date."]:
+    lines = [*migrate_everything(configuration), *preinstalled.provide(configuration)]
+    for line in lines or ["Everything is up to date."]:
         logs.tell(line)
 
 
 def _spare_older(configuration: Config) -> None:
-    """Refuse to take away what a process that runs still needs.
+    """Refuse to remove tables or columns that a running process still needs.
 
-    :raises migrations.BusyError: if one was seen lately whose release the tables would no longer serve.
+    :raises migrations.BusyError: if a recently seen process runs a release that the tables would no longer
+        work with.
     """
     since = migrations.serves_from(configuration.database_url)
     if since == migrations.FIRST_RELEASE or db.current().is_sqlite:
@@ -141,25 +142,23 @@ def _spare_older(configuration: Config) -> None:
         found = versions.running_before(session, since)
     if found:
         raise migrations.BusyError(
-            f"Nothing was migrated: the tables would no longer serve Lobby before {since}, and these "
-            f"run: {', '.join(found)}. Upgrade or stop them; one that was killed counts for a minute."
+            f"Nothing was migrated: Lobby before {since} can't use the new tables, and these processes are "
+            f"still running: {', '.join(found)}. Upgrade or stop them. A killed process counts for a minute."
         )
 
 
 def _back_up(configuration: Config) -> Path:
-    """Back the desk up into its data folder and return the file; only so many are kept."""
+    """Back the desk up into its data folder and return the file; only the latest backups are kept."""
     folder = configuration.data / "backups"
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     target = folder / f"{clock.now():%Y%m%d-%H%M%S}-before-migrating.backup"
     try:
-        # No migration touches files, and they may be many and far away.
+        # No migration touches files, which may be numerous and remote.
         making.make(
             configuration, target, passphrase=None, tell=lambda _: None, files=not configuration.files
         )
     except BackupError as error:
-        raise click.ClickException(
-            f"Nothing was migrated, because no backup could be made. {error}"
-        ) from error
+        raise click.ClickException(f"Nothing was migrated because the backup failed. {error}") from error
     for old in sorted(folder.glob("*-before-migrating.backup"))[: -max(1, configuration.backups)]:
         old.unlink()
     return target
@@ -168,18 +167,20 @@ def _back_up(configuration: Config) -> Path:
 @click.command()
 def openapi() -> None:
     """Print the description of the API, as OpenAPI 3.1."""
-    click.echo(json.dumps(document(config.load().public_url), indent=2))
+    configuration = config.load()
+    choose_features(configuration)
+    click.echo(json.dumps(document(configuration.public_url), indent=2))
 
 
 @click.command()
 @click.argument("event_id", type=int)
 @configured
 def record(configuration: Config, event_id: int) -> None:
-    """Print a received event as a test fixture nobody can be recognised in."""
+    """Print a received event as a test fixture without personal data."""
     with db.read() as session:
         found = session.get(InboundEvent, event_id)
     if found is None:
-        raise click.ClickException("There is no such event.")
+        raise click.ClickException("This event doesn't exist.")
     counters.reset()
     application = HostApplication(configuration)
     running = application.generation()
@@ -195,7 +196,7 @@ def record(configuration: Config, event_id: int) -> None:
 @click.option("--once", is_flag=True, help="Play the journey on free ports, report each step, and end.")
 @click.option("--reload", is_flag=True, help="Restart the desk when its code changes.")
 def demo(once: bool, reload: bool) -> None:
-    """Show the main job end to end, with a stand-in playing the provider. Needs a checkout."""
+    """Run a complete demo with a simulated provider. Needs a checkout of the source."""
     checkout = Path(__file__).resolve().parents[2]
     if not (checkout / "demo").is_dir():
         raise click.ClickException(

@@ -1,4 +1,4 @@
-"""``lobby doctor``: what can be checked without a browser, with evidence and a fix for each."""
+"""``lobby doctor``: every check that needs no browser, with evidence and a fix for each."""
 
 from __future__ import annotations
 
@@ -6,15 +6,16 @@ import json
 import shutil
 import socket
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 import click
+import msgspec
 import sqlalchemy as sa
 
 from host import __version__, counters
 from host.addons.running.generation import Generation
 from host.channels.diagnosis import diagnose, enumerated
+from host.cli import switches
 from host.cli.base import configured
 from host.core import clock, db, migrations, private_files, resealing, storage
 from host.core.config import CannotGoOnError, Config
@@ -33,13 +34,12 @@ HEALTH = "health"
 LEAST_FREE = 1024**3
 LATE_SECONDS = 300
 STEPS = 3
-"""How many next steps are told at most."""
+"""Maximum number of next steps shown."""
 HELD = {Reason.LIMIT: "a limit", Reason.RECONNECT: "Reconnect", Reason.LATER: "a later time"}
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
-    """One finding, what it is about (the desk, or an account), and the alert that means the same, if any."""
+class CheckLine(msgspec.Struct, frozen=True):
+    """One finding, its subject (the desk, or an account), and the alert with the same meaning, if any."""
 
     about: str
     finding: Finding
@@ -47,7 +47,7 @@ class Line:
 
     @property
     def step(self) -> str:
-        """Return what to do about it, as a sentence that stands alone."""
+        """Return the fix as a complete sentence."""
         fact = self.finding.title if self.finding.name == HEALTH else ""
         about = "" if self.about == DESK else f"{self.about}:"
         more = f"({self.runbook})" if self.alert else ""
@@ -55,16 +55,16 @@ class Line:
 
     @property
     def runbook(self) -> str:
-        """Return where the runbook says more, or nothing."""
+        """Return the address of the runbook section, or an empty string."""
         return f"docs/runbook.md#{self.alert.lower()}" if self.alert else ""
 
 
 @click.command()
-@click.option("--json", "as_json", is_flag=True, help="For machines.")
-@click.option("--accounts/--no-accounts", default=True, help="Ask the providers about every account too.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option("--accounts/--no-accounts", default=True, help="Also check every account at its provider.")
 @configured
 def doctor(configuration: Config, as_json: bool, accounts: bool) -> None:
-    """Check the desk and every connected account; end with 1 if a check fails."""
+    """Check this installation and every connected account; exit with 1 if a check fails."""
     lines = list(examine(configuration, accounts=accounts))
     if as_json:
         found = [
@@ -88,7 +88,7 @@ def doctor(configuration: Config, as_json: bool, accounts: bool) -> None:
         raise SystemExit(1)
 
 
-def _tell(line: Line) -> None:
+def _tell(line: CheckLine) -> None:
     marks = {Verdict.PASS: "pass", Verdict.WARN: "warn", Verdict.FAIL: "FAIL", Verdict.UNKNOWN: "  ? "}
     mark = marks[line.finding.verdict]
     evidence = f": {line.finding.evidence}" if line.finding.evidence else ""
@@ -97,35 +97,37 @@ def _tell(line: Line) -> None:
         click.echo(f"      {line.finding.fix}")
 
 
-def next_steps(lines: Sequence[Line]) -> list[str]:
-    """Return what to do next, as lines of text: what fails first, of that what also sets an alert off."""
+def next_steps(lines: Sequence[CheckLine]) -> list[str]:
+    """Return the next steps, as lines of text: failures first, and among them those with an alert."""
     worst = {Verdict.FAIL: 0, Verdict.WARN: 1, Verdict.UNKNOWN: 2}
     found = [line for line in lines if line.finding.verdict in worst and line.finding.fix]
-    # Where Health gives the same advice as a check, it says more: it comes later, and takes its place.
+    # If Health gives the same advice as a check, it has more detail, so it comes later and replaces the
+    # check's.
     steps = {
         (line.about, str(line.finding.fix)): line.step
         for line in sorted(found, key=lambda line: (worst[line.finding.verdict], not line.alert))
     }
     if not steps:
-        return ["Nothing has to be done."]
+        return ["Everything is fine."]
     told = [f"{number}. {step}" for number, step in enumerate(list(steps.values())[:STEPS], 1)]
-    more = [f"Then the rest of what is said above: {len(steps) - STEPS} more."] if len(steps) > STEPS else []
+    more = [f"{len(steps) - STEPS} more: see the checks above."] if len(steps) > STEPS else []
     return ["What to do next:", *told, *more]
 
 
-def _own(check: Finding) -> Line:
+def _own(check: Finding) -> CheckLine:
     fixes = {str(advice): alert for alert, advice in problems.ADVICE.items()}
-    return Line(DESK, check, fixes.get(str(check.fix), ""))
+    return CheckLine(DESK, check, fixes.get(str(check.fix), ""))
 
 
-def examine(configuration: Config, *, accounts: bool = True) -> Iterator[Line]:
-    """Yield what every check finds, the desk's first; stops after the database if that cannot be used."""
+def examine(configuration: Config, *, accounts: bool = True) -> Iterator[CheckLine]:
+    """Yield the result of every check, the desk's first; stop after the database if it cannot be used."""
     for check in (_address, _folder, _private):
         yield _own(check(configuration))
     database = _database(configuration)
     yield _own(database)
     if database.verdict is Verdict.FAIL:
         return
+    switches.follow(configuration)
     for inside in (
         *(_versions, _files, _column, _secrets, _spool, _broker, _limits),
         *(_waiting, _replies, _dead),
@@ -142,9 +144,9 @@ def examine(configuration: Config, *, accounts: bool = True) -> Iterator[Line]:
 def _address(configuration: Config) -> Finding:
     url = configuration.public_url
     if configuration.secure:
-        return Finding("address", "The desk has an https address", Verdict.PASS, url)
-    fix = "Providers deliver to https only: set LOBBY_PUBLIC_URL to the address people use."
-    return Finding("address", "The desk has an https address", Verdict.FAIL, url, fix)
+        return Finding("address", "Lobby has an https address", Verdict.PASS, url)
+    fix = "Providers only deliver to https. Set LOBBY_PUBLIC_URL to the address people use."
+    return Finding("address", "Lobby has an https address", Verdict.FAIL, url, fix)
 
 
 def _folder(configuration: Config) -> Finding:
@@ -152,20 +154,20 @@ def _folder(configuration: Config) -> Finding:
     evidence = f"{free // 1024**2:,} MB free in {configuration.data}"
     verdict = Verdict.PASS if free > LEAST_FREE else Verdict.FAIL
     fix = "" if verdict is Verdict.PASS else _advice("LobbyDiskAlmostFull")
-    return Finding("disk", "There is room on the disk", verdict, evidence, fix)
+    return Finding("disk", "The disk has enough free space", verdict, evidence, fix)
 
 
 def _private(configuration: Config) -> Finding:
-    title = "Other users of this machine cannot read what Lobby keeps"
+    title = "Other users of this machine can't read Lobby's files"
     found = [str(path) for path in private_files.readable_by_others(configuration)]
     if not found:
         return Finding("private-files", title, Verdict.PASS, str(configuration.data))
-    fix = f"As their owner: chmod go-rwx {' '.join(found)}"
-    return Finding("private-files", title, Verdict.FAIL, f"they can read {', '.join(found)}", fix)
+    fix = f"As the owner of the files, run: chmod go-rwx {' '.join(found)}"
+    return Finding("private-files", title, Verdict.FAIL, f"readable: {', '.join(found)}", fix)
 
 
 def _database(configuration: Config) -> Finding:
-    title = "The database answers and has the tables of this version"
+    title = "The database is available and up to date"
     try:
         state = migrations.state(configuration.database_url)
     except sa.exc.SQLAlchemyError as error:
@@ -179,11 +181,11 @@ def _database(configuration: Config) -> Finding:
     if state is migrations.State.CURRENT:
         return Finding("database", title, Verdict.PASS, db.current().dialect)
     if state is migrations.State.AHEAD:
-        evidence = f"{db.current().dialect}, migrated by a newer Lobby than {__version__}, which works on it"
-        return Finding("database", title, Verdict.WARN, evidence, "Upgrade this one too.")
+        evidence = f"{db.current().dialect}, migrated by a newer Lobby; {__version__} still works with it"
+        return Finding("database", title, Verdict.WARN, evidence, "Upgrade this installation too.")
     fix = {
-        migrations.State.EMPTY: "Run `lobby run` once, which sets it up.",
-        migrations.State.NEWER: "Start the newer Lobby, or put the backup from before back.",
+        migrations.State.EMPTY: "Run `lobby run` once to set it up.",
+        migrations.State.NEWER: "Start the newer Lobby, or restore the backup made before the upgrade.",
     }.get(state, "Run `lobby migrate`.")
     return Finding("database", title, Verdict.FAIL, state.name.lower(), fix)
 
@@ -196,13 +198,13 @@ def _versions(_configuration: Config) -> Finding:
         for version, several in found.items()
     )
     if set(found) <= {__version__}:
-        return Finding("versions", title, Verdict.PASS, evidence or f"{__version__}; none runs")
-    fix = f"This is {__version__}. Start the others anew once an upgrade is over."
+        return Finding("versions", title, Verdict.PASS, evidence or f"{__version__}; no process is running")
+    fix = f"This is {__version__}. Restart the others once the upgrade is complete."
     return Finding("versions", title, Verdict.WARN, evidence, fix)
 
 
 def _files(configuration: Config) -> Finding:
-    title = "Files of messages can be written, read and removed"
+    title = "Message files can be written, read and deleted"
     store = storage.WatchedStore(storage.opened(configuration))
     started = clock.monotonic()
     try:
@@ -212,7 +214,7 @@ def _files(configuration: Config) -> Finding:
         claiming.check(configuration, store)
         claiming.try_out(store)
     except storage.StoreAwayError as error:
-        fix = "See that it answers, or mend LOBBY_FILES and the settings that go with it."
+        fix = "Make sure the store is reachable, or correct LOBBY_FILES and the settings that go with it."
         return Finding("files", title, Verdict.FAIL, error.words, fix)
     except CannotGoOnError as error:
         return Finding("files", title, Verdict.FAIL, store.place, str(error))
@@ -221,22 +223,22 @@ def _files(configuration: Config) -> Finding:
 
 
 def _column(_configuration: Config) -> Finding:
-    """The column that refuses a new channel for as long as it is an enumeration."""
-    title = "Conversations may be of every active channel"
+    """Check the column that refuses a new channel while it is an enumeration."""
+    title = "The database accepts conversations of every channel"
     with db.read() as session:
         channels = set(session.scalars(sa.select(ChannelAccount.channel).distinct()))
     allowed = enumerated("conversations", "channel")
     if allowed is None:
-        return Finding("channel-column", title, Verdict.PASS, "the column takes any channel")
+        return Finding("channel-column", title, Verdict.PASS, "the column accepts any channel")
     missing = sorted(channels - allowed)
     if not missing:
-        return Finding("channel-column", title, Verdict.PASS, f"it takes {', '.join(sorted(allowed))}")
+        return Finding("channel-column", title, Verdict.PASS, f"it accepts {', '.join(sorted(allowed))}")
     fix = "Activate the addon again, or run `lobby migrate`."
-    return Finding("channel-column", title, Verdict.FAIL, f"it does not take {', '.join(missing)}", fix)
+    return Finding("channel-column", title, Verdict.FAIL, f"it doesn't accept {', '.join(missing)}", fix)
 
 
 def _secrets(_configuration: Config) -> Finding:
-    title = "Every stored credential opens"
+    title = "Every stored credential can be decrypted"
     findings = resealing.check_values()
     if findings.unreadable:
         fix = "Restore the file of secret keys, or reconnect these accounts."
@@ -245,8 +247,8 @@ def _secrets(_configuration: Config) -> Finding:
 
 
 def _spool(configuration: Config) -> Finding:
-    """The spool of this machine, and what processes of others said of theirs."""
-    title = "Nothing waits in the spool"
+    """Check the spool of this machine, and what processes on others reported about theirs."""
+    title = "The spool is empty"
     holding = spool.measure(spool.folder_of(configuration.data))
     here = _held(holding.requests, holding.aside, holding.bytes, configuration.spool_mb * 1024**2)
     own = socket.gethostname()[:255]
@@ -264,7 +266,7 @@ def _spool(configuration: Config) -> Finding:
 
 
 def _held(requests: int, aside: int, size: int, most: int) -> str:
-    put = f" and {aside} put aside" if aside else ""
+    put = f" and {aside} set aside" if aside else ""
     return f"{requests} requests{put}, {size / 1024**2:,.1f} of {most / 1024**2:,.0f} MB"
 
 
@@ -274,33 +276,33 @@ def _now() -> current_state.CurrentState:
 
 
 def _limits(configuration: Config) -> Finding:
-    title = "Limits of providers are counted in one place"
+    title = "All processes share one count of provider limits"
     where = limit_counters.place(configuration.limits_url)
     if not limit_counters.answers(configuration.limits_url):
-        fix = "Start it, or mend LOBBY_LIMITS_URL. Meanwhile each process counts by itself."
+        fix = "Start it, or correct LOBBY_LIMITS_URL. Until then, each process counts separately."
         return Finding("limits", title, Verdict.FAIL, f"{where} does not answer", fix)
     found = dependencies.counting(_now())
     places = ", ".join(one or "memory" for one in found.places)
     evidence = f"{found.senders} processes send" + (f", counting in {places}" if places else "")
     if not found.apart:
         return Finding("limits", title, Verdict.PASS, evidence)
-    fix = "Set LOBBY_LIMITS_URL to one redis:// address for all of them; each counts by itself now."
+    fix = "Each counts separately. Set LOBBY_LIMITS_URL to the same redis:// address for all of them."
     return Finding("limits", title, Verdict.UNKNOWN, evidence, fix)
 
 
 def _replies(_configuration: Config) -> Finding:
     title = "Replies are sent in time"
     state = _now()
-    held = ", ".join(f"{count} wait for {HELD[reason]}" for reason, count in state.held.items() if count)
+    held = ", ".join(f"{count} waiting for {HELD[reason]}" for reason, count in state.held.items() if count)
     seconds = state.waited(OUT).total_seconds()
     verdict = Verdict.PASS if seconds < LATE_SECONDS else Verdict.FAIL
     evidence = "; ".join(filter(None, [f"the oldest has waited {seconds:,.0f} s" if seconds else "", held]))
     fix = "" if verdict is Verdict.PASS else _advice("LobbyRepliesWait")
-    return Finding("replies", title, verdict, evidence or "none waits", fix)
+    return Finding("replies", title, verdict, evidence or "none waiting", fix)
 
 
 def _broker(configuration: Config) -> Finding:
-    title = "The broker of wake-ups answers"
+    title = "The wake-up broker is available"
     url = configuration.broker_url
     answers, away = dependencies.broker_answers(_now())
     said = "".join(
@@ -309,9 +311,9 @@ def _broker(configuration: Config) -> Finding:
         for one in several
     )
     if not url:
-        return Finding("broker", title, Verdict.PASS, "none is set: workers look for themselves")
+        return Finding("broker", title, Verdict.PASS, "not configured: workers poll the database")
     if db.current().is_sqlite:
-        return Finding("broker", title, Verdict.PASS, "not used: with SQLite one process does everything")
+        return Finding("broker", title, Verdict.PASS, "not used: SQLite desks run in one process")
     parts = urlsplit(url)
     broker = announcing.connect(url)
     try:
@@ -322,17 +324,17 @@ def _broker(configuration: Config) -> Finding:
     finally:
         broker.close()
     verdict = Verdict.FAIL if away else Verdict.PASS
-    fix = "What stands between those processes and the broker?" if away else ""
+    fix = "Check the network and firewall between those processes and the broker." if away else ""
     return Finding("broker", title, verdict, f"{parts.scheme} at {parts.hostname}{said}", fix)
 
 
 def _waiting(_configuration: Config) -> Finding:
-    title = "Received events are applied in time"
+    title = "Received events are processed in time"
     query = sa.select(sa.func.min(InboundEvent.received_at)).where(InboundEvent.state == EventState.PENDING)
     with db.read() as session:
         oldest = session.scalar(query)
     if oldest is None:
-        return Finding("backlog", title, Verdict.PASS, "none waits")
+        return Finding("backlog", title, Verdict.PASS, "none waiting")
     seconds = (clock.now() - oldest).total_seconds()
     verdict = Verdict.PASS if seconds < LATE_SECONDS else Verdict.FAIL
     fix = "" if verdict is Verdict.PASS else _advice("LobbyEventsWait")
@@ -340,7 +342,7 @@ def _waiting(_configuration: Config) -> Finding:
 
 
 def _dead(_configuration: Config) -> Finding:
-    title = "No received event was given up"
+    title = "Every received event could be read"
     query = sa.select(sa.func.count()).where(InboundEvent.state == EventState.DEAD)
     with db.read() as session:
         count = session.scalar(query) or 0
@@ -351,23 +353,23 @@ def _dead(_configuration: Config) -> Finding:
 
 
 def _advice(alert: str) -> str:
-    """Return what Health and the runbook say to do."""
+    """Return the advice of Health and the runbook."""
     return str(problems.ADVICE[alert])
 
 
-def _health(configuration: Config, running: Generation) -> Iterator[Line]:
-    """Say what Admin, Health says first: processes that are away, addons that do not run, and so on."""
+def _health(configuration: Config, running: Generation) -> Iterator[CheckLine]:
+    """Yield the findings of Admin, Health: processes that are down, addons that do not run, and so on."""
     with db.read() as session:
         state = current_state.read_current_state(session)
         found = problems.find_problems(session, state, configuration, running.failures, running.directory)
     for one in found:
         verdict = Verdict.FAIL if one.tone == "bad" else Verdict.UNKNOWN
-        yield Line(DESK, Finding(HEALTH, one.fact, verdict, "", one.advice), one.alert)
+        yield CheckLine(DESK, Finding(HEALTH, one.fact, verdict, "", one.advice), one.alert)
     if not found:
-        yield Line(DESK, Finding(HEALTH, "Health has nothing to look at", Verdict.PASS))
+        yield CheckLine(DESK, Finding(HEALTH, "Health reports no problems", Verdict.PASS))
 
 
-def _accounts(running: Generation) -> Iterator[Line]:
+def _accounts(running: Generation) -> Iterator[CheckLine]:
     directory = running.directory
     query = sa.select(ChannelAccount).where(ChannelAccount.state != AccountState.DISCONNECTED)
     with db.read() as session:
@@ -377,7 +379,7 @@ def _accounts(running: Generation) -> Iterator[Line]:
         card = directory.card(row.channel)
         if card is None:
             fix = "Activate it, or disconnect the account."
-            yield Line(about, Finding("addon", "Its addon is active", Verdict.FAIL, row.channel, fix))
+            yield CheckLine(about, Finding("addon", "Its addon is active", Verdict.FAIL, row.channel, fix))
             continue
         for finding in diagnose(card, row, desk=False):
-            yield Line(about, finding)
+            yield CheckLine(about, finding)

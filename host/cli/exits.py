@@ -1,4 +1,4 @@
-"""Say in one sentence why a command cannot go on, and end it with a code a supervisor can tell apart."""
+"""Explain in one sentence why a command cannot continue, and end it with a distinguishable exit code."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from host.core.private_files import WHY, why
 from host.core.storage import StoreAwayError
 
 _MEMORY = (
-    "There is too little memory for Lobby: {words}. Give it 256 MB and no limit on addresses (ulimit -v), "
-    "or set LOBBY_THREADS, LOBBY_WORKERS and LOBBY_SENDERS lower."
+    "Lobby ran out of memory: {words}. Give it at least 256 MB and no limit on virtual memory (ulimit -v), "
+    "or lower LOBBY_THREADS, LOBBY_WORKERS and LOBBY_SENDERS."
 )
 
 
 def explained(error: BaseException) -> CannotGoOnError | None:
-    """Return what to say for *error*; None for one that nobody foresaw, which is a mistake in Lobby."""
+    """Return the explanation of *error*; None for an unexpected one, which is a bug in Lobby."""
     if isinstance(error, CannotGoOnError):
         return error
     if isinstance(error, SQLAlchemyError):
@@ -45,12 +45,12 @@ def _of_database(error: SQLAlchemyError) -> CannotGoOnError | None:
     if isinstance(error, DBAPIError) or db.is_away(error):
         return _state() or CannotGoOnError(refusal(error), Exit.DATABASE)
     if isinstance(error, InvalidRequestError) and "MariaDB" in str(error):
-        return CannotGoOnError(f"{db.place()} is MySQL, and Lobby needs MariaDB.", Exit.DATABASE)
+        return CannotGoOnError(f"{db.place()} is MySQL, but Lobby needs MariaDB.", Exit.DATABASE)
     return None
 
 
 def _state() -> CannotGoOnError | None:
-    """Return what is wrong with the tables, where that is why a statement failed."""
+    """Return the problem with the tables, if that is why a statement failed."""
     try:
         state = migrations.state(db.current().url.render_as_string(hide_password=False))
     except (SQLAlchemyError, OSError):
@@ -59,8 +59,8 @@ def _state() -> CannotGoOnError | None:
 
 
 def refusal(error: BaseException) -> str:
-    """Return which database did not do what was asked, with its words and without any password."""
+    """Return the database that refused and its message, without any password."""
     return (
         f"The database cannot be used: {db.place()}. It says: {db.words(error)}. "
-        "Start it, or mend LOBBY_DATABASE_URL."
+        "Start it, or correct LOBBY_DATABASE_URL."
     )

@@ -36,29 +36,29 @@ def group() -> None:
 def copy(configuration: Config, to: str, from_: str | None) -> None:
     """Copy the files to TO while the desk runs: a folder, s3://bucket/prefix, or data.
 
-    It can be broken off and called again: what is there already is not copied twice. Nothing is removed.
+    You can interrupt it and run it again: files that already exist are skipped. Nothing is removed.
     """
     source, target = storage.opened(configuration, from_), storage.opened(configuration, to)
     if source.place == target.place:
-        raise click.UsageError(f"They are at {source.place} already.")
+        raise click.UsageError(f"The files are already at {source.place}.")
     claiming.take(configuration, source, target)
     claiming.try_out(target)
     click.echo(f"from {source.place}\n  to {target.place}")
     copied = copying.copy(source, target, lambda line: click.echo(f"  {line}", err=True))
     click.echo(
-        f"{copied.files} files copied, {copied.bytes / 1024**2:.1f} MB; {copied.there} were there already."
+        f"{copied.files} files copied, {copied.bytes / 1024**2:.1f} MB; {copied.there} already existed."
     )
     if copied.damaged:
         raise click.ClickException(
-            f"{len(copied.damaged)} files are damaged where they are and were not copied, such as "
-            f"{min(copied.damaged)}. The log names each."
+            f"{len(copied.damaged)} files are damaged and were not copied, such as "
+            f"{min(copied.damaged)}. The log lists them all."
         )
     if to == configuration.files:
-        click.echo("The desk keeps its files there already.")
+        click.echo("Lobby already keeps its files there.")
         return
     here = configuration.files if from_ is None else from_
     how = f"set LOBBY_FILES={to}" if to else "unset LOBBY_FILES"
     click.echo(
-        f"Now {how} for every process and restart them. Then bring what came meanwhile:\n"
+        f"Now {how} for every process and restart them. Then copy the files added meanwhile:\n"
         f"  lobby files copy {to or 'data'} --from {here or 'data'}"
     )

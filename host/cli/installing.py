@@ -33,11 +33,11 @@ def addon_list(_configuration: Config) -> None:
 
 @click.command("install")
 @click.argument("path", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--downgrade", is_flag=True, help="It may be older than what was installed before.")
-@click.option("--takeover", is_flag=True, help="It may come from another publisher than until now.")
+@click.option("--downgrade", is_flag=True, help="Allow a version older than the installed one.")
+@click.option("--takeover", is_flag=True, help="Allow a different publisher.")
 @configured
 def addon_install(configuration: Config, path: Path, downgrade: bool, takeover: bool) -> None:
-    """Check a zip and install it, inactive."""
+    """Check an addon's zip and install it without activating it."""
     try:
         release = lifecycle.install_file(configuration, path, downgrade=downgrade, takeover=takeover)
     except lifecycle.AddonError as error:
@@ -58,7 +58,7 @@ def addon_activate(configuration: Config, slug: str) -> None:
         raise click.ClickException(str(error)) from error
     _show(result)
     if not result.ok:
-        raise click.ClickException(f"{slug} was not activated; everything is as it was.")
+        raise click.ClickException(f"{slug} was not activated. Nothing was changed.")
 
 
 @click.command("deactivate")
@@ -78,7 +78,7 @@ def addon_deactivate(configuration: Config, slug: str) -> None:
 @click.option(
     "--offline",
     is_flag=True,
-    help="Only change the database, ending a migration that holds it: for when nothing else works.",
+    help="Only change the database, and stop a migration that blocks it. Use it if nothing else works.",
 )
 def addon_disable(slug: str, offline: bool) -> None:
     """Switch an addon off; with --offline even while nothing of Lobby starts."""
@@ -86,7 +86,7 @@ def addon_disable(slug: str, offline: bool) -> None:
         configuration = config.load()
         if offline:
             if apart.end_running(configuration.data):
-                click.echo("A migration of an addon was running here; it was ended.")
+                click.echo("Stopped a migration of an addon that was running on this machine.")
             db.connect(configuration.database_url)
             records.switch_off(slug)
         else:
@@ -108,7 +108,7 @@ def addon_roll_back(configuration: Config, slug: str) -> None:
         raise click.ClickException(str(error)) from error
     _show(result)
     if not result.ok:
-        raise click.ClickException(f"{slug} was not rolled back; everything is as it was.")
+        raise click.ClickException(f"{slug} was not rolled back. Nothing was changed.")
 
 
 @click.command("export")
@@ -121,25 +121,25 @@ def addon_export(_configuration: Config, slug: str, path: Path) -> None:
         with uninstall.export(slug) as found, path.open("xb") as file:
             shutil.copyfileobj(found, file)
     except FileExistsError as error:
-        raise click.ClickException(f"{path} exists already.") from error
+        raise click.ClickException(f"{path} already exists.") from error
     except lifecycle.AddonError as error:
         raise click.ClickException(str(error)) from error
 
 
 @click.command("remove")
 @click.argument("slug")
-@click.option("--purge", is_flag=True, help="Remove its tables, too. Nobody can undo this.")
+@click.option("--purge", is_flag=True, help="Also delete its tables. This can't be undone.")
 @configured
 def addon_remove(configuration: Config, slug: str, purge: bool) -> None:
     """Take an inactive addon off the list; what it stored stays."""
     try:
         if not purge:
             uninstall.remove(configuration, slug)
-            click.echo(f"{slug} is removed; its tables stay.")
+            click.echo(f"Removed {slug}. Its tables were kept.")
             return
         if click.prompt(f"Type {slug} to remove its data for good") != slug:
             raise click.ClickException("Nothing was removed.")
         names = uninstall.purge(configuration, slug)
     except lifecycle.AddonError as error:
         raise click.ClickException(str(error)) from error
-    click.echo(f"{slug} is removed, with {', '.join(names) or 'no table'}.")
+    click.echo(f"Removed {slug} and its tables: {', '.join(names) or 'none'}.")

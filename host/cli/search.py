@@ -1,4 +1,4 @@
-"""``lobby search``: how far search is, and having it made anew."""
+"""``lobby search``: show how much is indexed, or rebuild the index."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ from host.search import building
 
 @click.group("search")
 def group() -> None:
-    """See how much can be found, and have it made anew."""
+    """Show how much is indexed, or rebuild the index."""
 
 
 @group.command("status")
 @configured
 def status(_configuration: Config) -> None:
-    """Say how much of the messages of before can be found."""
+    """Print how many of the existing messages are indexed."""
     with db.read() as session:
         found = building.progress(session)
-    click.echo("everything can be found" if found.done else f"{found.share:.0%} can be found")
+    click.echo("everything is indexed" if found.done else f"{found.share:.0%} indexed")
 
 
 @group.command("rebuild")
 @configured
 def rebuild(_configuration: Config) -> None:
-    """Have every message and contact looked at again, by the workers, newest first. The desk may run.
+    """Rebuild the index of messages and contacts, newest first. Lobby can keep running.
 
     What can be found stays found meanwhile.
     """
     db.write(building.rebuild)
-    click.echo("Workers look at everything again from now on: lobby search status says how far they are.")
+    click.echo("Workers are rebuilding the index. `lobby search status` shows the progress.")

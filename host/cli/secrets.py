@@ -14,7 +14,7 @@ from host.core.config import Config
 from host.core.resealing import Findings
 
 SETTLES = timedelta(minutes=10)
-"""How long after a rotation a process may still be writing with the key before."""
+"""How long after a rotation a process may still write with the previous key."""
 
 
 @click.group("secrets")
@@ -23,10 +23,10 @@ def group() -> None:
 
 
 @group.command()
-@click.option("--json", "as_json", is_flag=True, help="For machines.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @configured
 def status(configuration: Config, as_json: bool) -> None:
-    """Tell which key encrypts, and how many values each key holds."""
+    """Print the key that encrypts, and how many values each key decrypts."""
     findings = _look(configuration)
     keyring = secrets.keyring()
     if as_json:
@@ -49,7 +49,7 @@ def status(configuration: Config, as_json: bool) -> None:
 def verify(configuration: Config) -> None:
     """Open every value once; end with 1 if any cannot be opened."""
     findings = _look(configuration)
-    click.echo(f"{sum(findings.by_key.values())} values open, {len(findings.unreadable)} do not")
+    click.echo(f"{sum(findings.by_key.values())} values can be decrypted, {len(findings.unreadable)} can't")
     _tell_unreadable(findings)
     if findings.unreadable:
         raise SystemExit(1)
@@ -58,27 +58,27 @@ def verify(configuration: Config) -> None:
 @group.command()
 @configured
 def rotate(configuration: Config) -> None:
-    """Make a new key that encrypts from now on. Serving processes take it up by themselves."""
+    """Create a key and use it to encrypt from now on. Running processes load it automatically."""
     path = secrets.keys_file(configuration)
     if path is None:
         click.echo(
-            "LOBBY_SECRET_KEYS holds the keys. Put this in front of them, with a comma, and start Lobby"
+            "The keys are set in LOBBY_SECRET_KEYS. Add this key in front of them, followed by a comma, and"
         )
-        click.echo("again everywhere; then run `lobby secrets reencrypt`.")
+        click.echo("restart every process of Lobby. Then run `lobby secrets reencrypt`.")
         click.echo(resealing.new_key(secrets.keyring()))
         return
     key_id = resealing.add_key(path)
-    click.echo(f"{key_id} encrypts from now on; the keys before still decrypt.")
-    click.echo(f"Keep a copy of {path}: without it nothing that is sealed can be opened.")
-    click.echo("Next: `lobby secrets reencrypt`, and in some minutes `lobby secrets retire` for the old key.")
+    click.echo(f"{key_id} is now used to encrypt. The older keys can still decrypt.")
+    click.echo(f"Keep a copy of {path}. Without it, encrypted values can't be recovered.")
+    click.echo("Next, run `lobby secrets reencrypt`, and some minutes later `lobby secrets retire OLD_KEY`.")
 
 
 @group.command()
 @configured
 def reencrypt(configuration: Config) -> None:
-    """Seal everything with the key that encrypts now, while the desk goes on."""
+    """Encrypt everything again with the current key, while Lobby keeps running."""
     findings = _look(configuration, reseal=True)
-    click.echo(f"{findings.resealed} values sealed anew with {secrets.keyring().active_id}")
+    click.echo(f"{findings.resealed} values encrypted again with {secrets.keyring().active_id}")
     _tell_unreadable(findings)
     if findings.unreadable:
         raise SystemExit(1)
@@ -91,30 +91,30 @@ def retire(configuration: Config, key: str) -> None:
     """Take KEY away for good. Refused while anything is sealed with it."""
     keyring = secrets.keyring()
     if key not in keyring.ids:
-        raise click.ClickException(f"There is no key {key!r}; there are {', '.join(keyring.ids)}.")
+        raise click.ClickException(f"Key {key!r} doesn't exist. Existing keys: {', '.join(keyring.ids)}.")
     if key == keyring.active_id:
-        raise click.ClickException(f"{key} encrypts now. Run `lobby secrets rotate` first.")
+        raise click.ClickException(f"{key} is used to encrypt. Run `lobby secrets rotate` first.")
     path = secrets.keys_file(configuration)
     if path is not None:
         wait = path.stat().st_mtime + SETTLES.total_seconds() - time.time()
         if wait > 0:
             raise click.ClickException(
-                f"The keys were changed less than {SETTLES.seconds // 60} minutes ago, and something may "
-                f"still be written with {key}. Try again in {int(wait // 60) + 1} minutes."
+                f"The keys were changed less than {SETTLES.seconds // 60} minutes ago, and processes may "
+                f"still use {key}. Try again in {int(wait // 60) + 1} minutes."
             )
     findings = _look(configuration)
     if findings.by_key[key]:
         raise click.ClickException(
-            f"{findings.by_key[key]} values are sealed with {key}. Run `lobby secrets reencrypt` first."
+            f"{findings.by_key[key]} values are encrypted with {key}. Run `lobby secrets reencrypt` first."
         )
     if any(f"'{key}'" in line or "changed" in line for line in findings.unreadable):
         _tell_unreadable(findings)
-        raise click.ClickException("Some values cannot be opened; with the key gone they never will be.")
+        raise click.ClickException("Some values can't be decrypted. Without this key, they never could be.")
     if path is None:
-        click.echo(f"Nothing is sealed with {key}. Take it out of LOBBY_SECRET_KEYS and start Lobby again.")
+        click.echo(f"{key} is no longer used. Remove it from LOBBY_SECRET_KEYS and restart Lobby.")
         return
     resealing.remove_key(path, key)
-    click.echo(f"{key} is gone.")
+    click.echo(f"Deleted {key}.")
 
 
 def _look(configuration: Config, *, reseal: bool = False) -> Findings:
@@ -125,4 +125,4 @@ def _look(configuration: Config, *, reseal: bool = False) -> Findings:
 
 def _tell_unreadable(findings: Findings) -> None:
     for line in findings.unreadable:
-        click.echo(f"  cannot be opened: {line}", err=True)
+        click.echo(f"  can't be decrypted: {line}", err=True)

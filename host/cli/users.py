@@ -27,11 +27,11 @@ T = TypeVar("T")
 @click.command("setup-link")
 @configured
 def setup_link(configuration: Config) -> None:
-    """Print a new link that sets the desk up; links from before stop working."""
+    """Print a new setup link; earlier links stop working."""
     token = setup.ensure_setup_token()
     if token is None:
         raise click.ClickException(
-            "This desk is already set up. `lobby user link EMAIL` lets somebody choose a new password."
+            "Lobby is already set up. To let someone choose a new password, run `lobby user link EMAIL`."
         )
     click.echo(setup.link(configuration.public_url, token))
 
@@ -42,7 +42,7 @@ def group() -> None:
 
 
 def _password(given: str | None) -> str:
-    """Return the password from standard input, or a made-up one that is printed."""
+    """Return the password from standard input, or a generated one that is printed."""
     if given == "-":
         return sys.stdin.readline().rstrip("\n")
     return random.token_urlsafe(15)
@@ -51,7 +51,7 @@ def _password(given: str | None) -> str:
 @group.command("add")
 @click.argument("email")
 @click.option("--name", required=True)
-@click.option("--admin", is_flag=True, help="May install addons and see the whole installation.")
+@click.option("--admin", is_flag=True, help="Let the user install addons and see the whole installation.")
 @click.option("--workspace", type=int, help="Workspace to join.")
 @click.option("--role", type=click.Choice([role.value for role in Role]), default=Role.AGENT.value)
 @click.option(
@@ -95,7 +95,7 @@ def user_add(
 )
 @configured
 def user_password(_configuration: Config, email: str, given: str | None) -> None:
-    """Give somebody a new password; ends all their sessions."""
+    """Set a user's password and end all their sessions."""
 
     password = _password(given)
     _do(email, "password.set", lambda session, id_: users.set_password(session, id_, password))
@@ -103,7 +103,7 @@ def user_password(_configuration: Config, email: str, given: str | None) -> None
 
 
 def _do(email: str, action: str, use_case: Callable[[Session, int], T]) -> T:
-    """Do something to the person with that address, and write it down."""
+    """Run a use case on the person with that address, and record it in the audit log."""
 
     def write(session: Session) -> T:
         person = users.by_email(session, email)
@@ -121,7 +121,7 @@ def _do(email: str, action: str, use_case: Callable[[Session, int], T]) -> T:
 @click.argument("email")
 @configured
 def user_link(configuration: Config, email: str) -> None:
-    """Print a link with which somebody chooses a password, once, within a day."""
+    """Print a link for choosing a password, valid once and for a day."""
 
     token = _do(
         email,
@@ -136,38 +136,38 @@ def user_link(configuration: Config, email: str) -> None:
 @click.argument("email")
 @configured
 def user_new_password(_configuration: Config, email: str) -> None:
-    """Have somebody choose a new password before they do anything else."""
+    """Require a user to choose a new password before they continue."""
 
     _do(email, "password.new_wanted", users.require_new_password)
-    click.echo(f"{email} is asked for a new password at the next page.")
+    click.echo(f"{email} has to choose a new password on the next page they open.")
 
 
 @group.command("sign-out")
 @click.argument("email")
 @configured
 def user_sign_out(_configuration: Config, email: str) -> None:
-    """Sign somebody out of every browser."""
+    """Sign a user out of every browser."""
 
     _do(email, "session.all_ended", sessions.end_all)
-    click.echo(f"{email} is signed out everywhere.")
+    click.echo(f"Signed out {email} everywhere.")
 
 
 @group.command("reset-second-factor")
 @click.argument("email")
 @configured
 def user_reset_second_factor(_configuration: Config, email: str) -> None:
-    """Take somebody's second factor away who lost it; ends all their sessions."""
+    """Remove a user's lost second factor and end all their sessions."""
 
     _do(email, "second_factor.reset", factors.reset)
-    click.echo(f"{email} signs in with the password alone, until they set a second factor up again.")
+    click.echo(f"{email} can sign in with the password alone until they set up a second factor again.")
 
 
 @group.command("admin")
 @click.argument("email")
-@click.option("--no", "revoke", is_flag=True, help="Take the rights of an admin away.")
+@click.option("--no", "revoke", is_flag=True, help="Remove the admin role.")
 @configured
 def user_admin(_configuration: Config, email: str, revoke: bool) -> None:
-    """Make somebody an admin of the desk, or no longer one."""
+    """Make a user an admin, or remove the role."""
 
     action = "user.no_longer_admin" if revoke else "user.made_admin"
     _do(email, action, lambda session, id_: users.set_admin(session, id_, not revoke))
@@ -178,7 +178,7 @@ def user_admin(_configuration: Config, email: str, revoke: bool) -> None:
 @click.argument("email")
 @configured
 def user_disable(_configuration: Config, email: str) -> None:
-    """Lock somebody out at once. Their messages and notes stay; their conversations go back to nobody."""
+    """Disable a user at once. Their messages and notes stay; their conversations become unassigned."""
 
     def use_case(session: Session, user_id: int) -> tuple[list[Belongings], Ended]:
         had, ended = leaving.belongings(session, user_id), users.disable(session, user_id)
@@ -197,18 +197,18 @@ def user_disable(_configuration: Config, email: str) -> None:
                 f"In {place.workspace_name}, open conversations that go to nobody: {place.conversations}."
             )
         for rule in place.rules:
-            click.echo(f"The rule “{rule}” stays and leaves out what it would do with them.")
+            click.echo(f"The rule “{rule}” stays, but skips the actions that involve them.")
     for name in ended.keys:
-        click.echo(f"The API key “{name}” has ended with that; an owner of its workspace can make a new one.")
+        click.echo(f"The API key “{name}” no longer works. An owner of its workspace can create a new one.")
     for address in ended.invitations:
-        click.echo(f"The invitation for {address} has ended with that.")
+        click.echo(f"The invitation for {address} is no longer valid.")
 
 
 @group.command("enable")
 @click.argument("email")
 @configured
 def user_enable(_configuration: Config, email: str) -> None:
-    """Let somebody in again who was locked out. API keys that ended stay ended."""
+    """Enable a disabled user again. Revoked API keys stay revoked."""
 
     _do(email, "user.enabled", users.enable)
     click.echo(f"{email} can sign in again.")

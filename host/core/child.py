@@ -1,4 +1,4 @@
-"""Run a function in a child Python process that sees nothing of this one but its arguments."""
+"""Run a function in a child Python process that gets nothing from this one but its arguments."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
+
+import msgspec
 
 _LENGTH = struct.Struct("!I")
 _MAX_REPORT = 4 * 1024 * 1024
 _ROOT = Path(__file__).resolve().parents[2]
 
 
-@dataclass(frozen=True, slots=True)
-class Ended:
-    """How the child ended.
+class Ended(msgspec.Struct, frozen=True):
+    """The end of a child process.
 
     :param data: its report; empty if it ended before writing one.
     :param in_time: whether it ended, or at least closed its report, before the deadline.
@@ -74,7 +74,7 @@ def _started(module: str, *arguments: str, descriptor: int) -> subprocess.Popen[
 
 
 def _ended(child: subprocess.Popen[bytes]) -> int:
-    """End *child* with everything it started; return how it ended."""
+    """End *child* with everything it started; return its exit status."""
     with suppress(ProcessLookupError):
         os.killpg(child.pid, signal.SIGKILL)
     return child.wait()
@@ -84,7 +84,7 @@ def _how(left: int) -> str:
     return f"signal {-left}" if left < 0 else f"exit status {left}"
 
 
-# A child that is asked more than once
+# Children that answer several questions
 
 
 class LateError(Exception):
@@ -95,8 +95,8 @@ class LineEndedError(Exception):
     """The child ended instead of answering. The message says how."""
 
 
-class Line:
-    """Where a child is asked, one question at a time."""
+class RunningChild:
+    """A child process that answers questions, one at a time."""
 
     def __init__(self, child: subprocess.Popen[bytes], line: socket.socket) -> None:
         self._child = child
@@ -105,7 +105,7 @@ class Line:
 
     @property
     def pid(self) -> int:
-        """Return the number of its process."""
+        """Return its process id."""
         return self._child.pid
 
     def ask(self, question: bytes, *, timeout: float) -> bytes:
@@ -142,24 +142,24 @@ class Line:
         return found
 
     def end(self) -> int:
-        """End the child with everything it started; return how it ended."""
+        """End the child with everything it started; return its exit status."""
         if self._left is None:
             self._left = _ended(self._child)
         return self._left
 
 
 @contextmanager
-def conversing(module: str, *arguments: str) -> Iterator[Line]:
-    """Call ``main()`` of *module* in a child and yield a line to it. It is ended with the block.
+def conversing(module: str, *arguments: str) -> Iterator[RunningChild]:
+    """Call ``main()`` of *module* in a child and yield the running child, which is ended with the block.
 
-    It sees what :func:`run` lets one see; its ``main()`` calls :func:`answer`.
+    It is as isolated as with :func:`run`; its ``main()`` calls :func:`answer`.
     """
     ours, theirs = socket.socketpair()
     with ours:
         with theirs:
             child = _started(module, *arguments, descriptor=theirs.fileno())
         with child:
-            line = Line(child, ours)
+            line = RunningChild(child, ours)
             try:
                 yield line
             finally:
@@ -167,7 +167,7 @@ def conversing(module: str, *arguments: str) -> Iterator[Line]:
 
 
 def answer(descriptor: int, do: Callable[[bytes], bytes]) -> None:
-    """Answer each question on *descriptor* with what *do* returns, until nobody asks any more."""
+    """Answer each question on *descriptor* with the result of *do*, until the descriptor is closed."""
     os.set_inheritable(descriptor, False)
     with socket.socket(fileno=descriptor) as line, line.makefile("rb") as questions:
         while head := questions.read(_LENGTH.size):
@@ -176,7 +176,7 @@ def answer(descriptor: int, do: Callable[[bytes], bytes]) -> None:
 
 
 def _read(descriptor: int, deadline: float) -> tuple[bytes, bool]:
-    """Read until the child closes its end; return the bytes, and whether it kept to time and size."""
+    """Read until the child closes its end; return the bytes, and whether it kept the time and size limits."""
     chunks: list[bytes] = []
     size = 0
     with selectors.DefaultSelector() as selector:

@@ -1,4 +1,4 @@
-"""Limit the resources of a child process. It guards against accidents and bombs; it is no sandbox."""
+"""Limit the resources of a child process. This guards against accidents and bombs; it is not a sandbox."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ _PR_SET_NO_NEW_PRIVS = 38
 _LANDLOCK_CREATE, _LANDLOCK_ADD, _LANDLOCK_RESTRICT = 444, 445, 446
 _EXECUTE, _WRITE_FILE, _READ_FILE, _READ_FOLDER = 1, 2, 4, 8
 _EVERY_ACCESS = (1 << 13) - 1
-"""What the first version of Landlock knows."""
+"""All access rights of the first version of Landlock."""
 _WHICH_VERSION = 1
 _KNOWS_SIGNALS = 6
 _TO_OTHERS = 3
-"""Signals, and abstract sockets, of processes that are not limited like this one."""
+"""Scopes for signals to, and abstract sockets of, processes outside this restriction."""
 _SYSTEM = (
     "/usr/lib",
     "/usr/bin",
@@ -43,15 +43,15 @@ _SYSTEM = (
 _ROOT = Path(__file__).resolve().parents[2]
 _MORE_TASKS = 64
 _NOBODY = 65534
-"""What the kernel calls the user and the group of nobody."""
+"""The kernel's id of the user and the group nobody."""
 
 
 def limit(*, cpu_seconds: int, memory: int, addresses: int | None = None, file: int = 16 * 1024**2) -> None:
     """Limit this process for the rest of its life.
 
-    :param memory: most bytes of data of its own.
-    :param addresses: most bytes of address space; default: as much as *memory*.
-    :param file: most bytes of a file it writes.
+    :param memory: maximum size of its data in bytes.
+    :param addresses: maximum address space in bytes; default: *memory*.
+    :param file: maximum size of a file it writes, in bytes.
     """
     for what, value in (
         (resource.RLIMIT_CPU, cpu_seconds),
@@ -82,7 +82,7 @@ def _tasks_of(user: int) -> int:
 
 
 def leave_network() -> None:
-    """Give up network access, where the kernel lets a process do that."""
+    """Give up network access, if the kernel supports that."""
     with suppress(OSError, AttributeError):
         unshare = ctypes.CDLL(None, use_errno=True).unshare
         if unshare(_CLONE_NEWNET):
@@ -90,21 +90,21 @@ def leave_network() -> None:
 
 
 def end_with_parent() -> None:
-    """Be ended when the thread that started this process ends, where the kernel can do that."""
+    """End this process with the thread that started it, if the kernel supports that."""
     with suppress(OSError, AttributeError):
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def no_core() -> None:
-    """Leave no image of the memory behind."""
+    """Disable core dumps."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
 def see_only(*readable: Path) -> None:
-    """Have no file any more but the system's, Python's, this package's and *readable*, and write none.
+    """Limit file access to reading the system's files, Python's, this package's and *readable*.
 
-    Where the kernel has Landlock (Linux 5.13). It holds for every user, root too, and keeps the process from
-    looking into others through ``/proc``; from Linux 6.12 on it cannot signal them either.
+    Requires Landlock (Linux 5.13). It holds for every user, root too, and keeps the process from looking into
+    others through ``/proc``; from Linux 6.12 on it cannot signal them either.
     """
     with suppress(OSError, AttributeError):
         libc = ctypes.CDLL(None, use_errno=True)
@@ -125,12 +125,12 @@ def see_only(*readable: Path) -> None:
 
 
 def become_nobody(*readable: Path) -> bool:
-    """Go on as the user that owns nothing, if this is root and that user can read the code that is needed.
+    """Switch to the user nobody, if this is root and that user can read the required code.
 
-    Files of root, its processes and their environments are out of reach then, whatever the kernel has, and
-    :func:`limit_tasks` counts. Tell whether it was done.
+    Root's files, processes and environments are then out of reach with any kernel, and :func:`limit_tasks`
+    takes effect. Return whether it was done.
 
-    :param readable: what is needed beside the system's files, Python's and this package's.
+    :param readable: required files besides the system's, Python's and this package's.
     """
     if os.geteuid() != 0:
         return False
@@ -156,7 +156,7 @@ def become_nobody(*readable: Path) -> bool:
 
 
 def _system() -> set[Path]:
-    """Return the folders of the interpreter, of its libraries, and the few files of the system code reads."""
+    """Return the folders of the interpreter and its libraries, and the few system files that code reads."""
     here = {
         Path(sys.prefix),
         Path(sys.base_prefix),
@@ -185,6 +185,6 @@ def _allow(libc: ctypes.CDLL, ruleset: int, path: Path) -> None:
 
 
 def hide() -> None:
-    """Have nobody of this user, but root, look into this process: its memory, its environment, its files."""
+    """Hide this process from everyone but root: its memory, its environment, its files."""
     with suppress(OSError, AttributeError):
         ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)

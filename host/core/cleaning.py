@@ -17,11 +17,11 @@ _BLANK = (
     "\t\n\v\f\r \u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
     "\u2028\u2029\u202f\u205f\u3000\ufeff"
 )
-"""What JavaScript's ``trim`` removes, so that the browser's byte counter and the server agree."""
+"""Characters that JavaScript's ``trim`` removes, so that the browser's byte counter and the server agree."""
 
 
 def _is_storable(text: str) -> bool:
-    # Ids are ASCII, and asking that costs a fifth of the search; an event has five of them looked at.
+    # Ids are ASCII, and checking that costs a fifth of the search; each event has five of them checked.
     return "\0" not in text if text.isascii() else _UNSTORABLE.search(text) is None
 
 
@@ -73,7 +73,7 @@ def clean_written(text: str) -> str:
 
 
 def external_id(value: str) -> str:
-    """Return a provider's id as it is stored: unchanged, or as a hash where it is too long for the column."""
+    """Return a provider's id as it is stored: unchanged, or as a hash if it is too long for the column."""
     if len(value) <= MAX_EXTERNAL_ID and _is_storable(value):
         return value
     return "sha256:" + hashlib.sha256(value.encode("utf-8", "surrogatepass")).hexdigest()
@@ -90,9 +90,9 @@ MADE_UP = (
     "sha256:",
     "woken:",
 )
-"""Prefixes of ids made for the database, where the provider gave none or one that is too long."""
+"""Prefixes of ids made up by the desk, where the provider sent none or a too long one."""
 
 
 def is_providers(value: str | None) -> bool:
-    """Tell whether a stored external id is one the provider knows."""
+    """Return whether a stored external id is the provider's own."""
     return value is not None and not value.startswith(MADE_UP)

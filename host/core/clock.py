@@ -13,22 +13,22 @@ _offset = timedelta()
 
 
 def now() -> datetime:
-    """Return the present as an aware UTC datetime."""
+    """Return the current time as an aware UTC datetime."""
     return datetime.now(UTC) + _offset
 
 
 def offset() -> timedelta:
-    """Return how far :func:`travel` has moved :func:`now`: another clock that is asked is moved as far."""
+    """Return how far :func:`travel` has moved :func:`now`, so that other clocks can be moved as well."""
     return _offset
 
 
 def steady() -> float:
-    """Return seconds that never go back and count on while the machine sleeps, for telling another clock."""
+    """Return seconds that never go back and include the machine's sleep, to continue another clock."""
     return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()
 
 
 def monotonic() -> float:
-    """Return seconds that never go back, for measuring how long something took."""
+    """Return seconds that never go back, for measuring durations."""
     return time.monotonic()
 
 
@@ -59,7 +59,7 @@ def travel(by: timedelta) -> Iterator[None]:
         _offset = before
 
 
-# ---- elsewhere -----------------------------------------------------------------------------------------
+# ---- time zones ----------------------------------------------------------------------------------------
 
 _PLACES = tuple(
     f"{area}/"
@@ -69,12 +69,12 @@ _PLACES = tuple(
     )
 )
 _STRIDE = timedelta(days=7)
-"""Clocks are never put on and back within so short a time."""
+"""Minimum time between two clock changes of a zone."""
 
 
 @cache
 def zones() -> tuple[str, ...]:
-    """Return the names of time zones to choose from: those of places, and UTC."""
+    """Return the names of the time zones to choose from: those of places, and UTC."""
     return tuple(sorted(name for name in available_timezones() if name == "UTC" or name.startswith(_PLACES)))
 
 
@@ -85,10 +85,10 @@ def zone(name: str) -> ZoneInfo:
 
 
 def offsets(name: str, since: datetime, until: datetime) -> Iterator[tuple[datetime, datetime, timedelta]]:
-    """Yield the time between two moments in pieces in which the clocks of a zone are not put on or back.
+    """Yield the time between two moments in pieces without a clock change of the zone.
 
-    Each is its beginning, its end and how far the clocks there are ahead of UTC. Pieces that follow each
-    other may be ahead by the same.
+    Each piece is its beginning, its end and the zone's offset from UTC. Adjacent pieces may have the same
+    offset.
     """
     there = zone(name)
     begins = since.astimezone(UTC)
@@ -103,7 +103,7 @@ def offsets(name: str, since: datetime, until: datetime) -> Iterator[tuple[datet
 
 
 def next_change(name: str, since: datetime, within: timedelta) -> tuple[datetime, timedelta] | None:
-    """Return when the clocks of a zone are put on or back next, and by how much; None: not *within*."""
+    """Return the next clock change of a zone and its size; None if there is none *within* that time."""
     before: timedelta | None = None
     for begins, _ends, ahead in offsets(name, since, since + within):
         if before is not None and ahead != before:
@@ -117,7 +117,7 @@ def _ahead(at: datetime, there: ZoneInfo) -> timedelta:
 
 
 def _change(there: ZoneInfo, before: datetime, after: datetime) -> datetime:
-    """Return the moment between two at which the clocks were changed: a whole second."""
+    """Return the moment between two at which the clocks changed, to the second."""
     ahead = _ahead(before, there)
     while after - before > timedelta(seconds=1):
         middle = before + (after - before) / 2

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import msgspec
 from limits import parse
 
 from host.core.config_servers import (
@@ -27,34 +28,37 @@ ADDON_PREFIX = "LOBBY_ADDON_"
 
 
 class Exit(IntEnum):
-    """What a command ends with; the numbers are those of ``sysexits.h``."""
+    """Exit codes of commands; the numbers are those of ``sysexits.h``."""
 
     FAILED = 1
     DATABASE = 69
-    """The database does not answer, or refuses."""
+    """The database does not answer, or refuses the connection."""
     MEMORY = 71
-    """The system gives too little memory, or too few threads."""
+    """The system provides too little memory, or too few threads."""
     FOLDER = 73
-    """A file or folder cannot be written, or there is no room."""
+    """A file or folder cannot be written, or there is no space."""
     BUSY = 75
-    """Somebody else is at it: an address, a database, a migration. Or it restarts. Later it may work."""
+    """Something is in use by another process (an address, a database, a migration), or a restart is needed.
+
+    A retry may work.
+    """
     SETTINGS = 78
-    """Settings, keys or versions do not fit. Starting again changes nothing."""
+    """Settings, keys or versions do not fit. A retry does not help."""
 
 
 def is_supervised() -> bool:
-    """Tell whether this is the main process of a systemd unit, or the first of a container."""
+    """Return whether this is the main process of a systemd unit, or the first of a container."""
     own = os.getpid()
     return own == 1 or os.environ.get("SYSTEMD_EXEC_PID") == str(own)
 
 
 def notify_socket() -> str:
-    """Return the address at which systemd waits to hear from this service; empty without one."""
+    """Return the address of systemd's notification socket; empty without one."""
     return os.environ.get("NOTIFY_SOCKET", "")
 
 
 class CannotGoOnError(Exception):
-    """A command cannot go on. The message is a sentence or two, for whoever runs it."""
+    """A command cannot continue. The message is a sentence or two, for the operator."""
 
     def __init__(self, sentence: str, code: Exit = Exit.FAILED) -> None:
         super().__init__(sentence)
@@ -68,8 +72,7 @@ class ConfigError(CannotGoOnError):
         super().__init__(sentence, Exit.SETTINGS)
 
 
-@dataclass(frozen=True, slots=True)
-class Setting:
+class Setting(msgspec.Struct, frozen=True):
     """One host setting: ``LOBBY_<NAME>`` in the environment, ``name`` on :class:`Config`."""
 
     name: str
@@ -122,7 +125,7 @@ def _pairs(text: str) -> tuple[str, ...]:
 def public_url(text: str) -> str:
     """Return the address of a desk, without a slash at the end.
 
-    :raises ValueError: if it is none, or has a path, a query or a password in it.
+    :raises ValueError: if it is invalid, or has a path, a query or a password in it.
     """
     url = text.strip().rstrip("/")
     parts = urlsplit(url)
@@ -309,6 +312,12 @@ SETTINGS: tuple[Setting, ...] = (
         "Key that signs cookies; default: session.key in the data folder, made at first start.",
         secret=True,
     ),
+    Setting(
+        "features_off",
+        "",
+        "Features that are off, separated by commas. If it isn't set, an admin switches them under Addons.",
+        _names,
+    ),
     Setting("safe_mode", "0", "Start without any addon.", _flag),
     Setting("uploads", "1", "Admins may upload addons. 0 switches uploading and updating off.", _flag),
     Setting(
@@ -373,7 +382,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         "mail_relays",
         "",
-        "host:port pairs of mail servers on the local network that e-mail accounts may use; nothing but mail "
+        "host:port pairs of mail servers on the local network that email accounts may use; nothing but mail "
         "reaches them.",
         _pairs,
     ),
@@ -398,7 +407,7 @@ SETTINGS: tuple[Setting, ...] = (
         "host:port pairs of language models on the local network; nothing but asking them reaches them.",
         _pairs,
     ),
-    Setting("smtp_listen", "", "Address and port to receive e-mail on; empty receives none.", _address),
+    Setting("smtp_listen", "", "Address and port to receive email on; empty receives none.", _address),
     Setting(
         "smtp_authserv_id",
         "",
@@ -461,7 +470,7 @@ SETTINGS: tuple[Setting, ...] = (
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """The settings of one process, parsed. See :data:`SETTINGS` for what each means."""
+    """The parsed settings of one process. See :data:`SETTINGS` for the meaning of each."""
 
     data: Path
     files: str
@@ -484,6 +493,7 @@ class Config:
     secret_keys: str = field(repr=False)
     secret_keys_file: str
     session_key: str = field(repr=False)
+    features_off: tuple[str, ...]
     safe_mode: bool
     uploads: bool
     backup_command: str
@@ -518,11 +528,11 @@ class Config:
     log_format: str
     addon_values: Mapping[str, str] = field(default_factory=dict, repr=False)
     given: frozenset[str] = frozenset()
-    """The names of settings that the environment gives; a page changes none of these."""
+    """The names of settings that come from the environment; pages cannot change them."""
 
     @property
     def secure(self) -> bool:
-        """Whether people reach the desk over https, so that cookies may say so."""
+        """Whether people reach the desk over https, so that cookies can be marked secure."""
         return self.public_url.startswith("https://")
 
     @property
@@ -572,11 +582,11 @@ def load(environ: Mapping[str, str] | None = None) -> Config:
 
 
 def log_format(environ: Mapping[str, str] | None = None) -> str:
-    """Return how the log is written, before the settings are read: ``json`` if that is asked for."""
+    """Return the log format before the settings are read: ``json`` if requested."""
     given = (os.environ if environ is None else environ).get(f"{PREFIX}LOG_FORMAT", "")
     return "json" if given == "json" else "text"
 
 
 def of_opentelemetry() -> dict[str, str]:
-    """Return the variables ``OTEL_...`` that are set; OpenTelemetry defines them and reads most by itself."""
+    """Return the ``OTEL_...`` variables that are set; OpenTelemetry defines them and reads most itself."""
     return {name: value.strip() for name, value in os.environ.items() if name.startswith("OTEL_")}

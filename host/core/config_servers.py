@@ -28,7 +28,7 @@ _DATABASES = {"postgresql+psycopg", "mariadb+pymysql", "mysql+pymysql", "sqlite"
 
 
 def database(text: str) -> str:
-    """Return the URL of a database with Lobby's driver, which the URLs of hosting services leave out."""
+    """Return the URL of a database with Lobby's driver, which URLs from hosting services leave out."""
     given, separator, rest = text.strip().partition("://")
     if not given:
         return ""
@@ -55,7 +55,7 @@ def database(text: str) -> str:
 
 
 def _known_to_pymysql(url: URL) -> bool:
-    """Tell whether PyMySQL takes every option of *url*; it raises a TypeError for others."""
+    """Return whether PyMySQL accepts every option of *url*; it raises a TypeError for others."""
     from pymysql.connections import Connection
 
     _, options = url.get_dialect()().create_connect_args(url)
@@ -63,7 +63,7 @@ def _known_to_pymysql(url: URL) -> bool:
 
 
 def mail_server(text: str) -> str:
-    """Return the address of a mail server, or nothing."""
+    """Return the address of a mail server, or an empty string."""
     url = text.strip()
     try:
         parts = urlsplit(url)
@@ -81,7 +81,7 @@ _PREFIX = re.compile(r"(/[A-Za-z0-9!_.*'()-]+)*/?")
 
 
 def files(text: str) -> str:
-    """Return the place of the files of messages: a folder, ``s3://bucket/prefix``, or nothing."""
+    """Return the place of the files of messages: a folder, ``s3://bucket/prefix``, or an empty string."""
     place = text.strip()
     if place.startswith("s3://"):
         bucket, slash, prefix = place.removeprefix("s3://").partition("/")
@@ -97,7 +97,7 @@ def files(text: str) -> str:
 
 
 def store_address(text: str) -> str:
-    """Return the address of an S3-compatible store, or nothing."""
+    """Return the address of an S3-compatible store, or an empty string."""
     url = text.strip().rstrip("/")
     try:
         parts = urlsplit(url)
@@ -124,7 +124,7 @@ _BROKERS = {"amqp": "pika", "amqps": "pika", "redis": "redis", "rediss": "redis"
 
 
 def broker(text: str) -> str:
-    """Return the address of a broker, or nothing."""
+    """Return the address of a broker, or an empty string."""
     url = text.strip()
     if not url:
         return ""

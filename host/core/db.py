@@ -13,6 +13,7 @@ most one connection: ``read`` and ``write`` close the request's session before t
 from __future__ import annotations
 
 import logging
+import math
 import os
 import re
 import sqlite3
@@ -62,7 +63,7 @@ TABLE_OPTIONS = {
 }
 
 REACH_SECONDS = 10
-"""How long a server may take to let somebody in."""
+"""Timeout for connecting to a server, in seconds."""
 
 LIVELINESS = {
     "keepalives": 1,
@@ -79,20 +80,25 @@ disappeared without closing the connection.
 """
 
 IDLE_SECONDS = 5
-"""How long a transaction may stand still. Its locks stop others: a frozen process must not hold them."""
+"""Maximum idle time of a transaction in seconds.
+
+Its locks block others: a frozen process must not hold them.
+"""
 LOCK_SECONDS = 5
-"""How long a statement waits for a lock before its transaction is undone and tried again."""
+"""How long a statement waits for a lock before its transaction is rolled back and retried."""
+LEAST_WAIT = 0.1
+"""The shortest lock timeout set on MariaDB, in seconds."""
 STATEMENT_SECONDS = 120
 
 CLOCK_NOISE = timedelta(milliseconds=50)
-"""A smaller difference may be how long asking took; it delays nothing noticeably."""
+"""Largest ignored clock difference: it may be how long asking took, and delays nothing noticeably."""
 CLOCK_SECONDS = 5.0
-"""How long the time a server told is gone on from before it is asked again."""
+"""Time in seconds after which the server is asked for its time again."""
 
 IDLE_CONNECTION_SECONDS = 30.0
-"""How long a connection to a server is kept that nobody uses."""
+"""Time in seconds after which an unused connection to a server is closed."""
 SQLITE_MORE, SERVER_MORE = 8, 16
-"""Connections a pool may open beyond its size."""
+"""Maximum number of connections a pool may open beyond its size."""
 BUSY_TIMEOUT_MS = 35_000  # longer than a guest command's patience, so the server outlasts it
 
 
@@ -104,7 +110,7 @@ class Base(DeclarativeBase):
     __table_args__: Any = TABLE_OPTIONS
 
     __writers__: ClassVar[tuple[str, ...]]
-    """The parts of the host that may write the table: names below ``host``. A test holds the code to it."""
+    """The parts of the host that may write the table: names below ``host``. A test enforces this."""
 
 
 # ---- column types --------------------------------------------------------------------------------
@@ -138,7 +144,7 @@ Word = (
     .with_variant(postgresql.VARCHAR(64, collation="C"), "postgresql")
     .with_variant(mysql.VARCHAR(64, charset="utf8mb4", collation="utf8mb4_bin"), "mysql", "mariadb")
 )
-"""A folded word. The same to every database: compared by its bytes, in their order."""
+"""A folded word. Every database compares it by its bytes, in their order."""
 
 JsonDict = sa.JSON()
 
@@ -164,7 +170,7 @@ class UTCDateTime(TypeDecorator[datetime]):
         return value if dialect.name == "postgresql" else value.replace(tzinfo=None)
 
     def bind_processor(self, dialect: Dialect) -> Callable[[datetime | None], Any] | None:
-        """Return a function that binds a datetime: on SQLite as SQLAlchemy's own text, made faster."""
+        """Return a function that binds a datetime: on SQLite as SQLAlchemy's own text, but faster."""
         if dialect.name != "sqlite":
             return super().bind_processor(dialect)
 
@@ -184,7 +190,7 @@ class UTCDateTime(TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
     def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], datetime | None] | None:
-        """Return what reads a stored datetime: on SQLite from its text in one step."""
+        """Return a function that reads a stored datetime: on SQLite from its text in one step."""
         if dialect.name != "sqlite":
             return super().result_processor(dialect, coltype)
 
@@ -195,7 +201,7 @@ class UTCDateTime(TypeDecorator[datetime]):
 
 
 class later_by(FunctionElement[datetime]):  # noqa: N801 - it stands in statements like a function
-    """The moment so many minutes after another: ``later_by(moment, minutes)``; NULL where either is."""
+    """The moment a number of minutes after another: ``later_by(moment, minutes)``; NULL if either is."""
 
     name = "later_by"
     type = UTCDateTime()
@@ -208,7 +214,7 @@ def _written(element: Any, compiler: Any, form: str, **kw: Any) -> str:
 
 
 _LATER_BY = {
-    # As UTCDateTime writes it; SQLite knows but the first three of six places.
+    # As UTCDateTime writes it; SQLite only knows the first three of six digits.
     "sqlite": "(strftime('%Y-%m-%d %H:%M:%f', {moment}, '+' || ({minutes}) || ' minutes') || '000')",
     "postgresql": "({moment} + ({minutes}) * INTERVAL '1 minute')",
     "mysql": "TIMESTAMPADD(MINUTE, {minutes}, {moment})",
@@ -253,7 +259,7 @@ def _sqlite_engine(url: URL, *, pool_size: int, readonly: bool) -> Engine:
             "timeout": BUSY_TIMEOUT_MS / 1000,
             "check_same_thread": False,
             "isolation_level": None,
-            # The journal has a statement for each number of rows.
+            # The inbound log has a statement for each number of rows.
             "cached_statements": 512,
         },
     )
@@ -262,11 +268,11 @@ def _sqlite_engine(url: URL, *, pool_size: int, readonly: bool) -> Engine:
     def _connect(connection: sqlite3.Connection, _record: object) -> None:
         cursor = connection.cursor()
         cursor.execute("PRAGMA foreign_keys=ON")
-        # FULL: an answered webhook must survive a power cut; the provider does not send it again.
+        # FULL: an answered webhook must survive a power cut, as the provider does not send it again.
         cursor.execute("PRAGMA synchronous=FULL")
         cursor.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
         cursor.execute("PRAGMA temp_store=MEMORY")
-        # Deleted rows are overwritten: a message that was taken back must not stay in the file.
+        # Deleted rows are overwritten: a deleted message must not stay in the file.
         cursor.execute("PRAGMA secure_delete=ON")
         if readonly:
             cursor.execute("PRAGMA query_only=ON")
@@ -276,7 +282,8 @@ def _sqlite_engine(url: URL, *, pool_size: int, readonly: bool) -> Engine:
     def _begin(connection: sa.Connection) -> None:
         # IMMEDIATE: a deferred transaction that turns into a writer fails at once instead of waiting.
         if readonly:
-            # Waits for nobody, so it cannot fail; past SQLAlchemy, whose way takes as long as a small query.
+            # This waits for no lock, so it cannot fail; it bypasses SQLAlchemy, which would take as long as a
+            # small query.
             driver: Any = connection.connection.driver_connection
             driver.execute("BEGIN")
         else:
@@ -286,9 +293,9 @@ def _sqlite_engine(url: URL, *, pool_size: int, readonly: bool) -> Engine:
 
 
 class ShrinkingPool(sa.pool.QueuePool):
-    """A pool that gives back what a burst made it open: SQLAlchemy's own keeps that for ever.
+    """A pool that closes the connections opened for a burst: SQLAlchemy's own keeps them forever.
 
-    To be used with ``use_lifo``: the connection used last is taken first, and the others grow old.
+    Use it with ``use_lifo``: the connection used last is taken first, and the others grow old.
     """
 
     def _do_return_conn(self, record: Any) -> None:
@@ -296,7 +303,7 @@ class ShrinkingPool(sa.pool.QueuePool):
         super()._do_return_conn(record)
 
     def close_idle(self, seconds: float) -> int:
-        """Close the connections nobody has used for *seconds*; return how many."""
+        """Close connections unused for *seconds*; return how many."""
         before = clock.monotonic() - seconds
         idle: list[Any] = []
         fresh: list[Any] = []
@@ -315,10 +322,10 @@ class ShrinkingPool(sa.pool.QueuePool):
 
 
 class ServerClock:
-    """The clock of a database server, which all processes share, whatever those of their machines say.
+    """The clock of a database server, shared by all processes, independent of the clocks of their machines.
 
-    It is asked when a connection is taken from the pool, at most every :data:`CLOCK_SECONDS`; in between it
-    goes on by a clock that nobody sets. Safe to share between threads.
+    The server is asked when a connection is taken from the pool, at most every :data:`CLOCK_SECONDS`; in
+    between, a monotonic clock continues. Safe to share between threads.
     """
 
     def __init__(self, engine: Engine) -> None:
@@ -329,7 +336,7 @@ class ServerClock:
         event.listen(engine, "checkout", self._ask)
 
     def now(self) -> datetime:
-        """Return the time of the server, moved as far as a test has moved the clock."""
+        """Return the server's time, moved as far as a test has moved the clock."""
         if self._known is None:
             return clock.now()
         at, steady = self._known
@@ -363,7 +370,7 @@ def _server_engine(url: URL, *, pool_size: int) -> Engine:
             "init_command": "SET SESSION sql_mode=CONCAT(@@sql_mode, ',STRICT_ALL_TABLES'), "
             f"time_zone='+00:00', idle_transaction_timeout={IDLE_SECONDS}, "
             f"innodb_lock_wait_timeout={LOCK_SECONDS}, max_statement_time={STATEMENT_SECONDS}, "
-            # A longer one is cut off, with a warning nobody reads.
+            # A longer name is cut off, with a warning nobody reads.
             f"group_concat_max_len={MAX_BLOB}",
         }
     elif url.get_dialect().name == "postgresql":
@@ -394,10 +401,10 @@ def _server_engine(url: URL, *, pool_size: int) -> Engine:
 
 
 class WouldWaitError(BaseException):
-    """The database was asked in a thread that must not wait: the event loop's.
+    """The database was used in a thread that must not wait: the event loop's.
 
-    Whoever decides something on the loop catches it and decides again in a thread. Like a cancelled task it
-    is no :class:`Exception`, so that ``except Exception`` in an addon does not take it for an answer.
+    Code on the loop catches it and runs again in a thread. Like a cancelled task, it is not an
+    :class:`Exception`, so that ``except Exception`` in an addon does not take it for an answer.
     """
 
 
@@ -405,15 +412,16 @@ _thread = threading.local()
 
 
 def never_wait_here(never: bool = True) -> None:
-    """Have every use of the database in this thread raise :class:`WouldWaitError`, or allow it again."""
+    """Make every use of the database in this thread raise :class:`WouldWaitError`, or allow it again."""
     _thread.never = never
 
 
 @contextmanager
 def behind() -> Iterator[None]:
-    """Write behind everybody else of this process: nobody makes way for what this thread writes.
+    """Write with the lowest priority in this process: no other thread yields to this one.
 
-    Those who do so make way for others (:attr:`Database.is_wanted`), and would for each other without end.
+    Such threads yield to others (:attr:`Database.is_wanted`), and would otherwise yield to each other without
+    end.
     """
     before, _thread.behind = _is_behind(), True
     try:
@@ -427,7 +435,7 @@ def _is_behind() -> bool:
 
 
 def may_wait() -> None:
-    """Return where the database may be waited for.
+    """Raise an error if this thread must not wait for the database.
 
     :raises WouldWaitError: in the thread of the event loop.
     :raises GivenUpError: in a thread whose work another one has taken over.
@@ -442,7 +450,7 @@ class NestedWriteError(RuntimeError):
 
 
 def cut_off(session: Session) -> None:
-    """Close the connection *session* holds, whose thread was given up: what it wrote is rolled back."""
+    """Close the connection of *session*, whose thread was given up; its changes are rolled back."""
     if not session.in_transaction():
         return
     connection: Any = session.connection().connection.dbapi_connection
@@ -474,11 +482,11 @@ class Database:
         self.compacted_at = float("-inf")
 
     def now(self) -> datetime:
-        """Return the time by which leases end: the server's; on SQLite, one machine, the process's own."""
+        """Return the time that leases use: the server's; on SQLite, the process's own."""
         return clock.now() if self._clock is None else self._clock.now()
 
     def connections(self) -> dict[str, int]:
-        """Return how many connections are in use (``used``), kept (``idle``), and possible (``most``)."""
+        """Return the number of connections in use (``used``), kept (``idle``), and possible (``most``)."""
         found = {"used": 0, "idle": 0, "most": 0}
         for engine in {self.read_engine, self.write_engine}:
             pool: Any = engine.pool
@@ -501,7 +509,7 @@ class Database:
     @contextmanager
     def writing(self) -> Iterator[None]:
         """Hold the lock that serialises writers: on SQLite one per process; no lock on other databases."""
-        if getattr(self._inside, "active", False):
+        if self.is_inside:
             raise NestedWriteError("write() inside write(): pass the session on instead")
         self._inside.active = True
         try:
@@ -532,27 +540,34 @@ class Database:
                 self._waiting.pop()
 
     @property
-    def is_wanted(self) -> bool:
-        """Whether somebody waits at this moment for the lock of writers, which SQLite alone has.
+    def is_inside(self) -> bool:
+        """Whether this thread is inside :meth:`write`, where no second write may begin."""
+        return getattr(self._inside, "active", False)
 
-        Who writes :func:`behind` everybody is not counted.
+    @property
+    def is_wanted(self) -> bool:
+        """Whether another thread is waiting for the writers' lock, which only SQLite has.
+
+        Threads that write :func:`behind` others are not counted.
         """
         return bool(self._waiting)
 
     @property
     def is_shared(self) -> bool:
-        """Whether whoever writes at this moment is in the way of others of this process.
+        """Whether a writer now would be in the way of other threads of this process.
 
-        On SQLite somebody waits for its one writer; on a server another thread writes, on the same processor.
+        On SQLite, another thread waits for the single writer; on a server, another thread writes on the same
+        processor.
         """
         return self.is_wanted if self.is_sqlite else len(self._writing) > (0 if _is_behind() else 1)
 
     def write(self, fn: Callable[Concatenate[Session, P], R], *args: P.args, **kwargs: P.kwargs) -> R:
         """Run ``fn(session, ...)`` in one transaction and commit it.
 
-        *fn* does SQL and nothing else, flushes and returns. Deadlocks and serialization failures run it
-        again (so it must not have other effects); a connection lost during COMMIT does not, because the
-        commit may have been applied. Callbacks given to :func:`after_commit` run once it is durable.
+        *fn* does SQL and nothing else, flushes and returns. Deadlocks, serialization failures and
+        :class:`ReadChangedError` run it again (so it must not have other effects); a connection lost during
+        COMMIT does not, because the commit may have been applied. Callbacks given to :func:`after_commit` run
+        once it is durable.
         """
         may_wait()
         close_request_session()
@@ -572,7 +587,7 @@ class Database:
                         raise
                     finally:
                         session.close()
-            except DBAPIError as error:
+            except (DBAPIError, ReadChangedError) as error:
                 if not note_undone(error) or attempt == 7:
                     raise
                 time.sleep(0.01 * 2**attempt)
@@ -583,7 +598,7 @@ class Database:
         raise AssertionError("unreachable")
 
     def reach(self) -> None:
-        """Connect to a server once, and give up after :data:`REACH_SECONDS` if it says nothing.
+        """Connect to a server once, with a timeout of :data:`REACH_SECONDS`.
 
         :raises sqlalchemy.exc.SQLAlchemyError: if it cannot be reached.
         """
@@ -599,7 +614,7 @@ class Database:
             pass
 
     def close_idle(self, seconds: float = IDLE_CONNECTION_SECONDS) -> int:
-        """Close connections to a server that nobody has used for *seconds*; return how many."""
+        """Close connections to a server unused for *seconds*; return how many."""
         pool = self.write_engine.pool
         return pool.close_idle(seconds) if isinstance(pool, ShrinkingPool) else 0
 
@@ -610,68 +625,93 @@ class Database:
             self.read_engine.dispose()
 
 
+class ReadChangedError(Exception):
+    """Another write changed data that this write had read: it is rolled back and runs again."""
+
+
 DEADLOCK, LOCK, CONFLICT = "deadlock", "lock", "conflict"
-"""Why a database undoes a write that may be tried again: two waited for each other; it waited too long for a
-lock; what it had read has changed."""
+"""Reasons to roll back and retry a write: a deadlock; a lock timeout; data that changed after it was read."""
 _UNDONE_PG = {"40P01": DEADLOCK, "55P03": LOCK, "40001": CONFLICT}
 _UNDONE_MY = {1213: DEADLOCK, 1205: LOCK, 1020: CONFLICT}
+_TOO_LONG_MY = 1969
 
 _undone: Counter[str] = Counter()
 _undone_lock = threading.Lock()
 
 
 def why_undone(error: BaseException) -> str | None:
-    """Return why the database itself undid the transaction, which may be tried again; None: it did not."""
+    """Return why a transaction was rolled back, if it can be retried, else None."""
+    if isinstance(error, ReadChangedError):
+        return CONFLICT
     original = error.orig if isinstance(error, DBAPIError) else error
     args = getattr(original, "args", ())
-    # PyMySQL's errors have a state too: one for several reasons, none for a lock waited for too long.
+    # PyMySQL's errors have a state, too: one for several reasons, and none for a lock timeout.
     if args and isinstance(args[0], int):
         return _UNDONE_MY.get(args[0])
     return _UNDONE_PG.get(getattr(original, "sqlstate", None) or "")
 
 
 def note_undone(error: BaseException) -> bool:
-    """Count the transaction if the database itself undid it; return whether it may be tried again."""
+    """Count a rolled-back transaction; return whether it can be retried."""
     why = why_undone(error)
     if why is not None:
-        statement = " ".join((describe(error)[0] or "one of the journal's").split())[:200]
-        log.warning("the database undid a write (%s), which is tried again: %s", why, statement)
+        statement, said = describe(error)
+        log.warning(
+            "a write was undone (%s) and is tried again: %s", why, " ".join((statement or said).split())[:200]
+        )
         with _undone_lock:
             _undone[why] += 1
     return why is not None
 
 
 class HeldRowError(Exception):
-    """Somebody holds a row for longer than this write waits for it. The write is undone and not repeated."""
+    """Another transaction holds a row for longer than this write waits.
+
+    The write is rolled back and not retried.
+    """
 
 
 @contextmanager
 def waiting_at_most(session: Session, seconds: float) -> Iterator[None]:
-    """Wait for a lock no longer than *seconds* in this transaction; MariaDB knows whole ones, or none.
+    """Set the lock timeout of this transaction to *seconds*.
 
-    :raises HeldRowError: if that is too short.
+    MariaDB's lock timeout is in whole seconds, or zero. There, *seconds* limits the whole statement; less
+    than ``LEAST_WAIT`` would end statements that wait for nobody, so then it does not wait.
+
+    :raises HeldRowError: after the timeout.
     """
     connection = session.connection()
     is_mysql = connection.dialect.name in {"mysql", "mariadb"}
     if is_mysql:
-        connection.exec_driver_sql(f"SET innodb_lock_wait_timeout = {round(seconds + 0.1)}")
+        if seconds < LEAST_WAIT:
+            _limit(connection, lock=0, statement=STATEMENT_SECONDS)
+        else:
+            _limit(connection, lock=math.ceil(seconds), statement=seconds)
     elif connection.dialect.name == "postgresql":
         connection.exec_driver_sql(f"SET LOCAL lock_timeout = {max(1, round(seconds * 1000))}")
     try:
         yield
         session.flush()
     except DBAPIError as error:
-        if why_undone(error) != LOCK:
+        if why_undone(error) != LOCK and not (is_mysql and _took_too_long(error)):
             raise
         raise HeldRowError("another transaction holds a row") from error
     finally:
         if is_mysql and not connection.invalidated:
             with suppress(sa.exc.SQLAlchemyError):  # a lost connection has no settings left to restore
-                connection.exec_driver_sql(f"SET innodb_lock_wait_timeout = {LOCK_SECONDS}")
+                _limit(connection, lock=LOCK_SECONDS, statement=STATEMENT_SECONDS)
+
+
+def _limit(connection: sa.Connection, *, lock: int, statement: float) -> None:
+    connection.exec_driver_sql(f"SET innodb_lock_wait_timeout = {lock}, max_statement_time = {statement:.3f}")
+
+
+def _took_too_long(error: DBAPIError) -> bool:
+    return getattr(error.orig, "args", ())[:1] == (_TOO_LONG_MY,)
 
 
 def take_undone() -> Mapping[str, int]:
-    """Return how many transactions of this process were undone since the last call, by reason."""
+    """Return how many transactions of this process were rolled back since the last call, by reason."""
     with _undone_lock:
         found = dict(_undone)
         _undone.clear()
@@ -686,8 +726,8 @@ def after_commit(session: Session, callback: Callable[[], object]) -> None:
 def read_rows(session: Session, query: Any, **values: Any) -> Sequence[Any]:
     """Return the rows *query*, a SELECT of columns and no entities, finds in the transaction of *session*.
 
-    Past the ORM, and best with a query that is built once and gets its *values* here, as the parameters
-    it names: a page asks a dozen, and building, comparing and loading them took a third of its time.
+    Bypasses the ORM. Build the query once and pass its *values* here as named parameters: a page runs a dozen
+    queries, and building, comparing and loading them took a third of its time.
     """
     if session.autoflush:
         session.flush()
@@ -701,7 +741,7 @@ _role = ""
 
 
 def call_process(role: str) -> None:
-    """Have the connections of this process tell the server its *role*, such as ``web``, and its id."""
+    """Set the name that connections of this process report: its *role*, such as ``web``, and its id."""
     global _role  # noqa: PLW0603 - a process has one
     if _role != role:
         _role = role
@@ -718,7 +758,7 @@ def connect(url: str, *, pool_size: int = 72) -> Database:
 
 
 def is_connected(url: str) -> bool:
-    """Tell whether *url* already is the database of this process."""
+    """Return whether *url* is already the database of this process."""
     return _current is not None and _current.url == make_url(url)
 
 
@@ -733,7 +773,7 @@ def current() -> Database:
 
 
 def now() -> datetime:
-    """Return the time by which leases end; see :meth:`Database.now`."""
+    """Return the time that leases use; see :meth:`Database.now`."""
     return current().now()
 
 
@@ -744,7 +784,7 @@ def clock_ahead() -> timedelta:
 
 
 def by_its_clock(at: datetime) -> datetime:
-    """Return the time of the database's clock at the moment at which this process's clock shows *at*."""
+    """Return the database's time at the moment when this process's clock shows *at*."""
     return at - clock_ahead()
 
 
@@ -753,7 +793,7 @@ _PORTS = {"postgresql": 5432, "mysql": 3306, "mariadb": 3306}
 
 
 def place() -> str:
-    """Return where the database of this process is, in words and without user or password."""
+    """Return the location of this process's database in words, without user or password."""
     url = current().url
     kind = url.get_backend_name()
     if kind == "sqlite":
@@ -764,7 +804,7 @@ def place() -> str:
 
 
 def words(error: BaseException) -> str:
-    """Return what the database, or its driver, said when it could not be used, with no password in it."""
+    """Return the message of the database or its driver for a failed connection, without a password."""
     said = _said(error).partition("\n")[0].strip().rstrip(".")
     password = current().url.password
     return said.replace(password, "…") if password else said
@@ -786,7 +826,7 @@ def read() -> Iterator[Session]:
 
 
 class UncommittableError(RuntimeError):
-    """A view tried to commit the session of its request, which only reads."""
+    """A view tried to commit the session of its request, which is read-only."""
 
 
 class OpenTransactionError(RuntimeError):
@@ -826,7 +866,10 @@ class LobbySQLAlchemy(SQLAlchemy):
         self.metadatas = {None: Base.metadata}
 
     def init_app(self, app: Flask) -> None:
-        """Register the extension, and remove the request's session when the request ends. Makes no engine."""
+        """Register the extension, and remove the request's session when the request ends.
+
+        Creates no engine.
+        """
         app.extensions["sqlalchemy"] = self
 
         @app.teardown_appcontext
@@ -834,7 +877,7 @@ class LobbySQLAlchemy(SQLAlchemy):
             self.session.remove()
 
     def read(self) -> AbstractContextManager[Session]:
-        """Yield a session of its own for reading, as :func:`read` does."""
+        """Yield a separate session for reading, as :func:`read` does."""
         return read()
 
     def write(self, fn: Callable[Concatenate[Session, P], R], *args: P.args, **kwargs: P.kwargs) -> R:
@@ -851,7 +894,7 @@ db = LobbySQLAlchemy()
 
 
 def close_request_session() -> None:
-    """Give the connection of the request's session back, if there is a request and it read something."""
+    """Return the connection of the request's session to the pool, if it has one."""
     if has_app_context() and db.session.registry.has():
         db.session.close()
 
@@ -859,7 +902,7 @@ def close_request_session() -> None:
 def refuse_open_transaction() -> None:
     """Refuse to wait for another server while the request's session is in a transaction.
 
-    :raises OpenTransactionError: if it is. Call :func:`close_request_session` first.
+    :raises OpenTransactionError: if the session is in one. Call :func:`close_request_session` first.
     """
     if has_app_context() and db.session.registry.has() and db.session().in_transaction():
         raise OpenTransactionError("a request called out while its session was in a transaction")
@@ -869,9 +912,22 @@ def refuse_open_transaction() -> None:
 
 
 def padded(values: Collection[T]) -> list[T]:
-    """Return *values* for an ``IN``, repeated up to a power of two: so only few statements are prepared."""
+    """Return *values* for an ``IN``, repeated up to a power of two, so that few statements are prepared."""
     found = list(values)
     return found + found[-1:] * ((1 << max(0, len(found) - 1).bit_length()) - len(found))
+
+
+def delete_some(session: Session, model: Any, where: sa.ColumnElement[bool], most: int) -> int:
+    """Delete up to *most* rows of *model* for which *where* holds; return how many there were.
+
+    They are found by their first primary key: not every database limits a DELETE.
+    """
+    table: sa.Table = model.__table__
+    key = next(iter(table.primary_key.columns))
+    ids = list(session.scalars(sa.select(key).where(where).limit(most)))
+    if ids:
+        session.execute(sa.delete(table).where(key.in_(ids)))
+    return len(ids)
 
 
 def insert_ignore(table: sa.Table, dialect: str) -> sa.Insert:
@@ -886,7 +942,7 @@ def insert_ignore(table: sa.Table, dialect: str) -> sa.Insert:
         return sqlite_insert(table).on_conflict_do_nothing()
     from sqlalchemy.dialects.mysql import insert as mysql_insert
 
-    # Not INSERT IGNORE: it would also shorten a value that is too long.
+    # Not INSERT IGNORE: it would also truncate values that are too long.
     key = next(iter(table.primary_key.columns))
     return mysql_insert(table).on_duplicate_key_update({key.name: key})
 
@@ -894,9 +950,10 @@ def insert_ignore(table: sa.Table, dialect: str) -> sa.Insert:
 def insert_or_change(
     table: sa.Table, dialect: str, change: Callable[[sa.ColumnCollection[str, Any]], Mapping[str, Any]]
 ) -> sa.Insert:
-    """Return an INSERT that changes the row with this primary key if there is one, on every database.
+    """Return an INSERT that updates an existing row with this primary key, on every database.
 
-    :param change: given the columns of the new row, returns what columns of the one that is there become.
+    :param change: function that gets the columns of the new row and returns the new values of the existing
+        one.
     """
     if dialect in {"mysql", "mariadb"}:
         mine = mysql.insert(table)
@@ -938,13 +995,13 @@ _AWAY = {
     "pymysql.err.OperationalError",
     "pymysql.err.InterfaceError",
 }
-"""By name, because importing both servers' drivers takes 9 MB, and a desk uses one or none."""
+"""Names of the classes, because importing both servers' drivers takes 9 MB, and a desk uses one or none."""
 _TOO_LARGE = 1153
-"""MariaDB's code for a row above max_allowed_packet, which PyMySQL raises as it does a lost connection."""
+"""MariaDB's code for a row above max_allowed_packet, which PyMySQL raises like a lost connection."""
 
 
 def is_away(error: BaseException) -> bool:
-    """Tell whether *error* means that the database cannot be used, not that it refused a row."""
+    """Return whether *error* means that the database cannot be used, rather than that it refused a row."""
     cause = (error.orig or error) if isinstance(error, DBAPIError) else error
     if isinstance(cause, (sa.exc.TimeoutError, OSError)):
         return True
@@ -961,7 +1018,7 @@ _REFUSED_MY = frozenset({1044, 1045, 1049, 1130, 1193, 1227, 1251, 1524, 1698})
 
 
 def may_come_back(error: BaseException) -> bool:
-    """Tell whether a server is away for now: not one that answers and lets nobody in, nor a file."""
+    """Return whether a server is temporarily away; False for a refused login, and for a file."""
     if current().is_sqlite or not is_away(error):
         return False
     args: tuple[object, ...] = getattr(getattr(error, "orig", None), "args", ())

@@ -1,8 +1,8 @@
-"""Errors that are answered to the caller: one small tree, each with a code and an HTTP status.
+"""Errors that are reported to the caller: one small tree, each with a code and an HTTP status.
 
 A use case raises one of these; ``host.web.error_pages`` renders it as a page or as JSON. The sentence says
-what happened and why, ``next_step`` what to do; both are translated where they are shown. For programs,
-``field`` names the wrong field of the request, and ``limit`` is the number it exceeded.
+what happened and why, and ``next_step`` says what to do; both are translated when they are shown. For
+programs, ``field`` names the wrong field of the request, and ``limit`` is the number it exceeded.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from flask_babel import lazy_gettext as _l
 
 
 class LobbyError(Exception):
-    """Base of every error that is answered to the caller."""
+    """Base of every error that is reported to the caller."""
 
     code: ClassVar[str] = "error"
     status: ClassVar[int] = 500
     title: ClassVar[object] = _l("Something went wrong")
-    default_sentence: ClassVar[object] = _l("The desk could not do that.")
+    default_sentence: ClassVar[object] = _l("The action failed.")
     default_next_step: ClassVar[object] = _l("Try again in a moment.")
 
     def __init__(
@@ -48,67 +48,67 @@ class LobbyError(Exception):
 
     @property
     def headers(self) -> dict[str, str]:
-        """Return further headers of the answer."""
+        """Return additional headers for the response."""
         return {}
 
 
 class InvalidError(LobbyError):
-    """The request holds something that cannot be used."""
+    """The request contains an invalid value."""
 
     code = "invalid"
     status = 400
-    title = _l("That could not be used")
+    title = _l("Invalid request")
     default_sentence = _l("The request was incomplete or malformed, so nothing was changed.")
     default_next_step = _l("Go back, reload the page and try again.")
 
 
 class NotSignedInError(LobbyError):
-    """Nobody is signed in, or the session ended."""
+    """Nobody is signed in, or the session has ended."""
 
     code = "not_signed_in"
     status = 401
     title = _l("You are not signed in")
-    default_sentence = _l("Your session has ended or you have not signed in yet.")
+    default_sentence = _l("Your session has expired, or you have not signed in yet.")
     default_next_step = _l("Sign in, then try again.")
 
 
 class ForbiddenError(LobbyError):
-    """Signed in, but without the role this needs."""
+    """Signed in, but without the required role."""
 
     code = "forbidden"
     status = 403
-    title = _l("You may not do that")
+    title = _l("Permission denied")
     default_sentence = _l("Your role in this workspace does not allow it.")
-    default_next_step = _l("Ask an owner of the workspace, or an admin of the desk.")
+    default_next_step = _l("Ask an owner of the workspace, or a desk admin.")
 
 
 class NotFoundError(LobbyError):
-    """It does not exist, or belongs to a workspace the person is not in."""
+    """The object does not exist, or belongs to a workspace the person is not in."""
 
     code = "not_found"
     status = 404
-    title = _l("Nothing here")
-    default_sentence = _l("This page does not exist, or it belongs to a workspace you are not in.")
-    default_next_step = _l("Check the address, or go back to the start.")
+    title = _l("Page not found")
+    default_sentence = _l("This page does not exist, or it belongs to a workspace you are not a member of.")
+    default_next_step = _l("Check the address, or go to the start page.")
 
 
 class ConflictError(LobbyError):
-    """Somebody else was faster, or a rule of the data forbids it."""
+    """Another change was faster, or a rule of the data forbids the change."""
 
     code = "conflict"
     status = 409
-    title = _l("That is no longer possible")
-    default_sentence = _l("It changed since you opened the page.")
+    title = _l("No longer possible")
+    default_sentence = _l("Something changed since you opened the page.")
     default_next_step = _l("Reload the page and look again.")
 
 
 class ArchivedError(ConflictError):
-    """The workspace is archived: it can be read and not changed."""
+    """The workspace is archived and read-only."""
 
     code = "workspace_archived"
     title = _l("The workspace is archived")
-    default_sentence = _l("This workspace is archived. It can be read, and nothing in it can be changed.")
-    default_next_step = _l("An owner can bring it back: Settings → General.")
+    default_sentence = _l("This workspace is archived and read-only.")
+    default_next_step = _l("An owner can restore it under Settings → General.")
 
 
 class TooLargeError(LobbyError):
@@ -116,9 +116,9 @@ class TooLargeError(LobbyError):
 
     code = "too_large"
     status = 413
-    title = _l("That is too large")
-    default_sentence = _l("More was sent than this address takes, so nothing was saved.")
-    default_next_step = _l("Send less, or a smaller file.")
+    title = _l("Too large")
+    default_sentence = _l("The request exceeds the size limit, so nothing was saved.")
+    default_next_step = _l("Send less data, or a smaller file.")
 
 
 class TooManyError(LobbyError):
@@ -126,8 +126,8 @@ class TooManyError(LobbyError):
 
     code = "too_many"
     status = 429
-    title = _l("Too many tries")
-    default_sentence = _l("There were too many tries in a short time.")
+    title = _l("Too many attempts")
+    default_sentence = _l("There were too many attempts in a short time.")
     default_next_step = _l("Wait a moment, then try again.")
 
     def __init__(
@@ -151,8 +151,8 @@ class UnavailableError(LobbyError):
 
     code = "unavailable"
     status = 503
-    title = _l("The desk is not available right now")
-    default_sentence = _l("Its database does not answer at the moment. Nothing you see elsewhere is lost.")
+    title = _l("Lobby is unavailable")
+    default_sentence = _l("The database does not respond. No data has been lost.")
     default_next_step = _l("Try again in a minute.")
 
     @property
@@ -161,40 +161,40 @@ class UnavailableError(LobbyError):
 
 
 class PasswordNeededError(LobbyError):
-    """Signed in, but the password was not typed lately."""
+    """Signed in, but the password was not entered recently."""
 
     code: ClassVar[str] = "password_needed"
     status: ClassVar[int] = 403
-    title: ClassVar[object] = _l("Your password, please")
+    title: ClassVar[object] = _l("Confirm your password")
     default_sentence: ClassVar[object] = _l(
-        "This takes a password typed within the last 15 minutes, so nothing was done yet."
+        "This action requires that you entered your password in the last 15 minutes. Nothing was changed yet."
     )
-    default_next_step: ClassVar[object] = _l("Confirm that it is you, then send it again.")
+    default_next_step: ClassVar[object] = _l("Confirm your identity, then try again.")
 
 
 class NewPasswordNeededError(LobbyError):
-    """Signed in, but an admin wants the person to choose a new password first."""
+    """Signed in, but an admin requires a new password first."""
 
     code: ClassVar[str] = "new_password_needed"
     status: ClassVar[int] = 403
-    title: ClassVar[object] = _l("Choose a new password first")
-    default_sentence: ClassVar[object] = _l("An admin of the desk asks you to choose a new password.")
-    default_next_step: ClassVar[object] = _l("Choose it on the page of your account, then go on.")
+    title: ClassVar[object] = _l("Choose a new password")
+    default_sentence: ClassVar[object] = _l("A desk admin requires you to choose a new password.")
+    default_next_step: ClassVar[object] = _l("Choose it on your account page, then continue.")
 
 
 class SecondFactorNeededError(LobbyError):
-    """Signed in, but the desk asks the person for a second factor, and they have none."""
+    """Signed in, but the desk requires a second factor, and the person has none."""
 
     code: ClassVar[str] = "second_factor_needed"
     status: ClassVar[int] = 403
-    title: ClassVar[object] = _l("Set up a second factor first")
-    default_sentence: ClassVar[object] = _l("Your desk asks you for more than a password.")
-    default_next_step: ClassVar[object] = _l("Set it up on the page of your account, then go on.")
+    title: ClassVar[object] = _l("Set up a second factor")
+    default_sentence: ClassVar[object] = _l("Your desk requires a second factor.")
+    default_next_step: ClassVar[object] = _l("Set it up on your account page, then continue.")
 
 
 class WrongPasswordError(PasswordNeededError):
-    """The password that came along is not the person's."""
+    """The given password is not the person's."""
 
     code: ClassVar[str] = "wrong_password"
-    default_sentence: ClassVar[object] = _l("That is not your password, so nothing was done.")
+    default_sentence: ClassVar[object] = _l("Wrong password. Nothing was changed.")
     default_next_step: ClassVar[object] = _l("Try again.")

@@ -40,6 +40,6 @@ def serving_lock(config: Config) -> Iterator[bool]:
 
 
 def is_served(config: Config) -> bool:
-    """Tell whether a process serves the SQLite file of *config* right now; False on other databases."""
+    """Return whether a process serves the SQLite file of *config* right now; False on other databases."""
     with serving_lock(config) as free:
         return not free

@@ -1,7 +1,8 @@
-"""Descriptors that a forked child must not keep open: what they hold has to end with this process.
+"""Descriptors that a forked child must not keep open, because they must close with this process.
 
 A file's lock and a server's session live as long as any process has them open. A program that is started
-closes them by itself; a copy of this process, made by ``os.fork()`` or ``multiprocessing``, would keep them.
+closes them automatically; a copy of this process, made by ``os.fork()`` or ``multiprocessing``, would keep
+them.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ _ours: set[int] = set()
 
 @contextmanager
 def not_inherited(descriptor: int | None) -> Iterator[None]:
-    """Close *descriptor* in every child that is forked while the block runs; None: there is none."""
+    """Close *descriptor* in every child forked while the block runs; does nothing for None."""
     if descriptor is None:
         yield
         return

@@ -80,7 +80,7 @@ def allow(
     providers: Iterable[str] = (),
     models: Iterable[str] = (),
 ) -> None:
-    """Set the exact ``host:port`` pairs that may be reached although they are private, by plain http too.
+    """Set the exact ``host:port`` pairs that may be reached although private, including by plain http.
 
     :param relays: pairs that may be reached to send mail, and for nothing else.
     :param providers: pairs that may be reached to have people sign in, and for nothing else.
@@ -105,10 +105,9 @@ def _pair(text: str) -> tuple[str, int]:
 def is_exempt(
     host: str, port: int, *, mail: bool = False, sign_in: bool = False, model: bool = False
 ) -> bool:
-    """Tell whether the operator allowed exactly this host and port.
+    """Return whether the operator allowed exactly this host and port.
 
-    :param mail: whether it is to send mail; *sign_in*: to have somebody sign in; *model*: to ask a language
-        model.
+    :param mail: for sending mail; *sign_in*: for signing people in; *model*: for asking a language model.
     """
     pair = (host.lower(), port)
     return (
@@ -120,12 +119,12 @@ def is_exempt(
 
 
 def is_host_name(host: str) -> bool:
-    """Tell whether *host* is a lower-case ASCII name such as DNS has them; numbers alone also pass."""
+    """Return whether *host* is a lower-case ASCII host name valid in DNS; plain numbers also pass."""
     return bool(_HOST_NAME.match(host))
 
 
 def is_public(address: str) -> bool:
-    """Tell whether *address* is one the public internet routes to a single host.
+    """Return whether *address* is publicly routed to a single host.
 
     IPv4 addresses inside IPv6 ones (mapped, NAT64) are judged by the IPv4 address; the other ways to wrap
     one (compatible, 6to4, Teredo, local NAT64, SIIT, ISATAP with a private address) are refused.
@@ -179,7 +178,7 @@ def resolve(
     if _is_address(host):
         ask()  # an address: no name server is asked, so this does not block
     else:
-        # A thread of its own, because getaddrinfo cannot be interrupted; it ends when the resolver gives up.
+        # In a separate thread, because getaddrinfo cannot be interrupted; it ends when the resolver gives up.
         threading.Thread(target=ask, name="resolve", daemon=True).start()
     try:
         found = answer.get(timeout=timeout)
@@ -196,7 +195,7 @@ def resolve(
 
 
 def _is_address(host: str) -> bool:
-    """Tell whether *host* is a literal IP address; other spellings the resolver accepts count as names."""
+    """Return whether *host* is a literal IP address; other spellings the resolver accepts count as names."""
     try:
         ipaddress.ip_address(host)
     except ValueError:
@@ -206,11 +205,11 @@ def _is_address(host: str) -> bool:
 
 @dataclass(slots=True)
 class Departure:
-    """How far the requests of a block got, see :func:`watch_departure`.
+    """The progress of the requests in a block, see :func:`watch_departure`.
 
-    :ivar tried: whether a connection was asked for.
+    :ivar tried: whether a connection was requested.
     :ivar left: whether a byte of any request may have left.
-    :ivar answered: whether the last request was answered in full.
+    :ivar answered: whether the last response was complete.
     """
 
     tried: bool = False
@@ -219,7 +218,7 @@ class Departure:
 
     @property
     def unreachable(self) -> bool:
-        """Whether the other side could not be reached at all: nothing can have had an effect there."""
+        """Whether the other side was never reached, so that nothing can have had an effect there."""
         return self.tried and not self.left
 
 
@@ -232,7 +231,7 @@ _watched = _Watched()
 
 @contextmanager
 def watch_departure() -> Iterator[Departure]:
-    """Watch how far the requests get that this thread makes in the block."""
+    """Watch the progress of the requests that this thread makes in the block."""
     before, _watched.departure = _watched.departure, Departure()
     try:
         yield _watched.departure
@@ -241,19 +240,19 @@ def watch_departure() -> Iterator[Departure]:
 
 
 def note_tried() -> None:
-    """Note that a connection is asked for."""
+    """Record that a connection is requested."""
     if _watched.departure is not None:
         _watched.departure.tried = True
 
 
 def note_left() -> None:
-    """Note that the first byte of a request is about to leave."""
+    """Record that the first byte of a request is about to leave."""
     if _watched.departure is not None:
         _watched.departure.left, _watched.departure.answered = True, False
 
 
 def note_answered() -> None:
-    """Note that the request was answered in full: the other side is not at work on it any more."""
+    """Record a complete response: the other side is no longer working on the request."""
     if _watched.departure is not None:
         _watched.departure.answered = True
 

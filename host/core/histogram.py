@@ -9,7 +9,7 @@ import bisect
 from collections.abc import Mapping
 
 BOUNDS = tuple(2 ** (step / 2) for step in range(43))
-"""Upper ends in milliseconds: 1 ms to 35 minutes. Longer times have a class of their own after the last."""
+"""Upper bounds in milliseconds: 1 ms to 35 minutes. Longer times have a class of their own after the last."""
 
 SUM = "sum"
 """The label of the sum of all milliseconds."""

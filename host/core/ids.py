@@ -1,4 +1,4 @@
-"""Ids of rows, as text from outside holds them."""
+"""Row ids in text from outside."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ MAX_ID = 2**63 - 1
 
 
 def read_id(text: str) -> int | None:
-    """Return the id that *text* is; None: it is none, or one that no row can have."""
+    """Return *text* as an id, or None if it is not one that a row can have."""
     if not (text.isascii() and text.isdigit() and len(text) <= 19):
         return None
     found = int(text)

@@ -1,4 +1,4 @@
-"""Logging: one line per record, with no credential and no control character in it, and none a thousand times.
+"""Logging: one line per record, without credentials or control characters, and with repeats collapsed.
 
 Ids make it possible to follow a message from the webhook to the screen: :func:`follow` writes them, and every
 line written while an HTTP request is answered carries the id of that request.
@@ -32,9 +32,10 @@ _live: OrderedDict[str, None] = OrderedDict()
 
 
 def mask(value: str) -> None:
-    """Mask *value* wherever it appears in the log from now on.
+    """Mask *value* everywhere in the log from now on.
 
-    The 4,096 values used last are kept. Values under 8 characters are ignored: they would mask words.
+    The 4,096 most recently used values are kept. Values under 8 characters are ignored: they would mask
+    words.
     """
     if len(value) < SHORTEST:
         return
@@ -109,19 +110,19 @@ Ids = Mapping[str, int | str | None]
 
 
 def begin_request(given: str = "") -> str:
-    """Set and return the id of this thread's HTTP request: *given* if it is a valid id, else a new one."""
+    """Set and return the id of this thread's HTTP request: *given* if it is valid, else a new one."""
     id_ = given if _GIVEN.fullmatch(given) else secrets.token_hex(8)
     _http.set(id_)
     return id_
 
 
 def end_request() -> None:
-    """Note that this thread no longer answers a request."""
+    """Record that this thread no longer answers a request."""
     _http.set("")
 
 
 def http() -> str:
-    """Return the id of the HTTP request this thread answers, or nothing."""
+    """Return the id of the HTTP request this thread answers, or an empty string."""
     return _http.get()
 
 
@@ -136,10 +137,10 @@ def follow_with(follower: Follower | None) -> None:
 
 
 def follow(what: str, *, since: datetime | None = None, **ids: int | str | None) -> None:
-    """Write one line about a message on its way: *what* happened, and its ids, except those that are None.
+    """Write one line about a message on its way: the event *what*, and its ids, except those that are None.
 
-    Pass numbers and the host's own words only: the line is not searched for credentials, so it must hold no
-    text of a customer or a provider.
+    Pass numbers and the host's own words only: the line is not searched for credentials, so it must not
+    contain text from a customer or a provider.
     """
     follow_each(what, (ids,), since=since)
 
@@ -213,20 +214,20 @@ class JsonFormatter(Formatter):
 # Repeated errors
 
 REPEATS_SECONDS = 60.0
-"""How often it is told how many times an error came again."""
+"""Interval at which the number of repeats of an error is logged, in seconds."""
 MOST_REPEATED = 200
 NAMED = 20
-"""Most requests that are named of those an error came again in."""
+"""Maximum number of request ids listed for a repeated error."""
 REPEATED = "repeated"
-"""Where a record that tells of others holds how many, within how many seconds, and in which requests."""
+"""Attribute of a summary record, with the number of repeats, the seconds and the requests they cover."""
 
 
 @dataclass(slots=True)
 class _Repeated:
-    """A record that was written, and how often it came again since that was last told.
+    """A record that was logged, and the number of repeats since the last summary.
 
-    :ivar words: of the latest, on one line.
-    :ivar requests: those it came again in.
+    :ivar words: text of the latest, on one line.
+    :ivar requests: requests with a repeat.
     """
 
     name: str
@@ -238,12 +239,12 @@ class _Repeated:
 
 
 class Repeats(logging.Filter):
-    """Lets a warning or an error through once, then counts it.
+    """Log filter that lets a warning or an error through once, then counts repeats.
 
-    The count is a record of its own after :data:`REPEATS_SECONDS`, and at the end. Once it has not come for
-    that long, the next one is in full again.
+    The count is logged as a summary record after :data:`REPEATS_SECONDS`, and at the end. If the error does
+    not repeat for that long, the next one is logged in full again.
 
-    :param write: takes the records that tell of others.
+    :param write: receives the summary records.
     """
 
     def __init__(self, write: Callable[[logging.LogRecord], object]) -> None:
@@ -254,7 +255,7 @@ class Repeats(logging.Filter):
         self._watching = False
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Tell whether *record* is written; count it if not."""
+        """Return whether *record* is logged; count it if not."""
         if record.levelno < logging.WARNING or hasattr(record, REPEATED):
             return True
         try:
@@ -290,7 +291,7 @@ class Repeats(logging.Filter):
                     return
 
     def look(self) -> None:
-        """Tell of what came again and is due to be told; forget what did not come again."""
+        """Log due summaries; drop records without repeats."""
         now = time.monotonic()
         due = []
         with self._lock:
@@ -306,7 +307,7 @@ class Repeats(logging.Filter):
             self._tell(known, now)
 
     def finish(self) -> None:
-        """Tell of everything that came again until now."""
+        """Log all remaining summaries."""
         with self._lock:
             left = list(self._known.values())
             self._known.clear()
@@ -325,9 +326,9 @@ class Repeats(logging.Filter):
 
 
 def _sameness(record: logging.LogRecord) -> tuple[object, str]:
-    """Return what is equal for two records that say the same, and what this one says on one line.
+    """Return a key that is equal for records with the same message, and the text of this one on one line.
 
-    Exceptions are the same if they come from the same place.
+    Exceptions are equal if they come from the same place.
     """
     words = record.getMessage()
     error = record.exc_info[1] if record.exc_info else None
@@ -353,13 +354,13 @@ class _Handler(logging.StreamHandler[Any]):
 
 
 def tell_repeats() -> None:
-    """Write down how often errors came again, for a process that ends without Python's own end."""
+    """Log the remaining summaries, for a process that ends without Python's own shutdown."""
     for handler in logging.getLogger().handlers:
         if isinstance(handler, _Handler):
             handler.repeats.finish()
 
 
-# A process begins
+# Start of a process
 
 _QUIET = (
     "urllib3",
@@ -375,10 +376,9 @@ _form = "text"
 
 
 def tell(sentence: str, level: str = "INFO") -> None:
-    """Say *sentence* to whoever started this process: alone, or as JSON where the log is written so.
+    """Print *sentence* for the person who started this process, or as JSON if the log uses that.
 
-    What is no more than information goes to standard output. Unlike a line of the log it is not searched for
-    credentials.
+    Information goes to standard output. Unlike a line of the log it is not searched for credentials.
     """
     line = sentence
     if _form == "json":
@@ -388,7 +388,7 @@ def tell(sentence: str, level: str = "INFO") -> None:
 
 
 def set_up(level: str = "INFO", form: str = "text") -> None:
-    """Make this process log to standard error, uncaught exceptions too.
+    """Set up logging of this process to standard error, including uncaught exceptions.
 
     :param form: ``text`` or ``json``.
     """

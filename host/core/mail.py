@@ -1,4 +1,4 @@
-"""Send the desk's own mail, such as a warning to an owner, by the operator's mail server."""
+"""Send the desk's own mail, such as a warning to an owner, through the operator's mail server."""
 
 from __future__ import annotations
 
@@ -7,29 +7,27 @@ import ipaddress
 import smtplib
 import socket
 import ssl
-from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from email.message import EmailMessage
 from email.utils import format_datetime, make_msgid
-from functools import cache
-from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from babel.support import NullTranslations, Translations
+from babel.support import NullTranslations
 
 from host.core import clock, guard
 from host.core.config import Config
 from host.core.secrets import Secret
+from host.sdk import i18n
 from host.sdk.errors import FetchError, ForbiddenAddressError
 
 SECONDS = 20.0
 
 
 class NotSentError(Exception):
-    """The server has not taken the mail, so it may be tried again. Quotes nothing the server said.
+    """The server has not accepted the mail, so it can be retried. Quotes no text of the server.
 
-    :ivar why: ``private`` (the address is, and LOBBY_MAIL_RELAYS does not name it), ``unreachable``,
+    :ivar why: ``private`` (the address is private, and LOBBY_MAIL_RELAYS does not name it), ``unreachable``,
         ``login``, ``plain`` (a password would go out unencrypted), ``certificate`` or ``refused``.
     """
 
@@ -39,15 +37,15 @@ class NotSentError(Exception):
 
 
 class UnconfirmedError(Exception):
-    """The connection broke while the mail was handed over: it is unknown whether it was taken."""
+    """The connection broke during the transfer of the mail: whether the server accepted it is unknown."""
 
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """Where the desk's own mail goes out, and whom it is from.
+    """The mail server and the sender of the desk's own mail.
 
-    :param guarded: whether it may be at a private address only where LOBBY_MAIL_RELAYS names it: an admin
-        chose it on a page, not who runs the machine.
+    :param guarded: whether a private address is only allowed if LOBBY_MAIL_RELAYS names it: an admin chose
+        the server on a page, not the operator.
     """
 
     host: str
@@ -59,42 +57,20 @@ class Server:
     guarded: bool = False
 
 
-CATALOGUES = Path(__file__).parents[1] / "translations"
-_beside: tuple[Path, ...] = ()
-
-
-def use_catalogues(folders: Iterable[Path]) -> None:
-    """Have :func:`words` know those in *folders*, of addons, from now on in this process.
-
-    :param folders: as :data:`CATALOGUES`, each file readable. A text that both have is said as here.
-    """
-    global _beside  # noqa: PLW0603 - the addons of the process
-    _beside = tuple(folders)
-    _catalogue.cache_clear()
-
-
 def words(*languages: str | None) -> NullTranslations:
-    """Return the catalogue of the first of *languages* that there is, else English: no page has chosen one.
+    """Return the catalogue of the first available one of *languages*, else English.
 
-    :param languages: codes, such as ``de``, of who reads the mail first; None or empty: they said none.
+    :param languages: codes such as ``de``, the recipient's first; None or empty: not set.
     """
-    return next((_catalogue(one) for one in languages if one and _has(one)), NullTranslations())
+    return next((i18n.catalogue(one) for one in languages if one and _has(one)), NullTranslations())
 
 
 def _has(language: str) -> bool:
-    return language == "en" or (CATALOGUES / language / "LC_MESSAGES" / "messages.mo").is_file()
-
-
-@cache
-def _catalogue(language: str) -> NullTranslations:
-    found = Translations.load(str(CATALOGUES), [language])
-    for folder in _beside:
-        found.add_fallback(Translations.load(str(folder), [language]))
-    return found
+    return language == "en" or (i18n.CATALOGUES / language / "LC_MESSAGES" / "messages.mo").is_file()
 
 
 def server_of(config: Config) -> Server | None:
-    """Return the server the settings name, or None where they name none."""
+    """Return the server named in the settings, or None."""
     if not config.mail_server:
         return None
     parts = urlsplit(config.mail_server)
@@ -111,7 +87,7 @@ def server_of(config: Config) -> Server | None:
 
 
 def compose(server: Server, recipient: str, subject: str, text: str) -> EmailMessage:
-    """Return a mail marked as sent by a program, so that no automatic reply answers it."""
+    """Return a mail marked as automatic, so that no automatic reply answers it."""
     mail = EmailMessage()
     mail["From"] = server.sender
     mail["To"] = recipient
@@ -126,8 +102,8 @@ def compose(server: Server, recipient: str, subject: str, text: str) -> EmailMes
 def send(server: Server, mail: EmailMessage) -> None:
     """Hand one mail to the server; returns once the server confirmed it.
 
-    :raises NotSentError: if it certainly has not.
-    :raises UnconfirmedError: if that is unknown.
+    :raises NotSentError: if the server has certainly not accepted it.
+    :raises UnconfirmedError: if the outcome is unknown.
     """
     try:
         client = _open(server)
@@ -142,20 +118,20 @@ def send(server: Server, mail: EmailMessage) -> None:
     except OSError as error:
         raise UnconfirmedError(_words(error)) from None
     finally:
-        # Not quit(): it waits for an answer nobody needs, and may fail after the mail was taken.
+        # Not quit(): it waits for an answer nobody needs, and may fail after the mail was accepted.
         with suppress(OSError):
             client.close()
 
 
 class _Guarded(smtplib.SMTP):
-    """A connection to an address that was looked at first."""
+    """A connection to an address that the guard checked first."""
 
     def _get_socket(self, host: str, port: int, timeout: float) -> socket.socket:
         return guard.connect(host, port, timeout=timeout, mail=True)
 
 
 class _GuardedTls(smtplib.SMTP_SSL):
-    """The same, encrypted from the beginning."""
+    """The same, encrypted from the start."""
 
     def _get_socket(self, host: str, port: int, timeout: float) -> socket.socket:
         plain = guard.connect(host, port, timeout=timeout, mail=True)
@@ -192,7 +168,7 @@ def _login(client: smtplib.SMTP, server: Server) -> None:
     if (server.user + password).isascii():
         client.login(server.user, password)
         return
-    # smtplib knows ASCII only (RFC 4616 does not).
+    # smtplib only knows ASCII (RFC 4616 allows UTF-8).
     given = base64.b64encode(f"\0{server.user}\0{password}".encode()).decode()
     code, _words = client.docmd("AUTH", f"PLAIN {given}")
     if code != 235:
@@ -223,6 +199,6 @@ def _why(error: Exception) -> str:
 
 
 def _words(error: Exception) -> str:
-    """Return a sentence for *error* without the server's text: some servers quote what they were sent."""
+    """Return a sentence for *error* without the server's text: some servers quote what was sent to them."""
     code = getattr(error, "smtp_code", None)
     return f"{type(error).__name__}{f' {code}' if code else ''}"

@@ -1,9 +1,9 @@
-"""Mark what runs in each thread of this process, where the next process reads it if this one dies of it.
+"""Marks of the addon code running in each thread, for the next process to read if this one dies of it.
 
-The marks of a process are one file in the data folder, mapped into memory: to enter costs less than a
-microsecond, waits for no disk, and outlives the process however it ends. The file is locked as long as its
-process lives, and a process that ends in order removes it. So a file nobody holds is of one that died, and
-says what it died in.
+The marks of a process are one file in the data folder, mapped into memory: entering costs less than a
+microsecond, does not wait for the disk, and survives any end of the process. The file is locked as long as
+its process lives, and removed at a normal end. An unlocked file therefore belongs to a process that died, and
+names the code it died in.
 """
 
 from __future__ import annotations
@@ -19,9 +19,10 @@ import time
 import weakref
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
+
+import msgspec
 
 from host.core import call_budget
 
@@ -29,7 +30,7 @@ FOLDER = "marks"
 DEATHS = 3
 WITHIN_SECONDS = 24 * 3600.0
 THREADS = 512
-"""Most threads of a process that can be marked at once; what the others run is not."""
+"""Maximum number of threads of a process with a mark; further threads have none."""
 
 _SLOT = struct.Struct("<d120s")
 _OUTSIDE = b""
@@ -93,12 +94,12 @@ _current: _Marks | None = None
 
 
 def enter(what: bytes) -> bytes:
-    """Mark this thread with *what*; return what to hand to :func:`leave`."""
+    """Mark this thread with *what*; return a value for :func:`leave`."""
     return _OUTSIDE if _current is None else _current.put(what)
 
 
 def leave(before: bytes) -> None:
-    """Mark this thread as it was before :func:`enter`."""
+    """Restore the mark of this thread from before :func:`enter`."""
     if _current is not None:
         _current.put(before)
 
@@ -115,9 +116,9 @@ def marked(what: bytes) -> Iterator[None]:
 
 @contextmanager
 def waiting() -> Iterator[None]:
-    """Take the mark off while the block waits for somebody else: who ends then does not end of the addon.
+    """Remove the mark while the block waits for other work, so that a death then is not the addon's.
 
-    The time is no part of the addon's own, either.
+    The time does not count as the addon's, either.
     """
     before = enter(_OUTSIDE)
     try:
@@ -135,11 +136,10 @@ def _forget_in_child() -> None:
 os.register_at_fork(after_in_child=_forget_in_child)
 
 
-# A process begins
+# Start of a process
 
 
-@dataclass(frozen=True, slots=True)
-class Guilty:
+class Guilty(msgspec.Struct, frozen=True):
     """An addon that processes died in, *deaths* times in a row, the last time in *what*."""
 
     slug: str
@@ -148,10 +148,11 @@ class Guilty:
 
 
 def begin(data: Path) -> Guilty | None:
-    """Begin to mark in this process; return the addon that the processes before it died of, if there is one.
+    """Start marking in this process; return the addon that earlier processes died of, if any.
 
-    It is one that :data:`DEATHS` of them were in, within a day, with no death outside every addon in between.
-    Of several, the one most of them were in, then the one most of them entered last. It is told once.
+    That is an addon that :data:`DEATHS` of them were in, within a day, without a death outside addons in
+    between. Among several, it is the one most of them were in, then the one most of them entered last. Each
+    is returned only once.
     """
     global _current  # noqa: PLW0603 - a process has one file
     folder = data / FOLDER
@@ -173,7 +174,7 @@ def begin(data: Path) -> Guilty | None:
 
 
 def end() -> None:
-    """Stop marking: this process ends in order."""
+    """Stop marking: this process ends normally."""
     global _current
     current, _current = _current, None
     if current is not None:
@@ -184,7 +185,7 @@ atexit.register(end)
 
 
 def _deaths(folder: Path) -> list[dict[str, Any]]:
-    """Return the deaths that count, oldest first: those known and those found now."""
+    """Return the deaths that count, oldest first: both known and newly found ones."""
     now = time.time()
     known: list[dict[str, Any]] = []
     with suppress(OSError, ValueError):
@@ -197,13 +198,13 @@ def _deaths(folder: Path) -> list[dict[str, Any]]:
                 continue
             found = _read(file.read())
             path.unlink()
-        # One that died outside of every addon shows that a death need not be an addon's.
+        # A death outside of every addon shows that deaths need not be an addon's fault.
         known = [*known, {"at": now, "in": found}] if found else []
     return [one for one in known if now - one["at"] < WITHIN_SECONDS]
 
 
 def _read(content: bytes) -> dict[str, str]:
-    """Return what each addon was in when the process died, the one entered last at the end."""
+    """Return the running code of each addon when the process died, the last entered at the end."""
     slots = sorted(_SLOT.iter_unpack(content[: len(content) // _SLOT.size * _SLOT.size]))
     found: dict[str, str] = {}
     for at, mark in slots:

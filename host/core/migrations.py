@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 from packaging.version import Version
@@ -29,21 +29,24 @@ from host.core.db import REACH_SECONDS, why_undone
 if TYPE_CHECKING:
     from alembic.config import Config as AlembicConfig
 
-# Alembic is imported where it migrates or plans to: with what it imports it holds 9 MB and takes 70 ms, and a
-# desk whose tables are up to date starts without it.
+# Alembic is imported where it migrates or plans to: it takes 9 MB and 70 ms with its imports, and a desk
+# whose tables are up to date starts without it.
 
-# Seconds, not a day: a statement that waits for a table lock blocks all that come after it.
+# Seconds, not a day: a statement that waits for a table lock blocks all later ones.
 LOCK_SECONDS = 4
 TRIES = 3
-"""How often a revision tries to get its locks. Between two tries the sessions behind it can go on."""
+"""Number of attempts of a revision to get its locks. Between two attempts, waiting sessions can proceed."""
 
 FIRST_RELEASE = "1.0.0"
 SERVES = "tables_serve"
-"""Name of the installation's value that says which releases work on the tables: see :func:`_serves`."""
+"""Name of the installation value with the releases that work with the tables: see :func:`_serves`."""
 
 HOST_VERSION_TABLE = "alembic_version"
+_FORMERLY_OWN = "addon_email_alembic_version"
+"""Version table that hosts with built-in mail also compare."""
 
-# alembic.op is one object per process, so two migrations at once would write through each other's connection.
+# alembic.op is one object per process, so two concurrent migrations would write through each other's
+# connection.
 _process_lock = threading.Lock()
 
 
@@ -82,19 +85,19 @@ class NewerError(CannotGoOnError):
 
 
 class State(StrEnum):
-    """How the tables of a database compare with this host's."""
+    """How the tables of a database compare with this host's revisions."""
 
     EMPTY = "empty"
     BEHIND = "behind"
     CURRENT = "current"
     AHEAD = "ahead"
-    """A newer host migrated them, and they serve this one too."""
+    """A newer host migrated them, and they still work with this one."""
     NEWER = "newer"
-    """A newer host migrated them, and this one cannot work on them, or nobody says whether it can."""
+    """A newer host migrated them, and they do not, or may not, work with this one."""
 
 
 def refusal_of(state: State) -> CannotGoOnError | None:
-    """Return why this host cannot work on a database in *state*; None: it can."""
+    """Return why this host cannot work with a database in *state*; None if it can."""
     refusals = {State.EMPTY: EmptyError, State.BEHIND: OlderError, State.NEWER: NewerError}
     return refusals[state]() if state in refusals else None
 
@@ -107,9 +110,9 @@ def host_directory() -> Path:
 
 
 def migration_engine(url: str) -> Engine:
-    """Return an engine of its own for migrating: no pool, and on SQLite foreign keys off.
+    """Return a separate engine for migrating: without a pool, and on SQLite with foreign keys off.
 
-    A table rebuilt with foreign keys on deletes the rows that refer to it.
+    With foreign keys on, rebuilding a table deletes the rows that refer to it.
     """
     parsed = make_url(url)
     name = parsed.get_dialect().name
@@ -200,7 +203,7 @@ def _database_lock(engine: Engine) -> Iterator[None]:
 def advisory_lock(engine: Engine, name: str, *, wait: float = 0) -> Iterator[bool]:
     """Hold a lock of the database server that ends with its connection; yield whether it was acquired.
 
-    :param wait: seconds to try.
+    :param wait: timeout in seconds.
     """
     deadline = time.monotonic() + wait
     key = f"lobby_{name} {engine.url.database}"[:64]  # MariaDB's are the server's, not one database's
@@ -227,7 +230,7 @@ def advisory_lock(engine: Engine, name: str, *, wait: float = 0) -> Iterator[boo
 
 
 def _socket_of(connection: sa.Connection) -> int | None:
-    """Return the descriptor of the line to the server."""
+    """Return the descriptor of the connection to the server."""
     line: Any = connection.connection.dbapi_connection
     try:
         return int(line.fileno() if hasattr(line, "fileno") else line._sock.fileno())
@@ -237,7 +240,7 @@ def _socket_of(connection: sa.Connection) -> int | None:
 
 @contextmanager
 def _no_byte_code() -> Iterator[None]:
-    """Import revisions without writing ``__pycache__``: an addon's folder holds its accepted files only."""
+    """Import revisions without writing ``__pycache__``: an addon's folder only holds its accepted files."""
     before = sys.dont_write_bytecode
     sys.dont_write_bytecode = True
     try:
@@ -275,7 +278,7 @@ def upgrade(
     *,
     check: Callable[[sa.Connection], None] | None = None,
 ) -> None:
-    """Run the revisions of *directory* up to *revision*. To be called inside :func:`locked`.
+    """Run the revisions of *directory* up to *revision*. Call it inside :func:`locked`.
 
     :param check: called after each revision, before it is committed where the database can undo it.
     """
@@ -324,22 +327,20 @@ def state(url: str) -> State:
                 return State.EMPTY
             if _is_newer(connection, tables):
                 return State.AHEAD if _serves(connection, tables) else State.NEWER
-            versions = {of.table for of in _known()}
-            return State.BEHIND if versions - tables or is_behind(connection) else State.CURRENT
+            behind = HOST_VERSION_TABLE not in tables or is_behind(connection)
+            return State.BEHIND if behind else State.CURRENT
     finally:
         engine.dispose()
 
 
 def _is_newer(connection: sa.Connection, tables: set[str]) -> bool:
-    """Tell whether a revision ran on the database that this host does not know."""
-    return any(
-        of.table in tables and (at := _at(connection, of.table)) is not None and at not in of.revisions
-        for of in _known()
-    )
+    """Return whether a revision unknown to this host ran on the database."""
+    at = _at(connection, HOST_VERSION_TABLE) if HOST_VERSION_TABLE in tables else None
+    return at is not None and at not in revisions()
 
 
 def _at(connection: sa.Connection, version_table: str) -> str | None:
-    """Return the revision the tables are at."""
+    """Return the current revision of the tables."""
     found: str | None = connection.scalar(
         sa.select(sa.column("version_num")).select_from(sa.table(version_table))
     )
@@ -350,24 +351,27 @@ _values = sa.table("installation_values", sa.column("name"), sa.column("value"))
 
 
 def _serves(connection: sa.Connection, tables: set[str]) -> bool:
-    """Tell whether the host that migrated the tables said that they serve this one too.
+    """Return whether the host that migrated the tables declared them compatible with this one.
 
-    It is believed as long as nobody else migrated them since.
+    The declaration is valid as long as no other host migrated them since.
     """
     if _values.name not in tables:
         return False
     text = connection.scalar(sa.select(_values.c.value).where(_values.c.name == SERVES))
     said = json.loads(text or "{}")
-    now = {of.table: _at(connection, of.table) for of in _known() if of.table in tables}
-    return said.get("at") == now and Version(said["since"]) <= Version(host.__version__)
+    at = said.get("at", {}).get(HOST_VERSION_TABLE)
+    return at == _at(connection, HOST_VERSION_TABLE) and Version(said["since"]) <= Version(host.__version__)
 
 
 def _say_who_is_served(engine: Engine) -> None:
-    """Write down the first release that works on the tables as they are now, for hosts older than this."""
+    """Store the first release that works with the current tables, for hosts older than this one."""
     with engine.connect() as connection:
-        contracts = [one for of in _known() for one in of.revisions.values()]
-        said = {"since": _last(contracts), "at": {of.table: _at(connection, of.table) for of in _known()}}
-        text, where = json.dumps(said), _values.c.name == SERVES
+        tables = set(sa.inspect(connection).get_table_names())
+        at = {
+            table: _at(connection, table) for table in (HOST_VERSION_TABLE, _FORMERLY_OWN) if table in tables
+        }
+        text = json.dumps({"since": _last(revisions().values()), "at": at})
+        where = _values.c.name == SERVES
         if connection.scalar(sa.select(_values.c.value).where(where)) != text:
             connection.execute(sa.delete(_values).where(where))
             connection.execute(sa.insert(_values).values(name=SERVES, value=text))
@@ -379,17 +383,14 @@ def _last(contracts: Iterable[str | None]) -> str:
 
 
 def serves_from(url: str) -> str:
-    """Return the first release that still works on the tables of *url* once what is pending has run."""
-    contracts: list[str | None] = []
-    for (_name, directory, table), of in zip(own(), _known(), strict=True):
-        contracts += [of.revisions[revision] for revision in pending(url, directory, table)]
-    return _last(contracts)
+    """Return the first release that still works with the tables of *url* after the pending revisions."""
+    return _last(revisions()[one] for one in pending(url, host_directory(), HOST_VERSION_TABLE))
 
 
 def is_unused(url: str) -> bool:
-    """Tell whether a database that is behind was never used: its first start was cut off, or is under way.
+    """Return whether a database that is behind was never used: its first start has not finished.
 
-    Nobody is in it, and no addon has a table.
+    There are no users and no tables of addons.
     """
     engine = migration_engine(url)
     try:
@@ -410,16 +411,16 @@ def _is_unused(connection: sa.Connection) -> bool:
 
 
 def _clear_half(engine: Engine) -> None:
-    """Take away what a first start left that was cut off on MariaDB, which undoes no part of a revision.
+    """Remove the remains of a first start interrupted on MariaDB, which rolls back no part of a revision.
 
-    Only inside :func:`locked`, so that nobody else is at it.
+    Call it only inside :func:`locked`, so that no other process does the same.
     """
     if engine.dialect.name not in {"mysql", "mariadb"}:
         return
     with engine.connect() as connection:
         tables = sorted(set(sa.inspect(connection).get_table_names()))
-        versions = {of.table for of in _known()}
-        if not tables or not (versions - set(tables) or is_behind(connection)) or not _is_unused(connection):
+        behind = HOST_VERSION_TABLE not in tables or is_behind(connection)
+        if not tables or not behind or not _is_unused(connection):
             return
         connection.exec_driver_sql("SET SESSION foreign_key_checks = 0")
         for name in tables:
@@ -427,10 +428,10 @@ def _clear_half(engine: Engine) -> None:
 
 
 def upgrade_host(url: str) -> list[str]:
-    """Bring the tables of the host and its built-in addons up to date; return what ran: ``host 0001``.
+    """Bring the tables of the host up to date; return the revisions that ran: ``host 0001``.
 
     :raises NewerError: if a newer Lobby migrated the database.
-    :raises BusyError: if a table is in use all the time; what ran before stays.
+    :raises BusyError: if a table stays in use; earlier revisions stay.
     """
     done: list[str] = []
     with locked(url) as engine:
@@ -440,28 +441,27 @@ def upgrade_host(url: str) -> list[str]:
         _clear_half(engine)
         if engine.dialect.name in {"mysql", "mariadb"}:
             event.listen(engine, "before_execute", _leave_out_what_is_there, retval=True)
-        for name, directory, table in own():
-            for revision in pending(url, directory, table):
-                _patiently(engine, directory, table, revision, f"{name} {revision}")
-                done.append(f"{name} {revision}")
+        for revision in pending(url, host_directory(), HOST_VERSION_TABLE):
+            _patiently(engine, revision)
+            done.append(f"host {revision}")
         _say_who_is_served(engine)
     return done
 
 
-def _patiently(engine: Engine, directory: Path, table: str, revision: str, named: str) -> None:
-    """Run one revision; where it waits for a lock for too long, let the others go first and try again."""
+def _patiently(engine: Engine, revision: str) -> None:
+    """Run one revision; after a lock timeout, let other sessions proceed and retry."""
     for attempt in range(1, TRIES + 1):
         try:
-            upgrade(engine, directory, table, revision)
+            upgrade(engine, host_directory(), HOST_VERSION_TABLE, revision)
             return
         except DBAPIError as error:
             if why_undone(error) is None:
                 raise
             if attempt == TRIES:
                 raise BusyError(
-                    f"{named} could not change a table that is in use: it waited {LOCK_SECONDS} seconds "
-                    f"for it, {TRIES} times. What ran before it stays. Run `lobby migrate` again when less "
-                    "is going on, and see whether a backup or a report is reading."
+                    f"host {revision} could not change a table that is in use: it waited {LOCK_SECONDS} "
+                    f"seconds for it, {TRIES} times. What ran before it stays. Run `lobby migrate` again "
+                    "when less is going on, and see whether a backup or a report is reading."
                 ) from error
             time.sleep(attempt / 2)
 
@@ -469,7 +469,7 @@ def _patiently(engine: Engine, directory: Path, table: str, revision: str, named
 def _leave_out_what_is_there(
     connection: sa.Connection, clause: Any, multiparams: Any, params: Any, _options: Any
 ) -> tuple[Any, Any, Any]:
-    """Have a revision that was cut off on MariaDB, where each change is its own commit, run to its end."""
+    """Complete a revision that was interrupted on MariaDB, where each change is its own commit."""
     if _is_there(sa.inspect(connection), clause):
         clause = sa.DDL("DO 0")  # type: ignore[no-untyped-call]
     return clause, multiparams, params
@@ -489,54 +489,25 @@ def _is_there(found: sa.Inspector, clause: Any) -> bool:
     return False
 
 
-def knows(directory: Path, revision: str) -> bool:
-    """Tell whether *revision* is one of those in *directory*."""
-    return any(_constants(path)["revision"] == revision for path in (directory / "versions").glob("*.py"))
-
-
-def own() -> list[tuple[str, Path, str]]:
-    """Return name, folder and version table of the host and of each addon that is part of it."""
-    builtin = Path(__file__).resolve().parents[1] / "builtin"
-    found = [("host", host_directory(), HOST_VERSION_TABLE)]
-    for versions in sorted(builtin.glob("*/migrations/versions")):
-        slug = versions.parent.parent.name
-        found.append((slug, versions.parent, addon_version_table(slug)))
-    return found
-
-
-class _Line(NamedTuple):
-    """The revisions of the host, or of an addon that is part of it.
-
-    :param revisions: oldest first, each with its ``contract``: where it takes away what a release used,
-        the first release that does without; else None.
-    """
-
-    table: str
-    revisions: dict[str, str | None]
-
-    @property
-    def newest(self) -> str:
-        return next(reversed(self.revisions))
-
-
 @functools.cache
-def _known() -> tuple[_Line, ...]:
-    """Return the lines of revisions of the host and its built-in addons."""
-    found = []
-    for _, directory, table in own():
-        files = [_constants(path) for path in (directory / "versions").glob("*.py")]
-        after = {one["down_revision"]: one for one in files}  # no branches, a test holds it
-        line: dict[str, str | None] = {}
-        revision = None
-        while following := after.get(revision):
-            revision = following["revision"]
-            line[revision] = following.get("contract")
-        found.append(_Line(table, line))
-    return tuple(found)
+def revisions() -> dict[str, str | None]:
+    """Return the revisions of the host, oldest first, each with its ``contract``.
+
+    The contract is the first release that does not need the removed columns or tables; None if nothing is
+    removed.
+    """
+    files = [_constants(path) for path in (host_directory() / "versions").glob("*.py")]
+    after = {one["down_revision"]: one for one in files}  # no branches, a test holds it
+    line: dict[str, str | None] = {}
+    revision = None
+    while following := after.get(revision):
+        revision = following["revision"]
+        line[revision] = following.get("contract")
+    return line
 
 
 def _constants(path: Path) -> dict[str, Any]:
-    """Return what a file of ours says of its revision, read from its source."""
+    """Return the constants of a revision's file, read from its source."""
     return {
         target.id: node.value.value
         for node in ast.parse(path.read_bytes()).body
@@ -547,28 +518,23 @@ def _constants(path: Path) -> dict[str, Any]:
 
 
 def is_behind(connection: sa.Connection) -> bool:
-    """Tell whether a revision this host brings has not run on the database. Cheap: for probes.
+    """Return whether a revision of this host has not run on the database. Cheap enough for probes.
 
-    A database a newer Lobby migrated is not behind: its tables still serve this one.
+    A database migrated by a newer Lobby is not behind: its tables still work with this one.
     """
-    for of in _known():
-        at = _at(connection, of.table)
-        if at is None or (at != of.newest and at in of.revisions):
-            return True
-    return False
+    at = _at(connection, HOST_VERSION_TABLE)
+    return at is None or (at != next(reversed(revisions())) and at in revisions())
 
 
 @functools.cache
 def host_tables() -> frozenset[str]:
-    """Return the tables the revisions of the host and its built-in addons make, read from their source."""
+    """Return the tables that the host's revisions create, read from their source."""
     found = {HOST_VERSION_TABLE}
-    for _, directory, version_table in own():
-        found.add(version_table)
-        for path in (directory / "versions").glob("*.py"):
-            for node in ast.walk(ast.parse(path.read_bytes())):
-                if isinstance(node, ast.Call) and "create_table" in ast.unparse(node.func):
-                    values = [a.value for a in node.args[:2] if isinstance(a, ast.Constant)]
-                    found.update(value for value in values if isinstance(value, str))
+    for path in (host_directory() / "versions").glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_bytes())):
+            if isinstance(node, ast.Call) and "create_table" in ast.unparse(node.func):
+                values = [a.value for a in node.args[:2] if isinstance(a, ast.Constant)]
+                found.update(value for value in values if isinstance(value, str))
     return frozenset(found)
 
 

@@ -17,13 +17,13 @@ class AdapterDirectory(Protocol):
 
 
 class CardDirectory(AdapterDirectory, Protocol):
-    """Finds the settings card of a channel, too; None where it has none."""
+    """Also finds the settings card of a channel; None where it has none."""
 
     def card(self, key: str, /) -> SettingsCard | None: ...
 
 
 class RuleDirectory(AdapterDirectory, Protocol):
-    """Finds what addons add to rules, too; None while no active addon brings it."""
+    """Also finds what addons add to rules; None while no active addon brings it."""
 
     def condition(self, name: str, /) -> RuleCondition | None: ...
 
@@ -31,7 +31,7 @@ class RuleDirectory(AdapterDirectory, Protocol):
 
 
 class AssistantDirectory(RuleDirectory, Protocol):
-    """Finds what addons add to the tools of assistants, too, by name."""
+    """Also finds what addons add to the tools of assistants, by name."""
 
     @property
     def tools(self) -> Mapping[str, AssistantTool]: ...

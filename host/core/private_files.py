@@ -1,7 +1,7 @@
-"""Keep what Lobby writes from the other users of the machine.
+"""Keep Lobby's files private from other users of the machine.
 
-Processes start with a umask that gives them nothing. What an earlier version left open is closed at the
-start: files, and folders with whatever is in them.
+Processes start with a umask that gives others no access. Files and folders that an earlier version left open
+are closed at the start, with the content of the folders.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _OTHERS = 0o077
 
 FILES = ("secret.keys", "session.key", "lobby.lock", "webhooks.json", "marks/deaths.json")
 FOLDERS = ("addons", "attachments", "backups", "marks", "rehearsal", "spool")
-"""Beside the database, all that Lobby makes in its data folder; what else lies there is somebody else's."""
+"""Everything Lobby creates in its data folder besides the database; anything else there belongs to others."""
 _OF_SQLITE = ("", "-wal", "-shm", "-journal")
 
 
@@ -43,7 +43,7 @@ WHY = {
     errno.EIO: "its disk reports an error",
     errno.ENAMETOOLONG: "its name is too long",
 }
-"""Why a file or folder cannot be used, by the system's number."""
+"""Reasons why a file or folder cannot be used, by errno."""
 
 
 def why(error: OSError) -> str:
@@ -52,7 +52,7 @@ def why(error: OSError) -> str:
 
 
 def keep_private(config: Config) -> None:
-    """Give nothing this process writes to others from now on, and close what stands open."""
+    """Remove access of others to everything this process writes, and to existing files."""
     os.umask(UMASK)
     closed = [path.name for path in readable_by_others(config) if _close(path)]
     if closed:
@@ -64,9 +64,9 @@ def keep_private(config: Config) -> None:
 
 
 def check_folder(config: Config) -> None:
-    """Make the data folder unless it is there, and see that something can be written in it.
+    """Create the data folder if needed, and check that it is writable.
 
-    :raises CannotGoOnError: if it cannot be.
+    :raises CannotGoOnError: if it is not writable.
     """
     try:
         config.data.mkdir(parents=True, exist_ok=True)
@@ -79,7 +79,7 @@ def check_folder(config: Config) -> None:
 
 
 def readable_by_others(config: Config) -> Sequence[Path]:
-    """Return which files and folders of Lobby others may read or enter."""
+    """Return the files and folders of Lobby that others may read or enter."""
     return [path for path in _of_lobby(config) if _open(path)]
 
 

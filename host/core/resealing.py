@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
@@ -24,26 +25,16 @@ from host.core import db, secrets
 from host.core.config import CannotGoOnError, Config, Exit
 from host.core.db import Base
 from host.core.secrets import Keyring, Place
+from host.features import registry
 from host.sdk.errors import SecretUnreadableError
 
 CHUNK = 200
-OWN = {
-    "parked_requests": ("about",),
-    "sign_ins": ("candidates",),
-    "endpoints": ("secret", "old_secret"),
-    "authenticator_apps": ("secret",),
-    "sign_in_settings": ("client_secret",),
-    "desk_settings": ("value",),
-    "language_models": ("key",),
-    "assistant_tools": ("secret",),
-}
-"""Sealed columns of the host's own tables; no other column of these can look like a sealed value."""
 _PATTERN = "v1:%:%"
 _SEALED = re.compile(r"v1:[0-9A-Za-z]{1,16}:[0-9A-Za-z_=-]{38,}")
 
 
 class KeysMissingError(CannotGoOnError):
-    """The file of keys is gone, and the database holds what they sealed."""
+    """The key file is missing, and the database holds values sealed with its keys."""
 
     def __init__(self, path: Path) -> None:
         super().__init__(
@@ -54,14 +45,13 @@ class KeysMissingError(CannotGoOnError):
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Column:
+class Column(msgspec.Struct, frozen=True):
     """A column that may hold sealed values."""
 
     table: sa.Table
     name: str
     identity: sa.Select[Any]
-    """Selects primary key, value, workspace and UUID."""
+    """Query for primary key, value, workspace and UUID."""
 
     @property
     def label(self) -> str:
@@ -74,7 +64,7 @@ class Findings:
 
     by_key: Counter[str] = field(default_factory=Counter)
     unreadable: list[str] = field(default_factory=list)
-    """``table.column row N: why``; holds nothing of the value."""
+    """``table.column row N: why``; contains nothing of the value."""
     resealed: int = 0
 
 
@@ -84,21 +74,21 @@ def columns() -> list[Column]:
     metadata = sa.MetaData()
     metadata.reflect(database.read_engine)
     accounts = metadata.tables["channel_accounts"]
-    own = set(Base.metadata.tables)
+    own, sealed = set(Base.metadata.tables), registry.named("sealed")
     found = []
     for table in metadata.sorted_tables:
         names = [
             column.name
             for column in table.columns
             if isinstance(column.type, sa.String)
-            and (table.name not in own or column.name in OWN.get(table.name, ()))
+            and (table.name not in own or column.name in sealed.get(table.name, ()))
         ]
         keys = list(table.primary_key.columns)
         if not names or len(keys) != 1:
             continue
         if {"uuid", "workspace_id"} <= set(table.c.keys()):
             base = sa.select(table.c.workspace_id.label("workspace"), table.c.uuid.label("row_uuid"))
-        elif "uuid" in table.c and table.name in OWN:  # of the desk as a whole
+        elif "uuid" in table.c and table.name in sealed:  # of the desk as a whole
             base = sa.select(sa.literal(0).label("workspace"), table.c.uuid.label("row_uuid"))
         elif "account_id" in table.c and table.name not in own:
             base = sa.select(
@@ -114,7 +104,7 @@ def columns() -> list[Column]:
 
 
 def holds_sealed() -> bool:
-    """Tell whether the database holds anything sealed, with whatever key."""
+    """Return whether the database holds any sealed value, with whatever key."""
     if not sa.inspect(db.current().read_engine).has_table("channel_accounts"):
         return False
     with db.read() as session:
@@ -123,11 +113,13 @@ def holds_sealed() -> bool:
 
 
 def load_keys(config: Config) -> None:
-    """Make the keys of *config* those of this process. Without any they are made, unless something is sealed.
+    """Set the keys of this process to those of *config*.
 
-    :raises KeysMissingError: if the file of keys is gone and the database holds what they sealed.
-    :raises ConfigError: if they cannot be used.
-    :raises sqlalchemy.exc.SQLAlchemyError: if the file is gone and the database does not answer.
+    Missing keys are created, unless something is sealed.
+
+    :raises KeysMissingError: if the key file is missing and the database holds values sealed with its keys.
+    :raises ConfigError: if the keys are invalid.
+    :raises sqlalchemy.exc.SQLAlchemyError: if the file is missing and the database does not answer.
     """
     path = secrets.keys_file(config)
     if path is not None and not config.secret_keys_file and not path.exists():
@@ -196,7 +188,7 @@ def _replace(session: Session, column: Column, values: list[tuple[Any, str, str]
 
 
 def add_key(path: Path) -> str:
-    """Put a new key in front of those in *path* and return its id; running processes take it up."""
+    """Add a new key in front of those in *path* and return its id; running processes pick it up."""
     keys = secrets.parse_keys(path.read_text())
     key_id = next(name for n in range(1, len(keys) + 2) if (name := f"k{n}") not in keys)
     _write(path, {key_id: os.urandom(32), **keys})
@@ -204,20 +196,20 @@ def add_key(path: Path) -> str:
 
 
 def remove_key(path: Path, key_id: str) -> None:
-    """Take a key out of *path*."""
+    """Remove a key from *path*."""
     keys = secrets.parse_keys(path.read_text())
     del keys[key_id]
     _write(path, keys)
 
 
 def new_key(keyring: Keyring) -> str:
-    """Return a new key as it stands in LOBBY_SECRET_KEYS."""
+    """Return a new key in the form used in LOBBY_SECRET_KEYS."""
     key_id = next(name for n in range(1, len(keyring.ids) + 2) if (name := f"k{n}") not in keyring.ids)
     return f"{key_id}:{base64.b64encode(os.urandom(32)).decode()}"
 
 
 def _write(path: Path, keys: dict[str, bytes]) -> None:
-    """Replace the file at once: a reader sees the keys before or the keys after."""
+    """Replace the file atomically: a reader sees either the old or the new keys."""
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=".keys-")
     with os.fdopen(descriptor, "w") as file:
         file.writelines(f"{key_id}:{base64.b64encode(key).decode()}\n" for key_id, key in keys.items())

@@ -43,7 +43,7 @@ class Secret:
         logs.mask(value)
 
     def reveal(self) -> str:
-        """Return the credential itself, at the one place that needs it."""
+        """Return the credential itself, for the one place that needs it."""
         return self._value
 
     def __repr__(self) -> str:
@@ -71,7 +71,7 @@ class Secret:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a sealed value lives: authenticated with it."""
+    """The place where a sealed value is stored, authenticated with it."""
 
     table: str
     column: str
@@ -84,7 +84,7 @@ class Place:
 
 
 class Keyring:
-    """The keys of one installation. The first seals, all open."""
+    """The keys of one installation. The first one seals, all of them open."""
 
     def __init__(
         self, keys: Mapping[str, bytes], path: Path | None = None, stamp: tuple[int, int] = (0, 0)
@@ -115,7 +115,7 @@ class Keyring:
         return f"v1:{self._active}:{base64.urlsafe_b64encode(nonce + sealed).decode()}"
 
     def open(self, sealed: str, place: Place) -> Secret:
-        """Decrypt what :meth:`seal` made for the same *place*.
+        """Decrypt a value that :meth:`seal` made for the same *place*.
 
         :raises SecretUnreadableError: for an unknown key, a changed ciphertext, or another place.
         """
@@ -143,7 +143,7 @@ class Keyring:
         return _signature(self._links[0], purpose, values)
 
     def is_signed(self, signature: str, purpose: str, *values: int | str) -> bool:
-        """Tell whether :meth:`sign` made *signature*, with any of the keys."""
+        """Return whether :meth:`sign` made *signature*, with any of the keys."""
         given = signature.encode("utf-8", "replace")
         found = [hmac.compare_digest(_signature(key, purpose, values).encode(), given) for key in self._links]
         return any(found)
@@ -162,7 +162,7 @@ def _signature(key: bytes, purpose: str, values: tuple[int | str, ...]) -> str:
 def parse_keys(text: str) -> dict[str, bytes]:
     """Parse ``id:base64,id:base64`` into 32-byte keys, order kept.
 
-    :raises ConfigError: without showing any part of a key.
+    :raises ConfigError: if the text is invalid; shows no part of a key.
     """
     keys: dict[str, bytes] = {}
     for part in filter(None, (piece.strip() for piece in text.replace("\n", ",").split(","))):
@@ -184,7 +184,7 @@ def parse_keys(text: str) -> dict[str, bytes]:
 def private_file(path: Path, make: str) -> str:
     """Return the content of *path*, created with mode 0600 and the text *make* if it is missing.
 
-    It is there as a whole or not at all, whenever its maker dies and however many make it at once.
+    The file is created atomically, even if processes die or several create it at once.
 
     :raises ConfigError: if it is empty.
     """
@@ -207,7 +207,7 @@ def private_file(path: Path, make: str) -> str:
 
 
 def load_keyring(config: Config) -> Keyring:
-    """Return the keyring of *config*; at the first start of an installation without keys, make one."""
+    """Return the keyring of *config*; at the first start of an installation without keys, create one."""
     if config.secret_keys:
         return Keyring(parse_keys(config.secret_keys))
     path = keys_file(config)
@@ -218,7 +218,7 @@ def load_keyring(config: Config) -> Keyring:
 
 
 def keys_file(config: Config) -> Path | None:
-    """Return the file the keys are in; None where the environment itself holds them."""
+    """Return the file with the keys; None if the environment itself holds them."""
     if config.secret_keys:
         return None
     return Path(config.secret_keys_file) if config.secret_keys_file else config.data / "secret.keys"
@@ -238,7 +238,7 @@ def _stamp(path: Path) -> tuple[int, int]:
 
 
 def load_session_key(config: Config) -> str:
-    """Return the key that signs cookies; at the first start without one, make it."""
+    """Return the key that signs cookies; at the first start without one, create it."""
     if config.session_key:
         return config.session_key
     return private_file(config.data / "session.key", base64.b64encode(os.urandom(32)).decode())
@@ -248,18 +248,18 @@ _keyring: Keyring | None = None
 
 
 def use(keyring: Keyring) -> None:
-    """Make *keyring* the one of this process."""
+    """Set the keyring of this process."""
     global _keyring  # noqa: PLW0603 - one keyring per process
     _keyring = keyring
 
 
 def is_ready() -> bool:
-    """Tell whether this process has keys."""
+    """Return whether this process has keys."""
     return _keyring is not None
 
 
 def keyring() -> Keyring:
-    """Return the keyring of this process. Keys that were changed in their file are read again.
+    """Return the keyring of this process. Keys are read again when their file changes.
 
     :raises RuntimeError: before :func:`use`.
     """

@@ -2,8 +2,8 @@
 
 Deleted rows are overwritten at once (``secure_delete``). Two traces remain: the write-ahead log holds earlier
 versions of rows, and where rows were moved between pages, the unused part of a page may hold a copy. The log
-is emptied within seconds. Copies disappear when the file is rewritten (VACUUM): soon where it is small, else
-when no request has come for a while. A marker file remembers the work that is left, across a restart.
+is emptied within seconds. Copies disappear when the file is rewritten (VACUUM): soon if it is small, else
+when no request has come for a while. A marker file records the remaining work across a restart.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ from host.core.db import BUSY_TIMEOUT_MS, Database
 log = logging.getLogger(__name__)
 
 PATIENCE_MS = 250
-"""How long writers may wait for readers that keep the log from being emptied."""
+"""How long writers may wait for readers that prevent the log from being emptied, in milliseconds."""
 SMALL = 64 * 1024 * 1024
 SMALL_PAUSE = timedelta(minutes=5)
 QUIET = timedelta(minutes=10)
 LATEST = timedelta(hours=24)
-"""A note this old is acted on even if the desk is never quiet."""
+"""Age at which pending work is done even if the desk is never quiet."""
 
 
 def note_deletion(database: Database) -> None:
-    """Note that something was deleted that may not stay in the file; to be called after the commit."""
+    """Record that data was deleted that must not stay in the file; call it after the commit."""
     path = _marker(database)
     if path is not None:
         path.touch()

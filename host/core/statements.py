@@ -1,9 +1,10 @@
-"""Run statements at nearly the driver's price: compiled once, with values as the driver wants them.
+"""Run statements at nearly the driver's speed: compiled once, with values in the driver's form.
 
-``Connection.execute`` finds a statement anew each time by its structure, binds each value of each row by
-name, and writes lists of values into the text. Here that is done once for each kind of database and length of
-lists. A SELECT with nine values costs 43 µs that way, 24 this way, and 4 by the driver alone. The 20 between
-buy SQLAlchemy's errors, events and transactions: the text goes through ``Connection.exec_driver_sql``.
+``Connection.execute`` looks a statement up by its structure each time, binds each value of each row by name,
+and writes lists of values into the text. Here, that is done once for each kind of database and length of
+lists. A SELECT with nine values costs 43 µs that way, 24 this way, and 4 with the driver alone. The
+difference of 20 pays for SQLAlchemy's errors, events and transactions: the text goes through
+``Connection.exec_driver_sql``.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ Values = Mapping[str, Any]
 Processor = Callable[[Any], Any]
 
 MOST_ROWS = 64
-"""Most rows of one INSERT; a statement for each number up to it stays prepared."""
+"""Maximum number of rows of one INSERT; a statement for each number up to it stays prepared."""
 
 
 def _binds(type_: sa.types.TypeEngine[Any], dialect: Dialect) -> Processor | None:
@@ -28,7 +29,7 @@ def _binds(type_: sa.types.TypeEngine[Any], dialect: Dialect) -> Processor | Non
 
 
 class _Results:
-    """Turns rows of the driver into values of the columns' types."""
+    """A converter from the driver's rows to values of the columns' types."""
 
     def __init__(self, columns: Sequence[sa.ColumnElement[Any]], dialect: Dialect) -> None:
         found = ((n, one.type.dialect_impl(dialect)) for n, one in enumerate(columns))
@@ -48,9 +49,9 @@ class _Results:
 
 
 class _Place(NamedTuple):
-    """Where a value stands in a statement, and what makes it what the driver wants.
+    """The place of a value in a statement, and its conversion for the driver.
 
-    :param listed: names of the places of a list, one for each of its values; None: it is a single value.
+    :param listed: names of the places of a list, one for each of its values; None for a single value.
     """
 
     name: str
@@ -58,7 +59,7 @@ class _Place(NamedTuple):
     processor: Processor | None
 
     def bound(self, values: Values) -> Any:
-        """Return the value as the driver wants it, of a list each."""
+        """Return the value in the driver's form, for a list each element."""
         value, processor = values[self.name], self.processor
         if processor is None:
             return value
@@ -89,7 +90,7 @@ class _Compiled:
                 self._places.append(_Place(name, lists.get(name), processors[name]))
 
     def bind(self, values: Values) -> Any:
-        """Return what the driver takes for *values*: in order, or by name."""
+        """Return *values* as the driver's parameters: in order, or by name."""
         if self._constants:
             values = {**self._constants, **values}
         if self._in_order:
@@ -114,7 +115,7 @@ def _bound(
     picked: Callable[[Values], tuple[Any, ...]],
     bound: Sequence[tuple[int, Processor]],
 ) -> list[Sequence[Any]]:
-    """Return the values of *rows* in order, those at the places *bound* as the driver wants them."""
+    """Return the values of *rows* in order, converting those at the places *bound* for the driver."""
     if not bound:
         return [picked(row) for row in rows]
     found: list[Sequence[Any]] = []
@@ -139,7 +140,7 @@ class Statement:
         self._compiled: dict[tuple[Any, ...], _Compiled] = {}
 
     def rows(self, connection: Connection, values: Values) -> list[tuple[Any, ...]]:
-        """Return the rows it finds, with values as the types of its columns make them."""
+        """Return the rows it finds, with values converted by the types of its columns."""
         one = self._for(connection.dialect, values)
         return one.results.made(connection.exec_driver_sql(one.text, one.bind(values)).all())
 
@@ -149,7 +150,7 @@ class Statement:
         connection.exec_driver_sql(one.text, one.bind(values))
 
     def run_many(self, connection: Connection, rows: Sequence[Values]) -> None:
-        """Run it for each of *rows*, which name the same values."""
+        """Run it for each of *rows*, which have the same names."""
         if rows:
             one = self._for(connection.dialect, rows[0])
             connection.exec_driver_sql(one.text, [one.bind(row) for row in rows])
@@ -170,7 +171,7 @@ class InsertText:
     """The text of an INSERT of several rows, in the driver's own terms.
 
     :param columns: names of the columns, in the order of a row's values.
-    :param tail: what stands behind the values: what becomes of a row that is there already, what is returned.
+    :param tail: the text after the values: the handling of existing rows, the returned columns.
     """
 
     def __init__(self, dialect: Dialect, table: str, columns: Sequence[str], tail: str) -> None:
@@ -190,12 +191,12 @@ class InsertText:
 
 
 class Insert:
-    """An INSERT of several rows into a table, with the columns their values name.
+    """An INSERT of several rows into a table, with the columns named in their values.
 
-    Columns with a default of the model's have to be among them.
+    Columns with a default in the model must be included.
 
     :param returning: columns to return of the rows that were inserted, in no particular order.
-    :param ignore: leave rows out that break a unique key.
+    :param ignore: skip rows that break a unique key.
     """
 
     def __init__(
@@ -207,7 +208,7 @@ class Insert:
         self._compiled: dict[tuple[str, ...], _CompiledInsert] = {}
 
     def run(self, connection: Connection, rows: Sequence[Values]) -> list[tuple[Any, ...]]:
-        """Insert *rows*, which name the same columns; return what *returning* says of those inserted."""
+        """Insert *rows*, which name the same columns; return the *returning* columns of the inserted ones."""
         found: list[tuple[Any, ...]] = []
         if not rows:
             return found
@@ -243,7 +244,7 @@ class Insert:
         parts = []
         if self._ignore:
             key = quote(next(iter(self._table.primary_key.columns)).name)
-            # Not INSERT IGNORE: it would also turn a value too long into a shorter one.
+            # Not INSERT IGNORE: it would also truncate values that are too long.
             mysql = dialect.name in {"mysql", "mariadb"}
             parts.append(f"ON DUPLICATE KEY UPDATE {key}={key}" if mysql else "ON CONFLICT DO NOTHING")
         if self._returning:
@@ -255,7 +256,7 @@ class _CompiledInsert(NamedTuple):
     """An INSERT for one kind of database and one choice of two columns or more.
 
     :param picked: returns the values of a row, in order.
-    :param bound: the places whose values the driver wants otherwise, and how.
+    :param bound: the places whose values need a conversion for the driver, and the conversions.
     """
 
     text: InsertText

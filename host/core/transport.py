@@ -26,11 +26,11 @@ from host.sdk.errors import ForbiddenAddressError
 class Attempt(threading.local):
     """The request the current thread is making.
 
-    :ivar target: the only host and port a connection may be made to.
-    :ivar fresh: whether a connection kept from before must not be used.
-    :ivar reused: whether one was.
+    :ivar target: the only host and port that may be connected to.
+    :ivar fresh: whether kept connections must not be used.
+    :ivar reused: whether a kept connection was used.
     :ivar sent: whether a byte of the request may have left.
-    :ivar sign_in: whether somebody signs in with it: a provider on the local network may be reached.
+    :ivar sign_in: whether it signs somebody in: a provider on the local network may be reached.
     :ivar model: whether it asks a language model: one on the local network may be reached.
     :ivar leaving: called right before the first byte leaves.
     """
@@ -50,7 +50,7 @@ class Attempt(threading.local):
     def remaining(self, at_most: float) -> float:
         """Return how many seconds the next step may take.
 
-        :raises TimeoutError: when the request as a whole has used up its time.
+        :raises TimeoutError: when the time of the whole request is used up.
         """
         left = self.deadline - clock.monotonic()
         if left <= 0:
@@ -72,9 +72,9 @@ def before_first_byte(do: Callable[[], object]) -> Iterator[None]:
 
 
 class TimedSocket(socket.socket):
-    """A socket whose every read is bounded by what is left of the whole request.
+    """A socket whose reads are all limited by the remaining time of the whole request.
 
-    Without this, a server that sends one byte before each read time-out could hold a thread for hours.
+    Without this, a server that sends one byte before each read timeout could hold a thread for hours.
     """
 
     def recv_into(self, *args: Any, **kwargs: Any) -> int:
@@ -109,7 +109,7 @@ def _open(host: str, port: int) -> socket.socket:
 
 
 def _sending(connection: HTTPConnection) -> None:
-    """Note that the request leaves; a large body may take all the time that is left."""
+    """Record that the request leaves; a large body may take all the remaining time."""
     if connection.sock is None:
         connection.connect()
     if attempt.leaving is not None and not attempt.sent:
@@ -163,7 +163,8 @@ class _TLSPool(HTTPSConnectionPool):
 def tls_context() -> ssl.SSLContext:
     """Return the one TLS configuration of HTTP.
 
-    Made once; loading the authorities per connection, as requests does, takes longer than many a request.
+    It is created once, because loading the certificate authorities per connection, as requests does, takes
+    longer than many requests.
     """
     context = guard.tls_context()
     context.sslsocket_class = TimedTLSSocket
@@ -171,7 +172,7 @@ def tls_context() -> ssl.SSLContext:
 
 
 class Adapter(HTTPAdapter):
-    """requests' adapter over the connections above; no proxies, no retries, one idle connection per host."""
+    """A requests adapter over the connections above; no proxies, no retries, one idle connection per host."""
 
     def __init__(self) -> None:
         super().__init__(pool_connections=8, pool_maxsize=1, max_retries=0)

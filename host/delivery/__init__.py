@@ -1,4 +1,4 @@
-"""Work on the queues: apply received events to the inbox, send replies, and repeat some chores.
+"""Work on the queues: apply received events to the inbox, send replies, and repeat the jobs of features.
 
 In the order a message travels; read :mod:`~host.delivery.worker` first, then ``inbound`` and ``outbound``.
 
@@ -10,7 +10,7 @@ In the order a message travels; read :mod:`~host.delivery.worker` first, then ``
 - ``waiting``: replies that wait for a limit, new credentials or an inactive channel.
 - ``reactions``, ``profiles``: tell the provider of reactions; ask it for names and pictures.
 - ``history``: read an account's history, also after an outage. ``merging``: merge a page of it.
-- ``chores``: the work that repeats, and how often. ``housekeeping``: remove data kept long enough.
+- ``housekeeping``: remove data kept long enough.
 - ``clock_moved_back``: bring delayed work forward after the system clock moved back.
 - ``fixture_recorder``: turn a received event into an anonymous test fixture.
 - ``pages``: the admins' pages of received events.

@@ -1,4 +1,4 @@
-"""Claim rows that say when a provider is to be asked about something, each of one account."""
+"""Claim rows that schedule a question to a provider, each about one account."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Bring delayed work forward after the system clock moved back.
+"""Reschedule delayed work after the system clock moved back.
 
 Work that was delayed by the old, later time would otherwise wait for as long as the clock moved.
 """
@@ -13,9 +13,9 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from host.core import clock, db
+from host.features import registry
 from host.models.channels import ChannelAccount
 from host.models.inbox import Reaction
-from host.models.outgoing import HookDelivery, HookState
 from host.models.queue import IS_PENDING, CatchUp, InboundEvent, Lane, OutboxEntry, SecondLook
 from host.queue import policy, send_limiter
 
@@ -29,7 +29,6 @@ _PUT_OFF: tuple[tuple[Any, tuple[Any, ...]], ...] = (
     (InboundEvent.retry_at, (IS_PENDING,)),
     (OutboxEntry.next_at, (OutboxEntry.open.is_(True),)),
     (Reaction.next_at, ()),
-    (HookDelivery.next_at, (HookDelivery.state == HookState.WAITING,)),
     (CatchUp.next_at, ()),
     (SecondLook.next_at, ()),
     (SecondLook.look_at, ()),
@@ -73,7 +72,7 @@ class ClockWatch:
     def check(self) -> None:
         """If the clock moved back since the last check, make everything that waits due soon.
 
-        Do so once more when every earlier lease has ended: a write under way may have stored the old time.
+        Do so again when every earlier lease has ended: a write under way may have stored the old time.
         """
         ahead = _ahead()
         lost = self._ahead - ahead
@@ -97,6 +96,7 @@ def put_forward(session: Session) -> None:
 
     A call for which the provider asked a longer wait is made once too early, and then waits again.
     """
+    registry.hooks().clock_moved_back(session=session, latest=clock.now() + policy.ECHO_PATIENCE)
     for column, more in _PUT_OFF:
         is_lane = column.class_ is Lane
         now = db.now() if is_lane else clock.now()

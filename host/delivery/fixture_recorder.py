@@ -14,7 +14,6 @@ import json
 import re
 import unicodedata
 from collections.abc import Collection, Iterator
-from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -23,6 +22,7 @@ from typing import Any
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 
+from host.core.backports.values import replace
 from host.core.errors import ConflictError
 from host.models.queue import InboundEvent
 from host.sdk.channel import ChannelAdapter
@@ -54,7 +54,7 @@ class NotRecordableError(ConflictError):
     """The event cannot be made a fixture."""
 
     code = "not_recordable"
-    title = _l("This event cannot be made a fixture")
+    title = _l("This event cannot be turned into a fixture")
 
 
 def record(event: InboundEvent, adapter: ChannelAdapter | None) -> dict[str, Any]:
@@ -64,11 +64,11 @@ def record(event: InboundEvent, adapter: ChannelAdapter | None) -> dict[str, Any
         anonymous event would be parsed differently.
     """
     if adapter is None:
-        raise NotRecordableError(_("The addon that reads this event does not run."))
+        raise NotRecordableError(_("The addon that reads this event is not running."))
     try:
         body = json.loads(event.body or b"")
     except (ValueError, RecursionError):
-        raise NotRecordableError(_("Its content is not kept any more, or is no JSON.")) from None
+        raise NotRecordableError(_("Its content was deleted or is not JSON.")) from None
     given = Envelope(
         account_id=None,
         lane="",
@@ -83,7 +83,7 @@ def record(event: InboundEvent, adapter: ChannelAdapter | None) -> dict[str, Any
     if at is not None:
         at = _BEGINNING + (at - _first(body, at))
     if _becomes(adapter, replace(replace_body(given, made), occurred_at=at)) != becomes:
-        raise NotRecordableError(_("Made anonymous, it would not be read as the same any more."))
+        raise NotRecordableError(_("An anonymous copy would no longer be read as the same event."))
     return {
         "channel": event.channel,
         "kind": event.kind,
@@ -147,7 +147,7 @@ def anonymised(value: Any, known: Collection[str]) -> Any:
         left = " ".join(_texts(made, known)).lower()
         if not any(word in left for word in secret):
             return made
-    raise NotRecordableError(_("Something of it would be left."))
+    raise NotRecordableError(_("Some personal data would remain."))
 
 
 def _texts(value: Any, known: Collection[str]) -> Iterator[str]:

@@ -11,16 +11,18 @@ from __future__ import annotations
 import logging
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from host.core import clock, db, storage
+from host.core.backports.values import replace
 from host.core.cleaning import clean_short, external_id, is_providers
 from host.core.ports import AdapterDirectory
 from host.delivery import agent_messages, merging
+from host.events.writing import show
 from host.inbox.apply.incoming import Incoming
 from host.models.channels import AccountState, ChannelAccount, ref
 from host.models.inbox import ContactIdentity, Conversation, Direction, Message
@@ -28,7 +30,6 @@ from host.models.posts import Post
 from host.models.queue import CatchUp, CatchUpState, CatchUpThread
 from host.models.users import InstallationValue
 from host.queue import catch_ups, paused, policy
-from host.record.writing import show
 from host.sdk.channel import AccountRef, ChannelAdapter, ProviderProblem
 from host.sdk.history import HistoryPage, HistoryThread, HistoryTrouble, KnownMessage, ThreadPage
 
@@ -55,7 +56,7 @@ _threads = CatchUpThread.metadata.tables["catch_up_threads"]
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class HistoryStep:
     """The next step for one account, claimed for this process.
 
     :param missed_since: from when on a message that is not here was missed.
@@ -88,7 +89,7 @@ def step_due(directory: AdapterDirectory, *, pace: timedelta = PACE) -> int:
     return len(due)
 
 
-def _claim(session: Session, account_id: int, pace: timedelta = PACE) -> Step | None:
+def _claim(session: Session, account_id: int, pace: timedelta = PACE) -> HistoryStep | None:
     now = clock.now()
     run = session.get(CatchUp, account_id, with_for_update=True)
     if run is None or run.next_at is None or run.next_at > now:
@@ -111,7 +112,7 @@ def _claim(session: Session, account_id: int, pace: timedelta = PACE) -> Step | 
         )
         thread = session.scalars(query).one_or_none()
     session.flush()
-    return Step(
+    return HistoryStep(
         account=ref(account),
         account_state=AccountState(account.state),
         claim=run.claim,
@@ -127,7 +128,7 @@ def _claim(session: Session, account_id: int, pace: timedelta = PACE) -> Step | 
     )
 
 
-def _run(step: Step, directory: AdapterDirectory) -> None:
+def _run(step: HistoryStep, directory: AdapterDirectory) -> None:
     adapter = directory.adapter(step.account.channel)
     if step.account_state is AccountState.DISCONNECTED:
         db.write(_end, step, CatchUpState.FAILED, agent_messages.HISTORY_GONE)
@@ -145,7 +146,7 @@ def _run(step: Step, directory: AdapterDirectory) -> None:
         db.write(_end, step, CatchUpState.DONE)
 
 
-def _list(step: Step, adapter: ChannelAdapter) -> None:
+def _list(step: HistoryStep, adapter: ChannelAdapter) -> None:
     try:
         page = adapter.threads(step.account, step.cursor)
     except Exception:
@@ -157,7 +158,7 @@ def _list(step: Step, adapter: ChannelAdapter) -> None:
         db.write(_end, step, CatchUpState.FAILED, page.problem.sentence, page.problem.next_step)
 
 
-def _read(step: Step, thread: HistoryThread, adapter: ChannelAdapter) -> None:
+def _read(step: HistoryStep, thread: HistoryThread, adapter: ChannelAdapter) -> None:
     if not thread.contact and not step.thread_cursor:
         thread = replace(thread, known=_known(step.account, thread.external_id))
     try:
@@ -213,19 +214,19 @@ def _known(account: AccountRef, post: str) -> tuple[KnownMessage, ...]:
 # ---- what a step leaves ----------------------------------------------------------------------------
 
 
-def _held(session: Session, step: Step) -> CatchUp | None:
+def _held(session: Session, step: HistoryStep) -> CatchUp | None:
     """Return the locked row of *step*, if this process still holds the claim."""
     run = session.get(CatchUp, step.account.id, with_for_update=True)
     return run if run is not None and run.claim == step.claim else None
 
 
-def _go_on(session: Session, run: CatchUp, step: Step) -> None:
+def _go_on(session: Session, run: CatchUp, step: HistoryStep) -> None:
     run.next_at, run.claim, run.failures, run.problem = clock.now() + step.pace, None, 0, None
     session.flush()
     show(session, step.account.workspace_id, "catch_up", account_id=step.account.id)
 
 
-def _note_threads(session: Session, step: Step, page: ThreadPage) -> None:
+def _note_threads(session: Session, step: HistoryStep, page: ThreadPage) -> None:
     run = _held(session, step)
     if run is None:
         return
@@ -271,7 +272,7 @@ def _with_conversation(session: Session, account_id: int, contacts: Sequence[str
     return set(session.scalars(query))
 
 
-def _note_page(session: Session, step: Step, page: HistoryPage, incoming: Sequence[Incoming]) -> None:
+def _note_page(session: Session, step: HistoryStep, page: HistoryPage, incoming: Sequence[Incoming]) -> None:
     run = _held(session, step)
     row = None if step.thread_id is None else session.get(CatchUpThread, step.thread_id)
     if run is None or row is None:
@@ -286,7 +287,7 @@ def _note_page(session: Session, step: Step, page: HistoryPage, incoming: Sequen
     _go_on(session, run, step)
 
 
-def _give_up_thread(session: Session, step: Step, problem: ProviderProblem) -> None:
+def _give_up_thread(session: Session, step: HistoryStep, problem: ProviderProblem) -> None:
     run = _held(session, step)
     row = None if step.thread_id is None else session.get(CatchUpThread, step.thread_id)
     if run is None or row is None:
@@ -295,7 +296,7 @@ def _give_up_thread(session: Session, step: Step, problem: ProviderProblem) -> N
     _go_on(session, run, step)
 
 
-def _put_off(session: Session, step: Step, trouble: HistoryTrouble) -> bool:
+def _put_off(session: Session, step: HistoryStep, trouble: HistoryTrouble) -> bool:
     """Repeat the step later; return False if it was tried often enough."""
     run = _held(session, step)
     if run is None:
@@ -312,7 +313,7 @@ def _put_off(session: Session, step: Step, trouble: HistoryTrouble) -> bool:
 
 
 def _wait(
-    session: Session, step: Step, delay: timedelta, why: dict[str, str] | None, *, counts: bool = True
+    session: Session, step: HistoryStep, delay: timedelta, why: dict[str, str] | None, *, counts: bool = True
 ) -> bool:
     run = _held(session, step)
     if run is not None:
@@ -323,7 +324,9 @@ def _wait(
     return True
 
 
-def _end(session: Session, step: Step, state: CatchUpState, sentence: str = "", next_step: str = "") -> None:
+def _end(
+    session: Session, step: HistoryStep, state: CatchUpState, sentence: str = "", next_step: str = ""
+) -> None:
     run = _held(session, step)
     if run is None:
         return
@@ -340,7 +343,7 @@ def _end(session: Session, step: Step, state: CatchUpState, sentence: str = "", 
     show(session, step.account.workspace_id, "catch_up", account_id=step.account.id)
 
 
-def _drop(session: Session, step: Step) -> None:
+def _drop(session: Session, step: HistoryStep) -> None:
     """Stop reading the history of an account whose provider offers none."""
     session.execute(sa.delete(_runs).where(_runs.c.account_id == step.account.id))
 
@@ -372,6 +375,15 @@ class OutageWatch:
             self._noted_at = now
 
 
+_outage = OutageWatch()
+
+
+def catch_up(directory: AdapterDirectory) -> None:
+    """Read history: one call for each account that catches up."""
+    _outage.check()
+    step_due(directory)
+
+
 def _note(session: Session, now: datetime) -> None:
     noted = session.get(InstallationValue, NAME, with_for_update=True)
     if noted is None:
@@ -388,7 +400,7 @@ def _note(session: Session, now: datetime) -> None:
 
 
 def ask_since_backup(session: Session) -> None:
-    """Ask for what came after the state a desk was restored to: its providers deliver none of it again."""
+    """Ask providers for events since the restored state, because they do not deliver them again."""
     noted = session.get(InstallationValue, NAME)
     if noted is not None:
         _ask_all(session, datetime.fromisoformat(noted.value))

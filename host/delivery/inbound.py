@@ -7,17 +7,19 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, NamedTuple, cast
 
+import msgspec
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from host import recording
 from host.channels import warnings
 from host.core import clock, db, logs, storage
+from host.core.backports.values import replace
 from host.core.cleaning import clean, clean_value, external_id
 from host.core.ports import AdapterDirectory
 from host.core.statements import Statement
@@ -56,7 +58,7 @@ log = logging.getLogger(__name__)
 
 SMALL = 64 * 1024
 UNCONFIRMED_FOR = timedelta(hours=1)
-"""How long ago an answer of ours may have been written that somebody else's is compared with."""
+"""Age up to which a reply of ours is compared with an answer by somebody else."""
 MOST_BYTES = 16 * 1024 * 1024
 """Most bytes of events one worker holds in memory at a time; one event alone may be larger."""
 
@@ -128,7 +130,7 @@ def read_pending(session: Session, lanes: Sequence[str]) -> dict[str, ClaimedEve
 
 
 def _read_large_bodies(session: Session, lanes: Iterable[ClaimedEvents]) -> None:
-    """Read the large bodies, and leave events for later whose bodies do not fit into memory."""
+    """Read the large bodies, and postpone events whose bodies do not fit into memory."""
     room = MOST_BYTES
     for claimed in lanes:
         for position, event in enumerate(claimed.events):
@@ -142,8 +144,7 @@ def _read_large_bodies(session: Session, lanes: Iterable[ClaimedEvents]) -> None
             room -= size
 
 
-@dataclass(frozen=True, slots=True)
-class Account:
+class Account(msgspec.Struct, frozen=True):
     """The fields of an account that applying an event needs."""
 
     ref: AccountRef
@@ -209,7 +210,7 @@ class Verdict:
     reason: str | None = None
     items: tuple[Incoming, ...] = ()
     asked: tuple[ToLookUp, ...] = ()
-    """What the provider is to be asked."""
+    """Look-ups to make at the provider."""
     retry_at: datetime | None = None
     made: tuple[int | None, int] | None = None
     """The ids of the conversation and the message it brought."""
@@ -233,7 +234,7 @@ class Plan:
 
 
 class LeaseLostError(Exception):
-    """Another worker has leased a lane since: what was written for it is undone."""
+    """Another worker has leased a lane since; what was written for it is rolled back."""
 
 
 _set_aside = SetAside()
@@ -269,7 +270,7 @@ def work(leases: Sequence[Lease], directory: AdapterDirectory) -> dict[str, int]
 
 
 def _write_together(plans: Sequence[Plan]) -> None:
-    """Write *plans* in one transaction, without those that would have it wait for somebody."""
+    """Write *plans* in one transaction, without those that would wait for a locked row."""
     held: list[Plan] = []
     while plans:
         try:
@@ -296,7 +297,7 @@ def _write_together(plans: Sequence[Plan]) -> None:
 
 
 def _write_each(plans: Sequence[Plan]) -> None:
-    """Write each of *plans* in a transaction of its own, and set those aside that would wait for somebody.
+    """Write each of *plans* in its own transaction, and set aside those that would wait for a locked row.
 
     After a few of an account, its others are left for a moment without a try: it may be a row all of them
     need, and each try takes its time.
@@ -421,7 +422,7 @@ def _is_earlier(change: InboundChange) -> bool:
 
 
 def _cannot_apply(event: PendingEvent, accounts: dict[int, Account]) -> Verdict | None:
-    """Return the verdict on an event without an account it could be applied to; None if there is one."""
+    """Return the verdict on an event that has no account to apply it to, or None if it has one."""
     if event.account_id is None:
         return Verdict(event, EventState.IGNORED, "It names no connected account.")
     account = accounts.get(event.account_id)
@@ -450,13 +451,13 @@ def _parse(parse: Callable[[Envelope], Iterable[InboundChange]], event: PendingE
 
 
 class NotHereError(Exception):
-    """An echo that names no customer answers a message that is not here."""
+    """An echo without a customer answers a message that is not stored."""
 
 
 def _of_known(account: AccountRef, changes: Sequence[InboundChange]) -> list[InboundChange]:
-    """Return *changes* with the customers of echoes that do not say who it is: that of what they answer.
+    """Return *changes* with the customers of echoes that don't name them, taken from the answered message.
 
-    :raises NotHereError: if that message is not here, or not yet.
+    :raises NotHereError: if that message is not stored, or not yet.
     """
     return [
         replace(change, contact=_customer(account, change))
@@ -499,7 +500,7 @@ def _wait(plan: Plan, event: PendingEvent) -> None:
 
 
 def _may_be_ours(account: AccountRef, changes: Sequence[InboundChange]) -> bool:
-    """Tell whether an answer below a post may be one of ours that is being sent at this moment.
+    """Return whether an answer below a post may be one of ours that is being sent right now.
 
     The provider may name an author we do not know. Once it has answered, the id tells; until then the words
     do. Messages that are no answers below posts cost no statement.
@@ -514,7 +515,7 @@ def _may_be_ours(account: AccountRef, changes: Sequence[InboundChange]) -> bool:
 
 
 def _being_sent(account: AccountRef, post: str) -> set[str]:
-    """Return the words of our public answers below *post* that the provider has not confirmed yet."""
+    """Return the texts of our public answers below *post* that the provider has not confirmed yet."""
     since = clock.now() - UNCONFIRMED_FOR
     query = (
         sa.select(Message.text, Message.content)
@@ -568,7 +569,7 @@ def _note_failure(plan: Plan, event: PendingEvent, error: BaseException) -> bool
 
 
 def _write_all(session: Session, plans: Sequence[Plan], patience: float) -> None:
-    """Write *plans*, waiting no longer than *patience* seconds for a row that somebody holds.
+    """Write *plans*, waiting no longer than *patience* seconds for a locked row.
 
     The inbox comes first, the fence afterwards: see :mod:`host.queue.lanes`.
 
@@ -648,7 +649,7 @@ def _keep_again(session: Session, items: Sequence[Incoming]) -> None:
             for content in contents:
                 storage.store(content)
         except storage.StoreAwayError as error:
-            log.warning("files could not be looked after once more: %s", error.words)
+            log.warning("files could not be cleaned up again: %s", error.words)
 
     if contents:
         db.after_commit(session, store)
@@ -684,14 +685,14 @@ def _ask_later(session: Session, verdicts: Sequence[Verdict]) -> None:
 
 
 def _forget(session: Session, verdicts: Sequence[Verdict]) -> None:
-    """Remove the content of events that came again after it had been removed."""
+    """Delete the content of events that came again after their content was deleted."""
     journal_erasure.forget_events(
         session, {one.event.id for one in verdicts if one.event.forgotten_at is not None}
     )
 
 
 def _write_one_by_one(plan: Plan) -> None:
-    """Write each verdict of one lane in a transaction of its own, so that only the failing one waits."""
+    """Write each verdict of one lane in its own transaction, so that only the failing one waits."""
     try:
         _write_verdicts(plan)
     except LeaseLostError:

@@ -1,4 +1,4 @@
-"""Decide how often an account is checked for messages that were not delivered.
+"""Decide how often to check an account for messages that were not delivered.
 
 Checks may use a fiftieth of the calls the provider allows the account, or four calls a day if that is less.
 """

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+import msgspec
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
@@ -32,7 +32,7 @@ SAME_MOMENT = timedelta(seconds=5)
 """How far apart the times of one event may be: a history has whole seconds only."""
 
 _About = MessageReacted | MessageEdited | MessageUnsent
-"""What was done to a message: it counts only where the message is here."""
+"""Changes of a message, which are applied only if the message is stored."""
 _messages = Message.metadata.tables["messages"]
 
 
@@ -40,12 +40,11 @@ class BusyError(Exception):
     """A worker is applying events of the same customer at this moment."""
 
 
-@dataclass(frozen=True, slots=True)
-class Merged:
+class Merged(msgspec.Struct, frozen=True):
     """The result of merging a page.
 
-    :param imported: number of messages that were not here.
-    :param untold: number of messages that are not here, and of which the provider told only the id.
+    :param imported: number of new messages.
+    :param untold: number of messages that are missing and of which the provider gave only the id.
     """
 
     imported: int
@@ -133,7 +132,7 @@ def _take_turn(session: Session, account_id: int, contact: str) -> None:
 
 
 def _not_erased(session: Session, account_id: int, contact: str, items: Sequence[Incoming]) -> list[Incoming]:
-    """Leave out messages from before the customer was erased."""
+    """Leave out messages that are older than the erasure of their customer."""
     erased_at = session.scalar(
         sa.select(ContactIdentity.erased_at).where(
             ContactIdentity.account_id == account_id, ContactIdentity.external_id == contact
@@ -153,7 +152,7 @@ def _time(change: InboundChange) -> datetime:
 def _not_here_without_id(
     session: Session, account_id: int, contact: str, items: Sequence[Incoming]
 ) -> list[Incoming]:
-    """Leave out messages stored under an id of ours."""
+    """Leave out messages that are already stored under an id of ours."""
     received = [item.change for item in items if isinstance(item.change, MessageReceived)]
     stored = {id(change) for change in stored_without_id(session, account_id, contact, received)}
     return [item for item in items if id(item.change) not in stored]
@@ -162,7 +161,7 @@ def _not_here_without_id(
 def stored_without_id(
     session: Session, account_id: int, contact: str, received: Sequence[MessageReceived]
 ) -> list[MessageReceived]:
-    """Return the messages stored under an id of ours: some events come without the id the history has."""
+    """Return the messages stored under an id of ours, because some events lack the id the history has."""
     if not received:
         return []
     query = (

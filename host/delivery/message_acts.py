@@ -1,6 +1,6 @@
-"""Tell providers what the team does to a message: a reaction, hiding it, deleting it.
+"""Apply the team's actions on a message at the provider: a reaction, hiding it, deleting it.
 
-Telling twice is harmless: an unconfirmed one is repeated.
+Repeating a request is harmless, so an unconfirmed one is retried.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ Request = TypeVar("Request", ReactRequest, ModerateRequest)
 
 @dataclass(frozen=True, slots=True)
 class _Due(Generic[Request]):
-    """An act to tell of; *at* shows whether it is still the same when the answer comes."""
+    """A pending action; *at* shows whether it is still the same when the answer comes."""
 
     id: int
     at: datetime
@@ -66,7 +66,7 @@ class _Due(Generic[Request]):
 
 
 class _Acts(ABC, Generic[Row, Request]):
-    """One kind of act: its table, and how a provider is told of it."""
+    """One kind of action: its table, and its request to a provider."""
 
     model: type[Row]
 
@@ -91,14 +91,14 @@ class _Acts(ABC, Generic[Row, Request]):
 
     @abstractmethod
     def request(self, row: Row, account: AccountRef, recipient: str, message: str) -> Request:
-        """Return what the adapter is asked."""
+        """Return the request to the adapter."""
 
     @abstractmethod
     def tell(self, adapter: ChannelAdapter, request: Request) -> object:
         """Ask the adapter."""
 
     def may(self, adapter: ChannelAdapter, due: _Due[Request]) -> bool:
-        """Tell whether the channel allows it now."""
+        """Return whether the channel allows it now."""
         return True
 
     @abstractmethod
@@ -107,7 +107,7 @@ class _Acts(ABC, Generic[Row, Request]):
 
     @abstractmethod
     def failed(self, session: Session, row: Row) -> None:
-        """Write what follows from its no."""
+        """Record the consequences of a refusal by the provider."""
 
 
 class _Reactions(_Acts[Reaction, ReactRequest]):
@@ -165,7 +165,7 @@ _KINDS: tuple[_Acts[Any, Any], ...] = (_Reactions(), _Moderations())
 
 
 def send_due(directory: AdapterDirectory, *, most: int = BATCH) -> int:
-    """Tell of up to *most* acts of each kind that are due; return how many were tried."""
+    """Send up to *most* due actions of each kind to the provider; return how many were tried."""
     return sum(_send_due(kind, directory, most) for kind in _KINDS)
 
 
@@ -212,7 +212,7 @@ def _claim(session: Session, kind: _Acts[Any, Any], most: int) -> list[_Due[Any]
 
 
 def _tell(kind: _Acts[Any, Any], directory: AdapterDirectory, due: _Due[Any]) -> SendResult | None:
-    """Call the adapter; None while no active addon brings the channel: it is tried again later."""
+    """Call the adapter; None if no active addon has the channel, and the action is retried later."""
     adapter = directory.adapter(due.account.channel)
     if adapter is None:
         return None

@@ -1,18 +1,19 @@
-"""Tell which messages of a thread the provider did not deliver, and put them in through the inbound log."""
+"""Find messages of a thread that the provider did not deliver, and add them to the inbound log."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 
+import msgspec
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from host import recording
 from host.channels import deliveries, warnings
 from host.core import clock, db
+from host.core.backports.values import replace
 from host.core.cleaning import external_id
 from host.delivery import agent_messages, merging
 from host.models.channels import ChannelAccount
@@ -27,24 +28,23 @@ from host.sdk.webhooks import Envelope
 
 SOURCE = "second look"
 SPOOL_COUNTS = timedelta(hours=1)
-"""How long after a process was last seen the requests in its spool are expected to come."""
+"""How long after a process was last seen the requests in its spool may still arrive."""
 WARNING = "missed"
 SHOWN = timedelta(days=7)
 TOO_MANY = 3
-"""In an hour; its owner is told."""
+"""Missed messages in an hour from which the owner is notified."""
 TOO_LARGE = 0.01
-"""Of what came within a day."""
+"""Share of a day's messages from which the owner is notified."""
 
 _missed = MissedMessage.metadata.tables["missed_messages"]
 _messages = Message.metadata.tables["messages"]
 
 
-@dataclass(frozen=True, slots=True)
-class Findings:
-    """What one reading of a thread shows.
+class Findings(msgspec.Struct, frozen=True):
+    """The result of reading a thread.
 
-    :param missed: the messages to put in with their ids, oldest first.
-    :param other: ids that are not here and were not missed.
+    :param missed: missed messages with their ids, oldest first.
+    :param other: ids of messages that are not stored and were not missed.
     :param later: ids that were not there when the thread was noted, and may still be delivered.
     :param until: the provider's time of the newest message.
     """
@@ -56,7 +56,7 @@ class Findings:
 
 
 def here(session: Session, account_id: int, names: Collection[str]) -> dict[str, tuple[datetime, datetime]]:
-    """Return when the messages among *names* that are here were sent and stored."""
+    """Return sent and stored times of those messages in *names* that are stored."""
     if not names:
         return {}
     columns = _messages.c.external_id, _messages.c.sent_at, _messages.c.created_at
@@ -67,7 +67,7 @@ def here(session: Session, account_id: int, names: Collection[str]) -> dict[str,
 
 
 def may_still_come(session: Session, account_id: int, contacts: Collection[str]) -> bool:
-    """Tell whether a delivery waits, in a spool or to be applied, that may be of these customers."""
+    """Return whether a delivery for one of these customers waits in a spool or to be applied."""
     keys = sorted(lanes.lane_key(wakeups.IN, account_id, one) for one in contacts)
     pending = sa.select(InboundEvent.id).where(InboundEvent.lane.in_(keys), IS_PENDING).limit(1)
     if session.scalar(pending) is not None:
@@ -123,7 +123,7 @@ def _settled(
     account: AccountRef,
     latest: Sequence[tuple[LatestMessage, MessageReceived | None]],
 ) -> set[str]:
-    """Return the ids of messages that came and are not in the inbox on purpose."""
+    """Return the ids of messages that arrived but are deliberately not in the inbox."""
     ids = {external_id(one.message.external_id): one for one, _ in latest}
     envelopes = {name: one.envelope for name, one in ids.items() if one.envelope is not None}
     keys = {journal_rows.stored_key(one.dedupe_key): name for name, one in envelopes.items()}
@@ -158,7 +158,7 @@ def _settled(
 
 
 def put_in(session: Session, account: AccountRef, missed: Sequence[tuple[str, Envelope]]) -> None:
-    """Write missed messages to the inbound log, and that they were missed; tell the owners of many."""
+    """Add missed messages to the inbound log, and record that they were missed; notify owners of many."""
     now = clock.now()
     envelopes = [envelope for _, envelope in missed]
     journal_rows.write(session, source=SOURCE, channel=account.channel, envelopes=envelopes)
@@ -177,7 +177,7 @@ def put_in(session: Session, account: AccountRef, missed: Sequence[tuple[str, En
 
 
 def count(session: Session, account_id: int, since: datetime) -> int:
-    """Return how many missed messages of an account were found since then."""
+    """Return the number of missed messages of an account found since then."""
     query = (
         sa.select(sa.func.count())
         .select_from(_missed)
@@ -203,11 +203,11 @@ def _warn_of_many(session: Session, account: AccountRef) -> None:
 
 
 def calm_down(session: Session, account_id: int) -> None:
-    """Remove the warning of an account of which nothing was missed for a week."""
+    """Clear the warning of an account that has missed nothing for a week."""
     if not count(session, account_id, clock.now() - SHOWN):
         warnings.clear(session, account_id, WARNING)
 
 
 def forget_old(session: Session) -> None:
-    """Remove what was missed longer ago than it is shown."""
+    """Delete missed messages that are no longer shown."""
     session.execute(sa.delete(_missed).where(_missed.c.found_at < clock.now() - SHOWN))

@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from datetime import datetime
 from enum import Enum
 from functools import partial
@@ -19,6 +18,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from host.core import clock, db, storage
+from host.core.backports.values import replace
 from host.core.cleaning import clean_attachment
 from host.core.guard import Departure, watch_departure
 from host.core.ports import AdapterDirectory
@@ -61,11 +61,11 @@ RECORD_PAUSE_SECONDS = 1.0
 
 
 class Next(Enum):
-    """What a step means for the lane, unless it is a time to wait until."""
+    """The next action for the lane, other than waiting until a time."""
 
     GO_ON = "go on"
     DONE = "done"
-    """There is nothing more to send, and the lane was released."""
+    """Nothing more to send; the lane was released."""
     LOST = "lost"
 
 
@@ -137,6 +137,8 @@ def _send_if_allowed(lease: Lease, head: OutboxHead, adapter: ChannelAdapter) ->
     allowed = _policy(head, adapter)
     if allowed is None:
         return _wait(lease, head, now + policy.READING_GAP, agent_messages.POLICY_BROKEN)
+    # What makes the reply fail comes before what only delays it: otherwise an agent would learn hours later
+    # that it was too late.
     if allowed.state is ReplyState.CLOSED:
         return _apply(results.fail, lease, head, _window_closed(head, now))
     if allowed.state is ReplyState.PEOPLE_ONLY and not head.by_person:
@@ -151,6 +153,7 @@ def _send_if_allowed(lease: Lease, head: OutboxHead, adapter: ChannelAdapter) ->
         return _wait(lease, head, _not_after(allowed, head.blocked_until), sentence, shown=head.blocked_until)
     if head.next_at is not None and head.next_at > now:
         return _wait_on(lease, head, _not_after(allowed, head.next_at))
+    # While the provider is away, the worker that claims the probe sends one reply; all others stay parked.
     if head.probe_at is not None and not (
         head.probe_at <= now and db.write(results.claim_probe, head.account.id, head.probe_at)
     ):
@@ -200,24 +203,38 @@ def _send(lease: Lease, head: OutboxHead, adapter: ChannelAdapter, allowed: Repl
         if not db.write(results.undo, lease, head):
             return Next.LOST
         return Next.GO_ON if waits is None else _wait_for_limit(lease, head, allowed, waits)
+    # If the adapter raises, the message may or may not have left.
     result: SendResult = Unknown(agent_messages.ADAPTER_RAISED)
     with watch_departure() as departure:
         try:
-            with before_first_byte(partial(send_limiter.current().leave, limits, channel)):
+            with before_first_byte(partial(_leave, lease, limits, channel)):
                 result = adapter.send(request)
         except Exception:
             log.exception(
                 "the adapter of %s raised while sending message %s", head.account.channel, head.message_id
             )
     if isinstance(result, Unknown) and departure.unreachable:
+        # No connection was made, so the customer cannot have got it: it is safe to send again.
         result = NotSent(agent_messages.NOT_REACHED)
     try:
         return _apply(_record, lease, head, result, allowed, departure)
     except sa.exc.IntegrityError:
+        # The message has left. Unknown keeps it from being sent twice.
         log.exception("the result of sending message %s cannot be stored", head.message_id)
         return _apply(_record, lease, head, Unknown(agent_messages.RESULT_UNUSABLE), allowed, departure)
     finally:
         _note_reach(head, result)
+
+
+def _leave(lease: Lease, limits: Sequence[SendLimit], channel: str) -> None:
+    """Hold a call before its first byte until it keeps within *limits* again.
+
+    :raises TimeoutError: if the lease ended meanwhile: a process that stood still must not send when it goes
+        on, because another one may have looked for the message in vain and sent it again.
+    """
+    send_limiter.current().leave(limits, channel)
+    if not lease.alive():
+        raise TimeoutError("the lease of the lane ended before the request left")
 
 
 def _named(head: OutboxHead, adapter: ChannelAdapter) -> tuple[Sequence[InboundAttachment], InboundMedia]:
@@ -254,7 +271,7 @@ def _wait_for_limit(lease: Lease, head: OutboxHead, allowed: ReplyPolicy, waits:
 
 
 def _note_reach(head: OutboxHead, result: SendResult) -> None:
-    """Note what the answer says about the customer and the provider, besides the outcome of the message."""
+    """Record what the response says about the customer and the provider, besides the message's outcome."""
     try:
         if head.failures and isinstance(result, Sent | Rejected):
             db.write(results.note_recovered, head.account.id)

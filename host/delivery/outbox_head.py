@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
+import msgspec
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from host.core import clock, storage
+from host.core.backports.values import replace
 from host.delivery import agent_messages
 from host.inbox.along import forwarding
 from host.inbox.along.quoting import to_quote
 from host.inbox.apply.participants import AFTER_FORWARD
 from host.inbox.comments import once
-from host.inbox.contacts.consent import may_be_written_automatically
 from host.media import links, uploads
 from host.models.automation import AutomationRun
 from host.models.channels import AccountState, ChannelAccount, ref
@@ -53,8 +53,7 @@ from host.sdk.messages import MessageKind, OutgoingFile, OutgoingPart
 from host.users import desk_language
 
 
-@dataclass(frozen=True, slots=True)
-class OutboxHead:
+class OutboxHead(msgspec.Struct, frozen=True):
     """The first open reply as it was read, before anything is decided; later writes check it again."""
 
     entry_id: int
@@ -72,11 +71,11 @@ class OutboxHead:
     recipient_name: str
     part: OutgoingPart
     shown_with: int
-    """How many things it names by an id are shown with it; none of them is sent."""
+    """Number of items shown with it that it names by an id; none of them is sent."""
     by_person: bool
     automatic: bool
     unwanted: ProviderProblem | None
-    """Why an automatic message is to be sent no more; None: it is, or it is none."""
+    """Why an automatic message must no longer be sent; None if it may be, or is not automatic."""
     key: str
     attempts: int
     attempted_at: datetime | None
@@ -87,7 +86,7 @@ class OutboxHead:
     waiting: dict[str, Any] | None
     written_at: datetime
     sent_at: datetime
-    """Where it stands in its thread."""
+    """Its position in the thread."""
     last_inbound_at: datetime | None
     subject: str | None
     identity_id: int
@@ -95,13 +94,13 @@ class OutboxHead:
     language: str = "en"
     timezone: str = "UTC"
     forwards: tuple[ForwardedMessage, ...] = ()
-    """Messages it passes on to somebody else."""
+    """Messages it forwards to somebody else."""
     is_forward: bool = False
     answers: PrivateContext | None = None
-    """Of a private reply: what is asked for it instead of the reply window."""
+    """Policy data of a private reply, used instead of the reply window."""
 
     def files_are_there(self) -> bool:
-        """Tell whether every file of the message is there.
+        """Return whether every file of the message is there.
 
         :raises StoreAwayError: if that cannot be told now.
         """
@@ -124,7 +123,7 @@ class OutboxHead:
 
 
 def _kind(value: str) -> MessageKind:
-    """Return the kind called *value*; the adapter refuses one that this version does not know."""
+    """Return the kind called *value*; the adapter refuses unknown ones."""
     try:
         return MessageKind(value)
     except ValueError:
@@ -226,7 +225,7 @@ def read_outbox_head(session: Session, lane: str) -> OutboxHead | None:
         last_inbound_at=conversation.last_inbound_at,
         subject=conversation.subject,
         identity_id=conversation.identity_id,
-        # Of whom a forward reaches, nothing follows for the customer.
+        # The recipient of a forward is not the customer, so nothing changes for the customer.
         unreachable=identity.unreachable_since is not None and not is_forward,
         language=desk_language.of_workspace(language),
         timezone=timezone or "UTC",
@@ -237,7 +236,9 @@ def read_outbox_head(session: Session, lane: str) -> OutboxHead | None:
 
 
 def _answers(session: Session, message: Message) -> PrivateContext | None:
-    """Return what the policy of a private reply looks at; None: it is none, or what it answers is gone."""
+    """Return the policy data of a private reply; None for other replies, or if the answered message is
+    deleted.
+    """
     if message.content.get("private") is not True or message.reply_to is None:
         return None
     query = sa.select(Message).where(
@@ -250,17 +251,17 @@ def _answers(session: Session, message: Message) -> PrivateContext | None:
 
 
 def _unwanted(session: Session, message: Message, conversation: Conversation) -> ProviderProblem | None:
-    """Return why a message that nobody's word is behind is to be sent no more, of what came since."""
+    """Return why an automatic message must no longer be sent, because of later changes; None if it may."""
     if message.origin != Origin.SYSTEM:
         return None
     if conversation.handled_by == Handler.PERSON and not _is_notice(session, message):
         return agent_messages.PERSON_ANSWERS
     contact = session.get_one(Contact, conversation.contact_id)
-    return None if may_be_written_automatically(contact) else agent_messages.OPTED_OUT
+    return None if contact.accepts_automatic else agent_messages.OPTED_OUT
 
 
 def _is_notice(session: Session, message: Message) -> bool:
-    """Tell whether a message is a greeting or an away message, which goes out beside people, too."""
+    """Return whether a message is a greeting or an away message, which is sent even if people write too."""
     runs = sa.select(AutomationRun.sent_id, AutomationRun.facts).where(
         AutomationRun.conversation_id == message.conversation_id, AutomationRun.sent_id >= message.id
     )
@@ -301,7 +302,7 @@ def send_request(session: Session, head: OutboxHead, adapter: ChannelAdapter, ta
 
 
 def _references(session: Session, head: OutboxHead) -> tuple[str, ...]:
-    """Return the ids of what the customer knows of the conversation, newest first."""
+    """Return the ids of the conversation's messages that the customer knows, newest first."""
     rows = session.execute(
         sa.select(Message.external_id, Message.content)
         .where(

@@ -1,12 +1,12 @@
-"""Ask providers about posts, and what events stand for that name no more than ids."""
+"""Ask providers about posts, and for the content of events that have only ids."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 
+import msgspec
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
@@ -14,12 +14,12 @@ from host.core import clock, db
 from host.core.cleaning import clean, clean_short, clean_value
 from host.core.ports import AdapterDirectory
 from host.delivery.claiming import claim
+from host.events.writing import show_conversations
 from host.inbox.apply.details import add_details
 from host.models.inbox import Conversation
 from host.models.posts import LookUp, Post
 from host.models.queue import EventState, InboundEvent
 from host.queue import journal_rows, policy
-from host.record.writing import show_conversations
 from host.sdk import messages as told
 from host.sdk.channel import AccountRef, NoPost
 from host.sdk.messages import MessageDetails
@@ -30,14 +30,13 @@ log = logging.getLogger(__name__)
 BATCH = 20
 LONGEST_URL = 8_000
 BROADCAST_AGAIN = timedelta(minutes=1)
-"""How often a broadcast that goes on is asked about: only while it does can it be answered privately."""
+"""How often a running broadcast is checked: only while it runs can comments be answered privately."""
 SOURCE = "receiver:look-up"
 TOLD = 50
-"""Most conversations that are drawn anew because their post looks different."""
+"""Most conversations redrawn because their post changed."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Due:
+class _Due(msgspec.Struct, frozen=True):
     post_id: int
     external_id: str
     account: AccountRef
@@ -121,11 +120,10 @@ def _note_failure(post: Post, answer: NoPost) -> None:
     post.due_at = now + policy.profile_delay(post.failures) if again else None
 
 
-# ---- events that name no more than ids ----------------------------------------------------------------
+# ---- events that have only ids -------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class _Asked:
+class _PendingLookUp(msgspec.Struct, frozen=True):
     """An event to look up, and the event that named it."""
 
     id: int
@@ -162,17 +160,17 @@ def _of_account(found: Envelope | MessageDetails, account: AccountRef) -> Envelo
     return found
 
 
-def _claim_events(session: Session, most: int) -> list[_Asked]:
+def _claim_events(session: Session, most: int) -> list[_PendingLookUp]:
     claimed = []
     for row, account in claim(session, LookUp, LookUp.account_id, LookUp.due_at, most, session.delete):
         row.attempts += 1
-        claimed.append(_Asked(row.id, account, row.event_id, clean_value(row.what), row.attempts))
+        claimed.append(_PendingLookUp(row.id, account, row.event_id, clean_value(row.what), row.attempts))
     session.flush()
     return claimed
 
 
-def _looked_up(session: Session, asked: _Asked, found: Sequence[Envelope | MessageDetails]) -> None:
-    """Keep what was found and forget the question, in one write; unless somebody did so before."""
+def _looked_up(session: Session, asked: _PendingLookUp, found: Sequence[Envelope | MessageDetails]) -> None:
+    """Store the result and delete the look-up in one write, unless another process already did."""
     gone = session.execute(sa.delete(LookUp).where(LookUp.id == asked.id))
     if not gone.rowcount:  # type: ignore[attr-defined]
         return
@@ -184,8 +182,8 @@ def _looked_up(session: Session, asked: _Asked, found: Sequence[Envelope | Messa
         journal_rows.write(session, source=SOURCE, channel=asked.account.channel, envelopes=envelopes)
 
 
-def _not_looked_up(session: Session, asked: _Asked, why: str) -> None:
-    """Try again later; after the last try the event is one that could not be read, and can be replayed."""
+def _not_looked_up(session: Session, asked: _PendingLookUp, why: str) -> None:
+    """Retry later; after the last try the event counts as unreadable, and can be replayed."""
     if asked.attempts < policy.EVENT_TRIES:
         due_at = clock.now() + policy.event_delay(asked.attempts)
         session.execute(sa.update(LookUp).where(LookUp.id == asked.id).values(due_at=due_at))

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
 from datetime import timedelta
 
+import msgspec
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
@@ -14,9 +14,9 @@ from host.core.cleaning import clean_short, clean_value
 from host.core.ports import AdapterDirectory
 from host.delivery import results
 from host.delivery.claiming import claim
+from host.events.writing import show_conversations
 from host.models.inbox import Contact, ContactIdentity, Conversation
 from host.queue import policy
-from host.record.writing import show_conversations
 from host.sdk.channel import AccountRef, NoProfile, Profile
 
 log = logging.getLogger(__name__)
@@ -25,8 +25,7 @@ BATCH = 20
 MAX_URL = 8000
 
 
-@dataclass(frozen=True, slots=True)
-class _Due:
+class _Due(msgspec.Struct, frozen=True):
     identity_id: int
     external_id: str
     account: AccountRef
@@ -67,7 +66,7 @@ def _claim(session: Session, most: int) -> list[_Due]:
 
 
 def _rest(session: Session, account_id: int, wait: float) -> None:
-    """Leave an account alone that its provider limits: all its profiles are due when that is over."""
+    """Pause requests for the profiles of an account that its provider limits."""
     now = clock.now()
     seconds = min(max(wait, 1.0), policy.LONGEST_RETRY_AFTER.total_seconds())
     soon = now + policy.PROFILE_CLAIM  # what is due, and what this round has claimed

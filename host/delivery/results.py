@@ -20,6 +20,8 @@ from host.channels.accounts import set_needs_reconnect
 from host.core import clock, db, logs
 from host.delivery import agent_messages
 from host.delivery.outbox_head import OutboxHead
+from host.events.kinds.messages import OfMessage
+from host.events.writing import Happened, record_all, show
 from host.inbox import outcome
 from host.inbox.comments import once
 from host.inbox.comments.private import redraw_beside
@@ -32,8 +34,6 @@ from host.models.queue import Lane, OutboxEntry
 from host.queue import lanes, outbox, policy, send_limiter, wakeups
 from host.queue.lanes import Lease
 from host.queue.wakeups import OUT
-from host.record.catalogue import OfMessage
-from host.record.writing import Happened, record_all, show
 from host.sdk.capabilities import InboundMedia
 from host.sdk.channel import AccountRef, NotSent, Pause, ProviderProblem, Rejected
 from host.sdk.messages import InboundAttachment
@@ -203,7 +203,7 @@ def claim_probe(session: Session, account_id: int, known: datetime) -> bool:
 
 
 def note_failure(session: Session, account_id: int, *, unreachable: bool = False) -> ChannelAccount | None:
-    """Note that an account's provider did not take a call; its row comes last in a write, as in a limit.
+    """Record that a provider refused a call of an account. Its row is written last, as with limits.
 
     Several in a row mean that the provider is away: then one reply at a time is tried, see
     :func:`note_recovered`.
@@ -301,7 +301,7 @@ def close(session: Session, lease: Lease, head: OutboxHead) -> bool:
 
 
 def fail(session: Session, lease: Lease, head: OutboxHead, problem: ProviderProblem) -> bool:
-    """Record that the message will not reach the customer; the lane goes on with the next reply.
+    """Record that the message will not be delivered; the lane continues with the next reply.
 
     The parts of the same reply behind it are held back. A message that was unconfirmed before stays
     unconfirmed: an earlier attempt may have arrived.
@@ -320,7 +320,7 @@ def fail(session: Session, lease: Lease, head: OutboxHead, problem: ProviderProb
 
 
 def withdraw(session: Session, lease: Lease, head: OutboxHead, problem: ProviderProblem) -> bool:
-    """Take an automatic message back before it is sent, and say why; the lane goes on with the next."""
+    """Withdraw an automatic message before it is sent, with the reason; the lane continues with the next."""
     entry = _ours(session, lease, head)
     if entry is None:
         return False
@@ -415,7 +415,7 @@ def _tell_behind(session: Session, head: OutboxHead) -> None:
 
 
 def interrupted(session: Session, lease: Lease, head: OutboxHead) -> bool:
-    """Record that sending was interrupted: the worker is gone."""
+    """Record that sending was interrupted because the worker died."""
     if _state(session, head) is not DeliveryState.SENDING:
         return bool(lanes.held(session, [lease]))
     return unknown(session, lease, head, agent_messages.INTERRUPTED, counts=False)
@@ -466,7 +466,7 @@ def search_held(
 
 
 def leave_unknown(session: Session, lease: Lease, head: OutboxHead, problem: ProviderProblem) -> bool:
-    """Leave the message to a person, unconfirmed; the lane goes on. An echo may still confirm it."""
+    """Leave the unconfirmed message to a person; the lane continues. An echo may still confirm it."""
     entry = _ours(session, lease, head)
     if entry is None:
         return False
@@ -586,7 +586,7 @@ def limit_account(session: Session, account: AccountRef, result: NotSent, until:
 
 
 def pause_as_asked(session: Session, account: AccountRef, asked: Pause) -> datetime:
-    """Pause as the provider asked in its answer; return when the pause ends."""
+    """Pause for the time the provider asked for; return when the pause ends."""
     seconds = min(max(asked.seconds, 1.0), policy.LONGEST_RETRY_AFTER.total_seconds())
     until = clock.now() + timedelta(seconds=seconds)
     if asked.whole_account:

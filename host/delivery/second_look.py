@@ -1,4 +1,4 @@
-"""Look for messages a provider did not deliver, account by account, a call at a time.
+"""Look for messages a provider did not deliver, account by account, one call at a time.
 
 A check lists the threads that changed last with the ids of their newest messages. A thread with an id that is
 not here is noted, and read two minutes later if the message has not been delivered by then. What is missing
@@ -23,10 +23,10 @@ from host.core import clock, db
 from host.core.cleaning import external_id
 from host.core.ports import AdapterDirectory
 from host.delivery import agent_messages, look_interval, missing
+from host.events.writing import show
 from host.models.channels import AccountState, ChannelAccount, ref
 from host.models.queue import CatchUp, SecondLook, SecondLookThread
 from host.queue import paused
-from host.record.writing import show
 from host.sdk.channel import AccountRef, ChannelAdapter, ProviderProblem
 from host.sdk.history import (
     HistoryThread,
@@ -81,7 +81,7 @@ def wait_for(seconds: int) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class LookStep:
     """The next step for one account, claimed for this process.
 
     :param thread: the thread to read; None: list threads, from *cursor* on.
@@ -96,7 +96,7 @@ class Step:
 
 
 class NewAccounts:
-    """Begins to look at accounts that are connected and whose provider can be asked."""
+    """Starts checks of newly connected accounts whose provider can be asked."""
 
     def __init__(self) -> None:
         self._next_at: float = 0
@@ -109,8 +109,17 @@ class NewAccounts:
         begin(directory)
 
 
+_new_accounts = NewAccounts()
+
+
+def look(directory: AdapterDirectory) -> bool:
+    """Look for undelivered messages: one call for each account that is due."""
+    _new_accounts.begin(directory)
+    return step_due(directory) == AT_ONCE
+
+
 def begin(directory: AdapterDirectory) -> None:
-    """Begin to look at every connected account that is new, or was connected again."""
+    """Start checks of every connected account that is new or was reconnected."""
     with db.read() as session:
         missing_ones = session.execute(
             sa.select(ChannelAccount.id, ChannelAccount.channel)
@@ -151,7 +160,7 @@ def _rules(adapter: ChannelAdapter | None) -> LookRules | None:
 
 
 def ask(session: Session, account_id: int, rules: LookRules) -> bool:
-    """Check an account now, unless that was done within a minute; return whether it is checked."""
+    """Check an account now, unless that was done within a minute; return whether it is being checked."""
     now = clock.now()
     _begin(session, account_id, rules.shortest)
     run = session.get(SecondLook, account_id, with_for_update=True)
@@ -163,7 +172,7 @@ def ask(session: Session, account_id: int, rules: LookRules) -> bool:
 
 
 def step_due(directory: AdapterDirectory, *, pace: timedelta = PACE) -> int:
-    """Take one step for each account that is due, some side by side; return how many there were."""
+    """Take one step for each account that is due, some in parallel; return how many there were."""
     query = (
         sa.select(_looks.c.account_id)
         .where(_looks.c.next_at <= clock.now())
@@ -200,7 +209,7 @@ def _claim(
     rules: LookRules | None,
     pace: timedelta = PACE,
     addon_is_active: bool = True,
-) -> Step | None:
+) -> LookStep | None:
     now = clock.now()
     run = session.get(SecondLook, account_id, with_for_update=True)
     if run is None or run.next_at > now:
@@ -222,7 +231,7 @@ def _claim(
         run.began_at, run.pages, run.seen_now = now, 0, None
     run.next_at, run.claim = now + CLAIM, uuid.uuid4().hex
     session.flush()
-    return Step(ref(account), run.claim, rules, run.cursor, thread, pace)
+    return LookStep(ref(account), run.claim, rules, run.cursor, thread, pace)
 
 
 def _has_to_wait(session: Session, account: ChannelAccount, now: datetime) -> datetime | None:
@@ -240,7 +249,7 @@ def _has_to_wait(session: Session, account: ChannelAccount, now: datetime) -> da
 
 
 def _next_thread(session: Session, account_id: int, now: datetime) -> HistoryThread | None:
-    """Return the next thread to read; settle those of which everything has come by now."""
+    """Return the next thread to read; finish those whose messages have all arrived by now."""
     due = session.scalars(
         sa.select(SecondLookThread)
         .where(SecondLookThread.account_id == account_id, SecondLookThread.due_at <= now)
@@ -259,7 +268,7 @@ def _next_thread(session: Session, account_id: int, now: datetime) -> HistoryThr
 # ---- listing ---------------------------------------------------------------------------------------
 
 
-def _list(step: Step, adapter: ChannelAdapter) -> None:
+def _list(step: LookStep, adapter: ChannelAdapter) -> None:
     try:
         page = adapter.newest(step.account, step.cursor)
     except Exception:
@@ -271,13 +280,13 @@ def _list(step: Step, adapter: ChannelAdapter) -> None:
         db.write(_put_off, step, page)
 
 
-def _held(session: Session, step: Step) -> SecondLook | None:
+def _held(session: Session, step: LookStep) -> SecondLook | None:
     """Return the locked row of *step*, if this process still holds the claim."""
     run = session.get(SecondLook, step.account.id, with_for_update=True)
     return run if run is not None and run.claim == step.claim else None
 
 
-def _note_list(session: Session, step: Step, page: NewestPage) -> None:
+def _note_list(session: Session, step: LookStep, page: NewestPage) -> None:
     run = _held(session, step)
     if run is None:
         return
@@ -326,7 +335,7 @@ def _note_threads(session: Session, run: SecondLook, listed: Sequence[ListedThre
 def _is_settled(
     message: ListedMessage, known: dict[str, tuple[datetime, datetime]], anchor: datetime, since: datetime
 ) -> bool:
-    """Tell whether what is older than *message* was looked at before."""
+    """Return whether messages older than *message* were already checked."""
     found = known.get(external_id(message.external_id))
     if found is not None and found[1] < anchor:
         return True
@@ -377,7 +386,7 @@ def _note_thread(
         row.listed_until = until
 
 
-def _end(session: Session, run: SecondLook, step: Step, now: datetime) -> None:
+def _end(session: Session, run: SecondLook, step: LookStep, now: datetime) -> None:
     """End a check, and choose when the next one begins."""
     run.cursor, run.looked_at = "", run.began_at
     run.seen_until = max((at for at in (run.seen_until, run.seen_now) if at is not None), default=None)
@@ -391,7 +400,7 @@ def _end(session: Session, run: SecondLook, step: Step, now: datetime) -> None:
     session.execute(sa.delete(_threads).where(old))
 
 
-def _choose_next(session: Session, run: SecondLook, step: Step, now: datetime) -> None:
+def _choose_next(session: Session, run: SecondLook, step: LookStep, now: datetime) -> None:
     run.customers = look_interval.count_customers(session, run.account_id, now)
     interval, run.reason = look_interval.choose(step.rules, run.customers, run.calls, run.used_percent)
     run.interval, run.calls = int(interval.total_seconds()), 0
@@ -410,8 +419,8 @@ def _plan(session: Session, run: SecondLook, now: datetime, pace: timedelta = ti
     session.flush()
 
 
-def _put_off(session: Session, step: Step, trouble: HistoryTrouble) -> None:
-    """Repeat a step later, or give the check up until the next one where that does not help."""
+def _put_off(session: Session, step: LookStep, trouble: HistoryTrouble) -> None:
+    """Retry a step later, or give up this check if that does not help."""
     run = _held(session, step)
     if run is None:
         return
@@ -445,7 +454,7 @@ def _put_off(session: Session, step: Step, trouble: HistoryTrouble) -> None:
 # ---- reading ---------------------------------------------------------------------------------------
 
 
-def _read(step: Step, thread: HistoryThread, adapter: ChannelAdapter) -> None:
+def _read(step: LookStep, thread: HistoryThread, adapter: ChannelAdapter) -> None:
     try:
         answer = adapter.latest(step.account, thread)
         latest = (
@@ -461,7 +470,7 @@ def _read(step: Step, thread: HistoryThread, adapter: ChannelAdapter) -> None:
 
 
 def _change(one: LatestMessage, adapter: ChannelAdapter) -> MessageReceived | None:
-    """Return the message the inbox would make of it; None if it would make none."""
+    """Return the message the inbox would create from it, or None."""
     if one.envelope is None:
         return None
     return next((made for made in adapter.parse(one.envelope) if isinstance(made, MessageReceived)), None)
@@ -469,7 +478,7 @@ def _change(one: LatestMessage, adapter: ChannelAdapter) -> MessageReceived | No
 
 def _note_latest(
     session: Session,
-    step: Step,
+    step: LookStep,
     thread: HistoryThread,
     latest: Sequence[tuple[LatestMessage, MessageReceived | None]],
 ) -> None:

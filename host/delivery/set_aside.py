@@ -1,4 +1,4 @@
-"""Remember which lanes wait because somebody holds one of their rows, and when each is tried again.
+"""Remember which lanes wait for a locked row, and when each is retried.
 
 Such a lane is due in the database as any other, so that another process may try it. This process keeps it
 apart from the others, which would be undone with it, and tries it less and less often.
@@ -59,13 +59,13 @@ class SetAside:
             wakeups.wake_later(IN, until - clock.monotonic())
 
     def was_tried(self, key: str) -> bool:
-        """Tell whether somebody held a row of the lane itself when it was tried last."""
+        """Return whether a row of the lane itself was locked when it was last tried."""
         with self._lock:
             wait = self._waits.get(key)
         return wait is not None and wait.tried
 
     def suspects(self) -> Collection[int | None]:
-        """Return the accounts of which several lanes are held: it may be a row that all their lanes need."""
+        """Return the accounts with several waiting lanes, which may all need the same locked row."""
         since = clock.monotonic() - RECENT
         with self._lock:
             count = Counter(
@@ -74,13 +74,13 @@ class SetAside:
         return {account for account, lanes in count.items() if lanes >= policy.HELD_OF_ACCOUNT}
 
     def left(self, key: str) -> float | None:
-        """Return in how many seconds the lane is tried again; None if it is not set aside."""
+        """Return in how many seconds the lane is retried, or None if it is not set aside."""
         with self._lock:
             wait = self._waits.get(key)
         return None if wait is None else max(0.0, wait.until - clock.monotonic())
 
     def clear(self, keys: Iterable[str]) -> None:
-        """Forget lanes: nobody holds their rows any more."""
+        """Forget lanes, because their rows are no longer locked."""
         with self._lock:
             if self._waits:
                 for key in keys:

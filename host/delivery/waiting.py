@@ -8,24 +8,24 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+import msgspec
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from host.core import clock, db
 from host.core.ports import AdapterDirectory
 from host.delivery import outbound
+from host.events.kinds.messages import OfMessage
+from host.events.writing import Happened, record_all
 from host.models.channels import AccountState, ChannelAccount, ref
 from host.models.inbox import Conversation, DeliveryState, Message, Origin
 from host.models.queue import IS_PENDING, EventState, InboundEvent, Lane, OutboxEntry
 from host.queue import lanes, paused, policy, send_limiter, wakeups
 from host.queue.wakeups import OUT
-from host.record.catalogue import OfMessage
-from host.record.writing import Happened, record_all
 from host.sdk.channel import AccountRef, ChannelAdapter, ReplyContext, ReplyState
 
 log = logging.getLogger(__name__)
@@ -64,7 +64,7 @@ def _limited(now: datetime) -> sa.ColumnElement[bool]:
 
 
 def oldest_due(session: Session, direction: str) -> datetime | None:
-    """Return since when the lane of *direction* that waited longest for a worker is due; None: none waits.
+    """Return since when the longest-waiting lane of *direction* is due, or None if none is waiting.
 
     Lanes of an account that waits for a limit or for new credentials are left out.
     """
@@ -84,7 +84,7 @@ def oldest_due(session: Session, direction: str) -> datetime | None:
 
 
 def oldest_unconfirmed(session: Session) -> datetime | None:
-    """Return when the oldest reply was sent that is unconfirmed and still looked for; None: there is none."""
+    """Return when the oldest reply was sent that is unconfirmed and still searched for, or None."""
     query = (
         sa.select(sa.func.min(OutboxEntry.attempted_at))
         .join(Lane, Lane.key == OutboxEntry.lane)
@@ -122,9 +122,8 @@ def on_purpose(session: Session) -> dict[Reason, int]:
     return found
 
 
-@dataclass(frozen=True, slots=True)
-class Unfinished:
-    """The replies that were tried and did not come to an end.
+class Unfinished(msgspec.Struct, frozen=True):
+    """The replies that were tried but are not finished.
 
     :param unconfirmed: those nobody has confirmed and the desk looks for.
     :param refused: those that certainly were not sent and are tried again.
@@ -139,7 +138,7 @@ class Unfinished:
 
 
 def unfinished(session: Session) -> Unfinished:
-    """Return the replies that were tried and did not come to an end, counted up to :data:`COUNTED_MOST`.
+    """Return the unfinished replies, counted up to :data:`COUNTED_MOST`.
 
     Those of an account that waits for a limit or for new credentials count only where they are unconfirmed.
     """
@@ -194,13 +193,13 @@ def wake_active_channels(directory: AdapterDirectory) -> None:
 
 
 def count_waiting(session: Session, channels: Collection[str]) -> int:
-    """Return how many received events wait for an addon that brings one of *channels*."""
+    """Return how many received events wait for an addon with one of *channels*."""
     query = sa.select(sa.func.count()).where(IS_PENDING, InboundEvent.channel.in_(channels))
     return session.scalar(query) or 0
 
 
 def give_up(session: Session, channels: Collection[str], reason: str) -> None:
-    """Turn the events that wait for *channels* into dead letters: these channels will not come back.
+    """Turn the events that wait for *channels* into dead letters, because these channels will not return.
 
     They can be replayed if a channel is active again after all.
     """
@@ -260,7 +259,7 @@ def wake_probes() -> None:
 
 
 def _probes(account_id: int, now: datetime) -> sa.Select[str]:
-    """Return a parked lane of the account whose first reply has no time of its own to wait for."""
+    """Return a parked lane of the account whose first reply is not scheduled."""
     at = db.now()
     before = sa.select(_earlier.id).where(
         _earlier.lane == OutboxEntry.lane, _earlier.open.is_(True), _earlier.id < OutboxEntry.id
@@ -281,6 +280,12 @@ def _probes(account_id: int, now: datetime) -> sa.Select[str]:
         )
         .limit(1)
     )
+
+
+def look_after(directory: AdapterDirectory) -> None:
+    """Try providers that are away, show agents what waits for a limit, and fail replies that are too late."""
+    wake_probes()
+    look_after_limited(directory)
 
 
 def look_after_limited(directory: AdapterDirectory) -> None:
@@ -336,8 +341,7 @@ def _tell(session: Session, account_id: int, sentence: str) -> int:
     return len(rows)
 
 
-@dataclass(frozen=True, slots=True)
-class _Waiting:
+class _Waiting(msgspec.Struct, frozen=True):
     lane: str
     context: ReplyContext
 

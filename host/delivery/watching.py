@@ -1,50 +1,49 @@
-"""Tell in time of customers who wait: an answer is soon due, or the reply window soon closes.
+"""Notify people in time of customers who wait: an answer is soon due, or the reply window soon closes.
 
-Each is told once: what it was told for stands in the conversation, in the same write. So it stays at one,
-however many workers look and whenever one dies.
+Each is notified once: the conversation stores in the same write what was notified. So it happens once,
+however many workers there are and whenever one dies.
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 
+import msgspec
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from host.core import clock, db
 from host.core.db import later_by
 from host.core.ports import AdapterDirectory
+from host.events.kinds.conversations import CONVERSATION_REPLY_DUE, CONVERSATION_WINDOW_CLOSING, OfDue
 from host.inbox.conversations import record_conversation
 from host.inbox.reply import policy_for
 from host.models.channels import AccountState, ChannelAccount, ref
 from host.models.inbox import Conversation, ConversationStatus
-from host.record import catalogue
-from host.record.catalogue import OfDue
 from host.sdk.channel import ReplyState
 
 log = logging.getLogger(__name__)
 
 PORTION = 100
-"""Most conversations told of in one write."""
+"""Most conversations handled in one write."""
 LAST_CALL = timedelta(minutes=10)
-"""So long before an answer is due it is told at the latest to begin with, however long the time for it is."""
+"""Earliest notification before an answer is due, however long the target time."""
 STILL = timedelta(minutes=15)
-"""How long after an answer was due it is still told: workers may have been away. What is older is known."""
+"""Time after the due date during which it is still notified, in case workers were down. Older ones are known.
+"""
 CLOSES_WITHIN = timedelta(hours=2)
 
 
 def told_after(target: timedelta) -> timedelta:
-    """Return how long after the question it is told that the answer is due."""
+    """Return how long after the question people are notified that the answer is due."""
     return max(target * 3 / 4, target - LAST_CALL)
 
 
-@dataclass(frozen=True, slots=True)
-class _Group:
-    """Accounts whose customers are told of after the same time, and their workspaces."""
+class _Group(msgspec.Struct, frozen=True):
+    """Accounts with the same notification time, and their workspaces."""
 
     length: timedelta
     accounts: tuple[int, ...]
@@ -52,7 +51,9 @@ class _Group:
 
 
 def watch(directory: AdapterDirectory) -> bool:
-    """Tell of customers whose time is near: one portion of each kind. Return whether there may be more."""
+    """Notify people of customers whose time is near: one batch of each kind. Return whether there may be
+    more.
+    """
     now = clock.now()
     with db.read() as session:
         accounts = session.scalars(
@@ -95,9 +96,9 @@ def _target(account: ChannelAccount) -> timedelta | None:
 
 
 def _window(directory: AdapterDirectory, now: datetime, account: ChannelAccount) -> timedelta | None:
-    """Return how long after a customer's message anybody may answer; None: for ever, or nobody knows.
+    """Return how long after a customer's message anybody may answer; None if unlimited or unknown.
 
-    What an adapter says of a message of this moment holds for every moment, as for the list.
+    The adapter's answer for a message of now is taken for every time, as in the list.
     """
     adapter = directory.adapter(account.channel)
     if adapter is None:
@@ -114,7 +115,7 @@ def _window(directory: AdapterDirectory, now: datetime, account: ChannelAccount)
 
 
 def _waits(group: _Group) -> list[sa.ColumnElement[bool]]:
-    """Return the conditions of a conversation of *group* whose customer waits and that nobody put away."""
+    """Return the conditions of an open conversation of *group* whose customer waits."""
     return [
         Conversation.workspace_id.in_(group.workspaces),
         Conversation.status == ConversationStatus.OPEN,
@@ -136,7 +137,7 @@ def _due(group: _Group, now: datetime) -> sa.Select[int]:
             since > now - group.length - STILL,
             since <= now - told_after(group.length),
             sa.or_(told.is_(None), told != since),
-            # A reply that goes out in time is on its way.
+            # Skip conversations with a scheduled reply that will be sent in time.
             sa.or_(at.is_(None), at > later_by(since, sa.literal(minutes))),
         )
         .order_by(since, Conversation.id)
@@ -146,7 +147,7 @@ def _due(group: _Group, now: datetime) -> sa.Select[int]:
 def _closing(group: _Group, now: datetime) -> sa.Select[int]:
     last, told = Conversation.last_inbound_at, Conversation.window_told_for
     at = Conversation.scheduled_at
-    # Of a window shorter than twice the notice the first half goes by untold.
+    # For a window shorter than twice the notice, nothing is notified in its first half.
     notice = min(CLOSES_WITHIN, group.length / 2)
     return (
         sa.select(Conversation.id)
@@ -154,7 +155,7 @@ def _closing(group: _Group, now: datetime) -> sa.Select[int]:
             *_waits(group),
             last > now - group.length,
             last <= now - group.length + notice,
-            # Their last message is in the list, which has an index; who wrote long ago is not looked at.
+            # Their last message is in the list, which has an index; customers who wrote long ago are skipped.
             Conversation.last_message_at > now - group.length - timedelta(days=1),
             sa.or_(told.is_(None), told != last),
             at.is_(None),
@@ -175,7 +176,7 @@ def _tell_due(session: Session, group: _Group, ids: Sequence[int], now: datetime
         since = conversation.waiting_since
         assert since is not None
         conversation.due_told_for = since
-        _tell(session, conversation, catalogue.CONVERSATION_REPLY_DUE, since + group.length)
+        _tell(session, conversation, CONVERSATION_REPLY_DUE, since + group.length)
 
 
 def _tell_closing(session: Session, group: _Group, ids: Sequence[int], now: datetime) -> None:
@@ -183,7 +184,7 @@ def _tell_closing(session: Session, group: _Group, ids: Sequence[int], now: date
         last = conversation.last_inbound_at
         assert last is not None
         conversation.window_told_for = last
-        _tell(session, conversation, catalogue.CONVERSATION_WINDOW_CLOSING, last + group.length)
+        _tell(session, conversation, CONVERSATION_WINDOW_CLOSING, last + group.length)
 
 
 def _tell(session: Session, conversation: Conversation, kind: str, until: datetime) -> None:

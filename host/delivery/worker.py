@@ -1,4 +1,4 @@
-"""Run the delivery threads of one process: claim lanes, work on them, renew leases, repeat chores."""
+"""Run the delivery threads of one process: claim lanes, work on them, renew leases, repeat jobs."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from contextlib import contextmanager
 from host.core import call_budget, clock, db
 from host.core.call_budget.threads import ReplaceableThread
 from host.core.ports import GenerationSource, RunningGeneration, WholeDirectory
-from host.delivery import chores, inbound, outbound
+from host.delivery import inbound, outbound
 from host.delivery.waiting import wake_active_channels
+from host.features import registry
 from host.queue import lanes, policy, signals, wakeups
 from host.queue.account_rotation import AccountRotation
 from host.queue.lanes import Lease, claim_locally, forget_local
@@ -84,7 +85,7 @@ class _Claimer:
             return leases
 
     def is_full(self, leases: Sequence[Lease]) -> bool:
-        """Tell whether *leases* are as many as one claim may take: then there is probably more."""
+        """Return whether *leases* are as many as one claim may take: then there is probably more."""
         return self._rotation.spent or len(leases) >= self._limit
 
     def note_depths(self, leases: Sequence[Lease], events: Mapping[str, int]) -> None:
@@ -127,7 +128,7 @@ def _work(
 
 
 class Workers:
-    """The threads that apply events, the threads that send replies, and those of the chores.
+    """The threads that apply events, the threads that send replies, and those of the jobs.
 
     Each kind has its own threads, so that none waits for another. With SQLite one thread receives: SQLite has
     one writer, so a second thread would only wait for the first.
@@ -185,7 +186,7 @@ class Workers:
         ]
         plans += [("delivery-sweep", self._sweep, ())]
         plans += [("delivery-signals", signals.current().serve, (self._generation,))]
-        plans += [(f"delivery-{run.__name__}", self._repeat, (run, every)) for run, every in chores.CHORES]
+        plans += [(f"delivery-{name}", self._repeat, (run, every)) for name, run, every in registry.jobs()]
         self._threads = [
             ReplaceableThread(target=target, args=args, name=name) for name, target, args in plans
         ]
@@ -195,7 +196,7 @@ class Workers:
         self._renewing.start()
 
     def retire(self) -> None:
-        """Take no more work. Work under way is finished; a lane with more to send is released."""
+        """Take no new work. Current work is finished; a lane with more to send is released."""
         self._unlisten()
         self._stopping.set()
         signals.current().stop()
@@ -204,7 +205,7 @@ class Workers:
                 condition.notify_all()
 
     def stop(self, *, timeout: float = 70.0) -> None:
-        """Finish the work under way and end the threads.
+        """Finish current work and end the threads.
 
         :param timeout: seconds to wait for a send that is under way; a message not finished by then is
             unconfirmed at the next start.
@@ -221,7 +222,7 @@ class Workers:
             self._renewing = None
 
     def wake(self, direction: str) -> None:
-        """Wake a thread of *direction*; where there is much to do, it wakes the next."""
+        """Wake a thread of *direction*; if there is much to do, it wakes the next."""
         self._told[direction] += 1
         self._wake_one(direction)
 
@@ -258,14 +259,14 @@ class Workers:
                 self._stopping.wait(PAUSE_AFTER_ERROR_SECONDS)
 
     def _give_way(self, worked: float) -> None:
-        """Leave the processor to requests that came meanwhile, about as long as the last piece of work took.
+        """Yield the processor to waiting requests, about as long as the last piece of work took.
 
         They are answered sooner, and the next claim holds more events, so that each event costs less.
         """
         self._stopping.wait(min(worked, policy.GIVE_WAY_SECONDS))
 
     def _once(self, direction: str) -> bool:
-        """Do one piece of work; tell whether there was any."""
+        """Do one piece of work; return whether there was any."""
         claimer = self._claimers[direction]
         leases = claimer.claim()
         full = bool(leases) and claimer.is_full(leases)

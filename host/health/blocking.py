@@ -1,8 +1,7 @@
-"""Find the connections that hold rows of the desk for long, and so delay the customers these belong to.
+"""Find the connections that hold row locks for long and delay the customers concerned.
 
-Few of Lobby's own statements wait for a row: they pass over what is locked, and the database does not report
-that. So every transaction counts that has written or locked rows and is still open, whether or not somebody
-waits for it.
+Few of Lobby's own statements wait for a row: they skip locked ones, and the database does not report that.
+Therefore every open transaction counts that has written or locked rows, whether or not somebody waits for it.
 """
 
 from __future__ import annotations
@@ -14,6 +13,7 @@ from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
@@ -23,17 +23,19 @@ from host.core import clock
 log = logging.getLogger(__name__)
 
 LEAST_SECONDS = 3.0
-"""Shorter ones are everyday work. Lobby's own idle ones end after :data:`host.core.db.IDLE_SECONDS`."""
+"""Minimum age of a reported transaction.
+
+Lobby's own idle ones end after :data:`host.core.db.IDLE_SECONDS`.
+"""
 MOST = 3
-"""Most connections that are named, the oldest first."""
+"""Maximum number of connections listed, the oldest first."""
 
 
-@dataclass(frozen=True, slots=True)
-class Blocker:
+class Blocker(msgspec.Struct, frozen=True):
     """A connection that holds rows.
 
-    :param number: of the connection, as pg_terminate_backend() and KILL take it.
-    :param program: what the client calls itself; its user, if it does not say.
+    :param number: id of the connection, as pg_terminate_backend() and KILL take it.
+    :param program: name the client gives itself, else its user.
     :param client: the address it is connected from; empty: the server's own machine.
     :param seconds: for how long its transaction has been open.
     :param statement: the first words of its last statement, without values; empty: not known.
@@ -50,8 +52,8 @@ class Blocker:
     waiting: int
 
 
-# What another role does is hidden from one that is not in pg_read_all_stats, but not its locks. Vacuum takes
-# ShareUpdateExclusiveLock for long, and nobody's rows.
+# Statements of other roles are hidden without pg_read_all_stats, but their locks are not. Vacuum holds
+# ShareUpdateExclusiveLock for long, but no rows.
 _POSTGRESQL = sa.text("""
     WITH holding AS (
       SELECT l.pid, min(l.virtualtransaction) AS transaction,
@@ -72,7 +74,7 @@ _POSTGRESQL = sa.text("""
     WHERE a.xact_start IS NULL OR a.xact_start < clock_timestamp() - make_interval(secs => :least)
     ORDER BY a.xact_start NULLS LAST LIMIT 20
 """)
-# Which tables it has locked InnoDB tells only while somebody waits for them.
+# InnoDB names the locked tables only while somebody waits for them.
 _MARIADB = sa.text("""
     SELECT p.id AS number, COALESCE(c.attr_value, p.user) AS program,
            SUBSTRING_INDEX(p.host, ':', 1) AS client,
@@ -91,24 +93,24 @@ _MARIADB = sa.text("""
     ORDER BY t.trx_started LIMIT 20
 """)
 _NOT_ALLOWED = frozenset({1142, 1227})
-"""MariaDB's codes for a table and a privilege that the user does not have."""
+"""MariaDB's codes for a table and a privilege the user lacks."""
 
 
 @dataclass(slots=True)
-class _Seen:
+class _SeenTransaction:
     since: float
     logged: bool = False
 
 
 _lock = threading.Lock()
-_seen: dict[Hashable, _Seen] = {}
-"""The transactions that were there at the last look, and since when this process has seen each."""
+_seen: dict[Hashable, _SeenTransaction] = {}
+"""The transactions of the last check, with the time this process first saw each."""
 
 
 def find_blockers(session: Session) -> list[Blocker]:
-    """Return the connections that hold rows for long, the oldest first; log each that is new.
+    """Return the connections that hold rows for long, the oldest first; log new ones.
 
-    Empty on SQLite, and where the database does not let Lobby's user see them.
+    Empty on SQLite, and if Lobby's database user may not see them.
     """
     dialect = session.get_bind().dialect.name
     if dialect == "sqlite":
@@ -127,7 +129,7 @@ def find_blockers(session: Session) -> list[Blocker]:
             del _seen[gone]
         found: list[Blocker] = []
         for key, row in keys.items():
-            seen = _seen.setdefault(key, _Seen(now))
+            seen = _seen.setdefault(key, _SeenTransaction(now))
             blocker = _blocker(row, now - seen.since)
             if blocker.seconds >= LEAST_SECONDS and len(found) < MOST:
                 found.append(blocker)
@@ -150,7 +152,7 @@ def _blocker(row: Any, seen: float) -> Blocker:
 
 
 def first_words(statement: str) -> str:
-    """Return up to three words a statement begins with. A value or a comment ends them."""
+    """Return up to three first words of a statement, stopping at a value or a comment."""
     found = re.match(r"\s*([A-Za-z_]\w*(?:\s+[A-Za-z_]\w*){0,2})(?![\w.])", statement)
     return "" if found is None else " ".join(found[1].split())
 

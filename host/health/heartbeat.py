@@ -1,4 +1,4 @@
-"""The heartbeat of a process: every few seconds it writes its counts and that it is alive."""
+"""The heartbeat of a process: every few seconds it writes its counts and a sign of life."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ log = logging.getLogger(__name__)
 
 EVERY_SECONDS = 4.0
 REST_SECONDS = 2.0
-"""Least seconds between two beats."""
+"""Minimum time in seconds between two beats."""
 ALIVE = timedelta(seconds=60)
-"""A process not seen for this long is taken to be dead."""
+"""Age of the last report after which a process counts as dead."""
 FORGOTTEN = timedelta(days=1)
 """How long a dead process is listed."""
 
@@ -41,7 +41,7 @@ _table = Process.metadata.tables["processes"]
 class Heartbeat:
     """The heartbeat of one process.
 
-    :param generation: returns the number of the generation it runs.
+    :param generation: returns the number of the revision it runs.
     :param broker: returns the last state of the broker; None: unknown, or no broker is used.
     :param beside: called with each beat, also the last one, to write other data of this process.
     """
@@ -74,7 +74,7 @@ class Heartbeat:
         self._thread.start()
 
     def stop(self) -> None:
-        """Write the last counts and record that this process ended in an orderly way."""
+        """Write the last counts and record that this process ended normally."""
         self._stopping.set()
         self._soon.set()
         if self._thread is None:
@@ -88,7 +88,7 @@ class Heartbeat:
             log.warning("the last counts of this process could not be written")
 
     def soon(self) -> None:
-        """Make the next beat come at once, or after a short rest."""
+        """Trigger the next beat immediately, or after a short rest."""
         self._soon.set()
 
     def _run(self) -> None:
@@ -109,7 +109,7 @@ class Heartbeat:
                 return
 
     def beat(self) -> None:
-        """Measure how long the oldest work has waited, and write everything to the database."""
+        """Measure how long the oldest work has been waiting, and write everything to the database."""
         with db.read() as session:
             for direction in (IN, OUT):
                 since = waiting.oldest_due(session, direction)
@@ -154,7 +154,7 @@ class Heartbeat:
                 "pid": os.getpid(),
                 "version": __version__,
                 "workers": self._config.workers,
-                # Without receiving threads, no sending threads are started.
+                # Sending threads are only started with receiving threads.
                 "senders": self._config.senders if self._config.workers else 0,
                 "counts_at": place(self._config.limits_url),
                 "spool_most": self._config.spool_mb * 1024**2,

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
+import msgspec
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
@@ -22,7 +22,7 @@ _DRAWN = [metric for metric in Metric if metric not in {Metric.ACCOUNT, Metric.R
 
 
 class Period(StrEnum):
-    """What the page may show."""
+    """The periods the page can show."""
 
     DAY = "24h"
     WEEK = "7d"
@@ -41,8 +41,7 @@ class Period(StrEnum):
         return int(self.length.total_seconds()) // 60 // self.step
 
 
-@dataclass(frozen=True, slots=True)
-class Busy:
+class Busy(msgspec.Struct, frozen=True):
     """One of the busiest accounts."""
 
     handle: str
@@ -51,14 +50,13 @@ class Busy:
     events: int
 
 
-@dataclass(frozen=True, slots=True)
-class History:
+class History(msgspec.Struct, frozen=True):
     """Counts, one for each step of the period, the oldest first.
 
-    :param starts: when each step began.
-    :param waiting: seconds the oldest due work waited, the most in each step, by direction.
-    :param visible: how long events took until they could be seen: counts by class.
-    :param loop_held: seconds the event loop of a web process was held at most; None: no process said.
+    :param starts: start of each step.
+    :param waiting: seconds the oldest due work waited, maximum per step, by direction.
+    :param visible: time until events were visible: counts by class.
+    :param loop_held: longest time in seconds a web process's event loop was blocked; None: not reported.
     """
 
     period: Period
@@ -73,11 +71,11 @@ class History:
     busiest: Sequence[Busy]
 
     def percentile(self, share: float) -> float | None:
-        """Return the seconds within which *share* of the period's events could be seen."""
+        """Return the seconds within which *share* of the period's events were visible."""
         return _seconds(histogram.percentile(sum(self.visible, Counter()), share))
 
     def percentiles(self, share: float) -> list[float | None]:
-        """Return the same of each step; None where nothing came."""
+        """Return the same for each step; None without events."""
         return [_seconds(histogram.percentile(one, share)) for one in self.visible]
 
     def answers(self, share: float) -> float | None:
@@ -90,9 +88,9 @@ def _seconds(milliseconds: float | None) -> float | None:
 
 
 def read_history(session: Session, period: Period, channel: str | None = None) -> History:
-    """Return what was counted in *period* up to now.
+    """Return the counts of *period* up to now.
 
-    :param channel: only of this one; what waits is not counted by channel.
+    :param channel: only this channel; waiting times are not counted by channel.
     """
     step, points = period.step, period.points
     first = recording.this_minute() // step - points + 1
@@ -146,7 +144,7 @@ def read_history(session: Session, period: Period, channel: str | None = None) -
 
 
 def _busiest(session: Session, since: int, channel: str | None) -> list[Busy]:
-    """Return the accounts with most events. The hour in which the period began counts as a whole."""
+    """Return the accounts with the most events. The hour in which the period began counts in full."""
     rows = HealthMinute.__table__.c
     total = sa.func.sum(rows["count"]).label("total")
     query = (

@@ -1,8 +1,8 @@
-"""Write the text of ``/metrics``, which Prometheus reads.
+"""Render ``/metrics`` for Prometheus.
 
-What is counted over all processes comes from the database, so that one process answers for the workers too,
-which have no address. What only this process knows (its memory, its spool) comes from here. No metric is
-about one account or one person: their number has no end.
+Metrics of all processes come from the database, so that one process can report for the workers, which have no
+address. Metrics of this process (its memory, its spool) are local. No metric is labelled by account or
+person: their number is unbounded.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
-from itertools import product
+from itertools import chain, product
 from shutil import disk_usage
 
 import sqlalchemy as sa
@@ -30,6 +30,7 @@ from host import __version__
 from host.core import clock, db, histogram, storage
 from host.core.config import Config
 from host.delivery import waiting
+from host.features import registry
 from host.health import current_state, dependencies, versions
 from host.health.process_state import DatabaseState, ProcessState
 from host.media import fetching
@@ -62,7 +63,7 @@ _OUTCOMES = {
     Metric.MISSED: ("",),
 }
 _EVERY = 2
-"""Of the classes times are counted in, every second one is told: one for each doubling."""
+"""Step between the reported histogram classes: one for each doubling."""
 
 Totals = Mapping[Metric, Mapping[tuple[str, str], int]]
 
@@ -77,7 +78,7 @@ def exposition(process: ProcessState, database: DatabaseState, config: Config) -
 
 
 class _Families:
-    """What the registry collects from: families that are there already."""
+    """A collector of existing metric families for the registry."""
 
     def __init__(self, families: list[Family]) -> None:
         self._families = families
@@ -138,7 +139,7 @@ def _ready(process: ProcessState, database: DatabaseState) -> bool:
 
 
 def _shared(database: DatabaseState) -> list[Family]:
-    """Return what the database tells; nothing while it does not answer."""
+    """Return the metrics from the database; none while it does not answer."""
     if not database.answers:
         return []
     try:
@@ -148,6 +149,7 @@ def _shared(database: DatabaseState) -> list[Family]:
                 *_gauges(state),
                 *_beside(state),
                 *_ages(session),
+                *chain.from_iterable(registry.hooks().metrics(session=session)),
                 *_counted(_totals(session), {channel for channel, _state in state.accounts}),
             ]
     except sa.exc.SQLAlchemyError:
@@ -207,13 +209,6 @@ def _gauges(state: current_state.CurrentState) -> Iterator[Family]:
     yield blocking
     text = "Processes the broker of wake-ups does not answer."
     yield GaugeMetricFamily("lobby_broker_away", text, len(dependencies.broker_answers(state)[1]))
-    text = "How long the oldest due delivery to an endpoint that works has waited for a sender."
-    late = 0.0 if state.told_late is None else (state.at - state.told_late).total_seconds()
-    yield GaugeMetricFamily("lobby_endpoints_late_seconds", text, max(late, 0.0))
-    told = GaugeMetricFamily("lobby_endpoints", "Endpoints of other programs by state.", labels=["state"])
-    for endpoint_state, count in state.endpoints.items():
-        told.add_metric([endpoint_state], count)
-    yield told
     newest = state.worker_seen_at
     if newest is not None:
         text = "Since a process with delivery threads was last seen."
@@ -221,7 +216,7 @@ def _gauges(state: current_state.CurrentState) -> Iterator[Family]:
 
 
 def _beside(state: current_state.CurrentState) -> Iterator[Family]:
-    """Return what processes tell of what they share besides the database."""
+    """Yield the metrics of what processes share besides the database."""
     text = "How far the clock of a live process is off the database's at most."
     off = max((abs(ahead) for _process, ahead in state.clocks), default=timedelta()).total_seconds()
     yield GaugeMetricFamily("lobby_clock_off_seconds", text, off)
@@ -273,7 +268,7 @@ def _counted(totals: Totals, channels: Collection[str]) -> Iterator[Family]:
 
 
 def _none_yet(metric: Metric, channels: Collection[str]) -> dict[tuple[str, str], int]:
-    """Return what is told as 0 before it happens: in a counter that begins at 1, nobody sees an increase."""
+    """Return zeros for labels without a count yet: a counter that starts at 1 shows no increase."""
     if metric is Metric.ERRORS:
         return dict.fromkeys(product(("page", "api"), ("500", "503")), 0)
     return dict.fromkeys(product(channels, _OUTCOMES.get(metric, ())), 0)

@@ -1,7 +1,7 @@
-"""``/healthz``, ``/readyz``, ``/readyz/webhooks``, ``/metrics``: answered in front of everything else.
+"""``/healthz``, ``/readyz``, ``/readyz/webhooks``, ``/metrics``: answered before everything else.
 
-They need no page, no addon and no login, so they answer while no generation can be built. What needs no token
-says no more than yes or no of each part.
+They need no page, addon or login, so they work while no revision of the app can be built. Responses that need
+no token only say yes or no for each part.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ PATHS = frozenset({"/healthz", "/readyz", "/readyz/webhooks", "/metrics"})
 
 
 class Probes:
-    """Answers these addresses.
+    """A WSGI app that answers these addresses.
 
     :param state: returns the state of this process.
     """
@@ -49,7 +49,7 @@ class Probes:
     def answer(
         self, path: str, method: str, authorization: str
     ) -> tuple[HTTPStatus, list[tuple[str, str]], bytes]:
-        """Return status, headers and body for a request; the database is waited for two seconds at most."""
+        """Return status, headers and body for a request, waiting at most two seconds for the database."""
         status, kind, body, headers = self._decide(path, method, authorization)
         sent = [
             ("Content-Type", kind),
@@ -94,7 +94,7 @@ class Probes:
             parts["spool"] = measure(self._spool).bytes < self._spool_most
             needed = {"spool": parts["spool"]}
         elif webhooks and not database.answers:
-            # Without the database webhooks are kept as files, as long as there is room for them.
+            # Without the database, webhooks are kept as files as long as there is space for them.
             parts["spool"] = measure(self._spool).bytes < self._spool_most
             needed = {**parts, "database": True, "migrations": True}
         ready = all(needed.values())

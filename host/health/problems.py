@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import timedelta
+from itertools import chain
 from typing import Any
 
 import sqlalchemy as sa
@@ -15,106 +15,91 @@ from flask_babel import lazy_gettext as _l
 from flask_babel.speaklater import LazyString
 from sqlalchemy.orm import Session
 
-from host import installing, recording
-from host.automation.assistants.language import asking
+from host import recording
 from host.core import storage
 from host.core.config import Config
 from host.core.ports import AdapterDirectory
+from host.features import registry
+from host.features.problem import Problem
 from host.health import dependencies, versions
 from host.health.current_state import MOST_DEAD, CurrentState, is_warned
 from host.models.addons import Addon, AddonState
-from host.models.assistants import LanguageModel
 from host.models.channels import AccountState, ChannelAccount
 from host.models.health import HealthMinute, Kind, Metric, Outcome
 from host.models.queue import MissedMessage
 from host.queue.wakeups import IN, OUT
-from host.web.formats import size
+from host.web.formats import duration, size
 
 LATE = timedelta(seconds=60)
-"""Work that has been due for longer than this is stuck."""
+"""Delay after which due work counts as stuck."""
 STANDS_STILL = timedelta(minutes=5)
-"""A consumer of the record that has had something to do for longer than this is stuck."""
+"""Time after which an event log consumer that is behind counts as stuck."""
 CLOCKS_DIFFER = timedelta(seconds=5)
-"""A clock that differs from the database's by more than this is wrong."""
+"""Difference from the database's clock above which a clock counts as wrong."""
 LEAST_FREE = 1024**3
 ALMOST_FULL = 0.8
 """Share of its limit at which a spool is almost full."""
 NAMED = 3
 
-_BUSY = _l("Workers are away or have more to do than they can. The log says what is in the way.")
+_BUSY = _l("Workers have stopped or are overloaded. The log shows the cause.")
 ADVICE: Mapping[str, LazyString] = {
-    "LobbyDatabaseAway": _l("Start the database, or mend LOBBY_DATABASE_URL."),
+    "LobbyDatabaseAway": _l("Start the database, or correct LOBBY_DATABASE_URL."),
     "LobbyNothingDelivers": _l("Start `lobby worker`, or `lobby run` with LOBBY_WORKERS above 0."),
-    "LobbyProcessLost": _l("It did not say that it ends. Look whether it still runs, and start it again."),
+    "LobbyProcessLost": _l(
+        "It did not shut down properly. Check whether it is still running, and start it again."
+    ),
     "LobbyEventsWait": _BUSY,
     "LobbyRepliesWait": _BUSY,
     "LobbyRequestsAside": _l(
-        "The database refused them, or their files are damaged. The log names each; what was refused "
-        "is tried again at the next start."
+        "The database rejected them, or their files are damaged. The log names each one; "
+        "rejected requests are retried at the next start."
     ),
     "LobbySpoolWaits": _l(
-        "They are taken in by themselves once the database answers. If they stay, look into the log."
+        "They are processed automatically once the database responds. If they remain, check the log."
     ),
     "LobbySpoolAlmostFull": _l(
-        "Once that is full, webhooks are answered with 503, and providers send them again only for a while: "
-        "see that the database answers."
+        "Once the space is full, webhooks are answered with 503, and providers retry them "
+        "only for a while: make sure the database responds."
     ),
-    "LobbyDiskAlmostFull": _l("Make room: files of messages, requests that wait and SQLite live there."),
+    "LobbyDiskAlmostFull": _l(
+        "Free up disk space: message files, waiting requests and SQLite are stored there."
+    ),
     "LobbyBrokerAway": _l(
-        "Nothing is lost: work is found a second or two later. Start the broker, or mend LOBBY_BROKER_URL."
+        "Nothing is lost: work starts a second or two later. Start the broker, or correct LOBBY_BROKER_URL."
     ),
     "LobbyClockWrong": _l(
-        "Set the clocks of all machines, the database's too, by NTP or chrony. Leases go by the database's "
-        "clock, so nothing stops meanwhile."
+        "Synchronize the clocks of all machines, including the database's, with NTP or "
+        "chrony. Leases use the database's clock, so nothing stops in the meantime."
     ),
     "LobbyRowsHeld": _l(
-        "Only the customers whose rows it holds wait. End its transaction, or the connection: "
-        "SELECT pg_terminate_backend(number) on PostgreSQL, KILL number on MariaDB."
+        "Only customers whose rows it has locked are waiting. End its transaction or the "
+        "connection: SELECT pg_terminate_backend(number) on PostgreSQL, KILL number on "
+        "MariaDB."
     ),
     "LobbyLimitsAway": _l(
-        "Nothing is lost, and no limit is exceeded: each process takes its share, so replies may wait "
-        "longer. Start Redis, or correct LOBBY_LIMITS_URL."
+        "Nothing is lost and no limit is exceeded: each process uses its share, so replies "
+        "may wait longer. Start Redis, or correct LOBBY_LIMITS_URL."
     ),
-    "LobbyAccountStopped": _l("Their replies wait. Owners find Reconnect under Settings, Channels."),
+    "LobbyAccountStopped": _l("Their replies wait. Owners can press Reconnect under Settings, Channels."),
     "LobbyAccountWarned": _l(
-        "The row of each under Settings, Channels says what is wrong and what to do. Its owners were told."
+        "Each account under Settings, Channels shows what is wrong and what to do. Its owners were notified."
     ),
     "LobbyMessagesMissed": _l(
-        "Nothing is lost: each is in the inbox, in its place. Run Diagnose on the account: it says whether "
-        "deliveries are set up right."
+        "Nothing is lost: each message is in the inbox, in its place. Run Diagnose on the "
+        "account to check whether deliveries are set up correctly."
     ),
-    "LobbyEndpointsLate": _l(
-        "Nothing is lost. See that a worker runs, and look into the log for lobby.outgoing."
-    ),
-    "LobbyRepliesUnconfirmed": _l("The desk looks whether they arrived before it sends any of them again."),
+    "LobbyRepliesUnconfirmed": _l("Lobby checks whether they arrived before it sends any of them again."),
     "LobbyFilesAway": _l(
-        "Nothing is lost: pages do without them, and what customers send is fetched once they can be "
-        "reached. See that the place answers, or mend LOBBY_FILES."
+        "Nothing is lost: pages work without them, and files from customers are fetched once "
+        "the storage can be reached. Make sure it responds, or correct LOBBY_FILES."
     ),
     "LobbyRecordStandsStill": _l(
-        "Nothing is lost: it goes on from where it stands, and tries again every minute. Start a worker, or "
-        "mend what the log names."
+        "Nothing is lost: it continues from where it stopped, and retries every minute. "
+        "Start a worker, or fix the problem in the log."
     ),
-    "LobbyEventsUnread": _l("Each is kept with its reason. Mend the cause, then replay them."),
+    "LobbyEventsUnread": _l("Each is kept with its reason. Fix the cause, then replay them."),
 }
-"""What to do about what also has an alert and a part of the runbook, which says it in these words."""
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """One thing to look at.
-
-    :param tone: ``bad`` if something is lost or stuck, ``warn`` otherwise.
-    :param link: endpoint and arguments of the page that helps, or None.
-    :param alert: the alert that fires when it lasts; its part of the runbook says more. Empty: there is none.
-    """
-
-    tone: str
-    fact: str
-    advice: str
-    link: tuple[str, Mapping[str, str]] | None = None
-    link_text: str = ""
-    alert: str = ""
+"""Advice for problems that also have an alert and a runbook section, in the same words."""
 
 
 def _alerting(tone: str, fact: str, alert: str, **more: Any) -> Problem:
@@ -131,7 +116,7 @@ def find_problems(
     """Return the problems, the worst first.
 
     :param failures: addons that should run but do not, with a sentence each.
-    :param directory: the channels that addons bring now.
+    :param directory: the channels of active addons.
     """
     channels = {channel for channel, _state in now.accounts if directory.adapter(channel) is not None}
     found = [
@@ -145,15 +130,13 @@ def find_problems(
         *_files(),
         *_limits(now),
         *_record(now),
-        *_endpoints(now),
         *_addons(session, failures),
         *_disk(config),
         *_accounts(session, now, channels),
         *_unfinished(now),
         *_dead(now),
         *_sends(session),
-        *_tools(session),
-        *_models(session),
+        *chain.from_iterable(registry.hooks().problems(session=session)),
     ]
     return sorted(found, key=lambda one: one.tone != "bad")
 
@@ -162,8 +145,8 @@ def _spool(now: CurrentState) -> Iterator[Problem]:
     for machine, one in dependencies.spools(now):
         if one.spool_aside:
             fact = ngettext(
-                "%(num)s request of a provider was put aside on %(machine)s.",
-                "%(num)s requests of providers were put aside on %(machine)s.",
+                "%(num)s provider request was set aside on %(machine)s.",
+                "%(num)s provider requests were set aside on %(machine)s.",
                 one.spool_aside,
                 machine=machine,
             )
@@ -171,15 +154,15 @@ def _spool(now: CurrentState) -> Iterator[Problem]:
         if not one.spooled:
             continue
         fact = ngettext(
-            "%(num)s request of a provider waits on %(machine)s since %(since)s.",
-            "%(num)s requests of providers wait on %(machine)s since %(since)s.",
+            "%(num)s provider request has been waiting on %(machine)s since %(since)s.",
+            "%(num)s provider requests have been waiting on %(machine)s since %(since)s.",
             one.spooled,
             machine=machine,
             since=format_datetime(one.spooled_since or one.seen_at, "short"),
         )
         if one.spool_most and one.spooled_bytes >= ALMOST_FULL * one.spool_most:
             taken = _(
-                "They take %(size)s of the %(most)s they may.",
+                "They use %(size)s of the available %(most)s.",
                 size=size(one.spooled_bytes),
                 most=size(one.spool_most),
             )
@@ -193,44 +176,18 @@ def _workers(now: CurrentState) -> Iterator[Problem]:
         seen_at = now.worker_seen_at
         seconds = 0 if seen_at is None else int((now.at - seen_at).total_seconds())
         if seen_at is None:
-            fact = _("No process delivers.")
-        elif seconds < 120:
-            fact = _("No worker has been seen for %(num)s seconds.", num=seconds)
+            fact = _("No process is delivering.")
         else:
-            fact = ngettext(
-                "No worker has been seen for %(num)s minute.",
-                "No worker has been seen for %(num)s minutes.",
-                seconds // 60,
-            )
+            fact = _("No worker has reported for %(time)s.", time=duration(seconds))
         yield _alerting("bad", fact, "LobbyNothingDelivers")
     for one in now.lost:
         at = format_datetime(one.seen_at, "short")
         fact = (
-            _("A worker on %(machine)s has not been seen since %(at)s.", machine=one.machine, at=at)
+            _("A worker on %(machine)s has not reported since %(at)s.", machine=one.machine, at=at)
             if one.kind == Kind.WORKER
-            else _("A web process on %(machine)s has not been seen since %(at)s.", machine=one.machine, at=at)
+            else _("A web process on %(machine)s has not reported since %(at)s.", machine=one.machine, at=at)
         )
         yield _alerting("bad", fact, "LobbyProcessLost")
-
-
-def _endpoints(now: CurrentState) -> Iterator[Problem]:
-    if now.told_late is not None and now.at - now.told_late > LATE:
-        fact = _(
-            "Other programs are told late: the oldest event waits since %(since)s.",
-            since=format_datetime(now.told_late, "short"),
-        )
-        yield _alerting("bad", fact, "LobbyEndpointsLate")
-    off = now.endpoints.get("off", 0)
-    if off:
-        fact = ngettext(
-            "%(num)s endpoint of another program is switched off.",
-            "%(num)s endpoints of other programs are switched off.",
-            off,
-        )
-        advice = _(
-            "The owners of its workspace were told why, and can resume it under Settings, Integrations."
-        )
-        yield Problem("warn", fact, advice)
 
 
 def _record(now: CurrentState) -> Iterator[Problem]:
@@ -239,17 +196,17 @@ def _record(now: CurrentState) -> Iterator[Problem]:
             continue
         if one.kept_until is not None:
             fact = _(
-                "This release does not have “%(consumer)s”, which another one had.", consumer=one.consumer
+                "This version does not have “%(consumer)s”, which another version had.", consumer=one.consumer
             )
             advice = _(
-                "Events are kept for it until %(time)s. If you went back to an older release for a while, "
-                "go on to the newer one before that.",
+                "Events are kept for it until %(time)s. If you downgraded temporarily, upgrade again "
+                "before then.",
                 time=format_datetime(one.kept_until, "short"),
             )
             yield Problem("warn", fact, advice)
             continue
         fact = _(
-            "“%(consumer)s” has not been told of what happened since %(since)s.",
+            "“%(consumer)s” has not received any events since %(since)s.",
             consumer=one.consumer,
             since=format_datetime(one.since, "short"),
         )
@@ -263,22 +220,23 @@ def _versions(now: CurrentState) -> Iterator[Problem]:
     newest, *older = found
     names = [f"{one.machine}:{one.pid}" for version in older for one in found[version]]
     fact = _(
-        "Processes run different versions of Lobby: %(newest)s, and %(older)s on %(names)s.",
+        "Processes are running different versions of Lobby: %(newest)s, and %(older)s on %(names)s.",
         newest=newest,
         older=_listed(older),
         names=_listed(names),
     )
-    advice = _("That is fine during an upgrade. Once it is over, start what still runs the older one anew.")
+    advice = _("This is expected during an upgrade. Afterwards, restart the processes on the older version.")
     yield Problem("warn", fact, advice)
 
 
 def _queues(now: CurrentState) -> Iterator[Problem]:
     events, replies = (int(now.waited(direction).total_seconds()) for direction in (IN, OUT))
     if now.waited(IN) > LATE:
-        fact = _("Received events have waited %(n)s s to be applied.", n=events)
+        fact = _("Received events have been waiting for %(time)s.", time=duration(events))
         yield _alerting("bad", fact, "LobbyEventsWait")
     if now.waited(OUT) > LATE:
-        yield _alerting("bad", _("Replies have waited %(n)s s to be sent.", n=replies), "LobbyRepliesWait")
+        fact = _("Replies have been waiting for %(time)s.", time=duration(replies))
+        yield _alerting("bad", fact, "LobbyRepliesWait")
 
 
 def _blocking(now: CurrentState) -> Iterator[Problem]:
@@ -291,10 +249,10 @@ def _blocking(now: CurrentState) -> Iterator[Problem]:
             else "",
         ]
         fact = _(
-            "Connection %(number)s of %(program)s has held rows of the database for %(seconds)s s",
+            "Connection %(number)s of %(program)s has locked database rows for %(time)s",
             number=one.number,
             program=f"{one.program} ({one.client})" if one.client else one.program,
-            seconds=round(one.seconds),
+            time=duration(one.seconds),
         )
         fact = f"{', '.join([fact, *(detail for detail in details if detail)])}."
         yield _alerting("bad", fact, "LobbyRowsHeld")
@@ -304,11 +262,11 @@ def _clocks(now: CurrentState) -> Iterator[Problem]:
     for one, ahead in now.clocks:
         if abs(ahead) <= CLOCKS_DIFFER:
             continue
-        name, seconds = f"{one.machine}:{one.pid}", round(abs(ahead).total_seconds())
+        name, time = f"{one.machine}:{one.pid}", duration(abs(ahead).total_seconds())
         fact = (
-            _("The clock of %(name)s is %(num)s s ahead of the database's.", name=name, num=seconds)
+            _("The clock of %(name)s is %(time)s ahead of the database's.", name=name, time=time)
             if ahead > timedelta()
-            else _("The clock of %(name)s is %(num)s s behind the database's.", name=name, num=seconds)
+            else _("The clock of %(name)s is %(time)s behind the database's.", name=name, time=time)
         )
         yield _alerting("warn", fact, "LobbyClockWrong")
 
@@ -317,7 +275,7 @@ def _broker(now: CurrentState) -> Iterator[Problem]:
     _answers, away = dependencies.broker_answers(now)
     if away:
         fact = _(
-            "The broker has not answered %(names)s since %(since)s.",
+            "The broker has been unreachable from %(names)s since %(since)s.",
             names=_listed(sorted(f"{one.machine}:{one.pid}" for one in away)),
             since=format_datetime(min(one.broker_since or one.seen_at for one in away), "short"),
         )
@@ -325,11 +283,11 @@ def _broker(now: CurrentState) -> Iterator[Problem]:
 
 
 def _files() -> Iterator[Problem]:
-    """The store of files, as this process finds it."""
+    """Yield problems with the file store, as seen by this process."""
     away = storage.away()
     if away is not None:
         fact = _(
-            "Files of messages have not been reached since %(since)s: %(words)s.",
+            "Message files have been unreachable since %(since)s: %(words)s.",
             since=format_datetime(away.since, "short"),
             words=away.words,
         )
@@ -340,7 +298,8 @@ def _limits(now: CurrentState) -> Iterator[Problem]:
     away = dependencies.limits_away(now)
     if away:
         fact = _(
-            "The Redis where limits of providers are counted has not answered %(names)s since %(since)s.",
+            "The Redis server that counts provider limits has been unreachable from %(names)s "
+            "since %(since)s.",
             names=_listed(sorted(f"{one.machine}:{one.pid}" for one in away)),
             since=format_datetime(min(one.limits_away_since or one.seen_at for one in away), "short"),
         )
@@ -349,13 +308,13 @@ def _limits(now: CurrentState) -> Iterator[Problem]:
     if not counting.apart:
         return
     fact = ngettext(
-        "%(num)s process sends, and each counts the limits of providers by itself.",
-        "%(num)s processes send, and each counts the limits of providers by itself.",
+        "%(num)s process sends and counts provider limits separately.",
+        "%(num)s processes send, and each counts provider limits separately.",
         counting.senders,
     )
     advice = _(
-        "Together they may send that many times what a limit allows, until the provider refuses. Set "
-        "LOBBY_LIMITS_URL to one redis:// address for all of them."
+        "Together they may exceed a limit by that factor, until the provider rejects "
+        "messages. Set LOBBY_LIMITS_URL to the same redis:// URL for all of them."
     )
     yield Problem("warn", fact, advice)
 
@@ -364,14 +323,14 @@ def _addons(session: Session, failures: Mapping[str, str]) -> Iterator[Problem]:
     set_aside = sa.select(Addon.slug, Addon.error).where(Addon.state == AddonState.QUARANTINED, Addon.wanted)
     found = {slug: _((error or {}).get("sentence", "")) for slug, error in session.execute(set_aside)}
     for slug, sentence in sorted({**found, **failures}.items()):
-        fact = _("The addon %(name)s does not run.", name=slug)
+        fact = _("The addon %(name)s is not running.", name=slug)
         yield Problem("bad", fact, sentence, ("addons.index", {}), _("Addons"), "LobbyAddonStopped")
 
 
 def _disk(config: Config) -> Iterator[Problem]:
     free = shutil.disk_usage(config.data).free
     if free < LEAST_FREE:
-        fact = _("Only %(n)s MB are free where Lobby keeps its files.", n=free // 1024**2)
+        fact = _("Only %(n)s MB are free where Lobby stores its files.", n=free // 1024**2)
         yield _alerting("bad", fact, "LobbyDiskAlmostFull")
 
 
@@ -385,14 +344,14 @@ def _accounts(session: Session, now: CurrentState, channels: Collection[str]) ->
     if off:
         without = sa.and_(~running, ChannelAccount.state != AccountState.DISCONNECTED)
         fact = ngettext(
-            "%(num)s account does nothing, because its addon is not active: %(names)s.",
-            "%(num)s accounts do nothing, because their addons are not active: %(names)s.",
+            "%(num)s account is inactive because its addon is not active: %(names)s.",
+            "%(num)s accounts are inactive because their addons are not active: %(names)s.",
             off,
             names=_listed(_handles(session, without)),
         )
         advice = _("Install or activate the addon again. Until then, nothing is received or sent.")
         yield Problem("warn", fact, advice, ("addons.index", {}), _("Addons"))
-    # What the others are told takes their addon: reconnecting, Diagnose.
+    # Other problems need the addon: reconnecting, Diagnose.
     stopped = sum(
         count
         for (channel, state), count in now.accounts.items()
@@ -400,8 +359,8 @@ def _accounts(session: Session, now: CurrentState, channels: Collection[str]) ->
     )
     if stopped:
         fact = ngettext(
-            "%(num)s account must be connected again: %(names)s.",
-            "%(num)s accounts must be connected again: %(names)s.",
+            "%(num)s account must be reconnected: %(names)s.",
+            "%(num)s accounts must be reconnected: %(names)s.",
             stopped,
             names=_listed(_handles(session, ChannelAccount.state == AccountState.NEEDS_RECONNECT, running)),
         )
@@ -409,8 +368,8 @@ def _accounts(session: Session, now: CurrentState, channels: Collection[str]) ->
     warned = sum(count for channel, count in now.warned.items() if channel in channels)
     if warned:
         fact = ngettext(
-            "Something is wrong with %(num)s account: %(names)s.",
-            "Something is wrong with %(num)s accounts: %(names)s.",
+            "%(num)s account has a problem: %(names)s.",
+            "%(num)s accounts have a problem: %(names)s.",
             warned,
             names=_listed(_handles(session, is_warned(), running)),
         )
@@ -419,12 +378,12 @@ def _accounts(session: Session, now: CurrentState, channels: Collection[str]) ->
     held = sa.and_(ChannelAccount.blocked_until > now.at, ChannelAccount.state == AccountState.CONNECTED)
     handles = _handles(session, held, running)
     if handles:
-        fact = _("The provider holds back replies of %(names)s.", names=_listed(handles))
-        yield Problem("warn", fact, _("They go out by themselves once its limit allows it."))
+        fact = _("Replies from %(names)s have reached a provider limit.", names=_listed(handles))
+        yield Problem("warn", fact, _("They are sent automatically once the limit allows it."))
 
 
 def _missed(session: Session, now: CurrentState, running: sa.ColumnElement[bool]) -> Iterator[Problem]:
-    # Nobody can do anything about an account that is disconnected.
+    # Nothing can be done about a disconnected account.
     connected = sa.select(ChannelAccount.id).where(ChannelAccount.state != AccountState.DISCONNECTED, running)
     lately = sa.and_(
         MissedMessage.found_at >= now.at - timedelta(days=1), MissedMessage.account_id.in_(connected)
@@ -434,8 +393,8 @@ def _missed(session: Session, now: CurrentState, running: sa.ColumnElement[bool]
         return
     handles = _handles(session, ChannelAccount.id.in_(sa.select(MissedMessage.account_id).where(lately)))
     fact = ngettext(
-        "%(num)s message was not delivered within a day, and was found: %(names)s.",
-        "%(num)s messages were not delivered within a day, and were found: %(names)s.",
+        "Lobby recovered %(num)s message that was not delivered in the last day: %(names)s.",
+        "Lobby recovered %(num)s messages that were not delivered in the last day: %(names)s.",
         count,
         names=_listed(handles),
     )
@@ -465,27 +424,27 @@ def _listed(handles: Sequence[str]) -> str:
 def _unfinished(now: CurrentState) -> Iterator[Problem]:
     found = now.unfinished
     behind = (
-        ngettext("%(num)s reply behind waits.", "%(num)s replies behind wait.", found.behind)
+        ngettext("%(num)s later reply is waiting.", "%(num)s later replies are waiting.", found.behind)
         if found.behind
         else ""
     )
     if found.unconfirmed:
         seconds = 0 if found.since is None else max(0, int((now.at - found.since).total_seconds()))
         fact = ngettext(
-            "%(num)s reply was not confirmed by its provider %(n)s s ago.",
-            "%(num)s replies were not confirmed by their providers, the first %(n)s s ago.",
+            "%(num)s reply has not been confirmed by its provider for %(time)s.",
+            "%(num)s replies have not been confirmed by their providers, the first for %(time)s.",
             found.unconfirmed,
-            n=seconds,
+            time=duration(seconds),
         )
         alert = "LobbyRepliesUnconfirmed"
         yield Problem("warn", fact, f"{ADVICE[alert]} {behind}".rstrip(), alert=alert)
     if found.refused:
         fact = ngettext(
-            "%(num)s reply could not be sent yet and is tried again.",
-            "%(num)s replies could not be sent yet and are tried again.",
+            "%(num)s reply could not be sent yet and will be retried.",
+            "%(num)s replies could not be sent yet and will be retried.",
             found.refused,
         )
-        advice = _("Each says in its conversation what stands in the way.")
+        advice = _("Each conversation shows the reason.")
         yield Problem("warn", fact, advice if found.unconfirmed else f"{advice} {behind}".rstrip())
 
 
@@ -519,60 +478,31 @@ def _sends(session: Session) -> Iterator[Problem]:
         fact = ngettext(
             "%(num)s reply failed in the last hour.", "%(num)s replies failed in the last hour.", failed
         )
-        yield Problem("warn", fact, _("Each says why in its conversation; agents can try it again there."))
-
-
-def _models(session: Session) -> Iterator[Problem]:
-    """Tell of language models nobody here can ask: the extra was forgotten, as with a new release."""
-    if asking.available() or session.scalar(sa.select(LanguageModel.id).limit(1)) is None:
-        return
-    fact = _("Assistants cannot ask their models: what it takes is not installed here.")
-    advice = _("An admin can add it: %(command)s", command=installing("assistants"))
-    yield Problem("bad", fact, advice)
-
-
-def _tools(session: Session) -> Iterator[Problem]:
-    """Tell of tools of addons that hung within the last hour."""
-    rows = HealthMinute.__table__.c
-    query = (
-        sa.select(rows.channel, sa.func.sum(rows["count"]))
-        .where(rows.minute > recording.this_minute() - 60, rows.metric == Metric.TOOLS_HUNG)
-        .group_by(rows.channel)
-        .order_by(rows.channel)
-    )
-    for slug, times in session.execute(query):
-        fact = ngettext(
-            "A tool of the addon %(addon)s did not return in the last hour, %(num)s time.",
-            "Tools of the addon %(addon)s did not return in the last hour, %(num)s times.",
-            int(times),
-            addon=slug,
-        )
-        advice = _(
-            "Assistants go on without it. While a use of it hangs, a process asks it nothing more. "
-            "Turn the addon off, or mend what it waits for."
-        )
-        yield Problem("warn", fact, advice, ("addons.index", {}), _("Addons"))
+        yield Problem("warn", fact, _("Each conversation shows the reason; agents can retry there."))
 
 
 def weakening(config: Config) -> list[tuple[str, str]]:
-    """Return the settings that weaken this desk, and what each does."""
+    """Return the settings that weaken this desk, and the effect of each."""
     found = []
     if not config.secure:
         found.append(
             (
                 "LOBBY_PUBLIC_URL",
-                _("It is not https: passwords and cookies travel unprotected, and no provider delivers."),
+                _(
+                    "The URL is not https: passwords and cookies are sent unencrypted, and no provider "
+                    "delivers messages."
+                ),
             )
         )
     if config.allow_hosts:
         hosts = ", ".join(config.allow_hosts)
         found.append(
-            ("LOBBY_ALLOW_HOSTS", _("Lobby may reach these private addresses: %(hosts)s.", hosts=hosts))
+            ("LOBBY_ALLOW_HOSTS", _("Lobby can reach these private addresses: %(hosts)s.", hosts=hosts))
         )
     if config.development:
-        found.append(("LOBBY_DEVELOPMENT", _("An upload may replace an addon of the same version.")))
+        found.append(("LOBBY_DEVELOPMENT", _("An upload can replace an addon of the same version.")))
     if config.safe_mode:
-        found.append(("LOBBY_SAFE_MODE", _("No addon runs.")))
+        found.append(("LOBBY_SAFE_MODE", _("No addons are running.")))
     if config.signatures == "off":
-        found.append(("LOBBY_SIGNATURES", _("Nobody looks who made an addon.")))
+        found.append(("LOBBY_SIGNATURES", _("Addon signatures are not checked.")))
     return found

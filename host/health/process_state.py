@@ -1,33 +1,33 @@
-"""The state of this process for probes: serving or not, its generation, its database."""
+"""The state of this process for probes: whether it serves, its revision, its database."""
 
 from __future__ import annotations
 
 import logging
 import threading
-from dataclasses import dataclass
+
+import msgspec
 
 from host.core import clock, db, migrations
 
 log = logging.getLogger(__name__)
 
 PATIENCE_SECONDS = 2.0
-"""How long a probe waits for the database."""
+"""Timeout of a probe for the database, in seconds."""
 FRESH_SECONDS = 1.0
-"""How long an answer about the database is good for: many questions cost it one."""
+"""Lifetime of a cached answer about the database, in seconds."""
 
 
-@dataclass(frozen=True, slots=True)
-class ProcessState:
-    """What probes tell of a process.
+class ProcessState(msgspec.Struct, frozen=True):
+    """The state of a process, as probes report it.
 
-    :param serving: whether it has started and was not told to end.
-    :param generation: the number of the generation it runs; 0 with no addon ever switched on.
-    :param failures: addons that should run and do not.
-    :param loop_held: seconds the event loop was held at most within the last minute.
-    :param streams: browsers that are told what changes.
-    :param delivering: of a process that only delivers, whether all its threads do; None of others.
-    :param keeps_webhooks: whether it keeps webhooks as files although it does not serve yet.
-    :param put_off: webhooks it answered with 503, for their providers to send again.
+    :param serving: whether it has started and is not shutting down.
+    :param generation: the number of the revision it runs; 0 if no addon was ever activated.
+    :param failures: addons that should run but do not.
+    :param loop_held: longest time in seconds the event loop was blocked within the last minute.
+    :param streams: number of browsers with an event stream.
+    :param delivering: for a delivery process, whether all its threads run; None for others.
+    :param keeps_webhooks: whether it keeps webhooks as files while it does not serve yet.
+    :param put_off: webhooks it answered with 503, for their providers to retry.
     """
 
     serving: bool
@@ -40,16 +40,15 @@ class ProcessState:
     put_off: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class DatabaseState:
-    """Whether the database answers, and has the tables of this version."""
+class DatabaseState(msgspec.Struct, frozen=True):
+    """Whether the database answers and has the tables of this version."""
 
     answers: bool = False
     migrated: bool = False
 
 
 class DatabaseProbe:
-    """Asks the database in a thread of its own: one that hangs must not hold the caller."""
+    """A database check in a thread of its own: if it hangs, the caller does not."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -59,7 +58,7 @@ class DatabaseProbe:
         self._failed = 0
 
     def state(self) -> DatabaseState:
-        """Return what was found at most a second ago, or "does not answer" after two seconds."""
+        """Return a result at most a second old, or "does not answer" after two seconds."""
         with self._lock:
             if clock.monotonic() - self._found_at < FRESH_SECONDS:
                 return self._found

@@ -1,4 +1,4 @@
-"""Tell what checks for messages that providers did not deliver found on the whole desk."""
+"""The results, for the whole desk, of the checks for messages that providers did not deliver."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from host.models.channels import AccountState, ChannelAccount
 from host.models.queue import MissedMessage, SecondLook
 
 OVERDUE = timedelta(minutes=15)
-"""How late a check may begin: what is later does not count as checked."""
+"""Delay after which a check counts as overdue."""
 
 
 def check_undelivered(session: Session) -> list[Dependency]:
-    """Return a line about these checks; none while an account was not checked yet, or its check is overdue.
+    """Return a line about these checks; none while an account was never checked, or its check is overdue.
 
-    It passes only where every account was checked and nothing was missed.
+    It passes only if every account was checked and nothing was missed.
     """
     now = clock.now()
     columns = SecondLook.looked_at, SecondLook.look_at, SecondLook.problem, SecondLook.failures
@@ -30,13 +30,13 @@ def check_undelivered(session: Session) -> list[Dependency]:
         .join(ChannelAccount, ChannelAccount.id == SecondLook.account_id)
         .where(ChannelAccount.state == AccountState.CONNECTED)
     ).all()
-    name = _("Messages that were not delivered")
-    # One that failed is tried again at once; the next check is some time away only once that did not help.
+    name = _("Undelivered messages")
+    # A failed check is retried soon; the next check is only further away once retries did not help.
     unchecked = sum(row.problem is not None and not row.failures for row in rows)
     if unchecked:
         fact = ngettext(
-            "%(num)s account could not be checked. Its card says why.",
-            "%(num)s accounts could not be checked. Their cards say why.",
+            "%(num)s account could not be checked. Its card shows why.",
+            "%(num)s accounts could not be checked. Their cards show why.",
             unchecked,
         )
         return [Dependency("warn", name, fact)]
@@ -45,8 +45,8 @@ def check_undelivered(session: Session) -> list[Dependency]:
     missed = session.scalar(sa.select(sa.func.count()).select_from(MissedMessage)) or 0
     if missed:
         fact = ngettext(
-            "%(num)s was missed in 7 days. Lobby found it and put it in the inbox.",
-            "%(num)s were missed in 7 days. Lobby found them and put them in the inbox.",
+            "%(num)s was missed in the last 7 days. Lobby found it and added it to the inbox.",
+            "%(num)s were missed in the last 7 days. Lobby found them and added them to the inbox.",
             missed,
         )
         return [Dependency("warn", name, fact)]

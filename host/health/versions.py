@@ -1,4 +1,4 @@
-"""Which version each process runs: several do while an upgrade goes from one to the next."""
+"""The version each process runs: there are several during an upgrade."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from host.models.health import Process
 
 
 def running_before(session: Session, release: str) -> list[str]:
-    """Return the processes seen lately that run an earlier release, for people to read.
+    """Return the recently seen processes that run an earlier release, as text.
 
-    Reads only columns that tables of every release have.
+    Only reads columns that exist in every release.
     """
     query = sa.select(Process.version, Process.machine, Process.pid)
     rows = session.execute(query.where(Process.seen_at > clock.now() - ALIVE).order_by(Process.machine))

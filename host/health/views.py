@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 
+import msgspec
 from flask import Blueprint, current_app, g, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import format_datetime, format_time, ngettext
@@ -17,10 +17,10 @@ from host.core import clock
 from host.core.db import db
 from host.core.errors import InvalidError
 from host.delivery.waiting import Reason
+from host.features.problem import Problem
 from host.health import current_state, dependencies, history, problems, undelivered
 from host.health.current_state import CurrentState
 from host.health.history import History, Period
-from host.health.problems import Problem
 from host.models.channels import AccountState
 from host.models.health import Outcome
 from host.queue.wakeups import IN, OUT
@@ -35,14 +35,14 @@ bp = Blueprint("health", __name__)
 
 _MARK = "lobby.health_mark"
 _MARK_KEPT = timedelta(seconds=10)
-"""How old the mark may be on other pages: it takes some 20 statements, and all pages of settings show it."""
+"""How long other pages reuse the mark: it takes some 20 statements, and every settings page shows it."""
 
 
 def _mark() -> navigation.Mark | None:
     number, tone = _number_and_tone()
     if not number:
         return None
-    words = ngettext("%(num)s thing needs you", "%(num)s things need you", number)
+    words = ngettext("%(num)s issue needs attention", "%(num)s issues need attention", number)
     return navigation.Mark(number, tone, words)
 
 
@@ -72,24 +72,23 @@ navigation.add_admin("health.index", _l("Health"), order=15, icon="pulse", mark=
 
 OUTCOMES = {
     Outcome.SENT: (_l("Sent"), "bar-a"),
-    Outcome.RETRIED: (_l("Tried again"), "bar-b"),
+    Outcome.RETRIED: (_l("Retried"), "bar-b"),
     Outcome.HELD: (_l("Held"), "bar-d"),
     Outcome.UNCONFIRMED: (_l("Not confirmed"), "bar-e"),
     Outcome.FAILED: (_l("Failed"), "bar-c"),
 }
 """The label and the colour of each outcome."""
 BARS = {Period.DAY: 4, Period.WEEK: 6}
-"""Steps of a period that share a bar: an hour, six hours."""
+"""Steps of a period combined in one bar: an hour, six hours."""
 SLOW = 5.0
-"""Seconds the oldest due work may wait in a step that was in time."""
+"""Seconds the oldest due work may have waited in a step that counts as on time."""
 
 
-@dataclass(frozen=True, slots=True)
-class Strip:
-    """How one direction went, a mark for each step of the period.
+class Strip(msgspec.Struct, frozen=True):
+    """The results of one direction, with a mark for each step of the period.
 
-    :param text: what became of it, in figures.
-    :param tones: of each step: ``good``, ``warn``, ``bad``, or ``idle`` where nothing came or went.
+    :param text: the results in figures.
+    :param tones: for each step: ``good``, ``warn``, ``bad``, or ``idle`` without any messages.
     """
 
     title: str
@@ -104,9 +103,9 @@ class Strip:
 
     @property
     def summary(self) -> str:
-        """Return the strip in one sentence, for who does not see it."""
+        """Return the strip in one sentence, for screen readers."""
         text = _(
-            "Of %(all)s parts of this time: late %(late)s, in trouble %(bad)s.",
+            "%(all)s intervals: %(late)s delayed, %(bad)s with problems.",
             all=len(self.tones),
             late=self.tones.count("warn"),
             bad=self.tones.count("bad"),
@@ -117,7 +116,7 @@ class Strip:
 @bp.get("/admin")
 @admin_required
 def home() -> ResponseReturnValue:
-    """Open the first of the admin pages."""
+    """Redirect to the first admin page."""
     return redirect(url_for("health.index"))
 
 
@@ -172,23 +171,23 @@ def _period() -> Period:
 
 HELD = {
     Reason.RECONNECT: (
-        _l("Waiting for Reconnect: %(n)s"),
-        _l("Replies to these conversations go out once an owner signs in again, in order."),
+        _l("Waiting to be reconnected: %(n)s"),
+        _l("Replies to these conversations are sent in order once an owner signs in again."),
     ),
     Reason.LIMIT: (
-        _l("Waiting for a limit: %(n)s"),
-        _l("Their provider takes no more for now; they go out as soon as it does."),
+        _l("Waiting for a provider limit: %(n)s"),
+        _l("The provider accepts no more messages for now. They are sent as soon as it does."),
     ),
     Reason.LATER: (
-        _l("Waiting for a later time: %(n)s"),
-        _l("For the next try, for the provider's word on the reply before, or for an addon that is off."),
+        _l("Waiting for another reason: %(n)s"),
+        _l("For the next retry, the provider's confirmation of the previous reply, or an inactive addon."),
     ),
 }
 """Conversations whose replies wait on purpose, by reason: the label, and what they wait for."""
 
 
 def _waits(state: current_state.CurrentState) -> list[tuple[str, str, bool]]:
-    """Return what waits on purpose: the label, what it waits for, and whether somebody has to act."""
+    """Return the work that waits on purpose: the label, the reason, and whether somebody must act."""
     return [
         (str(label) % {"n": whole(state.held[reason])}, str(text), reason is Reason.RECONNECT)
         for reason, (label, text) in HELD.items()
@@ -228,7 +227,7 @@ def _strips(past: History) -> list[Strip]:
                 dead=whole(sum(handled["dead"])),
             ),
             _(
-                "Seen after %(half)s; slowest 1 %%: %(p99)s",
+                "Visible after %(half)s (median); 99th percentile: %(p99)s",
                 half=duration(past.percentile(0.5)),
                 p99=duration(past.percentile(0.99)),
             ),
@@ -238,12 +237,12 @@ def _strips(past: History) -> list[Strip]:
             _("Sent"),
             sum(sends[Outcome.SENT]),
             _(
-                "%(retried)s tries again, %(failed)s failed, %(unconfirmed)s not confirmed",
+                "%(retried)s retried, %(failed)s failed, %(unconfirmed)s not confirmed",
                 retried=whole(sum(sends[Outcome.RETRIED])),
                 failed=whole(sum(sends[Outcome.FAILED])),
                 unconfirmed=whole(sum(sends[Outcome.UNCONFIRMED])),
             ),
-            _("Waited %(most)s at most", most=duration(max(past.waiting[OUT]))),
+            _("Longest wait: %(most)s", most=duration(max(past.waiting[OUT]))),
             sent,
         ),
     ]
@@ -266,8 +265,8 @@ def _plots(past: History) -> list[Plot]:
     return [
         plots.lines(
             "events",
-            _("Events a minute"),
-            _("Events received a minute; %(most)s at most.", most=number(max(rate))),
+            _("Events per minute"),
+            _("Events received per minute; at most %(most)s.", most=number(max(rate))),
             past.starts,
             [Line(_("Received"), "line", rate, filled=True), Line(_("Handled"), "line line-2", handled)],
             said=number,
@@ -276,13 +275,13 @@ def _plots(past: History) -> list[Plot]:
         _sends(past, ticks),
         plots.lines(
             "visible",
-            _("From received to visible"),
+            _("Time until visible"),
             _(
-                "Time until an event can be seen. Slowest 1 %%: %(most)s.",
+                "Time until an event is visible. 99th percentile: %(most)s.",
                 most=duration(past.percentile(0.99)),
             ),
             past.starts,
-            [Line(_("Half of them"), "line", p50), Line(_("Slowest 1 %"), "line line-2", p99)],
+            [Line(_("Median"), "line", p50), Line(_("99th percentile"), "line line-2", p99)],
             said=duration,
             ticks=ticks,
             times=True,
@@ -290,11 +289,11 @@ def _plots(past: History) -> list[Plot]:
         plots.lines(
             "waiting",
             _("Queue age"),
-            _("How long the oldest due work waited; %(most)s at most.", most=duration(max(waits))),
+            _("Age of the oldest due work; at most %(most)s.", most=duration(max(waits))),
             past.starts,
             [
                 Line(_("Received"), "line", past.waiting[IN], filled=True),
-                Line(_("To be sent"), "line line-2", past.waiting[OUT]),
+                Line(_("To send"), "line line-2", past.waiting[OUT]),
             ],
             said=duration,
             ticks=ticks,
@@ -304,7 +303,7 @@ def _plots(past: History) -> list[Plot]:
 
 
 def _a_minute(past: History, counts: Sequence[int]) -> list[float]:
-    """Return counts per minute; the last step is not over, so it is divided by its elapsed minutes."""
+    """Return counts per minute; the last step is still running, so it is divided by its elapsed minutes."""
     so_far = (clock.now() - past.starts[-1]).total_seconds() / 60
     return [*(count / past.period.step for count in counts[:-1]), counts[-1] / max(so_far, 1.0)]
 
@@ -315,7 +314,7 @@ def _sends(past: History, ticks: Sequence[str]) -> Plot:
         Bars(str(label), style, _summed(past.sends[outcome], together))
         for outcome, (label, style) in OUTCOMES.items()
     ]
-    title = _("Sends an hour") if past.period is Period.DAY else _("Sends in six hours")
+    title = _("Sent per hour") if past.period is Period.DAY else _("Sent per six hours")
     failed = sum(past.sends[Outcome.FAILED])
     sent = sum(past.sends[Outcome.SENT])
     summary = _("%(sent)s replies sent, %(failed)s failed.", sent=whole(sent), failed=whole(failed))

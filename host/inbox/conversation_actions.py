@@ -14,6 +14,23 @@ from flask_babel import lazy_gettext as _l
 from sqlalchemy.orm import Session
 
 from host.core import clock
+from host.events.facts import Facts
+from host.events.kinds.conversations import (
+    CONVERSATION_ASSIGNED,
+    CONVERSATION_CLOSED,
+    CONVERSATION_HANDLER_CHANGED,
+    CONVERSATION_MARKED_SPAM,
+    CONVERSATION_REOPENED,
+    CONVERSATION_SNOOZED,
+    CONVERSATION_TEAM_ASSIGNED,
+    CONVERSATION_UNMARKED_SPAM,
+    CONVERSATION_WOKEN,
+    OfAssignment,
+    OfHandler,
+    OfSnooze,
+    OfTeam,
+    OfWaking,
+)
 from host.inbox import queries
 from host.inbox.apply.conversations import preview
 from host.inbox.conversations import (
@@ -25,7 +42,9 @@ from host.inbox.conversations import (
     record_conversation,
     show_presence,
 )
-from host.inbox.errors import NotAMemberError, NotSnoozableError, SnoozeTimeError, TeamNotFoundError
+from host.inbox.errors import NotAMemberError, NotSnoozableError, SnoozeTimeError
+from host.inbox.teams.errors import TeamNotFoundError
+from host.inbox.teams.models import Team, TeamMember
 from host.models.inbox import (
     Conversation,
     ConversationRead,
@@ -36,10 +55,7 @@ from host.models.inbox import (
     Snooze,
     SnoozeKind,
 )
-from host.models.teams import Team, TeamMember
 from host.models.users import Membership, User
-from host.record import catalogue
-from host.record.catalogue import Facts, OfAssignment, OfHandler, OfSnooze, OfTeam, OfWaking
 from host.users.reach import Accounts
 from host.web.message_kinds import HIDDEN
 
@@ -53,11 +69,11 @@ class Changes(TypedDict, total=False):
     snooze: Snooze | None
     spam: bool
     handled_by: Handler
-    """A person, or nobody: what is automatic may speak again. That it does is no wish of anybody's."""
+    """A person, or nobody: automation may write again. Setting it does not record a wish for automation."""
 
 
 MOST_SNOOZED = timedelta(days=2 * 366)
-"""How far ahead a snooze may end: further is a slip of the fingers."""
+"""Most time a snooze may last: more is a typing error."""
 
 
 def set_fields(
@@ -119,7 +135,7 @@ def handle(
     What automation had, or gets, is recorded. That a person answers what nobody had is no news: their message
     says so.
 
-    :param because: as :class:`host.record.catalogue.OfHandler` has it.
+    :param because: as :class:`host.events.catalogue.OfHandler` has it.
     :param by: the name of the API key that did it, where no person did.
     :param told: whether it is recorded although automation neither had it nor gets it.
     """
@@ -130,7 +146,7 @@ def handle(
     session.flush()
     if told or Handler.AUTOMATION in {before, handler}:
         facts = OfHandler(handler=handler, before=before, because=because)
-        kind = catalogue.CONVERSATION_HANDLER_CHANGED
+        kind = CONVERSATION_HANDLER_CHANGED
         record_conversation(session, conversation, kind, author_id=author_id, by=by, facts=facts)
 
 
@@ -149,7 +165,7 @@ def hand_over(
 
     :param changes: which team or member gets it, if it is known.
     :param by: the name of the API key, or of the assistant, that does it.
-    :param why: an assistant's reason, a key of :data:`host.automation.assistants.words.REASONS`.
+    :param why: an assistant's reason, a key of the hook ``reason``.
 
     :raises ConversationNotFoundError: if the workspace has no such conversation.
     :raises NotAMemberError: as :func:`set_fields`, and so :exc:`TeamNotFoundError`.
@@ -175,11 +191,11 @@ def hand_over(
 
 
 _NAMES_BEFORE = frozenset({"assignee_id", "team_id", "handled_by"})
-"""The fields of which the record says what they were."""
+"""Fields whose earlier values events contain."""
 
 
 def _with_handover(session: Session, conversation: Conversation, changes: Changes) -> Mapping[str, Any]:
-    """Return *changes*, and that nobody has the conversation any more where a team gets it without them."""
+    """Return *changes*, and unassign the conversation if a team gets it without its assignee."""
     team_id, person = changes.get("team_id"), conversation.assignee_id
     if team_id is None or team_id == conversation.team_id or person is None or "assignee_id" in changes:
         return changes
@@ -188,21 +204,21 @@ def _with_handover(session: Session, conversation: Conversation, changes: Change
 
 
 def _facts(kind: str, conversation: Conversation, before: Any) -> Facts | None:
-    """Return what the record says about a change beyond its kind.
+    """Return the facts an event contains about a change.
 
-    :param before: the id of who, or of the team that, looked after the conversation before; who handled it.
+    :param before: the earlier assignee id, team id or handler.
     """
-    if kind == catalogue.CONVERSATION_HANDLER_CHANGED:
+    if kind == CONVERSATION_HANDLER_CHANGED:
         because = "taken" if conversation.handled_by == Handler.PERSON else "left"
         return OfHandler(handler=conversation.handled_by, before=str(before), because=because)
-    if kind == catalogue.CONVERSATION_TEAM_ASSIGNED:
+    if kind == CONVERSATION_TEAM_ASSIGNED:
         return OfTeam(team=conversation.team_id or 0, before=before or 0)
-    if kind == catalogue.CONVERSATION_ASSIGNED:
+    if kind == CONVERSATION_ASSIGNED:
         return OfAssignment(assignee=conversation.assignee_id or 0, before=before or 0)
-    if kind == catalogue.CONVERSATION_SNOOZED and conversation.snooze is not None:
+    if kind == CONVERSATION_SNOOZED and conversation.snooze is not None:
         until = conversation.snooze.until
         return OfSnooze(snooze=conversation.snooze.kind, until="" if until is None else until.isoformat())
-    if kind == catalogue.CONVERSATION_WOKEN:
+    if kind == CONVERSATION_WOKEN:
         return OfWaking(because="team")
     return None
 
@@ -228,7 +244,7 @@ def _set_status(
 
 
 def put_away(conversation: Conversation) -> None:
-    """End the snooze of a conversation that is dealt with, without a word: it does not come back."""
+    """End the snooze of a closed conversation without an activity line."""
     conversation.snooze_kind = conversation.snoozed_until = conversation.woken_at = None
 
 
@@ -259,11 +275,11 @@ def check_snooze(snooze: Snooze, now: datetime) -> None:
     :raises SnoozeTimeError: which says why.
     """
     if (snooze.until is None) is not (snooze.kind is SnoozeKind.REPLY):
-        raise SnoozeTimeError(_l("Until when is missing, so nothing was snoozed."))
+        raise SnoozeTimeError(_l("No end time was given, so nothing was snoozed."))
     if snooze.until is not None and snooze.until <= now:
         raise SnoozeTimeError()
     if snooze.until is not None and snooze.until > now + MOST_SNOOZED:
-        raise SnoozeTimeError(_l("That is more than two years ahead, so nothing was snoozed."))
+        raise SnoozeTimeError(_l("You can snooze for two years at most. Nothing was snoozed."))
 
 
 def _set_spam(
@@ -343,89 +359,89 @@ _SETTERS: dict[str, Callable[[Session, Conversation, Any, int | None, datetime],
     "spam": _set_spam,
     "team_id": _set_team,
 }
-"""By field: a function that sets it and returns the content of the activity line."""
+"""Setters by field; each returns the content of the activity line."""
 
 
 _RECORDED = {
-    "assigned": catalogue.CONVERSATION_ASSIGNED,
-    "took": catalogue.CONVERSATION_ASSIGNED,
-    "unassigned": catalogue.CONVERSATION_ASSIGNED,
-    "team_assigned": catalogue.CONVERSATION_TEAM_ASSIGNED,
-    "team_left": catalogue.CONVERSATION_TEAM_ASSIGNED,
-    "taken_over": catalogue.CONVERSATION_HANDLER_CHANGED,
-    "left_to_automation": catalogue.CONVERSATION_HANDLER_CHANGED,
-    "closed": catalogue.CONVERSATION_CLOSED,
-    "reopened": catalogue.CONVERSATION_REOPENED,
-    **{f"snoozed_{kind}": catalogue.CONVERSATION_SNOOZED for kind in SnoozeKind},
-    "woken": catalogue.CONVERSATION_WOKEN,
-    "marked_spam": catalogue.CONVERSATION_MARKED_SPAM,
-    "unmarked_spam": catalogue.CONVERSATION_UNMARKED_SPAM,
+    "assigned": CONVERSATION_ASSIGNED,
+    "took": CONVERSATION_ASSIGNED,
+    "unassigned": CONVERSATION_ASSIGNED,
+    "team_assigned": CONVERSATION_TEAM_ASSIGNED,
+    "team_left": CONVERSATION_TEAM_ASSIGNED,
+    "taken_over": CONVERSATION_HANDLER_CHANGED,
+    "left_to_automation": CONVERSATION_HANDLER_CHANGED,
+    "closed": CONVERSATION_CLOSED,
+    "reopened": CONVERSATION_REOPENED,
+    **{f"snoozed_{kind}": CONVERSATION_SNOOZED for kind in SnoozeKind},
+    "woken": CONVERSATION_WOKEN,
+    "marked_spam": CONVERSATION_MARKED_SPAM,
+    "unmarked_spam": CONVERSATION_UNMARKED_SPAM,
 }
-"""What is recorded, by the ``what`` of the activity line. Of other fields browsers alone are told."""
+"""Event types by the ``what`` of the activity line. Changes of other fields are only sent to browsers."""
 
 ACTIVITIES = {
     "assigned": ("user", _l("%(who)s assigned this to %(name)s")),
-    "took": ("user", _l("%(who)s took this over")),
-    "unassigned": ("user", _l("%(who)s left this to nobody")),
-    "team_assigned": ("users", _l("%(who)s gave this to the team %(name)s")),
-    "team_left": ("users", _l("%(who)s took this from the team %(name)s")),
-    "taken_over": ("user", _l("%(who)s keeps automation out of this")),
-    "left_to_automation": ("bolt", _l("%(who)s left this to automation")),
-    "handed_to_people": ("users", _l("%(who)s handed this over to people")),
+    "took": ("user", _l("%(who)s took over this conversation")),
+    "unassigned": ("user", _l("%(who)s unassigned this")),
+    "team_assigned": ("users", _l("%(who)s assigned this to the team %(name)s")),
+    "team_left": ("users", _l("%(who)s unassigned this from the team %(name)s")),
+    "taken_over": ("user", _l("%(who)s paused automation")),
+    "left_to_automation": ("bolt", _l("%(who)s resumed automation")),
+    "handed_to_people": ("users", _l("%(who)s handed this off to the team")),
     "closed": ("check", _l("%(who)s closed this")),
-    "reopened": ("unsend", _l("%(who)s opened this again")),
+    "reopened": ("unsend", _l("%(who)s reopened this")),
     "erased": ("trash", _l("%(who)s erased this customer")),
-    "thread_taken": ("arrow-in", _l("%(who)s took this from another app")),
-    "thread_passed": ("arrow-out", _l("%(who)s passed this to another app")),
-    "snoozed_until": ("snooze", _l("%(who)s snoozed this until %(until)s, or until they write")),
-    "snoozed_fixed": ("snooze", _l("%(who)s snoozed this until %(until)s, whatever they write")),
+    "thread_taken": ("arrow-in", _l("%(who)s took this over from another app")),
+    "thread_passed": ("arrow-out", _l("%(who)s handed this off to another app")),
+    "snoozed_until": ("snooze", _l("%(who)s snoozed this until %(until)s or a new message")),
+    "snoozed_fixed": ("snooze", _l("%(who)s snoozed this until %(until)s, even if they write")),
     "snoozed_reply": ("snooze", _l("%(who)s snoozed this until they write")),
-    "woken": ("bell", _l("%(who)s ended the snooze")),
-    "woken_by_time": ("bell", _l("Back: the snooze is over")),
-    "woken_by_message": ("bell", _l("Back: they wrote")),
-    "held_for_message": ("clock", _l("They wrote first, so the reply planned for later was not sent")),
+    "woken": ("bell", _l("%(who)s unsnoozed this")),
+    "woken_by_time": ("bell", _l("Back from snooze")),
+    "woken_by_message": ("bell", _l("Back from snooze: they wrote")),
+    "held_for_message": ("clock", _l("They wrote first, so the scheduled reply was not sent")),
     "may_belong_by_message": (
         "info",
-        _l("This answers a message of another conversation whose participants do not include its sender"),
+        _l("This replies to a message in another conversation that the sender is not part of"),
     ),
-    "goes_on": ("mail", _l("%(who)s went on by %(name)s")),
-    "came_from": ("mail", _l("It goes on by %(name)s")),
+    "goes_on": ("mail", _l("%(who)s continued by %(name)s")),
+    "came_from": ("mail", _l("Continued by %(name)s")),
     "marked_spam": ("ban", _l("%(who)s marked this as spam")),
-    "unmarked_spam": ("check", _l("%(who)s took this out of spam")),
+    "unmarked_spam": ("check", _l("%(who)s marked this as not spam")),
     "blocked": ("ban", _l("%(who)s blocked this customer")),
     "unblocked": ("check", _l("%(who)s unblocked this customer")),
     "opted_out_by_message": (
         "ban",
-        _l("They wrote “%(name)s”: nothing is sent to them by itself any more. You may still answer."),
+        _l("They wrote “%(name)s” and opted out of automated messages. You can still reply."),
     ),
-    "opted_in_by_message": ("check", _l("They wrote “%(name)s”: what is sent by itself reaches them again.")),
+    "opted_in_by_message": ("check", _l("They wrote “%(name)s” and opted in to automated messages again.")),
     "writer_opted_out_by_message": (
         "ban",
-        _l("%(person)s wrote “%(name)s”: nothing is sent to them by itself any more. You may still answer."),
+        _l("%(person)s wrote “%(name)s” and opted out of automated messages. You can still reply."),
     ),
     "writer_opted_in_by_message": (
         "check",
-        _l("%(person)s wrote “%(name)s”: what is sent by itself reaches them again."),
+        _l("%(person)s wrote “%(name)s” and opted in to automated messages again."),
     ),
     "labelled": ("tag", _l("%(who)s added %(name)s")),
-    "unlabelled": ("tag", _l("%(who)s took %(name)s off")),
-    "reopened_by_message": ("unsend", _l("Opened again by a new message")),
+    "unlabelled": ("tag", _l("%(who)s removed %(name)s")),
+    "reopened_by_message": ("unsend", _l("Reopened by a new message")),
 }
-"""The icon and the sentence of an activity line, by the ``what`` of its content."""
+"""Icon and sentence of an activity line, by the ``what`` of its content."""
 GIVEN = {
-    "assigned": ("user", _l("Given to %(name)s: %(why)s")),
-    "team_assigned": ("users", _l("Given to the team %(name)s: %(why)s")),
+    "assigned": ("user", _l("Assigned to %(name)s: %(why)s")),
+    "team_assigned": ("users", _l("Assigned to the team %(name)s: %(why)s")),
 }
-"""The same of what the desk did by itself, where it says why."""
+"""The same for automatic changes of the desk that have a reason."""
 GIVEN_BECAUSE = {
     "account": _l("it gets the new conversations of this account"),
-    "waited_longest": _l("on duty, and waited longest for one"),
-    "waited_its_turn": _l("on duty now, and this one waited longest"),
-    "last_person": _l("on duty, and wrote with them last"),
-    "team": _l("whoever of it is free takes it"),
-    "nobody_on_duty": _l("nobody of it is on duty, so it waits"),
-    "team_closed": _l("it is outside its hours, so it waits"),
-    "nobody_in_team": _l("nobody of it may answer here, so it waits"),
+    "waited_longest": _l("on duty and waiting longest for a conversation"),
+    "waited_its_turn": _l("now on duty, and this conversation waited longest"),
+    "last_person": _l("on duty and last in touch with them"),
+    "team": _l("anyone free in the team can take it"),
+    "nobody_on_duty": _l("nobody in the team is on duty, so it waits"),
+    "team_closed": _l("outside the team’s working hours, so it waits"),
+    "nobody_in_team": _l("nobody in the team can reply here, so it waits"),
 }
 OTHER_ACTIVITY = ("info", _l("%(who)s changed this conversation"))
 
@@ -433,7 +449,7 @@ OTHER_ACTIVITY = ("info", _l("%(who)s changed this conversation"))
 def mark_read(
     session: Session, *, workspace_id: int, conversation_id: int, accounts: Accounts, user_id: int, until: int
 ) -> bool:
-    """Note that somebody has read a conversation up to the message *until*.
+    """Record that somebody has read a conversation up to the message *until*.
 
     Return whether they are the first of the team.
 
@@ -494,7 +510,7 @@ def _note_read(
 
 
 def read_by_all(session: Session, conversation: Conversation, author_id: int | None = None) -> None:
-    """Note that nothing of *conversation* is news to anybody: it was answered, or closed.
+    """Mark *conversation* as read by everyone, because it was answered or closed.
 
     What a member marked as unread stays so, unless it is *author_id* who answered.
     """
@@ -553,5 +569,5 @@ def _set_hidden(
 
 
 def _is_last(conversation: Conversation, message: Message) -> bool:
-    """Tell whether the list shows *message* as the conversation's last one."""
+    """Return whether the list shows *message* as the conversation's last one."""
     return (conversation.last_message_at, conversation.last_direction) == (message.sent_at, message.direction)

@@ -16,14 +16,16 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from host.events.facts import Facts
+from host.events.kinds.browsers import OfPresence
+from host.events.models import ActorKind
+from host.events.writing import Happened, is_caused, record, show
 from host.inbox import queries
 from host.inbox.errors import ConversationNotFoundError, MessageNotFoundError, ReplyKeyError
 from host.inbox.queries import Row
 from host.models.inbox import Conversation, Direction, InternalKind, Message, Origin
-from host.models.record import ActorKind
-from host.record.catalogue import Facts, OfPresence
-from host.record.writing import Happened, is_caused, record, show
 from host.users import reach
+from host.users.actor import Actor
 from host.users.reach import Accounts
 
 _ASSISTANT = "an assistant acts"
@@ -150,12 +152,14 @@ def check_message(
 
 
 def publish_conversation(session: Session, conversation: Conversation) -> None:
-    """Tell browsers that *conversation* changed."""
+    """Notify browsers that *conversation* changed."""
     show(session, conversation.workspace_id, "conversation", conversation_id=conversation.id)
 
 
 def show_presence(session: Session, conversation: Conversation, user_id: int, state: str) -> None:
-    """Tell browsers what a member does in *conversation*: ``viewing``, ``typing``, ``away``, ``read``."""
+    """Notify browsers of a member's presence in *conversation*: ``viewing``, ``typing``, ``away``,
+    ``read``.
+    """
     record(
         session,
         Happened(
@@ -177,7 +181,7 @@ def record_conversation(
     by: str | None,
     facts: Facts | None = None,
 ) -> None:
-    """Record what somebody did to *conversation*, and tell browsers that it changed.
+    """Record a member's change of *conversation*, and notify browsers.
 
     :param by: the name of the API key, or of the rule, that did it, where no person did.
     """
@@ -214,7 +218,7 @@ def by_assistant(session: Session) -> Iterator[None]:
 
 
 def named_by(session: Session, by: str) -> dict[str, Any]:
-    """Return what the content of a note or an activity line says of the program *by*, which added it."""
+    """Return the content of a note or activity line that names the program *by*, which added it."""
     return {"by": by, "assistant": True} if _ASSISTANT in session.info else {"by": by}
 
 
@@ -226,9 +230,9 @@ def actor_of(author_id: int | None) -> ActorKind:
 def publish_message(
     session: Session, message: Message, *, kind: str = "", actor: ActorKind | None = None
 ) -> None:
-    """Tell browsers of a new message, note or activity line.
+    """Notify browsers of a new message, note or activity line.
 
-    :param kind: what is recorded of it, a name of :mod:`host.record.catalogue`; empty: nothing.
+    :param kind: what is recorded of it, a name of :mod:`host.events.catalogue`; empty: nothing.
     :param actor: who wrote it, where something is.
     """
     ids = message.account_id, message.conversation_id, message.id
@@ -239,13 +243,21 @@ def publish_message(
 
 
 def publish_changed_message(session: Session, message: Message) -> None:
-    """Tell browsers that a message they show looks different now."""
-    _show(session, message, "changed")
-
-
-def _show(session: Session, message: Message, topic: str) -> None:
+    """Notify browsers that a message they show has changed."""
     ids = {"conversation_id": message.conversation_id, "message_id": message.id}
-    show(session, message.workspace_id, topic, **ids)
+    show(session, message.workspace_id, "changed", **ids)
+
+
+def record_changed_message(session: Session, message: Message, kind: str, actor: Actor) -> None:
+    """Record a change of *message* by *actor*, and notify browsers.
+
+    :param kind: what happened, a name of :mod:`host.events.catalogue`.
+    """
+    ids = message.account_id, message.conversation_id, message.id
+    record(
+        session,
+        Happened(message.workspace_id, kind, "changed", *ids, actor_kind=actor.kind, actor_id=actor.id),
+    )
 
 
 def add_activity(

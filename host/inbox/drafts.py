@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
+import msgspec
 import sqlalchemy as sa
 from flask_babel import lazy_gettext as _l
 from sqlalchemy.orm import Session
 
+from host.core.backports.values import replace
 from host.core.cleaning import clean_written, is_providers
 from host.inbox.conversations import message_of
 from host.inbox.errors import EmptyTextError, KindNotSupportedError, MessageNotFoundError, TooLongError
@@ -52,8 +54,7 @@ class Draft:
     private: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Planned:
+class Planned(msgspec.Struct, frozen=True):
     """A message to write.
 
     :param uploads: ids of the files that go with it.
@@ -62,7 +63,7 @@ class Planned:
 
     kind: MessageKind
     text: str = ""
-    content: Mapping[str, Any] = field(default_factory=dict)
+    content: Mapping[str, Any] = msgspec.field(default_factory=dict)
     uploads: tuple[str, ...] = ()
     reply_to: str | None = None
 
@@ -82,8 +83,8 @@ def parts_of(text: str, limit: int | None, overflow: Overflow) -> list[str]:
     if overflow == "reject":
         raise TooLongError(
             _l(
-                "The text has %(count)s bytes and one message of this channel holds %(most)s, "
-                "so nothing was sent.",
+                "The text has %(count)s bytes; a message on this channel can have %(most)s. Nothing was "
+                "sent.",
                 count=byte_length(text),
                 most=limit,
             ),
@@ -122,8 +123,8 @@ def plan(
     if len(planned) > 1 and any(one.private for one in planned):
         raise NotSendableError(
             "private_alone",
-            _l("A private reply is one text, and nothing else goes with it."),
-            next_step=_l("Send the rest by itself."),
+            _l("A private reply can only contain one text."),
+            next_step=_l("Send the rest separately."),
         )
     if capabilities.public:
         if not planned[0].private:
@@ -140,7 +141,7 @@ def _plan_private(
     if limits_ is None or draft.reply_to is None:
         raise NotSendableError(
             "private_not_supported",
-            _l("On this channel a message cannot be answered privately."),
+            _l("This channel does not support private replies to messages."),
             next_step=_l("Write a reply instead."),
             status=409,
         )
@@ -169,8 +170,8 @@ def _check_public(session: Session, conversation: Conversation, capabilities: Ca
     if kind in capabilities.private_only:
         raise NotSendableError(
             "private_only",
-            _l("Comments on this post take no public reply, so nothing was sent."),
-            next_step=_l("Reply privately, while that is possible."),
+            _l("Comments on this post cannot be replied to publicly. Nothing was sent."),
+            next_step=_l("Reply privately while that is still possible."),
             status=409,
         )
 
@@ -195,7 +196,7 @@ def _answering(session: Session, conversation: Conversation, planned: Sequence[P
     if newest is None or not is_providers(newest):
         raise NotSendableError(
             "nothing_to_answer",
-            _l("There is no comment to answer: it was deleted."),
+            _l("The comment was deleted, so there is nothing to reply to."),
             next_step=_l("Wait until they write again."),
             status=409,
         )
@@ -213,7 +214,7 @@ def _files(session: Session, workspace_id: int, drafts: Sequence[Draft]) -> dict
         raise NotSendableError(
             "too_many_files",
             _l(
-                "%(count)s files were given and at most %(most)s can be sent at once.",
+                "You attached %(count)s files; at most %(most)s can be sent at once.",
                 count=len(wanted),
                 most=MAX_FILES,
             ),
@@ -247,16 +248,16 @@ def _plan_one(
     if draft.uploads and content.get("provider_files"):
         raise NotSendableError(
             "bad_content",
-            _l("Files come along, or IDs of files the provider has: not both in one message."),
+            _l("A message can contain either uploaded files or provider file IDs, not both."),
             next_step=_l("Send them as two messages."),
         )
     if draft.kind in MEDIA_KINDS and not planned:
         raise limits.FileRefusedError(
-            "file_missing", _l("No file came along."), next_step=_l("Choose one and try again."), status=422
+            "file_missing", _l("No file was uploaded."), next_step=_l("Choose one and try again."), status=422
         )
     if draft.kind not in MEDIA_KINDS | {MessageKind.TEXT}:
         if text or draft.uploads:
-            raise NotSendableError("text_with_kind", _l("This kind of message has no text and no files."))
+            raise NotSendableError("text_with_kind", _l("This kind of message cannot contain text or files."))
         for one in named:
             _check_picture(one, capabilities, found)
         words = HEART if draft.kind is MessageKind.STICKER else ""
@@ -274,7 +275,7 @@ def _plan_one(
     elif content and draft.kind is MessageKind.TEXT:
         raise NotSendableError(
             "quick_replies_need_text",
-            _l("Quick replies go with a text, and there is none."),
+            _l("Quick replies need a text above them."),
             next_step=_l("Write the question they answer."),
         )
     if draft.reply_to is not None and planned:
@@ -296,24 +297,22 @@ def check_pictures(text: str, files: Collection[tuple[str, str]]) -> None:
         if not there:
             raise NotSendableError(
                 "picture_missing",
-                _l(
-                    "The text shows “%(name)s”, and no such file is attached, so nothing was sent.", name=name
-                ),
-                next_step=_l("Attach it, or take ![%(name)s] out of the text.", name=name),
+                _l("The text refers to “%(name)s”, which is not attached. Nothing was sent.", name=name),
+                next_step=_l("Attach it, or remove ![%(name)s] from the text.", name=name),
                 field="text",
             )
         if len(there) > 1:
             raise NotSendableError(
                 "picture_twice",
-                _l("Two files are called “%(name)s”, and the text shows one of them.", name=name),
-                next_step=_l("Remove one, or give it another name."),
+                _l("Two attached files are named “%(name)s”, so the text is ambiguous.", name=name),
+                next_step=_l("Remove or rename one of them."),
                 field="text",
             )
         if there[0] not in PICTURE_TYPES:
             raise NotSendableError(
                 "picture_not_shown",
-                _l("“%(name)s” is no picture that can stand in a text.", name=name),
-                next_step=_l("Take ![%(name)s] out of the text: the file goes along below it.", name=name),
+                _l("“%(name)s” is not an image that can be shown in the text.", name=name),
+                next_step=_l("Remove ![%(name)s] from the text. The file will be attached below.", name=name),
                 field="text",
             )
 
@@ -327,7 +326,7 @@ def _texts(
     if len(text) > MAX_LENGTH:
         raise TooLongError(
             _l(
-                "The text has %(count)s characters and a reply holds %(most)s, so nothing was sent.",
+                "The text has %(count)s characters; a reply can have %(most)s. Nothing was sent.",
                 count=len(text),
                 most=MAX_LENGTH,
             ),
@@ -349,7 +348,7 @@ def _media(draft: Draft, capabilities: Capabilities, found: Mapping[str, Upload]
     planned: list[Planned] = []
     if len(set(draft.uploads)) != len(draft.uploads):
         raise limits.FileRefusedError(
-            "file_twice", _l("A file was given twice."), next_step=_l("Remove one.")
+            "file_twice", _l("The same file is attached twice."), next_step=_l("Remove one.")
         )
     size = sum(found[one].size for one in draft.uploads if one in found)
     if capabilities.files_bytes is not None and size > capabilities.files_bytes:
@@ -359,8 +358,8 @@ def _media(draft: Draft, capabilities: Capabilities, found: Mapping[str, Upload]
         if draft.kind is not MessageKind.TEXT and kind is not draft.kind:
             raise limits.FileRefusedError(
                 "other_kind",
-                _l("A file is of another kind than the message."),
-                next_step=_l("Send it as what it is."),
+                _l("The file type does not match the message type."),
+                next_step=_l("Send it as its own type."),
             )
         last = planned[-1] if planned else None
         if (
@@ -393,7 +392,7 @@ def _check_file(one: str, capabilities: Capabilities, found: Mapping[str, Upload
     if upload is None:
         raise limits.FileRefusedError(
             "upload_gone",
-            _l("A file is no longer here: it waited for more than a day, or was sent already."),
+            _l("A file expired after a day, or was already sent."),
             next_step=_l("Add it again."),
             status=409,
         )
@@ -405,14 +404,14 @@ def _check_file(one: str, capabilities: Capabilities, found: Mapping[str, Upload
 def _check_picture(one: str, capabilities: Capabilities, found: Mapping[str, Upload]) -> None:
     if _check_file(one, capabilities, found) is not MessageKind.IMAGE:
         raise limits.FileRefusedError(
-            "other_kind", _l("Only a picture can stand on a card."), next_step=_l("Choose a picture.")
+            "other_kind", _l("A card can only show an image."), next_step=_l("Choose an image.")
         )
     if not links.reachable():
         # The provider fetches the picture of a card by its address; it takes no upload there.
         raise limits.FileRefusedError(
             "not_reachable",
-            _l("The picture of a card is fetched from this desk, which cannot be reached from outside."),
-            next_step=_l("Enter the address of a picture on the web instead."),
+            _l("Card images are loaded from this server, which cannot be reached from the internet."),
+            next_step=_l("Enter the URL of an image on the web instead."),
             status=409,
         )
 
@@ -434,7 +433,7 @@ def _quoted(session: Session, conversation: Conversation, message_id: int, capab
     if not is_providers(message.external_id) or message.unsent_at is not None:
         raise NotSendableError(
             "quote_unknown",
-            _l("That message cannot be quoted: it was not sent, or was taken back."),
+            _l("That message cannot be quoted: it was not sent, or was unsent."),
             next_step=_l("Send it without the quote."),
             status=409,
         )

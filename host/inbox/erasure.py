@@ -7,31 +7,30 @@ provider delivers again is recognised and not applied.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import chain
-from typing import Any, cast
+from typing import Any
 
+import msgspec
 import sqlalchemy as sa
 from flask_babel import lazy_gettext as _l
 from sqlalchemy.orm import Session
 
 from host.core import clock, db
-from host.core.db import Base
 from host.core.errors import ConflictError
-from host.inbox import mentions
+from host.events.kinds.contacts import CONTACT_ERASED, OfContact
+from host.events.writing import Happened, record
+from host.features import registry
 from host.inbox.apply.tables import MARKS, MESSAGES, OUTBOX, REACTIONS
 from host.inbox.contacts import people
-from host.inbox.conversations import actor_of, add_activity, publish_conversation
+from host.inbox.contacts.models import ContactEntry, EntryKind
+from host.inbox.conversations import add_activity, publish_conversation
 from host.inbox.errors import ContactNotFoundError
-from host.media import file_removal, senders
+from host.media import senders
 from host.media.person_pictures import forget_pictures
-from host.models.assistants import AssistantCall, AssistantCase, AssistantTurn, TurnState
 from host.models.channels import ChannelAccount
-from host.models.contacts import ContactEntry, ContactMerge, ContactValue, EntryKind
 from host.models.inbox import (
     Attachment,
-    Contact,
     ContactIdentity,
     Conversation,
     DeliveryState,
@@ -41,24 +40,17 @@ from host.models.inbox import (
     Message,
 )
 from host.models.queue import CatchUpThread
-from host.outgoing import erasing
 from host.queue import journal_erasure, lanes, wakeups
-from host.record import catalogue
-from host.record.catalogue import OfContact
-from host.record.writing import Happened, record
-from host.search import postings
+from host.users.actor import Actor
 from host.users.reach import Accounts
 
 CHUNK = 500
 ERASED = "erased"
 """``last_kind`` of a conversation of which nothing is left to show."""
 LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
-"""``profile_at`` of an erased customer: their profile is fetched anew if they write again."""
+"""``profile_at`` of an erased customer: their profile is fetched again if they write again."""
 IN_FLIGHT = frozenset({DeliveryState.SENDING})
 GONE_OUT = frozenset({DeliveryState.SENT, DeliveryState.READ})
-TURNS = cast(sa.Table, AssistantTurn.__table__)
-CALLS = cast(sa.Table, AssistantCall.__table__)
-STILL_OPEN = (TurnState.WAITING, TurnState.THINKING, TurnState.READY)
 
 
 class BeingSentError(ConflictError):
@@ -66,12 +58,11 @@ class BeingSentError(ConflictError):
 
     code = "being_sent"
     title = _l("A message is being sent")
-    default_sentence = _l("A message to this customer is being sent at this moment, so nothing was erased.")
+    default_sentence = _l("A message to this customer is being sent right now, so nothing was erased.")
     default_next_step = _l("Try again in a minute.")
 
 
-@dataclass(frozen=True, slots=True)
-class Holdings:
+class Holdings(msgspec.Struct, frozen=True):
     """How much is stored of a customer.
 
     :param said: number of messages either side sent, without *notes*.
@@ -113,7 +104,8 @@ def holdings(session: Session, workspace_id: int, contact_id: int, *, accounts: 
         contact_id=contact_id,
         conversations=session.scalar(sa.select(sa.func.count()).select_from(Conversation).where(mine)) or 0,
         said=session.scalar(joined.where(mine, told, left)) or 0,
-        notes=(session.scalar(joined.where(mine, note, left)) or 0) + _notes_about(session, contact_id),
+        notes=(session.scalar(joined.where(mine, note, left, Message.unsent_at.is_(None))) or 0)
+        + _notes_about(session, contact_id),
         files=session.scalar(files.where(mine)) or 0,
         waiting=session.scalar(joined.where(mine, waits)) or 0,
         ids=[
@@ -129,7 +121,7 @@ def _notes_about(session: Session, contact_id: int) -> int:
 
 
 def erase(
-    session: Session, *, workspace_id: int, contact_id: int, author_id: int | None, accounts: Accounts
+    session: Session, *, workspace_id: int, contact_id: int, accounts: Accounts, actor: Actor
 ) -> Holdings:
     """Erase a customer for good; return how much there was.
 
@@ -164,16 +156,13 @@ def erase(
         names.update(row.external_id for row in chunk if row.external_id)
         events.update(id_ for row in chunk for id_ in row.sources or ())
         erase_messages(session, [row.id for row in chunk], now)
-        erasing.forget_messages(session, [row.id for row in chunk])
-        postings.forget_messages(session, [row.id for row in chunk])
     _erase_around(session, [one.id for one in conversations], [one.id for one in identities])
     senders.forget_senders(session, workspace_id, {identity.external_id for identity in identities})
     parts = people.members_of(session, contact_id)
-    for id_ in parts:
-        erasing.forget_contact(session, id_)
-        postings.forget_contact(session, id_)
-    _forget_answers(session, [one.id for one in conversations])
-    _erase_people(session, parts, identities, now)
+    registry.hooks().forget_contacts(
+        session=session, ids=parts, conversations=[one.id for one in conversations]
+    )
+    _erase_identities(session, identities, now)
     for conversation in joined:
         publish_conversation(session, conversation)
     for conversation in conversations:
@@ -183,17 +172,31 @@ def erase(
         conversation.read_count, conversation.waiting_since = conversation.arrived_count, None
         conversation.scheduled_at = None
         session.flush()
-        add_activity(session, conversation, author_id, {"what": ERASED}, now)
+        add_activity(session, conversation, actor.id, {"what": ERASED}, now)
         publish_conversation(session, conversation)
     record(
         session,
         Happened(
             workspace_id,
-            catalogue.CONTACT_ERASED,
-            actor_kind=actor_of(author_id),
-            actor_id=author_id,
+            CONTACT_ERASED,
+            actor_kind=actor.kind,
+            actor_id=actor.id,
             facts=OfContact(contact=contact_id),
         ),
+    )
+    # No name: the audit log must not keep what was erased.
+    actor.audit(
+        session,
+        "contact.erased",
+        f"contact {contact_id}",
+        workspace_id=workspace_id,
+        details={
+            "conversations": found.conversations,
+            "messages": found.said,
+            "notes": found.notes,
+            "files": found.files,
+            "replies_withdrawn": found.waiting,
+        },
     )
     journal_erasure.forget_events(session, events)
     journal_erasure.forget_lanes(
@@ -205,7 +208,7 @@ def erase(
 
 
 def _joined(session: Session, identities: Sequence[int]) -> Sequence[Conversation]:
-    """Return the conversations of others in which they wrote, locked; their words are no preview."""
+    """Return the conversations of others in which they wrote, locked; their text becomes no preview."""
     wrote = sa.select(Message.conversation_id).where(Message.writer_id.in_(identities))
     found = session.scalars(
         sa.select(Conversation)
@@ -245,7 +248,7 @@ def _messages(session: Session, which: sa.ColumnElement[bool]) -> Iterator[Seque
 
 
 def erase_messages(session: Session, ids: Sequence[int], now: datetime) -> None:
-    """Remove what these messages say, and their files. A reply among them that waits is never sent."""
+    """Delete the content of these messages everywhere. A waiting reply among them is never sent."""
     connection = session.connection()
     spoken = sa.or_(MESSAGES.c.direction != Direction.INTERNAL, MESSAGES.c.kind != InternalKind.ACTIVITY)
     some = MESSAGES.c.id.in_(ids)
@@ -275,29 +278,7 @@ def erase_messages(session: Session, ids: Sequence[int], now: datetime) -> None:
         some, MESSAGES.c.kind == InternalKind.ACTIVITY, MESSAGES.c.external_id.like("handover:%")
     )
     connection.execute(sa.update(MESSAGES).where(passed).values(content={"what": "handed_over"}))
-    mentions.forget(session, ids)
-    _forget_turns(session, ids)
-    file_removal.forget_files(session, list(ids))
-
-
-def _forget_turns(session: Session, ids: Sequence[int]) -> None:
-    """Remove what assistants said about these messages. That they were asked, and what it cost, stays."""
-    theirs = sa.select(MESSAGES.c.conversation_id).where(MESSAGES.c.id.in_(ids))
-    about = sa.and_(
-        TURNS.c.conversation_id.in_(theirs),
-        sa.or_(TURNS.c.message_id.in_(ids), TURNS.c.sent_id.in_(ids)),
-    )
-    found = list(session.connection().execute(sa.select(TURNS.c.id, TURNS.c.conversation_id).where(about)))
-    if not found:
-        return
-    turns = [row.id for row in found]
-    connection = session.connection()
-    connection.execute(sa.delete(CALLS).where(CALLS.c.turn_id.in_(turns)))
-    connection.execute(sa.update(TURNS).where(TURNS.c.id.in_(turns)).values(text="", sources=[], offers=[]))
-    left = sa.and_(TURNS.c.id.in_(turns), TURNS.c.state.in_(STILL_OPEN))
-    over = {"state": TurnState.DISCARDED, "reason": "taken_back", "due_at": sa.null()}
-    connection.execute(sa.update(TURNS).where(left).values(**over))
-    forget_cases(session, sorted({row.conversation_id for row in found}))
+    registry.hooks().forget_messages(session=session, ids=ids)
 
 
 def _erase_around(session: Session, conversations: Sequence[int], identities: Sequence[int]) -> None:
@@ -308,43 +289,8 @@ def _erase_around(session: Session, conversations: Sequence[int], identities: Se
     connection.execute(sa.delete(MARKS).where(mine, MARKS.c.kind != MarkKind.UNSEND))
 
 
-def forget_cases(session: Session, conversations: Sequence[int]) -> int:
-    """Forget the cases of assistants that were asked in *conversations*; return how many there were."""
-    forgotten = 0
-    for start in range(0, len(conversations), CHUNK):
-        some = conversations[start : start + CHUNK]
-        deleted: Any = session.execute(
-            sa.delete(AssistantCase).where(AssistantCase.conversation_id.in_(some))
-        )
-        forgotten += deleted.rowcount
-    return forgotten
-
-
-def _forget_answers(session: Session, conversations: Sequence[int]) -> None:
-    """Empty the API's stored answers about *conversations*; their idempotency keys stay used."""
-    table = Base.metadata.tables.get("api_idempotent_requests")
-    if table is None:
-        return
-    for id_ in conversations:
-        named = sa.or_(
-            table.c.answer.like(f'%"conversationId":{id_},%'),
-            table.c.answer.like(f'%"conversationId":{id_}}}%'),
-        )
-        session.execute(sa.update(table).where(named).values(answer='{"data":[]}'))
-
-
-def _erase_people(
-    session: Session, ids: Sequence[int], identities: Sequence[ContactIdentity], now: datetime
-) -> None:
-    """Remove who a contact is, and those who are a part of it. That they opted out, or are blocked, stays."""
-    for id_ in ids:
-        contact = session.get_one(Contact, id_, with_for_update=True)
-        contact.name = contact.email = contact.opted_out_source = None
-    session.execute(sa.delete(ContactValue).where(ContactValue.contact_id.in_(ids)))
-    session.execute(sa.delete(ContactEntry).where(ContactEntry.contact_id.in_(ids)))
-    # Whose they were is not known any more, so nothing can be split: what was taken over was of one of them.
-    told = sa.or_(ContactMerge.contact_id.in_(ids), ContactMerge.other_id.in_(ids))
-    session.execute(sa.delete(ContactMerge).where(told))
+def _erase_identities(session: Session, identities: Sequence[ContactIdentity], now: datetime) -> None:
+    """Delete what the provider says of a contact on each account."""
     for identity in identities:
         identity.username = identity.name = identity.picture_url = None
         identity.profile, identity.profile_failures = {}, 0

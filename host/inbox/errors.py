@@ -1,4 +1,4 @@
-"""The errors of the inbox's use cases, with sentences an agent can act on."""
+"""Errors of the inbox's use cases, with sentences a person can act on."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class ConversationNotFoundError(NotFoundError):
     """The workspace has no such conversation."""
 
     code = "conversation_not_found"
-    title = _l("No such conversation")
+    title = _l("Conversation not found")
     default_sentence = _l("This conversation does not exist in this workspace.")
     default_next_step = _l("Go back to the inbox.")
 
@@ -22,9 +22,44 @@ class MessageNotFoundError(NotFoundError):
     """The conversation has no such message."""
 
     code = "message_not_found"
-    title = _l("No such message")
+    title = _l("Message not found")
     default_sentence = _l("This message does not exist in this conversation.")
     default_next_step = _l("Reload the page and look again.")
+
+
+class NotAuthorError(ForbiddenError):
+    """Somebody wants to change a note that another person or program wrote."""
+
+    code = "not_the_author"
+    title = _l("Not your note")
+    default_sentence = _l("Only the author of a note can edit or delete it.")
+    default_next_step = _l("Add a note of your own.")
+
+
+class NoteChangedError(ConflictError):
+    """A note was edited since the version that an edit is based on.
+
+    :param text: its current text.
+    :param version: its current number of edits.
+    """
+
+    code = "note_changed"
+    title = _l("The note was edited elsewhere")
+    default_sentence = _l("This note was edited elsewhere in the meantime, so your text was not saved.")
+    default_next_step = _l("Compare the two texts, then save again to replace the other one.")
+
+    def __init__(self, text: str = "", version: int = 0) -> None:
+        super().__init__()
+        self.text, self.version = text, version
+
+
+class NoteDeletedError(ConflictError):
+    """A note was deleted, so it cannot be edited."""
+
+    code = "note_deleted"
+    title = _l("The note was deleted")
+    default_sentence = _l("This note was deleted in the meantime, so your text was not saved.")
+    default_next_step = _l("Copy your text and add it as a new note.")
 
 
 class EmptyTextError(InvalidError):
@@ -37,7 +72,7 @@ class EmptyTextError(InvalidError):
 
 
 class TooLongError(InvalidError):
-    """The text is longer than the inbox takes, or than the channel takes where it may not be split."""
+    """The text is longer than the inbox allows, or than the channel allows in one message."""
 
     code = "too_long"
     title = _l("The text is too long")
@@ -55,24 +90,24 @@ class ReplyKeyError(InvalidError):
 
 
 class AlreadySentError(ConflictError):
-    """The reply key was used before, for another text."""
+    """The reply key was already used for another text."""
 
     code = "already_sent"
-    title = _l("This form was sent before")
-    default_sentence = _l("This form was already sent once, with another text. The new text was not sent.")
-    default_next_step = _l("Look at the conversation, then send it again.")
+    title = _l("This form was already sent")
+    default_sentence = _l("This form was already sent with different text. The new text was not sent.")
+    default_next_step = _l("Check the conversation, then send it again.")
 
 
 class AnsweredMeanwhileError(ConflictError):
-    """Somebody else answered since the sender looked last.
+    """Somebody else has answered since the sender last looked.
 
     :param newer: the ids of their messages, the oldest first.
     """
 
     code = "answered_meanwhile"
-    title = _l("Somebody answered meanwhile")
-    default_sentence = _l("Somebody else answered while you wrote, so yours was not sent yet.")
-    default_next_step = _l("Read their answer, then send yours anyway or leave it.")
+    title = _l("Someone else replied in the meantime")
+    default_sentence = _l("Someone else replied while you were writing, so your reply was not sent yet.")
+    default_next_step = _l("Read their reply, then send yours anyway or discard it.")
 
     def __init__(self, newer: Sequence[int] = (), *, next_step: str | None = None) -> None:
         super().__init__(next_step=next_step)
@@ -83,8 +118,8 @@ class SendTimeError(InvalidError):
     """A reply cannot be planned for that time."""
 
     code = "send_time"
-    title = _l("It cannot go out then")
-    default_sentence = _l("That time has passed, so nothing was planned.")
+    title = _l("It cannot be sent then")
+    default_sentence = _l("That time is in the past. Nothing was scheduled.")
     default_next_step = _l("Choose another time.")
 
 
@@ -93,67 +128,65 @@ class WindowClosedError(ConflictError):
 
     code = "window_closed"
     title = _l("You cannot reply here now")
-    default_sentence = _l("The channel does not allow a reply at the moment, so nothing was sent.")
+    default_sentence = _l("The channel does not allow a reply right now, so nothing was sent.")
     default_next_step = _l("It opens again when the customer writes.")
 
 
 class PeopleOnlyError(ConflictError):
-    """The reply window is open for people only, and a program is writing."""
+    """The reply window is open only for people, and a program is writing."""
 
     code = "people_only"
-    title = _l("Only a person may answer now")
-    default_sentence = _l("Only a person may still answer here, so this automatic message was not sent.")
-    default_next_step = _l("Answer from the inbox.")
+    title = _l("Only a person can reply now")
+    default_sentence = _l("Only a person can still reply here, so this automatic message was not sent.")
+    default_next_step = _l("Reply from the inbox.")
 
 
 class HandledByPersonError(ConflictError):
-    """Something automatic is to speak where a person does."""
+    """Automation tried to write in a conversation that a person handles."""
 
     code = "handled_by_person"
-    title = _l("A person has it")
-    default_sentence = _l("A person handles this conversation, so this automatic message was not sent.")
-    default_next_step = _l("Wait until it is closed, or left to automation.")
+    title = _l("Handled by a person")
+    default_sentence = _l("A person is handling this conversation, so this automatic message was not sent.")
+    default_next_step = _l("Wait until it is closed or automation is resumed.")
 
 
 class OptedOutError(ConflictError):
-    """The customer wants nothing that is sent by itself, or is blocked."""
+    """The customer opted out of automated messages, or is blocked."""
 
     code = "opted_out"
-    title = _l("They want nothing automatic")
-    default_sentence = _l(
-        "This customer wants nothing that is sent by itself, so this automatic message was not sent."
-    )
-    default_next_step = _l("A person may still answer, in the inbox.")
+    title = _l("Opted out of automated messages")
+    default_sentence = _l("This customer opted out of automated messages, so this one was not sent.")
+    default_next_step = _l("You can still reply from the inbox.")
 
 
 class FromMachineError(ConflictError):
-    """What would be answered automatically was written by a machine."""
+    """An automated answer to a message that a machine wrote."""
 
     code = "from_machine"
-    title = _l("A program wrote that")
-    default_sentence = _l("A program wrote that by itself, so nothing automatic answers it.")
-    default_next_step = _l("A person may still answer, in the inbox.")
+    title = _l("Automated message received")
+    default_sentence = _l("The message was sent by a program, so it gets no automatic reply.")
+    default_next_step = _l("You can still reply from the inbox.")
 
 
 class AutomaticLimitError(ConflictError):
-    """The address got as much by itself as it may in a while."""
+    """The address received too many automated messages recently."""
 
     code = "automatic_limit"
-    title = _l("Enough was sent automatically")
+    title = _l("Too many automatic messages")
     default_sentence = _l(
-        "This address got several automatic messages within minutes; a program may be answering them. "
-        "So this one was not sent."
+        "This address received several automatic messages within minutes, so a program may be "
+        "replying to them. This one was not sent."
     )
-    default_next_step = _l("A person may still answer, in the inbox.")
+    default_next_step = _l("You can still reply from the inbox.")
 
 
 class ContactUnreachableError(ConflictError):
     """The provider refuses messages to this customer."""
 
     code = "contact_unreachable"
-    title = _l("This person cannot be written to")
-    default_sentence = _l("This person cannot receive messages from you, so nothing was sent.")
-    default_next_step = _l("Reach them another way, or wait until they write.")
+    title = _l("This person cannot be messaged")
+    default_sentence = _l("This person cannot receive your messages, so nothing was sent.")
+    default_next_step = _l("Contact them another way, or wait until they write.")
 
 
 class UnknownChannelError(ConflictError):
@@ -171,7 +204,7 @@ class AccountDisconnectedError(ConflictError):
     code = "account_disconnected"
     title = _l("The account is disconnected")
     default_sentence = _l("The account this conversation came through is disconnected, so nothing was sent.")
-    default_next_step = _l("An owner can connect it again under Settings, Channels.")
+    default_next_step = _l("An owner can reconnect it under Settings, Channels.")
 
 
 class KindNotSupportedError(ConflictError):
@@ -180,204 +213,151 @@ class KindNotSupportedError(ConflictError):
     code = "kind_not_supported"
     title = _l("This channel cannot send that")
     default_sentence = _l("This channel cannot send that kind of message, so nothing was sent.")
-    default_next_step = _l("Send it another way.")
+    default_next_step = _l("Send it a different way.")
 
 
 class SignalNotSupportedError(ConflictError):
-    """The channel cannot show its customers that."""
+    """The channel cannot show this signal to its customers."""
 
     code = "signal_not_supported"
     title = _l("This channel cannot show that")
-    default_sentence = _l("This channel does not show customers that, so nothing was done.")
+    default_sentence = _l("This channel cannot show that to customers. Nothing was done.")
     default_next_step = ""
 
 
 class ThreadControlError(ConflictError):
-    """On this channel conversations are not passed between apps."""
+    """The channel does not pass conversations between apps."""
 
     code = "thread_control_not_supported"
-    title = _l("Not on this channel")
-    default_sentence = _l("On this channel no other app can have a conversation, so nothing was done.")
+    title = _l("Not supported on this channel")
+    default_sentence = _l("Other apps cannot take over conversations on this channel. Nothing was done.")
     default_next_step = ""
 
 
 class ProviderRefusedError(LobbyError):
-    """The provider did not do it, and said why."""
+    """The provider refused, and gave a reason."""
 
     code = "provider_refused"
     status = 502
-    title = _l("The provider did not do it")
-    default_sentence = _l("The provider did not do it.")
+    title = _l("The provider refused")
+    default_sentence = _l("The provider refused.")
     default_next_step = _l("Try again in a moment.")
 
 
 class NotAMemberError(InvalidError):
-    """A conversation can be assigned to members of the workspace only."""
+    """The assignee is not a member of the workspace."""
 
     code = "not_a_member"
     title = _l("Not a member")
     default_sentence = _l("This person is not a member of the workspace, so nothing was changed.")
-    default_next_step = _l("Choose somebody from the list.")
-
-
-class LabelNotFoundError(NotFoundError):
-    """The workspace has no such label."""
-
-    code = "label_not_found"
-    title = _l("No such label")
-    default_sentence = _l("This label does not exist in this workspace. Somebody may have deleted it.")
-    default_next_step = _l("Reload the page and choose another.")
-
-
-class LabelNameError(InvalidError):
-    """A label has to have a name of some letters that no other label of the workspace has."""
-
-    code = "label_name"
-    title = _l("The label needs another name")
-    default_sentence = _l("A label needs a name, so nothing was saved.")
-    default_next_step = _l("Choose another name.")
-
-
-class TeamNotFoundError(NotFoundError):
-    """The workspace has no such team."""
-
-    code = "team_not_found"
-    title = _l("No such team")
-    default_sentence = _l("This team does not exist in this workspace. Somebody may have deleted it.")
-    default_next_step = _l("Reload the page and choose another.")
-
-
-class TeamNameError(InvalidError):
-    """A team needs a name that no other team has."""
-
-    code = "team_name"
-    title = _l("The team needs another name")
-    default_sentence = _l("A team needs a name of at most 40 letters, so nothing was saved.")
-    default_next_step = _l("Choose another name.")
-
-
-class TeamAccountError(InvalidError):
-    """A team looks after accounts of its workspace."""
-
-    code = "team_account"
-    title = _l("No such account")
-    default_sentence = _l("One of these accounts is not in this workspace, so nothing was saved.")
-    default_next_step = _l("Reload the page and choose again.")
-
-
-class TeamKeepersError(ForbiddenError):
-    """Somebody who leads no such team would change its members."""
-
-    code = "team_keepers"
-    default_sentence = _l("Leads of the workspace and whoever leads this team change its members.")
-    default_next_step = _l("Ask one of them.")
+    default_next_step = _l("Choose someone from the list.")
 
 
 class SnoozeTimeError(InvalidError):
     """A conversation cannot be snoozed until then."""
 
     code = "snooze_time"
-    title = _l("Not until then")
-    default_sentence = _l("That time has passed already, so nothing was snoozed.")
-    default_next_step = _l("Choose a time to come.")
+    title = _l("Invalid snooze time")
+    default_sentence = _l("That time is in the past. Nothing was snoozed.")
+    default_next_step = _l("Choose a time in the future.")
 
 
 class NotSnoozableError(ConflictError):
-    """Closed conversations and spam are out of the way already."""
+    """The conversation is closed or spam, and so cannot be snoozed."""
 
     code = "not_snoozable"
     title = _l("This cannot be snoozed")
     default_sentence = _l("Only open conversations that are not spam can be snoozed.")
-    default_next_step = _l("Open it again first, or take it out of spam.")
+    default_next_step = _l("Reopen it or mark it as not spam first.")
 
 
 class ViewNotFoundError(NotFoundError):
-    """There is no such view, or it is somebody else's."""
+    """There is no such view, or it belongs to somebody else."""
 
     code = "view_not_found"
-    title = _l("No such view")
-    default_sentence = _l("This view does not exist. Somebody may have deleted it.")
+    title = _l("View not found")
+    default_sentence = _l("This view does not exist. It may have been deleted.")
     default_next_step = _l("Choose another view.")
 
 
 class ViewNameError(InvalidError):
-    """A view needs a name of some letters."""
+    """The name of a view is empty or too long."""
 
     code = "view_name"
     title = _l("The view needs a name")
-    default_sentence = _l("A view needs a name of at most 40 letters, so nothing was saved.")
+    default_sentence = _l("A view needs a name of up to 40 characters. Nothing was saved.")
     default_next_step = _l("Give it a name.")
 
 
 class ViewSearchError(InvalidError):
-    """A view of a search needs something to look for."""
+    """A view of a search has no search text."""
 
     code = "view_search"
     title = _l("The search cannot be saved")
-    default_sentence = _l("A search that is saved has between 1 and 1,000 letters, so nothing was saved.")
+    default_sentence = _l("A saved search needs between 1 and 1,000 characters. Nothing was saved.")
     default_next_step = _l("Search for something, then save it.")
 
 
 class TooManyViewsError(ConflictError):
-    """There are as many views as the inbox shows."""
+    """The inbox has the maximum number of views."""
 
     code = "too_many_views"
     title = _l("Too many views")
-    default_sentence = _l("There are as many views as the inbox can show, so nothing was saved.")
-    default_next_step = _l("Delete one that nobody uses.")
+    default_sentence = _l("You have reached the maximum number of views. Nothing was saved.")
+    default_next_step = _l("Delete one you no longer need.")
 
 
 class BulkNotFoundError(NotFoundError):
-    """There is no such bulk action, or it is somebody else's."""
+    """There is no such bulk action, or it belongs to somebody else."""
 
     code = "bulk_action_not_found"
-    title = _l("No such bulk action")
-    default_sentence = _l("This bulk action does not exist any more.")
+    title = _l("Bulk action not found")
+    default_sentence = _l("This bulk action no longer exists.")
     default_next_step = _l("Go back to the inbox.")
 
 
 class BulkError(InvalidError):
-    """A bulk action needs something to do, and conversations to do it to."""
+    """A bulk action has no action, or no conversations."""
 
     code = "bulk_action"
     title = _l("Nothing was changed")
-    default_sentence = _l("This action is not complete, so nothing was changed.")
-    default_next_step = _l("Choose what to do, and for which conversations.")
+    default_sentence = _l("The action is incomplete. Nothing was changed.")
+    default_next_step = _l("Choose an action and the conversations to apply it to.")
 
 
 class UndoOverError(ConflictError):
-    """It is too late to undo it, or it was undone."""
+    """The action was already undone, or it is too late."""
 
     code = "undo_over"
-    title = _l("This cannot be undone any more")
-    default_sentence = _l("A bulk action can be undone once, within an hour. Nothing was changed.")
-    default_next_step = _l("Choose the conversations again and change them back.")
+    title = _l("Too late to undo")
+    default_sentence = _l("A bulk action can be undone once, within one hour. Nothing was changed.")
+    default_next_step = _l("Select the conversations again and change them back.")
 
 
 class ContactNotFoundError(NotFoundError):
-    """No such contact in this workspace."""
+    """The workspace has no such contact."""
 
     code = "contact_not_found"
-    title = _l("No such contact")
+    title = _l("Contact not found")
     default_sentence = _l("This contact does not exist in this workspace.")
     default_next_step = ""
 
 
 class ContactFieldError(InvalidError):
-    """A detail of a contact cannot be what was given."""
+    """A detail of a contact is invalid."""
 
     code = "contact_field"
     title = _l("Not saved")
-    default_sentence = _l("A contact has no such detail, so nothing was saved.")
+    default_sentence = _l("Contacts do not have this field. Nothing was saved.")
     default_next_step = _l("Correct it and save again.")
 
 
 class AttributeNameError(InvalidError):
-    """An attribute cannot be called that, or there are enough of them."""
+    """The name of an attribute is invalid, or there are too many attributes."""
 
     code = "attribute_name"
-    title = _l("No such name")
-    default_sentence = _l("The attribute has no name, so nothing was saved.")
+    title = _l("Missing name")
+    default_sentence = _l("The attribute has no name. Nothing was saved.")
     default_next_step = _l("Choose another name.")
 
 
@@ -385,66 +365,66 @@ class AttributeNotFoundError(NotFoundError):
     """The workspace has no such attribute."""
 
     code = "attribute_not_found"
-    title = _l("No such attribute")
+    title = _l("Attribute not found")
     default_sentence = _l("This attribute does not exist in this workspace.")
-    default_next_step = _l("Reload the page: somebody may have deleted it.")
+    default_next_step = _l("Reload the page. It may have been deleted.")
 
 
 class MergeError(ConflictError):
-    """These two contacts cannot become one, or not be two again."""
+    """These two contacts cannot be merged, or no longer split."""
 
     code = "not_mergeable"
     title = _l("Not merged")
-    default_sentence = _l("Somebody changed one of the two at the same time, so nothing was merged.")
-    default_next_step = _l("Look at both again.")
+    default_sentence = _l("One of the two was changed at the same time, so nothing was merged.")
+    default_next_step = _l("Review both, then try again.")
 
 
 class MergeNotFoundError(NotFoundError):
-    """There is no such merge to take back."""
+    """There is no such merge to undo."""
 
     code = "merge_not_found"
-    title = _l("No such merge")
-    default_sentence = _l("This merge does not exist, or was taken back already.")
+    title = _l("Merge not found")
+    default_sentence = _l("This merge does not exist or was already undone.")
     default_next_step = _l("Reload the page.")
 
 
 class NotAllTheirsError(ForbiddenError):
-    """Somebody who sees some accounts only would change what is on others."""
+    """A person who sees only some accounts would change data of other accounts."""
 
     code = "not_all_yours"
-    title = _l("Not for this contact")
-    default_sentence = _l("This contact also writes to accounts that you do not see, so nothing was changed.")
-    default_next_step = _l("Ask somebody who sees all of them.")
+    title = _l("Not allowed for this contact")
+    default_sentence = _l("This contact also writes to accounts you cannot see. Nothing was changed.")
+    default_next_step = _l("Ask someone who can see all of them.")
 
 
 class NoWayOutError(ConflictError):
-    """The contact cannot be written to first there."""
+    """The contact cannot be written to first on this account."""
 
     code = "cannot_write_first"
-    title = _l("They cannot be written to there")
-    default_sentence = _l("This contact cannot be written to first there, so nothing was sent.")
-    default_next_step = _l("Look whether they have an address, and whether the account is connected.")
+    title = _l("They cannot be messaged there")
+    default_sentence = _l("You cannot message this contact first there. Nothing was sent.")
+    default_next_step = _l("Check that they have an address and that the account is connected.")
 
 
 class AddressOfAnotherError(ConflictError):
     """The address belongs to another contact."""
 
     code = "address_of_another"
-    title = _l("That address is another contact's")
-    default_sentence = _l("Another contact writes from that address, so nothing was sent.")
+    title = _l("That address belongs to another contact")
+    default_sentence = _l("Another contact uses that address. Nothing was sent.")
     default_next_step = _l("If they are the same person, merge the two contacts, then write.")
 
 
 class GoesOnError(ConflictError):
-    """The conversation goes on somewhere else already.
+    """The conversation already continues elsewhere.
 
-    :ivar after: the id of the conversation it goes on as.
+    :ivar after: the id of the conversation it continues as.
     """
 
     code = "goes_on_already"
-    title = _l("It goes on already")
-    default_sentence = _l("This conversation goes on by e-mail already, so nothing was sent.")
-    default_next_step = _l("Write in that conversation: the thread leads to it.")
+    title = _l("Already continued")
+    default_sentence = _l("This conversation already continues by email. Nothing was sent.")
+    default_next_step = _l("Write in that conversation. This thread links to it.")
 
     def __init__(self, after: int) -> None:
         super().__init__()

@@ -1,6 +1,6 @@
-"""Mentions: members named in a note with ``@`` and their name, and whether they have seen it.
+"""Mentions: members named with ``@`` in a note, and whether they have seen it.
 
-A team that is named stands for those of it who answer and see the conversation. Each is mentioned once,
+Mentioning a team mentions its members who can answer and see the conversation. Each member is mentioned once,
 however often they are named.
 """
 
@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import cast
 
+import msgspec
 import sqlalchemy as sa
 from flask_babel import lazy_gettext as _l
 from flask_babel.speaklater import LazyString
@@ -20,29 +21,30 @@ from sqlalchemy.orm import Session
 from host.core.errors import InvalidError
 from host.inbox import queries
 from host.inbox.conversations import show_presence
+from host.inbox.teams.models import Team, TeamMember
 from host.models.inbox import Conversation, Message
 from host.models.mentions import Mention
-from host.models.teams import Team, TeamMember
 from host.models.users import Membership, User
 from host.notifications import notify
 from host.users.roles import Permission, with_permission
 
 MOST = 20
+KEYS = ("mentions", "teams")
+"""Keys of a note's content with whom it mentions, from :func:`content_of`."""
 _TABLE = cast(sa.Table, Mention.__table__)
 
 
 class MentionError(InvalidError):
-    """Somebody is mentioned whom the note would not reach."""
+    """A note mentions somebody who may not see it."""
 
     code = "cannot_be_mentioned"
-    title = _l("Somebody cannot be mentioned")
-    default_sentence = _l("Somebody you mention does not answer here, so the note was not added.")
-    default_next_step = _l("Choose somebody from the list, or take the @ away.")
+    title = _l("Mention not possible")
+    default_sentence = _l("Someone you mentioned cannot reply here, so the note was not saved.")
+    default_next_step = _l("Choose someone from the list, or remove the @.")
 
 
-@dataclass(frozen=True, slots=True)
-class Person:
-    """Somebody a note could mention.
+class MentionablePerson(msgspec.Struct, frozen=True):
+    """A person a note could mention.
 
     :param reached: whether they may see the conversation.
     """
@@ -53,10 +55,10 @@ class Person:
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
+class MentionableTeam:
     """A team a note could mention.
 
-    :param people: the ids of those of it whom the note would reach.
+    :param people: ids of the members who may see the note.
     """
 
     id: int
@@ -65,20 +67,34 @@ class Group:
 
     @property
     def reached(self) -> bool:
-        """Tell whether there is anybody in it who may see the conversation."""
+        """Return whether any member may see the conversation."""
         return bool(self.people)
 
 
+class NoteMentions(msgspec.Struct, frozen=True):
+    """The people and teams a note mentions."""
+
+    people: Sequence[MentionablePerson] = ()
+    teams: Sequence[MentionableTeam] = ()
+
+
 @dataclass(frozen=True, slots=True)
-class Named:
-    """Whom a note mentions."""
+class NotedIds:
+    """The ids of the people and teams a stored note mentions."""
 
-    people: Sequence[Person] = ()
-    teams: Sequence[Group] = ()
+    people: frozenset[int] = frozenset()
+    teams: frozenset[int] = frozenset()
+
+    def of(self, one: MentionablePerson | MentionableTeam) -> frozenset[int]:
+        """Return the ids of the same sort as *one*."""
+        return self.people if isinstance(one, MentionablePerson) else self.teams
 
 
-def people(session: Session, workspace_id: int, account_id: int) -> list[Person]:
-    """Return the people of a workspace who answer in it, by name, those out of reach of an account too."""
+NOBODY = NotedIds()
+
+
+def people(session: Session, workspace_id: int, account_id: int) -> list[MentionablePerson]:
+    """Return the people who answer in a workspace by name, including those without access to the account."""
     query = (
         sa.select(User.id, User.name, sa.case((queries.answers(account_id), 1), else_=0))
         .join(Membership, Membership.user_id == User.id)
@@ -89,13 +105,15 @@ def people(session: Session, workspace_id: int, account_id: int) -> list[Person]
         )
         .order_by(User.name, User.id)
     )
-    return [Person(id_, name, bool(reached)) for id_, name, reached in session.execute(query)]
+    return [MentionablePerson(id_, name, bool(reached)) for id_, name, reached in session.execute(query)]
 
 
-def groups(session: Session, workspace_id: int, known: Collection[Person]) -> list[Group]:
+def groups(
+    session: Session, workspace_id: int, known: Collection[MentionablePerson]
+) -> list[MentionableTeam]:
     """Return the teams of a workspace, by name.
 
-    :param known: those who answer in the workspace, as :func:`people` has them for the account.
+    :param known: the people who answer in the workspace, from :func:`people` for the account.
     """
     reached = {one.id for one in known if one.reached}
     found: dict[int, tuple[str, set[int]]] = {}
@@ -107,7 +125,9 @@ def groups(session: Session, workspace_id: int, known: Collection[Person]) -> li
     )
     for id_, name, user_id in session.execute(query):
         found.setdefault(id_, (name, set()))[1].add(user_id)
-    return [Group(id_, name, frozenset(members & reached)) for id_, (name, members) in found.items()]
+    return [
+        MentionableTeam(id_, name, frozenset(members & reached)) for id_, (name, members) in found.items()
+    ]
 
 
 def named(
@@ -118,67 +138,124 @@ def named(
     team_ids: Collection[int],
     *,
     typed: bool,
-) -> Named:
-    """Return whom a note mentions.
+    before: NotedIds = NOBODY,
+) -> NoteMentions:
+    """Return the people and teams a note mentions.
 
-    :param ids: of the people, and *team_ids*: of the teams, chosen from a list.
-    :param typed: whether who is named in *text* is meant as well, where the name is that of one alone.
-    :raises MentionError: if one of them may not see the conversation, a team has nobody who may, or they are
-        more than :data:`MOST`.
+    :param ids: ids of people, and *team_ids* of teams, chosen from a list.
+    :param typed: whether names in *text* count too, if they are unique.
+    :param before: those it mentioned before an edit: one who has lost access since is no reason to refuse.
+    :raises MentionError: if one may not see the conversation, a team has nobody who may, or there are more
+        than :data:`MOST`.
     """
     if not ids and not team_ids and not (typed and "@" in text):
-        return Named()
+        return NoteMentions()
     known = people(session, conversation.workspace_id, conversation.account_id)
     there = groups(session, conversation.workspace_id, known)
     wanted, wanted_teams = set(ids), set(team_ids)
-    chosen: list[Person | Group] = [one for one in known if one.id in wanted]
+    chosen: list[MentionablePerson | MentionableTeam] = [one for one in known if one.id in wanted]
     chosen += [one for one in there if one.id in wanted_teams]
-    if len(chosen) < len(wanted) + len(wanted_teams):
+    found, found_teams = {one.id for one in known}, {one.id for one in there}
+    if wanted - found - before.people or wanted_teams - found_teams - before.teams:
         raise MentionError()
     if typed:
-        everybody: list[Person | Group] = [*known, *there]
+        everybody: list[MentionablePerson | MentionableTeam] = [*known, *there]
         taken = {one.name.casefold() for one in chosen}
         for name in named_in(text, [one.name for one in everybody]) - taken:
             fitting = [one for one in everybody if one.name.casefold() == name]
             chosen += fitting if len(fitting) == 1 else []
     if len(chosen) > MOST:
         raise MentionError(
-            _l("A note mentions 20 people and teams at most, so it was not added."), next_step=""
+            _l("A note can mention up to 20 people and teams, so it was not saved."), next_step=""
         )
     for one in chosen:
-        if not one.reached:
+        if not one.reached and one.id not in before.of(one):
             raise MentionError(_unreached(one))
-    return Named(
-        [one for one in chosen if isinstance(one, Person)], [one for one in chosen if isinstance(one, Group)]
+    return NoteMentions(
+        [one for one in chosen if isinstance(one, MentionablePerson)],
+        [one for one in chosen if isinstance(one, MentionableTeam)],
     )
 
 
-def _unreached(one: Person | Group) -> LazyString:
-    if isinstance(one, Person):
-        return _l("%(name)s does not see this account, so the note was not added.", name=one.name)
-    return _l("Nobody of the team %(name)s sees this account, so the note was not added.", name=one.name)
+def _unreached(one: MentionablePerson | MentionableTeam) -> LazyString:
+    if isinstance(one, MentionablePerson):
+        return _l("%(name)s does not have access to this account, so the note was not saved.", name=one.name)
+    return _l(
+        "Nobody in the team %(name)s has access to this account, so the note was not saved.", name=one.name
+    )
 
 
 def named_in(text: str, names: Collection[str]) -> set[str]:
-    """Return those of *names*, in small letters, that stand in *text* behind an ``@``."""
+    """Return those of *names*, in lower case, that *text* contains after an ``@``."""
     return {match.group(1).casefold() for match in pattern(names).finditer(text)} if names else set()
 
 
 def pattern(names: Collection[str]) -> re.Pattern[str]:
-    """Return what finds ``@`` and one of *names* in a text, the longest where several fit."""
+    """Return the pattern for ``@`` and one of *names*, preferring the longest."""
     longest = sorted(set(names), key=lambda one: (-len(one), one))
     some = "|".join(re.escape(one) for one in longest)
     return re.compile(rf"(?<![\w@./+-])@({some})(?!\w)", re.IGNORECASE)
 
 
-def note_down(session: Session, note: Message, whom: Named, now: datetime) -> None:
-    """Store whom a new note mentions. Its author has seen it. Who is named themselves is not mentioned as one
-    of a team."""
+def in_note(note: Message, text: str | None = None) -> NotedIds:
+    """Return the people and teams that *note* mentions.
+
+    :param text: a new text: those whose names it no longer has behind an ``@`` are left out, unless the old
+        text did not have them either.
+    """
+
+    def of(key: str) -> frozenset[int]:
+        some = [(str(one["name"]), int(one["id"])) for one in note.content.get(key, ())]
+        names = [name for name, _id in some]
+        gone = set() if text is None else named_in(note.text, names) - named_in(text, names)
+        return frozenset(id_ for name, id_ in some if name.casefold() not in gone)
+
+    return NotedIds(of("mentions"), of("teams"))
+
+
+def note_down(session: Session, note: Message, whom: NoteMentions, now: datetime) -> None:
+    """Store the mentions of a new note. Its author has seen it. A person named directly is not also mentioned
+    through a team.
+    """
+    _add(session, note, _through(note, whom), now)
+
+
+def change(session: Session, note: Message, whom: NoteMentions, now: datetime) -> bool:
+    """Store the mentions of an edited note: who was mentioned before has seen or not seen it as before.
+
+    Return whether anybody is mentioned who was not, or no longer is.
+    """
+    through = _through(note, whom)
+    there = set(session.scalars(sa.select(_TABLE.c.user_id).where(_TABLE.c.message_id == note.id)))
+    gone = there - through.keys()
+    if gone:
+        session.execute(sa.delete(_TABLE).where(_TABLE.c.message_id == note.id, _TABLE.c.user_id.in_(gone)))
+        notify.withdraw_mention(session, note.id, gone)
+    new = {user_id: team_id for user_id, team_id in through.items() if user_id not in there}
+    _add(session, note, new, now)
+    return bool(gone or new)
+
+
+def withdraw(session: Session, note: Message) -> bool:
+    """Delete the mentions of a note that is being deleted; return whether there were any."""
+    there = set(session.scalars(sa.select(_TABLE.c.user_id).where(_TABLE.c.message_id == note.id)))
+    forget(session, [note.id])
+    notify.withdraw_mention(session, note.id, there)
+    return bool(there)
+
+
+def _through(note: Message, whom: NoteMentions) -> dict[int, int | None]:
+    """Return who is told of a note, each with the team through which they are mentioned."""
     through: dict[int, int | None] = {}
     for team in whom.teams:
         for user_id in sorted(team.people):
             through.setdefault(user_id, team.id)
-    through |= {one.id: None for one in whom.people}
+    through |= {one.id: None for one in whom.people if one.reached}
+    through.pop(note.author_id or 0, None)
+    return through
+
+
+def _add(session: Session, note: Message, through: Mapping[int, int | None], now: datetime) -> None:
     rows = [
         {
             "message_id": note.id,
@@ -189,26 +266,27 @@ def note_down(session: Session, note: Message, whom: Named, now: datetime) -> No
             "team_id": team_id,
         }
         for user_id, team_id in through.items()
-        if user_id != note.author_id
     ]
     if rows:
         session.execute(sa.insert(_TABLE), rows)
 
 
-def content_of(whom: Named) -> Mapping[str, object]:
-    """Return what a note's content says of whom it mentions: their ids, and their names as it has them."""
-    found: dict[str, Sequence[Person | Group]] = {"mentions": whom.people, "teams": whom.teams}
+def content_of(whom: NoteMentions) -> Mapping[str, object]:
+    """Return the mentions as stored in a note's content: ids and names."""
+    found: dict[str, Sequence[MentionablePerson | MentionableTeam]] = {
+        "mentions": whom.people,
+        "teams": whom.teams,
+    }
     return {key: [{"id": one.id, "name": one.name} for one in some] for key, some in found.items() if some}
 
 
 def forget(session: Session, message_ids: Collection[int]) -> None:
-    """Forget whom messages mention that say nothing any more."""
+    """Delete the mentions of messages without content."""
     session.execute(sa.delete(_TABLE).where(_TABLE.c.message_id.in_(message_ids)))
 
 
 def looked_at(session: Session, conversation: Conversation, user_id: int, now: datetime) -> None:
-    """Note that somebody looks at a conversation: they have seen where it mentions them, and what they were
-    told of it."""
+    """Mark a member's mentions and notifications of a conversation as seen."""
     seen = session.execute(
         sa.update(_TABLE)
         .where(

@@ -7,11 +7,11 @@ where there are quotes and parts of replies to be counted, however many messages
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 from typing import Any
 
+import msgspec
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, aliased
 
@@ -29,16 +29,13 @@ from host.sdk.i18n import noop
 from host.sdk.messages import AttachmentRole
 
 PAGE = 50
-RECONNECT_FIRST = noop(
-    "The account has to be connected again first. The reply goes out by itself after that."
-)
-ACCOUNT_LIMIT = noop("The provider limits this account at the moment.")
+RECONNECT_FIRST = noop("Reconnect the account. The reply will then be sent automatically.")
+ACCOUNT_LIMIT = noop("The provider is rate limiting this account right now.")
 EXCERPT = 300
 """Most characters read of a quoted text; fewer are shown."""
 
 
-@dataclass(frozen=True, slots=True)
-class File:
+class File(msgspec.Struct, frozen=True):
     """An attachment of a message.
 
     :param state: where its bytes are, see :class:`~host.models.inbox.AttachmentState`.
@@ -61,12 +58,11 @@ class File:
 
     @property
     def viewable(self) -> bool:
-        """Whether there is something to see: with us, or at the provider by way of us."""
+        """Whether its content can be shown: stored here, or available at the provider."""
         return self.state not in {AttachmentState.EXPIRED, AttachmentState.OUTSIDE}
 
 
-@dataclass(frozen=True, slots=True)
-class Reacted:
+class Reacted(msgspec.Struct, frozen=True):
     """A reaction on a message.
 
     :param state: of one of ours: queued, sent or failed; None for the customer's.
@@ -79,9 +75,8 @@ class Reacted:
     state: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Quoted:
-    """A message that another one quotes. *external_id* is all there is of one we do not have."""
+class Quoted(msgspec.Struct, frozen=True):
+    """A message that another one quotes. If it is not stored, only *external_id* is known."""
 
     external_id: str
     id: int | None = None
@@ -94,9 +89,8 @@ class Quoted:
     unsent: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Moderation:
-    """How the team has a customer's message stand at the provider.
+class Moderation(msgspec.Struct, frozen=True):
+    """The moderation of a customer's message at the provider.
 
     :param wanted: and *stood*: names of :class:`host.sdk.channel.Moderated`, as asked for and as confirmed.
     :param author: the rule or key that did it; empty: *author_name*, or a person who is gone.
@@ -112,8 +106,7 @@ class Moderation:
     error: dict[str, Any] | None
 
 
-@dataclass(frozen=True, slots=True)
-class PrivateReply:
+class PrivateReply(msgspec.Struct, frozen=True):
     """Our private reply to a message below a post, where another account tells of it as a direct message.
 
     :param origin: as that of a message, see :class:`host.models.inbox.Origin`.
@@ -126,8 +119,7 @@ class PrivateReply:
     origin: str
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(msgspec.Struct, frozen=True):
     """One entry of a thread: a message, a note or an activity line.
 
     :param external_id: the provider's id; None for what the provider does not know.
@@ -190,8 +182,7 @@ class Entry:
         return self.external_id is not None
 
 
-@dataclass(frozen=True, slots=True)
-class Thread:
+class Thread(msgspec.Struct, frozen=True):
     """A page of a thread, oldest first, and whether there is anything before and after it."""
 
     entries: Sequence[Entry]
@@ -210,7 +201,7 @@ class Thread:
 
     @property
     def earlier(self) -> Position | None:
-        """What continues the page upwards; None: the thread starts here."""
+        """The position from which the page above continues, or None at the start of the thread."""
         return self.first if self.has_earlier else None
 
 
@@ -499,7 +490,7 @@ def _private_query() -> Any:
 
 
 def _private_replies(session: Session, rows: Sequence[Any]) -> dict[int, PrivateReply]:
-    """Return which messages the provider told of are private replies of ours, by id.
+    """Return which messages reported by the provider are private replies of ours, by id.
 
     One statement; none where no account beside may have sent them.
     """
@@ -532,12 +523,12 @@ def _moderation(row: Any) -> Moderation | None:
 
 
 def _is_planned(row: Any) -> bool:
-    """Tell whether a message waits for a time of its own."""
+    """Return whether a message is scheduled."""
     return row.state == DeliveryState.QUEUED and row.not_before is not None and not row.open
 
 
 def _waits_with_others(row: Any) -> dict[str, Any] | None:
-    """Return what a queued message waits for although no worker has looked at it: its account's reason."""
+    """Return what a queued message waits for before a worker has tried it: its account's reason."""
     if row.state != DeliveryState.QUEUED or _is_planned(row):
         return None
     if row.account_state == AccountState.NEEDS_RECONNECT:
@@ -608,7 +599,7 @@ def _reactions_query() -> Any:
 
 
 def _reactions(session: Session, ids: Collection[int]) -> dict[int, list[Reacted]]:
-    """Return the reactions on messages, by the message's id; those taken away are none."""
+    """Return the reactions on messages, by the message's id, without removed ones."""
     found: dict[int, list[Reacted]] = {}
     for row in db.read_rows(session, _reactions_query(), ids=ids):
         if row.message_id is not None:

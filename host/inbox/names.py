@@ -1,4 +1,4 @@
-"""Names that a workspace gives once: of its labels, its teams, and its attributes of contacts.
+"""Names that are unique in a workspace: of labels, teams, and attributes of contacts.
 
 Two that differ in capital letters alone are one name, whatever the database thinks of letters.
 """
@@ -15,19 +15,19 @@ from sqlalchemy.orm import Session
 
 from host.core.cleaning import clean
 from host.core.errors import LobbyError
-from host.models.contacts import ContactAttribute
-from host.models.labels import Label
-from host.models.teams import Team
+from host.inbox.contacts.models import ContactAttribute
+from host.inbox.labels.models import Label
+from host.inbox.teams.models import Team
 
 R = TypeVar("R", ContactAttribute, Label, Team)
 
 LONGEST = 40
 """Most letters of a name."""
-TOO_LONG = _l("The name is longer than 40 letters, so nothing was saved.")
+TOO_LONG = _l("The name has more than 40 characters. Nothing was saved.")
 
 
 def checked(name: str, empty: LobbyError, long: LobbyError | None = None, *, longest: int = LONGEST) -> str:
-    """Return a name as it is kept: on one line, without characters that are not seen.
+    """Return a name in its stored form: on one line, without invisible characters.
 
     :raises: *empty*, if nothing is left; *long*, or else that as well, if more than *longest* characters are.
     """

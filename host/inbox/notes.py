@@ -10,12 +10,31 @@ from flask_babel import lazy_gettext as _l
 from sqlalchemy.orm import Session
 
 from host.core.cleaning import clean_written
+from host.events.kinds.conversations import NOTE_ADDED, NOTE_DELETED, NOTE_EDITED
+from host.events.models import ActorKind
+from host.features import registry
 from host.inbox import mentions
-from host.inbox.conversations import check_key, locked_conversation, named_by, program_of, publish_message
-from host.inbox.errors import AlreadySentError, EmptyTextError, TooLongError
-from host.models.inbox import Direction, InternalKind, Message, Origin
-from host.models.record import ActorKind
-from host.record import catalogue
+from host.inbox.conversations import (
+    check_key,
+    locked_conversation,
+    named_by,
+    program_of,
+    publish_conversation,
+    publish_message,
+    record_changed_message,
+)
+from host.inbox.errors import (
+    AlreadySentError,
+    EmptyTextError,
+    MessageNotFoundError,
+    NotAuthorError,
+    NoteChangedError,
+    NoteDeletedError,
+    TooLongError,
+)
+from host.models.inbox import Conversation, Direction, InternalKind, Message, Origin
+from host.search import postings
+from host.users.actor import Actor
 from host.users.reach import Accounts
 
 MAX_LENGTH = 20_000
@@ -83,5 +102,141 @@ def add_note(
     session.flush()
     mentions.note_down(session, note, whom, now)
     actor = ActorKind.USER if by is None else program[0]
-    publish_message(session, note, kind=catalogue.NOTE_ADDED, actor=actor)
+    publish_message(session, note, kind=NOTE_ADDED, actor=actor)
     return note
+
+
+def edit_note(
+    session: Session,
+    *,
+    workspace_id: int,
+    note_id: int,
+    accounts: Accounts,
+    actor: Actor,
+    text: str,
+    now: datetime,
+    conversation_id: int | None = None,
+    version: int | None = None,
+    mentioned: Collection[int] | None = None,
+    teams: Collection[int] | None = None,
+    typed: bool = False,
+) -> None:
+    """Change the text of a note. Repeating an edit that was saved does nothing.
+
+    People it mentions for the first time are notified. Those whose names were taken out of the text are not
+    mentioned any more.
+
+    :param conversation_id: the conversation it has to be in; None: any of the workspace.
+    :param version: how often the note had been edited when *actor* read it; None: any number.
+    :param mentioned: ids of the members it mentions, and *teams* of the teams; None: those it mentioned.
+    :param typed: whether they are further ones, beside those it mentioned and those whose names it has
+        behind an ``@``.
+    :raises ConversationNotFoundError: if the workspace has no conversation *conversation_id*.
+    :raises MessageNotFoundError: if there is no such note.
+    :raises NotAuthorError: if somebody else wrote it.
+    :raises NoteDeletedError: if it was deleted.
+    :raises NoteChangedError: if it was edited since *version*.
+    :raises MentionError: as :func:`add_note`, and EmptyTextError and TooLongError.
+    """
+    conversation, note = _locked_note(session, workspace_id, note_id, conversation_id, accounts, actor)
+    if note.unsent_at is not None:
+        raise NoteDeletedError()
+    written = clean_written(text)
+    if not written:
+        raise EmptyTextError(
+            _l("The note is empty, so nothing was changed."),
+            next_step=_l("Write something, or delete the note."),
+        )
+    if len(written) > MAX_LENGTH:
+        raise TooLongError(
+            _l("The note is too long, so nothing was changed."),
+            next_step=_l("Shorten it to 20,000 characters."),
+        )
+    before, kept = mentions.in_note(note), mentions.in_note(note, written)
+    people = {*(mentioned or ()), *(kept.people if typed or mentioned is None else ())}
+    groups = {*(teams or ()), *(kept.teams if typed or teams is None else ())}
+    if note.text == written and before == mentions.NotedIds(frozenset(people), frozenset(groups)):
+        return
+    if version is not None and version != note.edit_count:
+        raise NoteChangedError(note.text, note.edit_count)
+    whom = mentions.named(session, conversation, written, people, groups, typed=typed, before=before)
+    said = {name: value for name, value in note.content.items() if name not in mentions.KEYS}
+    note.text, note.content = written, {**said, **mentions.content_of(whom)}
+    note.edited_at, note.edit_count = now, note.edit_count + 1
+    session.flush()
+    # What it said before is not found any more; the new text is found when the record has been read.
+    postings.forget_messages(session, [note.id])
+    if mentions.change(session, note, whom, now):
+        publish_conversation(session, conversation)
+    record_changed_message(session, note, NOTE_EDITED, actor)
+    actor.audit(session, "note.edited", str(conversation.id), workspace_id=workspace_id)
+
+
+def delete_note(
+    session: Session,
+    *,
+    workspace_id: int,
+    note_id: int,
+    accounts: Accounts,
+    actor: Actor,
+    now: datetime,
+    conversation_id: int | None = None,
+) -> None:
+    """Delete what a note says; a line that it was deleted stays. Repeating it does nothing.
+
+    :param conversation_id: the conversation it has to be in; None: any of the workspace.
+    :raises ConversationNotFoundError: if the workspace has no conversation *conversation_id*.
+    :raises MessageNotFoundError: if there is no such note.
+    :raises NotAuthorError: if somebody else wrote it.
+    """
+    conversation, note = _locked_note(session, workspace_id, note_id, conversation_id, accounts, actor)
+    if note.unsent_at is not None:
+        return
+    note.text = ""
+    note.content = {name: value for name, value in note.content.items() if name == "by"}
+    note.unsent_at = now
+    session.flush()
+    mentioned = mentions.withdraw(session, note)
+    registry.hooks().forget_messages(session=session, ids=[note.id])
+    if mentioned:
+        publish_conversation(session, conversation)
+    record_changed_message(session, note, NOTE_DELETED, actor)
+    actor.audit(session, "note.deleted", str(conversation.id), workspace_id=workspace_id)
+
+
+def _locked_note(
+    session: Session,
+    workspace_id: int,
+    note_id: int,
+    conversation_id: int | None,
+    accounts: Accounts,
+    actor: Actor,
+) -> tuple[Conversation, Message]:
+    """Return a note of *actor*, with its conversation locked until the write ends."""
+    if conversation_id is None:
+        conversation_id = session.scalar(
+            sa.select(Message.conversation_id).where(
+                Message.id == note_id, Message.workspace_id == workspace_id
+            )
+        )
+    if conversation_id is None:
+        raise MessageNotFoundError()
+    conversation = locked_conversation(session, workspace_id, conversation_id, accounts=accounts)
+    note = session.get(Message, note_id, populate_existing=True)
+    if (
+        note is None
+        or note.conversation_id != conversation.id
+        or note.kind != InternalKind.NOTE
+        or note.erased_at is not None
+    ):
+        raise MessageNotFoundError()
+    if not is_author(note, actor):
+        raise NotAuthorError()
+    return conversation, note
+
+
+def is_author(note: Message, actor: Actor) -> bool:
+    """Return whether *actor* wrote *note*. A key of the same name is the same program."""
+    if actor.kind is ActorKind.KEY:
+        return note.origin == Origin.API and note.content.get("by") == actor.name
+    return actor.id is not None and note.author_id == actor.id

@@ -16,11 +16,12 @@ from sqlalchemy.orm import Session
 
 from host.core import clock, db
 from host.core.cleaning import clean, external_id
+from host.events.writing import record_all, show
+from host.features import registry
 from host.inbox.apply.changes import apply_marks
 from host.inbox.apply.happenings import Sent, of_state
 from host.inbox.apply.tables import CONVERSATIONS, IDENTITIES, MESSAGES, OUTBOX
 from host.inbox.apply.writing import mark_seen
-from host.media import file_removal
 from host.models.inbox import (
     Attachment,
     ContactIdentity,
@@ -32,9 +33,7 @@ from host.models.inbox import (
     Reaction,
 )
 from host.models.queue import OutboxEntry
-from host.outgoing import erasing
 from host.queue import outbox, replay
-from host.record.writing import record_all, show
 from host.sdk.channel import ProviderProblem
 from host.sdk.i18n import noop
 from host.sdk.messages import MessageKind
@@ -42,11 +41,11 @@ from host.search import postings
 
 ARRIVED = frozenset({DeliveryState.SENT, DeliveryState.READ})
 PART_BEFORE_FAILED = noop(
-    "It waits for an earlier part of this reply, which was not sent. Retry that one, or send this without it."
+    "An earlier part of this reply was not sent. Retry that part, or send this one without it."
 )
 
-WROTE_FIRST = noop("They wrote before its time, so it stays here.")
-RESTORED = noop("The desk was restored from a backup, so it stays here until somebody sends it.")
+WROTE_FIRST = noop("They wrote first, so this was not sent.")
+RESTORED = noop("Lobby was restored from a backup, so this stays here until someone sends it.")
 STAYS = frozenset({WROTE_FIRST, RESTORED})
 """Why a reply for later stays until a person decides what becomes of it."""
 
@@ -92,7 +91,7 @@ def record_sending(
     only_from: DeliveryState | None = None,
     only_text: str | None = None,
 ) -> bool:
-    """Record that a worker is about to hand the message to the provider; return whether it was recorded.
+    """Record that a worker is about to send the message; return whether it was recorded.
 
     :param only_from: the state the message must still be in.
     :param only_text: the text it must still have; somebody may edit it while it waits.
@@ -161,7 +160,7 @@ def _record_after_echo(session: Session, message_id: int, stored: str) -> None:
 
 
 def _take_id(session: Session, message: Message, stored: str) -> Message | None:
-    """Give *message* the id *stored*; return the message that had it before, where there was one."""
+    """Give *message* the id *stored*; return the message that had it before, if any."""
     if message.external_id is not None:
         _keep_echo(session, message)
     query = sa.select(Message).where(Message.account_id == message.account_id, Message.external_id == stored)
@@ -218,7 +217,7 @@ def record_waiting(session: Session, message_id: int, waiting: Mapping[str, Any]
 
 
 def record_queued(session: Session, message_id: int) -> None:
-    """Record that the message is queued once more, because an agent sends it again."""
+    """Record that the message is queued again, because an agent resends it."""
     _move(session, message_id, DeliveryState.QUEUED, None)
 
 
@@ -231,7 +230,7 @@ def record_cancelled(session: Session, message_id: int, problem: ProviderProblem
 
 
 def hold_rest(session: Session, message_id: int) -> None:
-    """Hold back the parts of a reply behind one that failed: a person decides what becomes of them."""
+    """Hold back the parts of a reply after one that failed, until a person decides."""
     for entry in _queued_behind(session, message_id):
         entry.open = False
         entry.not_before = None
@@ -308,7 +307,7 @@ def _tell_state(
     state: DeliveryState,
     before: str | None = None,
 ) -> None:
-    """Tell browsers the new *state* of *message*, and count failed messages where that changed.
+    """Notify browsers of the new *state* of *message*, and count failed messages if that changed.
 
     :param before: its state until now; None: the one *message* has.
     """
@@ -319,7 +318,7 @@ def _tell_state(
 
 
 def count_failed(session: Session, conversation_id: int) -> None:
-    """Count the failed messages of a conversation anew."""
+    """Recount the failed messages of a conversation."""
     failed = (
         sa.select(sa.func.count())
         .where(Message.conversation_id == conversation_id, Message.state == DeliveryState.FAILED)
@@ -344,10 +343,10 @@ def _inherit(session: Session, message: Message, other: Message) -> None:
     )
     other.edited_at, other.edit_count, other.unsent_at = None, 0, None
     session.flush()
-    postings.forget_messages(session, [message.id])
     if message.unsent_at is not None:
-        file_removal.forget_files(session, [message.id])
-        erasing.forget_messages(session, [message.id])
+        registry.hooks().forget_messages(session=session, ids=[message.id])
+    else:
+        postings.forget_messages(session, [message.id])
 
 
 def _move_reactions(session: Session, source: Message, target: Message) -> None:
@@ -375,7 +374,7 @@ def _give_way(session: Session, other: Message) -> None:
 
 
 def _keep_echo(session: Session, message: Message) -> None:
-    """Give the echo that was matched to *message* a row of its own: it is of the provider's app.
+    """Store the echo that was matched to *message* as its own message, from the provider's app.
 
     An echo with a text is written from what *message* has of it. Any other is applied again from its received
     event, which holds its files.

@@ -1,16 +1,16 @@
-"""Who has which conversation open, and who writes there.
+"""Presence: people who have a conversation open, and people who are typing there.
 
-A browser says so, and again before :data:`LEASE` is over. It says when it leaves; one that cannot is
-forgotten with its lease. Open browsers are told of changes alone, with a live event.
+A browser reports it, and repeats that before :data:`LEASE` expires. It reports leaving; if it cannot, its
+presence expires with its lease. Open browsers only receive changes, as live events.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
 from typing import Any, cast
 
+import msgspec
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
@@ -25,8 +25,7 @@ LEASE = timedelta(seconds=30)
 """``inbox-presence.js`` says it again every 12 seconds."""
 
 
-@dataclass(frozen=True, slots=True)
-class Present:
+class Present(msgspec.Struct, frozen=True):
     """A member who has a conversation open."""
 
     conversation_id: int
@@ -45,7 +44,7 @@ def be_present(
     state: PresenceState | None,
     now: datetime,
 ) -> bool:
-    """Note what a member does in a conversation. Return whether browsers were told.
+    """Record a member's presence in a conversation. Return whether browsers were notified.
 
     Who is there has seen what they were told of it.
 

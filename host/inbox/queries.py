@@ -6,21 +6,26 @@ A fixed number of statements, however many conversations there are.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import cache
 from hashlib import sha256
 from typing import Any, cast
 
+import msgspec
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, aliased
 from sqlalchemy.sql import visitors
 
 from host.core import clock, db
+from host.core.backports.values import replace
 from host.core.db import later_by
 from host.inbox.errors import NotAMemberError
+from host.inbox.labels import queries as label_queries
+from host.inbox.labels.queries import LabelRef
 from host.inbox.list_positions import Position, earlier_than, later_than
+from host.inbox.teams.models import Team, TeamMember
 from host.models.channels import ChannelAccount
 from host.models.inbox import (
     Contact,
@@ -32,9 +37,7 @@ from host.models.inbox import (
     Snooze,
     SnoozeKind,
 )
-from host.models.labels import ConversationLabel, Label, LabelTone
 from host.models.mentions import Mention
-from host.models.teams import Team, TeamMember
 from host.models.users import Membership, User
 from host.sdk.channel import AccountRef
 from host.users import reach
@@ -47,25 +50,25 @@ MAX_ROWS = 200
 
 
 class Assignee(StrEnum):
-    """Who a filter asks for, where it names no member."""
+    """Values of the assignee filter other than a member."""
 
     ME = "me"
-    """Whoever looks."""
+    """The current person."""
     NOBODY = "nobody"
 
 
 class AnyTeam(StrEnum):
-    """Which team a filter asks for, where it names none."""
+    """A filter for the team, besides a certain one."""
 
     MINE = "mine"
-    """Each that whoever looks is in."""
+    """Each that the viewer is in."""
     NONE = "none"
     """Conversations of no team."""
 
 
 @dataclass(frozen=True, slots=True)
 class ConversationFilter:
-    """Which conversations of a workspace. A field that is None does not matter; the others add up.
+    """A filter of the conversations of a workspace. None means any; all fields must match.
 
     :param channel: one that an account of the workspace has; see :func:`has_accounts`.
     :param handled_by: who handles it.
@@ -156,8 +159,8 @@ def _given(filter_: ConversationFilter) -> Given:
 def _values(filter_: ConversationFilter, workspace_id: int, user_id: int | None) -> dict[str, Any]:
     """Return the parameters of a query narrowed by :func:`_conditions`.
 
-    :param user_id: who looks; None: a program.
-    :raises ValueError: if the filter asks for the conversations of whoever looks, and that is a program.
+    :param user_id: the viewer; None for a program.
+    :raises ValueError: if the filter asks for the conversations of the viewer, and that is a program.
     """
     member = user_id if filter_.assignee is Assignee.ME else filter_.assignee
     named = user_id if filter_.mentioned is Assignee.ME else filter_.mentioned
@@ -178,7 +181,7 @@ def _values(filter_: ConversationFilter, workspace_id: int, user_id: int | None)
 
 
 def _conditions(given: Given, *, along_workspace: bool = False) -> list[sa.ColumnElement[bool]]:
-    """Return what narrows a query of :class:`Conversation` to what a filter lets through.
+    """Return the conditions of a filter for a query of :class:`Conversation`.
 
     The narrowest of contact, account and workspace stands for all three, so that its index is the one used.
 
@@ -222,31 +225,11 @@ def _conditions(given: Given, *, along_workspace: bool = False) -> list[sa.Colum
         found.append(Conversation.id.in_(named))
     found += [condition for name, condition in _YES_OR_NO.items() if name in given]
     found += [sa.not_(condition) for name, condition in _YES_OR_NO.items() if f"not {name}" in given]
-    return found + _label_conditions(given)
-
-
-def _label_conditions(given: Given) -> list[sa.ColumnElement[bool]]:
-    found: list[sa.ColumnElement[bool]] = []
-    if "labels" in given:
-        found.append(_labelled("labels").exists())
-    if "no_labels" in given:
-        found.append(~_labelled("no_labels").exists())
-    if "all_labels" in given:
-        number = _labelled("all_labels").with_only_columns(sa.func.count()).scalar_subquery()
-        found.append(number == sa.bindparam("label_count"))
-    return found
-
-
-def _labelled(name: str) -> sa.Select[Any]:
-    """Select the labels of *name* that a conversation has."""
-    return sa.select(ConversationLabel.label_id).where(
-        ConversationLabel.conversation_id == Conversation.id,
-        ConversationLabel.label_id.in_(sa.bindparam(name, expanding=True)),
-    )
+    return found + label_queries.conditions(given)
 
 
 def _accounts(given: Given) -> sa.Select[Any]:
-    """Select the ids of the workspace's accounts that a filter lets through."""
+    """Select the ids of the workspace's accounts that match a filter."""
     query = sa.select(ChannelAccount.id).where(ChannelAccount.workspace_id == sa.bindparam("workspace"))
     if "account_id" in given:
         query = query.where(ChannelAccount.id == sa.bindparam("account_id"))
@@ -263,8 +246,7 @@ def _identities(given: Given) -> sa.Select[Any]:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Unreachable:
+class Unreachable(msgspec.Struct, frozen=True):
     """Why nothing can be sent to a contact: a sentence and what to do, both English msgids."""
 
     since: datetime
@@ -273,22 +255,12 @@ class Unreachable:
     next_step: str
 
 
-@dataclass(frozen=True, slots=True)
-class LabelRef:
-    """A label, as what has it shows it."""
-
-    id: int
-    name: str
-    tone: LabelTone
-
-
 def picture_hash(picture_url: str | None) -> str:
-    """Return a value that differs for each picture of a contact; empty where there is none."""
+    """Return a value that changes with a contact's picture; empty if there is none."""
     return sha256(picture_url.encode()).hexdigest()[:12] if picture_url else ""
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(msgspec.Struct, frozen=True):
     """One conversation as the list and the head of its thread show it."""
 
     id: int
@@ -313,13 +285,13 @@ class Row:
     team_id: int | None
     team_name: str | None
     unread: int
-    """What nobody of the team has looked at."""
+    """Messages that nobody in the team has seen."""
     arrived: int
     read_by_all: int
     seen: int | None
     marked: bool | None
     named: int
-    """How many notes mention whoever looks that they have not seen."""
+    """Notes that mention the current person and that they have not seen."""
     failed: int
     waiting_since: datetime | None
     last_message_at: datetime
@@ -342,43 +314,42 @@ class Row:
 
     @property
     def listed_at(self) -> datetime:
-        """Return when it came to its place in the list: with its last message, or when it woke."""
+        """Return when it reached its place in the list: with its last message, or when it woke."""
         if self.woken_at is None or self.status is ConversationStatus.CLOSED:
             return self.last_message_at
         return self.woken_at
 
     @property
     def picture(self) -> str:
-        """Return a value that differs for each picture of the contact; empty where there is none."""
+        """Return a value that changes with the contact's picture; empty if there is none."""
         return picture_hash(self.picture_url)
 
     @property
     def news(self) -> int:
-        """Return how many messages whoever looks has not read; 1 for one they marked as unread."""
+        """Return the viewer's number of unread messages; 1 if they marked it as unread."""
         new = self.arrived - (self.read_by_all if self.seen is None else self.seen)
         return max(new, 1 if self.marked else 0)
 
     @property
     def due_at(self) -> datetime | None:
-        """Return by when the customer is to be answered; None: they wait for none, or no time is set."""
+        """Return when the customer's answer is due; None if they don't wait or there is no target."""
         waits = self.status is ConversationStatus.OPEN and self.snooze is None and self.spam_at is None
         if not waits or self.waiting_since is None or self.reply_target is None:
             return None
         return self.waiting_since + timedelta(minutes=self.reply_target)
 
     def held_back(self, now: datetime) -> bool:
-        """Tell whether a limit of the provider makes all replies of the account wait *now*."""
+        """Return whether a provider's limit delays all replies of the account *now*."""
         return self.blocked_until is not None and self.blocked_until > now
 
     def out_of_reach(self, now: datetime) -> Unreachable | None:
-        """Return why nothing can be sent to the contact *now*; None where something can."""
+        """Return why nothing can be sent to the contact *now*, or None."""
         found = self.unreachable
         return None if found is None or (found.until is not None and found.until <= now) else found
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
-    """A page of the list. *next* continues it; None: that was all."""
+class Page(msgspec.Struct, frozen=True):
+    """A page of the list. *next* continues it; None on the last page."""
 
     rows: Sequence[Row]
     next: Position | None
@@ -386,7 +357,7 @@ class Page:
 
 @dataclass(slots=True)
 class Counts:
-    """How many conversations there are, for the sidebar."""
+    """The numbers of conversations in the sidebar."""
 
     mine: int = 0
     unassigned: int = 0
@@ -394,7 +365,7 @@ class Counts:
     open: int = 0
     closed: int = 0
     mentions: int = 0
-    """Conversations, open and closed, with a note that mentions whoever looks and that they have not seen."""
+    """Conversations, open and closed, with a note that mentions the viewer and that they have not seen."""
     waiting: int = 0
     """Open conversations whose customer waits for an answer."""
     failed: int = 0
@@ -417,7 +388,7 @@ _ACCOUNT = {
 
 
 def _unseen_mentions() -> Any:
-    """Return how many mentions of whoever looks they have not seen in a conversation, as a column."""
+    """Return a column with the number of the viewer's unseen mentions in a conversation."""
     return (
         sa.select(sa.func.count())
         .select_from(Mention)
@@ -503,7 +474,7 @@ def _select_rows() -> Any:
 
 
 def _own_read() -> sa.ColumnElement[bool]:
-    """Return the condition that a :class:`ConversationRead` is of whoever looks."""
+    """Return the condition that a :class:`ConversationRead` is the viewer's."""
     return sa.and_(
         ConversationRead.conversation_id == Conversation.id,
         ConversationRead.user_id == sa.bindparam("reader", type_=db.Id),
@@ -522,28 +493,9 @@ def _built_row(found: Any) -> Row:
     return Row(account=account, snooze=snooze, unreachable=unreachable_of(*columns), **values)
 
 
-@cache
-def _labels_query() -> Any:
-    return (
-        sa.select(ConversationLabel.conversation_id, Label.id, Label.name, Label.tone)
-        .join(Label, Label.id == ConversationLabel.label_id)
-        .where(ConversationLabel.conversation_id.in_(sa.bindparam("ids", expanding=True)))
-        .order_by(Label.name, Label.id)
-    )
-
-
-def labels_of(session: Session, ids: Collection[int]) -> Mapping[int, Sequence[LabelRef]]:
-    """Return the labels of conversations by their ids, each's by name; one that has none is left out."""
-    found: dict[int, list[LabelRef]] = {}
-    if ids:
-        for conversation_id, id_, name, tone in db.read_rows(session, _labels_query(), ids=list(ids)):
-            found.setdefault(conversation_id, []).append(LabelRef(id_, name, LabelTone(tone)))
-    return found
-
-
 def _with_labels(session: Session, rows: Sequence[Row]) -> list[Row]:
     """Return *rows* with their labels: one query, however many rows."""
-    labels = labels_of(session, [row.id for row in rows])
+    labels = label_queries.labels_of_conversations(session, [row.id for row in rows])
     return [replace(row, labels=labels[row.id]) if row.id in labels else row for row in rows]
 
 
@@ -558,7 +510,7 @@ def unreachable_of(
 
 
 class Order(StrEnum):
-    """What a list of conversations is sorted by. All but the first leave out whoever waits for no answer."""
+    """Sort orders of a list of conversations. All but the first leave out customers who don't wait."""
 
     NEWEST = "newest"
     WAITING = "waiting"
@@ -594,7 +546,7 @@ def _list_query(
 
     :param woken: for the newest: those that woke and nobody acted on, by when they did; False: the others;
         None: both.
-    :param unseen: those where whoever looks is mentioned and has not looked; False: the others; None: both.
+    :param unseen: those where the viewer has unseen mentions; False: the others; None: both.
     """
     # Those that woke are few in a workspace, and among all open ones of an account hard to find.
     query = _select_rows().where(*_conditions(given | {"status"}, along_workspace=bool(woken)))
@@ -643,7 +595,7 @@ def list_conversations(
 ) -> Page:
     """Return a page of conversations with their labels, by default by their last message or when they woke.
 
-    Of those that mention whoever looks, the ones where they have not looked come first. One query per part of
+    Of those that mention the viewer, the ones where they have not looked come first. One query per part of
     the list, because each index begins with its status, and one for the labels.
 
     :param order: :attr:`Order.NEWEST` or :attr:`Order.WAITING`; see :func:`list_closing` for the third.
@@ -674,13 +626,14 @@ def list_conversations(
 
 
 def unseen_first(filter_: ConversationFilter, order: Order) -> bool:
-    """Tell whether a list begins with where whoever looks is mentioned and has not looked."""
+    """Return whether a list begins with the viewer's unseen mentions."""
     return order is Order.NEWEST and filter_.mentioned is Assignee.ME
 
 
 def _within(before: Position | None, unseen: bool) -> Position | None:
-    """Return a place in a list that begins with what is unseen as one among these, or among the others; None:
-    the place is not in there. Those ahead are :data:`NO_END` later than they were listed."""
+    """Return a position in a list that begins with unseen mentions, relative to these or to the rest; None
+    if it is in the other part. Positions of the first part are :data:`NO_END` later.
+    """
     if before is None or unseen is not (before[0] > clock.now() + NO_END / 2):
         return None
     return (before[0] - NO_END, before[1]) if unseen else before
@@ -763,7 +716,7 @@ def matching_rows(
     filter_: ConversationFilter,
     ids: Collection[int],
 ) -> list[Row]:
-    """Return those of *ids* that the filter lets through."""
+    """Return those of *ids* that match the filter."""
     query, values = _matching_query(_given(filter_)), _values(filter_, workspace_id, user_id)
     rows = [_built_row(found) for found in db.read_rows(session, query, **values, ids=ids)]
     return _with_labels(session, rows)
@@ -794,9 +747,9 @@ def get_row(
     *,
     accounts: Accounts,
 ) -> Row | None:
-    """Return a conversation of the workspace, or None if it has no such one on one of *accounts*.
+    """Return a conversation of the workspace on one of *accounts*, or None.
 
-    :param user_id: who looks; None: a program, or nobody for whom it matters what they have read.
+    :param user_id: the viewer; None for a program, or nobody for whom it matters what they have read.
     """
     values = {"workspace": workspace_id, "id": conversation_id, "reader": user_id or 0}
     found = db.read_rows(session, _row_query(), **values)
@@ -806,8 +759,9 @@ def get_row(
 
 @cache
 def _count_query(given: Given) -> Any:
-    """Select the numbers of each status, channel and assignee, and beside each in how many whoever looks is
-    mentioned and has not seen it."""
+    """Select the numbers per status, channel and assignee, each with the number that has unseen mentions
+    of the viewer.
+    """
     return (
         sa.select(
             Conversation.status,
@@ -824,14 +778,14 @@ def _count_query(given: Given) -> Any:
 
 
 def _unseen_ids() -> sa.Select[Any]:
-    """Select the ids of the conversations where whoever looks is mentioned and has not looked."""
+    """Select the ids of the conversations with unseen mentions of the viewer."""
     return sa.select(Mention.conversation_id).where(
         Mention.user_id == sa.bindparam("reader", type_=db.Id), Mention.seen_at.is_(None)
     )
 
 
 def _mentions(given: Given) -> Any:
-    """Return a number as a column: in how many conversations somebody is mentioned and has not seen it."""
+    """Return a column with the number of conversations that have unseen mentions of somebody."""
     seen = given & {"accounts"}
     some = sa.select(Conversation.id).where(*_conditions(seen), Conversation.id.in_(_unseen_ids())).subquery()
     return sa.select(sa.func.count()).select_from(some).scalar_subquery()
@@ -874,7 +828,7 @@ def count_each(
     *,
     among: Collection[int] | None = None,
 ) -> list[int]:
-    """Return how many conversations each of *filters* lets through, up to *most*: one query for all.
+    """Return how many conversations match each of *filters*, up to *most*: one query for all.
 
     :param among: ids, of which to count alone; None: all.
     """
@@ -894,7 +848,7 @@ def count_each(
 
 
 def count_some(session: Session, workspace_id: int, user_id: int | None, filter_: ConversationFilter) -> int:
-    """Return how many conversations a filter lets through."""
+    """Return how many conversations match a filter."""
     query = sa.select(sa.func.count()).select_from(Conversation).where(*_conditions(_given(filter_)))
     ((number,),) = db.read_rows(session, query, **_values(filter_, workspace_id, user_id))
     return int(number)
@@ -903,7 +857,7 @@ def count_some(session: Session, workspace_id: int, user_id: int | None, filter_
 def select_ids(
     filter_: ConversationFilter, workspace_id: int, user_id: int | None, *more: Any
 ) -> sa.Select[Any]:
-    """Return the query of the ids a filter lets through, with its values, as part of a statement.
+    """Return the query of the ids that match a filter, with its values inlined.
 
     :param more: columns beside the id.
     """
@@ -912,7 +866,7 @@ def select_ids(
 
 
 def _bound(query: sa.Select[Any], values: Mapping[str, Any]) -> sa.Select[Any]:
-    """Return *query* with *values* in place of its parameters, so that it can stand beside others in one."""
+    """Return *query* with its parameters inlined, so that it can be combined with others."""
 
     def replaced(element: Any, **_: Any) -> Any:
         if not isinstance(element, sa.BindParameter) or element.key not in values:
@@ -923,9 +877,8 @@ def _bound(query: sa.Select[Any], values: Mapping[str, Any]) -> sa.Select[Any]:
     return cast("sa.Select[Any]", visitors.replacement_traverse(query, {}, replaced))
 
 
-@dataclass(frozen=True, slots=True)
-class Member:
-    """Somebody a conversation can be given to."""
+class Member(msgspec.Struct, frozen=True):
+    """A person to whom a conversation can be assigned."""
 
     id: int
     name: str
@@ -983,7 +936,7 @@ def members(session: Session, workspace_id: int, account_id: int) -> list[Member
 
 
 def check_member(session: Session, workspace_id: int, user_id: int) -> None:
-    """Refuse somebody who is no member of the workspace.
+    """Raise unless the person is a member of the workspace.
 
     :raises NotAMemberError: if they are none.
     """
@@ -1001,7 +954,7 @@ def accounts(session: Session, workspace_id: int) -> list[AccountRef]:
 
 
 def has_accounts(session: Session, workspace_id: int, channel: str | None = None) -> bool:
-    """Tell whether the workspace ever connected an account, or one of *channel*.
+    """Return whether the workspace ever connected an account, or one of *channel*.
 
     Check a filter from outside with this first: PostgreSQL refuses to compare ``Conversation.channel`` with
     a channel its enum type does not have.

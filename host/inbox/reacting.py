@@ -11,13 +11,13 @@ from sqlalchemy.orm import Session
 
 from host.core.cleaning import is_providers
 from host.core.ports import AdapterDirectory
+from host.events.writing import show
 from host.inbox.conversations import locked_message
 from host.inbox.errors import UnknownChannelError, WindowClosedError
 from host.inbox.reply import check_may_send
 from host.inbox.sendable import NotSendableError
 from host.models.channels import ChannelAccount, ref
 from host.models.inbox import Actor, Conversation, DeliveryState, Message, Reaction
-from host.record.writing import show
 from host.sdk.capabilities import Capabilities
 from host.sdk.channel import ReplyState
 from host.users.reach import Accounts
@@ -60,14 +60,14 @@ def react(
     if not is_providers(message.external_id) or message.unsent_at is not None:
         raise NotSendableError(
             "reaction_unknown",
-            _l("Nobody can react to that message: it was not sent, or was taken back."),
+            _l("You cannot react to that message: it was not sent, or was unsent."),
             next_step=_l("Reload the conversation."),
             status=409,
         )
     policy = check_may_send(session, conversation, adapter, now)
     if policy.state is not ReplyState.OPEN:
         raise WindowClosedError(
-            _l("Reactions can be sent only as long as anybody may answer, so nothing was sent."),
+            _l("You can only react while the reply window is open. Nothing was sent."),
             next_step=_l("Write a reply instead."),
         )
     return _set(session, conversation, message, wanted, author_id, now)
@@ -119,7 +119,7 @@ def _set(
 
 
 def publish_reaction(session: Session, row: Reaction) -> None:
-    """Tell browsers that the message of a reaction looks different now."""
+    """Notify browsers that the message of a reaction has changed."""
     show(session, row.workspace_id, "changed", conversation_id=row.conversation_id, message_id=row.message_id)
 
 
@@ -132,7 +132,7 @@ def _allowed(emoji: str, capabilities: Capabilities) -> str:
     if allowed is None:
         raise NotSendableError(
             "reactions_not_supported",
-            _l("This channel has no reactions."),
+            _l("This channel does not support reactions."),
             next_step=_l("Write a reply instead."),
             status=409,
         )
@@ -151,8 +151,8 @@ def _allowed(emoji: str, capabilities: Capabilities) -> str:
         return wanted
     raise NotSendableError(
         "emoji_not_allowed",
-        _l("This channel takes no such reaction."),
-        next_step=_l("Choose one of those offered."),
+        _l("This channel does not support that reaction."),
+        next_step=_l("Choose one from the list."),
         field="emoji",
     )
 

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
+import msgspec
 import sqlalchemy as sa
 from flask_babel import lazy_gettext as _l
 from sqlalchemy.orm import Session
@@ -17,7 +18,6 @@ from host.inbox.along import sent_from
 from host.inbox.apply.conversations import preview
 from host.inbox.comments import once
 from host.inbox.contacts import loops
-from host.inbox.contacts.consent import may_be_written_automatically
 from host.inbox.conversations import check_key, locked_conversation, publish_conversation, publish_message
 from host.inbox.drafts import MAX_LENGTH, Draft, Overflow, Planned, parts_of, plan
 from host.inbox.errors import (
@@ -78,24 +78,26 @@ FURTHEST = timedelta(days=60)
 MARGIN = timedelta(minutes=1)
 """How long before its end a reply window counts as closed for what is planned."""
 UNDONE_BEFORE = timedelta(seconds=5)
-"""So long before the reply window closes a reply goes out, although it could be undone for longer."""
+"""Time before the end of the reply window at which a reply is sent even if it could be undone for longer."""
 
 
 class Voice(StrEnum):
-    """Whose word a message is. All but the first go to nobody who wants nothing that is sent by itself."""
+    """The author a message speaks for. All but the first are not sent to customers who opted out of automated
+    messages.
+    """
 
     PERSON = "person"
-    """A person's, or that of a program that speaks for people."""
+    """A person, or a program that speaks for people."""
     AUTOMATION = "automation"
-    """That of something that answers by itself: it is silent where a person handles the conversation."""
+    """Automation that answers: it is silent in conversations that a person handles."""
     NOTICE = "notice"
-    """A greeting or an away message. It answers nothing: the customer waits on, nobody has read what they
-    wrote, the list goes on showing that, and whoever handles the conversation goes on."""
+    """A greeting or an away message. It answers nothing: the customer keeps waiting, nobody has read their
+    messages, the list keeps showing that, and the handler stays the same.
+    """
 
 
-@dataclass(frozen=True, slots=True)
-class Hold:
-    """How long a reply stays here before it goes out.
+class Hold(msgspec.Struct, frozen=True):
+    """How long a reply is held before it is sent.
 
     :param at: the time it is for; None: it is not for later.
     :param unless_written: of one for later: it stays here if the customer writes first.
@@ -113,11 +115,11 @@ AT_ONCE = Hold()
 
 
 @dataclass(slots=True)
-class Held:
-    """What a write that sends several messages to one customer has locked already, lane first.
+class HeldLocks:
+    """Locks held by a write that sends several messages to one customer, lane first.
 
-    :param recipient: the customer's id, as :func:`take_lane` returned it.
-    :param is_answered: whether the write noted already that the customer was answered.
+    :param recipient: the customer's id, from :func:`take_lane`.
+    :param is_answered: whether the write has already recorded that the customer was answered.
     """
 
     conversation: Conversation
@@ -183,7 +185,7 @@ def queue_parts(
     voice: Voice = Voice.PERSON,
     seen_id: int | None = None,
     hold: Hold = AT_ONCE,
-    held: Held | None = None,
+    held: HeldLocks | None = None,
 ) -> list[Message]:
     """Queue *drafts* as messages to the customer, in order; all of them, or none.
 
@@ -288,13 +290,15 @@ def queue_parts(
 
 def _lock(
     session: Session, workspace_id: int, conversation_id: int, at: datetime | None, accounts: Accounts
-) -> Held:
+) -> HeldLocks:
     """Lock the lane of the customer, then the conversation.
 
     :param at: as of :func:`take_lane`.
     """
     recipient = take_lane(session, workspace_id, conversation_id, at)
-    return Held(locked_conversation(session, workspace_id, conversation_id, accounts=accounts), recipient)
+    return HeldLocks(
+        locked_conversation(session, workspace_id, conversation_id, accounts=accounts), recipient
+    )
 
 
 def _keep_undo(entry: OutboxEntry, undo: Mapping[str, Any] | None) -> None:
@@ -313,7 +317,7 @@ def _check_filled(drafts: Sequence[Draft]) -> None:
 def _check_not_answered(
     session: Session, conversation: Conversation, seen_id: int, author_id: int | None
 ) -> None:
-    """Refuse to send beside an answer that the sender has not seen.
+    """Refuse to send if there is an answer that the sender has not seen.
 
     The conversation is locked, and whoever answers it locks it, so of two at once the second finds the first.
     """
@@ -331,7 +335,7 @@ def _check_not_answered(
 
 
 def _assign(session: Session, conversation: Conversation, author_id: int, now: datetime) -> None:
-    """Give a conversation nobody has to who answered it, where the workspace has it so."""
+    """Assign an unassigned conversation to its author, if the workspace is set so."""
     if conversation.assignee_id is not None:
         return
     if session.get_one(Workspace, conversation.workspace_id).assigns_on_reply:
@@ -347,7 +351,7 @@ def _assign(session: Session, conversation: Conversation, author_id: int, now: d
 
 
 def until_when_undone(session: Session, workspace_id: int, hold: Hold, now: datetime) -> datetime | None:
-    """Return until when a reply of *now* can be undone, as its workspace says; None: it goes out at once."""
+    """Return until when a reply sent *now* can be undone; None if it is sent at once."""
     if hold.undo is None:
         return None
     seconds = session.get_one(Workspace, workspace_id).undo_seconds
@@ -441,7 +445,7 @@ def check_may_send(
         raise HandledByPersonError()
     if voice is not Voice.PERSON:
         contact = session.get_one(Contact, conversation.contact_id)
-        if not may_be_written_automatically(contact):
+        if not contact.accepts_automatic:
             raise OptedOutError()
         loops.check(session, conversation, adapter.capabilities.automatic, now)
     account = session.get_one(ChannelAccount, conversation.account_id)
@@ -485,23 +489,23 @@ def check_send_time(
     :raises SendTimeError: which says why.
     """
     if private:
-        raise SendTimeError(_l("A private reply cannot be planned for later."))
+        raise SendTimeError(_l("A private reply cannot be scheduled."))
     if at <= now:
         raise SendTimeError()
     if at > now + FURTHEST:
-        raise SendTimeError(_l("That is more than 60 days ahead, so nothing was planned."))
+        raise SendTimeError(_l("You can schedule up to 60 days ahead. Nothing was scheduled."))
     account = account_ref(session.get_one(ChannelAccount, conversation.account_id))
     # It takes a moment until it has left.
     then = policy_for(adapter, account, conversation.last_inbound_at, at + MARGIN, by_person=False)
     if then.state is ReplyState.CLOSED:
         raise SendTimeError(
-            _l("The reply window is closed by then, so nothing was planned."),
+            _l("The reply window will be closed by then. Nothing was scheduled."),
             next_step=_l("Choose a time before it closes."),
         )
     if then.state is ReplyState.PEOPLE_ONLY:
         raise SendTimeError(
-            _l("Only a person may send by then, so nothing was planned."),
-            next_step=_l("Choose an earlier time, or answer yourself then."),
+            _l("Only a person can reply by then. Nothing was scheduled."),
+            next_step=_l("Choose an earlier time, or reply yourself then."),
         )
 
 
@@ -535,7 +539,7 @@ def _keep(
     files: Sequence[Sequence[uploads.Upload]],
     hold: Hold,
 ) -> None:
-    """Write a reply for later: no worker finds it before, and the customer waits on until it goes out."""
+    """Store a scheduled reply: no worker sends it earlier, and the customer counts as waiting until then."""
     entries = _write(session, conversation, recipient, messages, files, hold.at)
     for entry in entries:
         entry.open, entry.next_at, entry.unless_written = False, None, hold.unless_written

@@ -1,4 +1,4 @@
-"""Erase what was said too long ago: messages of closed conversations, with their files, portion by portion.
+"""Delete expired messages of closed conversations with their files, in portions.
 
 It is erased as :mod:`host.inbox.erasure` does it: the row stays, with author, time and the provider's id, and
 its text goes here, in the journal and in what programs are told.
@@ -17,9 +17,7 @@ from host.inbox.apply.tables import CONVERSATIONS, MESSAGES
 from host.inbox.conversations import publish_conversation
 from host.inbox.erasure import ERASED, erase_messages
 from host.models.inbox import Conversation, ConversationStatus, Direction, Message
-from host.outgoing import erasing
 from host.queue import journal_erasure
-from host.search import postings
 from host.users import audit, desk_settings, retention
 
 log = logging.getLogger(__name__)
@@ -42,7 +40,7 @@ class Keeper:
         self._walks: dict[int, _Walk] = {}
 
     def round(self) -> bool:
-        """Erase up to :data:`PORTIONS` portions; return whether there is more to do."""
+        """Delete up to :data:`PORTIONS` portions; return whether there is more to do."""
         with db.read() as session:
             places = retention.chosen(session)
             usual = desk_settings.desk(session).retention_days
@@ -133,8 +131,6 @@ def erase_portion(
         return ids[-1], 0
     some = [row.id for row in found]
     erase_messages(session, some, clock.now())
-    erasing.forget_messages(session, some)
-    postings.forget_messages(session, some)
     journal_erasure.forget_events(session, {id_ for row in found for id_ in row.sources or ()})
     journal_erasure.clear_away(session, (), {row.external_id for row in found if row.external_id})
     _empty_previews(session, sorted({row.conversation_id for row in found}))
@@ -144,7 +140,7 @@ def erase_portion(
 
 
 def _empty_previews(session: Session, ids: list[int]) -> None:
-    """Take the text out of the list's lines of conversations whose newest message is gone."""
+    """Clear the previews in the list of conversations whose newest message was deleted."""
     left = (
         sa.select(Message.id)
         .where(
@@ -160,3 +156,11 @@ def _empty_previews(session: Session, ids: list[int]) -> None:
         conversation.last_kind, conversation.last_direction = ERASED, Direction.INTERNAL
         session.flush()
         publish_conversation(session, conversation)
+
+
+_keeper = Keeper()
+
+
+def erase_old() -> bool:
+    """Delete messages older than their workspace keeps them; return whether there is more to do."""
+    return _keeper.round()

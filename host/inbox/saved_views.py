@@ -9,7 +9,7 @@ fits, and says so.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields
 from datetime import datetime
 from typing import Any
 
@@ -19,6 +19,7 @@ from flask_babel import lazy_gettext as _l
 from flask_babel.speaklater import LazyString
 from sqlalchemy.orm import Session
 
+from host.core.backports.values import replace
 from host.core.cleaning import clean
 from host.core.errors import ForbiddenError
 from host.inbox import names, queries
@@ -29,12 +30,14 @@ from host.inbox.errors import (
     ViewNotFoundError,
     ViewSearchError,
 )
+from host.inbox.labels import queries as label_queries
 from host.inbox.queries import ConversationFilter
-from host.models.labels import Label
+from host.inbox.teams.models import Team
 from host.models.saved_views import SavedView
-from host.models.teams import Team
 from host.models.users import Membership
 from host.sdk import strictjson
+from host.users import leaving
+from host.users.actor import Actor
 from host.users.reach import Accounts
 
 MOST = 30
@@ -56,7 +59,7 @@ class SharedViewError(ForbiddenError):
     """Shared views are changed by those who keep them."""
 
     code = "shared_view"
-    default_sentence = _l("This view is shared, and only leads and owners change those. Nothing was changed.")
+    default_sentence = _l("Only leads and owners can change shared views. Nothing was changed.")
 
 
 def condition_of(filter_: ConversationFilter) -> dict[str, Any]:
@@ -74,10 +77,10 @@ def search_of(condition: Mapping[str, Any]) -> str:
 
 
 def filter_of(condition: Mapping[str, Any], accounts: Accounts = None) -> ConversationFilter:
-    """Return the filter of a condition. One that cannot be read, or has an unknown field, as of a later
-    Lobby, finds nothing: without that field it would find more than was asked for.
+    """Return the filter of a condition. An unreadable one, or one with a field of a later version, matches
+    nothing, because without the field it would match too much.
 
-    :param accounts: those that whoever looks may see; None: all.
+    :param accounts: those the person may see; None for all.
     """
     nothing = ConversationFilter(labels=NOTHING, accounts=accounts)
     if not condition.keys() <= _KNOWN:
@@ -90,9 +93,8 @@ def filter_of(condition: Mapping[str, Any], accounts: Accounts = None) -> Conver
     return replace(found, accounts=accounts, spam=bool(found.spam))
 
 
-@dataclass(frozen=True, slots=True)
-class View:
-    """A saved view as somebody sees it.
+class View(msgspec.Struct, frozen=True):
+    """A saved view, with the rights of its viewer.
 
     :param shared: whether it is everybody's in the workspace.
     :param search: the text of the search it is; empty: it is a filter. Searches are not counted.
@@ -114,7 +116,7 @@ def _of(workspace_id: int, user_id: int | None) -> list[sa.ColumnElement[bool]]:
 
 
 def _beside(workspace_id: int, owner_id: int | None) -> list[sa.ColumnElement[bool]]:
-    """Return the conditions for a member's own views; None: for the shared ones."""
+    """Return the conditions for a member's own views; None for the shared ones."""
     theirs = SavedView.owner_id.is_(None) if owner_id is None else SavedView.owner_id == owner_id
     return [SavedView.workspace_id == workspace_id, theirs]
 
@@ -188,6 +190,7 @@ def create(
     owner_id: int | None,
     name: str,
     shows: ConversationFilter | str,
+    actor: Actor,
     now: datetime,
 ) -> SavedView:
     """Save a view behind the others and return it.
@@ -214,6 +217,8 @@ def create(
     )
     session.add(view)
     session.flush()
+    if owner_id is None:
+        actor.audit(session, "view.added", view.name, workspace_id=workspace_id)
     return view
 
 
@@ -227,9 +232,14 @@ def _condition(shows: ConversationFilter | str) -> dict[str, Any]:
 
 
 def change(
-    view: SavedView, *, name: str | None = None, shows: ConversationFilter | str | None = None
+    session: Session,
+    view: SavedView,
+    *,
+    name: str | None = None,
+    shows: ConversationFilter | str | None = None,
+    actor: Actor,
 ) -> None:
-    """Rename a view, or have it find something else; None: that stays.
+    """Rename a view, or change its filter; None keeps either.
 
     :raises ViewNameError: if *name* is empty or too long.
     :raises ViewSearchError: if the search is empty or too long.
@@ -238,10 +248,12 @@ def change(
         view.name = names.checked(name, ViewNameError())
     if shows is not None:
         view.condition = _condition(shows)
+    if view.owner_id is None:
+        actor.audit(session, "view.changed", view.name, workspace_id=view.workspace_id)
 
 
 def move(session: Session, view: SavedView, step: int) -> None:
-    """Move a view up (*step* -1) or down (1) among those beside it."""
+    """Move a view up (*step* -1) or down (1) in its group."""
     beside = session.scalars(
         sa.select(SavedView).where(*_beside(view.workspace_id, view.owner_id)).with_for_update()
     ).all()
@@ -254,33 +266,41 @@ def move(session: Session, view: SavedView, step: int) -> None:
     session.flush()
 
 
-def delete(session: Session, view: SavedView) -> None:
+def delete(session: Session, view: SavedView, *, actor: Actor) -> None:
     """Delete a view. The conversations it found stay as they are."""
+    if view.owner_id is None:
+        actor.audit(session, "view.deleted", view.name, workspace_id=view.workspace_id)
     session.delete(view)
     session.flush()
 
 
 def missing(session: Session, workspace_id: int, filter_: ConversationFilter) -> list[LazyString]:
-    """Return what a filter names that is gone, as sentences for people: labels, a team, a person who left."""
+    """Return sentences about deleted objects in a filter: labels, a team, a person who left."""
     found: list[LazyString] = []
     named = {*(filter_.labels or ()), *(filter_.all_labels or ()), *(filter_.no_labels or ())}
     if filter_.labels == NOTHING:
-        found.append(_l("This view asks for something that is unknown here, so it shows nothing."))
-    elif named:
-        query = sa.select(sa.func.count()).where(Label.workspace_id == workspace_id, Label.id.in_(named))
-        if session.scalar(query) != len(named):
-            found.append(_l("A label that this view asks for was deleted."))
+        found.append(_l("This view has an unknown filter, so it is empty."))
+    elif named and label_queries.existing(session, workspace_id, named) != len(named):
+        found.append(_l("A label in this view’s filter was deleted."))
     if isinstance(filter_.team, int):
         query = sa.select(sa.func.count()).where(Team.workspace_id == workspace_id, Team.id == filter_.team)
         if not session.scalar(query):
-            found.append(_l("The team that this view asks for was deleted."))
+            found.append(_l("The team in this view’s filter was deleted."))
     person = filter_.assignee
     if isinstance(person, int):
         query = sa.select(sa.func.count()).where(
             Membership.workspace_id == workspace_id, Membership.user_id == person
         )
         if not session.scalar(query):
-            found.append(_l("The person whose conversations this view shows is no member any more."))
+            found.append(_l("The person in this view’s filter is no longer a member."))
     if filter_.post is not None and filter_.post not in posts.by_id(session, workspace_id, [filter_.post]):
-        found.append(_l("The post that this view asks for is gone."))
+        found.append(_l("The post in this view’s filter was deleted."))
     return found
+
+
+def remove_departed(session: Session, most: int) -> int:
+    """Delete up to *most* views whose owner left; return how many were deleted."""
+    ids = leaving.left_behind(session, SavedView, most)
+    if ids:
+        session.execute(sa.delete(SavedView).where(SavedView.id.in_(ids)))
+    return len(ids)

@@ -1,13 +1,12 @@
-"""Check the content of a message besides text and files: its shape, and the limits the channel declares.
+"""Check the content of a message besides text and files: its shape, and the channel's limits.
 
-Everything here is pure. A refusal names the limit it breaks.
+Everything here is pure. An error names the limit that was exceeded.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -38,7 +37,7 @@ _UNSAFE = re.compile(r"[\x00-\x20\x7f-\x9f\\<>\"]")
 
 
 class NotSendableError(LobbyError):
-    """A message breaks a limit of its channel, or lacks what it is made of; *code* says which."""
+    """A message exceeds a limit of its channel, or is incomplete; *code* says which."""
 
     status = 422
     title = _l("That cannot be sent")
@@ -96,7 +95,7 @@ class Template(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     buttons: tuple[Button, ...] = ()
 
 
-class _Along(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class _ExtrasContent(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     cc: tuple[str, ...] = ()
     bcc: tuple[str, ...] = ()
     subject: str = ""
@@ -105,7 +104,7 @@ class _Along(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 _NAMED = re.compile(r"([^<>]*)<([^<>]+)>")
-_ALONG = frozenset(_Along.__struct_fields__)
+_ALONG = frozenset(_ExtrasContent.__struct_fields__)
 
 
 class _Text(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -129,26 +128,25 @@ class _Media(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     provider_files: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Along:
-    """What goes along with a message of any kind.
+class MessageExtras(msgspec.Struct, frozen=True):
+    """Extras that a message of any kind can have.
 
-    :param content: as it is stored: those of ``cc``, ``bcc``, ``subject``, ``signature``, ``own_address``
-        that there are. Whether the last is the account's :mod:`host.inbox.along.sent_from` looks.
-    :param rest: the content without it.
+    :param content: as stored: those of ``cc``, ``bcc``, ``subject``, ``signature``, ``own_address`` that are
+        set. :mod:`host.inbox.along.sent_from` checks the last.
+    :param rest: the content without them.
     """
 
     content: dict[str, Any]
     rest: dict[str, Any]
 
 
-def check_along(content: Mapping[str, Any], capabilities: Capabilities) -> Along:
-    """Take out of *content* what goes along with a message of any kind.
+def check_along(content: Mapping[str, Any], capabilities: Capabilities) -> MessageExtras:
+    """Separate the extras that a message of any kind can have from the rest of *content*.
 
     :raises NotSendableError: codes ``bad_content``, ``copies_not_supported``, ``copy_address``,
         ``too_many_copies``, ``subject_not_supported``.
     """
-    given = _read({name: value for name, value in content.items() if name in _ALONG}, _Along)
+    given = _read({name: value for name, value in content.items() if name in _ALONG}, _ExtrasContent)
     rest = {name: value for name, value in content.items() if name not in _ALONG}
     found: dict[str, Any] = {}
     named = _copies(given.cc, capabilities.copies, "cc")
@@ -158,11 +156,11 @@ def check_along(content: Mapping[str, Any], capabilities: Capabilities) -> Along
         raise NotSendableError(
             "too_many_copies",
             _l(
-                "A message can go to %(most)s people besides, and these are %(count)s.",
+                "You added %(count)s copy recipients; a message can have %(most)s.",
                 most=capabilities.copies.most,
                 count=len(cc) + len(bcc),
             ),
-            next_step=_l("Leave some of them out."),
+            next_step=_l("Remove some of them."),
             field="cc",
             limit=capabilities.copies.most,
         )
@@ -170,7 +168,7 @@ def check_along(content: Mapping[str, Any], capabilities: Capabilities) -> Along
     if subject and not capabilities.has_subject:
         raise NotSendableError(
             "subject_not_supported",
-            _l("Messages of this channel have no subject."),
+            _l("Messages on this channel cannot have a subject."),
             next_step=_l("Send it without one."),
             field="subject",
             status=409,
@@ -185,13 +183,14 @@ def check_along(content: Mapping[str, Any], capabilities: Capabilities) -> Along
     signature = clean_written(given.signature)
     if signature and capabilities.signatures:
         found["signature"] = signature
-    return Along(found, rest)
+    return MessageExtras(found, rest)
 
 
 def named_address(written: str, clean: Callable[[str], str | None]) -> tuple[str, str] | None:
-    """Return name and address of ``Ana Lima <ana@example.org>`` or of a bare address; None: it has none.
+    """Return name and address of ``Ana Lima <ana@example.org>`` or of a bare address; None without an
+    address.
 
-    :param clean: returns an address as the channel writes it, or None.
+    :param clean: returns an address in the channel's form, or None.
     """
     found = _NAMED.fullmatch(_line(written))
     name, address = (found[1], found[2]) if found else ("", written)
@@ -203,13 +202,13 @@ def named_address(written: str, clean: Callable[[str], str | None]) -> tuple[str
 
 
 def _copies(given: tuple[str, ...], limits: CopyLimits | None, field: str) -> dict[str, str]:
-    """Return each address once, as the channel writes it, with the name it was given with, or none."""
+    """Return each address once, in the channel's form, with its given name or None."""
     if not given:
         return {}
     if limits is None:
         raise NotSendableError(
             "copies_not_supported",
-            _l("On this channel a message goes to one person alone."),
+            _l("Messages on this channel go to one person only."),
             next_step=_l("Send it without copies."),
             field=field,
             status=409,
@@ -221,10 +220,10 @@ def _copies(given: tuple[str, ...], limits: CopyLimits | None, field: str) -> di
             raise NotSendableError(
                 "copy_address",
                 _l(
-                    "“%(address)s” is no address a copy can go to, so nothing was sent.",
+                    "“%(address)s” is not a valid address for a copy. Nothing was sent.",
                     address=_line(one)[:120],
                 ),
-                next_step=_l("Correct it, or take it out."),
+                next_step=_l("Correct or remove it."),
                 field=field,
             )
         name, address = named
@@ -311,7 +310,7 @@ def _read(content: Mapping[str, Any], shape: type[T]) -> T:
 def _bad(error: Exception) -> NotSendableError:
     return NotSendableError(
         "bad_content",
-        _l("The message is not put together as it has to be, so nothing was sent."),
+        _l("The message is not in a valid format. Nothing was sent."),
         next_step=clean(str(error))[:200],
     )
 
@@ -320,7 +319,7 @@ def _offered(offered: tuple[QuickReply, ...], limits: QuickReplyLimits | None) -
     if limits is None:
         raise NotSendableError(
             "quick_replies_not_supported",
-            _l("This channel has no quick replies, so nothing was sent."),
+            _l("This channel does not support quick replies. Nothing was sent."),
             next_step=_l("Send the text without them."),
             field="quick_replies",
             status=409,
@@ -329,7 +328,7 @@ def _offered(offered: tuple[QuickReply, ...], limits: QuickReplyLimits | None) -
         raise NotSendableError(
             "too_many_quick_replies",
             _l(
-                "%(count)s quick replies were given and at most %(most)s can be sent.",
+                "You added %(count)s quick replies; at most %(most)s can be sent.",
                 count=len(offered),
                 most=limits.most,
             ),
@@ -357,7 +356,7 @@ def _offered(offered: tuple[QuickReply, ...], limits: QuickReplyLimits | None) -
         if len(payload) > limits.payload_length:
             raise NotSendableError(
                 "quick_reply_payload",
-                _too_long(_l("What a quick reply sends"), payload, limits.payload_length),
+                _too_long(_l("The payload of a quick reply"), payload, limits.payload_length),
                 next_step=_l("Make it shorter."),
                 field="quick_replies",
                 limit=limits.payload_length,
@@ -368,13 +367,17 @@ def _offered(offered: tuple[QuickReply, ...], limits: QuickReplyLimits | None) -
 
 def _ask(ask: Ask, limits: QuickReplyLimits) -> Ask:
     if ask not in limits.asks:
-        raise _cannot_ask(_l("On this channel a quick reply cannot ask for that."))
+        raise _cannot_ask(_l("A quick reply on this channel cannot ask for that."))
     return ask
 
 
 def _cannot_ask(sentence: object) -> NotSendableError:
     return NotSendableError(
-        "quick_reply_ask", sentence, next_step=_l("Ask in words."), field="quick_replies", status=409
+        "quick_reply_ask",
+        sentence,
+        next_step=_l("Ask in the text instead."),
+        field="quick_replies",
+        status=409,
     )
 
 
@@ -382,7 +385,7 @@ def _provider_files(given: tuple[str, ...], capabilities: Capabilities) -> list[
     if not capabilities.provider_files:
         raise NotSendableError(
             "provider_files_not_supported",
-            _l("This channel sends no file by an ID of the provider."),
+            _l("This channel cannot send files by provider ID."),
             next_step=_l("Send the file itself."),
             field="provider_files",
             status=409,
@@ -391,8 +394,8 @@ def _provider_files(given: tuple[str, ...], capabilities: Capabilities) -> list[
     if not all(_ID.fullmatch(one) for one in found):
         raise NotSendableError(
             "provider_file",
-            _l("That is no ID of a file at the provider."),
-            next_step=_l("Copy the ID that was answered to its upload."),
+            _l("That is not a valid provider file ID."),
+            next_step=_l("Copy the ID that the upload returned."),
             field="provider_files",
         )
     return found
@@ -405,8 +408,8 @@ def _own_post(given: str, capabilities: Capabilities) -> str:
     if not _ID.fullmatch(post) and not _address(post):
         raise NotSendableError(
             "own_post",
-            _l("That is no post: give its ID or its address."),
-            next_step=_l("Copy the link of the post, or its ID, again."),
+            _l("That is not a post ID or link."),
+            next_step=_l("Copy the link or ID of the post again."),
             field="own_post",
         )
     return post
@@ -429,7 +432,7 @@ def _template(given: _Template, capabilities: Capabilities) -> tuple[dict[str, A
         raise NotSendableError(
             "too_many_cards",
             _l(
-                "%(count)s cards were given and at most %(most)s can be sent.",
+                "You added %(count)s cards; at most %(most)s can be sent.",
                 count=len(cards),
                 most=limits.elements,
             ),
@@ -453,7 +456,7 @@ def _with_buttons(given: Template, limits: ButtonsLimits | None) -> dict[str, An
         raise NotSendableError(
             "buttons_text",
             _too_long(_l("The text above the buttons"), text, limits.text_length),
-            next_step=_l("Change it, or send the text by itself first."),
+            next_step=_l("Change it, or send the text separately first."),
             field="text",
             limit=limits.text_length,
         )
@@ -461,7 +464,7 @@ def _with_buttons(given: Template, limits: ButtonsLimits | None) -> dict[str, An
         raise NotSendableError(
             "too_many_buttons",
             _l(
-                "%(count)s buttons were given and at most %(most)s can be sent.",
+                "You added %(count)s buttons; at most %(most)s can be sent.",
                 count=len(given.buttons),
                 most=limits.buttons,
             ),
@@ -479,7 +482,7 @@ def _products(products: tuple[str, ...], most: int | None) -> list[str]:
         raise NotSendableError(
             "too_many_products",
             _l(
-                "%(count)s products were given and at most %(most)s can be sent.",
+                "You added %(count)s products; at most %(most)s can be sent.",
                 count=len(products),
                 most=most,
             ),
@@ -491,7 +494,7 @@ def _products(products: tuple[str, ...], most: int | None) -> list[str]:
     if not all(_ID.fullmatch(one) for one in found):
         raise NotSendableError(
             "product_id",
-            _l("That is no product ID."),
+            _l("That is not a product ID."),
             next_step=_l("Copy the ID from the catalogue again."),
             field="products",
         )
@@ -504,9 +507,7 @@ def _card(card: Card, limits: TemplateLimits, uploads: list[str]) -> dict[str, A
         "title": _card_text(_l("The title of a card"), card.title, limits.title_length)
     }
     if card.subtitle.strip():
-        element["subtitle"] = _card_text(
-            _l("The line below a card's title"), card.subtitle, limits.subtitle_length
-        )
+        element["subtitle"] = _card_text(_l("The subtitle of a card"), card.subtitle, limits.subtitle_length)
     if card.upload:
         element["file"] = len(uploads)
         uploads.append(card.upload)
@@ -518,7 +519,7 @@ def _card(card: Card, limits: TemplateLimits, uploads: list[str]) -> dict[str, A
         raise NotSendableError(
             "too_many_buttons",
             _l(
-                "A card has %(count)s buttons and may have at most %(most)s.",
+                "A card has %(count)s buttons; at most %(most)s are allowed.",
                 count=len(card.buttons),
                 most=limits.buttons,
             ),
@@ -531,8 +532,8 @@ def _card(card: Card, limits: TemplateLimits, uploads: list[str]) -> dict[str, A
     if len(element) == 1:
         raise NotSendableError(
             "card_bare",
-            _l("A card needs more than its title."),
-            next_step=_l("Add a line, a picture, an address or a button."),
+            _l("A card needs more than a title."),
+            next_step=_l("Add a subtitle, an image, a link or a button."),
             field="template",
         )
     return element
@@ -545,7 +546,10 @@ def _button(button: Button, longest: int, limits: TemplateLimits | ButtonsLimits
             raise _bad(ValueError("a button has a url or a payload"))
         return {"title": title, "url": _card_address(button.url)}
     payload = clean(button.payload).strip() or title
-    return {"title": title, "payload": _card_text(_l("What a button sends"), payload, limits.payload_length)}
+    return {
+        "title": title,
+        "payload": _card_text(_l("The payload of a button"), payload, limits.payload_length),
+    }
 
 
 def _card_text(what: object, text: str, most: int) -> str:
@@ -566,8 +570,8 @@ def _card_address(given: str) -> str:
     if not _address(address):
         raise NotSendableError(
             "card_address",
-            _l("An address of a card is not a whole one, such as https://example.com/."),
-            next_step=_l("Copy the address again."),
+            _l("A card link needs to be a full URL, such as https://example.com/."),
+            next_step=_l("Copy the URL again."),
             field="template",
         )
     return address
@@ -593,7 +597,7 @@ def _too_long(what: object, text: str, most: int) -> object:
     if not text:
         return _l("%(what)s is empty.", what=what)
     return _l(
-        "%(what)s has %(count)s characters and may have at most %(most)s.",
+        "%(what)s has %(count)s characters; at most %(most)s are allowed.",
         what=what,
         count=len(text),
         most=most,

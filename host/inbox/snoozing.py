@@ -15,11 +15,10 @@ from flask_babel.speaklater import LazyString
 from sqlalchemy.orm import Session
 
 from host.core import clock, db
+from host.events.kinds.conversations import CONVERSATION_WOKEN, OfWaking
 from host.inbox.conversations import add_activity, record_conversation
 from host.inbox.errors import SnoozeTimeError
 from host.models.inbox import Conversation
-from host.record import catalogue
-from host.record.catalogue import OfWaking
 
 PORTION = 50
 """Most conversations that wake in one write."""
@@ -38,11 +37,15 @@ PRESETS: Mapping[str, LazyString] = {
 def presets(now: datetime, zone: tzinfo) -> dict[str, datetime]:
     """Return the times that are offered, by the keys of :data:`PRESETS`; one that makes no sense is left out.
 
+    All are whole hours of the clock: in an hour is the one nearest to that.
+
     :param zone: that of whoever chooses.
     """
     there = now.astimezone(zone)
     today = there.date()
-    found = {"hour": now + timedelta(hours=1)}
+    hour = (now + timedelta(hours=1, minutes=30)).astimezone(zone)
+    past = timedelta(minutes=hour.minute, seconds=hour.second, microseconds=hour.microsecond)
+    found = {"hour": (hour.astimezone(UTC) - past)}
     later = (there + timedelta(hours=3)).replace(minute=0, second=0, microsecond=0)
     if later.date() == today and later.time() < EVENING:
         found["later"] = later.astimezone(UTC)
@@ -76,7 +79,7 @@ def typed_moment(text: str, zone: tzinfo) -> datetime:
             raise ValueError("the zone is the person's")
         return local_moment(there.date(), there.time(), zone)
     except (ValueError, OverflowError):
-        raise SnoozeTimeError(_l("That is no time, so nothing was snoozed.")) from None
+        raise SnoozeTimeError(_l("That is not a valid time. Nothing was snoozed.")) from None
 
 
 def wake_due() -> int:
@@ -119,7 +122,7 @@ def wake(session: Session, ids: Sequence[int], now: datetime) -> int:
         record_conversation(
             session,
             conversation,
-            catalogue.CONVERSATION_WOKEN,
+            CONVERSATION_WOKEN,
             author_id=None,
             by=None,
             facts=OfWaking(because="time"),

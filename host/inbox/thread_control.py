@@ -34,7 +34,7 @@ LOOKED_AT = 20
 
 
 def is_elsewhere(session: Session, conversation_id: int) -> bool:
-    """Tell whether another app has the conversation, as far as its newest message says."""
+    """Return whether another app has the conversation, as far as its newest message says."""
     query = (
         sa.select(Message.direction, Message.content)
         .where(

@@ -10,9 +10,9 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Literal
 
+import msgspec
 from flask_babel import lazy_gettext as _l
 from flask_babel.speaklater import LazyString
 
@@ -22,7 +22,7 @@ VARIABLES: Mapping[str, LazyString] = {
     "contact.name": _l("the customer’s name"),
     "contact.first_name": _l("the customer’s first name"),
     "contact.handle": _l("the customer’s handle or address"),
-    "contact.email": _l("the customer’s e-mail address"),
+    "contact.email": _l("the customer’s email address"),
     "agent.name": _l("your name"),
     "agent.first_name": _l("your first name"),
     "account.name": _l("the name of the account"),
@@ -52,62 +52,55 @@ UNFILLED = (
     + "|".join(re.escape(name) for name in VARIABLES)
     + r")(?:\s{0,9}\|\|[^{}]{0,200}?)?)\s{0,9}\}\}"
 )
-"""What stands where something is to be filled in: a pattern for Python and JavaScript alike. Other braces are
-the writer's own."""
+"""Pattern for a place that is not filled in, for Python and JavaScript. Other braces are left alone."""
 _UNFILLED = re.compile(UNFILLED)
 
 
 class VariableError(InvalidError):
-    """A text has something in double braces that is no variable."""
+    """A text has an unknown variable in double braces."""
 
     code = "variable"
-    title = _l("That is no variable")
-    default_sentence = _l(
-        "The text has something in double braces that is no variable, so nothing was saved."
-    )
+    title = _l("Unknown variable")
+    default_sentence = _l("The text has an unknown variable in double braces. Nothing was saved.")
     default_next_step = _l("Choose a variable from the list below the text.")
 
 
 class UnfilledError(InvalidError):
-    """A text still has a variable or a field in it that nobody has filled in."""
+    """A text has a variable or a field that is not filled in."""
 
     code = "unfilled"
-    title = _l("Something is to be filled in")
-    default_sentence = _l("Something is to be filled in before you send, so nothing was sent.")
-    default_next_step = _l("Write over what stands in double braces.")
+    title = _l("Fill in the blanks")
+    default_sentence = _l("The text still has blanks to fill in. Nothing was sent.")
+    default_next_step = _l("Replace the text in double braces.")
 
 
-@dataclass(frozen=True, slots=True)
-class Words:
-    """A piece of a text that stays as it is."""
+class PlainPart(msgspec.Struct, frozen=True):
+    """A literal part of a text."""
 
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Variable:
-    """A piece that is filled with the first of *names* that has a value, else with *fallback*; None: not."""
+class Variable(msgspec.Struct, frozen=True):
+    """A variable, filled with the first of *names* that has a value, otherwise with *fallback*, if any."""
 
     names: tuple[str, ...]
     fallback: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Field:
-    """A piece that whoever sends the text fills in."""
+class Field(msgspec.Struct, frozen=True):
+    """A field for the sender to fill in."""
 
     question: str
 
 
-Piece = Words | Variable | Field
+Piece = PlainPart | Variable | Field
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
-    """A piece of a filled text.
+class FilledPart(msgspec.Struct, frozen=True):
+    """A part of a filled text.
 
-    :param state: ``open`` where nothing filled it: *text* is then what marks the place.
-    :param label: what is to be filled in there; empty where nothing is.
+    :param state: ``open`` if it could not be filled; *text* is then the placeholder.
+    :param label: name of the field to fill in; empty if there is none.
     """
 
     text: str
@@ -125,11 +118,11 @@ def parse(text: str, known: Mapping[str, LazyString] = VARIABLES) -> list[Piece]
     at = 0
     while (start := text.find("{{", at)) >= 0:
         if start > at:
-            pieces.append(Words(text[at:start]))
+            pieces.append(PlainPart(text[at:start]))
         piece, at = _piece(text, start + 2, known)
         pieces.append(piece)
     if at < len(text):
-        pieces.append(Words(text[at:]))
+        pieces.append(PlainPart(text[at:]))
     return pieces
 
 
@@ -140,7 +133,9 @@ def _piece(text: str, at: int, known: Mapping[str, LazyString]) -> tuple[Piece, 
     if asked is not None:
         question = " ".join(asked[1].split())
         if not question or len(question) > MOST_QUESTION:
-            sentence = _l("A field in line %(line)s asks for nothing, or for too much. Nothing was saved.")
+            sentence = _l(
+                "A field in line %(line)s has no prompt, or one that is too long. Nothing was saved."
+            )
             raise _error(sentence, text, start)
         return Field(question), asked.end()
     names: list[str] = []
@@ -151,19 +146,17 @@ def _piece(text: str, at: int, known: Mapping[str, LazyString]) -> tuple[Piece, 
         if name is not None:
             names.append(name)
         elif not ends:
-            raise _error(
-                _l("What stands behind the words in quotes in line %(line)s is never used."), text, start
-            )
+            raise _error(_l("The text after the quotes in line %(line)s is never used."), text, start)
         if ends:
             fallback = None if string is None else _unquoted(string)
-            piece: Piece = Variable(tuple(names), fallback) if names else Words(fallback or "")
+            piece: Piece = Variable(tuple(names), fallback) if names else PlainPart(fallback or "")
             return piece, term.end()
         at = term.end()
     wrong = _WRONG.match(text, at)
     if wrong is None or text.find("}}", start) < 0:
-        sentence = _l("A variable in line %(line)s does not end with }}, so nothing was saved.")
+        sentence = _l("A variable in line %(line)s is missing its closing }}. Nothing was saved.")
         raise _error(sentence, text, start)
-    sentence = _l("“%(what)s” in line %(line)s is no variable, so nothing was saved.")
+    sentence = _l("“%(what)s” in line %(line)s is not a variable. Nothing was saved.")
     raise _error(sentence, text, start, wrong[1])
 
 
@@ -179,53 +172,53 @@ def _error(sentence: LazyString, text: str, at: int, what: str = "") -> Variable
 
 def fill(
     pieces: Iterable[Piece], values: Mapping[str, str], known: Mapping[str, LazyString] = VARIABLES
-) -> list[Part]:
-    """Return *pieces* with what *values* knows of their variables, each flattened to one line.
+) -> list[FilledPart]:
+    """Return *pieces* with their variables filled in from *values*, each on one line.
 
     :param known: as with :func:`parse`.
     """
     return [_filled(piece, values, known) for piece in pieces]
 
 
-def _filled(piece: Piece, values: Mapping[str, str], known: Mapping[str, LazyString]) -> Part:
-    if isinstance(piece, Words):
-        return Part(piece.text, "words")
+def _filled(piece: Piece, values: Mapping[str, str], known: Mapping[str, LazyString]) -> FilledPart:
+    if isinstance(piece, PlainPart):
+        return FilledPart(piece.text, "words")
     if isinstance(piece, Field):
-        return Part(f"{{{{ask: {piece.question}}}}}", "open", piece.question)
+        return FilledPart(f"{{{{ask: {piece.question}}}}}", "open", piece.question)
     for name in piece.names:
         value = flat(values.get(name, ""))
         if value:
-            return Part(value, "set")
+            return FilledPart(value, "set")
     if piece.fallback is not None:
-        return Part(piece.fallback, "set")
-    return Part(f"{{{{{piece.names[0]}}}}}", "open", str(known[piece.names[0]]))
+        return FilledPart(piece.fallback, "set")
+    return FilledPart(f"{{{{{piece.names[0]}}}}}", "open", str(known[piece.names[0]]))
 
 
-def text_of(parts: Sequence[Part]) -> str:
+def text_of(parts: Sequence[FilledPart]) -> str:
     """Return the text of *parts*, with a mark wherever something is to be filled in."""
     return "".join(part.text for part in parts)
 
 
 def flat(value: str) -> str:
-    """Return a value from outside as words within a line: no tags, no braces, nothing that is not seen."""
+    """Return a value from outside as one line of text: no tags, braces or invisible characters."""
     bare = _TAG.sub(" ", value).translate(_TURNING).replace("{", "(").replace("}", ")")
     seen = "".join(" " if unicodedata.category(one) in _UNSEEN else one for one in bare)
     return " ".join(seen.split())[:MOST_VALUE].rstrip()
 
 
 def first_word(name: str) -> str:
-    """Return the first word of a name: what somebody is called, as far as that can be known."""
+    """Return the first word of a name, which is likely the first name."""
     return next(iter(flat(name).split()), "")
 
 
 def unfilled(text: str) -> list[str]:
-    """Return what *text* still wants filled in, in its order; each once."""
+    """Return the placeholders *text* still contains, in order and without repeats."""
     found = (match[1] if match[2] is None else str(VARIABLES[match[2]]) for match in _UNFILLED.finditer(text))
     return list(dict.fromkeys(found))
 
 
 def check_filled(text: str) -> None:
-    """Refuse to send a text that still wants something filled in.
+    """Refuse to send a text that still contains placeholders.
 
     :raises UnfilledError: which names the first.
     """

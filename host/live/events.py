@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -12,9 +11,9 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from host.core import clock
-from host.models.record import DomainEvent
+from host.events.models import DomainEvent
+from host.events.writing import EVERYBODY
 from host.queue import policy
-from host.record.writing import EVERYBODY
 from host.users import reach
 from host.users.reach import Accounts
 
@@ -23,9 +22,8 @@ LATE = timedelta(seconds=10)
 MAX_REPLAY = 500
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
-    """One change, as it goes to browsers. Without a topic it is none of theirs."""
+class Event(msgspec.Struct, frozen=True):
+    """A change, as sent to browsers. Events without a topic are not sent."""
 
     id: int
     workspace_id: int
@@ -37,12 +35,11 @@ class Event:
         return f"id: {self.id}\nevent: {self.topic}\ndata: {self.payload}\n\n".encode()
 
 
-@dataclass(frozen=True, slots=True)
-class Missed:
-    """What happened since an id.
+class Missed(msgspec.Struct, frozen=True):
+    """Events since an id.
 
-    :param resync: the events do not reach back that far, or are too many: load the page anew.
-    :param last: the newest id there is.
+    :param resync: whether the events don't go back that far, or are too many: reload the page.
+    :param last: the newest id.
     """
 
     events: Sequence[Event]
@@ -50,11 +47,10 @@ class Missed:
     resync: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Told:
-    """The events a browser had before its stream began: the stream may be about to bring them once more.
+class SentEvents(msgspec.Struct, frozen=True):
+    """The events a browser had before its stream began, because the stream may send them again.
 
-    :param up_to: everything up to this id, where ids become visible in their order; else 0.
+    :param up_to: everything up to this id, if ids become visible in order; otherwise 0.
     """
 
     ids: frozenset[int] = frozenset()
@@ -70,11 +66,11 @@ def newest_id(session: Session) -> int:
 
 
 def missed(session: Session, workspace_id: int, after: int, accounts: Accounts = None) -> Missed:
-    """Return what happened in a workspace after the event *after*, oldest first.
+    """Return events of a workspace after the event *after*, oldest first.
 
-    :param accounts: those its reader sees; None: all.
+    :param accounts: the accounts its reader sees; None for all.
 
-    An event may come a second time; its reader loads what it names, so that does no harm.
+    An event may come twice; its reader loads what it names, so that does no harm.
     """
     last = newest_id(session)
     at = session.scalar(sa.select(DomainEvent.at).where(DomainEvent.id == after))
@@ -109,9 +105,9 @@ def newer(session: Session, after: int, limit: int) -> list[Event]:
 
 
 def narrowed(session: Session, found: Sequence[Event], accounts: Accounts) -> list[Event]:
-    """Return those of *found* that somebody may learn of who sees *accounts* only; None: all.
+    """Return those of *found* that a person who sees *accounts* may receive; None for all.
 
-    What names neither an account of theirs nor a conversation there stays away from them.
+    Events that name neither such an account nor a conversation there are left out.
     """
     if accounts is None:
         return list(found)
@@ -150,7 +146,7 @@ _IDS = {
     "notice": ("conversation",),
     "addons": (),
 }
-"""The ids browsers are told, by topic."""
+"""The ids browsers receive, by topic."""
 _OTHER_IDS = ("conversation", "message")
 
 

@@ -12,11 +12,13 @@ import sqlalchemy as sa
 from flask import current_app
 
 from host.core import db, logs
+from host.events.writing import EVERYBODY, listen
+from host.features.live_signal import LiveSignal
 from host.live import events, stream_access
 from host.live.events import Event
 from host.live.read_position import Position
+from host.live.signals import Signals
 from host.live.stream import Batch, Stream, wake
-from host.record.writing import EVERYBODY, listen
 from host.users.reach import Accounts
 
 log = logging.getLogger("lobby.live")
@@ -38,18 +40,20 @@ HEARTBEAT = Batch.of((), [b"event: beat\ndata: 1\n\n"])
 START_SECONDS = 5.0
 BATCH = 500
 PER_USER = 6
+NEVER_TOLD = 2**63 - 1
+"""Stands for the id of what is no event: no browser was told of it before its stream began."""
 _FOLLOWED = frozenset({"message", "state"})
-"""Changes whose way to the screen is written down."""
+"""Changes whose delivery to the browser is logged."""
 
 
 class HubFullError(Exception):
-    """No more streams."""
+    """The process has the maximum number of streams."""
 
 
 class Hub:
-    """Hands what changed to the streams of this process.
+    """Distributes events to the streams of this process.
 
-    A change made in this process arrives at once, one of another process within :data:`POLL_SECONDS`.
+    A change made in this process arrives immediately, one of another process within :data:`POLL_SECONDS`.
     """
 
     def __init__(self) -> None:
@@ -62,7 +66,7 @@ class Hub:
         self._awake = threading.Event()
         self._stopping = threading.Event()
         self._knows_where = threading.Event()
-        """Whether the watcher knows the event after which it hands out."""
+        """Whether the watcher knows the event to continue after."""
         self._closed = False
         self._threads: list[threading.Thread] = []
 
@@ -175,7 +179,9 @@ class Hub:
                 log.exception("who may watch could not be checked")
 
     def _beat(self, turn: int) -> None:
-        """Have the quiet hear that we are still here, and cut off who takes nothing, one stream in five."""
+        """Send heartbeats to idle streams, and close those whose browser reads nothing, one in five each
+        time.
+        """
         mine = [stream for stream in self._all() if id(stream) // 64 % TURNS == turn]
         wake([stream for stream in mine if stream.beat(HEARTBEAT)])
 
@@ -197,7 +203,7 @@ class Hub:
     # What changed
 
     def _watch(self) -> None:
-        position = Position()
+        position, signals = Position(), Signals()
         self._awake.set()
         while not self._stopping.is_set():
             self._awake.wait(POLL_SECONDS if self._count else IDLE_POLL_SECONDS)
@@ -205,6 +211,10 @@ class Hub:
             try:
                 while not self._stopping.is_set() and self._hand_out(position):
                     pass
+                if self._count and signals.is_due():
+                    with db.read() as session:
+                        fresh = signals.fresh(session)
+                    self._signal(fresh)
             except sa.exc.SQLAlchemyError as error:
                 log.warning("live events cannot be read at the moment: %s", type(error).__name__)
                 self._stopping.wait(1)
@@ -213,7 +223,7 @@ class Hub:
                 self._stopping.wait(1)
 
     def _hand_out(self, position: Position) -> bool:
-        """Hand out the next events; return whether there may be more."""
+        """Deliver the next events; return whether there may be more."""
         with db.read() as session:
             if position.newest is None:
                 position.newest = events.newest_id(session)
@@ -253,6 +263,25 @@ class Hub:
         count = self._count
         self._stopping.wait(PAUSE_SECONDS + count * PAUSE_SECONDS_EACH if count else IDLE_PAUSE_SECONDS)
 
+    def _signal(self, fresh: Sequence[tuple[LiveSignal, bool]]) -> None:
+        """Hand out signals that no event records, to one person's pages or to the whole workspace."""
+        waiting: list[Stream] = []
+        for signal, to_all in fresh:
+            groups: dict[Accounts, list[Stream]] = {}
+            with self._lock:
+                for stream in self._streams.get(signal.workspace_id, ()):
+                    if to_all or stream.user_id == signal.user_id:
+                        groups.setdefault(stream.accounts, []).append(stream)
+            payload = json.dumps(dict(signal.data))
+            event = Event(NEVER_TOLD, signal.workspace_id, signal.topic, payload)
+            # Without an id: it is no place in the log to continue after.
+            frame = f"event: {signal.topic}\ndata: {payload}\n\n".encode()
+            batch = Batch.of([NEVER_TOLD], [frame])
+            for accounts, streams in groups.items():
+                if _narrowed([event], accounts):
+                    waiting += [stream for stream in streams if stream.put(batch)]
+        wake(waiting)
+
 
 def _narrowed(found: list[Event], accounts: Accounts) -> list[Event]:
     if accounts is None:
@@ -262,7 +291,7 @@ def _narrowed(found: list[Event], accounts: Accounts) -> list[Event]:
 
 
 def _step(event: Event) -> logs.Ids:
-    """Return what a message that goes to the browsers goes by in the log."""
+    """Return the name under which the log shows a message to browsers."""
     ids = json.loads(event.payload)
     return {
         "live_id": event.id,

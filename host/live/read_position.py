@@ -40,7 +40,7 @@ class Position:
         return list(self._left_out)
 
     def move(self, found: Iterable[int], new: Iterable[int]) -> None:
-        """Note that the ids *found* came late, and the ids *new* in their turn."""
+        """Record that the ids *found* came late, and the ids *new* in order."""
         for id_ in (*found, *self._last_look):
             self._left_out.pop(id_, None)
         self._last_look = []

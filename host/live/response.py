@@ -10,7 +10,7 @@ from flask import Response
 
 from host.core import db
 from host.live import events
-from host.live.events import Told
+from host.live.events import SentEvents
 from host.live.hub import Hub
 from host.live.stream import Stream
 from host.users.reach import Accounts
@@ -22,14 +22,14 @@ RECONNECT_MS = 2000
 HEADERS = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
 
 
-def first_frames(workspace_id: int, after: int | None, accounts: Accounts = None) -> tuple[bytes, Told]:
+def first_frames(workspace_id: int, after: int | None, accounts: Accounts = None) -> tuple[bytes, SentEvents]:
     """Return what a stream begins with: the events missed since *after*, and what it then had.
 
     :param accounts: those its reader sees; None: all.
     """
     frames = [f"retry: {RECONNECT_MS}\n\n".encode()]
     if after is None:
-        return frames[0], Told()
+        return frames[0], SentEvents()
     with db.read() as session:
         found = events.missed(session, workspace_id, after, accounts)
     if found.resync:
@@ -37,11 +37,11 @@ def first_frames(workspace_id: int, after: int | None, accounts: Accounts = None
     frames.extend(event.frame() for event in found.events)
     # The hub may be behind what was read here, so it may still bring what the browser had long before.
     up_to = after if db.current().is_sqlite else 0
-    return b"".join(frames), Told(frozenset(event.id for event in found.events), up_to)
+    return b"".join(frames), SentEvents(frozenset(event.id for event in found.events), up_to)
 
 
 def can_stream(environ: WSGIEnvironment) -> bool:
-    """Tell whether the server of this request sends streams; under WSGI alone there is none that could."""
+    """Return whether this request's server supports streams; plain WSGI does not."""
     return "asgi.scope" in environ
 
 
@@ -52,7 +52,7 @@ class StreamResponse(Response):
     :meth:`send`, so that a stream takes no thread.
     """
 
-    def __init__(self, hub: Hub, opened: Stream, first: bytes, told: Told) -> None:
+    def __init__(self, hub: Hub, opened: Stream, first: bytes, told: SentEvents) -> None:
         super().__init__(mimetype="text/event-stream")
         self.headers.update(HEADERS)
         self._hub = hub
@@ -70,7 +70,7 @@ class StreamResponse(Response):
         return iter(())
 
     def close(self) -> None:
-        """Give the stream's place free, whether or not it was sent."""
+        """Free the stream's slot, whether or not it was sent."""
         super().close()
         self._hub.unsubscribe(self._stream)
 
@@ -81,7 +81,7 @@ class StreamResponse(Response):
         write: Callable[[bytes], bool] | None = None,
         abort: Callable[[], object] | None = None,
     ) -> None:
-        """Send what was missed, then what happens, until the browser is gone or takes nothing any more.
+        """Send missed events, then new ones, until the browser disconnects or stops reading.
 
         :param write: writes a chunk without this task, unless the browser is behind. Waking a task for each
             browser costs three times as much.
@@ -111,6 +111,6 @@ class StreamResponse(Response):
 
 
 async def until_gone(receive: Callable[[], Awaitable[Any]]) -> None:
-    """Return when the browser is gone; it has nothing else to say."""
+    """Wait until the browser disconnects; it sends nothing else."""
     while (await receive())["type"] != "http.disconnect":
         pass

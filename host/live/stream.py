@@ -6,11 +6,12 @@ import asyncio
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Any
 
+import msgspec
+
 from host.core import clock
-from host.live.events import LATE, Told
+from host.live.events import LATE, SentEvents
 from host.users.reach import Accounts
 
 BUFFER_BYTES = 64 * 1024
@@ -19,8 +20,7 @@ WOKEN_AT_ONCE = 50
 """Streams that write in one turn of the event loop: webhooks are answered between the turns."""
 
 
-@dataclass(frozen=True, slots=True)
-class Batch:
+class Batch(msgspec.Struct, frozen=True):
     """Frames that were handed out together to everybody who watches a workspace.
 
     :param whole: all of them, made once however many browsers get them.
@@ -38,8 +38,8 @@ class Batch:
         whole = b"".join(frames)
         return cls(ids, frames, whole, b"%x\r\n%b\r\n" % (len(whole), whole))
 
-    def without(self, told: Told) -> bytes:
-        """Return the frames of events that were not *told*."""
+    def without(self, told: SentEvents) -> bytes:
+        """Return the frames of events that were not sent."""
         if not any(id_ in told for id_ in self.ids):
             return self.whole
         pairs = zip(self.ids, self.frames, strict=True)
@@ -68,7 +68,7 @@ class Stream:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._ready: asyncio.Event | None = None
         self._task: asyncio.Task[Any] | None = None
-        self._told: Told | None = None
+        self._told: SentEvents | None = None
         self._write: Callable[[bytes], bool] | None = None
         self.is_cut = False
         """Whether its browser took nothing any more."""
@@ -115,7 +115,7 @@ class Stream:
 
     # In the task that sends
 
-    def attend(self, told: Told | None = None, write: Callable[[bytes], bool] | None = None) -> None:
+    def attend(self, told: SentEvents | None = None, write: Callable[[bytes], bool] | None = None) -> None:
         """Have the running task woken from now on.
 
         :param told: what the browser has already.
@@ -129,12 +129,12 @@ class Stream:
                 self._ready.set()
 
     async def wait(self) -> None:
-        """Return once there is something to take."""
+        """Wait until there is something to take."""
         assert self._ready is not None
         await self._ready.wait()
 
     def take(self) -> tuple[bytes, bool]:
-        """Return what is queued and not told yet, and whether more may come."""
+        """Return the queued frames, and whether more may come."""
         with self._lock:
             batches, self._batches = self._batches, []
             self._size = self._beats = 0
@@ -161,7 +161,7 @@ class Stream:
             return True
 
     def _new_of(self, batch: Batch) -> bytes:
-        """Return the frames of *batch* that were not told when the stream began."""
+        """Return the frames of *batch* that were not sent when the stream began."""
         if self._told is not None and clock.monotonic() - self._opened_at > LATE.total_seconds():
             self._told = None  # nothing comes as late as that
         return batch.whole if self._told is None else batch.without(self._told)

@@ -31,14 +31,14 @@ def written(number: int) -> str:
 
 
 def number_in(marker: str) -> int | None:
-    """Return the number in a marker; None: it is none of Lobby's."""
+    """Return the number in a marker; None if it is not one of Lobby's."""
     with suppress(IndexError, ValueError):
         return int(marker.rsplit(maxsplit=1)[-1], 16)
     return None
 
 
 def expected() -> str | None:
-    """Return the marker the store has to have; None: it needs none."""
+    """Return the marker the store must have; None if it needs none."""
     number = counters.files()
     return None if number is None else written(number)
 
@@ -64,7 +64,7 @@ def require(config: Config, store: Store) -> None:
 
 
 def check(config: Config, store: Store, *, first: bool = False) -> bool:
-    """See that *store* is this desk's; return whether it has a marker.
+    """Check that *store* belongs to this desk; return whether it has a marker.
 
     :param first: mark it if the desk has marked none yet, which starts of its processes alone do.
     :raises CannotGoOnError: if it is not this desk's.
@@ -173,7 +173,7 @@ def _others(store: Store) -> CannotGoOnError:
 
 @contextmanager
 def _alone(config: Config) -> Iterator[None]:
-    """Let one process at a time decide whose a store is; on SQLite there is one."""
+    """Let one process at a time decide who owns a store; on SQLite there is only one."""
     if db.current().is_sqlite:
         yield
         return

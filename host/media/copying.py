@@ -29,10 +29,10 @@ class _Outcome(Enum):
 
 @dataclass(slots=True)
 class Copied:
-    """What became of the files that rows name.
+    """The result of copying the files that rows name.
 
-    :param there: were in the target already, with the same size.
-    :param damaged: keys whose content in the source is not what its hash says; they were left out.
+    :param there: files that were already in the target, with the same size.
+    :param damaged: keys whose content in the source doesn't match its hash; they were left out.
     """
 
     files: int = 0
@@ -44,10 +44,10 @@ class Copied:
 def copy(source: Store, target: Store, tell: Callable[[str], None]) -> Copied:
     """Copy every file a row names from *source* to *target*, until a pass finds nothing new.
 
-    Each is read once, and kept only if its SHA-256 is its key. What was copied before stays, so it can be
-    called again after anything that broke it off.
+    Each is read once, and stored only if its SHA-256 is its key. Copied files stay, so it can be called again
+    after an interruption.
 
-    :param tell: is told how far it is, in a line.
+    :param tell: receives progress lines.
     :raises StoreAwayError: if one of the stores does not answer.
     """
     total = Copied()
@@ -91,7 +91,7 @@ def _copy_some(
 
 
 def _copy_one(source: Store, target: Store, key: str) -> tuple[_Outcome, int]:
-    """Copy a file; return what became of it, and how many bytes it has."""
+    """Copy a file; return the outcome and its size in bytes."""
     size = source.size(key)
     if size is None:
         return _Outcome.GONE, 0

@@ -9,18 +9,20 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+import msgspec
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 from werkzeug.http import parse_options_header
 
 from host.core import clock, db, storage
+from host.core.backports.values import replace
 from host.core.cleaning import clean_short
 from host.core.ports import AdapterDirectory
+from host.events.writing import show
 from host.media import pictures, sniff
 from host.media.inbound import client_for
 from host.media.limits import MAX_BYTES
@@ -28,7 +30,6 @@ from host.media.retention import Retention
 from host.models.channels import AccountState, ChannelAccount
 from host.models.channels import ref as account_ref
 from host.models.inbox import Attachment, AttachmentState, Message
-from host.record.writing import show
 from host.sdk.capabilities import InboundMedia
 from host.sdk.channel import AccountRef, Located
 from host.sdk.errors import FetchError, FileEndedError, ForbiddenAddressError
@@ -44,7 +45,7 @@ MOST = 8
 CLAIM = timedelta(minutes=5)
 PARKED = timedelta(hours=1)
 AWAY = timedelta(minutes=1)
-"""How long a file waits for the store before it is fetched anew."""
+"""How long a file waits for the store before it is fetched again."""
 DELAYS = tuple(timedelta(seconds=seconds) for seconds in (5, 30, 120, 600, 3600, 6 * 3600))
 """Delays between the tries of one file; after the last it stays a link."""
 TOTAL_SECONDS = 120.0
@@ -59,8 +60,7 @@ _AWAY: Mapping[str, Any] = {"due_at": None, "storage_key": None}
 _attachments = Attachment.metadata.tables["attachments"]
 
 
-@dataclass(frozen=True, slots=True)
-class _Due:
+class _Due(msgspec.Struct, frozen=True):
     """A file to fetch.
 
     :param arrived_at: when its message came; retention counts from then.
@@ -97,7 +97,7 @@ def _is_due(now: datetime) -> tuple[sa.ColumnElement[bool], ...]:
 
 
 def oldest_due(session: Session) -> datetime | None:
-    """Return since when the file that waited longest is due to be fetched; None: none is."""
+    """Return since when the longest-waiting file is due to be fetched, or None."""
     query = sa.select(Attachment.due_at).where(*_is_due(clock.now())).order_by(Attachment.due_at).limit(1)
     return session.scalar(query)
 
@@ -216,7 +216,7 @@ def _keep(due: _Due, answer: OpenResponse) -> None:
 
 
 def _named(due: _Due, disposition: str) -> dict[str, str]:
-    """Return the name of a document that came without one: as the provider's answer says, or its address."""
+    """Return a name for an unnamed document: from the provider's response, or its URL."""
     if due.name or due.kind != MessageKind.FILE:
         return {}
     told = parse_options_header(disposition)[1].get("filename") or ""

@@ -10,8 +10,8 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from host.core import clock, db, storage
+from host.inbox.canned.models import CannedFile
 from host.media.uploads import KEPT
-from host.models.canned import CannedFile
 from host.models.inbox import Attachment
 from host.models.media import FileRemoval, Upload
 from host.models.users import DeskSetting, User, Workspace
@@ -90,7 +90,7 @@ def remove_unused(key: str) -> bool:
 
 
 def is_used(key: str) -> bool:
-    """Tell whether any attachment, upload, canned reply, person, workspace or the desk names the file."""
+    """Return whether any attachment, upload, canned reply, person, workspace or the desk names the file."""
     return bool(named([key]))
 
 
@@ -116,12 +116,20 @@ class Cleaner:
         self.walk(self._shards.pop())
 
     def walk(self, shard: str) -> None:
-        """Remove files of one part of the store that no row names; a crash may leave some."""
+        """Delete unreferenced files of one part of the store, which a crash may leave."""
         keys = storage.current().keys(shard, older_than=(clock.now() - STRAY).timestamp())
         for start in range(0, len(keys), CHUNK):
             some = keys[start : start + CHUNK]
             for key in set(some) - named(some):
                 remove_unused(key)
+
+
+_cleaner = Cleaner()
+
+
+def clean_up() -> None:
+    """Remove files no message needs: the next part."""
+    _cleaner.clean_up()
 
 
 def named(keys: Collection[str]) -> set[str]:

@@ -48,7 +48,7 @@ def send(file: BinaryIO, *, content_type: str, name: str, key: str, download: bo
 
 
 def harmless(response: Response, *, content_type: str, name: str, download: bool) -> None:
-    """Set the headers of bytes from outside, so that a browser shows them and does nothing else."""
+    """Set response headers for an untrusted file, so that a browser displays it without running anything."""
     bare = content_type.partition(";")[0].strip().lower()
     response.headers["Content-Type"] = bare if bare in TYPED else "application/octet-stream"
     response.headers["Content-Disposition"] = disposition(name, inline=bare in INLINE and not download)

@@ -1,4 +1,4 @@
-"""Clean the formatted form of a message: HTML from anybody, made safe and quiet on its way to a browser.
+"""Clean the formatted form of a message: untrusted HTML, made safe and quiet for browsers.
 
 What is stored stays as it came. Here it loses scripts, forms, frames, styles that reach beyond themselves,
 and every address a browser would ask by itself. The policy of the answer that carries it
@@ -16,7 +16,11 @@ from urllib.parse import unquote
 import nh3
 
 MOST = 2 * 1024 * 1024
-"""Bytes of the longest form that is shown; the text of a longer one is there all the same."""
+"""Largest form that is shown, in bytes; the text of a larger one is still available."""
+_MOST_TAGS = 20_000
+"""Largest number of tags in a form that is shown: cleaning takes time with the square of their depth."""
+_MOST_ATTRIBUTES = 20_000
+"""The same for one tag: each attribute is compared with all before it."""
 
 _TAGS = frozenset(
     """a abbr address article aside b bdi bdo big blockquote br caption center cite code col colgroup dd
@@ -65,31 +69,45 @@ _QUOTED_CLASSES = {
 }
 _QUOTED_IDS = {"mail-editor-reference-message-container", "isforwardcontent", "orc_em_signature"}
 _REST_IDS = {"divrplyfwdmsg", "appendonsend", "x_divrplyfwdmsg", "stopspelling", "ms-outlook-mobile-quote"}
-"""Marks of Outlook: everything behind one of them is quoted."""
+"""Ids used by Outlook: everything after such an element is quoted."""
 _REST_STYLE = re.compile(r"border:\s*none;\s*border-top:\s*solid\s+#(?:e1e1e1|b5c4df)\b", re.IGNORECASE)
-"""How Outlook for Windows rules off what it quotes, which has no other mark."""
+"""The border with which Outlook for Windows separates quoted text, which has no other mark."""
 _QUOTED_STYLE = re.compile(r"border-left:\s*2px\s+solid\s+#c3d9e5\b", re.IGNORECASE)
-"""The same of GMX and Web.de."""
+"""The same for GMX and Web.de."""
 _UNSEEN_STYLE = re.compile(r"font-size:\s*0(?:px|pt|em)?\s*(?:;|\Z)", re.IGNORECASE)
-"""How ticket systems write their numbers where nobody sees them."""
+"""The style with which ticket systems hide their numbers."""
 _SEPARATOR = re.compile(
     r"\s*-{5,}\s*(?:original message|ursprüngliche nachricht|originalnachricht|message d'origine)"
     r"\s*-{5,}\s*\Z",
     re.IGNORECASE,
 )
-"""A line of words that telephones put above what they quote."""
+"""A line that phones put above quoted text."""
 _VOID = {"br", "col", "hr", "img", "wbr"}
+_BETWEEN_ATTRIBUTES = re.compile(r"""[\s"'/=]+""")
 
 
 @dataclass(frozen=True, slots=True)
-class Cleaned:
+class CleanedForm:
     """A form that can be shown.
 
-    :param blocked: how many pictures from elsewhere it would show.
+    :param blocked: number of remote pictures it would show.
     """
 
     html: str = field(repr=False)
     blocked: int = 0
+
+
+def is_cleaned_in_time(html: str) -> bool:
+    """Return whether cleaning *html* takes seconds at most, however it is written.
+
+    Text between two tags counts as attributes as well, since only a parser can tell where a tag ends.
+    """
+    parts = html.split("<")
+    return len(parts) <= _MOST_TAGS + 1 and all(
+        len(_BETWEEN_ATTRIBUTES.findall(part)) <= _MOST_ATTRIBUTES
+        for part in parts
+        if len(part) > _MOST_ATTRIBUTES
+    )
 
 
 def clean(
@@ -98,8 +116,10 @@ def clean(
     inline: Callable[[str], str | None],
     remote: Callable[[str], str] | None,
     earlier: str,
-) -> Cleaned:
+) -> CleanedForm:
     """Return *html* with nothing in it that acts, asks or reaches out of its frame.
+
+    The time has no useful limit unless :func:`is_cleaned_in_time` says so.
 
     :param inline: returns the desk's address of the picture named by a content id; None: there is none.
     :param remote: returns the desk's address for a picture from elsewhere; None: they are not shown.
@@ -140,7 +160,7 @@ def clean(
         url_relative="pass_through",  # it is asked after `kept`, which lets none through but ours
         filter_style_properties=set(_STYLES),
     )
-    return Cleaned(_fold(made, earlier) if earlier else made, blocked)
+    return CleanedForm(_fold(made, earlier) if earlier else made, blocked)
 
 
 def _style(value: str) -> str | None:
@@ -178,21 +198,21 @@ class _QuoteFinder(HTMLParser):
         self._out: list[str] = []
         self._open: list[str] = []
         self._said = False
-        """Whether anything was said before."""
+        """Whether there was any text yet."""
         self._start: int | None = None
         self._depth = 0
         self._rest = False
         self._end: int | None = None
         self._after = False
         self._places: list[int] = []
-        """Where each element that is open begins."""
+        """Positions at which the open elements begin."""
         self._last_said = -1
         self._around: list[int] = []
-        """The elements that were open where the quote began."""
+        """Elements that were open where the quote began."""
         self._unseen: int | None = None
 
     def _begin(self, *, rest: bool, outside: bool = False) -> None:
-        """Let the quote begin here; *outside*: with the outermost element that has nothing but it."""
+        """Begin the quote here; *outside* includes outer elements with no other content."""
         self._rest, self._start, self._depth = rest, len(self._out), len(self._open)
         self._around = list(self._places)
         while outside and self._depth and self._places[self._depth - 1] > self._last_said:
@@ -274,7 +294,7 @@ class _QuoteFinder(HTMLParser):
         self._after = self._after or self._end is not None
 
     def folded(self, label: str) -> str:
-        """Return the HTML; folded only where the quote is the end of it: answers between lines stay seen."""
+        """Return the HTML, folded only if the quote ends it, so that answers between lines stay visible."""
         if self._start is None or self._after:
             return "".join(self._out)
         end = len(self._out) if self._end is None else self._end

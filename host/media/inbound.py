@@ -57,7 +57,7 @@ def show_with_reply(
     named: Sequence[InboundAttachment],
     media: InboundMedia,
 ) -> None:
-    """Have what a reply of *account* names by an id looked up, and shown with it."""
+    """Schedule the look-up of media that a reply of *account* refers to by id."""
     now = clock.now()
     for one in named:
         begins = plan(one, stored=False, media=media, settings=account.settings, now=now)

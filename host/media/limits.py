@@ -35,7 +35,7 @@ _NAMES = {
 
 
 class FileRefusedError(LobbyError):
-    """A file cannot be taken or sent; it was not stored. *code* says why, for programs."""
+    """A file cannot be accepted or sent, and was not stored. *code* is the reason, for programs."""
 
     status = 422
     title = _l("That file cannot be sent")
@@ -64,8 +64,8 @@ def check(
     if limits.content_types and content_type not in limits.content_types:
         raise FileRefusedError(
             "type_not_allowed",
-            _l("This channel takes no %(type)s file.", type=type_name(content_type)),
-            next_step=_l("It takes %(types)s.", types=type_names(limits.content_types)),
+            _l("This channel does not support %(type)s files.", type=type_name(content_type)),
+            next_step=_l("Supported types: %(types)s.", types=type_names(limits.content_types)),
         )
     if size > limits.max_bytes:
         raise too_large(limits.max_bytes, size)
@@ -77,21 +77,21 @@ def too_large(most: int, size: int | None = None) -> FileRefusedError:
         _l("The file is larger than %(most)s.", most=megabytes(most))
         if size is None
         else _l(
-            "The file has %(size)s; at most %(most)s can be sent.", size=megabytes(size), most=megabytes(most)
+            "The file is %(size)s; at most %(most)s can be sent.", size=megabytes(size), most=megabytes(most)
         )
     )
-    return FileRefusedError("too_large", sentence, next_step=_l("Send a smaller one."), status=413)
+    return FileRefusedError("too_large", sentence, next_step=_l("Send a smaller file."), status=413)
 
 
 def too_large_together(most: int, size: int) -> FileRefusedError:
     """Return the error for files of one message that have more than *most* bytes together."""
     sentence = _l(
-        "The files have %(size)s together; at most %(most)s can be sent at once.",
+        "The files total %(size)s; at most %(most)s can be sent at once.",
         size=megabytes(size),
         most=megabytes(most),
     )
     return FileRefusedError(
-        "too_large_together", sentence, next_step=_l("Send some of them by themselves."), status=413
+        "too_large_together", sentence, next_step=_l("Send some of them separately."), status=413
     )
 
 
@@ -115,7 +115,7 @@ def type_names(content_types: frozenset[str]) -> str:
 
 def _not_sent(kind: MessageKind) -> object:
     return {
-        MessageKind.IMAGE: _l("Pictures cannot be sent on this channel."),
+        MessageKind.IMAGE: _l("Images cannot be sent on this channel."),
         MessageKind.VIDEO: _l("Videos cannot be sent on this channel."),
         MessageKind.AUDIO: _l("Audio cannot be sent on this channel."),
     }.get(kind, _l("Files of this kind cannot be sent on this channel."))
@@ -123,4 +123,4 @@ def _not_sent(kind: MessageKind) -> object:
 
 def _offer(media: Mapping[MessageKind, MediaLimits]) -> object:
     types = frozenset(one for limits in media.values() for one in limits.content_types)
-    return _l("It takes %(types)s.", types=type_names(types)) if types else ""
+    return _l("Supported types: %(types)s.", types=type_names(types)) if types else ""

@@ -36,7 +36,7 @@ def use(config: Config) -> None:
 
 
 def is_public(url: str) -> bool:
-    """Tell whether a provider could fetch from *url*: https, and no private name or address."""
+    """Return whether a provider could fetch from *url*: https, and no private name or address."""
     parts = urlsplit(url)
     host = (parts.hostname or "").rstrip(".")
     if parts.scheme != "https" or not host:
@@ -48,7 +48,7 @@ def is_public(url: str) -> bool:
 
 
 def reachable() -> bool:
-    """Tell whether providers can fetch a file of ours at all."""
+    """Return whether providers can fetch a file of ours at all."""
     return _base is not None
 
 

@@ -26,21 +26,21 @@ _places = threading.BoundedSemaphore(AT_ONCE)
 
 
 class FileGoneError(LobbyError):
-    """The provider no longer has the file, or no longer gives it to us."""
+    """The provider no longer has the file, or no longer lets Lobby fetch it."""
 
     code = "file_gone"
     status = 410
-    title = _l("This is no longer there")
-    default_sentence = _l("Whoever sent it has removed it, or the time to look at it is over.")
-    default_next_step = _l("Nothing can bring it back.")
+    title = _l("No longer available")
+    default_sentence = _l("The sender removed it, or it has expired.")
+    default_next_step = _l("It cannot be restored.")
 
 
 class NotFetchedError(NotFoundError):
     """The file is on a host that this desk does not fetch from."""
 
-    title = _l("This desk does not fetch this file")
-    default_sentence = _l("It is on a host that the channel does not fetch files from.")
-    default_next_step = _l("Look at it in the app it was sent with.")
+    title = _l("File not loaded")
+    default_sentence = _l("The file is on a host that this channel does not load files from.")
+    default_next_step = _l("View it in the app it was sent from.")
 
 
 class SilentError(LobbyError):
@@ -48,8 +48,8 @@ class SilentError(LobbyError):
 
     code = "provider_silent"
     status = 502
-    title = _l("The file did not come")
-    default_sentence = _l("It lies at the provider, and that did not hand it out just now.")
+    title = _l("The file could not be loaded")
+    default_sentence = _l("It is stored at the provider, which did not return it just now.")
     default_next_step = _l("Try again in a moment.")
 
 
@@ -84,7 +84,7 @@ def open_at_provider(
 
 
 def may_ask(url: str, host: str) -> bool:
-    """Tell whether *url* may be asked for as it is written: by https, or where the operator allows http."""
+    """Return whether *url* may be requested: by https, or http if the operator allows it."""
     return client_for(frozenset({host})).allows(url)
 
 
@@ -105,7 +105,7 @@ def pass_on(
     :raises LobbyError: as :func:`open_at_provider`.
     """
     if not _places.acquire(blocking=False):
-        raise UnavailableError(_l("Too many files are being looked at just now."))
+        raise UnavailableError(_l("Too many files are being viewed right now."))
     try:
         answer = open_at_provider(url, hosts, part=part, max_bytes=max_bytes)
     except BaseException:
@@ -155,7 +155,7 @@ class _Body:
         return sniff.settled(self._head, told=told, kind=kind)
 
     def check_size(self) -> None:
-        """Refuse a picture no browser would bear, as far as its first bytes say so.
+        """Refuse a picture too large for browsers, judging by its first bytes.
 
         :raises host.media.picture_size.TooLargeToShowError: then.
         """

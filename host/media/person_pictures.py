@@ -5,8 +5,9 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
+
+import msgspec
 
 from host.core import clock
 from host.media import passthrough, picture_size, sniff
@@ -27,8 +28,7 @@ MOST = 200
 """Most pictures that are remembered."""
 
 
-@dataclass(frozen=True, slots=True)
-class Picture:
+class CachedPicture(msgspec.Struct, frozen=True):
     """A remembered picture; empty if the file is no picture, or could not be fetched a moment ago."""
 
     content: bytes
@@ -38,10 +38,10 @@ class Picture:
 
 _lock = threading.Lock()
 _places = threading.BoundedSemaphore(AT_ONCE)
-_remembered: OrderedDict[str, Picture] = OrderedDict()
+_remembered: OrderedDict[str, CachedPicture] = OrderedDict()
 
 
-def recall(url: str) -> Picture | None:
+def recall(url: str) -> CachedPicture | None:
     """Return the picture at *url* if it is still remembered."""
     with _lock:
         found = _remembered.get(url)
@@ -57,7 +57,7 @@ def fetch(
     *,
     most: int = MOST_BYTES,
     made: Callable[[bytes, str], tuple[bytes, str]] | None = None,
-) -> Picture:
+) -> CachedPicture:
     """Fetch a picture from the provider and remember it for a while; an empty one if the file is no picture.
 
     :param most: bytes of it at the provider.
@@ -70,7 +70,7 @@ def fetch(
         content = _read(url, hosts, most)
     except passthrough.SilentError:
         # Remember the failure: a list of fifty people must not wait for a provider fifty times.
-        _remember(url, Picture(b"", "", clock.now() + SILENT))
+        _remember(url, CachedPicture(b"", "", clock.now() + SILENT))
         raise
     finally:
         _places.release()
@@ -82,7 +82,7 @@ def fetch(
             content, content_type = made(content, content_type)
         except PictureError:
             content, content_type = b"", ""
-    return _remember(url, Picture(content, content_type, clock.now() + KEPT))
+    return _remember(url, CachedPicture(content, content_type, clock.now() + KEPT))
 
 
 def _read(url: str, hosts: frozenset[str], most: int) -> bytes:
@@ -96,7 +96,7 @@ def _read(url: str, hosts: frozenset[str], most: int) -> bytes:
     return content
 
 
-def _remember(url: str, picture: Picture) -> Picture:
+def _remember(url: str, picture: CachedPicture) -> CachedPicture:
     with _lock:
         _remembered[url] = picture
         while len(_remembered) > MOST:

@@ -1,6 +1,6 @@
-"""How large a picture says it is, read from its first bytes: nothing is decoded.
+"""The size of a picture, read from its first bytes without decoding.
 
-A few hundred kilobytes can hold a picture of 60,000 by 60,000, which takes whoever looks at it gigabytes. It
+A few hundred kilobytes can hold a picture of 60,000 by 60,000, which takes a browser gigabytes to show. It
 is kept as it came and can be saved, but no page shows it.
 """
 
@@ -14,9 +14,9 @@ from flask_babel import lazy_gettext as _l
 from host.core.errors import LobbyError
 
 MOST_PIXELS = 100_000_000
-"""Of a picture that is shown: a browser needs about 400 MB for it."""
+"""Most pixels of a picture that is shown: a browser needs about 400 MB for it."""
 HEAD = 1024 * 1024
-"""As far as a size is looked for: what cameras write into a JPEG stands before it."""
+"""Bytes searched for a size: metadata of cameras can come before it in a JPEG."""
 
 _PNG = b"\x89PNG\r\n\x1a\n"
 _NOT_FRAMES = {0xC4, 0xC8, 0xCC}
@@ -27,9 +27,9 @@ class TooLargeToShowError(LobbyError):
 
     code = "too_many_pixels"
     status = 422
-    title = _l("This picture is too large to be shown")
-    default_sentence = _l("It has more than 100 million pixels, which a browser does not bear.")
-    default_next_step = _l("Download it, and open it with a program for pictures if you trust who sent it.")
+    title = _l("This image is too large to show")
+    default_sentence = _l("It has more than 100 million pixels, which is too much for a browser.")
+    default_next_step = _l("If you trust the sender, download it and open it in an image viewer.")
 
 
 def size_of(head: bytes) -> tuple[int, int] | None:
@@ -51,13 +51,13 @@ def size_of(head: bytes) -> tuple[int, int] | None:
 
 
 def too_large(head: bytes) -> bool:
-    """Tell whether a picture that begins with *head* has more than :data:`MOST_PIXELS`."""
+    """Return whether a picture that begins with *head* has more than :data:`MOST_PIXELS`."""
     found = size_of(head)
     return found is not None and found[0] * found[1] > MOST_PIXELS
 
 
 def check(file: BinaryIO) -> None:
-    """Look at the beginning of *file*, and go back to it.
+    """Check the beginning of *file*, and rewind it.
 
     :raises TooLargeToShowError: if it is a picture nobody should open in a browser.
     """

@@ -13,8 +13,9 @@ import threading
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO
+
+import msgspec
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -40,15 +41,14 @@ _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
 
 class PictureError(Exception):
-    """The bytes are no whole picture of their type. The message says what is wrong, for a log."""
+    """The bytes are not a complete picture of their type. The message gives the reason, for a log."""
 
 
 class TooManyPixelsError(PictureError):
     """Decoding it would take too much memory."""
 
 
-@dataclass(frozen=True, slots=True)
-class Picture:
+class CleanPicture(msgspec.Struct, frozen=True):
     """A picture without metadata.
 
     :param width: and *height*: as it is shown, in pixels.
@@ -59,7 +59,7 @@ class Picture:
     height: int
 
 
-def clean(content: bytes, content_type: str) -> Picture:
+def clean(content: bytes, content_type: str) -> CleanPicture:
     """Return the picture *content* without metadata, after decoding it once to check that it is complete.
 
     :param content_type: one of ``image/jpeg``, ``image/png``, ``image/gif``, ``image/webp``, as sniffed.
@@ -73,7 +73,7 @@ def clean(content: bytes, content_type: str) -> Picture:
     width, height = _decoded(kept, content_type)
     if orientation_of(kept) in {5, 6, 7, 8}:
         width, height = height, width
-    return Picture(kept, width, height)
+    return CleanPicture(kept, width, height)
 
 
 def measured(file: BinaryIO) -> tuple[int, int] | None:

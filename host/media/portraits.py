@@ -1,4 +1,4 @@
-"""Small squares, made anew from a picture: what people of the team choose for themselves, and of posts."""
+"""Small square pictures, re-encoded from an upload: of team members and of posts."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ def keep(stream: storage.Readable) -> str:
     content = stream.read(MOST_BYTES + 1)
     if len(content) > MOST_BYTES:
         raise FileRefusedError(
-            "too_large", _l("This picture has more than 5 MB."), next_step=_l("Choose a smaller one.")
+            "too_large", _l("The picture is larger than 5 MB."), next_step=_l("Choose a smaller one.")
         )
     content_type = sniff.content_type(content[:4096])
     if content_type not in _TYPES:
         raise FileRefusedError(
             "type_not_allowed",
-            _l("This is no picture that can be shown."),
+            _l("This is not a supported image format."),
             next_step=_l("Choose a JPEG, PNG, GIF or WebP file."),
         )
     try:

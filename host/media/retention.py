@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
+
+import msgspec
 
 SETTING = "media_days"
 DEFAULT = 30
 MOST = 3650
 
 
-@dataclass(frozen=True, slots=True)
-class Retention:
+class Retention(msgspec.Struct, frozen=True):
     """An account's choice.
 
     :param days: days a file is kept, counted from its message's arrival; 0: not at all, only linked;
@@ -42,7 +42,7 @@ class Retention:
         return self.days != 0
 
     def removes_more_than(self, other: Retention) -> bool:
-        """Tell whether files would go that *other* keeps."""
+        """Return whether it deletes files that *other* keeps."""
         if self.days is None:
             return False
         return other.days is None or self.days < other.days

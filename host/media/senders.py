@@ -1,4 +1,4 @@
-"""Whose pictures from elsewhere are shown unasked: a decision of the workspace, for each sender."""
+"""Senders whose remote pictures are shown by default: a decision of the workspace for each sender."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from host.models.media import PictureSender
 
 
 class Sent(NamedTuple):
-    """A message, as far as its sender is asked for."""
+    """A message with what is needed to find its sender."""
 
     id: int
     workspace_id: int
@@ -23,20 +23,20 @@ class Sent(NamedTuple):
 
 
 def pictures_elsewhere(content: Mapping[str, Any]) -> int:
-    """Return how many pictures from elsewhere the formatted form of a message would show."""
+    """Return the number of remote pictures in the formatted form of a message."""
     form = content.get("html")
     number = form.get("remote") if isinstance(form, Mapping) else 0
     return number if isinstance(number, int) and number > 0 else 0
 
 
 def is_forged(content: Mapping[str, Any]) -> bool:
-    """Tell whether our own server found that a message is not from the sender it names."""
+    """Return whether our own server found that the sender of a message is forged."""
     check = content.get("sender_check")
     return isinstance(check, Mapping) and check.get("verdict") == "fail"
 
 
 def senders(session: Session, messages: Sequence[Sent]) -> dict[int, str]:
-    """Return the address of who wrote each of *messages*; none for one that is forged: it would be lent."""
+    """Return the authors' addresses of *messages*, leaving out forged ones."""
     found: dict[int, str] = {}
     theirs: dict[int, int] = {}
     for message in messages:
@@ -62,7 +62,7 @@ def senders(session: Session, messages: Sequence[Sent]) -> dict[int, str]:
 
 
 def shown_unasked(session: Session, messages: Sequence[Sent]) -> frozenset[int]:
-    """Return the ids of those of *messages* whose sender's pictures are shown unasked."""
+    """Return the ids of those of *messages* whose remote pictures are shown by default."""
     asked = [message for message in messages if pictures_elsewhere(message.content)]
     if not asked:
         return frozenset()
@@ -81,7 +81,7 @@ def _remembered(
 
 
 def remember(session: Session, message: Sent, user_id: int) -> bool:
-    """Show pictures of the sender of *message* from now on; return whether it has one that can be known."""
+    """Show pictures of the sender of *message* by default; return whether the sender can be verified."""
     sender = senders(session, [message]).get(message.id)
     if sender is None:
         return False
@@ -93,25 +93,25 @@ def remember(session: Session, message: Sent, user_id: int) -> bool:
             with session.begin_nested():
                 session.add(row)
         except sa.exc.IntegrityError:
-            pass  # somebody else decided the same at this moment
+            pass  # somebody else decided the same concurrently
     return True
 
 
 def forget_sender_of(session: Session, message: Sent) -> None:
-    """Show pictures of the sender of *message* no longer unasked."""
+    """Stop showing pictures of the sender of *message* by default."""
     sender = senders(session, [message]).get(message.id)
     forget_senders(session, message.workspace_id, () if sender is None else (sender,))
 
 
 def forget_senders(session: Session, workspace_id: int, addresses: Collection[str]) -> None:
-    """Remove what a workspace remembers of *addresses*."""
+    """Delete a workspace's decisions about *addresses*."""
     theirs = PictureSender.workspace_id == workspace_id, PictureSender.sender.in_(addresses)
     if addresses:
         session.execute(sa.delete(PictureSender).where(*theirs))
 
 
 def load(session: Session, workspace_id: int, message_id: int) -> Sent | None:
-    """Return a message of the workspace that still has its content; None: there is none."""
+    """Return a message of the workspace that still has its content, or None."""
     row = session.execute(
         sa.select(Message.id, Message.workspace_id, Message.conversation_id, Message.content).where(
             Message.id == message_id,

@@ -1,4 +1,4 @@
-"""Find the content type of a file in its bytes. Neither its name nor what its sender says is believed."""
+"""Detect the content type of a file from its bytes. Its name and the sender's claim are ignored."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def settled(head: bytes, *, told: str, kind: str) -> str:
 
 
 def may_be(kind: str, content_type: str) -> bool:
-    """Tell whether a message of *kind* can have such a file; an HTML page, say, is no film."""
+    """Return whether a message of *kind* can have such a file; an HTML page, say, is no film."""
     main = content_type.partition("/")[0]
     wanted = {
         MessageKind.IMAGE: {"image", "video"},
@@ -99,7 +99,7 @@ def _riff(head: bytes) -> str:
 
 
 def _iso(head: bytes) -> str:
-    """Tell MP4, QuickTime, M4A and the still pictures of that family apart."""
+    """Distinguish MP4, QuickTime, M4A and the still pictures of that family."""
     if head[4:8] != b"ftyp":
         # Old QuickTime files have no brand.
         return "video/quicktime" if head[4:8] in {b"moov", b"mdat", b"wide", b"free", b"pnot"} else ""

@@ -13,7 +13,6 @@ import tempfile
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import BinaryIO
@@ -21,6 +20,7 @@ from typing import BinaryIO
 from flask_babel import lazy_gettext as _l
 
 from host.core import child
+from host.core.backports.values import replace
 from host.core.storage import Readable
 from host.media.limits import MAX_BYTES, FileRefusedError, too_large, type_name, type_names
 from host.sdk.capabilities import MediaLimits
@@ -44,7 +44,7 @@ TARGETS = {"audio/mp4": ("ipod", "aac"), "audio/aac": ("adts", "aac"), "audio/wa
 """Types that can be written, best first, with container and codec."""
 PLAIN_SOURCES = frozenset({"audio/flac", "audio/mpeg"})
 PLAIN_TARGET = "audio/wav"
-"""What a plain installation converts from and to, with miniaudio."""
+"""Target type of a plain installation, with miniaudio."""
 _converting = threading.BoundedSemaphore(2)
 """Limits how many files are converted at a time in one process."""
 ENDINGS = {"audio/mp4": "m4a", "audio/aac": "aac", "audio/wav": "wav"}
@@ -52,7 +52,7 @@ ENDINGS = {"audio/mp4": "m4a", "audio/aac": "aac", "audio/wav": "wav"}
 
 @cache
 def is_available() -> bool:
-    """Tell whether this installation can convert sound of every kind (the extra ``av``)."""
+    """Return whether this installation can convert sound of every kind (the extra ``av``)."""
     return importlib.util.find_spec("av") is not None
 
 
@@ -101,8 +101,8 @@ def converted(stream: Readable, content_type: str, types: frozenset[str]) -> Ite
         if ended.data != b"done":
             raise FileRefusedError(
                 "broken_sound",
-                _l("The sound is damaged or too long, so it could not be converted."),
-                next_step=_l("It can be sent as it is as %(types)s.", types=type_names(types)),
+                _l("The audio is damaged or too long to convert."),
+                next_step=_l("Send it as %(types)s instead.", types=type_names(types)),
             )
         with made.open("rb") as file:
             yield file, target
@@ -127,11 +127,11 @@ def renamed(name: str, content_type: str) -> str:
 def _refusal(content_type: str, types: frozenset[str]) -> FileRefusedError:
     return FileRefusedError(
         "type_not_allowed",
-        _l("This channel takes no %(type)s file.", type=type_name(content_type)),
-        next_step=_l("It takes %(types)s.", types=type_names(types))
+        _l("This channel does not support %(type)s files.", type=type_name(content_type)),
+        next_step=_l("Supported types: %(types)s.", types=type_names(types))
         if is_available()
         else _l(
-            "It takes %(types)s. An admin can install what converts others (the extra av).",
+            "Supported types: %(types)s. An admin can install a converter for others (the extra av).",
             types=type_names(types | (PLAIN_SOURCES if target_of(types) else frozenset())),
         ),
     )

@@ -7,9 +7,9 @@ import logging
 import unicodedata
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+import msgspec
 import sqlalchemy as sa
 from flask_babel import lazy_gettext as _l
 from flask_babel import lazy_pgettext
@@ -34,11 +34,10 @@ MOST_WAITING = 200
 MOST_WAITING_BYTES = 1024 * 1024 * 1024
 
 Allowed = Mapping[MessageKind, MediaLimits]
-"""What a channel can send: ``Capabilities.media``."""
+"""File types and limits a channel allows: ``Capabilities.media``."""
 
 
-@dataclass(frozen=True, slots=True)
-class Upload:
+class Upload(msgspec.Struct, frozen=True):
     """A file that was taken.
 
     :param id: its public id.
@@ -125,11 +124,14 @@ def keep_upload(
         # The metadata of these types cannot be parsed here, so it cannot be removed.
         raise FileRefusedError(
             "picture_type",
-            _l("Pictures of this type may give away where they were taken, and that cannot be removed."),
-            next_step=_l("Save it as JPEG or PNG and choose that."),
+            _l(
+                "Pictures of this type can contain the location they were taken at, which Lobby cannot "
+                "remove."
+            ),
+            next_step=_l("Save it as JPEG or PNG and try again."),
         )
     elif content_type in video_metadata.TYPES:
-        joined = video_metadata.Cleaned(joined)
+        joined = video_metadata.CleanedVideo(joined)
     return _keep(joined, workspace_id, user_id, kind, name, content_type, most, width, height)
 
 
@@ -151,8 +153,10 @@ def _keep(
     except storage.StoreAwayError as error:
         log.error("a file could not be stored: %s", error.words)
         raise UnavailableError(
-            _l("The desk cannot store files at the moment."),
-            next_step=_l("Try again in a minute. If it stays, tell an admin: the disk may be full."),
+            _l("Lobby cannot store files right now."),
+            next_step=_l(
+                "Try again in a minute. If it keeps happening, tell an admin: the disk may be full."
+            ),
         ) from None
     with staged:
         upload = Upload(
@@ -213,7 +217,7 @@ def attach(session: Session, workspace_id: int, upload_ids: Sequence[str]) -> li
     if set(rows) != set(upload_ids) or len(rows) != len(upload_ids):
         raise FileRefusedError(
             "upload_gone",
-            _l("A file is no longer here: it waited for more than a day, or was sent already."),
+            _l("A file expired after a day, or was already sent."),
             next_step=_l("Add it again."),
             status=409,
         )
@@ -234,13 +238,31 @@ def put_back(session: Session, upload: Upload, user_id: int | None) -> None:
 
 
 def give_back(session: Session, workspace_id: int, storage_keys: Sequence[str]) -> None:
-    """Let uploads that :func:`attach` took wait again, because their message was undone: a day from now."""
+    """Make uploads that :func:`attach` took available again for a day, because their message was undone."""
     if storage_keys:
         session.execute(
             sa.update(UploadRow)
             .where(UploadRow.workspace_id == workspace_id, UploadRow.storage_key.in_(storage_keys))
             .values(attached_at=None, created_at=clock.now())
         )
+
+
+def ids_of(session: Session, workspace_id: int, user_id: int, upload_ids: Sequence[str]) -> Sequence[int]:
+    """Return the ids of those of *upload_ids* that are a person's own and wait to be sent."""
+    query = sa.select(UploadRow.id).where(
+        UploadRow.uuid.in_(upload_ids),
+        UploadRow.workspace_id == workspace_id,
+        UploadRow.user_id == user_id,
+        UploadRow.attached_at.is_(None),
+    )
+    return session.scalars(query).all()
+
+
+def keep_on(session: Session, ids: Sequence[int]) -> None:
+    """Let uploads that wait to be sent wait for another day."""
+    if ids:
+        waits = UploadRow.id.in_(ids), UploadRow.attached_at.is_(None)
+        session.execute(sa.update(UploadRow).where(*waits).values(created_at=clock.now()))
 
 
 def add_to_message(session: Session, message_id: int, upload: Upload) -> Attachment:
@@ -276,13 +298,13 @@ def _check_quota(user_id: int) -> None:
         waiting, size = session.execute(query).one()
     if waiting >= MOST_WAITING or size >= MOST_WAITING_BYTES:
         raise TooManyError(
-            _l("Many files of yours wait to be sent already: %(count)d.", count=waiting),
+            _l("You already have many files waiting to be sent: %(count)d.", count=waiting),
             next_step=_l("Send some of them, or wait until tomorrow."),
             retry_after=3600,
         )
 
 
-def _picture(stream: storage.Readable, content_type: str) -> pictures.Picture:
+def _picture(stream: storage.Readable, content_type: str) -> pictures.CleanPicture:
     content = stream.read(MAX_BYTES + 1)
     if len(content) > MAX_BYTES:
         raise limits.too_large(MAX_BYTES)
@@ -294,14 +316,14 @@ def _picture(stream: storage.Readable, content_type: str) -> pictures.Picture:
         raise FileRefusedError(
             "too_many_pixels",
             _l("The picture has more than %(most)d million pixels.", most=most),
-            next_step=_l("Make it smaller and choose it again."),
+            next_step=_l("Resize it and try again."),
         ) from None
     except pictures.PictureError as error:
         log.info("a picture was refused: %s", error)
         raise FileRefusedError(
             "broken_picture",
-            _l("The picture is damaged or not complete."),
-            next_step=_l("Open it, save it again, and choose that."),
+            _l("The picture is damaged or incomplete."),
+            next_step=_l("Open it, save it again, and choose the new file."),
         ) from None
 
 

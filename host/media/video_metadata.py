@@ -21,7 +21,7 @@ _FACTS = frozenset({b"udta", b"meta"})
 _XMP = bytes.fromhex("be7acfcb97a942e89c71999491e3afac")
 
 
-class Cleaned:
+class CleanedVideo:
     """*stream*, a film, whose metadata is emptied while it is read."""
 
     def __init__(self, stream: Readable) -> None:

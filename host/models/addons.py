@@ -126,7 +126,7 @@ class AddonCalls(Base):
 
 
 class ParkedRequest(Base):
-    """A webhook request kept until its addon runs again: as it came, not verified."""
+    """A webhook request kept until its addon runs again, unverified."""
 
     __tablename__ = "parked_requests"
     __writers__ = ("addons.running",)

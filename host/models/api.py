@@ -1,4 +1,4 @@
-"""Keys of the API, and stored answers, so that a repeated request does nothing twice."""
+"""API keys, and stored responses, so that a repeated request does nothing twice."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from host.models.users import User, Workspace
 
 
 class KeyEnd(StrEnum):
-    """Why a key opens nothing any more."""
+    """Why an API key is no longer valid."""
 
     REVOKED = "revoked"
     LEFT = "left"
@@ -22,7 +22,7 @@ class KeyEnd(StrEnum):
 
 
 class ApiKey(Base):
-    """A key that a program sends. The row holds its SHA-256, so a database dump gives no access."""
+    """An API key. The row holds its SHA-256, so a database dump gives no access."""
 
     __tablename__ = "api_keys"
     __writers__ = ("users",)
@@ -32,21 +32,22 @@ class ApiKey(Base):
     name: Mapped[str] = mapped_column(sa.String(120))
     token_hash: Mapped[str] = mapped_column(Ascii64, unique=True)
     hint: Mapped[str] = mapped_column(sa.String(16))
-    """The first characters of the key, to tell one from another."""
+    """The first characters of the key, to tell keys apart."""
     scopes: Mapped[str] = mapped_column(sa.String(64))
-    """What it may do: names of :class:`host.users.api_keys.Scope`, separated by spaces."""
+    """Its permissions: names of :class:`host.users.api_keys.Scope`, separated by spaces."""
     automatic: Mapped[bool] = mapped_column(sa.Boolean, server_default=sa.false())
-    """Whether what it sends is automatic: it obeys who handles a conversation, and opt-outs."""
+    """Whether its messages are automatic: they respect handlers and opt-outs."""
     created_by: Mapped[int | None] = mapped_column(sa.ForeignKey(User.id, ondelete="SET NULL"))
     holder_id: Mapped[int | None] = mapped_column(Id, index=True)
-    """The owner who answers for it: who made it, or took it over. It works only while they are one."""
+    """The owner responsible for it: its creator, or who took it over. It works only while they are an owner.
+    """
     created_at: Mapped[datetime] = mapped_column(UTCDateTime)
     last_used_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     """Exact to a few minutes; see :data:`host.users.api_keys.TOUCH_EVERY`."""
     revoked_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
-    """When it ended, for whatever reason."""
+    """Time it was revoked, for any reason."""
     ended_because: Mapped[str | None] = mapped_column(sa.String(16))
-    """A name of :class:`host.models.api.KeyEnd`, once it ended."""
+    """A name of :class:`host.models.api.KeyEnd`, once revoked."""
 
 
 class IdempotentRequest(Base):

@@ -15,7 +15,7 @@ TOTAL = 0
 
 
 class Metric(StrEnum):
-    """What is counted, and the label of each count."""
+    """Metrics, with the label of each."""
 
     RECEIVED = "received"
     """Events taken into the journal; no label."""
@@ -63,7 +63,7 @@ class Outcome(StrEnum):
 
 
 class Kind(StrEnum):
-    """What a process does."""
+    """The kind of a process."""
 
     WEB = "web"
     WORKER = "worker"
@@ -128,4 +128,4 @@ class Process(Base):
     clock_ahead_ms: Mapped[int | None] = mapped_column(sa.BigInteger)
     """How far its clock is ahead of the database's; NULL: unknown, or SQLite, which has none."""
     counts_at: Mapped[str] = mapped_column(sa.String(255), default="", server_default="")
-    """Where it counts calls to providers: :func:`host.queue.limit_counters.place`."""
+    """The place where it counts calls to providers: :func:`host.queue.limit_counters.place`."""

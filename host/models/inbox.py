@@ -20,31 +20,31 @@ class ConversationStatus(StrEnum):
 
 
 class Handler(StrEnum):
-    """Who handles a conversation: what is automatic speaks in it unless a person does."""
+    """The handler of a conversation: automation is silent while a person handles it."""
 
     NOBODY = "nobody"
     """Nobody has answered since it began or was closed."""
     PERSON = "person"
-    """A person answered, took it, or is to: nothing automatic speaks until it is closed or left to it."""
+    """A person answered, took it, or should: automation is silent until it is closed or given back."""
     AUTOMATION = "automation"
-    """Something automatic answered. A person's word takes over."""
+    """Automation answered. A person's message takes over."""
 
 
 class SnoozeKind(StrEnum):
-    """What ends a snooze, besides a person."""
+    """Events that end a snooze, besides a person."""
 
     UNTIL = "until"
     """A time, or a message from the customer, whichever comes first."""
     REPLY = "reply"
     """A message from the customer."""
     FIXED = "fixed"
-    """A time, whatever the customer writes until then."""
+    """A time, even if the customer writes before."""
 
 
 class Snooze(NamedTuple):
-    """How a conversation is snoozed.
+    """A snooze.
 
-    :param until: when it wakes by itself; None with :attr:`SnoozeKind.REPLY` alone.
+    :param until: time it ends automatically; None only with :attr:`SnoozeKind.REPLY`.
     """
 
     kind: SnoozeKind
@@ -65,12 +65,13 @@ class InternalKind(StrEnum):
     ACTIVITY = "activity"
     """An action on the conversation, named by ``content["what"]``."""
     FORWARD = "forward"
-    """Messages of the conversation that are passed on to somebody else. It has a delivery state, its text is
-    the note above them; ``content`` has ``to``, ``subject``, ``messages`` (their ids) and ``files``."""
+    """Messages of the conversation forwarded to somebody else. It has a delivery state, and its text is the
+    note above them; ``content`` has ``to``, ``subject``, ``messages`` (their ids) and ``files``.
+    """
 
 
 class Origin(StrEnum):
-    """Who made a message."""
+    """The origin of a message."""
 
     CUSTOMER = "customer"
     AGENT = "agent"
@@ -92,7 +93,7 @@ class DeliveryState(StrEnum):
     UNKNOWN = "unknown"
     """The provider did not confirm it and did not refuse it."""
     CANCELLED = "cancelled"
-    """Somebody took it back while it waited; nothing of it was handed to the provider."""
+    """Cancelled while it waited; nothing of it was handed to the provider."""
 
 
 class Contact(Base):
@@ -114,20 +115,29 @@ class Contact(Base):
     email: Mapped[str | None] = mapped_column(sa.String(254))
     created_at: Mapped[datetime] = mapped_column(UTCDateTime)
     merged_into_id: Mapped[int | None] = mapped_column(Id)
-    """The contact this one is a part of, at last; NULL: it is one of its own."""
+    """The contact this one was finally merged into; NULL if not merged."""
     opted_out_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
-    """Since when nothing is sent to them by itself; NULL: it may be."""
+    """Time of the opt-out from automated messages; NULL if not opted out."""
     opted_out_by: Mapped[int | None] = mapped_column(Id)
-    """The member who noted it, if one did."""
+    """The member who recorded it, if any."""
     opted_out_source: Mapped[str | None] = mapped_column(sa.String(255))
-    """How that is known: in somebody's words, or the customer's own word, see
-    :mod:`host.inbox.apply.opt_out_words`."""
+    """How it is known: in a member's words, or the customer's opt-out word, see
+    :mod:`host.inbox.apply.opt_out_words`.
+    """
     blocked_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
-    """When the team blocked them: new conversations of theirs are spam. NULL: it did not."""
+    """Time the team blocked them, so that their new conversations are spam; NULL if not blocked."""
+
+    @property
+    def accepts_automatic(self) -> bool:
+        """Whether automated messages may be sent to them: neither opted out nor blocked.
+
+        The only place that decides it. A person may still answer within an open window.
+        """
+        return self.opted_out_at is None and self.blocked_at is None
 
 
 class ContactIdentity(Base):
-    """A contact's id on one channel account. The id is a string, whatever it looks like."""
+    """A contact's id on one channel account, always stored as text."""
 
     __tablename__ = "contact_identities"
     __writers__ = ("delivery", "inbox.apply", "inbox.contacts", "inbox.onward", "media.pages")
@@ -151,41 +161,42 @@ class ContactIdentity(Base):
     profile_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     """When the profile was last fetched."""
     picture_url: Mapped[str | None] = mapped_column(LongText)
-    """The address of their picture at the provider, until it ends; browsers never get it."""
+    """Address of their picture at the provider, until it expires; browsers never get it."""
     seen_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     """Time of our newest message the customer is known to have seen."""
     seen_early: Mapped[list[str] | None] = mapped_column(JsonDict)
-    """External ids of messages of ours that were seen before they were stored here; the newest few."""
+    """External ids of sent messages that were seen before they were stored here; the newest few."""
     unreachable_since: Mapped[datetime | None] = mapped_column(UTCDateTime)
-    """When the provider last said that this person takes no messages from us; NULL: it did not. A later
-    message from them, or one that reaches them after all, ends it."""
+    """Time the provider last refused messages to this person; NULL if it doesn't. A later message from them,
+    or one that reaches them, ends it.
+    """
     unreachable_until: Mapped[datetime | None] = mapped_column(UTCDateTime)
-    """When that ends by itself; NULL: it does not. Means nothing without ``unreachable_since``."""
+    """Time at which that ends automatically; NULL if it doesn't. Only used with ``unreachable_since``."""
     unreachable: Mapped[dict[str, Any] | None] = mapped_column(JsonDict)
-    """Why, as with a message's ``error``. Means nothing without ``unreachable_since``."""
+    """The reason, like a message's ``error``. Only used with ``unreachable_since``."""
     erased_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     """When an owner last erased this customer; earlier messages are not imported again."""
     created_at: Mapped[datetime] = mapped_column(UTCDateTime)
     blocked_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
-    """When the provider said that it blocks them; NULL: nobody asked, or it does not."""
+    """Time the provider confirmed the block; NULL if it was not asked, or doesn't block them."""
 
 
 def _of_person(name: str, column: str) -> sa.Index:
-    """Return the index that finds what is somebody's, so that deleting them does not read every row."""
+    """Return an index on a person's rows, so that deleting a person does not read every row."""
     theirs = sa.text(f"{column} IS NOT NULL")
     return sa.Index(name, column, postgresql_where=theirs, sqlite_where=theirs)
 
 
 class Conversation(Base):
-    """What one contact and the team say to each other on one account.
+    """The conversation of one contact with the team on one account.
 
     ``channel`` starts as an ENUM of the host's own channels and becomes VARCHAR when an addon is activated.
-    ``unread_count`` is the team's: messages that no member has looked at. What one member has not read
-    follows from ``arrived_count``, ``read_count`` and their :class:`ConversationRead`.
+    ``unread_count`` is the team's: messages that no member has seen. A member's unread count follows from
+    ``arrived_count``, ``read_count`` and their :class:`ConversationRead`.
     """
 
     __tablename__ = "conversations"
-    __writers__ = ("delivery", "inbox", "users")
+    __writers__ = ("inbox", "users")
     __table_args__ = (
         sa.Index("ix_conversations_list", "workspace_id", "status", "last_message_at", "id"),
         sa.Index("ix_conversations_channel", "workspace_id", "status", "channel", "last_message_at", "id"),
@@ -228,11 +239,11 @@ class Conversation(Base):
     assignee_id: Mapped[int | None] = mapped_column(sa.ForeignKey(User.id, ondelete="SET NULL"))
     unread_count: Mapped[int] = mapped_column(sa.Integer, default=0)
     arrived_count: Mapped[int] = mapped_column(sa.Integer, default=0, server_default="0")
-    """How many messages of the customer have ever arrived; those of the provider's history not counted."""
+    """Number of messages ever received from the customer, without those of the provider's history."""
     read_count: Mapped[int] = mapped_column(sa.Integer, default=0, server_default="0")
-    """How many of these everybody has read: those there were when somebody last answered, or closed it."""
+    """Number of those that everybody has read: set when somebody last answered, or closed it."""
     waiting_since: Mapped[datetime | None] = mapped_column(UTCDateTime)
-    """When the customer wrote first since the team's last answer; NULL: they wait for none."""
+    """Time of the customer's first message since the team's last answer; NULL if they don't wait."""
     failed_count: Mapped[int] = mapped_column(sa.Integer, default=0)
     last_message_at: Mapped[datetime] = mapped_column(UTCDateTime)
     last_preview: Mapped[str] = mapped_column(sa.String(200))
@@ -248,24 +259,25 @@ class Conversation(Base):
     """A name of :class:`SnoozeKind`; NULL: it is not snoozed."""
     snoozed_until: Mapped[datetime | None] = mapped_column(UTCDateTime)
     woken_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
-    """When a snooze ended that nobody acted on since: the list sorts it by that, and says that it is back."""
+    """Time a snooze ended without any action since: the list sorts by it, and marks it as back."""
     handled_by: Mapped[str] = mapped_column(sa.String(16), server_default="nobody")
     spam_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
-    """When the team marked it as spam; NULL: it did not. Its messages stay, and more may come."""
+    """Time the team marked it as spam; NULL if it didn't. Its messages stay, and more may come."""
     team_id: Mapped[int | None] = mapped_column(Id)
-    """The team that looks after it, a row of ``teams``; NULL: none does. Beside it somebody may have it."""
+    """The assigned team, a row of ``teams``; NULL if none. A member may be assigned too."""
     post_id: Mapped[int | None] = mapped_column(Id)
-    """What it is about, a row of ``posts``; NULL: it is about none."""
+    """The post it is about, a row of ``posts``; NULL if none."""
     scheduled_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
-    """When the first of its replies goes out that wait for a time of their own; NULL: none does."""
+    """Time of its next scheduled reply; NULL if there is none."""
     due_told_for: Mapped[datetime | None] = mapped_column(UTCDateTime)
-    """The ``waiting_since`` for which it was told that the answer is soon due; NULL: for none yet."""
+    """The ``waiting_since`` for which people were notified that the answer is due; NULL if not yet."""
     window_told_for: Mapped[datetime | None] = mapped_column(UTCDateTime)
-    """The ``last_inbound_at`` for which it was told that the reply window soon closes; NULL: for none yet."""
+    """The ``last_inbound_at`` for which people were notified that the reply window closes; NULL if not yet.
+    """
 
     @property
     def snooze(self) -> Snooze | None:
-        """How it is snoozed; None: it is not."""
+        """Its snooze, or None."""
         return None if self.snooze_kind is None else Snooze(SnoozeKind(self.snooze_kind), self.snoozed_until)
 
     @property
@@ -275,7 +287,7 @@ class Conversation(Base):
 
 
 class ConversationLink(Base):
-    """That a conversation goes on as another, on another account: each has one before it and one after."""
+    """A link from a conversation to its continuation on another account; each has at most one either way."""
 
     __tablename__ = "conversation_links"
     __writers__ = ("inbox",)
@@ -289,7 +301,7 @@ class ConversationLink(Base):
 
 
 class ConversationRead(Base):
-    """How far one member has read a conversation. Without a row it is as far as everybody has."""
+    """How far a member has read a conversation. Without a row, as far as everybody has."""
 
     __tablename__ = "conversation_reads"
     __writers__ = ("inbox",)
@@ -299,20 +311,20 @@ class ConversationRead(Base):
         sa.ForeignKey(Conversation.id, ondelete="CASCADE"), primary_key=True, index=True
     )
     seen_count: Mapped[int] = mapped_column(sa.Integer)
-    """How many of the conversation's ``arrived_count`` messages they have read."""
+    """Number of the conversation's ``arrived_count`` messages they have read."""
     marked: Mapped[bool] = mapped_column(sa.Boolean, default=False, server_default=sa.false())
     """Whether they marked it as unread themselves."""
 
 
 class PresenceState(StrEnum):
-    """What a member does in a conversation."""
+    """The activity of a member in a conversation."""
 
     VIEWING = "viewing"
     TYPING = "typing"
 
 
 class Presence(Base):
-    """A member who has a conversation open, for as long as their browser says so."""
+    """A member who has a conversation open, as reported by their browser."""
 
     __tablename__ = "presences"
     __writers__ = ("inbox",)
@@ -338,7 +350,7 @@ class Message(Base):
     """
 
     __tablename__ = "messages"
-    __writers__ = ("delivery", "inbox")
+    __writers__ = ("inbox",)
     __table_args__ = (
         sa.UniqueConstraint("account_id", "external_id"),
         sa.UniqueConstraint("conversation_id", "reply_key", "position"),
@@ -364,11 +376,12 @@ class Message(Base):
     kind: Mapped[str] = mapped_column(sa.String(32))
     text: Mapped[str] = mapped_column(LongText)
     content: Mapped[dict[str, Any]] = mapped_column(JsonDict)
-    """What a kind needs beyond its text; see docs/messages.md."""
+    """Data of its kind beyond the text; see docs/messages.md."""
     author_id: Mapped[int | None] = mapped_column(sa.ForeignKey(User.id, ondelete="SET NULL"))
     writer_id: Mapped[int | None] = mapped_column(Id)
-    """The identity that wrote it, where that takes part in another customer's conversation; NULL: its
-    customer, or the team."""
+    """The identity that wrote it, for a participant in another customer's conversation; NULL for its
+    customer, or the team.
+    """
     reply_key: Mapped[str | None] = mapped_column(Ascii64)
     position: Mapped[int] = mapped_column(sa.Integer, default=0)
     state: Mapped[str | None] = mapped_column(sa.String(16))
@@ -381,7 +394,7 @@ class Message(Base):
     edited_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     edit_count: Mapped[int] = mapped_column(sa.Integer, default=0)
     unsent_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
-    """When it was taken back; its content is gone then."""
+    """Time it was unsent; its content is then deleted."""
     erased_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     """When an owner erased its customer; ``unsent_at`` is set too, because the content is gone."""
     imported_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
@@ -394,7 +407,7 @@ class Message(Base):
 
 
 class AttachmentState(StrEnum):
-    """Where the bytes of a file are."""
+    """The location of a file's bytes."""
 
     STORED = "stored"
     """In the desk's storage."""
@@ -403,13 +416,13 @@ class AttachmentState(StrEnum):
     WAITING = "waiting"
     """At the provider; to be fetched at ``due_at``."""
     EXPIRED = "expired"
-    """Gone: the provider says that its address has ended."""
+    """Deleted: the provider reported that its address has expired."""
     OUTSIDE = "outside"
-    """At an address the desk does not fetch from; shown as a link at most."""
+    """At an address the desk doesn't fetch from; shown as a link at most."""
 
 
 class Attachment(Base):
-    """A file of a message: kept by us (``storage_key``) or linked at the provider (``url``)."""
+    """A file of a message: stored here (``storage_key``) or linked at the provider (``url``)."""
 
     __tablename__ = "attachments"
     __writers__ = ("inbox", "media")
@@ -436,7 +449,7 @@ class Attachment(Base):
     """When to fetch a waiting file, or to remove a stored one; NULL: never."""
     failures: Mapped[int] = mapped_column(sa.Integer, default=0)
     role: Mapped[str | None] = mapped_column(sa.String(16))
-    """What it is to its message, a name of :class:`host.sdk.messages.AttachmentRole`; NULL: a file."""
+    """Its role in the message, a name of :class:`host.sdk.messages.AttachmentRole`; NULL for a file."""
     content_id: Mapped[str | None] = mapped_column(sa.String(255))
     """The name of an inline picture in the formatted form of its message."""
 
@@ -447,7 +460,7 @@ def is_sent_along() -> sa.ColumnElement[bool]:
 
 
 class Actor(StrEnum):
-    """Which side a reaction is from."""
+    """The side a reaction is from."""
 
     CUSTOMER = "customer"
     TEAM = "team"
@@ -491,7 +504,7 @@ class Reaction(Base):
 
 
 class MarkKind(StrEnum):
-    """What kind of annotation a mark holds."""
+    """The kind of annotation a mark holds."""
 
     EDIT = "edit"
     UNSEND = "unsend"

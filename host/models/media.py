@@ -12,9 +12,9 @@ from host.models.users import User, Workspace
 
 
 class Upload(Base):
-    """A file that was uploaded to be sent. One that goes into no message is removed after a day.
+    """A file uploaded to be sent. If it is not sent, it is deleted after a day.
 
-    ``content_type`` is what its bytes are; ``kind`` follows from it.
+    ``content_type`` is detected from its bytes; ``kind`` follows from it.
     """
 
     __tablename__ = "uploads"
@@ -27,10 +27,10 @@ class Upload(Base):
 
     id: Mapped[int] = mapped_column(Id, primary_key=True)
     uuid: Mapped[str] = mapped_column(Ascii64, unique=True)
-    """Its public name; it cannot be guessed."""
+    """Its public name, which cannot be guessed."""
     workspace_id: Mapped[int] = mapped_column(sa.ForeignKey(Workspace.id, ondelete="CASCADE"), index=True)
     user_id: Mapped[int | None] = mapped_column(sa.ForeignKey(User.id, ondelete="SET NULL"), index=True)
-    """Who uploaded it; NULL: a program."""
+    """The member who uploaded it; NULL for a program."""
     kind: Mapped[str] = mapped_column(sa.String(32))
     name: Mapped[str] = mapped_column(sa.String(255))
     content_type: Mapped[str] = mapped_column(sa.String(127))
@@ -40,11 +40,11 @@ class Upload(Base):
     storage_key: Mapped[str] = mapped_column(Ascii64)
     created_at: Mapped[datetime] = mapped_column(UTCDateTime)
     attached_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
-    """When it became a file of a message; it goes into one message only."""
+    """Time it became a file of a message; it belongs to one message only."""
 
 
 class PictureSender(Base):
-    """Whose messages show pictures from elsewhere unasked: a member decided so, for the whole workspace."""
+    """A sender whose remote pictures are shown by default in the workspace, as a member decided."""
 
     __tablename__ = "picture_senders"
     __writers__ = ("media",)
@@ -53,13 +53,13 @@ class PictureSender(Base):
     id: Mapped[int] = mapped_column(Id, primary_key=True)
     workspace_id: Mapped[int] = mapped_column(sa.ForeignKey(Workspace.id, ondelete="CASCADE"))
     sender: Mapped[str] = mapped_column(ExternalId)
-    """Their address as the channel knows it."""
+    """The sender's address as the channel knows it."""
     user_id: Mapped[int | None] = mapped_column(sa.ForeignKey(User.id, ondelete="SET NULL"), index=True)
     created_at: Mapped[datetime] = mapped_column(UTCDateTime)
 
 
 class FileRemoval(Base):
-    """A file to remove if no row names it. Written with the deletion of its row, handled after it."""
+    """A file to delete if no row names it. Written with the deletion of its row, handled later."""
 
     __tablename__ = "file_removals"
     __writers__ = ("media",)

@@ -1,4 +1,4 @@
-"""Mentions: who is named in which note, and whether they have seen it."""
+"""Mentions of members in notes, and whether they have seen them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from host.models.users import User
 
 
 class Mention(Base):
-    """A member who is named in a note, or whose team is. It goes with what the note says."""
+    """A mention of a member or their team in a note. It is deleted with the note's content."""
 
     __tablename__ = "mentions"
     __writers__ = ("inbox",)
@@ -33,6 +33,6 @@ class Mention(Base):
     )
     at: Mapped[datetime] = mapped_column(UTCDateTime)
     seen_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
-    """When they first looked at the conversation after that; NULL: they have not."""
+    """Time they first opened the conversation after that; NULL if they have not."""
     team_id: Mapped[int | None] = mapped_column(Id)
-    """The team of theirs that is named, and may be gone by now; NULL: they are named themselves."""
+    """The mentioned team, which may be deleted by now; NULL if they are mentioned themselves."""

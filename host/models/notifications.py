@@ -44,27 +44,30 @@ class Notification(Base):
     created_at: Mapped[datetime] = mapped_column(UTCDateTime)
     read_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     mail_due_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
-    """When to mail it; NULL: it was mailed, is being mailed, or was given up."""
+    """Time to mail it; NULL if it was mailed, is being mailed, or was given up."""
     mail_failures: Mapped[int] = mapped_column(sa.Integer, default=0)
     kind: Mapped[str | None] = mapped_column(sa.String(32))
-    """Of a notice about a conversation: a name of :class:`host.notifications.rules.Kind`; NULL: it is about
-    an account or the desk."""
+    """For a notification about a conversation: a name of :class:`host.notifications.rules.Kind`; NULL for an
+    account or the desk.
+    """
     conversation_id: Mapped[int | None] = mapped_column(Id)
-    """The conversation it is about. Whose it is stands there, so that an erased customer is in no notice."""
+    """The conversation it is about. The contact is stored only there, so no notification names an erased
+    customer.
+    """
     message_id: Mapped[int | None] = mapped_column(Id)
     """The message it is about, the newest of them."""
     times: Mapped[int] = mapped_column(sa.Integer, default=1, server_default="1")
-    """How many things of its kind it tells of: what came while it was unread is told in it."""
+    """Number of things it stands for: further ones are added while it is unread."""
     told_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
-    """When the newest of them was told; NULL: there was one alone."""
+    """Time of the newest of them; NULL if there is only one."""
     in_bell: Mapped[bool] = mapped_column(sa.Boolean, default=True, server_default=sa.true())
-    """Whether the desk shows it; else it is there for its mail alone."""
+    """Whether the desk shows it; otherwise it is only mailed."""
     ways: Mapped[str | None] = mapped_column(sa.String(40))
-    """The other ways it is told, names of :class:`host.notifications.rules.Way` with commas between."""
+    """Its other ways, names of :class:`host.notifications.rules.Way` separated by commas."""
 
 
 class NotificationKey(Base):
-    """What somebody was told of. A thing that is told once has one row for each person."""
+    """Something a person was already notified of. One row per thing and person."""
 
     __tablename__ = "notification_keys"
     __writers__ = ("notifications",)
@@ -79,7 +82,7 @@ class NotificationKey(Base):
 
 
 class NotificationRule(Base):
-    """By which ways somebody is told of one kind of thing. Without a row it is as usual."""
+    """The ways a person is notified of one kind of thing. Without a row, the defaults."""
 
     __tablename__ = "notification_rules"
     __writers__ = ("notifications", "users")
@@ -89,11 +92,11 @@ class NotificationRule(Base):
     )
     kind: Mapped[str] = mapped_column(sa.String(32), primary_key=True)
     ways: Mapped[str] = mapped_column(sa.String(40))
-    """Names of :class:`host.notifications.rules.Way` with commas between; empty: they are not told."""
+    """Names of :class:`host.notifications.rules.Way` separated by commas; empty for no notifications."""
 
 
 class QuietHours(Base):
-    """When somebody is told in the desk alone."""
+    """Hours in which a person is notified only in the desk."""
 
     __tablename__ = "quiet_hours"
     __writers__ = ("notifications", "users")
@@ -102,11 +105,11 @@ class QuietHours(Base):
         sa.ForeignKey(User.id, ondelete="CASCADE"), primary_key=True, autoincrement=False
     )
     starts: Mapped[int] = mapped_column(sa.Integer)
-    """Minutes after midnight; *ends* on the next day where it is not later."""
+    """Minutes after midnight; *ends* is on the next day unless it is later."""
     ends: Mapped[int] = mapped_column(sa.Integer)
     days: Mapped[int] = mapped_column(sa.Integer)
-    """The days on which they begin: 1 for Monday, 2 for Tuesday, 4, 8, ... added up."""
+    """The days on which they begin, as a bit mask: 1 for Monday, 2 for Tuesday, 4, 8, ..."""
     whole_days: Mapped[int] = mapped_column(sa.Integer)
     """The days that are quiet from midnight to midnight."""
     timezone: Mapped[str] = mapped_column(sa.String(64))
-    """A name of the IANA list."""
+    """An IANA time zone name."""

@@ -1,4 +1,4 @@
-"""Posts that customers write below, and what becomes of their messages there."""
+"""Posts with customers' comments, and the state of those comments."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from host.models.users import User, Workspace
 
 
 class Post(Base):
-    """Something published at the provider that customers write below."""
+    """A post at the provider that customers comment on."""
 
     __tablename__ = "posts"
     __writers__ = ("delivery", "inbox", "media")
@@ -35,25 +35,25 @@ class Post(Base):
     text: Mapped[str] = mapped_column(LongText)
     url: Mapped[str] = mapped_column(LongText)
     picture_url: Mapped[str | None] = mapped_column(LongText)
-    """The address of a picture of it at the provider, until it ends; browsers never get it."""
+    """Address of its picture at the provider, until it expires; browsers never get it."""
     owner: Mapped[str] = mapped_column(sa.String(255))
-    """The handle of whom it belongs to; empty: the account."""
+    """Handle of its owner; empty for the account."""
     published_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     ended_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
-    """When a broadcast was over."""
+    """Time a broadcast ended."""
     gone_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
-    """When the provider first said that it is no longer there."""
+    """Time the provider first reported it as deleted."""
     fetched_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     due_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
-    """When to ask the provider about it next; NULL: never."""
+    """Time to ask the provider about it next; NULL for never."""
     failures: Mapped[int] = mapped_column(sa.Integer, default=0)
     created_at: Mapped[datetime] = mapped_column(UTCDateTime)
 
 
 class PrivateReply(Base):
-    """That a message of a customer was answered privately, which happens once.
+    """The private reply to a customer's message, of which there is at most one.
 
-    ``message_id`` is our message. Another takes its place only where it failed or was taken back for certain.
+    ``message_id`` is our message. Another one replaces it only if it definitely failed or was cancelled.
     """
 
     __tablename__ = "private_replies"
@@ -77,7 +77,7 @@ class PrivateReply(Base):
 
 
 class MessageModeration(Base):
-    """How the team wants a customer's message to stand at the provider."""
+    """The team's moderation of a customer's message at the provider."""
 
     __tablename__ = "message_moderations"
     __writers__ = ("delivery", "inbox")
@@ -97,21 +97,21 @@ class MessageModeration(Base):
     wanted: Mapped[str] = mapped_column(sa.String(16))
     """A name of :class:`host.sdk.channel.Moderated`."""
     stood: Mapped[str] = mapped_column(sa.String(16))
-    """How it stands as far as the provider confirmed it."""
+    """The state the provider confirmed."""
     author_id: Mapped[int | None] = mapped_column(sa.ForeignKey(User.id, ondelete="SET NULL"))
     author: Mapped[str] = mapped_column(sa.String(255))
-    """The rule or key that did it; empty: the author, or a person who is gone."""
+    """The rule or API key that did it; empty for the author, or a person who was deleted."""
     at: Mapped[datetime] = mapped_column(UTCDateTime)
     state: Mapped[str] = mapped_column(sa.String(16))
     """Queued, sent or failed."""
     error: Mapped[dict[str, Any] | None] = mapped_column(JsonDict)
     attempts: Mapped[int] = mapped_column(sa.Integer, default=0)
     next_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
-    """When to tell the provider; NULL: never."""
+    """Time to ask the provider; NULL for never."""
 
 
 class LookUp(Base):
-    """An event of which only the provider can tell what it stands for; gone once that was journalled."""
+    """An event whose content only the provider has; deleted once that is stored."""
 
     __tablename__ = "look_ups"
     __writers__ = ("delivery",)
@@ -126,7 +126,7 @@ class LookUp(Base):
     event_id: Mapped[int] = mapped_column(Id)
     """The received event."""
     number: Mapped[int] = mapped_column(sa.Integer)
-    """Which of the event's."""
+    """Its number among the event's look-ups."""
     what: Mapped[dict[str, Any]] = mapped_column(JsonDict)
     attempts: Mapped[int] = mapped_column(sa.Integer, default=0)
     due_at: Mapped[datetime] = mapped_column(UTCDateTime)

@@ -1,4 +1,4 @@
-"""The inbound journal, the outbox, and the lanes that keep both in order."""
+"""The inbound log, the outbox, and the lanes that keep both in order."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class EventState(StrEnum):
     IGNORED = "ignored"
     """Parsed, but not for the inbox: a test from the provider's dashboard, an event older than a week."""
     DEAD = "dead"
-    """Could not be applied, for the reason stored; an admin may replay it."""
+    """Could not be applied; the reason is stored. An admin may replay it."""
 
 
 # The same words as in the partial indexes of inbound_events: only then do SQLite and PostgreSQL use them.
@@ -29,13 +29,13 @@ IS_SET_ASIDE = sa.text("inbound_events.state IN ('dead', 'ignored')")
 
 
 class InboundRequest(Base):
-    """One request of a provider, byte for byte, once.
+    """One request of a provider, stored byte for byte, once.
 
-    The id contains the time (:func:`host.queue.spool.request_id`): the primary key also finds by time.
+    The id contains the time (:func:`host.queue.spool.request_id`), so the primary key also finds by time.
     """
 
     __tablename__ = "inbound_requests"
-    __writers__ = ("delivery", "queue")
+    __writers__ = ("queue",)
 
     id: Mapped[int] = mapped_column(Id, primary_key=True, autoincrement=False)
     source: Mapped[str] = mapped_column(sa.String(48))
@@ -96,8 +96,9 @@ class InboundEvent(Base):
     repeats: Mapped[str | None] = mapped_column(LongText)
     """Ids of the requests that brought it again, separated by commas."""
     forgotten_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
-    """When its message was taken back and its body removed. If it comes again, it is pending again, so that
-    the new request's body is removed too."""
+    """Time its message was unsent and its body deleted. If it comes again, it is pending again, so that the
+    new request's body is deleted too.
+    """
     replayed_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     """When an admin last had it applied again."""
 
@@ -144,7 +145,7 @@ class OutboxEntry(Base):
     lane: Mapped[str] = mapped_column(Ascii64)
     recipient: Mapped[str] = mapped_column(sa.String(512))
     open: Mapped[bool] = mapped_column(sa.Boolean, default=True)
-    """Whether a worker still has to work on it; the delivery state is the message's."""
+    """Whether a worker still has to process it; the delivery state is the message's."""
     attempts: Mapped[int] = mapped_column(sa.Integer, default=0)
     attempted_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     next_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
@@ -155,23 +156,25 @@ class OutboxEntry(Base):
     transient: Mapped[int] = mapped_column(sa.Integer, default=0, server_default="0")
     """How many attempts in a row the provider itself said failed for a moment; 0: the latest did not."""
     answered: Mapped[bool] = mapped_column(sa.Boolean, default=False, server_default=sa.false())
-    """Whether the provider answered the latest attempt, though not with a yes: it is done with it."""
+    """Whether the provider answered the latest attempt, though not with success: it is finished with it."""
     unread: Mapped[bool] = mapped_column(sa.Boolean, default=False, server_default=sa.false())
-    """Whether the provider's thread could not be read at some time since the latest attempt."""
+    """Whether the provider's thread could not be read since the latest attempt."""
     waiting: Mapped[dict[str, Any] | None] = mapped_column(JsonDict)
     """Why it waits and until when, for the agent: sentence, until (ISO 8601)."""
     not_before: Mapped[datetime | None] = mapped_column(UTCDateTime)
-    """Before when it does not go out. Of an open entry: until then its reply can be undone. Of one that is
-    not: its reply is for later, and becomes the last entry of its lane then."""
+    """Earliest time it is sent. For an open entry: until then its reply can be undone. For a closed one: its
+    reply is scheduled, and becomes the last entry of its lane then.
+    """
     unless_written: Mapped[bool] = mapped_column(sa.Boolean, default=False, server_default=sa.false())
-    """Of a reply for later: whether it stays here if the customer writes first."""
+    """For a scheduled reply: whether it is held if the customer writes first."""
     undo: Mapped[dict[str, Any] | None] = mapped_column(JsonDict)
-    """What is put back when the reply is undone, see :mod:`host.inbox.unsent.holding`; NULL once it was
-    handed over, and of all parts of a reply but the first."""
+    """The state restored when the reply is undone, see :mod:`host.inbox.unsent.holding`; NULL once it was
+    handed over, and for all parts of a reply but the first.
+    """
 
 
 class RefusedDelivery(Base):
-    """How many requests were refused, per channel, account and reason and day. Nothing of them is kept."""
+    """The number of refused requests per channel, account, reason and day. Nothing else of them is stored."""
 
     __tablename__ = "refused_deliveries"
     __writers__ = ("queue",)
@@ -188,7 +191,7 @@ class RefusedDelivery(Base):
 
 
 class CatchUpState(StrEnum):
-    """How far reading an account's history is."""
+    """The state of reading an account's history."""
 
     LISTING = "listing"
     """The provider's threads are being listed."""
@@ -218,8 +221,9 @@ class CatchUp(Base):
     since: Mapped[datetime | None] = mapped_column(UTCDateTime)
     """Threads unchanged since then are skipped: they were read before; NULL: every thread is read."""
     missed_since: Mapped[datetime | None] = mapped_column(UTCDateTime)
-    """What was written then or later and is not here should have been delivered: it counts as received now.
-    What is older is history. NULL: all is history."""
+    """Messages since then that are missing should have been delivered, and count as received now. Older ones
+    are history. NULL: all are history.
+    """
     started_at: Mapped[datetime] = mapped_column(UTCDateTime)
     finished_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     complete_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
@@ -259,12 +263,12 @@ class CatchUpThread(Base):
     imported: Mapped[int] = mapped_column(sa.Integer, default=0)
     """Number of messages that were not here."""
     untold: Mapped[int] = mapped_column(sa.Integer, default=0)
-    """Number of messages that are not here, and of which the provider tells only the id."""
+    """Number of messages that are missing and of which the provider gave only the id."""
     problem: Mapped[dict[str, Any] | None] = mapped_column(JsonDict)
 
 
 class SecondLook(Base):
-    """When an account is next checked for messages that were not delivered, and what the last check found.
+    """The schedule and the last result of an account's checks for undelivered messages.
 
     One row per connected account whose provider can be asked. Each step is one call to it and one write.
     """
@@ -277,7 +281,7 @@ class SecondLook(Base):
         sa.ForeignKey(ChannelAccount.id, ondelete="CASCADE"), primary_key=True, autoincrement=False
     )
     since: Mapped[datetime] = mapped_column(UTCDateTime)
-    """What was sent before is history, and was not missed."""
+    """Start of deliveries: earlier messages are history, and were not missed."""
     next_at: Mapped[datetime] = mapped_column(UTCDateTime)
     """When the next step is due: a check, or reading a thread that looks incomplete."""
     look_at: Mapped[datetime] = mapped_column(UTCDateTime)
@@ -328,9 +332,9 @@ class SecondLookThread(Base):
     external_id: Mapped[str] = mapped_column(ExternalId)
     contact: Mapped[str] = mapped_column(ExternalId)
     due_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
-    """When it is read, unless all of it has been delivered by then; NULL: it was read."""
+    """Time to read it unless everything was delivered by then; NULL once it was read."""
     unknown: Mapped[list[str]] = mapped_column(JsonDict)
-    """Ids it was noted for. Of one that was read: those that are not here and were not missed."""
+    """Ids that caused it to be noted. After reading: ids that are not stored and were not missed."""
     deep: Mapped[bool] = mapped_column(sa.Boolean, default=False)
     """Whether earlier messages than those listed may be missing, too."""
     listed_until: Mapped[datetime | None] = mapped_column(UTCDateTime)
@@ -339,7 +343,7 @@ class SecondLookThread(Base):
 
 
 class MissedMessage(Base):
-    """A message the provider did not deliver, which a check found. Nothing of its content is here."""
+    """A message the provider did not deliver and a check found. Its content is not stored."""
 
     __tablename__ = "missed_messages"
     __writers__ = ("delivery",)

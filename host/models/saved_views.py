@@ -1,4 +1,4 @@
-"""Saved views: filters of conversations that somebody gave a name."""
+"""Saved views: named filters of conversations."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ class SavedView(Base):
     id: Mapped[int] = mapped_column(Id, primary_key=True)
     workspace_id: Mapped[int] = mapped_column(sa.ForeignKey(Workspace.id, ondelete="CASCADE"))
     owner_id: Mapped[int | None] = mapped_column(sa.ForeignKey(User.id, ondelete="CASCADE"), index=True)
-    """Whose it is; NULL: everybody's in the workspace."""
+    """The member who owns it; NULL if it is shared with the workspace."""
     name: Mapped[str] = mapped_column(sa.String(64))
     condition: Mapped[dict[str, Any]] = mapped_column(JsonDict)
     """The filter's fields that matter, see :mod:`host.inbox.saved_views`."""
     position: Mapped[int] = mapped_column(sa.Integer)
-    """Where it stands among those beside it; equal ones by id."""
+    """Its position in the list; equal positions are sorted by id."""
     created_at: Mapped[datetime] = mapped_column(UTCDateTime)

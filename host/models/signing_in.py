@@ -1,4 +1,4 @@
-"""How people prove who they are besides a password: apps with codes, passkeys, recovery codes, a provider."""
+"""Ways to sign in besides a password: authenticator apps, passkeys, recovery codes, a provider."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from host.core.db import Ascii64, Base, Id, JsonDict, UTCDateTime
 from host.models.users import User
 
 
-class Wanted(StrEnum):
-    """Of whom something is wanted."""
+class RequirementScope(StrEnum):
+    """The people a requirement applies to."""
 
     NOBODY = "nobody"
     ADMINS = "admins"
@@ -22,7 +22,7 @@ class Wanted(StrEnum):
 
 
 class SignInSettings(Base):
-    """How people sign in to this desk. One row, or none: then everything is as the defaults say."""
+    """The desk's sign-in settings: one row, or none for the defaults."""
 
     __tablename__ = "sign_in_settings"
     __writers__ = ("users",)
@@ -30,28 +30,30 @@ class SignInSettings(Base):
     id: Mapped[int] = mapped_column(Id, primary_key=True)
     uuid: Mapped[str] = mapped_column(Ascii64, unique=True)
     second_factor: Mapped[str] = mapped_column(sa.String(16))
-    """Who has to have a second factor: a name of :class:`Wanted`."""
+    """People who need a second factor: a name of :class:`RequirementScope`."""
     passwords: Mapped[str] = mapped_column(sa.String(16))
-    """Who may sign in without the provider, where there is one: ``admins`` or ``everybody``."""
+    """People who may sign in without the provider, if there is one: ``admins`` or ``everybody``."""
     issuer: Mapped[str] = mapped_column(sa.String(255))
     client_id: Mapped[str] = mapped_column(sa.String(255))
     client_secret: Mapped[str | None] = mapped_column(sa.Text)
-    """Sealed; NULL for a client that has none."""
+    """Sealed; NULL for a client without one."""
     label: Mapped[str] = mapped_column(sa.String(60))
-    """What the provider is called on the sign-in page."""
+    """Name of the provider on the sign-in page."""
     joins: Mapped[bool] = mapped_column(sa.Boolean)
-    """Whether people the provider knows and the desk does not get an account."""
+    """Whether people the provider knows but the desk doesn't get an account."""
     trusted: Mapped[bool] = mapped_column(sa.Boolean)
     """Whether the provider's sign-in counts as a second factor."""
     groups_claim: Mapped[str] = mapped_column(sa.String(60))
     groups: Mapped[list[dict[str, Any]]] = mapped_column(JsonDict)
-    """What groups give: ``{"group": name, "workspace": id, "role": name}``; for an admin both are null."""
+    """Groups and the roles they grant: ``{"group": name, "workspace": id, "role": name}``; for an admin both
+    are null.
+    """
     no_auth_time_from: Mapped[str | None] = mapped_column(sa.String(255))
-    """The issuer whose last ID token had no usable ``auth_time``; NULL: there is none."""
+    """The issuer whose last ID token had no usable ``auth_time``; NULL if there is none."""
 
 
 class SignInStep(Base):
-    """What another request of the same browser ends, once: a challenge, a password that was right."""
+    """A step that a later request of the same browser completes, once: a challenge, or a correct password."""
 
     __tablename__ = "sign_in_steps"
     __writers__ = ("users",)
@@ -59,7 +61,7 @@ class SignInStep(Base):
     id: Mapped[int] = mapped_column(Id, primary_key=True)
     token_hash: Mapped[str] = mapped_column(Ascii64, unique=True)
     browser: Mapped[str] = mapped_column(Ascii64)
-    """The hash of what names the browser it was begun in; it ends in no other."""
+    """Hash of the value that identifies the browser it was started in; no other browser can complete it."""
     kind: Mapped[str] = mapped_column(sa.String(16))
     user_id: Mapped[int | None] = mapped_column(sa.ForeignKey(User.id, ondelete="CASCADE"), index=True)
     data: Mapped[dict[str, Any]] = mapped_column(JsonDict)
@@ -67,7 +69,7 @@ class SignInStep(Base):
 
 
 class AuthenticatorApp(Base):
-    """A person's app that shows a code every thirty seconds."""
+    """A person's authenticator app, with a new code every thirty seconds."""
 
     __tablename__ = "authenticator_apps"
     __writers__ = ("users",)
@@ -76,17 +78,18 @@ class AuthenticatorApp(Base):
     uuid: Mapped[str] = mapped_column(Ascii64, unique=True)
     user_id: Mapped[int] = mapped_column(sa.ForeignKey(User.id, ondelete="CASCADE"), unique=True)
     secret: Mapped[str] = mapped_column(sa.Text)
-    """What desk and app share, sealed."""
+    """The shared secret of desk and app, sealed."""
     created_at: Mapped[datetime] = mapped_column(UTCDateTime)
     confirmed_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
-    """When its first code was typed; NULL: it is being set up and counts for nothing."""
+    """Time its first code was entered; NULL while it is being set up and doesn't count."""
     last_step: Mapped[int] = mapped_column(sa.BigInteger)
-    """The thirty seconds whose code was used last, since 1970: no code of theirs or before counts again."""
+    """The last thirty-second step whose code was used, since 1970: this code and earlier ones are rejected.
+    """
     used_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
 
 
 class Passkey(Base):
-    """A key of a person's device, in its hardware or its keychain. The desk holds the public half."""
+    """A passkey of a person's device. The desk holds the public half."""
 
     __tablename__ = "passkeys"
     __writers__ = ("users",)
@@ -94,7 +97,7 @@ class Passkey(Base):
     id: Mapped[int] = mapped_column(Id, primary_key=True)
     user_id: Mapped[int] = mapped_column(sa.ForeignKey(User.id, ondelete="CASCADE"), index=True)
     credential_hash: Mapped[str] = mapped_column(Ascii64, unique=True)
-    """The SHA-256 of the credential's id, which may be a kilobyte long."""
+    """SHA-256 of the credential's id, which may be a kilobyte long."""
     credential_id: Mapped[str] = mapped_column(sa.Text)
     public_key: Mapped[str] = mapped_column(sa.Text)
     sign_count: Mapped[int] = mapped_column(sa.BigInteger)
@@ -105,7 +108,7 @@ class Passkey(Base):
 
 
 class RecoveryCode(Base):
-    """A code that stands in for a lost second factor, once."""
+    """A single-use code that replaces a lost second factor."""
 
     __tablename__ = "recovery_codes"
     __writers__ = ("users",)
@@ -117,7 +120,7 @@ class RecoveryCode(Base):
 
 
 class ProviderIdentity(Base):
-    """Who a person is at the sign-in provider."""
+    """A person's identity at the sign-in provider."""
 
     __tablename__ = "provider_identities"
     __writers__ = ("users",)
@@ -125,9 +128,9 @@ class ProviderIdentity(Base):
     id: Mapped[int] = mapped_column(Id, primary_key=True)
     user_id: Mapped[int] = mapped_column(sa.ForeignKey(User.id, ondelete="CASCADE"), index=True)
     subject_hash: Mapped[str] = mapped_column(Ascii64, unique=True)
-    """The SHA-256 of issuer and subject: databases that ignore case would merge two people."""
+    """SHA-256 of issuer and subject: databases that ignore case would merge two people."""
     issuer: Mapped[str] = mapped_column(sa.String(255))
     email: Mapped[str] = mapped_column(sa.String(254))
-    """The address the provider had for them when they were joined."""
+    """The address the provider had for them when they were linked."""
     created_at: Mapped[datetime] = mapped_column(UTCDateTime)
     used_at: Mapped[datetime] = mapped_column(UTCDateTime)

@@ -1,4 +1,4 @@
-"""Users, their logins, workspaces and who belongs to which."""
+"""Users, their logins, workspaces and memberships."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from host.core.db import Ascii64, Base, Id, JsonDict, LongText, UTCDateTime
 
 
 class Role(StrEnum):
-    """What a member is in a workspace; :mod:`host.users.roles` says what each may do.
+    """The role of a member in a workspace; :mod:`host.users.roles` has the permissions.
 
     Admin of the desk is not a role but a property of a user.
     """
@@ -25,7 +25,7 @@ class Role(StrEnum):
 
 
 class SignedInBy(StrEnum):
-    """What somebody showed first when they signed in; whether a second factor followed, stands beside it."""
+    """The first credential of a sign-in; a second factor is stored next to it."""
 
     PASSWORD = "password"  # noqa: S105
     PASSKEY = "passkey"
@@ -33,12 +33,12 @@ class SignedInBy(StrEnum):
 
 
 class ConfirmedBy(StrEnum):
-    """How somebody confirmed that it is them."""
+    """How a person confirmed their identity."""
 
     PASSWORD = "password"  # noqa: S105
     PASSKEY = "passkey"
     CODE = "code"
-    """A code of their app, or a recovery code."""
+    """A code of their authenticator app, or a recovery code."""
     PROVIDER = "provider"
 
 
@@ -56,23 +56,23 @@ class User(Base):
     theme: Mapped[str] = mapped_column(sa.String(8), default="auto")
     locale: Mapped[str | None] = mapped_column(sa.String(16))
     timezone: Mapped[str | None] = mapped_column(sa.String(64))
-    """A name of the IANA list, such as Europe/Berlin; None: as the browser has it."""
+    """An IANA time zone name such as Europe/Berlin; None for the browser's."""
     picture_key: Mapped[str | None] = mapped_column(Ascii64)
-    """Where the person's picture is stored."""
+    """Storage key of the person's picture."""
     created_at: Mapped[datetime] = mapped_column(UTCDateTime)
     seen_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
-    """When they last opened a page, to five minutes; None: never."""
+    """Time they last opened a page, to five minutes; None for never."""
     disabled_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     deleted_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
-    """When they deleted their account. The row stays, for the name beside what they wrote."""
+    """Time they deleted their account. The row stays, for the name on their messages."""
     new_password: Mapped[bool] = mapped_column(sa.Boolean, default=False, server_default=sa.false())
     """Whether they have to choose a new password before anything else."""
     second_factor_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
-    """When they set a second factor up; NULL: they have none. With one, no session without it is theirs."""
+    """Time they set up a second factor; NULL if they have none. With one, sessions without it are invalid."""
 
 
 class LoginSession(Base):
-    """One signed-in browser. The cookie holds the token, the row its SHA-256, so a dump gives no access."""
+    """A signed-in browser. The cookie holds the token, the row its SHA-256, so a dump gives no access."""
 
     __tablename__ = "login_sessions"
     __writers__ = ("users",)
@@ -83,20 +83,20 @@ class LoginSession(Base):
     created_at: Mapped[datetime] = mapped_column(UTCDateTime)
     seen_at: Mapped[datetime] = mapped_column(UTCDateTime)
     confirmed_at: Mapped[datetime] = mapped_column(UTCDateTime)
-    """When the person last confirmed in this browser that it is them."""
+    """Time the person last confirmed their identity in this browser."""
     confirmed_by: Mapped[str | None] = mapped_column(sa.String(16))
-    """A value of :class:`ConfirmedBy`; NULL: it was not confirmed, or before this was written down."""
+    """A value of :class:`ConfirmedBy`; NULL if not confirmed, or before this was recorded."""
     second_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
-    """When the second factor was shown in this browser; NULL: it was not."""
+    """Time the second factor was used in this browser; NULL if it was not."""
     signed_in_by: Mapped[str | None] = mapped_column(sa.String(16))
-    """A value of :class:`SignedInBy`; NULL: begun before this was written down."""
+    """A value of :class:`SignedInBy`; NULL if it began before this was recorded."""
     expires_at: Mapped[datetime] = mapped_column(UTCDateTime)
     remote: Mapped[str] = mapped_column(sa.String(64))
     user_agent: Mapped[str] = mapped_column(sa.String(255), default="", server_default="")
 
 
 class PasswordLink(Base):
-    """A link with which a person chooses a password, once, without the one before."""
+    """A single-use link with which a person sets a password without knowing the old one."""
 
     __tablename__ = "password_links"
     __writers__ = ("users",)
@@ -104,13 +104,13 @@ class PasswordLink(Base):
     id: Mapped[int] = mapped_column(Id, primary_key=True)
     token_hash: Mapped[str] = mapped_column(Ascii64, unique=True)
     user_id: Mapped[int | None] = mapped_column(sa.ForeignKey(User.id, ondelete="CASCADE"), index=True)
-    """Whose it is; NULL: of whoever has *asked_by*, which was not looked at yet."""
+    """The person it is for; NULL for the person with the address *asked_by*, not yet looked up."""
     asked_by: Mapped[str | None] = mapped_column(sa.String(254))
-    """The address that was typed on the sign-in page, until the mail goes out."""
+    """The address entered on the sign-in page, until the mail is sent."""
     created_at: Mapped[datetime] = mapped_column(UTCDateTime)
     expires_at: Mapped[datetime] = mapped_column(UTCDateTime)
     mail_due_at: Mapped[datetime | None] = mapped_column(UTCDateTime, index=True)
-    """When to mail it; NULL: it was mailed, or shown to an admin."""
+    """Time to mail it; NULL if it was mailed, or shown to an admin."""
 
 
 class Workspace(Base):
@@ -123,25 +123,28 @@ class Workspace(Base):
     name: Mapped[str] = mapped_column(sa.String(120))
     created_at: Mapped[datetime] = mapped_column(UTCDateTime)
     picture_key: Mapped[str | None] = mapped_column(Ascii64)
-    """Where its picture is stored."""
+    """Storage key of its picture."""
     timezone: Mapped[str | None] = mapped_column(sa.String(64))
-    """A name of the IANA list, such as Europe/Berlin; None: UTC."""
+    """An IANA time zone name such as Europe/Berlin; None for UTC."""
     language: Mapped[str | None] = mapped_column(sa.String(16))
-    """Of mails to people who are not signed in; None: the desk's."""
+    """Language of mails to people who are not signed in; None for the desk's."""
     retention_days: Mapped[int | None] = mapped_column(sa.Integer)
-    """How many days messages of closed conversations are kept; 0: for ever; None: as the desk says."""
+    """Days that messages of closed conversations are kept; 0 for ever; None for the desk's setting."""
     archived_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
-    """Since when it can only be read: nothing is applied and nothing goes out."""
+    """Time it was archived, and became read-only: nothing is applied and nothing is sent."""
     delete_asked_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
-    """When an owner asked to delete it: it is archived from then on, and can be taken back for some days."""
+    """Time an owner requested its deletion: it is archived from then on, and can be restored for some days.
+    """
     deleting_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
-    """Since when it is being deleted: nobody sees it any more, and its rows go portion by portion."""
+    """Start of its deletion: nobody sees it any longer, and its rows are deleted in batches."""
     version: Mapped[int] = mapped_column(sa.Integer, server_default="0")
-    """Grows with each change of its settings, so that of two people who save at once one is told."""
+    """Increases with each change of its settings, to detect concurrent changes."""
     assigns_on_reply: Mapped[bool] = mapped_column(sa.Boolean, server_default=sa.false())
-    """Whether who answers a conversation that nobody has gets it."""
+    """Whether an unassigned conversation is assigned to the person who answers."""
     undo_seconds: Mapped[int] = mapped_column(sa.Integer, server_default="10")
-    """How many seconds a person's reply waits so that it can be undone; 0: it goes out at once."""
+    """Seconds a person's reply is held so that it can be undone; 0 to send immediately."""
+    shows_drafts: Mapped[bool] = mapped_column(sa.Boolean, server_default=sa.false())
+    """Whether members can read the drafts of colleagues."""
 
 
 class Membership(Base):
@@ -156,13 +159,13 @@ class Membership(Base):
     )
     role: Mapped[str] = mapped_column(sa.String(16))
     limited: Mapped[bool] = mapped_column(sa.Boolean, default=False, server_default=sa.false())
-    """Whether they see the accounts of :class:`MemberAccount` only."""
+    """Whether they see only the accounts of :class:`MemberAccount`."""
     by_teams: Mapped[bool] = mapped_column(sa.Boolean, default=False, server_default=sa.false())
-    """Of one who is limited: whether they also see the accounts of their teams."""
+    """For a limited member: whether they also see the accounts of their teams."""
     on_duty_since: Mapped[datetime | None] = mapped_column(UTCDateTime)
-    """Since when they take conversations that are given out by themselves; NULL: they take none."""
+    """Time since which they take automatically assigned conversations; NULL if they take none."""
     given_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
-    """When one was last given to them so; NULL: never."""
+    """Time one was last assigned to them automatically; NULL for never."""
 
 
 class MemberAccount(Base):
@@ -199,19 +202,19 @@ class Invitation(Base):
     email: Mapped[str] = mapped_column(sa.String(254))
     role: Mapped[str] = mapped_column(sa.String(16))
     accounts: Mapped[list[int] | None] = mapped_column(JsonDict)
-    """The accounts they will see; None: all."""
+    """The accounts they will see; None for all."""
     invited_by: Mapped[int] = mapped_column(sa.ForeignKey(User.id))
     created_at: Mapped[datetime] = mapped_column(UTCDateTime)
     expires_at: Mapped[datetime] = mapped_column(UTCDateTime)
     used_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     mail_due_at: Mapped[datetime | None] = mapped_column(UTCDateTime, index=True)
-    """When to mail it; NULL: it was mailed, or its link was shown."""
+    """Time to mail it; NULL if it was mailed, or its link was shown."""
     mailed_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
-    """When a server last took the mail with its link; NULL: never."""
+    """Time a server last accepted the mail with its link; NULL for never."""
 
 
 class AuditEntry(Base):
-    """An action on the installation or a workspace, and who did it. Never holds a secret."""
+    """An action on the installation or a workspace, and its actor. Never holds a secret."""
 
     __tablename__ = "audit_entries"
     __writers__ = ("users",)
@@ -236,30 +239,30 @@ class InstallationValue(Base):
     """A fact about the installation as a whole, such as the hash of the set-up token."""
 
     __tablename__ = "installation_values"
-    __writers__ = ("addons", "automation", "delivery", "queue", "users")
+    __writers__ = ("addons", "automation", "delivery", "queue", "events", "reports", "users")
 
     name: Mapped[str] = mapped_column(sa.String(64), primary_key=True)
     value: Mapped[str] = mapped_column(sa.String(255))
 
 
 class DeskSetting(Base):
-    """A setting of the whole desk that an admin chose on a page. What the environment says goes first."""
+    """A setting of the whole desk, made by an admin on a page. The environment takes precedence."""
 
     __tablename__ = "desk_settings"
     __writers__ = ("users",)
 
     name: Mapped[str] = mapped_column(sa.String(64), primary_key=True)
     uuid: Mapped[str] = mapped_column(Ascii64)
-    """With ``workspace_id``, 0 for the desk, what a sealed value is bound to."""
+    """With ``workspace_id``, 0 for the desk, the context a sealed value is bound to."""
     workspace_id: Mapped[int] = mapped_column(Id, default=0)
     value: Mapped[str] = mapped_column(LongText)
-    """As the variable would hold it; sealed where it holds a password."""
+    """The value as in the environment variable; sealed if it holds a password."""
     picture_key: Mapped[str | None] = mapped_column(Ascii64)
-    """Of a picture: where it is stored."""
+    """For a picture: its storage key."""
 
 
 class Counter(Base):
-    """A number every process watches: ``generation`` (which addons run), ``accounts`` (who is connected)."""
+    """A number every process watches: ``generation`` (active addons), ``accounts`` (connected accounts)."""
 
     __tablename__ = "counters"
     __writers__ = ("counters",)

@@ -1,11 +1,11 @@
 """Mail notifications: each at most once, however many processes run or die.
 
 A process claims a mail before it sends it. If the outcome is unknown, because the connection broke or the
-process died, the mail is not sent again: the warning is still on the page, and repeated mails make people
-ignore them.
+process died, the mail is not sent again: the notification is still on the page, and repeated mails make
+people ignore them.
 
-What somebody was told of conversations waits for the end of their quiet hours, and is one mail however much
-that is. It names the customer and says what happened, and holds nothing of what anybody wrote.
+Notifications about conversations wait for the end of the person's quiet hours and are combined in one mail.
+It names the customer and the event, and contains nothing that anybody wrote.
 """
 
 from __future__ import annotations
@@ -37,20 +37,20 @@ log = logging.getLogger(__name__)
 MOST_TRIES = 8
 FIRST_PAUSE = timedelta(minutes=1)
 TOO_LATE = timedelta(days=2)
-"""A notification that could not be mailed for this long, such as without a mail server, is not mailed."""
+"""Age after which an unsent notification, for example without a mail server, is no longer mailed."""
 COUNTED_MOST = 10_000
 
 _config: Config | None = None
 
 
 def use(config: Config) -> None:
-    """Mail by what *config* says, from now on in this process."""
+    """Use the mail settings of *config*, from now on in this process."""
     global _config  # noqa: PLW0603 - the settings of the process
     _config = config
 
 
 def send_due() -> int:
-    """Mail everything that is due; return how many the server took."""
+    """Mail everything that is due; return how many mails the server accepted."""
     server = None if _config is None else mail.server_of(_config)
     if server is None or _config is None:
         return 0
@@ -60,7 +60,7 @@ def send_due() -> int:
 
 
 def _together(due: Sequence[sa.Row[Any]]) -> list[list[sa.Row[Any]]]:
-    """Return the notices of conversations by who gets them; whoever wants quiet gets them after it."""
+    """Group notices about conversations by recipient, leaving out people in their quiet hours."""
     people: dict[int, list[sa.Row[Any]]] = defaultdict(list)
     for row in due:
         if row.kind is not None:
@@ -81,7 +81,7 @@ def _together(due: Sequence[sa.Row[Any]]) -> list[list[sa.Row[Any]]]:
 
 
 def _send(server: mail.Server, rows: Sequence[sa.Row[Any]], config: Config) -> bool:
-    """Send one mail of *rows*, unless other processes have them; return whether the server took it."""
+    """Send one mail of *rows*, unless other processes claimed them; return whether the server accepted it."""
     rows = [row for row in rows if db.write(_take, row.id, row.mail_due_at)]
     if not rows:
         return False
@@ -101,13 +101,13 @@ def _send(server: mail.Server, rows: Sequence[sa.Row[Any]], config: Config) -> b
 
 
 def _in_time(now: datetime) -> sa.ColumnElement[bool]:
-    """Return the condition that a notification is not too late to be mailed. One may have had to wait."""
+    """Return the condition that a notification is not too old to be mailed. It may have had to wait."""
     since = now - TOO_LATE
     return sa.or_(Notification.created_at > since, Notification.mail_due_at > since)
 
 
 def _may_have() -> sa.ColumnElement[bool]:
-    """Return the condition that who was told of a conversation may still see it, and has not read it."""
+    """Return the condition that the recipient may still see the conversation and has not read it."""
     member = sa.exists().where(
         Membership.user_id == Notification.user_id,
         Membership.workspace_id == Notification.workspace_id,
@@ -117,7 +117,7 @@ def _may_have() -> sa.ColumnElement[bool]:
 
 
 def waiting(session: Session) -> int:
-    """Count the mails that are still to be sent, up to :data:`COUNTED_MOST`."""
+    """Count pending mails, up to :data:`COUNTED_MOST`."""
     due = Notification.mail_due_at.is_not(None), _in_time(clock.now())
     some = sa.select(Notification.id).where(*due).limit(COUNTED_MOST).subquery()
     return session.scalar(sa.select(sa.func.count()).select_from(some)) or 0
@@ -169,7 +169,7 @@ def _put_back(session: Session, notification_id: int, failures: int) -> None:
 
 
 def let_be(session: Session) -> None:
-    """Mail none of what waits to be mailed: the desk was restored, and it may have been mailed since."""
+    """Cancel all pending mails: the desk was restored, and they may have been sent since the backup."""
     session.execute(
         sa.update(Notification).where(Notification.mail_due_at.is_not(None)).values(mail_due_at=None)
     )
@@ -212,13 +212,13 @@ def _composed(server: mail.Server, rows: Sequence[sa.Row[Any]], config: Config) 
     return mail.compose(server, row.address, subject, text + "\n")
 
 
-HOW = noop("You choose what you are told, and how:")
-SEVERAL = noop("%(number)s things in %(place)s")
+HOW = noop("Choose your notifications:")
+SEVERAL = noop("%(number)s notifications in %(place)s")
 SOMEBODY = noop("A customer")
 
 
 def _filled(words: NullTranslations, sentence: str, details: Mapping[str, str]) -> str:
-    """Return *sentence* in the language of *words* with *details* in it."""
+    """Return *sentence* in the language of *words*, filled in with *details*."""
     text: str = words.ugettext(sentence) if sentence else ""
     language = words.info().get("language", "en")
     return text % worded(details, lambda at: dates.format_date(at, locale=language)) if details else text

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any
 
+import msgspec
 import sqlalchemy as sa
 from flask_babel import gettext as _
 from sqlalchemy.orm import Session
@@ -18,38 +19,37 @@ from host.models.inbox import Contact, ContactIdentity, Conversation, Conversati
 from host.models.mentions import Mention
 from host.models.notifications import Notification
 from host.models.users import Membership, Role, User, Workspace
-from host.notifications.rules import KINDS, About, quiet_hours
+from host.notifications.rules import KINDS, Kind, KindSpec, quiet_hours
 from host.sdk.i18n import format_date
 from host.users.sessions import CurrentUser
 
 KEPT = timedelta(days=90)
 PAGE = 100
 SHOWN_FOR = timedelta(minutes=5)
-"""A browser that opens later shows no notification any more: it is in the bell."""
+"""Age after which a browser no longer shows a notification that is in the bell."""
 TEST = "test"
-"""The kind of a notice somebody asked for to see that it comes."""
+"""Kind of a test notice that somebody asked for."""
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(msgspec.Struct, frozen=True):
     """The text of a notification.
 
     :param tone: ``warn`` or ``bad``.
     :param title: a name people know; not translated.
-    :param details: what the sentences name; of an aware time the day is said, in the reader's language.
-    :param sentence: marked for translation, with ``%(name)s`` for what *details* hold; never a credential.
+    :param details: values for the sentences; an aware time is shown as its day, in the reader's language.
+    :param sentence: marked for translation, with ``%(name)s`` for values of *details*; never a credential.
     :param next_step: what to do about it.
     """
 
     title: str
     sentence: str
     next_step: str = ""
-    details: Mapping[str, str | datetime] = field(default_factory=dict)
+    details: Mapping[str, str | datetime] = msgspec.field(default_factory=dict)
     tone: str = "warn"
 
 
 def kept(details: Mapping[str, str | datetime]) -> dict[str, str]:
-    """Return *details* as they are stored: a time so that its day can be written in any language."""
+    """Return *details* as they are stored: times in a form whose day can be written in any language."""
     return {
         name: value.astimezone(UTC).isoformat() if isinstance(value, datetime) else str(value)[:1000]
         for name, value in details.items()
@@ -57,7 +57,7 @@ def kept(details: Mapping[str, str | datetime]) -> dict[str, str]:
 
 
 def worded(details: Mapping[str, str], day: Callable[[datetime], str] = format_date) -> dict[str, str]:
-    """Return what :func:`kept` made of details as people read it: of a time what *day* says."""
+    """Return stored details as people read them, with *day* formatting times."""
     return {
         name: day(datetime.fromisoformat(value)) if _TIME.fullmatch(value) else value
         for name, value in details.items()
@@ -68,7 +68,7 @@ _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{6})?\+00:00")
 
 
 def translated(sentence: str, details: Mapping[str, str]) -> str:
-    """Return *sentence* in the reader's language with *details* in it."""
+    """Return *sentence* in the reader's language, filled in with *details*."""
     return str(_(sentence, **worded(details))) if sentence else ""
 
 
@@ -90,7 +90,7 @@ def notify_responsible(
 
 
 def owners_of(session: Session, workspace_ids: Collection[int]) -> set[int]:
-    """Return the ids of everybody who owns one of the workspaces and may sign in."""
+    """Return the ids of all owners of the workspaces who may sign in."""
     query = (
         sa.select(User.id)
         .join(Membership, Membership.user_id == User.id)
@@ -119,8 +119,8 @@ def notify_users(
 ) -> None:
     """Notify each of *user_ids* once.
 
-    :param account_id: the account of the workspace it is about. Who sees some accounts only is shown nothing
-        of the workspace that names none, or another.
+    :param account_id: the account of the workspace it is about. Members limited to some accounts see no
+        notification of the workspace that names no account, or another one.
     """
     now = clock.now()
     for user_id in user_ids:
@@ -146,8 +146,8 @@ def notify_users(
 def _seen_by(is_admin: bool) -> list[sa.ColumnElement[bool]]:
     """Return the notifications a user may see, see :func:`_values`.
 
-    None of a workspace they have left, nor of accounts there that they do not see. Admins of the desk see
-    what they were told of accounts wherever these are, and of conversations where they are members.
+    Notifications of workspaces they left, and of accounts they do not see, are excluded. Admins of the desk
+    see notifications about accounts everywhere, and about conversations where they are members.
     """
     mine: list[Any] = [Notification.user_id == sa.bindparam("user"), Notification.in_bell]
     seen: list[Any] = [Notification.workspace_id.is_(None), _reach(Notification)]
@@ -172,11 +172,11 @@ def _values(user: CurrentUser) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class News:
-    """What waits for somebody, for the bell and the title of every page.
+    """The counts of unread items for one person, for the bell and the title of every page.
 
-    :param unread: how many notices they have not read.
-    :param own: how many conversations, of all their workspaces, are assigned to them and have something they
-        have not read, or mention them and they have not looked.
+    :param unread: number of unread notices.
+    :param own: number of conversations, in all their workspaces, that are assigned to them and unread, or
+        mention them and were not opened since.
     """
 
     unread: int = 0
@@ -223,32 +223,31 @@ def _news_query(is_admin: bool) -> Any:
 
 
 def news(session: Session, user: CurrentUser) -> News:
-    """Return what waits for *user*: one statement."""
+    """Return the unread counts of *user*: one statement."""
     ((unread, own),) = db.read_rows(session, _news_query(user.is_admin), **_values(user))
     return News(int(unread), int(own))
 
 
-@dataclass(frozen=True, slots=True)
-class Told:
-    """A notice as somebody is shown it.
+class NoticeView(msgspec.Struct, frozen=True):
+    """A notice as shown to its recipient.
 
-    :param about: what kind of notice about a conversation it is; None: it is about an account or the desk.
-    :param customer: whom that conversation is with; empty: that is not known.
+    :param about: the kind of a notice about a conversation; None: it is about an account or the desk.
+    :param customer: the customer of that conversation; empty: unknown.
     """
 
     row: Notification
     workspace_name: str | None
-    about: About | None
+    about: KindSpec | None
     customer: str
 
     @property
     def at(self) -> datetime:
-        """Return when the newest thing it tells of was told."""
+        """Return the time of the newest event in the notice."""
         return self.row.told_at or self.row.created_at
 
 
 def said(row: Any) -> str:
-    """Return the sentence of a notice, which is another one where it tells of several things."""
+    """Return the sentence of a notice, which differs if it covers several events."""
     about = KINDS.get(row.kind)
     return about.many if about is not None and about.many and row.times > 1 else str(row.sentence)
 
@@ -259,7 +258,7 @@ CUSTOMER = sa.func.coalesce(
 
 
 def with_customer(query: Any) -> Any:
-    """Return a query of notices with what :data:`CUSTOMER` is read from."""
+    """Return a query of notices joined with the tables that :data:`CUSTOMER` reads."""
     return (
         query.outerjoin(Workspace, Workspace.id == Notification.workspace_id)
         .outerjoin(Conversation, Conversation.id == Notification.conversation_id)
@@ -268,18 +267,18 @@ def with_customer(query: Any) -> Any:
     )
 
 
-def newest(session: Session, user: CurrentUser) -> list[Told]:
-    """Return the newest notices of *user*, those first that something was told in last: one statement."""
+def newest(session: Session, user: CurrentUser) -> list[NoticeView]:
+    """Return the notices of *user*, latest updated first: one statement."""
     at = sa.func.coalesce(Notification.told_at, Notification.created_at)
     query = with_customer(sa.select(Notification, Workspace.name, CUSTOMER)).where(*_seen_by(user.is_admin))
     found = session.execute(query.order_by(at.desc(), Notification.id.desc()).limit(PAGE), _values(user))
-    return [Told(row, name, KINDS.get(row.kind), customer) for row, name, customer in found]
+    return [NoticeView(row, name, KINDS.get(row.kind), customer) for row, name, customer in found]
 
 
-def to_show(session: Session, user: CurrentUser) -> list[Told]:
-    """Return what is new and unread for a browser of *user* to show or sound for, unless they want quiet.
+def to_show(session: Session, user: CurrentUser) -> list[NoticeView]:
+    """Return new unread notices for a browser of *user* to show or play a sound for; none in quiet hours.
 
-    The browser knows what it has shown.
+    The browser keeps track of those it has shown.
     """
     now = clock.now()
     quiet = quiet_hours(session, [user.id]).get(user.id)
@@ -294,11 +293,11 @@ def to_show(session: Session, user: CurrentUser) -> list[Told]:
         Notification.created_at > now - SHOWN_FOR,
     )
     found = session.execute(query.order_by(Notification.id).limit(PAGE), _values(user))
-    return [Told(row, name, KINDS.get(row.kind), customer) for row, name, customer in found]
+    return [NoticeView(row, name, KINDS.get(row.kind), customer) for row, name, customer in found]
 
 
 def read_all(session: Session, user_id: int) -> None:
-    """Mark every notification of a user as read. What was told of conversations is not mailed any more."""
+    """Mark every notification of a user as read. Pending mails about conversations are not sent."""
     _read(session, Notification.user_id == user_id)
 
 
@@ -308,13 +307,20 @@ def read_one(session: Session, user_id: int, notification_id: int) -> bool:
 
 
 def looked_at(session: Session, user_id: int, conversation_id: int) -> bool:
-    """Mark as read what somebody was told of a conversation they look at; tell whether that was any."""
+    """Mark notices about a conversation as read when somebody opens it; return whether there were any."""
     return _read(
         session,
         Notification.user_id == user_id,
         Notification.conversation_id == conversation_id,
         Notification.kind.is_not(None),
     )
+
+
+def withdraw_mention(session: Session, message_id: int, users: Collection[int]) -> None:
+    """Mark notices that the note *message_id* mentions *users* as read. Pending mails are not sent."""
+    if users:
+        mine = Notification.user_id.in_(users), Notification.kind == Kind.MENTION
+        _read(session, *mine, Notification.message_id == message_id)
 
 
 def _read(session: Session, *which: sa.ColumnElement[bool]) -> bool:
@@ -329,7 +335,7 @@ def _read(session: Session, *which: sa.ColumnElement[bool]) -> bool:
 
 
 def tell_test(session: Session, user_id: int, workspace_id: int | None, sentence: str) -> None:
-    """Tell somebody in the bell that this works; the last one they asked for goes."""
+    """Create a test notification in the bell, replacing the previous one."""
     tests = Notification.user_id == user_id, Notification.kind == TEST
     session.execute(sa.delete(Notification).where(*tests))
     session.add(
@@ -352,7 +358,10 @@ def tell_test(session: Session, user_id: int, workspace_id: int | None, sentence
 
 
 def settle(session: Session, workspace_id: int, title: str, sentences: Collection[str]) -> None:
-    """Mark as read what was told in *sentences* of *title*: it is over. What was not mailed yet is not."""
+    """Mark notices with one of *sentences* about *title* as read, as they are resolved.
+
+    Pending mails are not sent.
+    """
     session.execute(
         sa.update(Notification)
         .where(

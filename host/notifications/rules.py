@@ -1,12 +1,12 @@
-"""What people are told of and by which ways: the usual, what each chose, and their quiet hours."""
+"""Kinds of notices and the ways they reach people: defaults, personal choices and quiet hours."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+import msgspec
 import sqlalchemy as sa
 from flask_babel import lazy_gettext as _l
 from flask_babel.speaklater import LazyString
@@ -14,26 +14,27 @@ from sqlalchemy.orm import Session
 
 from host.core import clock
 from host.core.errors import InvalidError
+from host.features import registry
 from host.models.notifications import NotificationRule, QuietHours
 from host.models.users import User
 from host.sdk.i18n import noop
-from host.users.hours import DAY, Hours, Span, Week
+from host.working_hours.hours import DAY, Hours, Span, Week
 
 
 class Way(StrEnum):
-    """How somebody learns of a thing. In quiet hours all but the first wait."""
+    """The way a notice reaches somebody. In quiet hours, all but the first wait."""
 
     DESK = "desk"
-    """In the bell, on every page."""
+    """The bell, on every page."""
     BROWSER = "browser"
-    """As a notification of the browser, while a tab of the desk is open."""
+    """A notification of the browser, while a tab of the desk is open."""
     SOUND = "sound"
     MAIL = "mail"
-    """After :data:`host.notifications.telling.MAIL_WAITS`, unless they have read it by then."""
+    """A mail after :data:`host.notifications.telling.MAIL_WAITS`, unless the notice was read by then."""
 
 
 class Kind(StrEnum):
-    """What somebody is told of. A new kind has its place in :data:`KINDS`."""
+    """The kind of a notice. Add new kinds to :data:`KINDS`."""
 
     MENTION = "mention"
     ASSIGNED = "assigned"
@@ -49,15 +50,14 @@ class Kind(StrEnum):
 Ways = frozenset[Way]
 
 
-@dataclass(frozen=True, slots=True)
-class About:
-    """What a kind of notice says.
+class KindSpec(msgspec.Struct, frozen=True):
+    """The texts and defaults of one kind of notice.
 
-    :param label: in the table of who is told what; *help* is a sentence below it.
-    :param sentence: a msgid with ``%(name)s`` for what the notice's details hold.
-    :param usual: by which ways people are told who chose none.
-    :param many: the msgid for several, with ``%(number)s``, of a kind that gathers: what comes while a notice
-        of it is unread is told in the same one. Empty: each is told by itself.
+    :param label: in the table of notification settings; *help* is a sentence below it.
+    :param sentence: a msgid with ``%(name)s`` for values of the notice's details.
+    :param usual: default ways.
+    :param many: the msgid for several, with ``%(number)s``, of a kind that is combined: further events join
+        the unread notice. Empty: each event gets its own notice.
     """
 
     label: LazyString
@@ -70,85 +70,87 @@ class About:
 
 _SEEN = frozenset({Way.DESK, Way.BROWSER})
 _MAILED = _SEEN | {Way.MAIL}
-BY_SOMEBODY = noop("%(who)s gave you this conversation.")
-BY_NOBODY = noop("This conversation is yours now.")
-BY_PROGRAM = noop("You are mentioned in a note.")
+BY_SOMEBODY = noop("%(who)s assigned you this conversation.")
+BY_NOBODY = noop("This conversation was assigned to you.")
+BY_PROGRAM = noop("You were mentioned in a note.")
 BY_SOMEBODY_TO_TEAM = noop("%(who)s mentioned your team %(team)s in a note.")
-BY_PROGRAM_TO_TEAM = noop("Your team %(team)s is mentioned in a note.")
-BY_RULE_GONE = noop("A rule that is gone by now pointed you to this conversation.")
-MANY = noop("%(who)s gave you %(number)s conversations.")
-MANY_BY_NOBODY = noop("%(number)s conversations are yours now.")
+BY_PROGRAM_TO_TEAM = noop("Your team %(team)s was mentioned in a note.")
+BY_RULE_GONE = noop("A rule, since deleted, notified you about this conversation.")
+MANY = noop("%(who)s assigned you %(number)s conversations.")
+MANY_BY_NOBODY = noop("%(number)s conversations were assigned to you.")
 
-KINDS: Mapping[Kind, About] = {
-    Kind.MENTION: About(
-        _l("Somebody mentions you"),
-        _l("With @ and your name, or that of a team you are in, in a private note."),
+GIVEN_WITHOUT_RULES = _l("By a colleague or a program. Not when you assign yourself.")
+
+KINDS: Mapping[Kind, KindSpec] = {
+    Kind.MENTION: KindSpec(
+        _l("Someone mentions you"),
+        _l("With @ and your name, or one of your teams, in a private note."),
         "at",
         noop("%(who)s mentioned you in a note."),
         _MAILED,
     ),
-    Kind.ASSIGNED: About(
-        _l("A conversation is given to you"),
-        _l("By a colleague, a program or a rule. Not what you take yourself."),
+    Kind.ASSIGNED: KindSpec(
+        _l("A conversation is assigned to you"),
+        _l("By a colleague, a program or a rule. Not when you assign yourself."),
         "user",
         BY_SOMEBODY,
         _SEEN,
     ),
-    Kind.RULE: About(
-        _l("A rule tells you"),
-        _l("You, or a team that you are in. Rules are under Settings."),
+    Kind.RULE: KindSpec(
+        _l("A rule notifies you"),
+        _l("You, or a team you are in. Manage rules in Settings."),
         "bolt",
-        noop("The rule %(rule)s points you to this conversation."),
+        noop("The rule %(rule)s notified you about this conversation."),
         _SEEN,
-        noop("Rules pointed you to this conversation %(number)s times."),
+        noop("Rules notified you about this conversation %(number)s times."),
     ),
-    Kind.REPLY: About(
-        _l("A customer writes in yours"),
+    Kind.REPLY: KindSpec(
+        _l("New message in your conversation"),
         _l("In a conversation that is assigned to you."),
         "reply",
         noop("A new message in your conversation."),
         _SEEN,
         noop("%(number)s new messages in your conversation."),
     ),
-    Kind.FAILED: About(
+    Kind.FAILED: KindSpec(
         _l("Your message was not sent"),
-        _l("It will not reach the customer by itself."),
+        _l("It won’t reach the customer unless you act."),
         "alert",
         noop("Your message was not sent."),
         _MAILED,
         noop("%(number)s messages of yours were not sent."),
     ),
-    Kind.WINDOW: About(
-        _l("The time to reply ends soon"),
-        _l("The customer waits, and the channel takes replies for a while only."),
+    Kind.WINDOW: KindSpec(
+        _l("Reply window closing soon"),
+        _l("The customer is waiting, and the channel only accepts replies for a limited time."),
         "clock",
-        noop("The time to reply ends soon, and they wait for an answer."),
+        noop("The reply window closes soon, and the customer is waiting."),
         _SEEN,
     ),
-    Kind.DUE: About(
-        _l("Your answer is nearly late"),
-        _l("They have nearly waited longer than the account allows itself."),
+    Kind.DUE: KindSpec(
+        _l("Response almost overdue"),
+        _l("The customer has almost waited longer than the account’s response time."),
         "wait",
-        noop("They have nearly waited longer than they should."),
+        noop("The customer has almost waited longer than they should."),
         _SEEN,
     ),
-    Kind.NEW: About(
-        _l("A customer writes, and nobody has it"),
-        _l("In a conversation that is assigned to nobody."),
+    Kind.NEW: KindSpec(
+        _l("New message in an unassigned conversation"),
+        _l("In a conversation without an assignee."),
         "inbox",
-        noop("A new message, and nobody has the conversation."),
+        noop("A new message in an unassigned conversation."),
         frozenset(),
-        noop("%(number)s new messages, and nobody has the conversation."),
+        noop("%(number)s new messages in an unassigned conversation."),
     ),
-    Kind.NEW_LATE: About(
-        _l("Time runs out, and nobody has it"),
-        _l("The time to reply ends, or the answer is nearly late."),
+    Kind.NEW_LATE: KindSpec(
+        _l("Time running out, unassigned"),
+        _l("The reply window is closing, or the response is almost overdue."),
         "clock",
-        noop("Time runs out, and nobody has the conversation."),
+        noop("Time is running out, and the conversation is unassigned."),
         frozenset(),
     ),
 }
-"""In the order in which people see them."""
+"""Kinds in the order in which people see them."""
 
 WAY_NAMES: Mapping[Way, LazyString] = {
     Way.DESK: _l("Desk"),
@@ -159,18 +161,18 @@ WAY_NAMES: Mapping[Way, LazyString] = {
 
 
 def text_of(ways: Iterable[Way]) -> str:
-    """Return ways as they are stored."""
+    """Return ways in their stored form."""
     chosen = set(ways)
     return ",".join(way for way in Way if way in chosen)
 
 
 def ways_of(text: str | None) -> Ways:
-    """Return ways from how they are stored. One that only a newer Lobby knows counts as none."""
+    """Return ways from their stored form, ignoring those only a newer version of Lobby knows."""
     return frozenset(Way(one) for one in (text or "").split(",") if one in set(Way))
 
 
 def chosen(session: Session, user_ids: Collection[int]) -> dict[int, dict[Kind, Ways]]:
-    """Return by which ways each of *user_ids* is told of each kind: one statement."""
+    """Return the ways each of *user_ids* chose for each kind: one statement."""
     found = {id_: {kind: about.usual for kind, about in KINDS.items()} for id_ in user_ids}
     query = sa.select(NotificationRule.user_id, NotificationRule.kind, NotificationRule.ways)
     for user_id, kind, ways in session.execute(query.where(NotificationRule.user_id.in_(sorted(found)))):
@@ -179,10 +181,22 @@ def chosen(session: Session, user_ids: Collection[int]) -> dict[int, dict[Kind, 
     return found
 
 
+def offered() -> dict[Kind, KindSpec]:
+    """Return the kinds available on this desk, without those of rules if rules are disabled."""
+    if registry.is_on("rules"):
+        return dict(KINDS)
+    given = msgspec.structs.replace(KINDS[Kind.ASSIGNED], help=GIVEN_WITHOUT_RULES)
+    return {kind: about for kind, about in {**KINDS, Kind.ASSIGNED: given}.items() if kind is not Kind.RULE}
+
+
 def choose(session: Session, user_id: int, wanted: Mapping[Kind, Ways]) -> None:
-    """Store what somebody chose. What is as usual is not stored: it follows what is usual later."""
+    """Store somebody's choice for the kinds in *wanted*; their other choices stay.
+
+    Defaults are not stored, so that they follow later changes of the defaults.
+    """
     _lock(session, user_id)
-    session.execute(sa.delete(NotificationRule).where(NotificationRule.user_id == user_id))
+    query = sa.delete(NotificationRule).where(NotificationRule.user_id == user_id)
+    session.execute(query.where(NotificationRule.kind.in_(sorted(wanted))))
     session.add_all(
         NotificationRule(user_id=user_id, kind=kind, ways=text_of(ways))
         for kind, ways in wanted.items()
@@ -192,19 +206,18 @@ def choose(session: Session, user_id: int, wanted: Mapping[Kind, Ways]) -> None:
 
 
 def _lock(session: Session, user_id: int) -> None:
-    """Have whoever saves the same person's choice at this moment wait: there may be no row to lock yet."""
+    """Serialise concurrent writes of one person's choices: there may be no row to lock yet."""
     session.execute(sa.select(User.id).where(User.id == user_id).with_for_update())
 
 
 # ---- quiet hours ---------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Quiet:
-    """When somebody wants quiet, in the time zone they chose.
+class Quiet(msgspec.Struct, frozen=True):
+    """A person's quiet hours, in the time zone they chose.
 
-    :param starts: minutes after midnight; *ends* is on the next day where it is not later.
-    :param days: on which it begins, 0 for Monday; *whole_days* are quiet from midnight to midnight.
+    :param starts: minutes after midnight; *ends* is on the next day unless it is later.
+    :param days: days on which they begin, 0 for Monday; *whole_days* are quiet from midnight to midnight.
     """
 
     starts: int
@@ -214,16 +227,15 @@ class Quiet:
     timezone: str
 
     def until(self, now: datetime) -> datetime | None:
-        """Return when the quiet ends that is *now*; None: it is not quiet.
+        """Return when the current quiet hours end, or None if *now* is outside of them.
 
-        What follows without a gap is one quiet: the end is after the last. Seven whole days have none: it
-        is a week ahead.
+        Adjacent periods count as one. If all seven days are quiet, the end is a week ahead.
         """
         hours = Hours(self._week(), {}, self.timezone)
         return hours.closes_at(now) or (now + timedelta(days=DAYS) if hours.is_open(now) else None)
 
     def _week(self) -> Week:
-        """Return the quiet times of each day; a night is an evening and the morning after."""
+        """Return the quiet periods of each day; a night is an evening and the morning after."""
         week: list[set[Span]] = [set() for _ in range(DAYS)]
         for day in self.days:
             over_night = self.ends <= self.starts
@@ -249,9 +261,9 @@ def quiet_hours(session: Session, user_ids: Collection[int]) -> dict[int, Quiet]
 
 
 def set_quiet_hours(session: Session, user_id: int, quiet: Quiet | None) -> None:
-    """Store when somebody wants quiet; None: never.
+    """Store somebody's quiet hours; None removes them.
 
-    :raises InvalidError: for a time of day or a time zone that is none.
+    :raises InvalidError: for an invalid time of day or time zone.
     """
     _lock(session, user_id)
     row = session.get(QuietHours, user_id)

@@ -1,8 +1,8 @@
-"""Tell people what happened in conversations: :class:`Telling` reads the record and writes notices.
+"""Notify people about conversations: :class:`Notifier` consumes the event log and writes notices.
 
-A notice, its key and the consumer's position are one write, so each thing is told once, whoever dies. Nobody
-is told of what they did themselves, of what they look at or have read, or of accounts they do not see. What a
-provider's history brings is in no record, so nobody is told of that.
+A notice, its key and the consumer's position are one write, so each notice is created once, even if a process
+dies. People are not notified of their own actions, of conversations they have open or have read, or of
+accounts they do not see. Imported history is not in the event log and notifies nobody.
 """
 
 from __future__ import annotations
@@ -13,48 +13,66 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
+import msgspec
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from host.core import clock
-from host.models.automation import Rule
+from host.events.consuming import ConsumerContext
+from host.events.kinds.browsers import OfTold
+from host.events.kinds.conversations import (
+    CONVERSATION_ASSIGNED,
+    CONVERSATION_REPLY_DUE,
+    CONVERSATION_WINDOW_CLOSING,
+    NOTE_ADDED,
+    NOTE_EDITED,
+    OfAssignment,
+    OfDue,
+)
+from host.events.kinds.messages import MESSAGE_FAILED, MESSAGE_RECEIVED
+from host.events.kinds.rules import RULE_TOLD, OfRule
+from host.events.models import ActorKind
+from host.events.reading import Recorded
+from host.events.writing import Happened, record_all
+from host.features import registry
+from host.inbox.teams.models import Team, TeamMember
 from host.models.channels import ChannelAccount
 from host.models.inbox import Conversation, ConversationRead, DeliveryState, Message, Presence
 from host.models.mentions import Mention
 from host.models.notifications import Notification, NotificationKey, NotificationRule
-from host.models.record import ActorKind
-from host.models.teams import Team, TeamMember
 from host.models.users import Membership, User
 from host.notifications import rules
 from host.notifications.rules import KINDS, Kind, Way, Ways
-from host.record import catalogue
-from host.record.catalogue import OfAssignment, OfDue, OfRule, OfTold
-from host.record.reading import Recorded
-from host.record.writing import Happened, record_all
 from host.users import reach
 
 MAIL_WAITS = timedelta(minutes=2)
-"""Who reads it in the desk by then gets no mail."""
+"""Delay of a mail; notices read in the desk by then are not mailed."""
 TOO_OLD = timedelta(days=1)
-"""What happened so long ago, as before the workers stood still, is told to nobody: it is in the inbox."""
+"""Age after which an event notifies nobody, for example after the workers were down: it is in the inbox."""
 MOST_GIVEN = 5
-"""More conversations given to one person at once are one notice."""
+"""Number of conversations given to one person at once above which they share one notice."""
 
 _OF_NOBODY = {Kind.REPLY: Kind.NEW, Kind.WINDOW: Kind.NEW_LATE, Kind.DUE: Kind.NEW_LATE}
-"""What a kind is where nobody has the conversation: for those who chose it."""
+"""Kinds used instead for unassigned conversations, for those who chose them."""
 _KINDS = {
-    catalogue.MESSAGE_RECEIVED: Kind.REPLY,
-    catalogue.CONVERSATION_WINDOW_CLOSING: Kind.WINDOW,
-    catalogue.CONVERSATION_REPLY_DUE: Kind.DUE,
-    catalogue.CONVERSATION_ASSIGNED: Kind.ASSIGNED,
-    catalogue.MESSAGE_FAILED: Kind.FAILED,
-    catalogue.NOTE_ADDED: Kind.MENTION,
-    catalogue.RULE_TOLD: Kind.RULE,
+    MESSAGE_RECEIVED: Kind.REPLY,
+    CONVERSATION_WINDOW_CLOSING: Kind.WINDOW,
+    CONVERSATION_REPLY_DUE: Kind.DUE,
+    CONVERSATION_ASSIGNED: Kind.ASSIGNED,
+    MESSAGE_FAILED: Kind.FAILED,
+    NOTE_ADDED: Kind.MENTION,
+    NOTE_EDITED: Kind.MENTION,
+    RULE_TOLD: Kind.RULE,
 }
 _TONES = {Kind.FAILED: "bad", Kind.WINDOW: "warn", Kind.DUE: "warn", Kind.NEW_LATE: "warn"}
 
 
-class Telling:
+def consumer(_context: ConsumerContext) -> Notifier:
+    """Return the consumer that writes notices."""
+    return Notifier()
+
+
+class Notifier:
     """The consumer that writes notices."""
 
     name = "notices"
@@ -63,7 +81,7 @@ class Telling:
     shown = False
 
     def consume(self, session: Session, events: Sequence[Recorded]) -> None:
-        """Tell everybody whom *events* concern."""
+        """Notify everyone concerned by *events*."""
         since = clock.now() - TOO_OLD
         about = [
             one for one in events if one.kind in _KINDS and one.conversation_id is not None and one.at > since
@@ -72,10 +90,10 @@ class Telling:
             _tell(session, about)
 
 
-class _Told(NamedTuple):
-    """Somebody who is to be told of something, if they want to be.
+class _PendingNotice(NamedTuple):
+    """A notice for one person, if they want it.
 
-    :param thing: what it is: nobody is told of the same one twice.
+    :param thing: key of the notice: nobody gets the same one twice.
     """
 
     user_id: int
@@ -84,15 +102,14 @@ class _Told(NamedTuple):
     event: Recorded
 
 
-@dataclass(frozen=True, slots=True)
-class _World:
-    """What the rows say now that the events are about.
+class _World(msgspec.Struct, frozen=True):
+    """Current rows that the events refer to.
 
-    :param choosers: who wants to be told of what nobody has, by workspace and kind.
-    :param mentioned: who is named in a note and has not seen it, by the note; each with the name of the
-        team of theirs that stands there, empty where they are named themselves.
-    :param teams: who is in the teams that rules tell.
-    :param given: the id of the last event that gave each conversation to somebody else, of those told of now.
+    :param choosers: people who want notices about unassigned conversations, by workspace and kind.
+    :param mentioned: people mentioned in a note who have not seen it, by note; each with the name of the
+        mentioned team of theirs, empty if they are mentioned by name.
+    :param teams: members of the teams that rules notify.
+    :param given: for each conversation, the id of the last of these events that assigned it to somebody else.
     """
 
     conversations: Mapping[int, Any]
@@ -132,7 +149,7 @@ def _world(session: Session, events: Sequence[Recorded]) -> _World:
     named = {one.message_id for one in events if one.message_id is not None}
     messages = sa.select(Message.id, Message.author_id, Message.state, Message.unsent_at)
     mentioned: dict[int, dict[int, str]] = defaultdict(dict)
-    notes = {one.message_id for one in events if one.kind == catalogue.NOTE_ADDED}
+    notes = {one.message_id for one in events if _KINDS[one.kind] is Kind.MENTION}
     if notes:
         mentions = (
             sa.select(Mention.message_id, Mention.user_id, Team.name)
@@ -161,13 +178,13 @@ def _world(session: Session, events: Sequence[Recorded]) -> _World:
         {row.id: row for row in session.execute(messages.where(Message.id.in_(named)))},
         mentioned,
         choosers,
-        _members(session, {one.facts(OfRule).team for one in events if one.kind == catalogue.RULE_TOLD}),
-        {one.conversation_id: one.id for one in events if one.kind == catalogue.CONVERSATION_ASSIGNED},
+        _members(session, {one.facts(OfRule).team for one in events if one.kind == RULE_TOLD}),
+        {one.conversation_id: one.id for one in events if one.kind == CONVERSATION_ASSIGNED},
     )
 
 
 def _members(session: Session, teams: Collection[int]) -> dict[int, list[int]]:
-    """Return who is in each of *teams*; 0 is none."""
+    """Return the members of each of *teams*, ignoring 0."""
     found: dict[int, list[int]] = defaultdict(list)
     ids = set(teams) - {0}
     query = sa.select(TeamMember.team_id, TeamMember.user_id).order_by(TeamMember.user_id)
@@ -176,8 +193,8 @@ def _members(session: Session, teams: Collection[int]) -> dict[int, list[int]]:
     return found
 
 
-def _whom(world: _World, event: Recorded) -> Iterator[_Told]:
-    """Yield whom *event* concerns, whether or not they may see it or want to be told."""
+def _whom(world: _World, event: Recorded) -> Iterator[_PendingNotice]:
+    """Yield the people concerned by *event*, whether or not they may see it or want a notice."""
     conversation = world.conversations.get(event.conversation_id or 0)
     if conversation is None:
         return
@@ -186,7 +203,7 @@ def _whom(world: _World, event: Recorded) -> Iterator[_Told]:
     people: Iterable[int | None] = ()
     match kind:
         case Kind.ASSIGNED:
-            # Given on meanwhile: whoever has it now is told by what happened then.
+            # Reassigned meanwhile: the new assignee is notified by the later event.
             given = event.facts(OfAssignment).assignee
             people = [given] if given == conversation.assignee_id else []
         case Kind.MENTION:
@@ -210,21 +227,21 @@ def _whom(world: _World, event: Recorded) -> Iterator[_Told]:
     for user_id in people:
         own = kind is not Kind.FAILED and event.actor_kind == ActorKind.USER and event.actor_id == user_id
         if user_id and not own:
-            yield _Told(user_id, kind, f"{kind}:{thing}", event)
+            yield _PendingNotice(user_id, kind, f"{kind}:{thing}", event)
 
 
 def _waits(world: _World, event: Recorded, conversation: Any, message: Any) -> bool:
-    """Tell whether a customer's message, or that one waits, is still worth telling."""
+    """Return whether a customer's message, or the fact that one is waiting, is still worth a notice."""
     if conversation.spam_at is not None or conversation.snooze_kind is not None:
         return False
     if world.given.get(conversation.id, 0) > event.id:
         return False  # whoever has it since is told that they have, and not of this as well
     taken_back = message is None or message.unsent_at is not None
-    return event.kind != catalogue.MESSAGE_RECEIVED or not taken_back
+    return event.kind != MESSAGE_RECEIVED or not taken_back
 
 
-def _without_idle(session: Session, world: _World, found: Sequence[_Told]) -> list[_Told]:
-    """Leave out who may not see the conversation, who looks at it now, and who has read the message."""
+def _without_idle(session: Session, world: _World, found: Sequence[_PendingNotice]) -> list[_PendingNotice]:
+    """Leave out people who may not see the conversation, have it open, or have read the message."""
     users = {one.user_id for one in found}
     ids = {one.event.conversation_id for one in found}
     seen = _seen(session, users, {world.conversations[id_].workspace_id for id_ in ids if id_})
@@ -240,12 +257,12 @@ def _without_idle(session: Session, world: _World, found: Sequence[_Told]) -> li
         )
     }
 
-    def concerns(one: _Told) -> bool:
+    def concerns(one: _PendingNotice) -> bool:
         row = world.conversations[one.event.conversation_id or 0]
         accounts = seen.get((one.user_id, row.workspace_id), frozenset())
         if (accounts is not None and row.account_id not in accounts) or (one.user_id, row.id) in here:
             return False
-        arrives = one.event.kind == catalogue.MESSAGE_RECEIVED
+        arrives = one.event.kind == MESSAGE_RECEIVED
         return not arrives or row.arrived_count > reads.get((one.user_id, row.id), row.read_count)
 
     return [one for one in found if concerns(one)]
@@ -272,8 +289,8 @@ def _seen(
     }
 
 
-def _not_known(session: Session, found: Sequence[_Told]) -> list[_Told]:
-    """Leave out what somebody was told of already."""
+def _not_known(session: Session, found: Sequence[_PendingNotice]) -> list[_PendingNotice]:
+    """Leave out notices that somebody already got."""
     query = sa.select(NotificationKey.user_id, NotificationKey.thing).where(
         NotificationKey.user_id.in_({one.user_id for one in found}),
         NotificationKey.thing.in_({one.thing for one in found}),
@@ -292,20 +309,20 @@ def _not_known(session: Session, found: Sequence[_Told]) -> list[_Told]:
 
 @dataclass(slots=True)
 class _Notice:
-    """A notice to be.
+    """A notice to write.
 
-    :param conversation_id: None: it is about several that were given to somebody at once.
+    :param conversation_id: None: it is about several that were assigned to somebody at once.
     """
 
     user_id: int
     kind: Kind
     workspace_id: int
     conversation_id: int | None
-    told: list[_Told] = field(default_factory=list)
+    told: list[_PendingNotice] = field(default_factory=list)
 
 
 def _write(
-    session: Session, world: _World, found: Sequence[_Told], ways: Mapping[int, Mapping[Kind, Ways]]
+    session: Session, world: _World, found: Sequence[_PendingNotice], ways: Mapping[int, Mapping[Kind, Ways]]
 ) -> None:
     notices = _gathered(world, found)
     unread = _unread(session, notices)
@@ -329,7 +346,7 @@ def _write(
     record_all(session, _shown(world, found))
 
 
-def _gathered(world: _World, found: Sequence[_Told]) -> list[_Notice]:
+def _gathered(world: _World, found: Sequence[_PendingNotice]) -> list[_Notice]:
     given = Counter(one.user_id for one in found if one.kind is Kind.ASSIGNED)
     notices: dict[Any, _Notice] = {}
     for one in found:
@@ -343,7 +360,7 @@ def _gathered(world: _World, found: Sequence[_Told]) -> list[_Notice]:
 
 
 def _unread(session: Session, notices: Sequence[_Notice]) -> dict[Any, Notification]:
-    """Return the notices that people have not read yet and that more is told in."""
+    """Return the unread notices that further events join."""
     kinds = sorted({one.kind for one in notices if KINDS[one.kind].many or one.conversation_id is None})
     if not kinds:
         return {}
@@ -369,16 +386,18 @@ def _unread(session: Session, notices: Sequence[_Notice]) -> dict[Any, Notificat
     }
 
 
-def _names(session: Session, found: Sequence[_Told]) -> dict[int, str]:
+def _names(session: Session, found: Sequence[_PendingNotice]) -> dict[int, str]:
     ids = {one.event.actor_id for one in found if one.event.actor_kind == ActorKind.USER}
     query = sa.select(User.id, User.name).where(User.id.in_(ids))
     return {row.id: row.name for row in session.execute(query)}
 
 
-def _rule_names(session: Session, found: Sequence[_Told]) -> dict[int, str]:
+def _rule_names(session: Session, found: Sequence[_PendingNotice]) -> dict[int, str]:
     ids = {one.event.facts(OfRule).rule for one in found if one.kind is Kind.RULE}
-    query = sa.select(Rule.id, Rule.name).where(Rule.id.in_(ids))
-    return {row.id: row.name for row in session.execute(query)} if ids else {}
+    query = registry.names_of("rules")
+    if query is None or not ids:
+        return {}
+    return {row[0]: row[1] for row in session.execute(query.where(query.selected_columns[0].in_(ids)))}
 
 
 def _new(
@@ -427,8 +446,8 @@ def _new(
     )
 
 
-def _shown(world: _World, found: Sequence[_Told]) -> Iterator[Happened]:
-    """Yield what open browsers are told: whom to ask for."""
+def _shown(world: _World, found: Sequence[_PendingNotice]) -> Iterator[Happened]:
+    """Yield the signals for open browsers, with the people to ask for."""
     people: dict[int, set[int]] = defaultdict(set)
     for one in found:
         people[one.event.conversation_id or 0].add(one.user_id)

@@ -1,4 +1,4 @@
-"""Notifications of the signed-in person: the bell, what browsers show, and what they want to be told."""
+"""Notifications of the signed-in person: the bell, browser notifications, and settings."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from host.core import clock, mail
 from host.core.db import db
 from host.core.errors import InvalidError
 from host.notifications import notify, rules
-from host.notifications.notify import News, Told
-from host.notifications.rules import DAYS, KINDS, WAY_NAMES, Kind, Quiet, Way
+from host.notifications.notify import News, NoticeView
+from host.notifications.rules import DAYS, WAY_NAMES, Kind, Quiet, Way
 from host.sdk.i18n import noop
 from host.users import desk_settings
 from host.users.pages.desk_settings_views import WHY
@@ -43,26 +43,31 @@ bp = Blueprint("notifications", __name__)
 navigation.add_own("notifications.index", _l("Notifications"), order=20, icon="bell")
 
 USUAL = Quiet(20 * 60, 8 * 60, frozenset(), frozenset(), "")
-"""What the fields hold of somebody without quiet hours: a night."""
-IT_WORKS = noop("You asked for a test. The bell works.")
+"""Values of the form for somebody without quiet hours: a night."""
+IT_WORKS = noop("This is a test notification. The bell works.")
 HOWS = {
-    Way.DESK: _l("In the bell, on every page. It is there whatever else is held back."),
-    Way.BROWSER: _l("Beside other windows, while a tab of the desk is open."),
-    Way.SOUND: _l("Two notes for what is yours, one for what nobody has. While a tab of the desk is open."),
-    Way.MAIL: _l("After two minutes, unless you have read it by then. What comes together is one mail."),
+    Way.DESK: _l("In the bell, on every page. Always delivered, even during quiet hours."),
+    Way.BROWSER: _l("Over other windows, while a tab with Lobby is open."),
+    Way.SOUND: _l(
+        "Two tones for your conversations, one for unassigned ones, while a tab with Lobby is open."
+    ),
+    Way.MAIL: _l(
+        "After two minutes, unless you have read it by then. Several notifications are combined "
+        "into one email."
+    ),
 }
 
 
 @bp.get("/notifications")
 @login_required
 def index() -> ResponseReturnValue:
-    """Show the notifications, what was told last first."""
+    """Show the notifications, latest updated first."""
     with db.read() as session:
         rows = notify.newest(session, current_user())
     return render_template("notifications/index.html", rows=rows, said=_said, translated=notify.translated)
 
 
-def _said(told: Told) -> str:
+def _said(told: NoticeView) -> str:
     return notify.translated(notify.said(told.row), told.row.details)
 
 
@@ -77,7 +82,7 @@ def read() -> ResponseReturnValue:
 @bp.post("/notifications/<int:notification_id>/read")
 @login_required
 def read_one(notification_id: int) -> ResponseReturnValue:
-    """Mark one as read; one that is somebody else's stays as it is."""
+    """Mark one as read; somebody else's stays unchanged."""
     db.write(notify.read_one, current_user().id, notification_id)
     return ("", 204) if wants_json() else redirect(url_for("notifications.index"), 303)
 
@@ -86,14 +91,14 @@ def read_one(notification_id: int) -> ResponseReturnValue:
 @passive
 @login_required
 def news_now() -> ResponseReturnValue:
-    """Return what waits for the person as JSON; under ``show`` what their browser shows or sounds for."""
+    """Return the unread counts as JSON; ``show`` holds the notices to show or play a sound for."""
     user = current_user()
     with db.read() as session:
         waits, found = notify.news(session, user), notify.to_show(session, user)
     return jsonify(**asdict(waits), show=[_shown(one) for one in found])
 
 
-def _shown(told: Told) -> dict[str, object]:
+def _shown(told: NoticeView) -> dict[str, object]:
     ways = rules.ways_of(told.row.ways)
     return {
         "id": told.row.id,
@@ -107,7 +112,7 @@ def _shown(told: Told) -> dict[str, object]:
 
 
 def news() -> News:
-    """Return what waits for the signed-in person, for the bell and the title of every page."""
+    """Return the unread counts of the signed-in person, for the bell and the title of every page."""
     if "lobby_news" not in g:
         user = maybe_user()
         g.lobby_news = News()
@@ -121,13 +126,13 @@ def news() -> News:
     return found
 
 
-# ---- what goes where -----------------------------------------------------------------------------------
+# ---- settings ------------------------------------------------------------------------------------------
 
 
 @bp.get("/notifications/settings")
 @login_required
 def settings() -> ResponseReturnValue:
-    """Show what the person is told, by which ways, and when they want quiet."""
+    """Show the person's notification settings and quiet hours."""
     return _page()
 
 
@@ -137,18 +142,18 @@ def _page(quiet: Quiet | None = None, problem: InvalidError | None = None) -> Re
         chosen = rules.chosen(session, [user.id])[user.id]
         kept = rules.quiet_hours(session, [user.id]).get(user.id)
         server = mail.server_of(desk_settings.overlaid(config(), desk_settings.stored(session)))
-    now = clock.now()
+    now, kinds = clock.now(), rules.offered()
     locale = get_locale()
     days = (
         range(DAYS) if locale is None else [locale.days["format"]["abbreviated"][day] for day in range(DAYS)]
     )
     page = render_template(
         "notifications/settings.html",
-        kinds=KINDS,
+        kinds=kinds,
         ways=WAY_NAMES,
         hows=HOWS,
         chosen=chosen,
-        is_usual=all(chosen[kind] == about.usual for kind, about in KINDS.items()),
+        is_usual=all(chosen[kind] == about.usual for kind, about in kinds.items()),
         quiet=quiet or kept or USUAL,
         quiet_until=None if kept is None else kept.until(now),
         zone=(quiet or kept or USUAL).timezone or str(reader().zone),
@@ -168,13 +173,13 @@ def _clock_text(minutes: int) -> str:
 @bp.post("/notifications/settings")
 @login_required
 def save() -> ResponseReturnValue:
-    """Save by which ways the person is told of each kind; ``usual``: as everybody is who chose nothing."""
+    """Save the ways in which the person gets each kind; ``usual`` restores the defaults."""
     ticked = set(request.form.getlist("told"))
     wanted = {
         kind: about.usual
         if request.form.get("usual")
         else frozenset(way for way in Way if f"{kind}.{way}" in ticked)
-        for kind, about in KINDS.items()
+        for kind, about in rules.offered().items()
     }
     db.write(rules.choose, current_user().id, wanted)
     flash_good(_("Saved."))
@@ -184,7 +189,7 @@ def save() -> ResponseReturnValue:
 @bp.post("/notifications/quiet")
 @login_required
 def save_quiet() -> ResponseReturnValue:
-    """Save when the person wants quiet; without a day: never."""
+    """Save the person's quiet hours; without a day, remove them."""
     form = request.form
     quiet = Quiet(
         _minutes(form.get("from", "")),
@@ -202,7 +207,7 @@ def save_quiet() -> ResponseReturnValue:
 
 
 def _minutes(text: str) -> int:
-    """Return a time of day as minutes after midnight; -1 where it is none, which is refused."""
+    """Return a time of day as minutes after midnight; -1 if it is invalid, which is refused."""
     try:
         there = datetime.strptime(text, "%H:%M")  # noqa: DTZ007 - a time of day has no zone
     except ValueError:
@@ -218,9 +223,9 @@ def _days(given: list[str]) -> frozenset[int]:
 @bp.post("/notifications/test")
 @login_required
 def test() -> ResponseReturnValue:
-    """Tell the person something by one ``way``, and say what became of it.
+    """Send the person a test through one ``way``, and show the result.
 
-    What a browser shows and sounds is tried by the page itself.
+    Browser notifications and sounds are tested by the page itself.
     """
     tried = _TESTS.get(request.form.get("way", ""))
     if tried is None:
@@ -235,25 +240,25 @@ def test() -> ResponseReturnValue:
 def _test_desk() -> tuple[bool, str]:
     place = shown_workspace()
     db.write(notify.tell_test, current_user().id, None if place is None else place.id, IT_WORKS)
-    return True, str(_("It is in the bell, at the top of this page."))
+    return True, str(_("Sent. Check the bell at the top of this page."))
 
 
 def _test_mail() -> tuple[bool, str]:
     with db.read() as session:
         server = mail.server_of(desk_settings.overlaid(config(), desk_settings.stored(session)))
     if server is None:
-        return False, str(_("The desk has no mail server, so nothing is mailed. An admin sets one."))
+        return False, str(_("Lobby has no mail server, so no email is sent. An admin can set one up."))
     to, name = current_user().email, desk().name
-    text = _("You asked for a test of what %(desk)s tells you by mail. It works.", desk=name)
+    text = _("This is a test of email notifications from %(desk)s. They work.", desk=name)
     try:
-        mail.send(server, mail.compose(server, to, _("A test of %(desk)s", desk=name), f"{text}\n"))
+        mail.send(server, mail.compose(server, to, _("Test from %(desk)s", desk=name), f"{text}\n"))
     except mail.NotSentError as error:
         return False, f"{_('The test was not sent.')} {WHY[error.why]}"
     except mail.UnconfirmedError:
         return False, str(
-            _("The connection broke, so nobody knows whether the test was sent. Look into your mail.")
+            _("The connection broke, so the test may or may not have been sent. Check your email.")
         )
-    return True, str(_("The server took the test. Look into the mail of %(email)s.", email=to))
+    return True, str(_("The server accepted the test. Check the inbox of %(email)s.", email=to))
 
 
 _TESTS: dict[str, Callable[[], tuple[bool, str]]] = {Way.DESK: _test_desk, Way.MAIL: _test_mail}

@@ -1,4 +1,4 @@
-"""Build the Flask app of one generation: wiring only. Every activation builds one, so it is cheap."""
+"""Build the Flask app of one generation: wiring only. Every activation builds one, so it must be cheap."""
 
 from __future__ import annotations
 
@@ -6,91 +6,52 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import jinja2
-from flask import Blueprint, Flask, Request, Response, g, request, send_from_directory
+from flask import Flask, Request, Response, g, request, send_from_directory
 from flask.sessions import SecureCookieSession, SecureCookieSessionInterface
 from flask.typing import ResponseReturnValue
 from flask_bootstrap import Bootstrap5
-from flask_wtf.csrf import CSRFProtect
 from itsdangerous import BadSignature
 from jinja2.bccache import Bucket, BytecodeCache
 from werkzeug.local import LocalProxy
 from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.routing import IntegerConverter, Rule
 
-from host.addons.hook_views import bp as addons_hook_views
 from host.addons.metrics import in_process
 from host.addons.metrics.in_process import EndedProcessError
 from host.addons.running import contributions
-from host.addons.views import bp as addons_views
-from host.api.key_views import bp as api_key_views
-from host.api.views import bp as api_views
-from host.automation.assistants.pages.case_views import bp as assistant_case_views
-from host.automation.assistants.pages.knowledge_views import bp as assistant_knowledge_views
-from host.automation.assistants.pages.learning_views import bp as assistant_learning_views
-from host.automation.assistants.pages.model_views import bp as model_views
-from host.automation.assistants.pages.tool_views import bp as assistant_tool_views
-from host.automation.assistants.pages.views import bp as assistants_views
-from host.automation.pages.campaign_views import bp as campaign_views
-from host.automation.pages.views import bp as rules_views
-from host.channels.pages.sign_in_views import bp as channels_sign_in_views
-from host.channels.pages.views import bp as channels_views
 from host.core import call_budget, secrets
 from host.core.config import Config
 from host.core.db import db
 from host.core.errors import NotFoundError
 from host.core.ids import MAX_ID
-from host.delivery.pages.event_views import bp as delivery_views
-from host.health.views import bp as health_views
-from host.inbox.pages.views import bp as inbox_views
-from host.live.views import bp as live_views
-from host.media.pages.views import bp as media_views
-from host.notifications.views import bp as notifications_views
-from host.outgoing.pages.views import bp as integrations_views
-from host.reports.pages.views import bp as reports_views
-from host.search.pages.views import bp as search_views
+from host.features import registry
+from host.process import features as _features  # noqa: F401 - says which there are
 from host.users import sessions
 from host.users.desk_settings import Desk
 from host.users.pages import sudo
-from host.users.pages.views import bp as accounts_views
-from host.web import assets, error_pages, headers, languages, navigation, plots, request_helpers, templating
+from host.web import (
+    assets,
+    compression,
+    error_pages,
+    headers,
+    languages,
+    navigation,
+    plots,
+    request_helpers,
+    templating,
+)
+from host.web.csrf import MaskedCSRFProtect
 from host.web.template_filters import icon, initials, mark_of, running_channels, tone
 
 if TYPE_CHECKING:
     from host.addons.running.generation import Generation, Host
 
 
-BLUEPRINTS: tuple[Blueprint, ...] = (
-    accounts_views,
-    inbox_views,
-    live_views,
-    channels_views,
-    campaign_views,
-    rules_views,
-    assistants_views,
-    model_views,
-    assistant_tool_views,
-    assistant_knowledge_views,
-    assistant_learning_views,
-    assistant_case_views,
-    media_views,
-    channels_sign_in_views,
-    notifications_views,
-    addons_views,
-    addons_hook_views,
-    delivery_views,
-    health_views,
-    integrations_views,
-    reports_views,
-    search_views,
-    api_key_views,
-    api_views,
-)
-
 HERE = Path(__file__).parents[1]
 
 
 class _Id(IntegerConverter):
-    """``<int:...>`` in a path: what a BIGINT holds. Anything larger is no page, not a database error."""
+    """``<int:...>`` in a path, limited to a BIGINT. Anything larger is a 404, not a database error."""
 
     regex = "[0-9]+"
 
@@ -100,9 +61,9 @@ class _Id(IntegerConverter):
 
 
 class _Rule(Rule):
-    """A route. What makes its address of values is compiled when the first one is made.
+    """A route that compiles its URL builder on first use.
 
-    A desk has hundreds of routes, and compiling this took most of the time of building an app.
+    A desk has hundreds of routes, and compiling their builders took most of the time of building an app.
     """
 
     def _compile_builder(self, append_unknown: bool = True) -> Any:
@@ -118,7 +79,7 @@ class _Rule(Rule):
 
 
 class _CompiledTemplates(BytecodeCache):
-    """Compiled templates of this process, shared by all generations: only a changed one is compiled again."""
+    """Compiled templates of this process, shared by all generations: only changed ones are compiled again."""
 
     def __init__(self) -> None:
         self._code: dict[str, tuple[str, Any]] = {}
@@ -136,16 +97,16 @@ _compiled = _CompiledTemplates()
 
 
 class _Undefined(jinja2.StrictUndefined):
-    """What a template does not know may be asked for (``{% if caller %}``), not printed or walked over."""
+    """An undefined value that may be tested (``{% if caller %}``), but not printed or iterated."""
 
     def __bool__(self) -> bool:  # type: ignore[override]
         return False
 
 
 class _Cookies(SecureCookieSessionInterface):
-    """Flask's cookies without an age: the database says until when a user is signed in.
+    """Flask's cookies without an age: the database defines how long a user stays signed in.
 
-    By age, a clock that was set back would sign everybody out until their time has come again.
+    With an age, setting the clock back would sign everyone out until it catches up.
     """
 
     def open_session(self, app: Flask, request: Request) -> SecureCookieSession | None:
@@ -174,7 +135,7 @@ class LobbyFlask(Flask):
         return super().create_jinja_environment()
 
     def full_dispatch_request(self) -> Response:
-        """Answer the request; an exit in what an addon does around its pages is an error like any other."""
+        """Answer the request; an exit in an addon's code around its pages is an error like any other."""
         try:
             return super().full_dispatch_request()
         except SystemExit as error:
@@ -185,7 +146,7 @@ def create_app(config: Config, generation: Generation, host: Host | None, desk: 
     """Build the app of *generation*. Opens no connection and starts nothing.
 
     :param desk: how the desk presents itself; None: as Lobby does.
-    :param host: the application of the process; None for an app that answers nothing but errors.
+    :param host: the application of the process; None for an app that only answers errors.
     """
     app = LobbyFlask("host", root_path=str(HERE))
     app.url_map.converters["int"] = _Id
@@ -212,15 +173,17 @@ def create_app(config: Config, generation: Generation, host: Host | None, desk: 
             app.wsgi_app, x_for=config.proxies, x_proto=config.proxies, x_host=0
         )
     db.init_app(app)
+    compression.install(app)
     headers.install(app, config)
     error_pages.install(app)
     languages.install(app, config, list(generation.catalogues.values()))
     Bootstrap5(app)
-    csrf = CSRFProtect(app)
+    csrf = MaskedCSRFProtect(app)
     assets.install(app)
     _template_globals(app)
     _url_defaults(app)
-    for blueprint in BLUEPRINTS:
+    list(registry.parts("views"))
+    for blueprint in registry.parts("blueprints"):
         app.register_blueprint(blueprint)
     csrf.exempt(app.blueprints["api"])  # opened by a header no other site can send, never by a cookie
     _register_addons(app, generation, csrf)
@@ -238,6 +201,7 @@ def _template_globals(app: Flask) -> None:
         settings_entry=navigation.current_entry,
         admin_entries=navigation.admin_entries,
         main_entries=navigation.main_entries,
+        account_tabs=navigation.account_tabs,
         inbox_url=navigation.inbox_url,
         page_language=languages.shown,
         attention=navigation.attention,
@@ -265,14 +229,15 @@ def _url_defaults(app: Flask) -> None:
             values["workspace_id"] = workspace.id
 
 
-def _register_addons(app: Flask, generation: Generation, csrf: CSRFProtect) -> None:
-    """Add what the addons contribute: templates under their own name, static files, pages behind a login."""
+def _register_addons(app: Flask, generation: Generation, csrf: MaskedCSRFProtect) -> None:
+    """Add the addons' contributions: templates under their own name, static files, pages behind a login."""
     templates = generation.template_folders
     app.extensions["lobby.addon_static"] = generation.static_folders
     own = app.jinja_loader
     assert own is not None
-    # The host's templates come first, also those of its blueprints, where Flask would look last. An addon's
-    # are found below its slug only: it replaces none of ours, even if it is named like a part of Lobby.
+    # The host's templates come first, including those of its blueprints, where Flask would look last. An
+    # addon's templates are found only below its slug: it replaces none of ours, even if it is named like a
+    # part of Lobby.
     beside = [blueprint.jinja_loader for blueprint in app.blueprints.values() if blueprint.jinja_loader]
     app.jinja_loader = jinja2.ChoiceLoader(
         [
@@ -286,16 +251,15 @@ def _register_addons(app: Flask, generation: Generation, csrf: CSRFProtect) -> N
     guarded = {blueprint.name for _, blueprint in generation.each(contributions.BLUEPRINTS)}
     for slug, blueprint in generation.each(contributions.BLUEPRINTS):
         release = generation.manifests[slug].version
-        bounded = bool(generation.releases[slug].sha256)
         with call_budget.watched(slug, release, "register_blueprints"):
             app.register_blueprint(blueprint, url_prefix=f"/addons/{slug}")
         for endpoint, view in list(app.view_functions.items()):
             if endpoint.startswith(f"{blueprint.name}."):
                 app.view_functions[endpoint] = in_process.metrics().counted(
-                    slug, release, f"page {endpoint}", view, bounded=bounded
+                    slug, release, f"page {endpoint}", view
                 )
     for rule in app.url_map.iter_rules():
-        # Called by a provider's servers, not by a browser with a cookie; such a view believes signatures.
+        # Called by a provider's servers, not by a browser with a cookie; such a view checks signatures.
         if rule.rule in generation.public_paths:
             csrf.exempt(app.view_functions[rule.endpoint])
 

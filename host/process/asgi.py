@@ -1,7 +1,7 @@
-"""The ASGI application: probes, webhooks and pages, each where it belongs.
+"""The ASGI application: dispatches probes, webhooks and pages.
 
 Webhooks are decided on the event loop. Pages go to threads: :mod:`host.process.pages`. Live streams are
-tasks: :mod:`host.live.response`. Nothing here may wait but by ``await``.
+tasks: :mod:`host.live.response`. Code here may only wait with ``await``.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 class Host(Protocol):
-    """A :class:`host.process.serving.HostApplication`, or what stands in its place."""
+    """A :class:`host.process.serving.HostApplication`, or its stand-in."""
 
     config: Config
     probes: Probes
@@ -40,9 +40,9 @@ class Host(Protocol):
 
 
 class AsgiApplication:
-    """Answers what a server takes in.
+    """The ASGI application of a server.
 
-    :ivar host: what decides; may be replaced while requests are answered.
+    :ivar host: the application behind it; may be replaced while requests are answered.
     """
 
     def __init__(self, host: Host) -> None:
@@ -53,7 +53,7 @@ class AsgiApplication:
             session_cookie=host.config.session_cookie,
             proxies=host.config.proxies,
         )
-        # Of their own: probes are asked, and a new generation is built, while all pages are busy.
+        # Threads of their own: probes must be answered, and a new generation built, while all pages are busy.
         self._few = ThreadPoolExecutor(4, "probe")
 
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
@@ -72,12 +72,12 @@ class AsgiApplication:
         return self.host(environ, start_response)
 
     async def _webhook(self, scope: dict[str, Any], receive: Receive, send: Send) -> bool:
-        """Answer a webhook; return whether it was one, and not a page."""
+        """Answer a webhook; return whether the request was one, and not for a page."""
         answering = self.host.webhook(await self._generation(), scope["path"])
         if answering is None:
             return False
         request = incoming.of_scope(scope, self.host.config.proxies)
-        # An id from outside is a proxy's, where there is one to believe.
+        # An id from outside is accepted from a trusted proxy only.
         given = request.headers.get("x-request-id", "") if self.host.config.proxies else ""
         id_ = logs.begin_request(given)
         try:
@@ -106,7 +106,7 @@ async def answer_probe(asked: Probes, few: Executor, scope: dict[str, Any], send
 
 @lru_cache(256)
 def _encoded(text: str, more: tuple[tuple[str, str], ...]) -> list[tuple[bytes, bytes]]:
-    """Return the headers of an answer to a webhook: nearly always the same ones."""
+    """Return the headers of a webhook response, which are nearly always the same."""
     return _bytes(answer_headers(text, list(more)))
 
 

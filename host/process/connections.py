@@ -1,6 +1,6 @@
-"""Connections of the server: how long the head of a request may take, how large it and how many may be.
+"""Connections of the server, with limits on their number and on the time and size of request heads.
 
-Uvicorn waits for a head as long as it takes and keeps as much of it as comes.
+Uvicorn itself waits for a head without limit and keeps as much of it as arrives.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from host.process.incoming import ABORT, WRITE
 
 HEAD_SECONDS = 10.0
-"""How long the head of a request and the first of its body may take to arrive."""
+"""Timeout for the head of a request and the beginning of its body, in seconds."""
 HEAD_BYTES = 64 * 1024
 TOO_LARGE = (
     b"HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close\r\n"
@@ -24,38 +24,38 @@ TOO_LARGE = (
 
 
 class Connections:
-    """Counts the connections of a process, and by address those whose next request is not there yet.
+    """A counter of the connections of a process, and per address of those still waiting for a request.
 
-    :param most: connections there may be.
-    :param per_address: of one address, those without a request; None: any number, as behind a proxy all
-        have one.
+    :param most: maximum number of connections.
+    :param per_address: maximum per address without a request; None: unlimited, as behind a proxy all share an
+        address.
     """
 
     def __init__(self, *, most: int, per_address: int | None) -> None:
         self._most = most
         self._per_address = per_address
         self.count = 0
-        """Connections there are."""
+        """Number of open connections."""
         self._unasked: Counter[str] = Counter()
 
     def open(self) -> bool:
-        """Count one more connection; return whether it may stay."""
+        """Count a new connection; return whether it may stay open."""
         self.count += 1
         return self.count <= self._most
 
     def closed(self) -> None:
-        """Count a connection out."""
+        """Count a closed connection."""
         self.count -= 1
 
     def begin(self, address: str) -> bool:
-        """Count one of *address* that a request is waited for; return whether it may stay."""
+        """Count a connection of *address* that waits for a request; return whether it may stay open."""
         if self._per_address is None:
             return True
         self._unasked[address] += 1
         return self._unasked[address] <= self._per_address
 
     def done(self, address: str) -> None:
-        """Count it out: the request is there, or the connection gone."""
+        """Stop counting it: the request arrived, or the connection closed."""
         if self._per_address is not None:
             self._unasked[address] -= 1
             if not self._unasked[address]:
@@ -63,14 +63,15 @@ class Connections:
 
 
 def connection_type(connections: Connections) -> type[HttpToolsProtocol]:
-    """Return the class of connections that count themselves in *connections*."""
+    """Return a connection class that counts its instances in *connections*."""
 
     class Connection(HttpToolsProtocol):
-        """Uvicorn's, with a limit for the head of each request, and a deadline until its body begins.
+        """Uvicorn's connection, with a limit for each request head, and a deadline until its body begins.
 
         One pipelined request may wait for the answer to the one before. When a third arrives, the connection
-        is closed after the first two are answered, and a client that pipelines sends the rest again. A client
-        that sends thousands and never reads would otherwise have them all answered while everybody waits.
+        is closed after the first two are answered, and a client that pipelines sends the rest again.
+        Otherwise, a client that sends thousands and never reads would have them all answered while everyone
+        waits.
         """
 
         _deadline: asyncio.TimerHandle | None = None
@@ -115,7 +116,7 @@ def connection_type(connections: Connections) -> type[HttpToolsProtocol]:
             scope[WRITE] = self.write_chunk
 
         def write_chunk(self, chunk: bytes) -> bool:
-            """Write a *chunk*, framed as HTTP has it; return False if the caller is behind."""
+            """Write a *chunk* with HTTP framing; return False if the client is behind."""
             if self.flow.write_paused or self.transport.is_closing():
                 return False
             self.transport.write(chunk)
@@ -154,7 +155,7 @@ def connection_type(connections: Connections) -> type[HttpToolsProtocol]:
                 super().on_message_complete()
 
         def _refuse_head(self) -> None:
-            """Answer 431 and close. Answers that are still due go first, and nothing follows them."""
+            """Answer 431 and close. Pending responses are sent first, and nothing follows."""
             if self._ended or self.transport.is_closing():
                 return
             if self.cycle is not None and not self.cycle.response_complete:
@@ -165,12 +166,12 @@ def connection_type(connections: Connections) -> type[HttpToolsProtocol]:
             self.transport.close()
 
         def _end_after_answers(self) -> None:
-            """Read no further request, and close once those read so far are answered."""
+            """Read no further request, and close after the responses to those read so far."""
             self._ended = True
             self.cycle.keep_alive = False  # the last one read
 
         def _expect(self) -> None:
-            """Begin to wait for the head of a request."""
+            """Start waiting for the head of a request."""
             if self.transport.is_closing():
                 return
             self._received = 0

@@ -1,32 +1,33 @@
-"""Read requests in front of Flask: the head as ASGI has it, then the body within limits."""
+"""Read requests before Flask: the head from ASGI, then the body within limits."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
+
+import msgspec
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
 
 Receive = Callable[[], Awaitable[Any]]
-"""What an ASGI server gives to receive messages with."""
+"""The function with which an ASGI server delivers messages."""
 
 PIECE = 64 * 1024
 BODY_SECONDS = 20.0
-"""How long the body of a webhook may take to arrive."""
+"""Timeout for the body of a webhook, in seconds."""
 ABORT = "lobby.abort"
-"""Where a request's scope holds what cuts its connection off, if the server gives that."""
+"""Key in a request's scope of a function that aborts its connection, if the server provides one."""
 WRITE = "lobby.write"
-"""Where it holds what writes a chunk of a begun response at once, if the server gives that."""
+"""Key in a request's scope of a function that writes a chunk of a response, if the server has one."""
 
 
 class BadBodyError(Exception):
-    """A body is not there, too large, cut off or too slow.
+    """A body is missing, too large, cut off or too slow.
 
-    :ivar status: what to answer.
+    :ivar status: status of the response.
     """
 
     def __init__(self, status: int) -> None:
@@ -34,14 +35,13 @@ class BadBodyError(Exception):
         self.status = status
 
 
-@dataclass(frozen=True, slots=True)
-class Incoming:
+class Incoming(msgspec.Struct, frozen=True):
     """The head of a request.
 
     :param headers: names in lower case.
     :param query: as it was sent.
-    :param remote: the caller's address, as far as proxies are believed.
-    :param guarded: whether the server itself cuts off bodies that do not come in time.
+    :param remote: the client's address, according to trusted proxies.
+    :param guarded: whether the server itself cuts off bodies that do not arrive in time.
     """
 
     method: str
@@ -62,7 +62,7 @@ class Incoming:
 
 
 def of_scope(scope: Mapping[str, Any], proxies: int) -> Incoming:
-    """Return the head of an ASGI request; *proxies* are believed."""
+    """Return the head of an ASGI request, trusting *proxies* proxies."""
     headers = headers_of(scope["headers"])
     client = scope.get("client")
     return Incoming(
@@ -76,10 +76,10 @@ def of_scope(scope: Mapping[str, Any], proxies: int) -> Incoming:
 
 
 def headers_of(pairs: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
-    """Return the headers of an ASGI request; what came twice is joined, as WSGI does it.
+    """Return the headers of an ASGI request; repeated headers are joined, as in WSGI.
 
-    Names with an underscore are left out: WSGI cannot tell them from names with a hyphen, so one would pass
-    for a header that a proxy in front sets.
+    Names with an underscore are dropped: WSGI cannot tell them from names with a hyphen, so they could
+    impersonate a header that a proxy sets.
     """
     headers: dict[str, str] = {}
     for name, value in pairs:
@@ -91,7 +91,7 @@ def headers_of(pairs: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
 
 
 def client_address(address: str, headers: Mapping[str, str], proxies: int) -> str:
-    """Return the caller's address; with *proxies* believed, the one the outermost of them saw."""
+    """Return the client's address, as seen by the outermost of *proxies* trusted proxies."""
     if not proxies:
         return address
     forwarded = [part.strip() for part in headers.get("x-forwarded-for", "").split(",") if part.strip()]
@@ -99,9 +99,9 @@ def client_address(address: str, headers: Mapping[str, str], proxies: int) -> st
 
 
 def stated_length(headers: Mapping[str, str], limit: int) -> int | None:
-    """Return how many bytes the body has by its headers; None where it comes in chunks.
+    """Return the body's length according to its headers; None for a chunked body.
 
-    :raises BadBodyError: if it is over *limit*, or nothing says where it ends.
+    :raises BadBodyError: if it is over *limit*, or its end is not defined.
     """
     if headers.get("content-encoding", "identity").lower() != "identity":
         raise BadBodyError(415)
@@ -114,9 +114,9 @@ def stated_length(headers: Mapping[str, str], limit: int) -> int | None:
 
 
 def content_length(stated: str | None) -> int | None:
-    """Return the length a header states; None: there is none.
+    """Return the length stated in a header; None if there is no header.
 
-    :raises BadBodyError: if what it states is no length.
+    :raises BadBodyError: if the value is not a length.
     """
     if not stated:
         return None
@@ -128,12 +128,12 @@ def content_length(stated: str | None) -> int | None:
 async def receive_body(receive: Receive, incoming: Incoming, limit: int) -> bytes:
     """Return the body of an ASGI request, which may take :data:`BODY_SECONDS` to arrive.
 
-    :raises BadBodyError: if it is not there whole by then, or over *limit* bytes.
+    :raises BadBodyError: if it is incomplete by then, or over *limit* bytes.
     """
     length = stated_length(incoming.headers, limit)
     body, more = b"", True
     if incoming.guarded:
-        # As a rule all of it is there already, and no time has to be measured.
+        # Usually all of it has arrived already, and no time has to be measured.
         body, more = await _part(receive)
     if more:
         body += await _receive_rest(receive, limit + 1 - len(body))
@@ -145,7 +145,7 @@ async def receive_body(receive: Receive, incoming: Incoming, limit: int) -> byte
 
 
 async def _part(receive: Receive) -> tuple[bytes, bool]:
-    """Return the next part of a body and whether more follows; a caller who is gone sent no whole one."""
+    """Return the next part of a body and whether more follows; an error if the client has disconnected."""
     message = await receive()
     if message["type"] == "http.disconnect":
         raise BadBodyError(400)
@@ -167,7 +167,7 @@ async def _receive_rest(receive: Receive, left: int) -> bytes:
 
 
 def scope_of(environ: WSGIEnvironment) -> tuple[dict[str, Any], Receive]:
-    """Return a WSGI request as ASGI has one: its scope, and what receives its body."""
+    """Convert a WSGI request to ASGI: its scope, and a function that receives its body."""
     headers = [
         (name.removeprefix("HTTP_").replace("_", "-").lower().encode("latin-1"), value.encode("latin-1"))
         for name, value in environ.items()
@@ -185,7 +185,7 @@ def scope_of(environ: WSGIEnvironment) -> tuple[dict[str, Any], Receive]:
     async def receive() -> dict[str, Any]:
         nonlocal read
         stated = environ.get("CONTENT_LENGTH")
-        # Without a length, only some servers say where a body ends.
+        # Without a length, only some servers mark the end of a body.
         left = int(stated) - read if stated else PIECE * bool(environ.get("wsgi.input_terminated"))
         body = stream.read(min(left, PIECE)) if left else b""
         read += len(body)

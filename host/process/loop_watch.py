@@ -1,4 +1,4 @@
-"""Notice when the event loop was held: what waits or computes on it holds every request up."""
+"""Detect when the event loop was blocked: any waiting or computation on it delays every request."""
 
 from __future__ import annotations
 
@@ -14,30 +14,30 @@ log = logging.getLogger(__name__)
 
 EVERY_SECONDS = 0.1
 HELD_SECONDS = 0.02
-"""What is too long: work that takes more belongs in a thread."""
+"""Delay in seconds that counts as blocked: longer work belongs in a thread."""
 REMEMBERED = 600
-"""Looks of one minute."""
+"""Number of samples in one minute."""
 
 
 class LoopWatch:
-    """Measures by how much the event loop of this process is late."""
+    """A monitor of the event loop's delay in this process."""
 
     def __init__(self) -> None:
         self._late: deque[float] = deque(maxlen=REMEMBERED)
 
     def most(self) -> float:
-        """Return the seconds it was held at most within the last minute."""
+        """Return the longest delay within the last minute, in seconds."""
         return max(tuple(self._late), default=0.0)
 
     def note(self, seconds: float) -> None:
-        """Count that it was late by so much."""
+        """Record a delay."""
         self._late.append(seconds)
         recording.peak(Metric.LOOP, "", "", round(seconds * 1000))
 
     async def watch(self, *, warn: bool) -> None:
-        """Look ten times a second, until cancelled.
+        """Sample ten times a second, until cancelled.
 
-        :param warn: whether to log each time it was held for too long, as in development.
+        :param warn: whether to log each delay that counts as blocked, as in development.
         """
         while True:
             due = clock.monotonic() + EVERY_SECONDS

@@ -1,10 +1,10 @@
-"""Answer pages: the WSGI application of the running generation, in a pool of threads behind ASGI.
+"""Serve pages: the WSGI application of the running generation, in a pool of threads behind ASGI.
 
-A thread is never held by a caller: what he sends is read before the thread begins, and what he takes slowly
-is sent by the event loop. The exception is an upload larger than any form. The view decides who may send one
-before anything of it is read, and few are read at a time.
+Clients never hold a thread: a request is read before the thread begins, and a slow client's response is sent
+by the event loop. The exception is an upload larger than any form: the view decides whether it is allowed
+before it is read, and few are read at a time.
 
-A caller with many requests gets a few answers at a time, so that others need not wait for all of them.
+A client with many requests gets a few responses at a time, so that others need not wait for all of them.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ from host.core.call_budget.threads import ReplacingPool
 from host.live.response import StreamResponse, until_gone
 from host.process import incoming
 from host.process.incoming import ABORT, WRITE, BadBodyError, Receive
+from host.web import assets
 from host.web.headers import MAX_BODY
 
 if TYPE_CHECKING:
@@ -38,22 +39,22 @@ if TYPE_CHECKING:
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 IDLE_SECONDS = 20.0
-"""How long nothing of a body may arrive."""
+"""Maximum pause within a body, in seconds."""
 GRACE_SECONDS = 30.0
 SLOWEST = 8 * 1024
-"""Bytes a second a body has to come at, on average, once :data:`GRACE_SECONDS` are over."""
+"""Minimum average speed of a body in bytes per second, after :data:`GRACE_SECONDS`."""
 IN_MEMORY = 64 * 1024
 PIECE = 256 * 1024
-"""Bytes a thread makes of a response at a time. A shorter response is made at once."""
+"""Number of bytes of a response a thread produces at a time. Shorter responses are produced at once."""
 _ASCII = bytes(range(128))
 
 
 class Pages:
-    """An ASGI application that answers with a WSGI one.
+    """An ASGI application that serves a WSGI one.
 
-    :param threads: how many requests may be answered at a time; an eighth of it for one caller.
+    :param threads: number of requests answered at a time; an eighth of it for one client.
     :param session_cookie: the cookie that tells people apart.
-    :param proxies: number of proxies in front that are believed about addresses.
+    :param proxies: number of proxies trusted for addresses.
     """
 
     def __init__(
@@ -73,19 +74,19 @@ class Pages:
         try:
             length = incoming.content_length(environ.get("CONTENT_LENGTH"))
             if length is not None and length > MAX_BODY:
-                # The view decides who may send so much, so it is not read for nothing.
+                # The view decides whether so large a body is allowed, so it is not read in vain.
                 if self._uploads.locked():
                     raise BadBodyError(503)
                 async with self._uploads:
                     environ["wsgi.input"] = Body(asyncio.get_running_loop(), body.receive)
-                    # They have that limit of their own, and take as long as their sender does.
+                    # They have a limit of their own, and take as long as the sender does.
                     await self._respond(environ, receive, send, nullcontext())
                 return
             with tempfile.SpooledTemporaryFile(IN_MEMORY) as file:
                 environ["wsgi.input"] = file
                 if length or "HTTP_TRANSFER_ENCODING" in environ:
                     await body.copy_to(file, length)
-                    # What came in chunks has a length now.
+                    # A chunked body has a known length now.
                     environ.pop("HTTP_TRANSFER_ENCODING", None)
                     environ["CONTENT_LENGTH"] = str(body.received)
                 await self._respond(environ, receive, send, self._turns.of(self._caller(scope)))
@@ -95,9 +96,10 @@ class Pages:
             await _refuse(scope["path"], send, 503)
 
     def _caller(self, scope: dict[str, Any]) -> str:
-        """Return what tells callers apart: a program's key, a browser's session, else the address.
+        """Return an identifier of the client: a program's key, a browser's session, else the address.
 
-        Nothing of it is checked. Who invents a session is sent to sign in, which costs next to nothing.
+        It is not verified. A request with an invented session is redirected to the sign-in page, which costs
+        next to nothing.
         """
         request = incoming.of_scope(scope, self._proxies)
         cookies = parse_cookie(request.headers.get("cookie", ""))
@@ -129,7 +131,7 @@ class Pages:
             if rest is not None:
                 gone = asyncio.create_task(until_gone(receive))
                 while len(piece) >= PIECE and not gone.done():
-                    # The thread is free while the caller takes it.
+                    # The thread is free while the client reads the response.
                     await send({"type": "http.response.body", "body": piece, "more_body": True})
                     piece = await in_thread(_gather, rest)
                 gone.cancel()
@@ -141,9 +143,10 @@ class Pages:
     def _begin(
         self, environ: dict[str, Any]
     ) -> tuple[int, list[tuple[bytes, bytes]], bytes, ClosingIterator | StreamResponse | None]:
-        """Run the application in a thread; leave to the event loop what may take its time to send.
+        """Run the application in a thread; leave slow sending to the event loop.
 
-        Returns status, headers, the first :data:`PIECE` of the body or all of it, and what gives the rest.
+        Returns status, headers, the first :data:`PIECE` of the body or all of it, and an iterator over the
+        rest.
         """
         head: list[Any] = []
 
@@ -165,7 +168,7 @@ class Pages:
 
 
 class _Turns:
-    """Lets each caller have at most *most* answers made at a time. Of one event loop."""
+    """A limit of *most* concurrent responses per client, on one event loop."""
 
     def __init__(self, most: int) -> None:
         self._most = most
@@ -173,7 +176,7 @@ class _Turns:
 
     @asynccontextmanager
     async def of(self, name: str) -> AsyncIterator[None]:
-        """Wait until the caller *name* may have another answer made; it ends with the block."""
+        """Wait until the client *name* may get another response; its turn ends with the block."""
         caller = self._callers.get(name)
         if caller is None:
             caller = self._callers[name] = _Caller(asyncio.Semaphore(self._most))
@@ -189,9 +192,9 @@ class _Turns:
 
 @dataclass(slots=True)
 class _Caller:
-    """A caller with requests that are answered or wait.
+    """A client with running or waiting requests.
 
-    :ivar requests: how many there are.
+    :ivar requests: their number.
     """
 
     at_work: asyncio.Semaphore
@@ -199,16 +202,16 @@ class _Caller:
 
 
 class _Body:
-    """What a caller sends, as long as he is fast enough."""
+    """The body of a request, as long as it arrives fast enough."""
 
     def __init__(self, receive: Receive) -> None:
         self._receive = receive
         self._began = clock.monotonic()
         self.received = 0
-        """Bytes."""
+        """Number of bytes received."""
 
     async def receive(self) -> Any:
-        """Return the next part; a caller who is too slow counts as gone."""
+        """Return the next part; a client that is too slow counts as disconnected."""
         try:
             async with asyncio.timeout(IDLE_SECONDS):
                 message = await self._receive()
@@ -223,7 +226,7 @@ class _Body:
     async def copy_to(self, file: IO[bytes], length: int | None) -> None:
         """Read all of it into *file*: *length* bytes, or any number up to the largest form.
 
-        :raises BadBodyError: if it does not come whole, or not fast enough.
+        :raises BadBodyError: if it is incomplete or too slow.
         """
         more = True
         while more:
@@ -240,7 +243,7 @@ class _Body:
 
 
 def _environ(scope: dict[str, Any]) -> dict[str, Any]:
-    """Return a request as WSGI has it; what it takes for another header or cannot decode stays out."""
+    """Convert a request to WSGI, dropping headers that WSGI would confuse or cannot decode."""
     headers = [pair for pair in scope["headers"] if b"_" not in pair[0]]
     query = quote(scope["query_string"], safe=_ASCII).encode()
     known: Any = {**scope, "headers": headers, "query_string": query}
@@ -248,13 +251,13 @@ def _environ(scope: dict[str, Any]) -> dict[str, Any]:
 
 
 async def respond(send: Send, status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> None:
-    """Send a whole answer."""
+    """Send a complete response."""
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
 
 
 async def _refuse(path: str, send: Send, status: int) -> None:
-    """Answer with *status* in place of a page, and have the connection closed: its body was not read."""
+    """Respond with *status* instead of a page, and close the connection: its body was not read."""
     _count(path, status, None)
     headers = [(b"content-type", b"text/plain"), (b"content-length", b"3"), (b"connection", b"close")]
     if status == 503:
@@ -264,7 +267,7 @@ async def _refuse(path: str, send: Send, status: int) -> None:
 
 
 def _count(path: str, status: int, seconds: float | None) -> None:
-    if not path.startswith(("/static/", "/modules/")):
+    if not path.startswith(assets.PATHS):
         recording.answered("api" if path.startswith("/api/") else "page", status, seconds)
 
 

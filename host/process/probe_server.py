@@ -1,4 +1,4 @@
-"""Answer the probes of a process that serves nothing else."""
+"""Serve the probes of a process that serves nothing else."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from host.process.server import Uvicorn, listen
 
 PATHS = probes.PATHS - {"/readyz/webhooks"}
 MOST = 16
-"""Connections at a time; more are closed."""
+"""Maximum number of connections; more are closed."""
 
 
 @contextmanager
 def answering(asked: Probes, address: tuple[str, int] | None) -> Iterator[None]:
-    """Answer at *address* while the block runs; None: nowhere.
+    """Serve probes at *address* while the block runs; None: nowhere.
 
-    :raises CannotGoOnError: if it cannot be had.
+    :raises CannotGoOnError: if the address is not available.
     """
     if address is None:
         yield

@@ -34,11 +34,11 @@ Answers = Callable[[dict[str, Any], Receive, Send], Awaitable[None]]
 Opened = Callable[[tuple[Any, ...]], None]
 
 OTHER_FILES = 2048
-"""Descriptors for everything but live streams: connections, the database, files on their way."""
+"""Descriptors for everything except live streams: connections, the database, files in transit."""
 KEEP_ALIVE_SECONDS = 30
 BACKLOG = 2048
 ASK_SECONDS = 0.01
-"""How often granian is asked whether it answers yet."""
+"""Interval in seconds at which granian is checked for readiness."""
 UNANSWERED_MS = 30_000
 """How long the system keeps a connection whose other end takes nothing any more."""
 
@@ -70,7 +70,7 @@ def serve(config: Config) -> None:
 async def _run(
     config: Config, start: Start, desk: HostApplication | None, ending: Shutdown, listening: socket.socket
 ) -> None:
-    """Serve; where there is no *desk*, wait for its database meanwhile. Its error is raised."""
+    """Serve; without a *desk*, wait for its database first. Its error is raised."""
     db.never_wait_here()
     host = desk or WaitingHost(config)
     application = AsgiApplication(host)
@@ -166,7 +166,7 @@ class Uvicorn(uvicorn.Server):
         await self.serve(sockets=[self._listening])
 
     def stop(self) -> None:
-        """Take nothing in any more, and end once what is under way is answered."""
+        """Accept nothing more, and end once open requests are answered."""
         self.should_exit = True
 
 
@@ -207,12 +207,12 @@ class _Granian:
         await serving
 
     def stop(self) -> None:
-        """Take nothing in any more, and end once what is under way is answered."""
+        """Accept nothing more, and end once open requests are answered."""
         self._server.stop()  # type: ignore[no-untyped-call]
 
 
 def _nameless(application: Answers) -> Answers:
-    """Return *application* with an empty name in each answer: granian says its own otherwise."""
+    """Return *application* with an empty Server header in each response: granian sends its own otherwise."""
 
     async def answer(scope: dict[str, Any], receive: Receive, send: Send) -> None:
         async def send_on(message: dict[str, Any]) -> None:
@@ -228,13 +228,13 @@ def _nameless(application: Answers) -> Answers:
 def listen(address: tuple[str, int], setting: str = "LOBBY_BIND") -> socket.socket:
     """Return a socket that listens at *address*, which comes from *setting*.
 
-    :raises CannotGoOnError: if it cannot be had.
+    :raises CannotGoOnError: if the address is not available.
     """
     listening = socket.socket(socket.AF_INET6 if ":" in address[0] else socket.AF_INET)
     try:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if hasattr(socket, "TCP_USER_TIMEOUT"):
-            # Connections inherit it: one that takes nothing, or is gone without a word, ends by itself.
+            # Connections inherit these options: one that is dead or accepts nothing is closed automatically.
             listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNANSWERED_MS)
         listening.bind(address)
         listening.listen(BACKLOG)
@@ -252,7 +252,7 @@ def listen(address: tuple[str, int], setting: str = "LOBBY_BIND") -> socket.sock
 
 
 def _allow_open_files(wanted: int) -> None:
-    """Let this process open *wanted* files, or as many as the system permits it."""
+    """Raise the open-file limit of this process to *wanted*, or as far as the system permits."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft == resource.RLIM_INFINITY or soft >= wanted:
         return
@@ -267,5 +267,5 @@ def _allow_open_files(wanted: int) -> None:
 
 
 def announce_listening(address: tuple[Any, ...]) -> None:
-    """Say that requests are answered now; scripts wait for this line."""
+    """Announce that requests are answered; scripts wait for this line."""
     logs.tell(f"lobby listening on http://{address[0]}:{address[1]}")

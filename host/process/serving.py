@@ -15,6 +15,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Protocol
 
 import sqlalchemy as sa
+from sqlalchemy.orm import Session
 
 from host import counters
 from host.addons import lifecycle
@@ -27,7 +28,6 @@ from host.addons.running.generation import Generation
 from host.addons.running.jobs import JobRunner
 from host.addons.running.receivers import Receivers
 from host.api.http import idempotency
-from host.automation.consuming import Automating
 from host.core import (
     call_budget,
     child_limits,
@@ -35,7 +35,6 @@ from host.core import (
     db,
     guard,
     logs,
-    mail,
     marks,
     secrets,
     storage,
@@ -43,10 +42,12 @@ from host.core import (
 from host.core.call_budget import Call
 from host.core.config import CannotGoOnError, Config, Exit
 from host.core.filelock import serving_lock
-from host.core.ports import GenerationSource
 from host.delivery import second_look
 from host.delivery.clock_moved_back import ClockWatch
 from host.delivery.worker import Workers
+from host.events import consuming, keeping
+from host.events.consuming import ConsumerContext, Consumers, EventConsumer
+from host.features import registry
 from host.health import probes
 from host.health.heartbeat import Heartbeat
 from host.health.probes import Probes
@@ -56,9 +57,6 @@ from host.media import claiming, links
 from host.models.addons import AddonState
 from host.models.health import Kind
 from host.notifications import mailing
-from host.notifications.telling import Telling
-from host.outgoing.bodies.telling import Webhooks
-from host.outgoing.sending import Senders
 from host.process import garbage_collection, incoming, telemetry
 from host.process.app import create_app
 from host.process.loop_watch import LoopWatch
@@ -67,11 +65,8 @@ from host.queue import refusals, send_limiter
 from host.queue.announcing import Heard, announcer_of
 from host.queue.journal import Journal
 from host.queue.spool import folder_of
-from host.record.consuming import Consumers, EventConsumer
-from host.reports.counting import Counting
-from host.reports.windows import ChannelWindows
+from host.sdk import i18n
 from host.sdk.i18n import noop
-from host.search.documents import Indexing
 from host.users import audit, desk_language, desk_settings, invitations, password_links
 
 if TYPE_CHECKING:
@@ -81,11 +76,13 @@ log = logging.getLogger(__name__)
 
 RETRY_SECONDS = 5.0
 HANGS = 3
-"""How often an addon may hang in a process, within :data:`HANGS_SECONDS`, until it is off there."""
+"""Number of hangs of an addon in a process within :data:`HANGS_SECONDS` after which it is disabled there."""
 HANGS_SECONDS = 3600.0
 AWAY_SECONDS = 1.0
 STALE_SECONDS = 2.0
 LOOK_UP_SECONDS = 5.0
+STOPPED_SECONDS = 20.0
+"""Time in seconds that a disabled sender has to finish work under way."""
 
 
 class AlreadyServingError(CannotGoOnError):
@@ -99,52 +96,78 @@ class AlreadyServingError(CannotGoOnError):
         )
 
 
-class Beside(Protocol):
-    """What works beside requests."""
+class BackgroundService(Protocol):
+    """A background service that runs next to requests."""
 
     def start(self) -> None:
-        """Begin."""
+        """Start."""
 
     def retire(self) -> None:
-        """Take up nothing more."""
+        """Begin nothing new."""
 
     def stop(self, *, timeout: float) -> None:
-        """Retire, and wait up to *timeout* seconds for what is under way."""
+        """Retire, and wait up to *timeout* seconds for work under way."""
 
 
-def consumers(config: Callable[[], Config], generation: GenerationSource) -> Sequence[EventConsumer]:
-    """Return what reads the record in a process with workers.
+class FeatureSenders:
+    """The sender services of enabled features."""
 
-    A new one is added here, and its name to :mod:`host.record.keeping`.
+    def __init__(self) -> None:
+        self._running: dict[str, BackgroundService] = {}
+        self._lock = threading.Lock()
+        self._retired = False
 
-    :param config: returns the settings in force.
-    :param generation: returns the generation to work with; asked before every piece of work.
-    """
-    return (
-        Webhooks(lambda: generation().directory, lambda: config().public_url),
-        Counting(ChannelWindows(generation)),
-        Indexing(),
-        Telling(),
-        Automating(lambda: generation().directory),
-    )
+    def start(self) -> None:
+        """Start."""
+        self._retired = False
+        self.follow()
+
+    def follow(self) -> None:
+        """Start senders of newly enabled features, and stop those of disabled ones."""
+        wanted = registry.senders()
+        with self._lock:
+            if self._retired:
+                return
+            for name in self._running.keys() - wanted.keys():
+                # Work under way is finished in the background.
+                stop = self._running.pop(name).stop
+                threading.Thread(target=stop, kwargs={"timeout": STOPPED_SECONDS}, daemon=True).start()
+            for name in wanted.keys() - self._running.keys():
+                self._running[name] = wanted[name]()
+                self._running[name].start()
+
+    def retire(self) -> None:
+        """Begin nothing new."""
+        with self._lock:
+            self._retired = True
+            for part in self._running.values():
+                part.retire()
+
+    def stop(self, *, timeout: float) -> None:
+        """Retire, and wait up to *timeout* seconds for work under way."""
+        self.retire()
+        until = time.monotonic() + timeout
+        for part in self._running.values():
+            part.stop(timeout=max(0.0, until - time.monotonic()))
+        self._running.clear()
 
 
 class HostApplication:
     """A WSGI callable that runs the newest generation it could build.
 
-    Each request looks at the counter of the database (read at most every 200 ms in a process). When it moved,
-    the next generation is built and one reference is swapped; requests under way finish on theirs.
+    Each request checks the counter in the database (read at most every 200 ms in a process). When it has
+    moved, the next generation is built and one reference is swapped; requests under way finish on theirs.
 
     A server calls it through :class:`host.process.asgi.AsgiApplication`. Under WSGI alone it does the same
-    but for live streams: pages ask in their place.
+    without live streams: pages poll instead.
 
-    :ivar journal: takes envelopes in; see :meth:`host.queue.journal.Journal.ingest`.
-    :ivar hub: tells browsers what changed.
+    :ivar journal: stores envelopes; see :meth:`host.queue.journal.Journal.ingest`.
+    :ivar hub: notifies browsers of changes.
     :ivar workers: the delivery threads of this process.
-    :ivar on_replacement: called when the process should end and begin anew; None: nobody can do that.
+    :ivar on_replacement: called when the process should restart; None: not possible.
     :ivar probes: answers probes.
     :ivar files: the store of files.
-    :ivar loop: knows how long the event loop was held.
+    :ivar loop: knows how long the event loop was blocked.
     """
 
     def __init__(self, config: Config) -> None:
@@ -152,6 +175,8 @@ class HostApplication:
         if not db.is_connected(config.database_url):
             db.connect(config.database_url, pool_size=config.threads + config.workers + config.senders + 8)
             counters.reset()
+        registry.switch_off(config.features_off)
+        registry.load_models()
         secrets.use(secrets.load_keyring(config))
         guard.allow(config.allow_hosts, config.mail_relays, config.oidc_hosts, config.model_hosts)
         self.files = storage.WatchedStore(storage.opened(config), claiming.expected)
@@ -175,7 +200,7 @@ class HostApplication:
         self.on_replacement: Callable[[], object] | None = None
         self._hung: dict[str, list[float]] = {}
         self._off: dict[str, AddonError] = {}
-        """Addons that hung too often in this process, with the reason of each."""
+        """Addons disabled in this process because they hung too often, each with the reason."""
         self._hung_lock = threading.Lock()
         call_budget.watch(self._note_hung)
         self._owned = ExitStack()
@@ -187,6 +212,8 @@ class HostApplication:
             beside=across_processes.Writer(),
         )
         self._receivers = Receivers(self.journal)
+        self._consumers: Consumers | None = None
+        self._senders = FeatureSenders()
         self._beside = self._parts()
         lifecycle.recover(config)
         lifecycle.set_aside_who_killed(config)
@@ -196,15 +223,15 @@ class HostApplication:
         self._take_up(self._current)
 
     def effective(self) -> Config:
-        """Return the settings in force: the environment's, and what was chosen on pages beside it."""
+        """Return the settings in force: the environment's, combined with those chosen on pages."""
         return self._effective
 
     def _take_up(self, generation: Generation) -> None:
-        """Have the process follow the settings that *generation* was built with."""
+        """Apply the settings that *generation* was built with to the process."""
         config: Config = generation.app.extensions["lobby.config"]
         self._effective = config
         links.use(config)
-        mail.use_catalogues(generation.catalogues.values())
+        i18n.use_catalogues(generation.catalogues.values())
         mailing.use(config)
         password_links.use_settings(config)
         invitations.use_settings(config)
@@ -218,7 +245,7 @@ class HostApplication:
         path = environ.get("PATH_INFO", "")
         if path in probes.PATHS:
             return self.probes.respond(environ, start_response)
-        # An id from outside is a proxy's, where there is one to believe.
+        # An id from outside is accepted from a trusted proxy only.
         id_ = logs.begin_request(environ.get("HTTP_X_REQUEST_ID", "") if self.config.proxies else "")
         environ["lobby.request_id"] = id_
         try:
@@ -233,14 +260,14 @@ class HostApplication:
             if answering is not None:
                 scope, receive = incoming.scope_of(environ)
                 deciding = answering(incoming.of_scope(scope, self.config.proxies), receive)
-                # In a thread of its own, because this one may belong to somebody else's event loop.
+                # In a thread of its own, because this one may belong to another event loop.
                 status, text, more = self._loops.submit(copy_context().run, asyncio.run, deciding).result()
                 start_response(f"{status} {HTTPStatus(status).phrase}", answer_headers(text, more))
                 return [text.encode()]
         return generation.app(environ, start_response)
 
     def webhook(self, generation: Generation, path: str) -> Answering | None:
-        """Return what answers requests to the webhook at *path*; None: the path belongs to a page."""
+        """Return the handler of the webhook at *path*; None if the path belongs to a page."""
         found = generation.webhook(path)
         if found is not None:
             return partial(self._front.answer, *found)
@@ -248,17 +275,21 @@ class HostApplication:
         return None if waits is None else partial(self._front.park, *waits)
 
     def generation(self) -> Generation:
-        """Return the generation to run now. Never fails: while the next one cannot be had, it is the last.
+        """Return the generation to run now.
+
+        Never fails: if the next one is unavailable, return the previous one.
 
         :raises WouldWaitError: on the event loop, if the counter has to be read.
         """
         current = self._current
-        if time.monotonic() < self._look_again_at:
+        # A writer continues with the generation it began with: building the next one needs a long write of
+        # its own.
+        if time.monotonic() < self._look_again_at or db.current().is_inside:
             return current
         try:
             number = counters.generation()
         except sa.exc.SQLAlchemyError:
-            # A database that hangs must not hold every request up; webhooks go to the spool meanwhile.
+            # A hanging database must not block every request; webhooks go to the spool meanwhile.
             self._look_again_at = time.monotonic() + AWAY_SECONDS
             return current
         if number == current.number or time.monotonic() < self._retry_at:
@@ -274,7 +305,7 @@ class HostApplication:
             self._building.release()
 
     def state(self) -> ProcessState:
-        """Return what probes tell of this process."""
+        """Return the state of this process for probes."""
         current = self._current
         return ProcessState(
             self._started,
@@ -287,28 +318,34 @@ class HostApplication:
         )
 
     def refresh(self) -> Generation:
-        """Build and run the generation the database asks for; return when it runs."""
+        """Build and run the generation the database asks for; return once it runs."""
         counters.forget()
         with self._building:
-            # Not from the counters' memory: another thread may just be filling it with what was before.
+            # Not from the cached counter: another thread may just be filling it with an old value.
             with db.read() as session:
                 number = generations.asked(session).number
             return self._advance(number)
 
     def try_build(self, replace: Mapping[str, Release | None]) -> Generation:
-        """Build what would run with *replace* in place of the database's releases, and run none of it."""
+        """Build, without running it, the generation with *replace* instead of the database's releases."""
         for slug in replace:
             self._off.pop(slug, None)  # an admin wants it tried again
         return self._build(replace)
 
     def _build(self, replace: Mapping[str, Release | None] | None = None) -> Generation:
         config, desk = desk_settings.effective(self.config)
-        return generations.build(
-            config,
-            create_app=lambda generation: create_app(config, generation, self, desk),
-            replace=replace,
-            off=self._off,
-        )
+        before = registry.switched_off()
+        registry.switch_off(config.features_off)
+        try:
+            return generations.build(
+                config,
+                create_app=lambda generation: create_app(config, generation, self, desk),
+                replace=replace,
+                off=self._off,
+            )
+        except BaseException:
+            registry.switch_off(before)
+            raise
 
     def _advance(self, number: int, *, again: bool = False) -> Generation:
         """Run the generation *number*.
@@ -328,10 +365,11 @@ class HostApplication:
         before, self._current = self._current, following
         look_ups.forget(before, following)
         self._take_up(following)
+        self._follow_switches()
         if self._started and self._web:
             self._receivers.follow(following)
             self._know(following)
-        # The app before refers to itself in circles; without this it would stay until Python gets to it.
+        # The previous app refers to itself in cycles; without this it would stay until the next collection.
         later = threading.Timer(RETRY_SECONDS, garbage_collection.collect)
         later.daemon = True
         later.start()
@@ -339,19 +377,42 @@ class HostApplication:
 
     # Life
 
-    def _parts(self) -> Sequence[Beside]:
+    def _parts(self) -> Sequence[BackgroundService]:
         jobs = JobRunner(lambda: self.generation().each(contributions.JOBS), beside=self._deliver_parked)
         if not self.config.workers:
             return (jobs,)
-        reading = Consumers(
-            consumers(self.effective, self.generation), is_behind=lambda: self.workers.is_behind
-        )
+        self._consumers = Consumers(self._active_consumers(), is_behind=lambda: self.workers.is_behind)
         if not self.config.senders:
-            return (self.workers, reading, jobs)
-        return (self.workers, reading, Senders(), jobs)
+            return (self.workers, self._consumers, jobs)
+        return (self.workers, self._consumers, self._senders, jobs)
+
+    def _active_consumers(self) -> list[EventConsumer]:
+        return consuming.of_features(ConsumerContext(self.effective, self.generation))
+
+    def _follow_switches(self) -> None:
+        """Start the consumers and senders of newly enabled features, and stop those of disabled ones."""
+        if self._consumers is None or not self._started:
+            return
+        if self.config.senders:
+            self._senders.follow()
+        try:
+            if keeping.switched_off():
+                db.write(self._note_off)
+            self._consumers.follow(self._active_consumers())
+        except sa.exc.SQLAlchemyError:
+            log.exception("this process cannot follow switched features yet; it tries again")
+            later = threading.Timer(RETRY_SECONDS, self._follow_switches)
+            later.daemon = True
+            later.start()
+
+    def _note_off(self, session: Session) -> None:
+        """Drop the positions of consumers of disabled features, unless one was just enabled again."""
+        given = desk_settings.FEATURES_OFF in self.config.given
+        off = self.config.features_off if given else desk_settings.features_off_now(session)
+        consuming.note_off(session, keeping.consumers_of(off))
 
     def start(self, *, web: bool = True) -> None:
-        """Start what runs beside requests. To be called once, in the process that serves.
+        """Start the background services. Call it once, in the process that serves.
 
         :param web: False for a process that only delivers: no receivers, no live streams.
         :raises AlreadyServingError: if another process serves this SQLite file.
@@ -382,7 +443,7 @@ class HostApplication:
         self._heartbeat.start(kind)
 
     def retire(self) -> None:
-        """End live streams, take up no more deliveries and jobs. Requests are answered as before."""
+        """End live streams, and start no more deliveries and jobs. Requests are still answered."""
         if not self._started:
             return
         if self._web:
@@ -391,7 +452,7 @@ class HostApplication:
             part.retire()
 
     def rest(self, seconds: float) -> None:
-        """Wait up to *seconds* for deliveries and jobs that are under way; none is begun any more."""
+        """Wait up to *seconds* for deliveries and jobs under way; none is started any longer."""
         until = time.monotonic() + seconds
         for part in self._beside:
             part.stop(timeout=max(0.0, until - time.monotonic()))
@@ -399,8 +460,8 @@ class HostApplication:
     def close(self, *, patience: float = 70.0) -> None:
         """Stop everything :meth:`start` started. May be called twice.
 
-        :param patience: seconds to wait for a send that is under way, and at most for a job and a broker.
-            What is left to be written is written after that, and takes as long as the database does.
+        :param patience: seconds to wait for a send under way, and at most for a job and a broker. Remaining
+            data is written after that, which takes as long as the database does.
         """
         if not self._started:
             return
@@ -427,7 +488,7 @@ class HostApplication:
         marks.end()
 
     def _quarantine(self, slug: str, what: str, error: str) -> None:
-        """Set an addon aside that keeps failing; the desk goes on without it."""
+        """Quarantine an addon that keeps failing; the desk continues without it."""
         try:
             if lifecycle.quarantine(slug, what, error):
                 self.refresh()
@@ -435,7 +496,7 @@ class HostApplication:
             log.exception("addon %s could not be set aside", slug)
 
     def _note_hung(self, call: Call, where: str) -> None:
-        """Count a call that is over its budget; switch its addon off if there were too many."""
+        """Count a call that is over its budget; disable its addon if there were too many."""
         slug, now = call.slug, clock.monotonic()
         in_process.metrics().note(slug, call.release, call.what, call.seconds, call.error())
         with self._hung_lock:
@@ -450,7 +511,7 @@ class HostApplication:
             log.exception("addon %s could not be switched off", slug)
 
     def _switch_off(self, slug: str, what: str, where: str) -> None:
-        """Run an addon no longer that hangs, here or on the whole desk, and have the process replaced."""
+        """Disable a hanging addon, here or on the whole desk, and have the process replaced."""
         try:
             replaced = lifecycle.note_hung(slug, what, where)
         except sa.exc.SQLAlchemyError as error:
@@ -473,7 +534,7 @@ class HostApplication:
             self.on_replacement()
 
     def take_in_undecided(self) -> None:
-        """Have what was kept before the database answered decided on; what fails is tried again soon."""
+        """Pass on requests that were kept before the database answered; failures are retried soon."""
         try:
             if self._take_in():
                 held_webhooks.deliver(self.generation(), self.journal)
@@ -486,12 +547,12 @@ class HostApplication:
         return undecided.take_in(self.generation(), self.journal.spool, folder_of(self.config.data))
 
     def _deliver_parked(self) -> None:
-        """Let addons decide on what was kept for them while they, or the database, were away."""
+        """Let addons decide on requests kept while they, or the database, were unavailable."""
         self._take_in()
         held_webhooks.deliver(self.generation(), self.journal)
 
     def _know(self, generation: Generation, *, patience: float = 0.0) -> None:
-        """Have at hand what webhooks take that come while the database is away.
+        """Preload the data that webhooks need while the database is away.
 
         :param patience: seconds to wait for it: an addon that hangs must not hold the start.
         """
@@ -502,7 +563,7 @@ class HostApplication:
 
 
 def _named(start_response: StartResponse, id_: str) -> StartResponse:
-    """Have the answer carry the id of its request."""
+    """Add the id of its request to the response."""
 
     def start(status: str, headers: list[tuple[str, str]], exc_info: Any = None, /) -> Any:
         headers = [one for one in headers if one[0].lower() != "x-request-id"]

@@ -1,4 +1,4 @@
-"""Shut a serving or delivering process down: once, in order, and in a known time."""
+"""Shut a serving or delivering process down: once, in order, and within a known time."""
 
 from __future__ import annotations
 
@@ -23,25 +23,28 @@ from host.process import systemd
 log = logging.getLogger(__name__)
 
 PATIENCE_SECONDS = 15.0
-"""How long requests, deliveries and jobs that are under way may take to be finished."""
+"""Time in seconds for requests, deliveries and jobs under way to finish."""
 WORKER_PATIENCE_SECONDS = 70.0
-"""The same for a process that only delivers: the longest a provider is waited for."""
+"""The same for a process that only delivers: the longest timeout of a provider."""
 CLOSING_SECONDS = 4.0
-"""How long what does not end by then is waited for once more while everything is closed."""
+"""Additional time in seconds for unfinished work while everything is closed."""
 HURRY_SECONDS = 1.0
 """The same after a second signal."""
 GRACE_SECONDS = 25
-"""When a server kills a worker process that is still there. Shorter than the 30 s most supervisors give."""
+"""Time in seconds after which a server kills a remaining worker process.
+
+Shorter than most supervisors' 30 s.
+"""
 
 _DRAINED = 0
-"""The server has answered all its requests. Told in the place of a signal's number."""
+"""Sent in place of a signal's number: the server has answered all its requests."""
 _RESTED = 254
-"""No delivery and no job is under way any more."""
+"""Sent in place of a signal's number: no delivery and no job is under way."""
 _SIGNALS = frozenset({signal.SIGTERM, signal.SIGINT, signal.SIGQUIT})
 
 
 def begin_anew() -> NoReturn:
-    """End this process for its supervisor to start it anew; without one, run it again here."""
+    """End this process for its supervisor to restart; without one, run it again here."""
     if is_supervised():
         _exit(Exit.BUSY)
     log.warning("Lobby starts again in this process")
@@ -55,37 +58,37 @@ def _flush() -> None:
 
 
 def _exit(code: int) -> NoReturn:
-    """End the process without waiting for threads that do not end."""
+    """End the process without waiting for hanging threads."""
     _flush()
     os._exit(code)
 
 
 class Endable(Protocol):
-    """What :class:`host.process.serving.HostApplication` is to this module."""
+    """The part of :class:`host.process.serving.HostApplication` that this module needs."""
 
     def retire(self) -> None:
-        """Begin nothing new beside requests."""
+        """Begin no new background work."""
 
     def rest(self, seconds: float) -> None:
-        """Wait for what is under way beside requests."""
+        """Wait for background work under way."""
 
     def close(self, *, patience: float) -> None:
-        """Stop everything and write down what is left to write."""
+        """Stop everything and write the remaining data."""
 
 
 class Shutdown:
     """Shuts this process down on SIGTERM, on SIGINT, or when its server asks.
 
-    At the first signal the application retires, while the server finishes its requests by itself. When both
-    are done, or after *patience*, or at a second SIGINT or a SIGQUIT, the application is closed. If its
-    server has not finished by then, the process exits: requests under way are cut off. More SIGTERMs change
-    nothing: supervisors send them to a process and its parent alike, and the parent passes its own on.
+    At the first signal the application retires, while the server finishes its requests. When both are done,
+    or after *patience*, or at a second SIGINT or a SIGQUIT, the application is closed. If its server has not
+    finished by then, the process exits: requests under way are cut off. More SIGTERMs change nothing:
+    supervisors send them to a process and its parent alike, and the parent passes its own on.
 
     One thread does all of it, so that nothing happens twice and signal handlers have nothing to wait for.
 
-    :param application: what to end; None: it is not there yet, see :meth:`of`.
+    :param application: the application to end; None: it does not exist yet, see :meth:`of`.
     :param patience: seconds; default: :data:`PATIENCE_SECONDS`.
-    :param drained: there is no server with requests to wait for.
+    :param drained: whether there is no server with requests to wait for.
     """
 
     def __init__(
@@ -102,27 +105,27 @@ class Shutdown:
         threading.Thread(target=self._run, name="ending", daemon=True).start()
 
     def hear_signals(self) -> None:
-        """Take notice of this process's signals from now on. To be called on its first thread."""
+        """Handle this process's signals from now on. Call it on the main thread."""
         for number in _SIGNALS:
             signal.signal(number, self.told)
-        # Nothing has to be reloaded, and by itself a process would end.
+        # There is nothing to reload, and by default a process would end.
         text = "SIGHUP does nothing: Lobby reloads addons by itself; restart it to change settings"
         signal.signal(signal.SIGHUP, lambda *_: log.info(text))
 
     def stops(self, stop: Callable[[], None]) -> None:
-        """Have *stop*, of a server, called on the running loop once there is a signal, or was one before."""
+        """Call *stop*, of a server, on the running loop at the next signal, or now if there was one."""
         self._stop = partial(asyncio.get_running_loop().call_soon_threadsafe, stop)
         if self._begun:
             self._stop()
 
     def of(self, application: Endable) -> None:
-        """Say what there is to end. A process told before that exits at once."""
+        """Set the application to end. A process that already got a signal exits at once."""
         self._application = application
 
     def told(self, number: int, frame: FrameType | None = None) -> None:
-        """Take notice of a signal. Does nothing a signal handler may not do.
+        """Record a signal. Does nothing that a signal handler must not do.
 
-        :param frame: where the signal came; None: it is no signal, but the process itself.
+        :param frame: the interrupted frame; None: the call comes from the process itself.
         """
         if frame is not None:
             self._replacing = False  # whoever ends the process does not want another one
@@ -134,13 +137,13 @@ class Shutdown:
                     self._stop()
 
     def replace(self) -> None:
-        """End as at SIGTERM, and have the process begin anew; see :func:`begin_anew`."""
+        """End as at SIGTERM, and restart the process; see :func:`begin_anew`."""
         if not self._begun:
             self._replacing = True
             self.told(signal.SIGTERM)
 
     def finish(self) -> None:
-        """Say that the server is done with its requests; return when the application is closed."""
+        """Record that the server has finished its requests; return when the application is closed."""
         self._told.put(_DRAINED)
         self._ended.wait()
 
@@ -161,7 +164,7 @@ class Shutdown:
             _exit(0)
 
     def _end(self) -> bool:
-        """Wait to be told, and end the application; return whether the server has not come to its own end."""
+        """Wait for a signal, and end the application; return whether the server has not finished."""
         number = self._told.get()
         while number not in _SIGNALS and number != _DRAINED:
             number = self._told.get()
@@ -184,7 +187,7 @@ class Shutdown:
         return _DRAINED in missing
 
     def _wait_for_both(self, number: int, until: float) -> tuple[set[int], bool]:
-        """Return what was not done in time, and whether a second signal came."""
+        """Return the parts that did not finish in time, and whether a second signal came."""
         missing = {_RESTED} if self._drained else {_DRAINED, _RESTED}
         interrupts = 0
         while True:

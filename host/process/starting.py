@@ -1,4 +1,4 @@
-"""Bring a process up: set an empty database up, and wait for one that is away."""
+"""Start a process: set up an empty database, and wait for one that is away."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 from sqlalchemy.exc import SQLAlchemyError
 
 from host import __version__
+from host.addons import preinstalled
 from host.addons.lifecycle import migrate_everything
 from host.core import clock, db, logs, migrations, resealing
 from host.core.config import CannotGoOnError, Config, Exit
@@ -25,14 +26,14 @@ log = logging.getLogger(__name__)
 
 CONTROL_GROUP = Path("/sys/fs/cgroup")
 LEAST_MEMORY = 128 * 1024**2
-"""What a desk takes at rest. Where a container has less, the system kills it without a word."""
+"""Memory of an idle desk. With less in a container, the system kills it without a message."""
 
 PAUSE_SECONDS = 1.0
-"""How often a database that is away is asked for."""
+"""Interval in seconds at which an unavailable database is retried."""
 
 
 class Start:
-    """The start of a process, tried until the database answers.
+    """The start of a process, retried until the database answers.
 
     :param web: False for a process that only delivers.
     :raises CannotGoOnError: if there is too little memory.
@@ -46,9 +47,9 @@ class Start:
         self._tries = 0
 
     def attempt(self) -> HostApplication | None:
-        """Return the started application, or None while the database is away; that is said once.
+        """Return the started application, or None while the database is away, which is reported once.
 
-        :raises CannotGoOnError: if trying again changes nothing.
+        :raises CannotGoOnError: if a retry does not help.
         """
         try:
             application = bring_up(self._config, web=self._web)
@@ -73,7 +74,7 @@ class Start:
         return application
 
     def insist(self, stopping: threading.Event) -> HostApplication | None:
-        """Try until the application has started; return it, or None once *stopping* is set."""
+        """Retry until the application has started; return it, or None once *stopping* is set."""
         while not stopping.wait(PAUSE_SECONDS if self._tries else 0.0):
             application = self.attempt()
             if application is not None:
@@ -82,7 +83,7 @@ class Start:
 
 
 def require_memory() -> None:
-    """See that the container this process is in, if it is in one, may use enough memory.
+    """Check that the container of this process, if any, has enough memory.
 
     :raises CannotGoOnError: if not.
     """
@@ -103,12 +104,14 @@ def bring_up(config: Config, *, web: bool = True) -> HostApplication:
     :raises CannotGoOnError: if the database, its keys or another process are in the way.
     :raises sqlalchemy.exc.SQLAlchemyError: if the database cannot be used.
     """
-    # Before anything is written: on SQLite a new set-up link, for one, would end the other process's.
+    # Before anything is written: on SQLite, a new setup link, for example, would invalidate the other
+    # process's.
     if is_served(config):
         raise AlreadyServingError
     resealing.load_keys(config)  # before the database is asked: what is kept meanwhile is sealed with them
     db.current().reach()
     _prepare_tables(config)
+    preinstalled.provide(config)
     if web:
         _tell_setup_link(config)
     application = HostApplication(config)
@@ -119,9 +122,9 @@ def bring_up(config: Config, *, web: bool = True) -> HostApplication:
 
 
 def _tell_setup_link(config: Config) -> None:
-    """Print the link that sets an unused desk up: on a server only if this process is the first to start.
+    """Print the setup link of an unused desk: on a database server, only in the first process.
 
-    Several processes share a server. If each replaced the link, only the last one printed would work.
+    Several processes share the server. If each replaced the link, only the last one printed would work.
     """
     token = ensure_setup_token(renew=db.current().is_sqlite)
     if token is not None:
@@ -136,7 +139,7 @@ def _tell_setup_link(config: Config) -> None:
 
 
 def _prepare_tables(config: Config) -> None:
-    """Make the tables of an empty database; of several processes at once the others wait for the first."""
+    """Create the tables of an empty database; concurrent processes wait for the first."""
     state = migrations.state(config.database_url)
     if state is State.CURRENT:
         return

@@ -1,8 +1,8 @@
-"""OpenTelemetry, where it is installed and configured: the lines of :func:`host.core.logs.follow` as spans.
+"""OpenTelemetry, if installed and configured: the lines of :func:`host.core.logs.follow` as spans.
 
-Every process makes its own spans, and those of one message join one trace without a word passed between
-processes: the trace's id is made of a number that is stored with the message. That is the request which
-brought it, or, of a reply, the message itself. Where nothing is configured, the packages are not imported.
+Every process creates its own spans, and those of one message join one trace without any communication between
+processes: the trace's id is derived from a number stored with the message: the id of the request that brought
+it or, for a reply, of the message itself. Without configuration, the packages are not imported.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ import threading
 import time
 from collections import deque
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
 
+import msgspec
 import sqlalchemy as sa
 
 import host
@@ -32,11 +32,11 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 WAITING = 16_384
-"""Lines that may wait to become spans; of more, the oldest are dropped."""
+"""Maximum number of queued log lines; beyond it, the oldest are dropped."""
 BATCH = 512
 PAUSE_SECONDS = 0.5
 FLUSH_SECONDS = 3.0
-"""How long a process that ends waits for a collector to take what is left."""
+"""Time in seconds an ending process waits for a collector to accept the remaining spans."""
 QUIET_SECONDS = 60.0
 
 _ENDPOINTS = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
@@ -44,14 +44,14 @@ _PROTOCOLS = ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL
 _HEADERS = ("OTEL_EXPORTER_OTLP_TRACES_HEADERS", "OTEL_EXPORTER_OTLP_HEADERS")
 
 _BEGINS = frozenset({"received", "spooled", "queued"})
-"""The lines a trace begins with; every other span of it is a child of that one."""
+"""Log lines that begin a trace; all its other spans are children of that one."""
 _ERRORS = frozenset({"dead", "failed"})
 
 _running: Telemetry | None = None
 
 
-class Line(NamedTuple):
-    """One line of the log to become a span."""
+class SpanLine(NamedTuple):
+    """A log line to become a span."""
 
     what: str
     since: datetime | None
@@ -60,8 +60,7 @@ class Line(NamedTuple):
     ids: logs.Ids
 
 
-@dataclass(frozen=True, slots=True)
-class Trace:
+class Trace(msgspec.Struct, frozen=True):
     """The trace of a request or a message, and its first span."""
 
     trace_id: int
@@ -69,18 +68,18 @@ class Trace:
 
     @classmethod
     def of(cls, kind: str, id_: int) -> Trace:
-        """Return that of the *kind* (``request``, ``message``) *id_*: the same in every process of the desk.
+        """Return the trace of *kind* (``request``, ``message``) *id_*: the same in every process of the desk.
 
-        Another desk with the same numbers sends others, for they are made with the desk's key.
+        Another desk with the same numbers has other traces, as they are derived from the desk's key.
         """
         digest = base64.urlsafe_b64decode(secrets.keyring().sign("trace", kind, id_) + "=")
         return cls(int.from_bytes(digest[:16]), int.from_bytes(digest[16:24]))
 
 
 def start(kind: str) -> None:
-    """Begin to send spans from this process if it is configured to.
+    """Start sending spans from this process, if configured.
 
-    :param kind: what the process is: ``web`` or ``worker``.
+    :param kind: kind of the process: ``web`` or ``worker``.
     """
     global _running  # noqa: PLW0603 - a process has one
     if _running is not None or not configured():
@@ -99,14 +98,14 @@ def start(kind: str) -> None:
     try:
         _running = Telemetry(kind, BatchSpanProcessor(OTLPSpanExporter()))
     except Exception:
-        # A setting the exporter cannot read is no reason for a desk not to serve.
+        # A setting the exporter cannot read must not keep the desk from serving.
         log.exception("no spans are sent: a setting OTEL_... cannot be used")
         return
     logs.follow_with(_running.take)
 
 
 def stop() -> None:
-    """Send what is left, for :data:`FLUSH_SECONDS` at most, and end."""
+    """Send the remaining spans, for at most :data:`FLUSH_SECONDS`, and stop."""
     global _running
     running, _running = _running, None
     if running is not None:
@@ -115,7 +114,7 @@ def stop() -> None:
 
 
 def configured() -> bool:
-    """Tell whether the environment asks for spans, and for nothing but OTLP over HTTP."""
+    """Return whether the environment asks for spans, over OTLP and HTTP only."""
     given = config.of_opentelemetry()
     if given.get("OTEL_SDK_DISABLED", "").lower() == "true":
         return False
@@ -131,10 +130,10 @@ def configured() -> bool:
 
 
 class Telemetry:
-    """Makes spans of log lines in a thread of its own; writing a line only queues it.
+    """A converter of log lines to spans, in a thread of its own; writing a line only queues it.
 
     :param kind: see :func:`start`.
-    :param processor: takes the finished spans.
+    :param processor: receives the finished spans.
     """
 
     def __init__(self, kind: str, processor: SpanProcessor) -> None:
@@ -145,7 +144,7 @@ class Telemetry:
         from opentelemetry.sdk.trace.sampling import Decision
 
         class Ids(RandomIdGenerator):
-            """The ids of a trace's first span, random ones for the rest."""
+            """Fixed ids for a trace's first span, random ones for the rest."""
 
             first: Trace | None = None
 
@@ -161,7 +160,7 @@ class Telemetry:
             "lobby.process": kind,
             "process.pid": os.getpid(),
         }
-        # What the environment names comes before what is ours.
+        # The environment overrides our own attributes.
         resource = Resource.create({**ours, **OTELResourceDetector().detect().attributes})
         self._trace = trace
         self._sampled = Decision.RECORD_AND_SAMPLE
@@ -175,19 +174,19 @@ class Telemetry:
             "queued": trace.SpanKind.PRODUCER,
             "shown": trace.SpanKind.PRODUCER,
         }
-        self._lines: deque[Line] = deque(maxlen=WAITING)
+        self._lines: deque[SpanLine] = deque(maxlen=WAITING)
         self._stopping = threading.Event()
-        # A daemon: a collector that takes and never answers must not hold the process.
+        # A daemon: a collector that accepts and never answers must not hold the process.
         self._thread = threading.Thread(target=self._run, name="telemetry", daemon=True)
         self._thread.start()
 
     def take(self, what: str, steps: Sequence[logs.Ids], since: datetime | None) -> None:
-        """Leave lines to become spans. Neither blocks nor raises."""
+        """Queue lines to become spans. Neither blocks nor raises."""
         at, http = clock.now(), logs.http()
-        self._lines.extend([Line(what, since, at, http, ids) for ids in steps])
+        self._lines.extend([SpanLine(what, since, at, http, ids) for ids in steps])
 
     def close(self) -> None:
-        """Send what is left, for :data:`FLUSH_SECONDS` at most, and end."""
+        """Send the remaining spans, for at most :data:`FLUSH_SECONDS`, and stop."""
         self._stopping.set()
         self._thread.join(FLUSH_SECONDS)
 
@@ -206,16 +205,17 @@ class Telemetry:
             except Exception:
                 log.exception("%s spans could not be made", len(lines))
             if self._lines:
-                # Faster than they leave they would only push each other out of the processor's queue.
+                # If produced faster than they are sent, spans would only push each other out of the
+                # processor's queue.
                 self._provider.force_flush()
 
-    def _next(self) -> list[Line]:
-        lines: list[Line] = []
+    def _next(self) -> list[SpanLine]:
+        lines: list[SpanLine] = []
         while self._lines and len(lines) < BATCH:
             lines.append(self._lines.popleft())
         return lines
 
-    def _span(self, line: Line, traces: Mapping[int, Trace]) -> None:
+    def _span(self, line: SpanLine, traces: Mapping[int, Trace]) -> None:
         of = _trace_of(line, traces)
         if of is None:
             return
@@ -223,7 +223,7 @@ class Telemetry:
         if line.what in _BEGINS:
             self._ids.first, context = of, None
         else:
-            # The first span is another process's, so the sampler says here what it said there.
+            # The first span is in another process, so the sampler repeats its decision here.
             decision = self._provider.sampler.should_sample(None, of.trace_id, line.what).decision
             sampled = decision is self._sampled
             flags = trace.TraceFlags(trace.TraceFlags.SAMPLED if sampled else trace.TraceFlags.DEFAULT)
@@ -242,13 +242,13 @@ class Telemetry:
         span.end(_nanoseconds(line.at))
 
 
-def _named(line: Line) -> dict[str, int | str]:
+def _named(line: SpanLine) -> dict[str, int | str]:
     ids = {name: value for name, value in line.ids.items() if value is not None}
     return {**ids, "http_id": line.http} if line.http else ids
 
 
-def _since(line: Line) -> datetime:
-    """Return when that began which *line* ends: of what became of an event, when its request came."""
+def _since(line: SpanLine) -> datetime:
+    """Return the start of the span that *line* ends: for the result of an event, when its request arrived."""
     request = line.ids.get("request_id")
     if line.since is None and isinstance(request, int):
         return requested_at(request)
@@ -259,7 +259,7 @@ def _nanoseconds(at: datetime) -> int:
     return int(at.timestamp() * 1_000_000) * 1000
 
 
-def _trace_of(line: Line, traces: Mapping[int, Trace]) -> Trace | None:
+def _trace_of(line: SpanLine, traces: Mapping[int, Trace]) -> Trace | None:
     request, message = line.ids.get("request_id"), line.ids.get("message_id")
     if isinstance(request, int):
         return Trace.of("request", request)
@@ -268,8 +268,8 @@ def _trace_of(line: Line, traces: Mapping[int, Trace]) -> Trace | None:
     return traces.get(message) or Trace.of("message", message)
 
 
-def _traces(lines: Sequence[Line]) -> dict[int, Trace]:
-    """Return the traces of those messages *lines* show that a request brought."""
+def _traces(lines: Sequence[SpanLine]) -> dict[int, Trace]:
+    """Return the traces of those messages in *lines* that a request brought."""
     shown = {line.ids.get("message_id") for line in lines if line.what == "shown"} - {None}
     if not shown:
         return {}
@@ -284,13 +284,13 @@ def _traces(lines: Sequence[Line]) -> dict[int, Trace]:
             )
             requests = dict(session.execute(events).all())
     except sa.exc.SQLAlchemyError:
-        # They are traces of their own then; what is shown does not wait.
+        # They get traces of their own then; sending does not wait.
         return {}
     return {id_: Trace.of("request", requests[event]) for id_, event in first.items() if event in requests}
 
 
 class _Seldom(logging.Filter):
-    """Lets one line through in :data:`QUIET_SECONDS`: a collector that is away would fill the log."""
+    """A filter that passes one line per :data:`QUIET_SECONDS`: an absent collector would fill the log."""
 
     def __init__(self) -> None:
         super().__init__()

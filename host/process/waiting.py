@@ -1,7 +1,7 @@
-"""What a process answers that has started while its database is away: plainly that it waits.
+"""The responses of a process that has started while its database is away: it is waiting.
 
-Pages say so in the desk's own words, probes that it is alive and not ready. Webhooks are kept as they came
-where the process before wrote down their addresses, and are answered with 503 elsewhere.
+Pages say that in the desk's own words, probes report it as alive and not ready. Webhooks are kept unchanged
+if the previous process stored their addresses, and are otherwise answered with 503.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from host.process.incoming import Incoming, Receive
 from host.process.webhook_front import LATER, Answer, Answering, WebhookFront
 from host.queue.journal import Journal
 from host.queue.spool import folder_of
-from host.web import error_pages
+from host.web import assets, error_pages
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -42,18 +42,18 @@ log = logging.getLogger(__name__)
 
 
 class WaitingHost:
-    """Stands where a :class:`host.process.serving.HostApplication` will be."""
+    """A stand-in for :class:`host.process.serving.HostApplication` until the database answers."""
 
     def __init__(self, config: Config) -> None:
         self.config = config
         folder = folder_of(config.data)
-        # Never started: it has nobody to write to, but the same spool.
+        # Never started: it has no database to write to, but the same spool.
         journal = Journal(folder, spool_bytes=config.spool_mb * 1024**2)
         self._addresses = undecided.known_addresses(config.data) if secrets.is_ready() else {}
         self._front = WebhookFront(config, journal, held=UndecidedRequests(journal.spool, folder))
         self.probes = Probes(config, self._state)
         self._generation = generations.build_alone(config, partial(create_app, config, host=None))
-        # Before everything else that looks at a request: a form has not expired, it only cannot be saved now.
+        # Before any other handler of a request: a form has not expired, it only cannot be saved now.
         self._generation.app.before_request_funcs.setdefault(None, []).insert(0, self._refuse)
         self._refused = self._kept = 0
 
@@ -61,7 +61,7 @@ class WaitingHost:
         return self._generation.app(environ, start_response)
 
     def hand_over(self, application: AsgiApplication, desk: HostApplication) -> None:
-        """Have *desk* answer the requests to *application* from now on."""
+        """Let *desk* answer the requests to *application* from now on."""
         application.host = desk
         log.warning(
             "while the database was away %d webhooks were kept and %d requests answered with 503",
@@ -70,11 +70,11 @@ class WaitingHost:
         )
 
     def generation(self) -> Generation:
-        """Return the host alone, without any addon."""
+        """Return a generation of the host alone, without any addon."""
         return self._generation
 
     def webhook(self, _generation: Generation, path: str) -> Answering | None:
-        """Return what answers requests to the webhook at *path*; None: a page does."""
+        """Return the handler of the webhook at *path*; None if it belongs to a page."""
         found = undecided.named(self._addresses, path)
         if found is not None:
             return partial(self._keep, *found)
@@ -100,7 +100,7 @@ class WaitingHost:
         return LATER
 
     def _refuse(self) -> ResponseReturnValue | None:
-        if request.endpoint is not None and request.endpoint.endswith(("static", "modules")):
+        if request.endpoint is not None and request.endpoint.endswith(assets.ENDPOINTS):
             return None  # what a page is dressed with
         self._refused += 1
         g.lobby_user = None

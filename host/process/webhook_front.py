@@ -1,7 +1,7 @@
-"""Answer webhooks in front of Flask: taking in a provider's request needs nothing of a page.
+"""Answer webhooks before Flask: receiving a provider's request needs nothing of a page.
 
-On the event loop nothing may wait. So a request is decided on there only if its route is quick and its body
-small, and is otherwise handed to a thread, as is whatever needs the database but the journal.
+Nothing may wait on the event loop. A request is only decided on there if its route is quick and its body
+small; otherwise, and whenever the database is needed beyond the inbound log, it goes to a thread.
 """
 
 from __future__ import annotations
@@ -42,18 +42,21 @@ from host.sdk.webhooks import Accepted, Refused, Verified, WebhookRequest, Webho
 
 log = logging.getLogger(__name__)
 
-# A provider's addresses are shared by everybody it serves: one account with a wrong secret must not lock the
-# others out. So an address that was believed lately may fail more often before it has to wait.
+# Everyone a provider serves shares its addresses: one account with a wrong secret must not lock out the
+# others. An address with a recent valid request may therefore fail more often before it has to wait.
 STRANGER = RateLimitItemPerMinute(60)
 BELIEVED = RateLimitItemPerMinute(3000)
 PARKED = RateLimitItemPerMinute(600)
-"""How many requests are kept of a stranger's while the addon that could tell who it is does not run."""
+"""Limit of kept requests whose sender is unknown because the addon that could verify it does not run."""
 BELIEVED_FOR_SECONDS = 3600.0
 
 LARGE = 64 * 1024
 LARGE_PATIENCE_SECONDS = 1.0
-"""How long a large request waits for its turn. One of a thousand events keeps a processor busy for a while:
-ten at once would slow each small one down to their pace."""
+"""Time in seconds a large request waits for its turn.
+
+A request with a thousand events keeps a processor busy for a while: ten at once would slow down every small
+one.
+"""
 
 _ACCOUNT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
 _BODIES = {401: "Unauthorized", 403: "Forbidden", 404: "Not Found"}
@@ -64,11 +67,11 @@ Answer = tuple[int, str, list[tuple[str, str]]]
 Answering = Callable[[Incoming, Receive], Coroutine[Any, Any, Answer]]
 LATER: Answer = (503, "Service Unavailable", [("Retry-After", "30")])
 SILENT_SECONDS = 10.0
-"""How often it is said that nobody could decide because the database is away."""
+"""Interval in seconds at which requests undecided because of the database are logged."""
 
 
 class Keeps(Protocol):
-    """Keeps requests to addons that do not run: in the database, or as files where that is away."""
+    """A store for requests to addons that do not run: in the database, or as files while that is away."""
 
     def keep(self, waiting: Waiting, request: WebhookRequest) -> None: ...
 
@@ -76,8 +79,8 @@ class Keeps(Protocol):
 class WebhookFront:
     """Answers requests to webhook routes.
 
-    :param threads: how many requests may be decided on in threads at a time.
-    :param held: keeps requests to addons that do not run; default: the database does.
+    :param threads: maximum number of requests decided on in threads at a time.
+    :param held: store for requests to addons that do not run; default: the database.
     """
 
     def __init__(
@@ -95,7 +98,7 @@ class WebhookFront:
         self._believed: OrderedDict[str, float] = OrderedDict()
         self._threads = ReplacingPool(threads, "webhook")
         self.put_off = 0
-        """Requests answered with 503, for their providers to send again."""
+        """Number of requests answered with 503, for their providers to retry."""
 
     async def answer(
         self, slug: str, route: WebhookRoute, account: str | None, incoming: Incoming, receive: Receive
@@ -126,7 +129,7 @@ class WebhookFront:
         return self._counted(await self._in_thread(self._keep, waiting, request))
 
     def _counted(self, answer: Answer) -> Answer:
-        # In memory alone: what puts off is as a rule a database that would not take the count either.
+        # In memory alone: the cause is usually a database that would not accept the count either.
         self.put_off += answer is LATER
         return answer
 
@@ -137,7 +140,7 @@ class WebhookFront:
     async def _read(
         self, incoming: Incoming, account: str | None, receive: Receive, max_body: int
     ) -> WebhookRequest | Answer:
-        """Return the request, or the answer to one that cannot be one."""
+        """Return the request, or the response to an invalid one."""
         if account is not None and not _ACCOUNT.fullmatch(account):
             return 404, _BODIES[404], []
         far = self._limiter is not None and not self._limits_url.startswith("memory")
@@ -166,9 +169,9 @@ class WebhookFront:
     async def _answer(
         self, slug: str, route: WebhookRoute, path: str, request: WebhookRequest, *, own_test: bool
     ) -> Answer:
-        """Decide on *request*, store what it brings and return the answer.
+        """Decide on *request*, store its events and return the response.
 
-        :param own_test: whether it is one of the desk's own, of which nothing is stored or counted.
+        :param own_test: whether it is a test by the desk itself, of which nothing is stored or counted.
         """
 
         def delivery(accepted: Accepted) -> dict[str, Any]:
@@ -206,7 +209,7 @@ class WebhookFront:
             return 200, decision.body, []
         if own_test and isinstance(decision, Refused):
             return _refusal(decision)
-        # The throttle may be on another machine; and nobody who is refused is in a hurry.
+        # The throttle may be on another machine, and refused callers can wait.
         return await self._in_thread(self._answer_without_events, slug, route, request, decision)
 
     async def _decision_soon(self, slug: str, route: WebhookRoute, request: WebhookRequest) -> object:
@@ -218,13 +221,13 @@ class WebhookFront:
         return await self._in_thread(self._decision, slug, route, request)
 
     def _decision(self, slug: str, route: WebhookRoute, request: WebhookRequest) -> object:
-        """Return what the addon says; None where it could not."""
+        """Return the addon's decision; None if it could not decide."""
         try:
             if request.method == "GET" and route.verify:
                 return route.verify(request)
             return route.authenticate(request)
         except Exception as error:
-            # The addon's fault or the database's: the provider keeps the event and sends it again.
+            # The addon's fault or the database's: the provider keeps the event and retries it.
             if isinstance(error, SQLAlchemyError) and db.is_away(error):
                 self._note_undecided(error)
                 return None
@@ -232,7 +235,7 @@ class WebhookFront:
             return None
 
     def _note_undecided(self, error: SQLAlchemyError) -> None:
-        """Say now and then how many requests were put off because the database is away."""
+        """Log now and then how many requests were put off because the database is away."""
         with self._lock:
             self._undecided += 1
             if clock.monotonic() - self._said_at < SILENT_SECONDS:
@@ -247,7 +250,7 @@ class WebhookFront:
 
     @contextmanager
     def _turn(self, size: int) -> Iterator[None]:
-        """Let large requests through one at a time, as far as that is a matter of moments."""
+        """Let large requests through one at a time, if the wait is short."""
         if size <= LARGE or not self._large.acquire(timeout=LARGE_PATIENCE_SECONDS):
             yield
             return
@@ -271,7 +274,7 @@ class WebhookFront:
         return LATER
 
     def _keep(self, waiting: Waiting, request: WebhookRequest) -> Answer:
-        # Whether it is genuine is not known yet, so an address that was not lately may send few.
+        # Not verified yet, so an address without a recent valid request may send few.
         if not self._may_park(request.remote):
             return LATER
         try:
@@ -300,7 +303,7 @@ class WebhookFront:
         return _refusal(decision)
 
     def _limits(self) -> FixedWindowRateLimiter:
-        # Made at the first use: its storage keeps a thread or a connection.
+        # Created on first use: its storage keeps a thread or a connection.
         if self._limiter is None:
             with self._lock:
                 if self._limiter is None:
@@ -346,7 +349,7 @@ def _refusal(decision: Refused) -> Answer:
 
 
 def answer_headers(text: str, headers: list[tuple[str, str]]) -> list[tuple[str, str]]:
-    """Return the headers of an answer."""
+    """Return the headers of a response."""
     return [
         ("Content-Type", "text/plain; charset=utf-8"),
         ("Content-Length", str(len(text.encode()))),

@@ -1,4 +1,4 @@
-"""Store events that came in and replies that go out until they are done. Knows no inbox.
+"""Store received events and outgoing replies until they are processed. Knows no inbox.
 
 In the order a message travels; read :mod:`~host.queue.journal` and :mod:`~host.queue.lanes` first.
 

@@ -60,7 +60,7 @@ class AccountRotation:
         self._known_for = 0.0
 
     def needs_accounts(self) -> bool:
-        """Tell whether the accounts that have work should be read again."""
+        """Return whether the accounts that have work should be read again."""
         return clock.monotonic() - self._read_at >= self._known_for
 
     def remember_accounts(self, accounts: Iterable[int | None], began: float) -> None:

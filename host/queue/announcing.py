@@ -5,9 +5,10 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
+
+import msgspec
 
 from host import counters
 from host.core import clock, db
@@ -35,7 +36,7 @@ class Broker(Protocol):
         """Return about how many wake-ups no process has taken."""
 
     def keep_alive(self) -> None:
-        """Ask the broker whether it answers; raise if it does not."""
+        """Ask the broker for a response; raise if there is none."""
 
     def receive(self, directions: Collection[str], wake: Callable[[str], None]) -> None:
         """Call *wake* for each wake-up, in the client's threads. Does not fail while the broker is away."""
@@ -44,8 +45,7 @@ class Broker(Protocol):
         """Stop receiving and close the connections."""
 
 
-@dataclass(frozen=True, slots=True)
-class Heard:
+class Heard(msgspec.Struct, frozen=True):
     """Whether the broker answers, and since when."""
 
     answers: bool
@@ -95,7 +95,7 @@ class Announcer:
 
     @property
     def heard(self) -> Heard | None:
-        """Return whether the broker answers; None before it was asked."""
+        """Return whether the broker responds; None before the first try."""
         return self._heard
 
     def send_wakeup(self, direction: str) -> None:
@@ -141,7 +141,7 @@ class Announcer:
                 broker.publish(direction)
 
     def _enough(self, broker: Broker, direction: str) -> bool:
-        """Tell whether enough wake-ups of *direction* wait already; asked once a second."""
+        """Return whether enough wake-ups of *direction* wait already; asked once a second."""
         now = clock.monotonic()
         if now - self._counted_at.get(direction, float("-inf")) >= COUNT_EVERY_SECONDS:
             enough = broker.waiting(direction) >= ENOUGH_WAITING

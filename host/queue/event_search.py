@@ -10,14 +10,14 @@ import hashlib
 import json
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+import msgspec
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from host.core import clock, db
+from host.core import clock, db, sqlite_wipe
 from host.core.ids import MAX_ID, read_id
 from host.models.channels import ChannelAccount
 from host.models.inbox import ContactIdentity, Message
@@ -34,9 +34,8 @@ _MOST = 200
 """Most contacts or messages one id may match."""
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """Which events to find; all of them by default.
+class EventFilter(msgspec.Struct, frozen=True):
+    """The filter of an event search; by default it matches all.
 
     :param account_id: events of this account.
     :param since: received at that time or later.
@@ -53,12 +52,11 @@ class Wanted:
 
     @property
     def is_narrow(self) -> bool:
-        """Tell whether it asks for more than a state."""
+        """Return whether it asks for more than a state."""
         return any((self.channel, self.account_id, self.since, self.until, self.text))
 
 
-@dataclass(frozen=True, slots=True)
-class Range:
+class Range(msgspec.Struct, frozen=True):
     """The events a page looks at: ids from *low* up to, not including, *high*."""
 
     conditions: Sequence[Any]
@@ -66,7 +64,7 @@ class Range:
     high: int
 
 
-def search_range(session: Session, wanted: Wanted, before: int | None) -> Range:
+def search_range(session: Session, wanted: EventFilter, before: int | None) -> Range:
     """Return the conditions for *wanted* and which ids to look at."""
     high = MAX_ID if before is None else before
     low = 0
@@ -80,7 +78,7 @@ def search_range(session: Session, wanted: Wanted, before: int | None) -> Range:
     return Range(conditions(session, wanted), low, high)
 
 
-def conditions(session: Session, wanted: Wanted) -> list[Any]:
+def conditions(session: Session, wanted: EventFilter) -> list[Any]:
     """Return the conditions for *wanted*, except its times."""
     found = [] if wanted.state is None else [*in_state(wanted.state)]
     if wanted.channel:
@@ -177,11 +175,10 @@ PAGE = 50
 MOST_SHOWN = 64 * 1024
 """Most characters of a body on a page."""
 MOST_COUNTED = 1000
-EVERYTHING = Wanted()
+EVERYTHING = EventFilter()
 
 
-@dataclass(frozen=True, slots=True)
-class EventSummary:
+class EventSummary(msgspec.Struct, frozen=True):
     """One line of the journal, as shown."""
 
     id: int
@@ -206,8 +203,7 @@ class EventSummary:
         return max(self.applied_at - (self.replayed_at or self.received_at), timedelta())
 
 
-@dataclass(frozen=True, slots=True)
-class EventDetail:
+class EventDetail(msgspec.Struct, frozen=True):
     """One event with its content and where it came from."""
 
     row: EventSummary
@@ -219,8 +215,7 @@ class EventDetail:
     size: int
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
+class Page(msgspec.Struct, frozen=True):
     """Some events, the newest first.
 
     :param older: the id to go on from; None: there are no more.
@@ -234,7 +229,7 @@ class Page:
 
 
 def page(
-    session: Session, wanted: Wanted = EVERYTHING, *, before: int | None = None, size: int | None = None
+    session: Session, wanted: EventFilter = EVERYTHING, *, before: int | None = None, size: int | None = None
 ) -> Page:
     """Return up to *size* events that match *wanted*, older than the id *before*."""
     size = PAGE if size is None else size
@@ -284,6 +279,13 @@ def quiet_for() -> timedelta | None:
             sa.select(InboundRequest.received_at).order_by(InboundRequest.id.desc()).limit(1)
         )
     return None if last is None else clock.now() - last
+
+
+def wipe_leftovers() -> None:
+    """Wipe traces of deleted rows from an SQLite file, when no request has come for a while."""
+    database = db.current()
+    if database.is_sqlite:
+        sqlite_wipe.clear(database, quiet_for)
 
 
 def readable(body: bytes | None) -> tuple[str | None, bool]:

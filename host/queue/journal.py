@@ -70,17 +70,17 @@ class QueuedDelivery:
 
     @property
     def is_stored(self) -> bool:
-        """Tell whether all of it is committed."""
+        """Return whether all of it is committed."""
         return self.error is None and not self.parts
 
     def step(self) -> logs.Ids:
-        """Return what the delivery goes by in the log."""
+        """Return the name of this step in the log."""
         delivery, http = self.delivery, self.http or None
         return {"request_id": delivery.id, "events": len(delivery.envelopes), "http_id": http}
 
 
 def _tell(items: Sequence[QueuedDelivery]) -> None:
-    """Tell the callers of *items* that these are done; an event loop is woken once for all its callers."""
+    """Notify the callers of *items* that these are done; an event loop is woken once for all its callers."""
     waiting: dict[asyncio.AbstractEventLoop, list[asyncio.Future[bool]]] = {}
     for item in items:
         if isinstance(item.done, asyncio.Future):
@@ -99,14 +99,14 @@ def _resolve(futures: Sequence[asyncio.Future[bool]], committed: bool = True) ->
 
 
 class SpooledRows(NamedTuple):
-    """What a file of the spool becomes."""
+    """The rows for a file of the spool."""
 
     path: Path
     rows: Rows
 
 
 class CommitQueue:
-    """Deliveries in the order they came. Many threads append, one takes."""
+    """Deliveries in order of arrival. Many threads append, one takes."""
 
     def __init__(self) -> None:
         self._items: deque[QueuedDelivery] = deque()
@@ -119,7 +119,7 @@ class CommitQueue:
         self._items.append(item)
 
     def next_batch(self) -> list[QueuedDelivery]:
-        """Return the deliveries whose first part is committed next: the oldest, and what fits beside it.
+        """Return the next deliveries to commit: the oldest, and those that fit into the same batch.
 
         One that has more parts stays and comes first the next time, as does one whose events do not fit.
         Those behind it go ahead unless they bring events of an account of its own, which would come out of
@@ -192,6 +192,8 @@ class Journal:
         self._busy_since = float("inf")
         self._asleep: dict[str, LaneRow] = {}
         self._repeats: list[Repeat] = []
+        self._passed_over: set[str | int] = set()
+        self._pause = lane_waking.AGAIN_SECONDS
         self._again_at = 0.0
 
     def start(self) -> None:
@@ -205,7 +207,7 @@ class Journal:
         self._thread.start()
 
     def stop(self) -> None:
-        """Take in nothing more, finish what is queued, and end."""
+        """Accept nothing more, finish what is queued, and end."""
         self._open = False
         self._ring.set()
         if self._thread is not None:
@@ -241,7 +243,7 @@ class Journal:
             self._keep(delivery)
             return
         done = threading.Lock()
-        done.acquire()
+        done.acquire()  # released by the committing thread
         item = self._queued(delivery, done)
         committed = done.acquire(timeout=self._patience)
         if self._still_unsafe(item, committed):
@@ -294,6 +296,7 @@ class Journal:
         envelopes: Sequence[Envelope],
         received_at: datetime | None,
     ) -> Delivery:
+        # A refused provider sends again; an endless queue would use up the memory and lose all of it.
         if not self._open or len(self._queue) >= self._limit:
             raise JournalUnavailableError("too many requests wait for the database, or the host is stopping")
         now = clock.now()
@@ -308,7 +311,7 @@ class Journal:
         )
 
     def _must_spool(self) -> bool:
-        """Tell whether a delivery goes to the spool: nobody's second word comes before the first there."""
+        """Return whether a delivery goes to the spool, so that it does not overtake an earlier one there."""
         return bool(self._spool) or self._is_away()
 
     def _queued(self, delivery: Delivery, done: threading.Lock | asyncio.Future[bool]) -> QueuedDelivery:
@@ -319,7 +322,7 @@ class Journal:
         return item
 
     def _still_unsafe(self, item: QueuedDelivery, committed: bool) -> bool:
-        """Tell whether *item* has to go to the spool now that its commit ended or took too long.
+        """Return whether *item* must go to the spool because its commit failed or took too long.
 
         :raises JournalUnavailableError: if the database refused it.
         """
@@ -334,7 +337,7 @@ class Journal:
         return item.error is not None
 
     def _is_away(self) -> bool:
-        """Tell whether the database failed a moment ago, or has been busy with one batch for too long."""
+        """Return whether the database just failed, or has been busy with one batch for too long."""
         now = clock.monotonic()
         return now < self._away_until or now > self._busy_since + self._patience
 
@@ -346,7 +349,7 @@ class Journal:
         except (OSError, UnicodeError) as error:
             raise JournalUnavailableError("neither the database nor the spool can be written") from error
         logs.follow("spooled", request_id=delivery.id, events=len(delivery.envelopes))
-        self._ring.set()
+        self._ring.set()  # the committing thread replays the spool once the database is back
 
     # What follows runs in the committing thread only.
 
@@ -360,6 +363,7 @@ class Journal:
                 if self._spool and clock.monotonic() >= self._away_until:
                     self._replay()
             except Exception:
+                # Without this thread no webhook is stored, so it survives any error.
                 log.exception("the journal goes on after an error of its own")
             if not self._open and not self._queue:
                 return
@@ -367,13 +371,15 @@ class Journal:
     def _patience_seconds(self) -> float | None:
         """Return how long to wait for deliveries before there is something else to do."""
         if self._is_unfinished:
-            return lane_waking.AGAIN_SECONDS
+            return max(0.0, self._again_at - clock.monotonic())
         return PROBE_SECONDS if self._spool else None
 
     def _finish_again(self) -> None:
         if self._is_unfinished and clock.monotonic() >= self._again_at:
+            asleep = len(self._asleep)
             self._finish_up()
-            self._wake(wakeups.IN)
+            if len(self._asleep) < asleep:
+                self._wake(wakeups.IN)
 
     def _commit_queue(self) -> None:
         while items := self._queue.next_batch():
@@ -401,6 +407,7 @@ class Journal:
                 self._store([item.parts[0]])
             except Exception as error:
                 if db.is_away(error):
+                    # Each of the others would wait for the same timeout, while its provider waits too.
                     for rest in items[position:]:
                         rest.error = error
                     return
@@ -453,13 +460,12 @@ class Journal:
             self._finish_up(outlast)
 
     def _finish_up(self, outlast: bool = False) -> None:
-        """Wake the lanes of what is committed, and note repeats, but for rows that somebody has locked.
+        """Wake the lanes of committed events, and record repeats, except for locked rows.
 
         What fails here is made up for by the sweep of the workers.
 
         :param outlast: whether locks of the transaction before are to be released.
         """
-        self._again_at = clock.monotonic() + lane_waking.AGAIN_SECONDS
         try:
             if outlast:
                 self._in_own_write(self._statements.end_turns)
@@ -476,6 +482,19 @@ class Journal:
             self._asleep.clear()
             self._repeats.clear()
             self._drop_connection()
+        self._plan_again()
+
+    def _plan_again(self) -> None:
+        """Plan the next try: soon for a row that is passed over for the first time, then less and less often.
+
+        Most locks last for milliseconds. While somebody holds one for long, to try every 20 ms would slow
+        everybody else down.
+        """
+        passed_over: set[str | int] = {*self._asleep, *(one.id for one in self._repeats)}
+        first = not passed_over <= self._passed_over
+        self._pause = lane_waking.AGAIN_SECONDS if first else min(2 * self._pause, lane_waking.MOST_SECONDS)
+        self._passed_over = passed_over
+        self._again_at = clock.monotonic() + self._pause
 
     def _in_own_write(self, work: Callable[[Any], T]) -> T:
         cursor = self._begin()
@@ -528,7 +547,7 @@ class Journal:
             connection.invalidate()
 
     def _note_away(self, error: BaseException) -> None:
-        """Let requests go to the spool until the next probe."""
+        """Send requests to the spool until the next probe."""
         self._drop_connection()
         if not self._away_until:
             words = db.describe(error)[1]
@@ -564,7 +583,7 @@ class Journal:
             self._commit_queue()
 
     def _store_kept(self, kept: Sequence[SpooledRows]) -> None:
-        """Store replayed requests and remove their files; one that is refused is put aside."""
+        """Store replayed requests and delete their files; a refused one is set aside."""
         if not kept:
             return
         try:
@@ -586,7 +605,7 @@ class Journal:
 
 
 def _note_stored(stored: Sequence[Rows]) -> bool:
-    """Count what was committed, and note whose it is; return whether there is work in it."""
+    """Count what was committed, and record whose it is; return whether there is work in it."""
     _count(stored)
     lanes = [lane for part in stored for lane in part.lanes.values()]
     if lanes:

@@ -90,7 +90,7 @@ def _requests_of(row: Any) -> Iterable[int]:
 
 
 def schedule_returned(session: Session) -> None:
-    """Make the lanes due of forgotten events that came once more and are pending without a wake-up.
+    """Make lanes due that have a forgotten event that came again and is pending without a wake-up.
 
     An event too old to be applied schedules no lane when it comes.
     """

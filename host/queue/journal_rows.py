@@ -65,12 +65,12 @@ class EventRow(NamedTuple):
 
     @property
     def key(self) -> Key:
-        """What recognises the event when it comes again."""
+        """The key by which a repeated event is recognised."""
         return self.channel, self.account_key, self.dedupe_key
 
 
-class _Known(NamedTuple):
-    """What is known of an event that is here: who brought it, and whether a repeat decides about it."""
+class _StoredEvent(NamedTuple):
+    """A stored event: who brought it, and whether a repeat decides about it."""
 
     id: int
     request_id: int
@@ -78,7 +78,7 @@ class _Known(NamedTuple):
 
 
 class Repeat(NamedTuple):
-    """An event that is here under *id*, as it came again."""
+    """A repeat of the stored event *id*."""
 
     id: int
     event: EventRow
@@ -152,14 +152,14 @@ class Statements:
         ]
         return self.note(cursor, repeats)
 
-    def _find(self, cursor: Any, events: Sequence[EventRow]) -> dict[Key, _Known]:
-        """Return which of *events* are here."""
+    def _find(self, cursor: Any, events: Sequence[EventRow]) -> dict[Key, _StoredEvent]:
+        """Return which of *events* are stored already."""
         keys = {event.key for event in events}
         if not keys:
             return {}
         marks = ", ".join(["(%s, %s, %s)"] * len(keys))
         cursor.execute(f"{_FIND} ({marks})", tuple(chain.from_iterable(keys)))
-        return {tuple(row[:3]): _Known(*row[3:]) for row in cursor.fetchall()}
+        return {tuple(row[:3]): _StoredEvent(*row[3:]) for row in cursor.fetchall()}
 
     def note(self, cursor: Any, repeats: Sequence[Repeat]) -> list[Repeat]:
         """Note on events which requests brought them again; return those whose rows are locked."""
@@ -204,7 +204,7 @@ class Statements:
         return self._mysql
 
     def end_turns(self, cursor: Any) -> None:
-        """Let go of the locks of :meth:`take_turns` that outlast the transaction."""
+        """Release the locks of :meth:`take_turns` that outlast the transaction."""
         cursor.execute("DO RELEASE_ALL_LOCKS()")
 
 
@@ -216,16 +216,17 @@ _FIND = (
 )
 _LOCK = "SELECT id FROM inbound_events WHERE id IN"
 _TAKEN_OVER = ("lane", "kind", "occurred_at", "received_at", "body", "reason", "state")
-"""What an event that was set aside when it came takes from the one that comes again; ``state`` is last,
-because MariaDB assigns from left to right, and the others ask for the state of before."""
+"""Columns an event that was set aside takes from its repeat; ``state`` is last, because MariaDB assigns from
+left to right, and the others use the earlier state.
+"""
 
 
 def _again(new: str, old: str = "") -> str:
-    """Return the assignments for an event that is there already.
+    """Return the assignments for an event that is already stored.
 
-    It notes the request that brought it: an unsend has to find its body. One that was set aside when it came
-    is replaced, so that a delivery nobody could read or believe does not keep out the one that is right. One
-    whose content was removed is pending until a worker has removed it from this request too.
+    It records the repeating request, because an unsend has to find its body. An event that was set aside is
+    replaced, so that a delivery that could not be read or verified does not block the right one. An event
+    whose content was deleted becomes pending until a worker has deleted it from this request too.
     """
     request = new.format("request_id")
     repeats = (
@@ -338,7 +339,8 @@ class Rows:
 
 
 def write(session: Session, *, source: str, channel: str, envelopes: Sequence[Envelope]) -> None:
-    """Journal events that this desk asked for, in the current write; workers are woken after the commit.
+    """Write events requested by this desk to the inbound log, in the current write; wake workers after the
+    commit.
 
     :param source: what asked, as with :meth:`host.queue.journal.Journal.ingest`.
     """

@@ -1,9 +1,9 @@
-"""Wake the lanes of received events once these are committed, without waiting for anybody.
+"""Wake the lanes of committed events without waiting for locks.
 
 A lane may be locked for long: by a worker that is frozen, or by somebody at the database's prompt. So on a
 server the journal commits events without touching their lanes, and wakes these afterwards. It passes over
-those that are locked, and tries them again every :data:`AGAIN_SECONDS`. Where a process died in between,
-:func:`wake_forgotten` finds the lanes.
+those that are locked, and tries them again after :data:`AGAIN_SECONDS`, then less and less often. Where a
+process died in between, :func:`wake_forgotten` finds the lanes.
 
 It has to be afterwards. Within the transaction of the events, a lane that is due already would be left as it
 is, while a worker leases it, does not see the events yet, and releases it as idle: they would wait for ever.
@@ -15,7 +15,7 @@ makes lanes due in the transaction of their events.
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -28,14 +28,17 @@ from host.queue import wakeups
 from host.queue.wakeups import IN
 
 AGAIN_SECONDS = 0.02
-TRIES = 50
+"""Seconds until what was passed over is tried again; each time it is twice as long,"""
+MOST_SECONDS = 0.5
+"""but no longer than this."""
+TRIES = 6
 """How often a write that brought events of its own tries to wake their lanes; the rest is found later."""
 MOST = 500
 """Most forgotten lanes woken at a time."""
 
 
 class LaneRow(NamedTuple):
-    """The columns that are written of a lane in which an event waits. The time is as the driver wants it."""
+    """The columns of a lane in which an event waits. The time is in the driver's format."""
 
     key: str
     direction: str
@@ -47,7 +50,7 @@ class LaneRow(NamedTuple):
 _lanes = Lane.metadata.tables["lanes"].c
 _events = InboundEvent.metadata.tables["inbound_events"].c
 
-# What is late in the snapshot is taken; the lock looks at the newest version once more. A lane that was due
+# What is late in the snapshot is taken; the lock looks at the newest version again. A lane that was due
 # in the snapshot may have been leased since, by a worker that reads events after this statement began.
 _WAKE_POSTGRESQL = """
 WITH wanted AS (
@@ -108,7 +111,7 @@ def wake(cursor: Any, dialect: str, lanes: Mapping[str, LaneRow]) -> set[str]:
 
 
 def wake_in(session: Session, lanes: Mapping[str, LaneRow]) -> set[str]:
-    """Do what :func:`wake` does in a write of its own."""
+    """Call :func:`wake` in a separate write."""
     cursor = session.connection().connection.cursor()
     try:
         return wake(cursor, session.get_bind().dialect.name, lanes)
@@ -117,15 +120,16 @@ def wake_in(session: Session, lanes: Mapping[str, LaneRow]) -> set[str]:
 
 
 def wake_committed(lanes: Mapping[str, LaneRow]) -> None:
-    """Wake *lanes* after the commit of a write that brought events of its own, and then the workers."""
+    """Wake *lanes* after the commit of a write that brought events itself, and then the workers."""
     left = dict(lanes)
-    for _ in range(TRIES):
+    for number in range(TRIES):
         passed_over = db.write(wake_in, left)
-        wakeups.wake(IN)
+        if len(passed_over) < len(left):
+            wakeups.wake(IN)
         left = {key: left[key] for key in passed_over}
         if not left:
             return
-        time.sleep(AGAIN_SECONDS)
+        time.sleep(AGAIN_SECONDS * 2**number)
 
 
 def find_forgotten(session: Session) -> dict[str, LaneRow]:
@@ -147,13 +151,13 @@ def _as_bound(session: Session, at: datetime) -> Any:
     return bind(at) if bind is not None else at
 
 
-def wake_forgotten() -> Collection[str]:
-    """Wake the lanes whose wake-up a crash prevented; return their keys. SQLite has none."""
+def wake_forgotten() -> bool:
+    """Wake the lanes whose wake-up a crash prevented; return whether there may be more. SQLite has none."""
     if db.current().is_sqlite:
-        return ()
+        return False
     with db.read() as session:
         found = find_forgotten(session)
-    if found:
-        db.write(wake_in, found)
+    woken = len(found) - len(db.write(wake_in, found)) if found else 0
+    if woken:
         wakeups.wake(IN)
-    return found.keys()
+    return woken > 0 and len(found) == MOST

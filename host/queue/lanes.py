@@ -56,15 +56,15 @@ class Lease:
 
     @property
     def is_local(self) -> bool:
-        """Tell whether the lease is in this process's memory only."""
+        """Return whether the lease is in this process's memory only."""
         return self.owner is None
 
     def is_held(self, fence: int, owner: str | None) -> bool:
-        """Tell whether the lane in the database still belongs to this lease."""
+        """Return whether the lease still owns the lane in the database."""
         return self.fence == fence and (self.is_local or self.owner == owner)
 
     def alive(self) -> bool:
-        """Tell whether the lease still excludes every other worker."""
+        """Return whether the lease still excludes every other worker."""
         return not self.lost and db.now() < self.until
 
 
@@ -89,14 +89,14 @@ def schedule_all(session: Session, direction: str, accounts: Mapping[str, int | 
     due = db.by_its_clock(at)
     rows = [
         {"key": key, "direction": direction, "account_id": accounts[key], "next_at": due, "fence": 0}
-        for key in sorted(accounts)
+        for key in sorted(accounts)  # the order in which every write locks lanes, against deadlocks
     ]
     if rows:
         session.connection().execute(_upsert(session.get_bind().dialect.name), rows)
 
 
 def begin_anew(session: Session) -> None:
-    """Make every lane with work due now and end its lease: whoever held one is not there any more."""
+    """Make every lane with work due now and end its lease, because no earlier holder is running."""
     held = sa.or_(_lanes.next_at.is_not(None), _lanes.lease_until.is_not(None))
     session.execute(sa.update(Lane).where(held).values(next_at=db.now(), lease_until=None, owner=None))
 
@@ -180,7 +180,7 @@ _due_accounts = (
 
 
 def is_due(session: Session, direction: str, resting: Collection[int] = ()) -> bool:
-    """Tell whether a lane of *direction* is due. One index seek, unless limits hold some lanes back.
+    """Return whether a lane of *direction* is due. One index seek, unless limits hold some lanes back.
 
     :param resting: as in :func:`candidates`.
     """
@@ -244,6 +244,7 @@ def lease(
     until = now + (lasts or policy.LEASE)
     values = {"keys": db.padded([one.key for one in chosen]), "at": until, "holder": owner}
     _lease.run(session.connection(), values)
+    # The statement raises the fence, so a worker whose lease has ended cannot write with its old number.
     return [Lease(one.key, direction, one.account_id, one.fence + 1, owner, until) for one in chosen]
 
 
@@ -253,6 +254,7 @@ def claim_one(session: Session, key: str) -> Lease | None:
     query = sa.select(_lanes.direction, _lanes.account_id, _lanes.fence).where(
         _lanes.key == key, is_free(now)
     )
+    # A locked row is being claimed by another worker, which then does the work.
     row = session.execute(query.with_for_update(skip_locked=True)).first()
     if row is None:
         return None
@@ -275,6 +277,7 @@ def _of_all_accounts(
         )
     turn = rotation.next_accounts(limit, but_not)
     rows: list[Candidate] = []
+    # Rounded up, so that each account whose turn it is gets at least one lane.
     values = {"direction": direction, "now": now, "most": -(-limit // len(turn)) if turn else 0}
     for account_id in turn:
         if account_id:
@@ -285,6 +288,7 @@ def _of_all_accounts(
     return rows
 
 
+# In order of the key, so that two workers that lock some of the same lanes cannot block each other.
 _select_held = (
     sa.select(_lanes.key, _lanes.fence, _lanes.owner)
     .where(_lanes.key.in_(sa.bindparam("keys", expanding=True)))

@@ -12,7 +12,6 @@ import math
 import threading
 from collections import OrderedDict, deque
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from datetime import datetime
 from typing import Protocol, TypeVar, cast
 from urllib.parse import urlsplit
@@ -20,6 +19,7 @@ from urllib.parse import urlsplit
 from limits.storage import RedisStorage
 
 from host.core import clock
+from host.core.backports.values import replace
 from host.sdk.channel import SendLimit
 
 log = logging.getLogger(__name__)
@@ -116,7 +116,7 @@ class _Redis(RedisStorage):
 
 
 class LimitCounters:
-    """Counts where *url* says (``memory://``, ``redis://...``). Safe to share between threads.
+    """Counters at *url* (``memory://``, ``redis://...``). Safe to share between threads.
 
     :param margin: seconds by which a window is longer than its limit asks for.
     """
@@ -174,7 +174,7 @@ class LimitCounters:
         return count(self._spare, [_share(limit, self.sharers) for limit in limits])
 
     def _asked(self, ask: Callable[[], R]) -> R | None:
-        """Return what *ask* does, or None where Redis does not answer."""
+        """Return the result of *ask*, or None if Redis does not respond."""
         try:
             answer = ask()
         except self._down:
@@ -233,7 +233,7 @@ def place(url: str) -> str:
 
 
 def answers(url: str) -> bool:
-    """Tell whether the place *url* counts calls in can be used now; waits :data:`REDIS_SECONDS` at most."""
+    """Return whether the place *url* counts calls in can be used now; waits :data:`REDIS_SECONDS` at most."""
     storage = _storage(url)
     if isinstance(storage, _Memory):
         return True

@@ -1,4 +1,4 @@
-"""Put replies into the outbox, find their entries again, make them due."""
+"""Add replies to the outbox, find their entries, and make them due."""
 
 from __future__ import annotations
 
@@ -48,7 +48,8 @@ def lane_of(account_id: int, recipient: str) -> str:
 
 
 def take_lane(session: Session, account_id: int, recipient: str, at: datetime | None = None) -> None:
-    """Make the lane of *recipient* due. First of all in a write that puts messages into it: it is locked.
+    """Make the lane of *recipient* due. Call it first in a write that adds messages, because it locks the
+    lane.
 
     :param at: when; None: now.
     """
@@ -61,7 +62,7 @@ def take_lane(session: Session, account_id: int, recipient: str, at: datetime | 
 def enqueue(
     session: Session, message: Message, recipient: str, *, not_before: datetime | None = None
 ) -> OutboxEntry:
-    """Put *message*, flushed already, behind the messages that wait for *recipient* on its account.
+    """Add *message*, already flushed, after the messages that wait for *recipient* on its account.
 
     :func:`take_lane` was called before.
 
@@ -129,7 +130,7 @@ def resume_account(session: Session, account_id: int) -> None:
 
 
 def end_wait(session: Session, account_ids: Collection[int], sentence: str) -> None:
-    """Let the messages of accounts that wait for *sentence* be tried at once."""
+    """Retry the messages of accounts that wait for *sentence* at once."""
     now = clock.now()
     query = sa.select(OutboxEntry).where(
         OutboxEntry.account_id.in_(account_ids), OutboxEntry.open.is_(True), OutboxEntry.next_at > now

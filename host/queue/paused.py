@@ -1,27 +1,27 @@
-"""The accounts and endpoints of archived workspaces: none of their lanes is claimed, what waits waits.
+"""Accounts and webhook endpoints of archived workspaces: their lanes are not claimed, and their work waits.
 
-A process reads them again when the counter of accounts moved, which archiving and bringing back do.
+A process reads them again when the counter of accounts changed, as archiving and restoring do.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from itertools import chain
 
+import msgspec
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from host import counters
+from host.features import registry
 from host.models.channels import ChannelAccount
-from host.models.outgoing import Endpoint
 from host.models.users import Workspace
 
 
-@dataclass(frozen=True, slots=True)
-class Paused:
-    """What is paused.
+class Paused(msgspec.Struct, frozen=True):
+    """The paused accounts and endpoints.
 
-    :param number: the counter of accounts at which it was read.
+    :param number: the counter of accounts when it was read.
     """
 
     number: int
@@ -36,25 +36,25 @@ RESTS = sa.or_(Workspace.archived_at.is_not(None), Workspace.deleting_at.is_not(
 
 
 def current(session: Session) -> Paused:
-    """Return what is paused now; from memory, unless an account or a workspace changed."""
+    """Return what is currently paused, from memory unless an account or a workspace changed."""
     global _known  # noqa: PLW0603 - one for the process
     number = counters.accounts()
     if _known is None or _known.number != number:
         rest = session.scalars(sa.select(Workspace.id).where(RESTS)).all()
-        _known = Paused(number, _of(session, ChannelAccount, rest), _of(session, Endpoint, rest))
+        _known = _read(session, number, rest)
     return _known
 
 
-def _of(
-    session: Session, model: type[ChannelAccount] | type[Endpoint], workspaces: Sequence[int]
-) -> frozenset[int]:
-    """Return what some workspaces have: all others are not looked at."""
+def _read(session: Session, number: int, workspaces: Sequence[int]) -> Paused:
+    """Return the accounts and endpoints of some workspaces."""
     if not workspaces:
-        return frozenset()
-    return frozenset(session.scalars(sa.select(model.id).where(model.workspace_id.in_(workspaces))))
+        return Paused(number)
+    accounts = sa.select(ChannelAccount.id).where(ChannelAccount.workspace_id.in_(workspaces))
+    others = registry.hooks().resting(session=session, workspaces=workspaces)
+    return Paused(number, frozenset(session.scalars(accounts)), frozenset(chain.from_iterable(others)))
 
 
 def forget() -> None:
-    """Drop what was read; for tests and commands that change their database."""
+    """Clear the cache; for tests and commands that change their database."""
     global _known  # noqa: PLW0603
     _known = None

@@ -16,7 +16,7 @@ SWEEP_SECONDS = 1.5
 """How often workers look for due work by themselves, in case a wake-up was lost."""
 RENEW_SECONDS = 1.0
 
-LOCK_PATIENCE = 0.5
+LOCK_PATIENCE = 0.25
 """Seconds that a write of many lanes waits for a row somebody holds, before each lane is tried alone."""
 LONE_PATIENCE = 0.05
 """Seconds that a write of one lane waits for such a row."""
@@ -150,7 +150,7 @@ def _pause(transient: int, answered: bool, otherwise: timedelta) -> timedelta:
 
 
 def may_resend(resent: bool, transient: int) -> bool:
-    """Tell whether an unconfirmed message that is absent may be sent again after so many such failures."""
+    """Return whether an unconfirmed message that is absent may be sent again after so many such failures."""
     return not resent or 0 < transient <= len(TRANSIENT_PAUSES)
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+import msgspec
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
@@ -31,8 +32,7 @@ _table = RefusedDelivery.metadata.tables["refused_deliveries"]
 Key = tuple[str, str, str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class RefusedCount:
+class RefusedCount(msgspec.Struct, frozen=True):
     """How often requests were refused for one reason, for a page."""
 
     channel: str

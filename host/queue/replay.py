@@ -13,7 +13,7 @@ from host.core import clock, db
 from host.core.errors import ConflictError, NotFoundError
 from host.models.queue import IS_SET_ASIDE, EventState, InboundEvent
 from host.queue import event_search, lanes, wakeups
-from host.queue.event_search import Wanted
+from host.queue.event_search import EventFilter
 
 
 class EventNotFoundError(NotFoundError):
@@ -33,7 +33,7 @@ class NotReplayableError(ConflictError):
 
 
 def why_not(event: InboundEvent) -> str | None:
-    """Return a sentence that says why *event* cannot be replayed, or None if it can."""
+    """Return a sentence about why *event* cannot be replayed, or None if it can."""
     if event.state == EventState.PENDING:
         return str(gettext("It is waiting to be applied already."))
     if event.state == EventState.APPLIED:
@@ -62,7 +62,7 @@ def apply_again(session: Session, event_ids: Collection[int]) -> bool:
 
 
 def replay(session: Session, event_id: int) -> InboundEvent:
-    """Make a dead or ignored event pending again, as if it had come now.
+    """Make a dead or ignored event pending again, as if it had just arrived.
 
     :raises EventNotFoundError: if there is none.
     :raises NotReplayableError: if it was applied, is pending, failed the signature check, or has no content
@@ -90,7 +90,7 @@ def replay_many(session: Session, event_ids: Collection[int]) -> int:
     return replayed
 
 
-def replayable(session: Session, wanted: Wanted, limit: int) -> list[int]:
+def replayable(session: Session, wanted: EventFilter, limit: int) -> list[int]:
     """Return the ids of events that match *wanted* and can be replayed, the oldest first.
 
     :param wanted: has a state; only failed and ignored events can be replayed.

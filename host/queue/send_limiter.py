@@ -1,4 +1,4 @@
-"""Let calls to a provider begin only within the limits the adapter names.
+"""Start calls to a provider only within the limits the adapter names.
 
 :mod:`host.queue.limit_counters` counts the calls. Each process remembers here which accounts wait
 for a limit, so that a short wait costs next to nothing: the lanes of such an account stay due and are not
@@ -46,7 +46,7 @@ class Waits:
 
 @dataclass(slots=True)
 class _Short:
-    """An account that lately had to wait for a limit of its own; times in seconds since 1970."""
+    """An account that recently had to wait for its own limit; times in seconds since 1970."""
 
     since: float
     seen: float
@@ -73,7 +73,7 @@ class SendLimiter:
     # Called by the heartbeat
 
     def look(self, sharers: int) -> datetime | None:
-        """Ask the place where calls are counted; return since when it does not answer, or None.
+        """Check the storage of the counters; return since when it does not respond, or None.
 
         :param sharers: how many processes count there: while it is away, each takes its share.
         """
@@ -84,7 +84,7 @@ class SendLimiter:
     # Called by workers before a call
 
     def check(self, account_id: int, limits: Sequence[SendLimit], channel: str) -> Waits | None:
-        """Return the limit a call has to wait for; None if it may begin now or within :data:`MOMENT`."""
+        """Return the limit a call has to wait for; None if it may start now or within :data:`MOMENT`."""
         if not limits:
             return None
         wait, limit = self._counters.check(limits, channel)
@@ -93,7 +93,7 @@ class SendLimiter:
     def take_turn(
         self, account_id: int, limits: Sequence[SendLimit], channel: str, lane: str = ""
     ) -> Waits | None:
-        """Count one call that begins now; None: it may begin. Sleeps until then if that is only a moment.
+        """Count one call that starts now; None if it may start. Sleeps if the wait is only a moment.
 
         :param lane: the key of the worker's lane, if there is one; see :meth:`put_down`.
         """
@@ -171,7 +171,7 @@ class SendLimiter:
             self._in_hand.pop(lane, None)
 
     def closed(self) -> frozenset[int]:
-        """Return the accounts of which no further lane could send within a moment."""
+        """Return the accounts whose other lanes could not send within a moment."""
         if not self._short:
             return frozenset()
         now = clock.now().timestamp()

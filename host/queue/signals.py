@@ -10,8 +10,9 @@ import logging
 import queue
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import StrEnum
+
+import msgspec
 
 from host.core import clock
 from host.core.ports import GenerationSource
@@ -31,8 +32,7 @@ class Signal(StrEnum):
     SEEN = "seen"
 
 
-@dataclass(frozen=True, slots=True)
-class _Waiting:
+class _Waiting(msgspec.Struct, frozen=True):
     account: AccountRef
     contact: str
     signal: Signal
@@ -72,7 +72,7 @@ class Signals:
             self._tell(waiting, generation)
 
     def stop(self) -> None:
-        """Let :meth:`serve` return; waiting signals are dropped."""
+        """Make :meth:`serve` return; waiting signals are dropped."""
         while True:
             try:
                 self._queue.get_nowait()
@@ -91,7 +91,7 @@ class Signals:
         return told
 
     def clear(self) -> None:
-        """Drop the signals that wait, and forget those that were sent."""
+        """Drop waiting signals, and forget those already sent."""
         with self._lock:
             self._typing.clear()
         while not self._queue.empty():

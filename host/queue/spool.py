@@ -9,7 +9,6 @@ import weakref
 from collections import deque
 from collections.abc import Collection, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from pathlib import Path
@@ -93,8 +92,7 @@ class SpoolFullError(OSError):
     """The spool holds as much as it may."""
 
 
-@dataclass(frozen=True, slots=True)
-class Holding:
+class Holding(msgspec.Struct, frozen=True):
     """The contents of a spool, in figures.
 
     :param requests: how many wait to be written to the journal.
@@ -131,7 +129,7 @@ def measure(folder: Path) -> Holding:
 
 
 def undecided(folder: Path) -> list[Path]:
-    """Return the requests in *folder* nobody has decided on, oldest first."""
+    """Return the undecided requests in *folder*, oldest first."""
     return sorted(folder.glob(f"*{_UNDECIDED}"))
 
 
@@ -158,7 +156,7 @@ class Spool:
         self._bytes = holding.bytes
 
     def __bool__(self) -> bool:
-        """Tell whether anything may be waiting."""
+        """Return whether anything may be waiting."""
         return self._filled
 
     def keep(self, delivery: Delivery) -> None:
@@ -172,7 +170,7 @@ class Spool:
             self._filled = True
 
     def keep_undecided(self, id_: int, content: bytes) -> None:
-        """Keep a request nobody can tell yet whose it is; :func:`undecided` finds it again.
+        """Keep a request whose addon cannot decide yet; :func:`undecided` finds it again.
 
         :raises SpoolFullError: if there is no more room for it.
         :raises OSError: if it could not be written.

@@ -35,7 +35,7 @@ def listen(listener: Listener) -> Callable[[], None]:
 
 
 def forward(messenger: Listener) -> Callable[[], None]:
-    """Call *messenger* with a direction when this process made work, to wake others; it must not block.
+    """Register *messenger*, called with a direction when this process creates work. It must not block.
 
     :return: a function that ends this.
     """

@@ -1,1 +1,1 @@
-"""What the record adds up to: how long customers waited, how much there was to do, who did it."""
+"""Reports from the event log: how long customers waited, the amount of work, and who did it."""

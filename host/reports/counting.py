@@ -1,17 +1,17 @@
-"""Make spans and hourly sums of the record, each event once.
+"""Build spans and hourly sums from the event log, each event once.
 
-A span is written from the events of its conversation alone, in their order. A wait begins with a customer's
-message and ends with the first message of the team that was written after it: what crossed with the question
-is no answer. What the desk says by itself is none either. A team is the one that had the conversation, as far
-as the record says. Sums are additions to the row of their hour, in the transaction that moves the consumer,
-and can be built anew from events and spans; see :func:`rebuild`.
+A span is derived only from the events of its conversation, in order. A wait begins with a customer's message
+and ends with the first message of the team written after it: a message that crossed with the question is no
+answer, and neither is an automatic one. The team is the one assigned at the time, as far as the event log
+says. Sums are added to the row of their hour, in the transaction that moves the consumer, and can be rebuilt
+from events and spans; see :func:`rebuild`.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta
 from functools import cache, partial
 from typing import Any, NamedTuple, Protocol, cast
@@ -19,16 +19,27 @@ from typing import Any, NamedTuple, Protocol, cast
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from host.core import db
+from host.core import clock, db
+from host.core.backports.values import replace
 from host.core.db import padded
 from host.core.statements import Insert, Statement
+from host.events import reading
+from host.events.consuming import ConsumerContext
+from host.events.kinds.conversations import (
+    CONVERSATION_CLOSED,
+    CONVERSATION_CREATED,
+    CONVERSATION_REOPENED,
+    CONVERSATION_TEAM_ASSIGNED,
+    OfTeam,
+)
+from host.events.kinds.messages import MESSAGE_FAILED, MESSAGE_RECEIVED, MESSAGE_SENT
+from host.events.models import ActorKind, Consumer
+from host.events.reading import BEGINNING, Position, Recorded
 from host.models.channels import ChannelAccount
 from host.models.inbox import Conversation
-from host.models.record import ActorKind, Consumer
-from host.models.reports import ReportHour, ReportTeamHour, Span, SpanEnd, SpanKind
-from host.record import catalogue, reading
-from host.record.catalogue import OfTeam
-from host.record.reading import BEGINNING, Position, Recorded
+from host.models.users import InstallationValue
+from host.reports.models import OFF_BETWEEN, ReportHour, ReportTeamHour, Span, SpanEnd, SpanKind
+from host.reports.windows import ChannelWindows
 from host.sdk import strictjson
 
 _HOURS = cast(sa.Table, ReportHour.__table__)
@@ -36,18 +47,18 @@ _TEAM_HOURS = cast(sa.Table, ReportTeamHour.__table__)
 SUMS = [column.name for column in _HOURS.columns if not column.primary_key]
 TEAM_SUMS = [column.name for column in _TEAM_HOURS.columns if not column.primary_key]
 _COUNTED = {
-    catalogue.MESSAGE_RECEIVED: "received",
-    catalogue.MESSAGE_SENT: "sent",
-    catalogue.MESSAGE_FAILED: "failed",
-    catalogue.CONVERSATION_CREATED: "created",
-    catalogue.CONVERSATION_REOPENED: "reopened",
-    catalogue.CONVERSATION_CLOSED: "closed",
+    MESSAGE_RECEIVED: "received",
+    MESSAGE_SENT: "sent",
+    MESSAGE_FAILED: "failed",
+    CONVERSATION_CREATED: "created",
+    CONVERSATION_REOPENED: "reopened",
+    CONVERSATION_CLOSED: "closed",
 }
-_MEASURED = frozenset(_COUNTED) - {catalogue.MESSAGE_FAILED} | {catalogue.CONVERSATION_TEAM_ASSIGNED}
+_MEASURED = frozenset(_COUNTED) - {MESSAGE_FAILED} | {CONVERSATION_TEAM_ASSIGNED}
 
 
 class Key(NamedTuple):
-    """What one row of sums is of; without a team it is of all conversations."""
+    """The key of one row of sums; without a team, the row covers all conversations."""
 
     workspace_id: int
     hour: datetime
@@ -58,7 +69,7 @@ class Key(NamedTuple):
 
 @dataclass(slots=True)
 class Stretch:
-    """A span while it is measured: the columns of :class:`Span`, and no more than that."""
+    """A span being measured: just the columns of :class:`Span`."""
 
     workspace_id: int
     account_id: int
@@ -96,20 +107,25 @@ Sums = defaultdict[Key, defaultdict[str, int]]
 
 
 class Windows(Protocol):
-    """Knows until when a channel lets anybody answer."""
+    """Reply windows of channels."""
 
     def __call__(self, account: ChannelAccount, asked_at: datetime) -> datetime | None:
-        """Return when that ends for a question of *asked_at*; None: never, or nobody knows."""
+        """Return when the reply window for a question of *asked_at* ends; None: never, or unknown."""
 
 
 def new_sums() -> Sums:
-    """Return sums of nothing."""
+    """Return empty sums."""
     return defaultdict(lambda: defaultdict(int))
 
 
 def hour_of(at: datetime) -> datetime:
     """Return the beginning of the hour of *at*."""
     return at.replace(minute=0, second=0, microsecond=0)
+
+
+def consumer(context: ConsumerContext) -> Counting:
+    """Return the consumer that keeps spans and sums."""
+    return Counting(ChannelWindows(context.generation))
 
 
 class Counting:
@@ -127,7 +143,7 @@ class Counting:
         self._windows = windows
 
     def consume(self, session: Session, events: Sequence[Recorded]) -> None:
-        """Count *events*, and measure what they begin and end."""
+        """Count *events*, and begin and end spans."""
         sums = new_sums()
         teams = teams_of(session, events, {})
         for event, team in zip(events, teams, strict=True):
@@ -136,10 +152,20 @@ class Counting:
             add_span(sums, span)
         write_sums(session, sums)
 
+    def begin_again(self, session: Session, off_since: datetime) -> None:
+        """Drop the spans that were open when reports were disabled: their ends were not seen.
+
+        The page says until when reports were disabled.
+        """
+        session.execute(sa.delete(Span).where(Span.ended_at.is_(None)))
+        session.merge(
+            InstallationValue(name=OFF_BETWEEN, value=f"{off_since.isoformat()} {clock.now().isoformat()}")
+        )
+
     def _measure(self, session: Session, events: Sequence[Recorded], teams: Sequence[int]) -> list[Stretch]:
         """Begin and end spans; return those that ended.
 
-        :param teams: which team had the conversation of each of *events*; 0: none.
+        :param teams: the assigned team of the conversation of each of *events*; 0: none.
         """
         measured = [
             (event, team)
@@ -177,19 +203,19 @@ class Counting:
         event: Recorded,
         account: ChannelAccount | None,
     ) -> Iterable[Stretch]:
-        """Do one event of a conversation; return the spans it ended.
+        """Process one event of a conversation; return the spans it ended.
 
-        :param begun: gets those that it begins.
+        :param begun: receives the spans it begins.
         :param here: its open spans: the wait under False, the one to its closing under True.
-        :param account: that of the conversation; None: it is gone.
+        :param account: the account of the conversation; None: it is deleted.
         """
         whole = here.get(True)
-        if event.kind in {catalogue.CONVERSATION_CREATED, catalogue.CONVERSATION_REOPENED}:
+        if event.kind in {CONVERSATION_CREATED, CONVERSATION_REOPENED}:
             if whole is None:
                 here[True] = _begin(begun, event, SpanKind.RESOLVE)
             return ()
-        if event.kind == catalogue.MESSAGE_RECEIVED:
-            # Where the record knows of no beginning, nobody knows whether an answer would be the first.
+        if event.kind == MESSAGE_RECEIVED:
+            # If the event log does not have the beginning, whether an answer would be the first is unknown.
             first = whole is not None and not whole.answered
             until = None if account is None else self._windows(account, event.occurred_at)
             wait = here.get(False)
@@ -202,9 +228,9 @@ class Counting:
             else:
                 wait.window_until = max(wait.window_until, until)
             return ()
-        if event.kind == catalogue.MESSAGE_SENT:
+        if event.kind == MESSAGE_SENT:
             return self._answered(here, event)
-        if event.kind == catalogue.CONVERSATION_TEAM_ASSIGNED:
+        if event.kind == CONVERSATION_TEAM_ASSIGNED:
             return ()
         return [
             _end(here.pop(is_whole), event, SpanEnd.CLOSED) for is_whole in (False, True) if is_whole in here
@@ -240,7 +266,7 @@ def _values(span: Stretch, names: Sequence[str]) -> dict[str, Any]:
 
 
 def _target(account: ChannelAccount | None) -> int | None:
-    """Return within how many seconds the account is to answer what begins to wait now."""
+    """Return the account's current response target in seconds."""
     return None if account is None or account.reply_target is None else account.reply_target * 60
 
 
@@ -258,14 +284,14 @@ def _user(event: Recorded) -> int:
 
 
 def teams_of(session: Session, events: Sequence[Recorded], has: dict[int, int]) -> list[int]:
-    """Return for each of *events* which team had its conversation afterwards; 0: none.
+    """Return the team assigned to the conversation after each of *events*; 0: none.
 
-    A conversation that no event gives to a team or takes from it has the one of now.
+    A conversation without assignment events has its current team.
 
-    :param has: the teams of conversations by what the record said so far; it is brought up to date.
+    :param has: the teams of conversations according to earlier events; updated in place.
     """
     for event in events:
-        if event.kind == catalogue.CONVERSATION_TEAM_ASSIGNED:
+        if event.kind == CONVERSATION_TEAM_ASSIGNED:
             has.setdefault(event.conversation_id or 0, event.facts(OfTeam).before)
     ids = {event.conversation_id for event in events} - has.keys() - {None}
     now = sa.select(Conversation.id, Conversation.team_id).where(
@@ -275,7 +301,7 @@ def teams_of(session: Session, events: Sequence[Recorded], has: dict[int, int]) 
     found = []
     for event in events:
         id_ = event.conversation_id or 0
-        if event.kind == catalogue.CONVERSATION_TEAM_ASSIGNED:
+        if event.kind == CONVERSATION_TEAM_ASSIGNED:
             has[id_] = event.facts(OfTeam).team
         found.append(has[id_] if id_ in has else here.get(id_, 0))
     return found
@@ -284,7 +310,7 @@ def teams_of(session: Session, events: Sequence[Recorded], has: dict[int, int]) 
 def count(sums: Sums, event: Recorded, team: int) -> None:
     """Add one event to *sums*.
 
-    :param team: that of its conversation; 0: none.
+    :param team: the team of its conversation; 0: none.
     """
     name = _COUNTED.get(event.kind)
     if name is not None:
@@ -295,7 +321,7 @@ def count(sums: Sums, event: Recorded, team: int) -> None:
 
 
 def add_span(sums: Sums, span: Span | Stretch) -> None:
-    """Add a span that ended to *sums*, unless it was a wait that came to nothing."""
+    """Add an ended span to *sums*, unless it was a wait that ended without an answer."""
     if span.ended_at is None or (span.kind != SpanKind.RESOLVE and span.ended_by != SpanEnd.ANSWERED):
         return
     row = sums[Key(span.workspace_id, hour_of(span.ended_at), span.account_id, span.user_id)]
@@ -314,14 +340,14 @@ def _sums_with(table: sa.Table, names: Iterable[str], new: Any) -> dict[str, Any
 
 @cache
 def _adding(dialect: str, names: tuple[str, ...], of_team: bool) -> sa.Insert:
-    """Return the statement that adds sums *names* of a row to those that are there."""
+    """Return the statement that adds the columns *names* to existing sums."""
     if of_team:
         return db.insert_or_change(_TEAM_HOURS, dialect, partial(_sums_with, _TEAM_HOURS, names))
     return db.insert_or_change(_HOURS, dialect, partial(_sums_with, _HOURS, names))
 
 
 def write_sums(session: Session, sums: Sums) -> None:
-    """Add *sums* to those that are there."""
+    """Add *sums* to the stored ones."""
     dialect = session.get_bind().dialect.name
     for key, row in sorted(sums.items()):
         of_team = bool(key.team_id)
@@ -332,9 +358,9 @@ def write_sums(session: Session, sums: Sums) -> None:
 
 
 def rebuild(session: Session, workspace_id: int) -> int:
-    """Make a workspace's sums anew of record and spans, as far back as those go; return how many rows.
+    """Rebuild a workspace's sums from events and spans, as far back as those go; return the number of rows.
 
-    The consumer waits meanwhile: what it has not done is not counted here.
+    The consumer waits meanwhile: events it has not processed are not counted here.
     """
     here = session.get(Consumer, Counting.name, with_for_update=True)
     if here is None:
@@ -352,7 +378,7 @@ def rebuild(session: Session, workspace_id: int) -> int:
         position, more = batch.end, batch.more and len(events) == len(batch.events)
     if first is None:
         return 0
-    # Of the hour in which the record begins some may have been removed.
+    # Events of the first hour in the log may have been partly removed.
     since = _LONG_AGO if _is_whole(session) else hour_of(first) + timedelta(hours=1)
     ended = sa.select(Span).where(Span.workspace_id == workspace_id, Span.ended_at >= since)
     for span in session.scalars(ended.execution_options(yield_per=1000)):
@@ -368,10 +394,10 @@ def rebuild(session: Session, workspace_id: int) -> int:
 
 
 def _first_teams(session: Session, workspace_id: int) -> dict[int, int]:
-    """Return which team had each conversation before the first time that the record says one got it."""
+    """Return the team of each conversation before its first team assignment in the event log."""
     events, found = reading.TABLE.c, dict[int, int]()
     query = sa.select(events.conversation_id, events.data).where(
-        events.workspace_id == workspace_id, events.kind == catalogue.CONVERSATION_TEAM_ASSIGNED
+        events.workspace_id == workspace_id, events.kind == CONVERSATION_TEAM_ASSIGNED
     )
     for id_, data in session.execute(query.order_by(events.id).execution_options(yield_per=1000)):
         found.setdefault(id_, strictjson.decode(data or "{}", OfTeam).before)
@@ -379,5 +405,5 @@ def _first_teams(session: Session, workspace_id: int) -> dict[int, int]:
 
 
 def _is_whole(session: Session) -> bool:
-    """Return whether nothing of the record was removed yet."""
+    """Return whether the event log is still complete."""
     return (session.scalar(sa.select(sa.func.min(reading.TABLE.c.id))) or 1) <= 1

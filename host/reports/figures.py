@@ -1,7 +1,7 @@
-"""What happened in some days, in figures: how much there was to do, how long customers waited.
+"""Figures of a range of days: the amount of work and how long customers waited.
 
-Counts are read from the sums by the hour, times from the spans. Both are put where they ended. Everything is
-read with the same few queries, whatever the number of days.
+Counts are read from the hourly sums, times from the spans. Both are assigned to the time they ended. The
+number of queries is the same for any number of days.
 """
 
 from __future__ import annotations
@@ -9,19 +9,22 @@ from __future__ import annotations
 import math
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from enum import StrEnum
 from typing import Any, cast
 
+import msgspec
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from host.core import db
+from host.core.backports.values import replace
+from host.events import reading
 from host.models.inbox import Conversation
-from host.models.reports import ReportHour, ReportTeamHour, Span, SpanEnd, SpanKind
-from host.record import reading
-from host.users import hours
+from host.models.users import InstallationValue
+from host.reports.models import OFF_BETWEEN, ReportHour, ReportTeamHour, Span, SpanEnd, SpanKind
+from host.working_hours import hours
 
 HOUR = timedelta(hours=1)
 MOST_DAYS = 366
@@ -29,10 +32,10 @@ MOST_DAYS_BY_HOUR = 31
 _YEARS = range(2000, 2200)
 
 CLOSED_WITHIN = (timedelta(hours=1), timedelta(hours=4), timedelta(days=1), timedelta(days=3))
-"""Where the classes of the time until closed end; the last class has no end."""
+"""Upper bounds of the classes of the time until closed; the last class is unbounded."""
 COUNTS = ("received", "sent", "created", "reopened", "closed")
 _OF_NOBODY = frozenset({"received", "created"})
-"""What customers do: counted of nobody of the team."""
+"""Events by customers: not attributed to any member of the team."""
 
 
 class Figure(StrEnum):
@@ -51,12 +54,12 @@ SPANS = {
     Figure.NEXT: (SpanKind.NEXT, SpanEnd.ANSWERED),
     Figure.RESOLVE: (SpanKind.RESOLVE, SpanEnd.CLOSED),
 }
-"""Of each time that is measured: its spans, and what has to have ended them."""
+"""For each measured time, its spans and the event that must have ended them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Days:
-    """Whole days in a time zone, from *first* to *last*, both counted.
+    """Whole days in a time zone, from *first* to *last*, both included.
 
     :raises ValueError: for days that are in the wrong order, too many, or of another century.
     """
@@ -74,15 +77,15 @@ class Days:
 
     @property
     def before(self) -> Days:
-        """As many days, up to the day before the first of these."""
+        """Period of the same length that ends on the day before the first of these."""
         length = timedelta(days=len(self))
         return Days(self.first - length, self.last - length, self.zone)
 
     def bounds(self) -> list[datetime]:
-        """Return when each day begins, and when the last one ends.
+        """Return the start of each day, and the end of the last one.
 
-        Sums are by the hour of UTC. Where a zone is half an hour off it, a day begins with the hour in which
-        midnight lies.
+        Sums are per hour of UTC. In a zone that is half an hour off, a day begins with the hour that contains
+        midnight.
         """
         days = [self.first + timedelta(days=number) for number in range(len(self) + 1)]
         return [
@@ -91,17 +94,16 @@ class Days:
         ]
 
     def hours(self) -> list[datetime]:
-        """Return the same for each hour: a day when clocks are changed has 23 or 25."""
+        """Return the same for each hour: a day on which clocks change has 23 or 25."""
         bounds = self.bounds()
         return [bounds[0] + HOUR * number for number in range((bounds[-1] - bounds[0]) // HOUR + 1)]
 
 
-@dataclass(frozen=True, slots=True)
-class Selection:
-    """What is counted.
+class Selection(msgspec.Struct, frozen=True):
+    """The selection of events to count.
 
     :param accounts: ids of accounts of the workspace; None: all of them.
-    :param user_id: only what this person did; None: whoever did it.
+    :param user_id: only actions of this person; None: of everyone.
     """
 
     workspace_id: int
@@ -109,16 +111,15 @@ class Selection:
     accounts: Sequence[int] | None = None
     user_id: int | None = None
     in_hours: bool = False
-    """Whether times are those of the business hours of each conversation's team, and not of the clock."""
+    """Whether times count only the working hours of each conversation's team, instead of clock time."""
     team_id: int | None = None
-    """Only what happened in the conversations that this team had then; None: in all."""
+    """Only events of conversations that this team had then; None: all."""
 
 
-@dataclass(frozen=True, slots=True)
-class Times:
-    """How long something took, in whole seconds.
+class Times(msgspec.Struct, frozen=True):
+    """Percentiles of a duration, in whole seconds.
 
-    :param tenth: one in ten took no longer; *half*: half of them; *nine*: nine in ten. None where none is.
+    :param tenth: the 10th percentile; *half*: the median; *nine*: the 90th. None without any values.
     """
 
     count: int = 0
@@ -128,7 +129,10 @@ class Times:
 
     @classmethod
     def of(cls, seconds: Sequence[int]) -> Times:
-        """Return the times of *seconds*, which are sorted. Each is one of them: none lies between two."""
+        """Return the percentiles of the sorted *seconds*.
+
+        Each is an existing value, without interpolation.
+        """
         if not seconds:
             return NONE
         tenth, half, nine = (seconds[math.ceil(len(seconds) * part / 10) - 1] for part in (1, 5, 9))
@@ -138,9 +142,8 @@ class Times:
 NONE = Times()
 
 
-@dataclass(frozen=True, slots=True)
-class Totals:
-    """The figures of one stretch of time. None: not known of one person, as customers did it."""
+class Totals(msgspec.Struct, frozen=True):
+    """The figures of one period. None: not available for one person, as customers did it."""
 
     received: int | None
     sent: int
@@ -152,30 +155,29 @@ class Totals:
     resolve: Times
     missed: int
     promised: int = 0
-    """Answers on accounts that had a time for them when the customer wrote."""
+    """Answers on accounts that had a response target when the customer wrote."""
     in_time: int = 0
-    """How many of these came within it."""
+    """The number of these within the target."""
 
     @property
     def late(self) -> int:
-        """Answers that took longer than their account's time for them."""
+        """Answers that took longer than the response target of their account."""
         return self.promised - self.in_time
 
     @property
     def opened(self) -> int | None:
-        """Conversations that began or were opened again."""
+        """Conversations that began or were reopened."""
         return None if self.created is None else self.created + self.reopened
 
 
-@dataclass(frozen=True, slots=True)
-class Figures:
-    """What happened in some days.
+class Figures(msgspec.Struct, frozen=True):
+    """The figures of a range of days.
 
-    :param before: the same of as many days before; None: the record does not reach back that far.
-    :param steps: each day, or each hour, with its beginning.
-    :param windows: how many reply windows ended, whether anybody answered in them or not.
+    :param before: the same for the preceding period; None: the event log does not reach back that far.
+    :param steps: each day, or each hour, with its start.
+    :param windows: number of reply windows that ended, answered or not.
     :param week: customers' messages by day of the week, Monday first, and hour; None as in :class:`Totals`.
-    :param until_closed: conversations closed, by the classes of :data:`CLOSED_WITHIN`; always by the clock.
+    :param until_closed: conversations closed, by the classes of :data:`CLOSED_WITHIN`; always in clock time.
     :param since: when counting began; None: nothing was counted yet.
     """
 
@@ -190,7 +192,7 @@ class Figures:
 
 @dataclass(slots=True)
 class Bucket:
-    """What was found of one stretch of time."""
+    """The data found for one period."""
 
     counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(COUNTS, 0))
     seconds: dict[str, list[int]] = field(default_factory=lambda: {kind: [] for kind in SpanKind})
@@ -199,14 +201,14 @@ class Bucket:
     in_time: int = 0
 
     def is_empty(self, of_person: bool) -> bool:
-        """Tell whether nothing happened; *of_person* as in :meth:`totals`."""
+        """Return whether nothing happened; *of_person* as in :meth:`totals`."""
         counted = [count for name, count in self.counts.items() if not (of_person and name in _OF_NOBODY)]
         return not (any(counted) or any(self.seconds.values()) or self.missed)
 
     def totals(self, *, of_person: bool) -> Totals:
-        """Return what it adds up to.
+        """Return the totals of the data.
 
-        :param of_person: whether what customers do is not counted.
+        :param of_person: whether to leave out events by customers.
         """
         counts: dict[str, Any] = dict(self.counts)
         if of_person:
@@ -234,10 +236,10 @@ def _sum(buckets: Sequence[Bucket]) -> Bucket:
 
 
 def read_figures(session: Session, chosen: Selection, now: datetime, *, by_hour: bool = False) -> Figures:
-    """Return what happened in the days of *chosen*.
+    """Return the figures of the days in *chosen*.
 
-    :param now: windows that end later are not missed yet.
-    :param by_hour: whether the steps are hours; of at most :data:`MOST_DAYS_BY_HOUR` days.
+    :param now: reply windows that end later are not missed yet.
+    :param by_hour: whether the steps are hours, for at most :data:`MOST_DAYS_BY_HOUR` days.
     """
     bounds = chosen.days.hours() if by_hour else chosen.days.bounds()
     earlier, start, end = chosen.days.before.bounds()[0], bounds[0], bounds[-1]
@@ -290,7 +292,7 @@ def read_figures(session: Session, chosen: Selection, now: datetime, *, by_hour:
 
 
 def counting_since(session: Session, workspace_id: int) -> datetime | None:
-    """Return when the record of a workspace begins; None: it has none. Sums outlive the events."""
+    """Return when the event log of a workspace begins; None without events. Sums outlive the events."""
     events = reading.TABLE.c
     first = (
         sa.select(events.at)
@@ -299,13 +301,23 @@ def counting_since(session: Session, workspace_id: int) -> datetime | None:
         .limit(1)
     )
     hour = sa.select(sa.func.min(ReportHour.hour)).where(ReportHour.workspace_id == workspace_id)
-    return min((at for at in (session.scalar(first), session.scalar(hour)) if at is not None), default=None)
+    found = session.execute(sa.select(first.scalar_subquery(), hour.scalar_subquery())).one()
+    return min((at for at in found if at is not None), default=None)
+
+
+def off_between(session: Session) -> tuple[datetime, datetime] | None:
+    """Return when reports were last disabled and enabled again; None if they never were."""
+    found = session.get(InstallationValue, OFF_BETWEEN)
+    if found is None:
+        return None
+    begin, end = map(datetime.fromisoformat, found.value.split())
+    return begin, end
 
 
 def conditions(
     figure: Figure, chosen: Selection, start: datetime, end: datetime, now: datetime
 ) -> list[sa.ColumnElement[bool]]:
-    """Return which spans a figure is made of: what is counted and what is listed are the same."""
+    """Return the conditions for the spans of a figure, used for both counting and listing."""
     if figure is Figure.MISSED:
         late = sa.or_(Span.ended_at.is_(None), Span.ended_at > Span.window_until)
         return [*_windows(chosen, start, min(end, now)), late]
@@ -329,7 +341,7 @@ def conditions(
 
 
 def _promised(chosen: Selection, start: datetime, end: datetime) -> list[sa.ColumnElement[bool]]:
-    """Return which spans are answers for which their account had a time when the customer wrote."""
+    """Return the conditions for answers whose account had a response target when the customer wrote."""
     return [
         *of(chosen, Span),
         Span.target_seconds.is_not(None),
@@ -341,20 +353,20 @@ def _promised(chosen: Selection, start: datetime, end: datetime) -> list[sa.Colu
 
 
 def promises(by: Any, chosen: Selection, start: datetime, end: datetime) -> sa.Select[Any]:
-    """Select by *by*, a column of spans, how many answers had a time, and how many of these came in it."""
+    """Select, by the column *by* of spans, the answers with a response target and those within it."""
     in_time = sa.func.sum(sa.case((Span.seconds <= Span.target_seconds, 1), else_=0))
     return sa.select(by, sa.func.count(), in_time).where(*_promised(chosen, start, end)).group_by(by)
 
 
 def sums_of(chosen: Selection) -> type[ReportHour | ReportTeamHour]:
-    """Return where the sums of *chosen* are."""
+    """Return the table with the sums of *chosen*."""
     return ReportHour if chosen.team_id is None else ReportTeamHour
 
 
 def of(chosen: Selection, model: type[Span | ReportHour | ReportTeamHour]) -> list[sa.ColumnElement[bool]]:
-    """Return what restricts rows of *model* to the accounts, the person and the team of *chosen*.
+    """Return the conditions that limit rows of *model* to the accounts, the person and the team of *chosen*.
 
-    :class:`ReportHour` knows no team.
+    :class:`ReportHour` has no team.
     """
     found: list[sa.ColumnElement[bool]] = [model.workspace_id == chosen.workspace_id]
     if chosen.accounts is not None:
@@ -367,7 +379,7 @@ def of(chosen: Selection, model: type[Span | ReportHour | ReportTeamHour]) -> li
 
 
 def _windows(chosen: Selection, start: datetime, end: datetime) -> list[sa.ColumnElement[bool]]:
-    """Return which waits had a reply window that ended in a time; one that never was open ends nothing."""
+    """Return the conditions for waits whose reply window, once open, ended in the period."""
     return [
         *of(chosen, Span),
         Span.window_until >= start,
@@ -394,10 +406,10 @@ def measured(
     end: datetime,
     now: datetime,
 ) -> Iterator[tuple[Any, Sequence[int]]]:
-    """Yield how many seconds what ended took, with the value of *by*, a column of spans.
+    """Yield the durations in seconds of ended spans, with the value of *by*, a column of spans.
 
-    By the hour in one row: of 200,000 spans a row each would take five times as long, and MariaDB cuts a text
-    it puts together at one megabyte. In business hours each span is a row.
+    Spans are combined in one row per hour: a row for each of 200,000 spans would take five times as long, and
+    MariaDB truncates concatenated text at one megabyte. In working hours, each span is a row.
     """
     where = conditions(figure, chosen, start, end, now)
     if chosen.in_hours:
@@ -413,7 +425,7 @@ def measured(
 def _worked(
     session: Session, by: Any, workspace_id: int, where: Sequence[sa.ColumnElement[bool]]
 ) -> Iterator[tuple[Any, Sequence[int]]]:
-    """Yield the same in the hours of the team that has the conversation now, else of the workspace."""
+    """Yield the same in the working hours of the current team of the conversation, else of the workspace."""
     columns: list[Any] = [by, Span.started_at, Span.ended_at, Conversation.team_id]
     of_team = Conversation.id == Span.conversation_id
     rows = list(db.read_rows(session, sa.select(*columns).outerjoin(Conversation, of_team).where(*where)))
@@ -421,10 +433,10 @@ def _worked(
         return
     since, until = min(row[1] for row in rows), max(row[2] for row in rows)
     loaded = hours.load(session, [workspace_id])
-    clocks: dict[int | None, hours.Worked] = {}
+    clocks: dict[int | None, hours.WorkedTime] = {}
     for value, started_at, ended_at, team_id in rows:
         if team_id not in clocks:
-            clocks[team_id] = hours.Worked(loaded.of(workspace_id, team_id), since, until)
+            clocks[team_id] = hours.WorkedTime(loaded.of(workspace_id, team_id), since, until)
         yield value, [int(clocks[team_id].between(started_at, ended_at).total_seconds())]
 
 

@@ -1,23 +1,25 @@
-"""The conversations behind a figure: each span it is made of, and how many were left out."""
+"""The conversations behind a figure: each of its spans, and how many were left out."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from datetime import datetime
+from enum import StrEnum
 from typing import Any
 
+import msgspec
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from host.core import db
-from host.inbox.list_positions import Position, earlier_than
+from host.core.backports.values import replace
+from host.inbox.list_positions import Position, earlier_than, position_text
 from host.models.channels import ChannelAccount
 from host.models.inbox import Contact, ContactIdentity, Conversation
-from host.models.reports import Span, SpanEnd, SpanKind
 from host.models.users import User
 from host.reports.counting import hour_of
 from host.reports.figures import CLOSED_WITHIN, Figure, Selection, conditions, of
+from host.reports.models import Span, SpanEnd, SpanKind
 
 _WAITS = {
     Figure.FIRST: [SpanKind.FIRST],
@@ -27,13 +29,23 @@ _WAITS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Opened:
-    """One span, and whose it is.
+class Sort(StrEnum):
+    """The order of a figure's spans."""
 
-    :param conversation_id: None: that conversation is no longer here.
-    :param who: who of the team ended it, empty: nobody of the team.
-    :param seconds: how long it lasted; None: it goes on.
+    NEWEST = "newest"
+    SLOWEST = "slowest"
+
+
+MEASURED = frozenset({Figure.FIRST, Figure.NEXT, Figure.RESOLVE, Figure.LATE})
+"""The figures whose spans have a duration, so that they can be sorted by it."""
+
+
+class Opened(msgspec.Struct, frozen=True):
+    """One span and its conversation.
+
+    :param conversation_id: None: that conversation was deleted.
+    :param who: name of the member who ended it; empty: nobody of the team.
+    :param seconds: duration; None: it is still open.
     """
 
     id: int
@@ -50,29 +62,27 @@ class Opened:
 
     @property
     def late(self) -> int:
-        """By how many seconds it missed the time its account had for it; 0: by none, or there was none."""
+        """Seconds by which it missed the response target of its account; 0: not late, or no target."""
         if self.seconds is None or self.target_seconds is None or self.closed:
             return 0
         return max(0, self.seconds - self.target_seconds)
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
-    """Some spans of a figure, the latest first.
+class Page(msgspec.Struct, frozen=True):
+    """Some spans of a figure.
 
-    :param next: where those before them begin; None: there are none.
+    :param next: start of the next page, as text for an address; None: this is the last.
     """
 
     rows: Sequence[Opened]
-    next: Position | None
+    next: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class LeftOut:
-    """What a figure does not count, though it began or ended in its days.
+class LeftOut(msgspec.Struct, frozen=True):
+    """The spans a figure does not count, although they began or ended in its days.
 
     :param closed: waits that a closing ended: nobody was answered.
-    :param going_on: what has not ended yet.
+    :param going_on: spans that have not ended yet.
     """
 
     closed: int
@@ -87,15 +97,23 @@ def list_opened(
     *,
     most: int,
     before: Position | None = None,
+    slower: tuple[int, int] | None = None,
+    sort: Sort = Sort.NEWEST,
     within: int | None = None,
 ) -> Page:
     """Return the spans of *figure*.
 
+    :param before: position of the last span of the page before, by time; *slower*: by duration, its seconds
+        and its id.
+    :param sort: the slowest first only for figures in :data:`MEASURED`; late answers by how late they were.
     :param within: of resolutions, only those of this class of :data:`CLOSED_WITHIN`.
     """
     start, *_, end = chosen.days.bounds()
     at = {Figure.OPENED: Span.started_at, Figure.MISSED: Span.window_until}.get(figure, Span.ended_at)
     by_hour = at is Span.ended_at
+    took = Span.seconds - Span.target_seconds if figure is Figure.LATE else Span.seconds
+    by_length = sort is Sort.SLOWEST and figure in MEASURED
+    order = [took.desc()] if by_length else [*([Span.hour.desc()] if by_hour else []), at.desc()]
     query = (
         sa.select(
             Span.id,
@@ -111,6 +129,7 @@ def list_opened(
             Span.seconds,
             Span.window_until,
             Span.target_seconds,
+            took,
             at,
         )
         .outerjoin(Conversation, Conversation.id == Span.conversation_id)
@@ -119,23 +138,27 @@ def list_opened(
         .outerjoin(ChannelAccount, ChannelAccount.id == Span.account_id)
         .outerjoin(User, User.id == Span.user_id)
         .where(*conditions(figure, chosen, start, end, now), *_class(within))
-        .order_by(*([Span.hour.desc()] if by_hour else []), at.desc(), Span.id.desc())
+        .order_by(*order, Span.id.desc())
         .limit(most + 1)
     )
-    if before is not None:
+    if by_length and slower is not None:
+        seconds, id_ = slower
+        query = query.where(took <= seconds, sa.or_(took < seconds, Span.id < id_))
+    elif not by_length and before is not None:
         query = query.where(*earlier_than(before, at, Span.id))
         if by_hour:
             query = query.where(Span.hour <= hour_of(before[0]))
     found = db.read_rows(session, query)
-    return Page(
-        [_opened(row) for row in found[:most]],
-        (found[most - 1][-1], found[most - 1][0]) if len(found) > most else None,
-    )
+    if len(found) <= most:
+        return Page([_opened(row) for row in found], None)
+    last = found[most - 1]
+    following = f"{int(last[-2])}-{last[0]}" if by_length else position_text((last[-1], last[0]))
+    return Page([_opened(row) for row in found[:most]], following)
 
 
 def _opened(row: Any) -> Opened:
     id_, conversation_id, customer, account, who, started_at, ended_at, ended_by, seconds, *ends = row
-    until, target, _at = ends
+    until, target, _took, _at = ends
     closed = ended_by == SpanEnd.CLOSED
     return Opened(
         id_,
@@ -174,7 +197,7 @@ def count_opened(
 
 
 def count_left_out(session: Session, figure: Figure, chosen: Selection) -> LeftOut:
-    """Return what *figure* left out. Whom that would have counted for is not known, so of all people."""
+    """Return what *figure* left out, for all people, as the person it would have counted for is unknown."""
     start, *_, end = chosen.days.bounds()
     everybody = replace(chosen, user_id=None)
     kinds = _WAITS.get(figure, [SpanKind.RESOLVE])

@@ -1,4 +1,4 @@
-"""The figures of some days apart by who answered, by team, account, channel, or hour of the day."""
+"""The figures of a range of days by person, team, account, channel, or hour of the day."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from host.core import db
-from host.models.reports import ReportHour, ReportTeamHour, Span
 from host.reports.figures import (
     COUNTS,
     SPANS,
@@ -25,10 +24,11 @@ from host.reports.figures import (
     promises,
     sums_of,
 )
+from host.reports.models import ReportHour, ReportTeamHour, Span
 
 
-class By(StrEnum):
-    """What a row of a table is."""
+class Grouping(StrEnum):
+    """The grouping of a table's rows."""
 
     PERSON = "person"
     TEAM = "team"
@@ -41,23 +41,23 @@ Key = int | str
 
 
 def read_table(
-    session: Session, chosen: Selection, now: datetime, by: By, channels: Mapping[int, str]
+    session: Session, chosen: Selection, now: datetime, by: Grouping, channels: Mapping[int, str]
 ) -> dict[Key, Totals]:
     """Return the figures of *chosen* by person (0: nobody of the team), team (0: none), account, channel, or
     hour (0 to 23).
 
-    Six statements, or seven, whatever there is. What adds up to nothing is left out.
+    Always six statements, or seven by team. Groups without any data are left out.
 
     :param channels: the channel of each account.
     """
     start, *_, end = chosen.days.bounds()
     zone = chosen.days.zone
-    groups: dict[By, Callable[[Any], Key]] = {
-        By.PERSON: int,
-        By.TEAM: lambda team: team or 0,
-        By.ACCOUNT: int,
-        By.CHANNEL: lambda account: channels.get(account, ""),
-        By.HOUR: lambda at: at.astimezone(zone).hour,
+    groups: dict[Grouping, Callable[[Any], Key]] = {
+        Grouping.PERSON: int,
+        Grouping.TEAM: lambda team: team or 0,
+        Grouping.ACCOUNT: int,
+        Grouping.CHANNEL: lambda account: channels.get(account, ""),
+        Grouping.HOUR: lambda at: at.astimezone(zone).hour,
     }
     group = groups[by]
     found: dict[Key, Bucket] = {}
@@ -65,7 +65,7 @@ def read_table(
     def at(value: Any) -> Bucket:
         return found.setdefault(group(value), Bucket())
 
-    model = ReportTeamHour if by is By.TEAM else sums_of(chosen)
+    model = ReportTeamHour if by is Grouping.TEAM else sums_of(chosen)
     sums = sa.select(*(sa.func.sum(getattr(model, name)) for name in COUNTS))
     where = *of(chosen, model), model.hour >= start, model.hour < end
     column = _column(model, by)
@@ -74,7 +74,7 @@ def read_table(
         for name, count in zip(COUNTS, counts, strict=True):
             here.counts[name] += int(count)
     if (
-        by is By.TEAM and chosen.team_id is None
+        by is Grouping.TEAM and chosen.team_id is None
     ):  # of no team is what is in all sums and not in those of teams
         whole = sa.select(*(sa.func.sum(getattr(ReportHour, name)) for name in COUNTS))
         where = *of(chosen, ReportHour), ReportHour.hour >= start, ReportHour.hour < end
@@ -89,7 +89,7 @@ def read_table(
         here = at(value)
         here.promised += promised
         here.in_time += int(in_time)
-    missed_by = Span.window_until if by is By.HOUR else _column(Span, by)
+    missed_by = Span.window_until if by is Grouping.HOUR else _column(Span, by)
     missed = (
         sa.select(missed_by, sa.func.count())
         .where(*conditions(Figure.MISSED, chosen, start, end, now))
@@ -97,13 +97,13 @@ def read_table(
     )
     for value, count in db.read_rows(session, missed):
         at(value).missed += count
-    of_person = by is By.PERSON or chosen.user_id is not None
+    of_person = by is Grouping.PERSON or chosen.user_id is not None
     return {key: one.totals(of_person=of_person) for key, one in found.items() if not one.is_empty(of_person)}
 
 
-def _column(model: type[Span | ReportHour | ReportTeamHour], by: By) -> Any:
-    if by is By.HOUR:
+def _column(model: type[Span | ReportHour | ReportTeamHour], by: Grouping) -> Any:
+    if by is Grouping.HOUR:
         return model.hour
-    if by is By.TEAM:
+    if by is Grouping.TEAM:
         return cast(Any, model).team_id
-    return model.user_id if by is By.PERSON else model.account_id
+    return model.user_id if by is Grouping.PERSON else model.account_id

@@ -1,4 +1,4 @@
-"""Until when channels let anybody answer a question, as their adapters say."""
+"""The ends of reply windows, according to the channels' adapters."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ log = logging.getLogger(__name__)
 
 
 class ChannelWindows:
-    """Asks the channels of the running generation."""
+    """Reply windows of the channels in the running revision."""
 
     def __init__(self, generation: GenerationSource) -> None:
         self._generation = generation
 
     def __call__(self, account: ChannelAccount, asked_at: datetime) -> datetime | None:
-        """Return when anybody may answer no longer; None: it does not end, or the channel is not here."""
+        """Return when the reply window ends; None: it does not end, or the channel is not active."""
         adapter = self._generation().directory.adapter(account.channel)
         if adapter is None:
             return None

@@ -20,4 +20,4 @@ class AccountRef:
     handle: str
     settings: Mapping[str, Any] = field(default_factory=dict)
     beside_id: int | None = None
-    """The account it shares credentials and customers with, see :attr:`ChannelAdapter.beside`."""
+    """Id of the account it shares credentials and customers with, see :attr:`ChannelAdapter.beside`."""

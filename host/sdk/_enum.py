@@ -82,7 +82,7 @@ _LITERALS = r"'(?:[^']|'')*'(?:::[\w\".\s]+?)?"
 
 
 def is_closed_list(clause: str, names: tuple[str, ...]) -> bool:
-    """Tell whether the CHECK *clause* says nothing but that the column is one of a list of strings.
+    """Return whether the CHECK *clause* says nothing but that the column is one of a list of strings.
 
     :param names: the forms the column's name may take in it.
     """

@@ -1,4 +1,4 @@
-"""MariaDB and MySQL: one ALTER that restates everything the column had; atomic, and committed, by itself."""
+"""MariaDB and MySQL: one atomic ALTER that restates everything the column had; it commits implicitly."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def convert(connection: sa.Connection, table: str, column: str, length: int) -> 
 def _only_labels(connection: sa.Connection, table: str, column: str, column_type: str) -> None:
     """Check that each row holds, byte for byte, what the ENUM could hold.
 
-    Counting rows would not do: the statement commits by itself, and others write before and after it.
+    Counting rows is not enough: the statement commits implicitly, and others write before and after it.
     """
     labels = {label.replace("''", "'") for label in re.findall(r"'((?:[^']|'')*)'", column_type)}
     labels |= {label.replace("\\\\", "\\") for label in labels}

@@ -1,4 +1,4 @@
-"""SQLite: an ENUM is text with a CHECK. Taking the CHECK away means making the table anew.
+"""SQLite: an ENUM is text with a CHECK. Removing the CHECK means rebuilding the table.
 
 The table's own SQL is edited as text. Rebuilding it from SQLAlchemy's reflection would lose AUTOINCREMENT,
 collations, generated columns, expression indexes and triggers.

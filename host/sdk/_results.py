@@ -11,13 +11,13 @@ from datetime import datetime
 
 @dataclass(frozen=True, slots=True)
 class ProviderProblem:
-    """Why a provider did not do what we asked.
+    """The reason why a provider did not do what we asked.
 
     :param code: the provider's own, as ``code`` or ``code/subcode``.
-    :param sentence: what happened, for an agent, translated.
+    :param sentence: what happened, for an agent; translated.
     :param next_step: what to do about it; may be empty.
     :param raw: the provider's words, behind "Show the error"; holds no credential.
-    :param cause: the most likely cause, translated too; behind "Show the error".
+    :param cause: the most likely cause, also translated; behind "Show the error".
     """
 
     code: str
@@ -29,7 +29,7 @@ class ProviderProblem:
 
 @dataclass(frozen=True, slots=True)
 class SendLimit:
-    """At most *amount* calls within any *seconds*, of all the calls that name the same *key*.
+    """A rate limit: at most *amount* calls with the same *key* within any *seconds*.
 
     :param key: names what is counted together, within the channel: ``account 17``, ``app 9 an hour``.
     :param sentence: for the agent, translated: what a message waits for while the limit is used up.
@@ -46,7 +46,7 @@ class SendLimit:
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """The provider asks for a pause, or refuses for now. Waiting messages go out by themselves afterwards.
+    """The provider asks for a pause, or refuses for now. Waiting messages are sent automatically afterwards.
 
     :param problem: why, for the agents whose messages wait.
     :param seconds: how long.
@@ -65,7 +65,7 @@ class Sent:
     """The provider took the message and gave it *external_id*.
 
     :param pause: a pause it asked for in the same answer, such as "you are close to your limit".
-    :param missed: what of it did not go out all the same, such as a copy; the message is shown with it.
+    :param missed: the part that was not sent, such as a copy; shown with the message.
     """
 
     external_id: str
@@ -75,7 +75,7 @@ class Sent:
 
 @dataclass(frozen=True, slots=True)
 class NotSent:
-    """The message certainly did not reach the customer and may be tried again.
+    """The message definitely did not reach the customer and may be retried.
 
     :param retry_after: seconds the provider asks us to wait; None: the host backs off.
     :param whole_account: the limit holds for the account, not only this customer. Where the provider did not
@@ -135,12 +135,12 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Absent:
-    """The thread was read and the message is not in it."""
+    """The provider's thread was read, and the message is not in it."""
 
 
 @dataclass(frozen=True, slots=True)
 class CannotTell:
-    """The thread could not be read, or does not reach back far enough."""
+    """The provider's thread could not be read, or does not reach back far enough."""
 
     reason: str
 

@@ -123,7 +123,7 @@ def save(
 
 
 def beside(account_id: int, channel: str) -> AccountRef | None:
-    """Return the account of *channel* that stands beside another and is not disconnected, or None."""
+    """Return the connected account of *channel* that is attached to another account, or None."""
     with db.read() as session:
         row = standing_beside.find(session, account_id, channel)
         return None if row is None else ref(row)
@@ -132,7 +132,7 @@ def beside(account_id: int, channel: str) -> AccountRef | None:
 def open_beside(
     account: AccountRef, channel: str, settings: Mapping[str, object] | None = None
 ) -> AccountRef:
-    """Connect the account of *channel* that stands beside *account*, or connect it again.
+    """Connect, or reconnect, the account of *channel* that is attached to *account*.
 
     It has the other's external id, handle and name, and its credentials: what the addon keeps of them stays
     with *account*. See :attr:`host.sdk.channel.ChannelAdapter.beside`.
@@ -144,14 +144,14 @@ def open_beside(
 
 
 def close_beside(account: AccountRef, channel: str) -> None:
-    """Disconnect the account of *channel* that stands beside *account*; nothing if it is not connected."""
+    """Disconnect the account of *channel* that is attached to *account*, if it is connected."""
     db.write(standing_beside.close_beside, account.id, channel)
 
 
 def changed(session: Session) -> None:
     """Tell every process, once this write is committed, to reload what addons cache about accounts.
 
-    Call it after an addon changes its own row by itself; connecting and disconnecting do it already.
+    Call it after an addon changes its own rows; connecting and disconnecting already do.
     """
     counters.bump(session, counters.ACCOUNTS)
 
@@ -162,7 +162,7 @@ def mark_needs_reconnect(account_id: int, reason: str) -> None:
 
 
 def set_setting(account_id: int, name: str, value: object) -> None:
-    """Write one setting of an account, for a button of its card that is more than a field of its form."""
+    """Save one setting of an account, for a button on its card that is not a field of the form."""
     db.write(channel_accounts.set_setting, account_id, name, value)
 
 
@@ -185,9 +185,9 @@ def warn(
     :param kind: what it is about; one warning of each kind at a time; lower-case letters and hyphens, 32 at
         most.
     :param sentence: marked with :func:`host.sdk.i18n.noop`, ``%(name)s`` in it for *details*; no credential.
-    :param details: of an aware time the day is said, in the language of who reads it.
-    :param stage: how serious it is by now, 64 characters at most; people are told again when it changes.
-    :param bad: whether it has happened, instead of being about to.
+    :param details: an aware time is shown as a date, in the reader's language.
+    :param stage: how serious it is now, 64 characters at most; people are notified again when it changes.
+    :param bad: whether it has already happened, rather than being about to.
     :param notify: False: it stands on the card only. For what concerns several accounts and is told once with
         :func:`tell`.
     :return: whether it is new.
@@ -217,11 +217,11 @@ def tell(
     owners_of: Collection[int] = (),
     admins: bool = False,
 ) -> None:
-    """Notify owners of workspaces, and admins if wanted, of what no account stands for; in the current write.
+    """Notify owners, and optionally admins, of something beyond a single account, in the current write.
 
-    :param title: a name people know, such as an address, shown as it is.
+    :param title: a name people know, such as an address, shown unchanged.
     :param sentence: marked with :func:`host.sdk.i18n.noop`, as in :func:`warn`.
-    :param path: where it leads: an address of this desk, beginning with a slash.
+    :param path: the page it links to: a path on this desk, beginning with a slash.
     :param owners_of: ids of workspaces.
     """
     message = notify.Message(title, sentence, next_step, details or {})
@@ -230,7 +230,7 @@ def tell(
 
 
 def clear_warning(account_id: int, kind: str) -> None:
-    """Remove a warning whose cause is gone. Cheap where there is none."""
+    """Remove a warning whose cause was resolved. Cheap if there is no such warning."""
     with db.read() as session:
         stands = any(
             one.kind == kind for one in warnings.standing_warnings(session, [account_id]).get(account_id, ())
@@ -240,13 +240,13 @@ def clear_warning(account_id: int, kind: str) -> None:
 
 
 def end_hold(account_ids: Collection[int], reason: str) -> None:
-    """Let accounts send again at once that :class:`host.sdk.channel.NotSent` holds back for longer.
+    """Let accounts that :class:`host.sdk.channel.NotSent` holds back send again at once.
 
-    :param reason: the sentence they are held back with; one that waits for something else waits on.
+    :param reason: the sentence they are held back with; accounts held back for another reason keep waiting.
     """
     db.write(channel_accounts.end_hold, account_ids, reason)
 
 
 def catch_up(account_id: int) -> None:
-    """Have earlier messages read from the provider, because some may not have been delivered."""
+    """Sync earlier messages from the provider, because some may not have been delivered."""
     db.write(catch_ups.ask, account_id)

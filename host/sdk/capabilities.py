@@ -1,4 +1,4 @@
-"""What a channel can send: the one declaration that composer, API and server check read."""
+"""Channel capabilities: the single declaration that the composer, the API and the server check read."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Threading(StrEnum):
 
 
 class Moderation(StrEnum):
-    """What can be done with a message of a customer at the provider."""
+    """An action the team can take on a customer's message at the provider."""
 
     HIDE = "hide"
     """Hide it from everybody but its author, and show it again."""
@@ -45,7 +45,7 @@ class MediaLimits:
 
 
 class Ask(StrEnum):
-    """What a quick reply may ask of a customer, who gives it with one tap; it comes as the payload."""
+    """A contact detail a quick reply may ask for; the customer shares it with one tap, as the payload."""
 
     PHONE = "phone"
     EMAIL = "email"
@@ -55,7 +55,7 @@ class Ask(StrEnum):
 class QuickReplyLimits:
     """Answers offered below a text. Lengths are in characters (code points).
 
-    :param asks: what may be asked for besides; none where the channel does not know what the customer has.
+    :param asks: contact details that may be asked for; empty where the channel does not know the customer's.
     """
 
     most: int
@@ -110,10 +110,10 @@ class PrivateReplyLimits:
 
 @dataclass(frozen=True, slots=True)
 class CopyLimits:
-    """Whom a message may go to besides the customer, in view of all (Cc) or not (Bcc).
+    """Limits for recipients besides the customer, visible to all (Cc) or hidden (Bcc).
 
     :param most: most of both together.
-    :param clean: returns one address as the channel writes it, or None if it is none. Pure and cheap.
+    :param clean: returns one address as the channel writes it, or None if it is invalid. Pure and cheap.
     """
 
     most: int
@@ -122,7 +122,7 @@ class CopyLimits:
 
 @dataclass(frozen=True, slots=True)
 class AutomaticLimit:
-    """How much may be said automatically to one contact, where another machine may answer it.
+    """Limit for automated messages to one contact, where another machine may answer them.
 
     :param most: most messages within any *seconds*.
     """
@@ -142,7 +142,7 @@ class IceBreakerLimits:
 
 @dataclass(frozen=True, slots=True)
 class MenuLimits:
-    """The menu that always stands beside the customer's composer, per locale. Lengths are in characters."""
+    """The menu always shown next to the customer's composer, per locale. Lengths are in characters."""
 
     most: int
     title_length: int
@@ -165,22 +165,23 @@ class InboundMedia:
 
 @dataclass(frozen=True, slots=True)
 class Capabilities:
-    """What the channel can send. Composer, API and server check all read this one declaration.
+    """Everything a channel can send. The composer, the API and the server check all read this.
 
     :param text_limit_bytes: most UTF-8 bytes of one text message; None: no limit of its own.
     :param sends: kinds of message that may be sent.
     :param has_subject: conversations carry a subject line.
-    :param can_start: the team may write first, to whom :meth:`ChannelAdapter.id_for_address` names.
+    :param can_start: the team may write first, to the ids that :meth:`ChannelAdapter.id_for_address` returns.
     :param media: limits of each kind of file that may be sent; each of these kinds is in *sends*.
     :param images_per_message: most pictures of one message.
     :param text_with_files: a text and its files are one message, a ``TEXT`` with *files* of every kind.
     :param files_bytes: most bytes of the files of one message together; None: no limit of its own.
     :param formatting: text is written in the light Markdown of :mod:`host.sdk.formatting`, and shown so.
-    :param copies: whom a message may go to besides; None: nobody.
-    :param signatures: what a person writes ends with their signature, see :meth:`ChannelAdapter.signature`.
-    :param forwards: messages of any channel of the workspace may be passed on to addresses that *copies* can
+    :param copies: limits for Cc and Bcc recipients; None: not supported.
+    :param signatures: messages written by a person end with their signature, see
+        :meth:`ChannelAdapter.signature`.
+    :param forwards: messages of any channel of the workspace may be forwarded to addresses that *copies* can
         clean, see :attr:`SendRequest.forwards`.
-    :param automatic: how much may be said automatically to one contact; None: the channel sets no limit.
+    :param automatic: limit for automated messages to one contact; None: no limit.
     :param quick_replies: answers that may be offered with a text; None: none.
     :param template: cards that may be sent as a ``TEMPLATE``; None: none.
     :param buttons: a text with buttons may be sent as a ``TEMPLATE``; None: none.
@@ -192,18 +193,18 @@ class Capabilities:
     :param reactions: emoji the team may react with; empty: any emoji; None: none.
     :param typing: the customer can be shown that an agent is typing.
     :param mark_seen: the customer can be shown that their messages were seen.
-    :param thread_control: a conversation can be taken from another app of the provider, and passed to one.
+    :param thread_control: a conversation can be taken over from, and passed to, another app at the provider.
     :param blocks: the provider can be asked to block a customer.
     :param mobile_only: kinds of content the customer sees in the provider's mobile app only:
         ``quick_replies``, ``template``, ``product_template``.
     :param history: earlier conversations can be read from the provider; None: they cannot.
-    :param second_look: where it has ``history``: what the provider did not deliver is looked for; None: it is
-        not.
+    :param second_look: with ``history``: how to look for messages the provider did not deliver; None: they
+        are not.
     :param public: everybody can read what is sent, and each message answers one of the customer's.
-    :param private_only: kinds of post below which nothing of ours can be public; empty: there are none.
-    :param private_replies: what may go to the author of a message alone; None: nothing.
-    :param moderation: what can be done with a customer's message at the provider.
-    :param originals: one envelope is one message as its sender made it, so that the team may look at it;
+    :param private_only: kinds of post that we cannot answer publicly; empty: none.
+    :param private_replies: limits for private replies to the author of a message; None: not supported.
+    :param moderation: actions the team can take on a customer's message at the provider.
+    :param originals: one envelope is one message exactly as its sender made it, so the team may view it;
         False: it may hold more than the message.
     """
 

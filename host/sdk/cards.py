@@ -14,7 +14,7 @@ from host.sdk.channel import AccountRef
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A page where something is done: the provider's own, or one of this desk."""
+    """A link to a page where something is done: the provider's, or one of this desk."""
 
     label: str
     url: str
@@ -42,13 +42,13 @@ class Field:
     """``text``, ``lines`` (a text of several), ``number``, ``checkbox`` (value ``1`` or empty) or ``select``
     (one of *choices*)."""
     choices: tuple[tuple[str, str], ...] = ()
-    """Of a select: (value, label), the first one chosen at the start, and where nothing is sent for one that
-    is not required."""
+    """Options of a select, as (value, label). The first is the default, also where nothing is sent for one
+    that is not required."""
     pasted: bool = False
-    """Part of the credentials: not asked for when an account that was connected by signing in is changed, and
+    """Part of the credentials: not asked for when changing an account that was connected by signing in, and
     then absent from :attr:`ConnectRequest.values`."""
     link: Link | None = None
-    """Where at the provider the value is found."""
+    """The provider's page that shows the value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +57,8 @@ class ConnectRequest:
 
     :param account: the account being changed; None for a new one.
     :param values: cleaned values by field name; a secret left empty while editing is absent.
-    :param taken: ``taken(external_id)`` gives a sentence if that account is live somewhere else, else None.
-    :param by_admin: whether that owner is an admin of the desk, too.
+    :param taken: ``taken(external_id)`` returns a sentence if that account is connected elsewhere, else None.
+    :param by_admin: whether that owner is also an admin of the desk.
     """
 
     workspace_id: int
@@ -74,7 +74,7 @@ class Connection:
 
     :param store: writes the addon's own row; SQL only.
     :param undo: called, outside any transaction, if that write did not succeed after all.
-    :param after: called, outside any transaction, once it has; what it raises changes nothing.
+    :param after: called, outside any transaction, once it has succeeded; errors it raises are ignored.
     """
 
     external_id: str
@@ -91,14 +91,14 @@ class Connection:
 
 @dataclass(frozen=True, slots=True)
 class Problems:
-    """Why the form was not saved: sentences by field name; ``""`` for one that belongs to no field."""
+    """Validation errors of the form: sentences by field name; ``""`` for one that belongs to no field."""
 
     by_field: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """Nothing is connected yet: somebody else has to agree. The addon keeps what it needs until then, and
+    """Nothing is connected yet: somebody else has to approve. The addon keeps what it needs until then, and
     connects the account itself with :func:`host.sdk.accounts.save`.
 
     :param sentence: who has been asked, and what happens then.
@@ -109,9 +109,9 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class SectionNotice:
-    """What stands above the accounts of a channel: something that concerns none of them.
+    """A notice above the accounts of a channel, about something that concerns no single account.
 
-    :param url: of a page of the addon where it goes on; *link* is what that is called.
+    :param url: a page of the addon with more; *link* is its label.
     """
 
     bold: str
@@ -122,23 +122,23 @@ class SectionNotice:
 
 @dataclass(frozen=True, slots=True)
 class Copyable:
-    """A value people carry elsewhere, shown read-only beside a Copy button."""
+    """A value to paste elsewhere, shown read-only next to a Copy button."""
 
     label: str
     value: str
     help: str = ""
     link: Link | None = None
-    """Where it is entered."""
+    """The page where the value is entered."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ability:
-    """Something an account does beyond messages, if its owner wants that.
+    """An optional feature of an account beyond messages, which its owner can switch on.
 
     :param name: as in :attr:`SignIn.abilities`, where signing in can ask for it.
     :param on: whether the owner wants it.
     :param granted: whether the account's credentials allow it.
-    :param action: name of the :class:`CardAction` that switches it, called with ``on`` as ``1`` or empty.
+    :param action: name of the :class:`CardAction` that toggles it, called with ``on`` as ``1`` or empty.
     """
 
     name: str
@@ -151,9 +151,9 @@ class Ability:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """Something that has to happen before the first message comes.
+    """A setup step that has to be done before the first message arrives.
 
-    :param detail: how it was seen, or what to do.
+    :param detail: how it was verified, or what to do.
     """
 
     label: str
@@ -163,11 +163,12 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Advice:
-    """Which accounts a way to connect is for, so that people choose the right one.
+    """A description of the accounts that a way to connect is for, so that people choose the right one.
 
-    :param when: what is true of such an account, in a sentence a person would say.
+    :param when: what is true of such an account, in everyday words.
     :param how: what happens.
-    :param needs: what has to be at hand, *takes* how long it is, *lasts* how long the sign-in holds.
+    :param needs: what has to be at hand; *takes*: how long it takes; *lasts*: how long the sign-in stays
+        valid.
     """
 
     when: str
@@ -181,7 +182,7 @@ class Advice:
 class Permission:
     """A permission the provider will ask the person for.
 
-    :param cost: what goes without it.
+    :param cost: what does not work without it.
     """
 
     name: str
@@ -191,11 +192,11 @@ class Permission:
 
 @dataclass(frozen=True, slots=True)
 class CardStatus:
-    """What the card of one connected account shows.
+    """The contents of the card of one connected account.
 
-    :param steps: on the way to the first message, in order; not shown once one came.
+    :param steps: setup steps before the first message, in order; hidden once one arrived.
     :param facts: label and value pairs.
-    :param abilities: what can be switched on and off; one that is not granted is asked for by signing in.
+    :param abilities: features that can be switched on and off; one that is not granted requires signing in.
     :param notices: (tone, bold, sentence); tone one of ``good``, ``warn``, ``bad``.
     """
 
@@ -214,7 +215,7 @@ class CardStatus:
 
 @dataclass(frozen=True, slots=True)
 class CardAction:
-    """A button on the card of a connected account, such as making a new verify token.
+    """A button on the card of a connected account, such as generating a new verify token.
 
     :param fields: asked for before it runs.
     :param run: ``run(account, values)`` returns a sentence to show; may raise ValueError with one.
@@ -228,27 +229,27 @@ class CardAction:
     fields: tuple[Field, ...] = ()
     confirm: str = ""
     listed: bool = True
-    """Whether it has a button of its own; False for what an :class:`Ability` or a :class:`Finding` calls."""
+    """Whether it has its own button; False if an :class:`Ability` or a :class:`Finding` calls it."""
     ways: tuple[str, ...] = ()
 
     def is_for(self, way: str) -> bool:
-        """Tell whether it is offered for accounts that were connected this way."""
+        """Return whether it is offered for accounts that were connected this way."""
         return not self.ways or way in self.ways
 
 
 class Verdict(StrEnum):
-    """What a check found."""
+    """The result of a check."""
 
     PASS = "pass"  # noqa: S105 - no password
     WARN = "warn"
-    """Something is amiss that stops nothing yet, or not everything."""
+    """A problem that does not block anything yet, or not everything."""
     FAIL = "fail"
     UNKNOWN = "unknown"
-    """It cannot be told from here."""
+    """The check could not determine the result."""
 
 
 RECONNECT = "reconnect"
-"""As :attr:`Finding.action`: connecting the account again, in the way it was connected."""
+"""Value of :attr:`Finding.action` that reconnects the account the way it was connected."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,9 +261,9 @@ class Finding:
     :param evidence: what was seen; never a credential or a part of one.
     :param fix: what to do; empty where it passed.
     :param action: name of a :class:`CardAction` of the card that does it, or :data:`RECONNECT`.
-    :param seen_at: how old the evidence is; None: it was seen while the check ran.
-    :param old: whether that is too old to go by.
-    :param link: where a person does it.
+    :param seen_at: when the evidence was collected; None: while the check ran.
+    :param old: whether the evidence is too old to rely on.
+    :param link: the page where a person fixes it.
     """
 
     name: str
@@ -278,7 +279,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class SignInProblem:
-    """Why signing in did not work.
+    """A failed sign-in.
 
     :param sentence: what happened, translated; never quotes a credential.
     :param next_step: what to do about it.
@@ -293,13 +294,13 @@ class SignInStart:
     """A person pressed the button of a sign-in.
 
     :param state: passed to the provider, which gives it back unchanged.
-    :param return_url: where the provider sends the person back to; the same to the letter in every step.
+    :param return_url: the redirect URI at the desk; must be identical in every step.
     :param account: the account being connected again; None for a new one.
     :param abilities: what else is asked for, from :attr:`SignIn.abilities`.
-    :param given: what was entered in :attr:`SignIn.fields`, cleaned, by the field's name; empty where an
+    :param given: cleaned values of :attr:`SignIn.fields`, by field name; empty where an
         account is connected again. The same in :class:`SignInReturn`.
-    :param verifier: 43 letters that no browser sees, as PKCE wants them (RFC 7636): the provider gets their
-        hash now, and they themselves go with the code. The same in :class:`SignInReturn`.
+    :param verifier: PKCE code verifier of 43 characters (RFC 7636), never sent to a browser: the provider
+        gets its hash now, and the verifier itself with the code. The same in :class:`SignInReturn`.
     """
 
     workspace_id: int
@@ -315,7 +316,7 @@ class SignInStart:
 class SignInReturn:
     """The provider sent the person back.
 
-    :param values: the first value of each parameter of the address, such as a code.
+    :param values: the first value of each query parameter, such as a code.
     """
 
     workspace_id: int
@@ -323,21 +324,21 @@ class SignInReturn:
     values: Mapping[str, str] = field(repr=False)
     account: AccountRef | None = None
     abilities: frozenset[str] = frozenset()
-    """As in :class:`SignInStart`."""
+    """The requested abilities, see :class:`SignInStart`."""
     verifier: str = field(default="", repr=False)
-    """As in :class:`SignInStart`."""
+    """The PKCE code verifier, see :class:`SignInStart`."""
     given: Mapping[str, str] = field(default_factory=dict)
-    """As in :class:`SignInStart`."""
+    """Values entered before the dialog, see :class:`SignInStart`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """An account the person may connect, or may not and why.
+    """An account of the person, and whether it can be connected.
 
     :param detail: what distinguishes it from others: the page it belongs to.
     :param problem: why it cannot be chosen; None where it can.
-    :param moves: a change that choosing it makes and people have to agree to; shown beside a box that is not
-        ticked at first.
+    :param moves: a change that choosing it makes and that people have to confirm; shown next to a checkbox
+        that is not ticked at first.
     :param keep: what :attr:`SignIn.connect` needs later, such as credentials; the host encrypts it until then
         and never shows it.
     """
@@ -372,7 +373,7 @@ class SignIn:
 
     All three functions are called outside any transaction.
 
-    :param name: lower-case letters; stands in the address the provider sends people back to, and becomes
+    :param name: lower-case letters; part of the redirect URI, and becomes
         :attr:`Connection.way`.
     :param label: of the button.
     :param begin: returns the address of the dialog.
@@ -393,18 +394,18 @@ class SignIn:
     abilities: tuple[str, ...] = ()
     advice: Advice | None = None
     permissions: Callable[[], Sequence[Permission]] | None = None
-    """What the provider will ask the person for."""
+    """Returns the permissions the provider will ask the person for."""
     fields: tuple[Field, ...] = ()
-    """What is entered beside the button before the dialog opens; no secret."""
+    """Fields to fill in next to the button before the dialog opens; none is secret."""
 
 
 @dataclass(frozen=True, slots=True)
 class WorkspaceSettings:
-    """What a workspace sets once for all of its accounts of a channel, on a page of its own.
+    """Settings of a workspace for all of its accounts of a channel, on a page of their own.
 
     :param label: of the link to the page, and its heading.
     :param fields: a secret left empty keeps the stored one.
-    :param read: returns what is set now: values, hints of secrets, facts, notices, what to copy.
+    :param read: returns the current settings: values, hints of secrets, facts, notices, values to copy.
     :param save: ``save(workspace_id, values)`` returns a sentence to show, or why it was not saved; called
         outside any transaction.
     """
@@ -418,10 +419,10 @@ class WorkspaceSettings:
 
 @dataclass(frozen=True, slots=True)
 class SettingsCard:
-    """How accounts of *channel* are connected by a workspace owner.
+    """The form with which a workspace owner connects accounts of *channel*.
 
-    :param connect: check with the provider, outside any transaction.
-    :param disconnect: tell the provider; called after the account was already switched off here.
+    :param connect: checks with the provider, outside any transaction.
+    :param disconnect: informs the provider; called after the account was already switched off here.
     """
 
     channel: str
@@ -438,9 +439,9 @@ class SettingsCard:
     """Run every check on one account, outside any transaction, and return what each found, in order."""
     workspace: WorkspaceSettings | None = None
     advice: Advice | None = None
-    """Which accounts the form is for, where there are ways to sign in besides."""
+    """Describes the accounts the form is for, where people can also sign in."""
     notices: Callable[[int], Sequence[SectionNotice]] | None = None
-    """Given the id of a workspace, return what its owners should know beside the state of its accounts."""
+    """Given the id of a workspace, return notices for its owners that concern no single account."""
     statuses: Callable[[Sequence[AccountRef]], Mapping[int, CardStatus]] | None = None
     """Like :attr:`status` for many accounts at once, by their ids, in as many statements as for one. Where it
     is None, and for an account it leaves out, *status* is called."""

@@ -1,4 +1,4 @@
-"""The channel protocol: what an adapter promises and what the host asks of it."""
+"""The channel protocol: the contract between an adapter and the host."""
 
 from __future__ import annotations
 
@@ -126,10 +126,10 @@ class ReplyState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ReplyContext:
-    """What a reply policy may look at.
+    """The facts a reply policy may consider.
 
     :param last_inbound_at: provider's time of the last message that opens a reply window; None: never.
-    :param by_person: whether a person is about to send, as opposed to something automatic.
+    :param by_person: whether a person is about to send, rather than an automation.
     """
 
     account: AccountRef
@@ -140,11 +140,11 @@ class ReplyContext:
 
 @dataclass(frozen=True, slots=True)
 class PrivateContext:
-    """What the policy of a private reply may look at.
+    """The facts the policy of a private reply may consider.
 
     :param sent_at: provider's time of the message it answers; *content*: what :meth:`ChannelAdapter.parse`
-        gave of that message beyond its text.
-    :param post: what that message stands below, as far as it is known.
+        returned for that message beyond its text.
+    :param post: the post that message was written below, if known.
     """
 
     account: AccountRef
@@ -156,7 +156,7 @@ class PrivateContext:
 
 @dataclass(frozen=True, slots=True)
 class ReplyPhase:
-    """A stretch of a reply window: until *until*, *state* holds. Phases follow each other without a gap."""
+    """A phase of a reply window: *state* holds until *until*. Phases follow each other without a gap."""
 
     state: ReplyState
     since: datetime
@@ -165,12 +165,12 @@ class ReplyPhase:
 
 @dataclass(frozen=True, slots=True)
 class ReplyPolicy:
-    """Whether the team may reply now, until when, as whom, and if not, why.
+    """The decision whether the team may reply now, until when, as whom, and if not, why.
 
     :param until: when *state* ends; None: it does not end.
     :param phases: the whole window, for the clocks above the composer; empty where there is none.
-    :param tag: handed back to :meth:`ChannelAdapter.send`, which knows what to do with it.
-    :param sentence: one plain sentence for the agent, where the usual rule does not hold.
+    :param tag: passed back to :meth:`ChannelAdapter.send`, which interprets it.
+    :param sentence: one plain sentence for the agent, where the usual rule does not apply.
     """
 
     state: ReplyState
@@ -210,13 +210,13 @@ class QuotedMessage:
 
 @dataclass(frozen=True, slots=True)
 class ForwardedMessage:
-    """A message that is passed on to somebody else.
+    """A message that is forwarded to somebody else.
 
-    :param author: the name of who wrote it; *address*: theirs, where the channel has such; empty: unknown.
-    :param to: whom it was written to: names and addresses, each may be empty.
+    :param author: the author's name; *address*: the author's address, if the channel has any; empty: unknown.
+    :param to: its recipients: names and addresses, each may be empty.
     :param text: plain text; of the team (``ours``), with the marks of :mod:`.formatting` where the channel
         of the message has them.
-    :param missing: names of its files that do not go along.
+    :param missing: names of its files that are not forwarded.
     """
 
     author: str
@@ -236,18 +236,20 @@ class SendRequest:
     :param recipient: the customer's external id.
     :param tag: what the reply policy said; None inside the ordinary window.
     :param attempt: 1 for the first.
-    :param message_key: ours, stable over attempts (a UUID in hex); for channels that let us choose the id.
+    :param message_key: our own key, stable across attempts (a UUID in hex); for channels that let us choose
+        the id.
     :param references: for channels that thread by reference: external ids of the conversation, newest first.
-    :param answers: of a private reply: what its policy looked at, the message it answers among it.
-    :param automatic: nobody's word: a greeting, a rule, an assistant. It says so, where the channel can.
-    :param recipient_name: the name the customer goes by on the channel, never one the team gave them; empty:
+    :param answers: for a private reply: the facts its policy considered, including the message it answers.
+    :param automatic: sent by a greeting, a rule or an assistant. It is marked as automated, where the channel
+        can.
+    :param recipient_name: the customer's name on the channel, never one the team gave them; empty:
         unknown.
     :param quoted: for channels that thread by reference: the newest message of the customer or to them. None
-        in what nobody wrote, and where there is none.
-    :param forwards: where the channel ``forwards``: messages to pass on below the text, in their order.
-        ``part.content["to"]`` has everybody it goes to, a list of ``name`` and ``address``; *recipient*
+        in automated messages, and where there is none.
+    :param forwards: where the channel ``forwards``: messages to include below the text, in their order.
+        ``part.content["to"]`` has all recipients, a list of ``name`` and ``address``; *recipient*
         is the first. It answers nothing: it has no *references*. ``part.files`` are theirs.
-    :param language: of the workspace, and *timezone*: for what the channel says itself, see
+    :param language: of the workspace, and *timezone*: for texts the channel adds itself, see
         :func:`host.sdk.i18n.translate`.
     """
 
@@ -274,7 +276,7 @@ class ReactRequest:
 
     :param recipient: the customer's external id.
     :param message: external id of the message reacted to.
-    :param emoji: one emoji, which replaces an earlier one; empty: take the reaction away.
+    :param emoji: one emoji, which replaces an earlier one; empty: remove the reaction.
     """
 
     account: AccountRef
@@ -285,17 +287,17 @@ class ReactRequest:
 
 
 class Moderated(StrEnum):
-    """How a customer's message stands at the provider, by what the team did."""
+    """State of a customer's message at the provider after moderation by the team."""
 
     SHOWN = "shown"
     HIDDEN = "hidden"
-    """Its author alone sees it."""
+    """Only its author sees it."""
     DELETED = "deleted"
 
 
 @dataclass(frozen=True, slots=True)
 class ModerateRequest:
-    """What becomes of a customer's message at the provider. Asking twice for the same is harmless there.
+    """A request to moderate a customer's message at the provider. Sending it twice is harmless there.
 
     :param message: external id of the message; *recipient*: of its author.
     """
@@ -309,7 +311,7 @@ class ModerateRequest:
 
 @dataclass(frozen=True, slots=True)
 class SearchRequest:
-    """What to look for in the provider's thread after an :class:`Unknown`.
+    """A message to look for in the provider's thread after an :class:`Unknown`.
 
     :param known: external ids of messages already stored: the same text may have been sent twice.
     """
@@ -324,10 +326,10 @@ class SearchRequest:
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """What the provider tells about a customer; the rest stays empty.
+    """A customer's profile at the provider; fields the provider does not return stay empty.
 
-    :param picture_url: where their picture is, on one of the hosts of :meth:`ChannelAdapter.inbound_media`.
-        People see it by way of the desk, which keeps no copy.
+    :param picture_url: address of their picture, on one of the hosts of :meth:`ChannelAdapter.inbound_media`.
+        The desk proxies it and keeps no copy.
     """
 
     name: str | None = None
@@ -338,7 +340,7 @@ class Profile:
 
 @dataclass(frozen=True, slots=True)
 class Located:
-    """Where a file is by now, and what it is called. An empty *url*: there is none, the name is all."""
+    """The current address and the name of a file. *url* is empty if only the name is known."""
 
     url: str
     name: str = ""
@@ -346,10 +348,10 @@ class Located:
 
 @dataclass(frozen=True, slots=True)
 class Signature:
-    """What stands beneath what a person writes.
+    """The signature below a person's messages.
 
-    :param text: may have the variables of canned replies, such as ``{{agent.name}}``; empty: none yet.
-    :param url: the page where that person changes it.
+    :param text: may contain the variables of canned replies, such as ``{{agent.name}}``; empty: not set yet.
+    :param url: the page where that person edits it.
     """
 
     text: str
@@ -360,8 +362,8 @@ class Signature:
 class NoProfile:
     """No profile this time. *retry* tells whether asking again later makes sense.
 
-    :param retry_after: seconds until the provider answers again, where it limits the account and not this
-        question alone: until then nobody of the account is asked for, and it is no failure.
+    :param retry_after: seconds until the provider answers again, where it limits the account and not just
+        this call: until then no profile of the account is requested, and it does not count as a failure.
     """
 
     reason: str
@@ -373,7 +375,7 @@ class NoProfile:
 class NoPost:
     """Nothing about a post this time. *retry* tells whether asking again later makes sense.
 
-    :param gone: the provider says that it is no longer there.
+    :param gone: the provider says it was deleted.
     :param retry_after: seconds until the provider answers again, where it limits the account.
     """
 
@@ -396,104 +398,104 @@ class ChannelAdapter(TellsHistory, ABC):
     mark: ClassVar[ChannelMark]
     capabilities: ClassVar[Capabilities]
     contact_id_name: ClassVar[str] = "id"
-    """What the channel calls the external id of a contact, as programs and people read it: ``toy_id``."""
+    """The channel's name for the external id of a contact, shown to programs and people: ``toy_id``."""
     beside: ClassVar[str] = ""
-    """The channel whose accounts the accounts of this one stand beside: they are connected and disconnected
+    """The channel whose accounts this channel's accounts are attached to: they are connected and disconnected
     by :func:`host.sdk.accounts.open_beside` and ``close_beside``, share the other's credentials, and an
-    external id of a contact is the same person on both. Empty: accounts of this channel stand alone."""
+    external id of a contact is the same person on both. Empty: this channel's accounts are independent."""
     withdrawn_asks: ClassVar[Mapping[Ask, object]] = {}
-    """What a quick reply could once ask for and cannot any more, each with a sentence for people that says
-    why and since when. Whoever tries to send one is refused with it."""
+    """Contact details that quick replies can no longer ask for, each with a sentence that says why and since
+    when. Sending one is refused with that sentence."""
     outgoing_kinds: ClassVar[Sequence[OutgoingKind]] = ()
-    """Every name :meth:`outgoing` uses: owners choose among them what an endpoint hears of."""
+    """Every event name :meth:`outgoing` uses: owners choose from them for each webhook endpoint."""
 
     @abstractmethod
     def parse(self, envelope: Envelope) -> Sequence[InboundChange]:
-        """Turn one envelope into changes. Pure: no database, no network; a raise counts as one try."""
+        """Turn one envelope into changes. Pure: no database or network. Raising counts as one attempt."""
 
     @abstractmethod
     def send(self, request: SendRequest) -> SendResult:
         """Send one part. Called outside any transaction; must not raise for anything a provider may answer.
 
-        An exception counts as :class:`Unknown`, because it is unknown what had been written by then.
+        An exception counts as :class:`Unknown`, because the request may have reached the provider.
         """
 
     def capabilities_of(self, account: AccountRef) -> Capabilities:
-        """Return the :attr:`capabilities` that hold for *account*, where accounts of the provider differ.
+        """Return the :attr:`capabilities` of *account*, where accounts of the provider differ.
 
         Only ``reactions`` and ``blocks`` may differ. Pure and cheap: called whenever a composer is drawn.
         """
         return self.capabilities
 
     def reply_policy(self, context: ReplyContext) -> ReplyPolicy:
-        """Tell whether a reply may be sent. Pure and cheap: called for every row of a list."""
+        """Return whether a reply may be sent. Pure and cheap: called for every row of a list."""
         return OPEN_ALWAYS
 
     def id_for_address(self, account: AccountRef, address: str) -> str | None:
-        """Return the external id that whoever has the e-mail *address* has on *account*; None: it has none.
+        """Return the external id on *account* of the person with the email *address*, or None.
 
-        Asked where :attr:`Capabilities.can_start` says that the team may write first, with what is known of
-        a contact, whatever that is. Of an id it returned it returns that id. Pure and cheap: called whenever
-        a composer is drawn whose reply window is closed.
+        Called if :attr:`Capabilities.can_start` is set, with any known address or id of a contact. Given an
+        id it returned, it returns that id. Pure and cheap: called whenever a composer with a closed reply
+        window is drawn.
         """
         return None
 
     def own_addresses(self, account: AccountRef) -> Sequence[str]:
-        """Return the further addresses of *account* besides its external id: none of them is a person.
+        """Return the addresses of *account* other than its external id; none of them is a customer.
 
         A message whose content names one as ``own_address`` was written to it, and is answered from it; see
-        ``docs/addons.md``. Whoever answers may choose another of them, or the external id. Cheap: called
+        ``docs/addons.md``. The agent may choose another of them, or the external id. Cheap: called
         whenever a composer is drawn and when a message is written, in its transaction.
         """
         return ()
 
     def signature(self, account: AccountRef, user_id: int) -> Signature | None:
-        """Return the signature of a person's messages; None: they have none here.
+        """Return the signature of a person's messages, or None.
 
-        Asked where :attr:`Capabilities.signatures` says that there are such, whenever a composer is drawn,
+        Called if :attr:`Capabilities.signatures` is set, whenever a composer is drawn,
         and outside any transaction that writes.
         """
         return None
 
     def laid_out(self, account: AccountRef, part: OutgoingPart) -> str | None:
-        """Return *part* as HTML as it would go out, for who looks at it before; None: as the thread shows it.
+        """Return *part* as the HTML that would be sent, for a preview; None: show it as the thread does.
 
-        Asked where :attr:`Capabilities.formatting` says that texts are formatted, and outside any transaction
-        that writes. A picture of ``part.files`` is named by its place among them: ``cid:0`` is the first.
-        The host cleans the HTML like that of a stranger. Nothing is sent, and no file is opened.
+        Called if :attr:`Capabilities.formatting` is set, outside any transaction that writes. A picture of
+        ``part.files`` is referred to by its index: ``cid:0`` is the first. The host sanitizes the HTML as
+        untrusted. Nothing is sent, and no file is opened.
         """
         return None
 
     def preview(self, request: SendRequest) -> str | None:
-        """Return as :meth:`laid_out` does what *request* would send, with what stands below its text.
+        """Return the HTML that *request* would send, like :meth:`laid_out`, with all text below.
 
         The message has no key yet.
         """
         return self.laid_out(request.account, request.part)
 
     def private_policy(self, context: PrivateContext) -> ReplyPolicy:
-        """Tell whether a message may be answered privately, until when, and if not, why.
+        """Return whether a message may be answered privately, until when, and if not, why.
 
-        Asked where :attr:`Capabilities.private_replies` says that there are such. That each message is
-        answered privately once is the host's to see to. Pure and cheap: called for every message of a thread.
+        Called if :attr:`Capabilities.private_replies` is set. The host makes sure that each message is
+        answered privately only once. Pure and cheap: called for every message of a thread.
         """
         return CLOSED_ALWAYS
 
     def limits(
         self, request: SendRequest | ReactRequest | ModerateRequest | SearchRequest
     ) -> Sequence[SendLimit]:
-        """Return the provider's limits that doing *request* counts against; none where it has none.
+        """Return the provider's rate limits that *request* counts against; empty if there are none.
 
-        Pure and cheap: asked before each call. Where one is used up the call waits, here and, where the
-        operator shares the counting, in every process; the agent is told :attr:`SendLimit.sentence`.
+        Pure and cheap: called before each call. If one is used up, the call waits in this process and, if the
+        operator shares the counters, in all of them; the agent is shown :attr:`SendLimit.sentence`.
         """
         return ()
 
     def search(self, request: SearchRequest) -> SearchResult:
         """Look for a message whose sending was not confirmed.
 
-        After a :class:`Pause` the host asks again, for a while; after :class:`Held` once the account was
-        connected again.
+        After a :class:`Pause` the host retries for a while; after :class:`Held` once the account was
+        reconnected.
         """
         return CannotTell("this channel cannot be searched")
 
@@ -506,34 +508,34 @@ class ChannelAdapter(TellsHistory, ABC):
         return contact
 
     def profile_url(self, username: str) -> str | None:
-        """Return the address of a contact's public page at the provider; None where there is none."""
+        """Return the address of a contact's public page at the provider, or None."""
         return None
 
     def inbound_media(self) -> InboundMedia:
-        """Tell where the files of received messages are, and which of them may be kept. Pure and cheap."""
+        """Return the hosts of received files, and which files may be stored. Pure and cheap."""
         return InboundMedia()
 
     def locate(self, account: AccountRef, url: str) -> str | Located:
         """Return the current address of the file that :meth:`parse` named by *url*, an id or an old address.
 
-        A :class:`Located` where the provider tells only there what it is called. May use the network. The
-        host fetches from it at once; it does not store, log or show that address.
+        Return a :class:`Located` if the provider reveals the file's name only now. May use the network. The
+        host fetches the file immediately; it does not store, log or show that address.
 
         :raises FileEndedError: if the provider no longer has it.
-        :raises FetchError: if that cannot be found out now.
+        :raises FetchError: if the address cannot be determined now.
         """
         return url
 
     def named_files(self, account: AccountRef, content: Mapping[str, Any]) -> Sequence[InboundAttachment]:
-        """Return what the *content* of a reply names by an id, such as products, for :meth:`locate`.
+        """Return what the *content* of a reply names by id, such as products, as files for :meth:`locate`.
 
-        They are shown with the reply as those of a received message are, and are no files of it. Called once,
-        before the first attempt, outside any transaction. None by default.
+        They are shown with the reply like those of a received message, but are not attached to it. Called
+        once, before the first attempt, outside any transaction. Empty by default.
         """
         return ()
 
     def react(self, request: ReactRequest) -> SendResult:
-        """Set, change or take away the team's reaction to a message; ``Sent`` names that message.
+        """Set, change or remove the team's reaction to a message; ``Sent`` names that message.
 
         Called outside any transaction, and again after an :class:`Unknown`.
         """
@@ -542,20 +544,20 @@ class ChannelAdapter(TellsHistory, ABC):
     def moderate(self, request: ModerateRequest) -> SendResult:
         """Hide, show or delete a customer's message at the provider; ``Sent`` names that message.
 
-        Called outside any transaction, for what :attr:`Capabilities.moderation` has, and again after an
+        Called outside any transaction, for the actions in :attr:`Capabilities.moderation`, and again after an
         :class:`Unknown`.
         """
         return Rejected(NO_MODERATION)
 
     def fetch_post(self, account: AccountRef, external_id: str) -> Post | NoPost:
-        """Ask the provider what is known of a post. Called outside any transaction."""
+        """Fetch a post from the provider. Called outside any transaction."""
         return NoPost("this channel has no posts", retry=False)
 
     def look_up(self, account: AccountRef, what: Mapping[str, str]) -> Sequence[Envelope | MessageDetails]:
-        """Ask the provider what a :class:`~host.sdk.messages.ToLookUp` stands for.
+        """Fetch what a :class:`~host.sdk.messages.ToLookUp` stands for from the provider.
 
-        An envelope it returns is journalled as if it had been delivered; details are added to the message.
-        Called outside any transaction; a raise counts as one try.
+        An envelope it returns is stored in the inbound log as if it had been delivered; details are added to
+        the message. Called outside any transaction. An exception counts as one attempt.
         """
         return ()
 
@@ -566,46 +568,45 @@ class ChannelAdapter(TellsHistory, ABC):
         """Show the customer that their messages were seen. A failure is not reported."""
 
     def take_thread(self, account: AccountRef, contact: str, note: str) -> ProviderProblem | None:
-        """Take the conversation with *contact* from another app of the provider; return why it could not.
+        """Take over the conversation with *contact* from another app; return the problem if it failed.
 
         :param note: for the other app; may be empty.
         """
         return NO_THREAD_CONTROL
 
     def pass_thread(self, account: AccountRef, contact: str, to: str, note: str) -> ProviderProblem | None:
-        """Pass the conversation with *contact* to the app *to* of the provider; return why it could not."""
+        """Pass the conversation with *contact* to the app *to*; return the problem if it failed."""
         return NO_THREAD_CONTROL
 
     def block(self, account: AccountRef, contact: str, on: bool) -> ProviderProblem | None:
-        """Have the provider block *contact*, or with *on* false end that; return why it did not.
+        """Have the provider block *contact*, or unblock if *on* is false; return the problem if it failed.
 
-        Called outside any transaction, where :attr:`Capabilities.blocks` says that it can be asked, and again
-        after a failure.
+        Called outside any transaction if :attr:`Capabilities.blocks` is set, and again after a failure.
         """
         return NO_BLOCKS
 
     def ice_breakers(self, account: AccountRef) -> IceBreakers | ProviderProblem:
-        """Read the account's ice breakers from the provider; empty where it has none."""
+        """Read the account's ice breakers from the provider; empty if there are none."""
         return {}
 
     def set_ice_breakers(self, account: AccountRef, wanted: IceBreakers) -> IceBreakers | ProviderProblem:
-        """Replace the account's ice breakers, with none if *wanted* is empty; return what is set now."""
+        """Replace the account's ice breakers, or delete them if *wanted* is empty; return the new ones."""
         return {}
 
     def menu(self, account: AccountRef) -> Menu | ProviderProblem:
-        """Read the account's menu from the provider; empty where it has none."""
+        """Read the account's menu from the provider; empty if there is none."""
         return {}
 
     def set_menu(self, account: AccountRef, wanted: Menu) -> Menu | ProviderProblem:
-        """Replace the account's menu, with none if *wanted* is empty; return what is set now."""
+        """Replace the account's menu, or delete it if *wanted* is empty; return the new one."""
         return {}
 
     def outgoing(self, event: DeskEvent, message: ToldMessage | None) -> Sequence[OutgoingEvent]:
-        """Return what programs are told of *event* under names of the channel's own; as a rule nothing.
+        """Return the channel's own outgoing events for *event*; usually none.
 
-        Asked for each ``message.received`` and ``message.reacted``. Pure and cheap: no database, no network.
-        What the provider did not tell is left out of ``data``, never made up.
+        Called for each ``message.received`` and ``message.reacted``. Pure and cheap: no database, no network.
+        Anything the provider did not say is left out of ``data``, never made up.
 
-        :param message: what it is about; None: the desk does not have it.
+        :param message: the message it is about; None: the desk does not have it.
         """
         return ()

@@ -1,4 +1,4 @@
-"""Figures about a channel's webhook, for the pages of the addon that owns it."""
+"""Statistics about a channel's webhook, for the pages of the addon that owns it."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ _OWN_TEST_PURPOSE = "own test"
 
 @dataclass(frozen=True, slots=True)
 class DeliverySummary:
-    """What came in by an addon's webhook addresses.
+    """Summary of the requests to an addon's webhook addresses.
 
     :param taken: requests accepted and stored in the last 24 hours.
-    :param last_taken_at: when the last of them came; None: none in the time they are kept.
+    :param last_taken_at: when the last of them arrived; None: none in the retention period.
     :param refused: how many were refused today and yesterday, by reason.
     :param last_test_at: when the provider's test event last came.
     :param people: how many different customers wrote in the last seven days.
-    :param several_at: as in :class:`AccountDeliveries`, over all accounts.
+    :param several_at: as in :class:`AccountDeliveries`, across all accounts.
     """
 
     taken: int
@@ -53,7 +53,7 @@ class DeliverySummary:
 
 @dataclass(frozen=True, slots=True)
 class Refusals:
-    """Requests that were refused for one reason, today and yesterday.
+    """Requests rejected for one reason, today and yesterday.
 
     :param since: the first day, of the last thirty, on which one was refused for it.
     :param hint: that of the last one, as in :class:`host.sdk.webhooks.Refused`.
@@ -67,7 +67,7 @@ class Refusals:
 
 @dataclass(frozen=True, slots=True)
 class AccountDeliveries:
-    """What came in for one account.
+    """Summary of the events that arrived for one account.
 
     :param people: how many different customers wrote; 2 stands for two or more.
     :param several_at: when the second of the two customers who wrote last did so; None: fewer than two wrote
@@ -295,8 +295,8 @@ def known_contacts(account_id: int, external_ids: Sequence[str]) -> frozenset[st
 def post_to_self(path: str, body: bytes, headers: Mapping[str, str]) -> tuple[int, str] | None:
     """Post to an address of this desk as a provider would, by its public address; return status and body.
 
-    None if the desk cannot reach itself that way, which some networks do not allow. The webhook decides on it
-    as on any other request, but it is neither kept nor counted: it says nothing about the provider.
+    None if the desk cannot reach itself that way, which some networks do not allow. The webhook handles it
+    like any other request, but it is neither stored nor counted: it says nothing about the provider.
     """
     mark = secrets.keyring().sign(_OWN_TEST_PURPOSE, hashlib.sha256(body).hexdigest())
     try:
@@ -313,7 +313,7 @@ def post_to_self(path: str, body: bytes, headers: Mapping[str, str]) -> tuple[in
 
 
 def is_own_test(headers: Mapping[str, str], body: bytes) -> bool:
-    """Tell whether :func:`post_to_self` made a request with *body*, here or in another process of the desk.
+    """Return whether :func:`post_to_self` made a request with *body*, here or in another process of the desk.
 
     :param headers: names in lower case.
     """

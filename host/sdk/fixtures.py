@@ -23,7 +23,7 @@ from host.sdk.webhooks import Envelope
 __all__ = ["Recorded", "all_recorded", "recorded"]
 
 RAISES = "raises "
-"""Begins an outcome where the adapter raised an error."""
+"""Prefix of an outcome if the adapter raised an error."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,9 +1,9 @@
 """Render light Markdown: bold, italic, lists, links, quotes, as people write it in the composer.
 
 ``**bold**``, ``*italic*``, ``- item``, ``1. item``, ``[words](https://…)``, ``> quote``, and bare addresses.
-``![mug.png]`` is the place of a picture: that of the message's files with this name.
-A line break stays one. Everything else stays as it was written: underscores, headings and code are no marks
-here, because what people write in a mail is full of them.
+``![mug.png]`` places a picture: the message's file with this name.
+Line breaks are kept. Everything else stays as written: underscores, headings and code are not markup here,
+because mails are full of them.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ MOST_LINKS = 50
 TAGS = frozenset({"p", "br", "strong", "em", "ul", "ol", "li", "a", "blockquote"})
 
 PICTURE_TYPES = frozenset({"image/gif", "image/jpeg", "image/png", "image/webp"})
-"""The types of pictures that can stand in a text: those that every mail program shows."""
+"""Picture types allowed in a text: those that every mail program shows."""
 
 _RULES = (
     *("picture", "emphasis", "list", "link", "blockquote"),
@@ -58,7 +58,7 @@ def safe(address: object) -> str | None:
 
 
 def ascii_host(host: str) -> str | None:
-    """Return *host* in ASCII, so that none looks like another; None if it is none."""
+    """Return *host* in ASCII, so that lookalikes differ; None if it is not a host name."""
     if host.isascii():
         return host.lower() if re.fullmatch(r"[a-z0-9._\[\]:-]+", host.lower()) else None
     try:
@@ -68,7 +68,7 @@ def ascii_host(host: str) -> str | None:
 
 
 def addresses(text: str) -> Iterator[tuple[int, int, str]]:
-    """Yield where each bare web address of *text* begins and ends, and the safe address it leads to."""
+    """Yield start and end of each bare web address in *text*, and the safe address it links to."""
     for number, match in enumerate(_ADDRESS.finditer(text)):
         if number == MOST_LINKS:
             break
@@ -96,7 +96,7 @@ class Picture:
     """A picture in a text.
 
     :param src: its address, of ours or ``cid:`` and its name in a mail.
-    :param width: and *height*: as it is shown, in pixels; None where that is unknown.
+    :param width: and *height*: displayed size in pixels; None if unknown.
     """
 
     src: str
@@ -105,12 +105,12 @@ class Picture:
 
 
 def pictures(text: str) -> list[str]:
-    """Return the names of the pictures that *text* has places for, in order, each once."""
+    """Return the names of the pictures in *text*, in order, without duplicates."""
     return list(dict.fromkeys(match[1] for match in _PICTURE.finditer(text)))
 
 
 def without_pictures(text: str) -> str:
-    """Return *text* as those read it who see no pictures: ``[mug.png]`` stands in the place of one."""
+    """Return *text* for readers who see no pictures: each becomes ``[mug.png]``."""
     return _PICTURE.sub(r"[\1]", text)
 
 
@@ -119,11 +119,10 @@ def to_html(
     styles: Mapping[str, str] | None = None,
     pictures: Mapping[str, Picture] | None = None,
 ) -> str:
-    """Return *text* as HTML that holds nothing but :data:`TAGS`, and links to http and https addresses.
+    """Return *text* as HTML with only :data:`TAGS`, and links only to http and https addresses.
 
-    :param styles: the ``style`` of each tag, for where there is no style sheet, as in a mail.
-    :param pictures: those it has places for, by their names: each is an ``img``. Other places stay as they
-        were written.
+    :param styles: the ``style`` of each tag, for places without a style sheet, such as mails.
+    :param pictures: pictures by name: each becomes an ``img``. Other picture marks stay as written.
     """
     given, shown = styles or {}, pictures or {}
     sources = {one.src for one in shown.values()}
@@ -168,7 +167,7 @@ def to_text(text: str) -> str:
 
 
 def _marks_before(line: str, words: str) -> str:
-    """Return what stands before *words* in *line*: the marks of a list or a quote, and spaces."""
+    """Return the part of *line* before *words*: markers of a list or a quote, and spaces."""
     return line[: len(line.rstrip()) - len(words.strip())]
 
 
@@ -190,7 +189,7 @@ def _words(tokens: list[Token]) -> str:
 
 
 def plain(text: str) -> str:
-    """Return *text* without its marks around words and its addresses of links, for where it is cut short."""
+    """Return *text* without markup and link addresses, for excerpts."""
     return _AROUND.sub(r"\2", _AROUND.sub(r"\2", _LINK.sub(r"\1", without_pictures(text))))
 
 
@@ -207,7 +206,7 @@ def _markdown() -> MarkdownIt:
 
 
 def _place(state: StateInline, silent: bool) -> bool:
-    """Put a picture in its place."""
+    """Insert a picture at its position."""
     match = _PICTURE.match(state.src, state.pos) if state.src[state.pos] == "!" else None
     found: Picture | None = state.env.get("pictures", {}).get(match[1]) if match else None
     if match is None or found is None:
@@ -225,7 +224,7 @@ def _place(state: StateInline, silent: bool) -> bool:
 
 
 def _stars(state: StateInline, silent: bool) -> bool:
-    """Take asterisks around words for marks: underscores stand in names and faces, ``10*20*30`` is a size."""
+    """Parse asterisks around words as markup. Underscores occur in names, and ``10*20*30`` is a size."""
     if silent or state.src[state.pos] != "*":
         return False
     scanned = state.scanDelims(state.pos, canSplitWord=False)
@@ -252,14 +251,14 @@ def _each(state: StateCore, change: Callable[[list[Token]], list[Token]]) -> Non
 
 
 def _linked(state: StateCore) -> None:
-    """Make links of bare addresses."""
+    """Turn bare addresses into links."""
     _each(state, _with_links)
 
 
 def _with_links(tokens: list[Token]) -> list[Token]:
     found: list[Token] = []
     depth = 0
-    for token in tokens:
+    for token in _without_empty_links(tokens):
         depth += token.nesting if token.type in {"link_open", "link_close"} else 0
         if token.type != "text" or depth:
             found.append(token)
@@ -277,8 +276,20 @@ def _with_links(tokens: list[Token]) -> list[Token]:
     return found
 
 
+def _without_empty_links(tokens: list[Token]) -> Iterator[Token]:
+    """Yield *tokens*, with ``[words]()`` as it was typed: Markdown makes it a link to the current page."""
+    is_empty = False
+    for token in tokens:
+        if token.type == "link_open":
+            is_empty = not token.attrs.get("href")
+        if is_empty and token.type in {"link_open", "link_close"}:
+            yield Token("text", "", 0, content="[" if token.type == "link_open" else "]()")
+        else:
+            yield token
+
+
 def _styled(state: StateCore) -> None:
-    """Give each tag its style; a paragraph within a list or a quote that is tight has no tag."""
+    """Add a style to each tag; a paragraph within a tight list or quote has no tag."""
     styles: Mapping[str, str] = state.env.get("styles", {})
     for token in state.tokens:
         for one in (token, *(token.children or ())):

@@ -14,10 +14,10 @@ from host.sdk.webhooks import Envelope
 
 @dataclass(frozen=True, slots=True)
 class HistoryRules:
-    """What a channel tells of earlier conversations, and what it does not.
+    """Extent of the earlier conversations that a channel can return.
 
-    :param details: how many of a thread's newest messages it tells the content of.
-    :param limits: sentences for owners about what it does not tell, translated by the host.
+    :param details: how many of a thread's newest messages come with their content.
+    :param limits: sentences for owners about what is missing, translated by the host.
     """
 
     details: int
@@ -26,7 +26,7 @@ class HistoryRules:
 
 @dataclass(frozen=True, slots=True)
 class KnownMessage:
-    """A message of a customer that is here."""
+    """A customer's message that is stored here."""
 
     external_id: str
     contact: str
@@ -37,11 +37,11 @@ class KnownMessage:
 class HistoryThread:
     """A thread as the provider lists it.
 
-    :param contact: the customer's id on this account; empty for what several customers write below, such as
-        a post: then each message says whose it is, and *external_id* is the post's.
+    :param contact: the customer's id on this account; empty for a thread of several customers, such as
+        a post: then each message names its author, and *external_id* is the post's.
     :param updated_at: when something last happened in it; None: the provider does not say.
-    :param known: of a thread without a contact, when its newest page is read: the newest messages of
-        customers that are here, so that the adapter can tell which of them the provider no longer has.
+    :param known: for a thread without a contact, when its newest page is read: the newest messages of
+        customers stored here, so that the adapter can tell which of them the provider deleted.
     """
 
     external_id: str
@@ -66,8 +66,8 @@ class ThreadPage:
 class HistoryPage:
     """A page of one thread.
 
-    :param changes: what was said, oldest first: messages, and what was done to them since.
-    :param untold: external ids of messages of which the provider tells nothing else.
+    :param changes: messages and later changes to them, oldest first.
+    :param untold: external ids of messages the provider returns without content.
     :param after: where the page with earlier messages begins; empty: there are none.
     """
 
@@ -78,7 +78,7 @@ class HistoryPage:
 
 @dataclass(frozen=True, slots=True)
 class HistoryTrouble:
-    """Nothing could be read this time.
+    """The history could not be read this time.
 
     :param retry_after: seconds the provider asks us to wait; None: the host backs off.
     :param final: asking again will not help.
@@ -94,11 +94,11 @@ class HistoryTrouble:
 
 @dataclass(frozen=True, slots=True)
 class LookRules:
-    """What looking for messages that were not delivered may cost.
+    """Budget of calls for finding messages that were not delivered.
 
     :param calls_per_customer: how many calls a day the provider allows an account for each customer it
         exchanged messages with that day. The host uses a fiftieth of them, or four calls a day.
-    :param shortest: the time between two checks where that pays for more.
+    :param shortest: the shortest time between two checks, even if the budget allows more.
     """
 
     calls_per_customer: int
@@ -122,7 +122,7 @@ class ListedMessage:
 class ListedThread:
     """A thread with the ids of its newest messages. A post is a thread without a contact.
 
-    :param more: whether it has earlier messages than these.
+    :param more: whether it has earlier messages.
     """
 
     thread: HistoryThread
@@ -135,7 +135,7 @@ class NewestPage:
     """A page of the provider's list of threads, each with its newest messages.
 
     :param after: where the next page begins; empty: this was the last.
-    :param used_percent: how much of its limits the provider says is used up.
+    :param used_percent: how much of its limits the provider says is used.
     """
 
     threads: Sequence[ListedThread] = ()

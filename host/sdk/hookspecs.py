@@ -1,4 +1,4 @@
-"""The hooks an addon may implement. Each is called for one addon at a time; an exception leaves out that one.
+"""The hooks an addon may implement. Each is called for one addon at a time; an addon that raises is left out.
 
 While a generation is built the host collects what every addon returns, checks it, and only then applies it.
 No hook receives the app.

@@ -1,4 +1,4 @@
-"""The one HTTP client: to hosts the addon declared, over https, to public addresses, within time and size."""
+"""The HTTP client for addons: https to declared hosts at public addresses, with time and size limits."""
 
 from __future__ import annotations
 
@@ -44,12 +44,12 @@ class UnreadableAnswerError(FetchError, ValueError):
 
 
 class TooMuchError(FetchError):
-    """The answer is larger than was allowed."""
+    """The response is larger than allowed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """An answer, whatever its status; errors of HTTP are not raised.
+    """A response of any status; HTTP errors are not raised.
 
     :param headers: names in lower case.
     """
@@ -70,9 +70,9 @@ class Response:
 
 
 class OpenResponse:
-    """An answer whose body is read bit by bit, by the thread that asked for it; to be closed.
+    """A response whose body is streamed by the thread that requested it. Close it after use.
 
-    :ivar status: whatever it is; errors of HTTP are not raised.
+    :ivar status: any status; HTTP errors are not raised.
     :ivar headers: names in lower case.
     """
 
@@ -92,7 +92,7 @@ class OpenResponse:
     def read(self, size: int = _CHUNK, /) -> bytes:
         """Return up to *size* more bytes, after decompression; nothing at the end.
 
-        :raises FetchError: if it breaks off, takes too long, or is larger than was allowed.
+        :raises FetchError: if the connection breaks, takes too long, or the body is larger than allowed.
         """
         # This thread may have made another request meanwhile.
         attempt.target, attempt.deadline, attempt.read_timeout = self._limits
@@ -222,7 +222,7 @@ class Client:
     ) -> OpenResponse:
         """Ask for *url* and return as soon as the answer begins; see :meth:`request` for the rest.
 
-        For a body that is too large for memory, or is passed on while it comes.
+        Use it for a body that is too large for memory, or is forwarded while it arrives.
         """
         sending = {"User-Agent": "Lobby", "Accept-Encoding": "identity", **(headers or {})}
         attempt.read_timeout = read_timeout or self._read_timeout
@@ -235,7 +235,7 @@ class Client:
             return self._follow("GET", url, None, sending, follow, deadline, begun)
 
     def allows(self, url: str) -> bool:
-        """Tell whether this client may ask for *url*, without resolving its name."""
+        """Return whether this client may ask for *url*, without resolving its name."""
         try:
             self._vet(url)
         except ForbiddenAddressError:

@@ -7,17 +7,16 @@ from __future__ import annotations
 
 import json
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from functools import cache
-from gettext import NullTranslations
 from pathlib import Path
 from typing import BinaryIO
 from zoneinfo import ZoneInfo
 
 import flask_babel
 from babel import Locale, UnknownLocaleError, dates
-from babel.support import Translations
+from babel.support import NullTranslations, Translations
 from flask import has_app_context
 from flask_babel import gettext, lazy_gettext, lazy_pgettext, ngettext, npgettext, pgettext
 
@@ -37,7 +36,8 @@ __all__ = [
     "translate",
 ]
 
-_FOLDER = Path(__file__).parents[1] / "translations"
+CATALOGUES = Path(__file__).parents[1] / "translations"
+_addons: tuple[Path, ...] = ()
 
 
 def extract_toml(
@@ -93,11 +93,11 @@ def format_timedelta(length: timedelta, *, add_direction: bool = False) -> str:
 
 
 def translate(language: str, text: str, **values: str) -> str:
-    """Return one of Lobby's own texts in *language* with *values* put in; in English where it has no such.
+    """Return a text of Lobby or an addon in *language* with *values* put in; in English if there is none.
 
     For what goes to people outside, whose language is not that of a page. *text* is marked by :func:`noop`.
     """
-    said: str = _catalogue(language).gettext(text)
+    said: str = catalogue(language).gettext(text)
     return said % values if values else said
 
 
@@ -120,5 +120,19 @@ def format_moment(at: datetime, language: str, timezone: str) -> str:
 
 
 @cache
-def _catalogue(language: str) -> NullTranslations:
-    return Translations.load(str(_FOLDER), [language])
+def catalogue(language: str) -> NullTranslations:
+    """Return the texts of Lobby and its addons in *language*, apart from any page."""
+    found = Translations.load(str(CATALOGUES), [language])
+    for folder in _addons:
+        found.add_fallback(Translations.load(str(folder), [language]))
+    return found
+
+
+def use_catalogues(folders: Iterable[Path]) -> None:
+    """Have :func:`catalogue` know those in *folders*, of addons, from now on in this process.
+
+    :param folders: as :data:`CATALOGUES`, each file readable. A text that both have is said as in Lobby's.
+    """
+    global _addons  # noqa: PLW0603 - the addons of the process
+    _addons = tuple(folders)
+    catalogue.cache_clear()

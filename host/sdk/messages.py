@@ -9,12 +9,12 @@ from enum import StrEnum
 from typing import Any, BinaryIO
 
 OWN_ADDRESS = "own_address"
-"""In the content of a message: the address of the account that it was written to, where that is a further
-one, or goes from; see ``docs/addons.md``."""
+"""Key in the content of a message: the additional address of the account that it was written to, or is sent
+from; see ``docs/addons.md``."""
 
 
 class MessageKind(StrEnum):
-    """What a message is. A kind the inbox has no bubble for is shown as a neutral row, never dropped."""
+    """Kind of a message. A kind the inbox has no bubble for is shown as a neutral row, never dropped."""
 
     TEXT = "text"
     IMAGE = "image"
@@ -43,15 +43,15 @@ class MessageKind(StrEnum):
 
 
 class AttachmentRole(StrEnum):
-    """What a file is to the message it came with."""
+    """Role of a file in the message it came with."""
 
     FILE = "file"
-    """Sent along, to be shown below it."""
+    """Attached; shown below the message."""
     FORMATTED = "formatted"
     """The message itself as its sender laid it out: HTML in UTF-8, as it came; cleaned when it is shown.
     A message has one at most, and its bytes come with it; ``text`` says the same in words."""
     INLINE = "inline"
-    """A picture that the formatted form shows in its place, where it names ``cid:`` and the *content_id*."""
+    """A picture shown inside the formatted form, which refers to it as ``cid:`` and the *content_id*."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,27 +71,27 @@ class InboundAttachment:
 
 
 class PostKind(StrEnum):
-    """What a post is."""
+    """Kind of a post."""
 
     POST = "post"
     REEL = "reel"
     STORY = "story"
     AD = "ad"
     LIVE = "live"
-    """A broadcast: it can be answered about only while it goes on."""
+    """A live broadcast: comments on it can be answered only while it lasts."""
     OTHER = "other"
 
 
 @dataclass(frozen=True, slots=True)
 class Post:
-    """Something published at the provider that customers write below. What is not known stays empty.
+    """Something published at the provider that customers comment on. Unknown fields stay empty.
 
     :param text: its caption.
     :param url: its page, for people.
     :param picture_url: a picture of it, on one of the hosts of
         :meth:`~host.sdk.channel.ChannelAdapter.inbound_media`.
-    :param ended_at: of a broadcast: when it was over.
-    :param owner: the handle of whom it belongs to, where that is not the account.
+    :param ended_at: for a broadcast: when it ended.
+    :param owner: the owner's handle, if the owner is not the account.
     """
 
     external_id: str
@@ -112,12 +112,12 @@ class MessageReceived:
     :param external_id: the provider's id of the message; None only where the provider gives none, and then
         the journal's dedupe key alone keeps it from appearing twice.
     :param sent_at: the provider's time, aware.
-    :param opens_window: whether the channel lets us reply for some time because of it.
+    :param opens_window: whether it opens a reply window on the channel.
     :param references: for channels that thread by reference: external ids this one answers, nearest first.
     :param reply_to: external id of the message this one quotes, from either side.
-    :param post: what it is written below, on a channel that threads by posts.
-    :param earlier: it was said before the account was here, as history is: nobody is notified, nothing
-        answers it by itself, and no reply window opens.
+    :param post: the post it comments on, on a channel that threads by posts.
+    :param earlier: it is from before the account was connected, such as history: nobody is notified, nothing
+        answers it automatically, and no reply window opens.
     """
 
     contact: str
@@ -139,10 +139,10 @@ class MessageReceived:
 
 
 class Who(StrEnum):
-    """Which program it is that can answer a customer besides our pages."""
+    """A program that can answer a customer."""
 
     DESK = "desk"
-    """The one this desk is connected through at the provider."""
+    """The app through which this desk is connected at the provider."""
     PROVIDER = "provider"
     """The provider's own app."""
     OTHER = "other"
@@ -150,9 +150,9 @@ class Who(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """A program that can answer a customer, as far as the provider says which.
+    """A program that can answer a customer, as identified by the provider.
 
-    :param name: as people know it; empty: only its *id* is known.
+    :param name: its display name; empty: only its *id* is known.
     """
 
     who: Who
@@ -164,11 +164,11 @@ class Program:
 class MessageEchoed:
     """The provider reports a message from our side: sent by the host, or written in the provider's own app.
 
-    :param contact: the customer's id; empty where the provider does not say: then it is the one whose message
-        *reply_to* is, and without that message it is not for the inbox.
+    :param contact: the customer's id; empty if the provider does not say: then it is the author of the
+        message *reply_to*, and without that message the echo is not for the inbox.
     :param reply_to: external id of the message this one quotes.
-    :param sent_by: the program that sent it; None: the provider does not say, so nobody guesses.
-    :param subject: of a conversation that begins with it.
+    :param sent_by: the program that sent it; None: the provider does not say.
+    :param subject: the subject, if it starts a conversation.
     :param references: as in :class:`MessageReceived`, for channels that thread by reference.
     :param earlier: as in :class:`MessageReceived`.
     """
@@ -189,13 +189,13 @@ class MessageEchoed:
 
 @dataclass(frozen=True, slots=True)
 class MessageReacted:
-    """A reaction was put on the message *external_id*, or taken away.
+    """A reaction to the message *external_id* was added or removed.
 
-    A person has at most one on a message: a later one replaces it, by its time.
+    A person has at most one reaction to a message: the latest by time replaces it.
 
-    :param emoji: what is shown; empty where it is taken away.
-    :param name: what the provider calls it, such as ``love``.
-    :param ours: whether it is the team's and not the customer's.
+    :param emoji: the emoji to show; empty if removed.
+    :param name: the provider's name for it, such as ``love``.
+    :param ours: whether it is the team's rather than the customer's.
     """
 
     contact: str
@@ -211,7 +211,7 @@ class MessageReacted:
 class MessageEdited:
     """The text of the message *external_id*, the customer's or ours, is now *text*.
 
-    :param number: which edit of that message it is, from 1; None where the provider does not count: then the
+    :param number: number of the edit of that message, from 1; None if the provider does not count: then the
         latest one by time wins.
     """
 
@@ -224,7 +224,7 @@ class MessageEdited:
 
 @dataclass(frozen=True, slots=True)
 class MessageUnsent:
-    """The message *external_id*, the customer's or ours, was taken back: its content is removed everywhere.
+    """The message *external_id*, the customer's or ours, was unsent: its content is removed everywhere.
 
     :param carried_by: dedupe keys of every envelope that may hold its content, so that the journal can
         remove it too: the keys of the message, of its echo and of its edits.
@@ -237,13 +237,13 @@ class MessageUnsent:
 
 
 class Handover(StrEnum):
-    """What happened to a conversation that several programs can answer."""
+    """Kind of change of control over a conversation that several programs can answer."""
 
     PASSED = "passed"
     TAKEN = "taken"
     REQUESTED = "requested"
     ROLES = "roles"
-    """What each of them may do changed."""
+    """The roles of the programs changed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,7 +251,7 @@ class ConversationHandedOver:
     """Another program answers the customer now, or asks to. Shown as an activity line, which is never unread.
 
     :param note: what the other program wrote about it.
-    :param to: who has it now, or asks for it; None: the provider does not say.
+    :param to: the program that has it now, or asks for it; None: the provider does not say.
     """
 
     contact: str
@@ -263,14 +263,14 @@ class ConversationHandedOver:
 
 @dataclass(frozen=True, slots=True)
 class AccountNoticed:
-    """The provider says something about the account as a whole: people responsible for it are told.
+    """The provider reports something about the whole account: the people responsible are notified.
 
     :param kind: what it is about; one warning of each kind at a time; lower-case letters and hyphens, 32 at
         most.
     :param sentence: marked with :func:`host.sdk.i18n.noop`, ``%(name)s`` in it for *details*.
-    :param bad: it has happened, and stands on the account's card until it is over or the account is connected
-        again; False: people are told once.
-    :param over: what it warned of is over: the warning goes away.
+    :param bad: it has already happened, and stays on the account's card until it is over or the account is
+        connected again; False: people are notified once.
+    :param over: the problem is resolved: the warning is removed.
     """
 
     kind: str
@@ -292,29 +292,29 @@ class MessagesRead:
 
 
 class ReportKind(StrEnum):
-    """What a report says of a message of ours."""
+    """Kind of a delivery report about a message of ours."""
 
     FAILED = "failed"
-    """It did not arrive, and will not."""
+    """The message was not delivered, and will not be."""
     DELAYED = "delayed"
-    """It has not arrived yet; others keep trying."""
+    """The message was not delivered yet; other servers keep trying."""
     READ = "read"
     DELETED = "deleted"
-    """It was deleted without being read."""
+    """The message was deleted without being read."""
 
 
 @dataclass(frozen=True, slots=True)
 class MessageBounced:
-    """A report came about our message *external_id*, which was taken: that it did not arrive, or another.
+    """A delivery report about our message *external_id*, which the provider had accepted.
 
     A failed one is shown as not delivered, with *sentence*; a delayed one stays sent, with *sentence*; a
     receipt is noted with it. Where that message is not here, or never went to *contact*, the report is
-    shown as the message *report*: nothing that came is lost.
+    shown as the message *report*, so nothing received is lost.
 
-    :param contact: whom the report is about.
-    :param at: when that was found.
+    :param contact: the recipient the report is about.
+    :param at: when that was reported.
     :param sentence: why, and *next_step*, what to do; marked with :func:`host.sdk.i18n.noop`.
-    :param raw: what the other side said, for who wants to know.
+    :param raw: the other side's own words, for those who want the details.
     """
 
     contact: str
@@ -328,15 +328,15 @@ class MessageBounced:
 
     @property
     def attachments(self) -> tuple[InboundAttachment, ...]:
-        """The files of the report."""
+        """Return the files of the report."""
         return self.report.attachments
 
 
 @dataclass(frozen=True, slots=True)
 class ToLookUp:
-    """The event names what happened, and only the provider can tell what it is, or more of it.
+    """An event with too little data: the rest has to be fetched from the provider.
 
-    A worker asks :meth:`~host.sdk.channel.ChannelAdapter.look_up` for the events it stands for, or for
+    A worker calls :meth:`~host.sdk.channel.ChannelAdapter.look_up` for the events it stands for, or for
     details of the message that came with it.
 
     :param what: ids, for the adapter; plain text in both.
@@ -347,11 +347,11 @@ class ToLookUp:
 
 @dataclass(frozen=True, slots=True)
 class MessageDetails:
-    """What the provider told of a message when it was asked. Programs hear of it with ``message.completed``.
+    """Details of a message fetched from the provider. Programs are notified with ``message.completed``.
 
     :param external_id: of the message.
-    :param content: is merged into its ``content``, also inside values that are mappings; plain JSON. Empty:
-        the provider told nothing, and will not be asked again.
+    :param content: merged into its ``content``, mappings recursively; plain JSON. Empty:
+        the provider returned nothing, and will not be asked again.
     """
 
     external_id: str
@@ -360,7 +360,7 @@ class MessageDetails:
 
 @dataclass(frozen=True, slots=True)
 class Ignored:
-    """Nothing for the inbox; the journal keeps *reason* for the admin."""
+    """Nothing for the inbox; the inbound log keeps *reason* for the admin."""
 
     reason: str
 
@@ -382,14 +382,14 @@ InboundChange = (
 
 @dataclass(frozen=True, slots=True)
 class OutgoingFile:
-    """A file to send, kept by the host and already checked against the channel's limits.
+    """A file to send, stored by the host and already checked against the channel's limits.
 
-    :param content_type: the type found in its bytes, whatever *name* says.
+    :param content_type: the type detected from its bytes, regardless of *name*.
     :param size: bytes.
-    :param url: an address at the desk where the provider can fetch the file for some time, without a login;
+    :param url: a temporary address at the desk where the provider can fetch the file without a login;
         None where the provider cannot reach the desk: then upload the bytes.
     :param open: opens the bytes for reading.
-    :param width: and *height*: of a picture, in pixels, where they are known.
+    :param width: and *height*: of a picture, in pixels, if known.
     """
 
     kind: MessageKind
@@ -424,7 +424,7 @@ class OutgoingPart:
     :param files: of ``IMAGE``, ``VIDEO``, ``AUDIO`` and ``FILE``; more than one of ``IMAGE`` only. Where text
         and files are one message, of any number and any kinds, with ``TEXT`` too.
     :param reply_to: external id of the message this one quotes, or answers where all that is sent is public.
-    :param private: it goes to the customer alone, as the one private reply to the message *reply_to*.
+    :param private: it goes only to the customer, as the one private reply to the message *reply_to*.
     """
 
     kind: MessageKind
@@ -445,7 +445,7 @@ class IceBreaker:
 
 @dataclass(frozen=True, slots=True)
 class MenuItem:
-    """A line of the menu beside the customer's composer: it sends *payload* or opens *url*."""
+    """An item of the menu next to the customer's composer: it sends *payload* or opens *url*."""
 
     title: str
     payload: str = ""
@@ -453,6 +453,6 @@ class MenuItem:
 
 
 IceBreakers = Mapping[str, tuple[IceBreaker, ...]]
-"""The questions of each locale. ``default`` stands for every locale that has none of its own."""
+"""The questions per locale. ``default`` is used for every locale without its own."""
 Menu = Mapping[str, tuple[MenuItem, ...]]
-"""The menu items of each locale; ``default`` as with :data:`IceBreakers`."""
+"""The menu items per locale; ``default`` as with :data:`IceBreakers`."""

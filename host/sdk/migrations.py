@@ -1,6 +1,6 @@
 """Steps for an addon's revisions. Each looks at the database first, so that it can run again from any point.
 
-MariaDB commits each DDL statement by itself, so a migration that died in the middle starts again on a
+MariaDB commits each DDL statement implicitly, so a migration that died midway restarts on a
 half-made schema. A revision therefore makes one change, and makes it only if it is missing.
 """
 
@@ -36,7 +36,7 @@ _CONVERTERS: Mapping[str, Callable[[sa.Connection, str, str, int], bool]] = {
 
 
 class Operations(Protocol):
-    """What ``alembic.op`` offers that these helpers use."""
+    """The part of ``alembic.op`` that these helpers use."""
 
     def get_bind(self) -> Any: ...
 
@@ -59,18 +59,18 @@ def _connection(op: Operations | sa.Connection) -> sa.Connection:
 
 
 def has_table(op: Operations | sa.Connection, table: str) -> bool:
-    """Tell whether the database has *table*."""
+    """Return whether the database has *table*."""
     return sa.inspect(_connection(op)).has_table(table)
 
 
 def has_column(op: Operations | sa.Connection, table: str, column: str) -> bool:
-    """Tell whether *table* has *column*; False if there is no such table."""
+    """Return whether *table* has *column*; False if there is no such table."""
     inspector = sa.inspect(_connection(op))
     return inspector.has_table(table) and any(c["name"] == column for c in inspector.get_columns(table))
 
 
 def has_index(op: Operations | sa.Connection, table: str, index: str) -> bool:
-    """Tell whether *table* has an index called *index*; False if there is no such table."""
+    """Return whether *table* has an index called *index*; False if there is no such table."""
     inspector = sa.inspect(_connection(op))
     return inspector.has_table(table) and inspector.has_index(table, index)
 
@@ -109,8 +109,8 @@ def enum_to_varchar(op: Operations | sa.Connection, table: str, column: str, len
 
     On MariaDB the column is a real ENUM, on PostgreSQL of an enum type, on SQLite text with a CHECK. Rows,
     NOT NULL, DEFAULT, comment, character set, collation and indexes stay, and CHECKs about other things too.
-    It looks at the column first, so it can run again after it died, and does nothing when all is done. It is
-    never undone: narrowing the column would lose rows.
+    It checks the column first, so it can be rerun after a crash, and does nothing if it is already done. It
+    is never reverted: narrowing the column would lose rows.
 
     :raises MigrationRefusedError: rather than guess: a view, foreign key or trigger depends on the column,
         rows hold a value the ENUM does not know, or the column is of another type altogether.

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import socket
 import ssl
+from contextlib import AbstractContextManager
 
-from host.core import guard
+from host.core import guard, marks
 
 
 def connect(host: str, port: int, *, timeout: float, mail: bool = False) -> socket.socket:
@@ -20,6 +21,14 @@ def connect(host: str, port: int, *, timeout: float, mail: bool = False) -> sock
     :raises FetchError: if there is no answer; nothing was sent.
     """
     return guard.connect(host, port, timeout=timeout, mail=mail)
+
+
+def waiting() -> AbstractContextManager[None]:
+    """Leave the time the block takes out of the budget of the addon's call.
+
+    For a dialogue with a server that may take long. Each of its steps needs a time-out of its own.
+    """
+    return marks.waiting()
 
 
 def tls_context() -> ssl.SSLContext:

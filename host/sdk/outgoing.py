@@ -1,4 +1,4 @@
-"""What programs are told of events: the names and facts that a channel adds to the host's."""
+"""Outgoing events: the names and data that a channel adds to the host's."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from host.sdk.messages import MessageKind
 class ToldFile:
     """A file of a message.
 
-    :param url: where a program with a key of the workspace gets it; never the provider's address.
+    :param url: where a program with a key of the workspace downloads it; never the provider's address.
     """
 
     kind: MessageKind | str
@@ -42,9 +42,9 @@ class ToldMessage:
 
 @dataclass(frozen=True, slots=True)
 class ToldReaction:
-    """A reaction that a customer put on a message, or took away.
+    """A reaction that a customer added to a message, or removed.
 
-    :param name: the provider's word for it; empty where it was taken away and the provider named none.
+    :param name: the provider's name for it; empty if it was removed and the provider named none.
     """
 
     name: str
@@ -58,8 +58,8 @@ class ToldConversation:
 
     :param status: ``open`` or ``closed``.
     :param labels: names of the labels it has, in the order the team sees.
-    :param snoozed: whether it is out of sight until a time or until the customer writes.
-    :param snoozed_until: that time; None: it is not snoozed, or only until they write.
+    :param snoozed: whether it is snoozed until a time or until the customer writes.
+    :param snoozed_until: that time; None: it is not snoozed, or only until the customer writes.
     :param spam: whether the team marked it as spam.
     """
 
@@ -72,11 +72,11 @@ class ToldConversation:
 
 @dataclass(frozen=True, slots=True)
 class DeskEvent:
-    """Something that happened in the desk.
+    """An event of the desk.
 
     :param kind: its name: ``message.received``, ``message.reacted``, ``message.completed``.
     :param contact: the customer's external id.
-    :param username: what the customer is called at the provider, where that is known.
+    :param username: the customer's user name at the provider, if known.
     """
 
     kind: str
@@ -92,8 +92,8 @@ class DeskEvent:
 class OutgoingEvent:
     """An event under a name of the channel's own.
 
-    :param name: begins with the channel's key and a dot, ``toy.wave``, or with that of the channel it stands
-        beside.
+    :param name: begins with the channel's key and a dot, ``toy.wave``, or with that of the
+        channel it is attached to.
     :param data: plain JSON, keys in camelCase. The host adds ``channelId``, ``from`` and ``timestamp``.
     :param replaces: whether it says all that the host's own event says, which is then left out for whoever
         hears of this one.

@@ -1,4 +1,4 @@
-"""Pages an addon adds to the admin area, migrations it brings, and work it repeats."""
+"""Admin pages, migrations and periodic jobs of an addon."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class AdminPage:
 
     :param template: ``<slug>/<name>.html`` in the addon's ``templates/``; it extends the host's
         ``admin.html`` and fills its block ``page``.
-    :param context: called per request; what it returns is the template's context, beside ``title`` and
+    :param context: called per request; returns the template's context, in addition to ``title`` and
         ``manifest``.
     """
 
@@ -26,14 +26,14 @@ class AdminPage:
 
 @dataclass(frozen=True, slots=True)
 class Migrations:
-    """Where an addon's Alembic revisions are."""
+    """The location of an addon's Alembic revisions."""
 
     directory: Path
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """Work repeated every *every*, by one process at a time, outside any transaction."""
+    """A job that runs every *every*, in one process at a time, outside any transaction."""
 
     name: str
     every: timedelta

@@ -1,4 +1,4 @@
-"""What an addon adds to the rules of a workspace, and to its assistants."""
+"""Conditions, actions and tools that an addon adds to the rules and assistants of a workspace."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from host.sdk.channel import AccountRef
 
 @dataclass(frozen=True, slots=True)
 class AskedAbout:
-    """What a rule is asked about: the message of its event, and who wrote with the account.
+    """The subject of a rule: the message of its event, and the contact on the account.
 
-    :param kind: of the message, see :class:`host.sdk.messages.MessageKind`; empty: the event is about none.
-    :param content: what the addon put into the message beside its text.
+    :param kind: of the message, see :class:`host.sdk.messages.MessageKind`; empty: the event has no message.
+    :param content: the addon's content of the message besides its text.
     :param profile: the facts of the contact's :class:`host.sdk.channel.Profile`.
     """
 
@@ -30,12 +30,12 @@ class AskedAbout:
 class RuleCondition:
     """A condition of an addon, on conversations of one of its channels.
 
-    :param name: ``<slug>.<word>``; never changes, rules are kept with it.
-    :param title: what holds, as a part of a sentence behind "if": ``they follow the account``. Mark it and
-        the words of *choices* with :func:`host.sdk.i18n.noop`: they are translated where they are shown.
-    :param holds: returns whether it holds, with the value that was chosen. It reads what it is given and
-        nothing else: it is asked in a transaction, and again for the preview. A raise counts as no.
-    :param choices: values to choose from, each with its words; empty: there is nothing to choose.
+    :param name: ``<slug>.<word>``; must never change, because rules are stored with it.
+    :param title: the condition, as a clause that follows "if": ``they follow the account``. Mark it and
+        the labels of *choices* with :func:`host.sdk.i18n.noop`: they are translated where they are shown.
+    :param holds: returns whether it is met, with the value that was chosen. It reads only its arguments: it
+        is called in a transaction, and again for the preview. An exception counts as not met.
+    :param choices: values to choose from, each with its label; empty: there is nothing to choose.
     """
 
     name: str
@@ -54,7 +54,7 @@ class React:
 
 @dataclass(frozen=True, slots=True)
 class SendText:
-    """Send a text, under everything that holds for what is sent by itself."""
+    """Send a text, subject to all limits on automated messages."""
 
     text: str
 
@@ -64,10 +64,11 @@ class RuleAction:
     """An action of an addon, on conversations of one of its channels.
 
     :param name: ``<slug>.<word>``; never changes.
-    :param title: what it does, behind "then": ``react with a heart``, marked as that of a condition.
+    :param title: what it does, as a clause that follows "then": ``react with a heart``; marked like a
+        condition's.
     :param plan: returns what to do, or None for nothing. It sends nothing itself: the desk does, after it
-        checked the window, the customer's wish and that no person has the word. A raise is logged, and the
-        other actions of the rule are done all the same.
+        checked the reply window, the customer's opt-out and that no person is handling the conversation. An
+        exception is logged, and the other actions of the rule still run.
     """
 
     name: str
@@ -77,24 +78,24 @@ class RuleAction:
 
 
 class ToolEffect(StrEnum):
-    """What a tool may do."""
+    """Effect a tool may have."""
 
     READS = "reads"
     REVERSIBLE = "reversible"
-    """What a person can undo at once, such as a label."""
+    """Makes a change that a person can easily undo, such as a label."""
     ASKS = "asks"
-    """It is done only once a person said so."""
+    """Runs only after a person approved it."""
 
 
 @dataclass(frozen=True, slots=True)
 class UsedFor:
-    """Whom an assistant uses a tool for. The desk fills it in; a model never does.
+    """The customer for whom an assistant uses a tool. Filled in by the desk, never by a model.
 
-    :param contact: the customer's external id; empty: nobody's, in the playground, where tools that read are
+    :param contact: the customer's external id; empty in the playground, where tools that only read are
         tried on an account.
-    :param username: what they are called at the provider, where that is known.
+    :param username: the customer's user name at the provider, if known.
     :param profile: the facts of the contact's :class:`host.sdk.channel.Profile`.
-    :param key: the same where the same use is tried again: what changes something is done once for a key.
+    :param key: idempotency key, the same on every retry: a change is made once per key.
     """
 
     account: AccountRef
@@ -108,15 +109,16 @@ class UsedFor:
 class AssistantTool:
     """A tool of an addon, for assistants in conversations of one of its channels.
 
-    :param name: ``<slug>.<word>``; never changes, assistants are kept with it.
+    :param name: ``<slug>.<word>``; must never change, because assistants are stored with it.
     :param title: what it does, for owners and as the name of a source: ``Looks up an order``. Mark it and
         *about* with :func:`host.sdk.i18n.noop`: they are translated where owners read them.
-    :param about: when a model is to use it, in a sentence or two.
+    :param about: when a model should use it, in a sentence or two.
     :param parameters: JSON schema of the object the model fills in.
-    :param use: does it and returns what the model is told, plain text, at most 8,000 letters. Called outside
-        any transaction, with arguments that meet *parameters*; it may use the network, for ten seconds at
-        most. A raise: the model is told that the tool failed, and no more.
-    :param effect: a tool that *asks* is used once a person of the team said so, with the arguments they saw.
+    :param use: runs the tool and returns its result for the model, plain text, at most 8,000 characters.
+        Called outside any transaction, with arguments that match *parameters*; it may use the network, for
+        ten seconds at most. If it raises, the model is only told that the tool failed.
+    :param effect: a tool that *asks* runs only after a person on the team approved it, with the arguments
+        they saw.
     """
 
     name: str

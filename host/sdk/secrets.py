@@ -1,4 +1,4 @@
-"""Credentials: kept encrypted, bound to the row that holds them, and never shown."""
+"""Credentials: stored encrypted, bound to the row that holds them, and never shown."""
 
 from __future__ import annotations
 

@@ -88,7 +88,7 @@ _ADDRESSES = (
     "@" * 3000,
     "1" * 3000,
 )
-"""Addresses a contact may have, and what else may stand there."""
+"""Addresses a contact may have, and invalid values."""
 
 
 def check_changes(changes: Sequence[InboundChange]) -> None:
@@ -155,7 +155,7 @@ def _check_about(change: MessageReacted | MessageEdited | MessageUnsent | Messag
 
 
 def declared_parts(capabilities: Capabilities) -> list[OutgoingPart]:
-    """Return one part of everything that *capabilities* say can be sent, each with one small file at most."""
+    """Return one part of every kind that *capabilities* allow, each with one small file at most."""
     parts = [OutgoingPart(kind, files=(_file(kind, limits),)) for kind, limits in capabilities.media.items()]
     if MessageKind.TEXT in capabilities.sends:
         parts.append(OutgoingPart(MessageKind.TEXT, "Hello 👋"))

@@ -64,16 +64,16 @@ safe_next = _web.safe_next
 def workspace_view(role: Role = Role.AGENT) -> Callable[[View], View]:
     """Guard a view below ``/w/<int:workspace_id>/``: members only, owners only with ``Role.OWNER``.
 
-    For others than owners it takes a role that reads for looking, and one that answers for anything else. A
-    user who is no member gets a 404, a member without the role a 403. A member who sees some accounts only
-    gets a 404 for what the address names of another account, and for ids of kinds the desk does not know. The
-    view still gets ``workspace_id`` as its first argument.
+    Members other than owners need a role with read access to view, and one that may reply for anything else.
+    A user who is not a member gets a 404, a member without the role a 403. A member who sees only some
+    accounts gets a 404 for objects of other accounts, and for ids of kinds the desk does not know. The view
+    still gets ``workspace_id`` as its first argument.
     """
     return _web.workspace_view(Permission.SETTINGS if role is Role.OWNER else None)
 
 
 def wrong_variable(text: str) -> str:
-    """Return why something in double braces in *text* is no variable of canned replies; empty: all is."""
+    """Return an error if *text* has an unknown variable of canned replies; empty if it has none."""
     try:
         _variables.parse(text)
     except _variables.VariableError as error:
@@ -87,9 +87,9 @@ def sign_in_url(channel: str, way: str) -> str:
 
 
 def channels_url() -> str | None:
-    """Return the address of Settings -> Channels of a workspace the signed-in person owns; None if of none.
+    """Return the address of Settings -> Channels of a workspace the signed-in person owns, or None.
 
-    The workspace the navigation shows comes first.
+    The workspace shown in the navigation comes first.
     """
     user, shown = _web.maybe_user(), _web.shown_workspace()
     if user is None or "channels.index" not in current_app.view_functions:

@@ -1,4 +1,4 @@
-"""How a provider's requests become journalled envelopes."""
+"""Webhooks: turn a provider's requests into envelopes in the inbound log."""
 
 from __future__ import annotations
 
@@ -17,19 +17,20 @@ MAX_BODY = 1024 * 1024
 class Envelope:
     """One event, cut from a request.
 
-    :param account_id: ours, or None where no account is meant.
-    :param lane: the customer's external id: envelopes of one account and lane are applied in order.
+    :param account_id: our id of the account, or None if it is about no account.
+    :param lane: the ordered queue, named by the ordered queue, named by the customer's external id: envelopes
+        of one account and lane are applied in order.
     :param dedupe_key: equal for each delivery of the same event; hashed by the host.
-    :param kind: short and for people who read the journal: ``message``, ``echo``, ``test``.
-    :param occurred_at: the provider's time, where it tells one.
+    :param kind: short, for people who read the inbound log: ``message``, ``echo``, ``test``.
+    :param occurred_at: the provider's time, if it gives one.
     :param body: the bytes :meth:`ChannelAdapter.parse` will get, now or when replayed next week.
     :param set_aside: if not empty, the event is kept with this reason and never applied: another account's
         message, unreadable JSON.
     :param ignored: if not empty, the event is kept with this reason as understood and not for the inbox.
-    :param channel: key of the channel it belongs to, where that is another than the route's: an account that
-        stands beside another is reached by the same address.
-    :param any_age: it is applied however old it is, as one that takes something back; others only as long as
-        the host recognises what comes again, which is 90 days.
+    :param channel: key of the channel it belongs to, if not the route's: an attached account is reached by
+        the same address as the account it is attached to.
+    :param any_age: apply it however old it is, such as the unsending of a message; others are applied only as
+        long as the host recognises duplicates, which is 90 days.
     """
 
     account_id: int | None
@@ -46,7 +47,7 @@ class Envelope:
 
 @dataclass(frozen=True, slots=True)
 class WebhookRequest:
-    """A request as it came: raw bytes, nothing parsed.
+    """A request as received: raw bytes, nothing parsed.
 
     :param account: last path segment on the per-account address, else None.
     :param headers: names in lower case.
@@ -63,9 +64,9 @@ class WebhookRequest:
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """The request is genuine: write these envelopes to the journal, then answer 200 with *body*.
+    """The request is genuine: write these envelopes to the inbound log, then answer 200 with *body*.
 
-    :param keep_raw: whether the raw request is kept as well, for admins to look at; False where it holds
+    :param keep_raw: whether to also store the raw request, for admins to look at; False if it contains
         something that must not be stored: then only the envelopes are.
     """
 
@@ -78,9 +79,10 @@ class Accepted:
 class Refused:
     """The request is not accepted: only a count is stored.
 
-    :param reason: a short constant for the counter (``signature``, ``verify_token``); not told to the caller.
-    :param account_id: the account it was meant for, where that is known.
-    :param hint: helps to find the mistake, 16 characters at most, such as the beginning of a wrong verify
+    :param reason: a short constant for the counter (``signature``, ``verify_token``); not revealed to the
+        caller.
+    :param account_id: the account it was meant for, if known.
+    :param hint: a clue to the mistake, 16 characters at most, such as the beginning of a wrong verify
         token; never enough to use it.
     """
 
@@ -94,7 +96,7 @@ class Refused:
 class Verified:
     """The answer to a GET verification: *challenge*, verbatim, as text/plain.
 
-    :param account_id: whose token it was asked with, where it was one account's.
+    :param account_id: the account whose token was used, if it was an account's.
     """
 
     challenge: str
@@ -107,13 +109,13 @@ class WebhookRoute:
 
     The host also serves the second form as ``/webhooks/<slug>/<account>``.
 
-    :param path: ``webhook``: a proxy knows webhooks by it, and may send one to a second process.
-    :param channel: key of the channel the envelopes belong to that name none.
+    :param path: ``webhook``: a proxy recognises webhooks by it, and may route them to a second process.
+    :param channel: key of the channel for envelopes that do not name one.
     :param authenticate: decide on a POST: verify over the raw bytes, then cut envelopes. No writes.
     :param verify: decide on a GET, where the provider checks the address that way.
-    :param quick: *authenticate* promises to compute only, in about a millisecond: what it looks up comes from
-        a :class:`host.sdk.db.Snapshot`. It is then called on the event loop, where it costs no thread, and
-        again in a thread if a Snapshot has to be read. Without the promise each request takes a thread.
+    :param quick: *authenticate* promises to only compute, for about a millisecond: its lookups come from
+        a :class:`host.sdk.db.Snapshot`. It is then called on the event loop, without using a thread, and
+        again in a thread if a Snapshot has to be read. Without this promise each request uses a thread.
     """
 
     path: str
@@ -126,9 +128,9 @@ class WebhookRoute:
 
 @dataclass(frozen=True, slots=True)
 class Receiver:
-    """Something that listens by itself, in the serving process, instead of waiting for HTTP requests.
+    """A listener in the serving process, for providers that do not send HTTP requests.
 
-    :param start: called once per generation with a function that journals envelopes of one raw delivery and
+    :param start: called once per generation with a function that logs the envelopes of one raw delivery and
         returns when they are durable (or raises); returns a function that stops listening.
     """
 
@@ -138,14 +140,14 @@ class Receiver:
 
 
 class Ingest(Protocol):
-    """What a receiver journals by."""
+    """The function a receiver stores its envelopes with."""
 
     def __call__(
         self, raw: bytes, envelopes: tuple[Envelope, ...], also: Callable[[Session], None] | None = None
     ) -> None:
-        """Journal *envelopes* of one delivery; return once they are durable, or raise.
+        """Write *envelopes* of one delivery to the inbound log; return once they are durable, or raise.
 
-        :param raw: the delivery as it came, for admins to look at.
-        :param also: SQL of the addon's own for the same transaction, such as the place in a mailbox to go on
-            from: either both are committed or neither is. It may be run again after a deadlock.
+        :param raw: the raw delivery, for admins to look at.
+        :param also: the addon's own SQL for the same transaction, such as its position in a mailbox: either
+            both are committed or neither is. It may be rerun after a deadlock.
         """

@@ -1,20 +1,21 @@
-"""Make what was there before findable: in portions, newest first, each one write that notes how far it is.
+"""Index earlier documents in batches, newest first, each a write that stores its progress.
 
-A portion that dies is done again. A desk that was updated, restored, or whose words are made in another way
-now, builds by itself.
+A failed batch is repeated. A desk that was updated or restored, or whose word rules changed, rebuilds its
+index automatically.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import time
 from typing import cast
 
+import msgspec
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from host.core import clock, db
+from host.events.models import Consumer
 from host.models.inbox import Contact, Message
-from host.models.record import Consumer
 from host.models.search import DocumentKind, SearchBuild
 from host.search import words
 from host.search.documents import Indexing, refresh_contacts, refresh_messages
@@ -28,9 +29,8 @@ _SOURCES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """How much of what was there before can be found.
+class Progress(msgspec.Struct, frozen=True):
+    """How much of the earlier documents is indexed.
 
     :param share: from 0 to 1, by ids.
     """
@@ -40,8 +40,16 @@ class Progress:
 
 
 def build_some() -> bool:
-    """Do one portion; return whether there is more to do."""
+    """Index one batch; return whether there is more to do."""
     return any(db.write(_portion, kind) for kind in _SOURCES)
+
+
+def build_gently() -> bool:
+    """Index one batch and pause for as long as that took; return whether there is more to do."""
+    began = clock.monotonic()
+    more = build_some()
+    time.sleep(min(clock.monotonic() - began, 0.2))
+    return more
 
 
 def _portion(session: Session, kind: DocumentKind) -> bool:
@@ -66,7 +74,7 @@ def _portion(session: Session, kind: DocumentKind) -> bool:
 
 
 def _build(session: Session, kind: DocumentKind) -> SearchBuild | None:
-    """Return how far it is, locked; None: another process is at it, or nobody reads the record yet."""
+    """Return the progress, locked; None if another process is indexing, or no consumer runs yet."""
     query = sa.select(SearchBuild).where(SearchBuild.kind == int(kind)).with_for_update(skip_locked=True)
     found = session.scalar(query)
     if found is None:
@@ -92,12 +100,12 @@ def _begin(session: Session, build: SearchBuild) -> None:
 
 
 def rebuild(session: Session) -> None:
-    """Have everything looked at again. What is found stays found meanwhile."""
+    """Start indexing everything again. The current index is used meanwhile."""
     session.execute(sa.update(SearchBuild).values(version=0, done_at=None))
 
 
 def progress(session: Session) -> Progress:
-    """Return how much of the messages can be found."""
+    """Return the share of messages that are indexed."""
     build = session.get(SearchBuild, int(DocumentKind.MESSAGE))
     if build is None or build.version != words.VERSION:
         return Progress(False, 0.0)

@@ -1,9 +1,9 @@
-"""What messages and contacts can be found by, made of their rows as they are now.
+"""Build the search documents of messages and contacts from their current rows.
 
-:class:`Indexing` reads the record, also the rows that only open browsers need: whatever shows on a screen was
-announced by one. It reads each message anew and locks it meanwhile, so a text that is taken back at the same
-moment is either not there yet or gone. A row that somebody else holds is not waited for, because the rows of
-other customers are locked meanwhile: it is left alone and recorded once more.
+:class:`Indexing` reads the event log, including the events for open browsers: whatever a screen
+shows was announced by one. It reads and locks each message again, so a text that is unsent concurrently is
+either not yet indexed or already removed. A row locked by somebody else is not waited for, because the rows
+of other customers are locked meanwhile: it is left alone and recorded again.
 """
 
 from __future__ import annotations
@@ -17,6 +17,11 @@ from sqlalchemy.orm import Session
 
 from host.core import db
 from host.core.db import padded
+from host.events.consuming import ConsumerContext
+from host.events.kinds.conversations import CONVERSATION_CREATED, NOTE_ADDED, NOTE_EDITED
+from host.events.kinds.messages import MESSAGE_EDITED, MESSAGE_RECEIVED, MESSAGE_SENT
+from host.events.reading import Recorded
+from host.events.writing import Happened, record_all
 from host.models.inbox import (
     Attachment,
     Contact,
@@ -28,11 +33,8 @@ from host.models.inbox import (
     is_sent_along,
 )
 from host.models.search import DocumentKind
-from host.record import catalogue
-from host.record.reading import Recorded
-from host.record.writing import Happened, record_all
 from host.search import words
-from host.search.postings import Said, put
+from host.search.postings import DocumentContent, put
 
 _MESSAGES = cast(sa.Table, Message.__table__)
 _ATTACHMENTS = cast(sa.Table, Attachment.__table__)
@@ -41,22 +43,24 @@ _CONTACTS = cast(sa.Table, Contact.__table__)
 _IDENTITIES = cast(sa.Table, ContactIdentity.__table__)
 
 RECEIVED, SENT, NOTE, FILE = ":in", ":out", ":note", ":file"
-"""Marks: terms that no text makes. A message has one of the first three, and the last if it has a file."""
+"""Marks: terms that no text can contain. A message has one of the first three, and the last if it has a file.
+"""
 SIDES = (RECEIVED, SENT, NOTE)
 _SIDES = {Direction.INBOUND: RECEIVED, Direction.OUTBOUND: SENT, Direction.INTERNAL: NOTE}
 _TOLD = frozenset({"title", "subtitle", "text", "caption", "name"})
-"""Names of what a message's content says beyond its text."""
+"""Keys of a message's content with searchable text."""
 _SAYING = frozenset(
     {
-        catalogue.MESSAGE_RECEIVED,
+        MESSAGE_RECEIVED,
         # One that was sent may have become another: the provider's word about it came first.
-        catalogue.MESSAGE_SENT,
-        catalogue.MESSAGE_EDITED,
-        catalogue.NOTE_ADDED,
+        MESSAGE_SENT,
+        MESSAGE_EDITED,
+        NOTE_ADDED,
+        NOTE_EDITED,
     }
 )
 _SHOWING = frozenset({"message", "changed"})
-_NAMING = frozenset({catalogue.CONVERSATION_CREATED, catalogue.MESSAGE_RECEIVED})
+_NAMING = frozenset({CONVERSATION_CREATED, MESSAGE_RECEIVED})
 
 
 _of_conversations = sa.select(_CONVERSATIONS.c.id, _CONVERSATIONS.c.contact_id).where(
@@ -64,19 +68,24 @@ _of_conversations = sa.select(_CONVERSATIONS.c.id, _CONVERSATIONS.c.contact_id).
 )
 
 
+def consumer(_context: ConsumerContext) -> Indexing:
+    """Return the consumer that keeps the index up to date."""
+    return Indexing()
+
+
 class Indexing:
-    """The consumer that keeps messages and contacts findable."""
+    """The consumer that keeps the index up to date."""
 
     name = "search"
     from_beginning = False
-    """What was there before is :mod:`host.search.building`'s."""
+    """False: :mod:`host.search.building` indexes earlier documents."""
     batch = 200
     shown = True
     gather_seconds = 0.5
-    """Many messages in one write take the databases far less than each in its own."""
+    """Many messages in one write cost far less than one each."""
 
     def consume(self, session: Session, events: Sequence[Recorded]) -> None:
-        """Make the documents that *events* are about say what their rows say now."""
+        """Index the current content of the documents in *events*."""
         messages = {one.message_id: one for one in events if one.message_id and _may_say_else(one)}
         named = {one.conversation_id: one for one in events if one.conversation_id and _may_name_else(one)}
         again = [_once_more(messages[id_], "changed", id_) for id_ in refresh_messages(session, messages)]
@@ -90,7 +99,7 @@ class Indexing:
 
 
 def _once_more(event: Recorded, topic: str, message_id: int | None = None) -> Happened:
-    """Return what has *event* looked at again, and shown anew by open browsers."""
+    """Return what to index again because of *event*, and what open browsers have to reload."""
     return Happened(
         event.workspace_id,
         topic=topic,
@@ -153,13 +162,13 @@ def refresh_messages(session: Session, ids: Collection[int]) -> set[int]:
         found.add(_SIDES[Direction(row.direction)])
         if row.id in files:
             found.add(FILE)
-        said[row.id] = Said(row.workspace_id, int(row.sent_at.timestamp()), frozenset(found))
+        said[row.id] = DocumentContent(row.workspace_id, int(row.sent_at.timestamp()), frozenset(found))
     put(session, DocumentKind.MESSAGE, set(ids) - held, said)
     return held
 
 
 def _held(session: Session, query: sa.Select[Any], ids: Collection[int], read: set[int]) -> set[int]:
-    """Return those of *ids* that were not *read* although *query* finds them."""
+    """Return those of *ids* that match *query* but are missing from *read*."""
     missed = set(ids) - read
     return {row.id for row in db.read_rows(session, query, ids=padded(sorted(missed)))} if missed else set()
 
@@ -170,9 +179,9 @@ def _is_said(row: Any) -> bool:
 
 
 def texts(text: str, content: Any, files: Sequence[str], subject: str | None) -> Iterator[str]:
-    """Yield everything a message can be found by, in the order in which an excerpt is chosen from it.
+    """Yield every searchable text of a message, in the order in which an excerpt is chosen.
 
-    :param subject: of its conversation, for the message that began it.
+    :param subject: subject of its conversation, for the message that began it.
     """
     if text:
         yield text
@@ -247,7 +256,7 @@ def refresh_contacts(session: Session, ids: Collection[int]) -> set[int]:
     for contact_id, *names in db.read_rows(session, _names, ids=some):
         named.get(contact_id, []).extend(names)
     said = {
-        row.id: Said(
+        row.id: DocumentContent(
             row.workspace_id,
             0,
             frozenset(term for name in named[row.id] if name for term in words.terms(name)),

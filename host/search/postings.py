@@ -1,7 +1,7 @@
-"""Write and forget which document has which term.
+"""Write and delete entries of the search index.
 
-A document's terms are kept with it, so its postings are found by key whatever has become of its text. What
-removes or changes a text calls :func:`forget` in the same write.
+A document's terms are stored with it, so its postings are found by key even if its text has changed. Code
+that deletes or changes a text calls :func:`forget` in the same write.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ DOCUMENTS = cast(sa.Table, SearchDocument.__table__)
 CHUNK = 500
 
 
-class Said(NamedTuple):
-    """What a document says.
+class DocumentContent(NamedTuple):
+    """The searchable content of a document.
 
-    :param at: when, in seconds since 1970.
+    :param at: time in seconds since 1970.
     """
 
     workspace_id: int
@@ -60,18 +60,20 @@ _remove_postings = Statement(
 )
 
 
-def kept(connection: Connection, kind: DocumentKind, ids: Collection[int]) -> dict[int, Said]:
-    """Return what is written of the documents *ids*; those of which nothing is are left out."""
+def kept(connection: Connection, kind: DocumentKind, ids: Collection[int]) -> dict[int, DocumentContent]:
+    """Return the stored content of the documents *ids*; those that are not indexed are left out."""
     if not ids:
         return {}
     rows = _kept.rows(connection, {"kind": int(kind), "ids": padded(sorted(ids))})
-    return {row[0]: Said(row[1], row[2], frozenset(row[3].split(" "))) for row in rows}
+    return {row[0]: DocumentContent(row[1], row[2], frozenset(row[3].split(" "))) for row in rows}
 
 
-def put(session: Session, kind: DocumentKind, ids: Collection[int], said: Mapping[int, Said]) -> None:
-    """Have the documents *ids* found by what they say now, and by nothing else.
+def put(
+    session: Session, kind: DocumentKind, ids: Collection[int], said: Mapping[int, DocumentContent]
+) -> None:
+    """Replace the index entries of the documents *ids*.
 
-    :param said: what each says; one that is not there, or has no terms, is not found.
+    :param said: their content; documents without content or terms are removed.
     """
     connection = session.connection()
     before = kept(connection, kind, ids)
@@ -100,17 +102,22 @@ def put(session: Session, kind: DocumentKind, ids: Collection[int], said: Mappin
     _insert_documents.run(connection, documents)
 
 
-def _of(said: Mapping[int, Said], id_: int) -> Said | None:
+def _of(said: Mapping[int, DocumentContent], id_: int) -> DocumentContent | None:
     found = said.get(id_)
     return found if found is not None and found.terms else None
 
 
-def _same_place(one: Said, other: Said) -> bool:
+def _same_place(one: DocumentContent, other: DocumentContent) -> bool:
     return (one.workspace_id, one.at) == (other.workspace_id, other.at)
 
 
-def _remove(session: Session, kind: DocumentKind, gone: Mapping[int, Said], said: Mapping[int, Said]) -> None:
-    """Remove documents, and the postings of those terms that *said* does not give them again."""
+def _remove(
+    session: Session,
+    kind: DocumentKind,
+    gone: Mapping[int, DocumentContent],
+    said: Mapping[int, DocumentContent],
+) -> None:
+    """Remove documents, and the postings of those terms that *said* does not contain."""
     if not gone:
         return
     connection = session.connection()
@@ -129,7 +136,7 @@ def _remove(session: Session, kind: DocumentKind, gone: Mapping[int, Said], said
 
 
 def forget(session: Session, kind: DocumentKind, ids: Iterable[int]) -> None:
-    """Have the documents *ids* found by nothing, in this write."""
+    """Remove the documents *ids* from the index, in this write."""
     some = sorted(set(ids))
     for begin in range(0, len(some), CHUNK):
         gone = kept(session.connection(), kind, some[begin : begin + CHUNK])
@@ -137,12 +144,12 @@ def forget(session: Session, kind: DocumentKind, ids: Iterable[int]) -> None:
 
 
 def forget_messages(session: Session, ids: Iterable[int]) -> None:
-    """Have messages found by nothing, in this write; what they say later is found again."""
+    """Remove messages from the index, in this write; later content is indexed again."""
     forget(session, DocumentKind.MESSAGE, ids)
 
 
 def forget_contact(session: Session, contact_id: int) -> None:
-    """Have a contact found by nothing, in this write."""
+    """Remove a contact from the index, in this write."""
     forget(session, DocumentKind.CONTACT, [contact_id])
 
 

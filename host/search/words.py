@@ -1,4 +1,4 @@
-"""Cut text into words, the same for every script and every database.
+"""Split text into words, the same for every script and every database.
 
 A word is folded: without case, marks above and below letters (of scripts that are read without them), widths
 and forms of digits. Chinese, Japanese and Korean have no reliable spaces: there each letter is an atom, and
@@ -18,15 +18,15 @@ from typing import NamedTuple
 import regex
 
 VERSION = 1
-"""Raise it when the same text makes other terms: every desk then builds its postings anew."""
+"""Increase it when the same text yields other terms: every desk then rebuilds its index."""
 MOST_TEXT = 100_000
-"""Letters of a text that are looked at."""
+"""Most characters of a text that are indexed."""
 MOST_TERMS = 2_000
-"""Terms of one document."""
+"""Most terms of a document."""
 LONGEST_PLAIN = 2 * MOST_TERMS
-"""Letters of a text that cannot have more terms than that."""
+"""Longest text in characters that cannot exceed the maximum number of terms."""
 LONGEST = 48
-"""Letters of a term; what is beyond them does not matter to a search."""
+"""Longest term in characters; anything beyond is ignored in a search."""
 
 
 class AtomKind(Enum):
@@ -34,9 +34,9 @@ class AtomKind(Enum):
 
     WORD = auto()
     LETTER = auto()
-    """Of a script without spaces whose letters mean something: Han, Kana, Hangul."""
+    """A letter of a script without spaces that has a meaning of its own: Han, Kana, Hangul."""
     CLUSTER = auto()
-    """Of a script without spaces whose letters mean nothing by themselves: Thai, Lao, Khmer, Burmese."""
+    """A letter of a script without spaces that has no meaning of its own: Thai, Lao, Khmer, Burmese."""
     EMOJI = auto()
 
 
@@ -162,7 +162,7 @@ def pairs(chain: Sequence[Atom]) -> list[str]:
 
 
 def terms(text: str) -> set[str]:
-    """Return what *text* can be found by."""
+    """Return the search terms of *text*."""
     found: set[str] = set()
     if text.isascii() and _ASCII_JOINED.search(text) is None and len(text) <= LONGEST_PLAIN:
         # As most messages are: words and nothing between them. A fifth of the time of what follows.

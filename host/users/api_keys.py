@@ -1,8 +1,8 @@
-"""Keys of the API. Each belongs to one workspace, has scopes, and an owner who answers for it.
+"""API keys. Each belongs to one workspace and has scopes and an owner who is responsible for it.
 
-A key ends when it is revoked, and when its holder leaves the workspace, stops being an owner or is locked
-out, unless another owner took it over before. That is written in the transaction of what ended it
-(:mod:`host.users.endings`). :func:`find_key` also looks at what the holder is now, so that no key works
+A key ends when it is revoked, and when its owner leaves the workspace, loses the owner role or is locked out,
+unless another owner took it over first. The end is written in the transaction that caused it
+(:mod:`host.users.endings`). :func:`find_key` also checks the current state of the owner, so no key works
 between the two.
 """
 
@@ -12,11 +12,11 @@ import hashlib
 import re
 import secrets
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
+import msgspec
 import sqlalchemy as sa
 from flask_babel import lazy_gettext as _l
 from sqlalchemy.orm import Session, aliased
@@ -30,7 +30,7 @@ from host.users.users import clean_name
 PREFIX = "lobby_"
 """The prefix of every key, so that scanners for leaked credentials can find one."""
 MOST = 50
-"""Most keys of one workspace that are not revoked."""
+"""Maximum number of active keys in one workspace."""
 TOUCH_EVERY = timedelta(minutes=5)
 """How old ``last_used_at`` may be before a request writes it again."""
 
@@ -39,19 +39,18 @@ _HINT = len(PREFIX) + 4
 
 
 class Scope(StrEnum):
-    """What a key may do."""
+    """The scopes of a key."""
 
     READ = "read"
     WRITE = "write"
 
 
-@dataclass(frozen=True, slots=True)
-class Caller:
-    """The key a request came with.
+class Caller(msgspec.Struct, frozen=True):
+    """The API key of a request.
 
-    :param ended: why it opens nothing, or None.
-    :param archived: whether its workspace can only be read.
-    :param automatic: whether what it sends counts as automatic, not as a person's word.
+    :param ended: why it is no longer valid, or None.
+    :param archived: whether its workspace is read-only.
+    :param automatic: whether what it sends counts as automatic, not as written by a person.
     """
 
     key_id: int
@@ -64,11 +63,10 @@ class Caller:
     automatic: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class KeyRow:
+class KeyRow(msgspec.Struct, frozen=True):
     """A key as pages list it.
 
-    :param ended: why it opens nothing any more, or None.
+    :param ended: why it is no longer valid, or None.
     """
 
     id: int
@@ -90,7 +88,7 @@ class KeyRow:
 
 
 def hash_token(token: str) -> str:
-    """Return the hash that is stored of *token*: 64 hex digits. 256 random bits need no salt."""
+    """Return the hash stored for *token*: 64 hex digits. 256 random bits need no salt."""
     return hashlib.sha256(token.encode()).hexdigest()
 
 
@@ -103,20 +101,22 @@ def create(
     created_by: int,
     automatic: bool = False,
 ) -> str:
-    """Make a key and return it. It is stored as a hash only and never shown again.
+    """Create a key and return it. Only its hash is stored, and the key is never shown again.
 
-    :param automatic: as in :class:`Caller`. One that was made stays so: a program does not become a person.
+    :param automatic: as in :class:`Caller`. Fixed when the key is created.
 
     :raises InvalidError: for a name that cannot be used, or no scope.
     :raises ConflictError: if the workspace has :data:`MOST` keys already.
     """
     if not scopes:
-        raise InvalidError(_l("A key has to be allowed something."), next_step=_l("Choose what it may do."))
+        raise InvalidError(
+            _l("Choose at least one permission."), next_step=_l("A key needs at least one to work.")
+        )
     cleaned = clean_name(name)
     live = sa.select(sa.func.count()).where(ApiKey.workspace_id == workspace_id, ApiKey.revoked_at.is_(None))
     if (session.scalar(live) or 0) >= MOST:
         raise ConflictError(
-            _l("This workspace has as many keys as it can have."), next_step=_l("Revoke one first.")
+            _l("You have reached the limit of API keys in this workspace."), next_step=_l("Revoke one first.")
         )
     token = PREFIX + secrets.token_urlsafe(32)
     session.add(
@@ -137,7 +137,7 @@ def create(
 
 
 def find_key(session: Session, token: str) -> Caller | None:
-    """Return the key *token*, ended or not; None if there is no such one. One query."""
+    """Return the key for *token*, ended or not; None if it does not exist. One query."""
     if not _TOKEN.fullmatch(token):
         return None
     columns = sa.select(ApiKey, Membership.role, User.disabled_at, Workspace.archived_at)
@@ -161,7 +161,7 @@ def find_key(session: Session, token: str) -> Caller | None:
 
 
 def _with_holder(query: Any) -> Any:
-    """Join a query for keys with who answers for each, and what they are in its workspace."""
+    """Join a query for keys with the owner of each and their membership in its workspace."""
     return query.outerjoin(User, User.id == ApiKey.holder_id).outerjoin(
         Membership,
         sa.and_(Membership.user_id == ApiKey.holder_id, Membership.workspace_id == ApiKey.workspace_id),
@@ -179,7 +179,7 @@ def _ended(row: ApiKey, role: str | None, disabled_at: datetime | None) -> KeyEn
 
 
 def touch(session: Session, key_id: int) -> None:
-    """Record that a key was used, unless that was recorded a moment ago."""
+    """Record that a key was used, unless that was recorded within :data:`TOUCH_EVERY`."""
     now = clock.now()
     stale = sa.or_(ApiKey.last_used_at.is_(None), ApiKey.last_used_at <= now - TOUCH_EVERY)
     session.execute(sa.update(ApiKey).where(ApiKey.id == key_id, stale).values(last_used_at=now))
@@ -199,10 +199,10 @@ def revoke(session: Session, workspace_id: int, key_id: int) -> str | None:
 
 
 def hand_over(session: Session, workspace_id: int, key_id: int, to: int) -> str:
-    """Let another owner of the workspace answer for a key; return its name.
+    """Transfer a key to another owner of the workspace; return its name.
 
     :raises NotFoundError: if the workspace has no such key.
-    :raises ConflictError: if the key has ended, or the other is no owner who can sign in.
+    :raises ConflictError: if the key has ended, or the new owner is not an owner who can sign in.
     """
     owner = session.scalar(
         sa.select(User.id)
@@ -216,13 +216,14 @@ def hand_over(session: Session, workspace_id: int, key_id: int, to: int) -> str:
     )
     if owner is None:
         raise ConflictError(
-            _l("A key can be handed to an owner of this workspace only, so nothing was changed."),
+            _l("A key can only be transferred to an owner of this workspace, so nothing was changed."),
             next_step=_l("Choose another owner."),
         )
     row = _get(session, workspace_id, key_id)
     if row.revoked_at is not None:
         raise ConflictError(
-            _l("This key has ended, so it cannot be handed over."), next_step=_l("Make a new one.")
+            _l("This key has expired or was revoked, so it cannot be transferred."),
+            next_step=_l("Create a new one."),
         )
     row.holder_id = to
     session.flush()
@@ -239,9 +240,9 @@ def _get(session: Session, workspace_id: int, key_id: int) -> ApiKey:
 
 
 def listing(session: Session, workspace_id: int, *, holder_id: int | None = None) -> Sequence[KeyRow]:
-    """Return the keys of the workspace: those that open the door first, then the ended, newest first.
+    """Return the keys of the workspace: active keys first, then ended ones, newest first.
 
-    :param holder_id: only those this person answers for that open the door.
+    :param holder_id: only active keys owned by this person.
     """
     maker = aliased(User)
     query = (

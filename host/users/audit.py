@@ -1,12 +1,12 @@
-"""The audit journal: who did what to the installation or a workspace."""
+"""The audit log: who did what to the installation or a workspace."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+import msgspec
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
@@ -15,12 +15,11 @@ from host.models.users import AuditEntry, Membership, User, Workspace
 
 PAGE = 50
 CHUNK = 500
-"""Most lines removed, or read for a file, at a time."""
+"""Maximum number of lines removed, or read for a file, at a time."""
 
 
-@dataclass(frozen=True, slots=True)
-class AuditRow:
-    """One line of the journal, as shown."""
+class AuditRow(msgspec.Struct, frozen=True):
+    """One line of the audit log, as shown."""
 
     id: int
     at: datetime
@@ -43,7 +42,7 @@ def record(
     workspace_id: int | None = None,
     details: Mapping[str, Any] | None = None,
 ) -> int:
-    """Write one line in the transaction of what it tells about; return its id.
+    """Write one line in the transaction of the change it describes; return its id.
 
     :param action: dotted, in the past tense: ``member.added``.
     :param subject: the object of the action, in words people know; never a secret.
@@ -62,13 +61,14 @@ def record(
     return entry.id
 
 
-@dataclass(frozen=True, slots=True)
-class AuditFilter:
-    """Which lines of the journal. What is None or empty does not matter; the others add up.
+class AuditFilter(msgspec.Struct, frozen=True):
+    """A filter for lines of the audit log.
 
-    :param workspace_id: those of a workspace, and the sign-ins of its members.
-    :param kinds: what actions begin with: ``member`` for ``member.added``.
-    :param text: part of the action, of what it was done to, or of who did it.
+    Fields that are None or empty are ignored; the others must all match.
+
+    :param workspace_id: lines of this workspace, and the sign-ins of its members.
+    :param kinds: prefixes of actions: ``member`` for ``member.added``.
+    :param text: text found in the action, its subject or the name of the actor.
     """
 
     workspace_id: int | None = None
@@ -80,7 +80,7 @@ class AuditFilter:
 
 EVERYTHING = AuditFilter()
 SIGN_INS = ("session", "password", "second_factor", "identity")
-"""Kinds of what happens to a person as such, in no workspace."""
+"""Kinds of actions that concern a person and no workspace."""
 
 
 def _conditions(wanted: AuditFilter) -> list[sa.ColumnElement[bool]]:
@@ -114,7 +114,7 @@ def _of_kinds(kinds: Collection[str]) -> sa.ColumnElement[bool]:
 def page(
     session: Session, wanted: AuditFilter = EVERYTHING, *, before: int | None = None, size: int = PAGE
 ) -> tuple[Sequence[AuditRow], int | None]:
-    """Return up to *size* lines older than the id *before*, newest first, and the id to go on from."""
+    """Return up to *size* lines older than the id *before*, newest first, and the id to continue from."""
     query = (
         sa.select(AuditEntry, User.name, Workspace.name)
         .outerjoin(User, User.id == AuditEntry.user_id)
@@ -145,7 +145,7 @@ def page(
 
 
 def people(session: Session, workspace_id: int | None = None) -> Sequence[tuple[int, str]]:
-    """Return id and name of whom the journal can be narrowed to: members of a workspace, or everybody."""
+    """Return id and name of the people to filter by: members of a workspace, or everybody."""
     query = sa.select(User.id, User.name).order_by(User.name, User.id)
     if workspace_id is not None:
         query = query.join(Membership, Membership.user_id == User.id).where(
@@ -158,13 +158,13 @@ _kept: timedelta | None = None
 
 
 def keep_for(days: int) -> None:
-    """Keep lines so many days, from now on in this process; 0: for ever."""
+    """Set how many days lines are kept, from now on in this process; 0: forever."""
     global _kept  # noqa: PLW0603 - the settings of the process
     _kept = timedelta(days=days) if days else None
 
 
 def forget_old(session: Session) -> int:
-    """Remove up to :data:`CHUNK` lines that were kept long enough, the oldest first; return how many."""
+    """Delete up to :data:`CHUNK` expired lines, the oldest first; return how many."""
     if _kept is None:
         return 0
     old = sa.select(AuditEntry.id).where(AuditEntry.at < clock.now() - _kept).order_by(AuditEntry.at)

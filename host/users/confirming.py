@@ -1,4 +1,4 @@
-"""What asks people to confirm that it is them, in one table of routes, and the ways in which each person can.
+"""The routes that ask people to confirm their identity, in one table, and the ways in which each person can.
 
 ``tests/users/test_confirmed_routes.py`` fails for a route that changes something and is neither here nor in
 its own list of routes that do not ask.
@@ -7,8 +7,8 @@ its own list of routes that do not ask.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
+import msgspec
 from sqlalchemy.orm import Session
 
 from host.core import secrets
@@ -17,11 +17,11 @@ from host.users.sessions import CurrentUser
 from host.users.signin import factors, identities, settings
 
 ALWAYS = ""
-"""Asks whatever the form says, unless the person confirmed a moment ago."""
+"""Asks regardless of the form's values, unless the person confirmed a moment ago."""
 EACH_TIME = "in a form of its own, each time"
 
 TABLE: Mapping[str, str] = {
-    # Of one's own
+    # The person's own account
     "accounts.add_passkey": ALWAYS,
     "accounts.change_password": EACH_TIME,
     "accounts.delete_account": EACH_TIME,
@@ -53,6 +53,7 @@ TABLE: Mapping[str, str] = {
     "addons.install_shipped": ALWAYS,
     "addons.remove": ALWAYS,
     "addons.roll_back": ALWAYS,
+    "addons.switch_feature": ALWAYS,
     "addons.upload": ALWAYS,
     # A workspace
     "accounts.archive": ALWAYS,
@@ -81,13 +82,12 @@ TABLE: Mapping[str, str] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Ways:
-    """How a person can confirm that it is them, besides a password.
+class Ways(msgspec.Struct, frozen=True):
+    """The ways in which a person can confirm their identity besides a password.
 
-    :param provider: the name of the provider they sign in through; empty: they do not.
-    :param provider_can: whether it can say when they signed in there, without which it confirms nothing.
-    :param proof: shows the provider's pages that this person asked.
+    :param provider: the name of the provider they sign in through; empty if they do not.
+    :param provider_can: whether it can say when they signed in there; otherwise it confirms nothing.
+    :param proof: shows the provider's pages that the request is from this person.
     """
 
     has: factors.Factors
@@ -97,12 +97,12 @@ class Ways:
 
     @property
     def any(self) -> bool:
-        """Whether there is one."""
+        """Whether there is any other way."""
         return self.provider_can or self.has.any
 
 
 def ways_of(session: Session, person: CurrentUser, configuration: Config) -> Ways:
-    """Return how *person* can confirm that it is them."""
+    """Return the ways in which *person* can confirm their identity."""
     how = settings.read(session, configuration)
     joined = how.provider is not None and bool(identities.of(session, person.id))
     return Ways(

@@ -1,4 +1,4 @@
-"""The language of what goes to people outside: the workspace's, else the desk's (``LOBBY_LANGUAGE``)."""
+"""The language of texts for people outside: the workspace's, else the desk's (``LOBBY_LANGUAGE``)."""
 
 from __future__ import annotations
 
@@ -12,5 +12,5 @@ def use(language: str) -> None:
 
 
 def of_workspace(language: str | None) -> str:
-    """Return *language* of a workspace, or the desk's if the workspace has chosen none."""
+    """Return the *language* of a workspace, or the desk's if the workspace has chosen none."""
     return language or _default

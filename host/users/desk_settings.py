@@ -1,7 +1,7 @@
 """Settings of the whole desk that an admin chooses on a page.
 
-What the environment says goes first: a page shows it and changes nothing of it. What is chosen here counts in
-every process without a restart, because each builds its next generation with it.
+Environment variables take precedence: a page shows their values but cannot change them. Values chosen here
+apply in every process without a restart, because each process builds its next revision of the app with them.
 """
 
 from __future__ import annotations
@@ -9,10 +9,10 @@ from __future__ import annotations
 import re
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import quote
 
+import msgspec
 import sqlalchemy as sa
 from flask_babel import lazy_gettext as _l
 from sqlalchemy.orm import Session
@@ -20,34 +20,37 @@ from sqlalchemy.orm import Session
 from host import counters
 from host.core import config as settings
 from host.core import db, secrets
+from host.core.backports.values import replace
 from host.core.config import Config
 from host.core.config_servers import mail_server
 from host.core.errors import ConflictError, InvalidError
 from host.core.secrets import Place, Secret
+from host.features import registry
 from host.models.users import Counter, DeskSetting
 from host.sdk.errors import SecretUnreadableError
 from host.users.users import clean_name
 
 OVERLAID = ("public_url", "mail_server", "mail_from")
-"""Settings that have a variable too: the page's value counts where the variable is not set."""
+"""Settings that also have a variable: the page's value applies where the variable is not set."""
 SEALED = frozenset({"mail_server"})
 LOGO = "logo"
 NAME, COLOUR, RETENTION, MAKERS = "name", "colour", "retention_days", "workspace_makers"
+FEATURES_OFF = "features_off"
+"""Setting that holds the names of disabled features, separated by commas."""
 DEFAULT_NAME = "Lobby"
 LEAST_DAYS, MOST_DAYS = 7, 3650
-"""How short messages may be kept: a week, so that no answer that is being written loses its question."""
+"""Bounds of the retention in days: a week at least, so that a reply being written keeps its question."""
 
 _COLOUR = re.compile(r"#[0-9a-fA-F]{6}")
 
 
-@dataclass(frozen=True, slots=True)
-class Desk:
+class Desk(msgspec.Struct, frozen=True):
     """How the desk presents itself, and what it allows.
 
     :param colour: ``#rrggbb``; empty: Lobby's own.
-    :param logo: where the logo is stored; None: there is none.
-    :param retention_days: of workspaces that say nothing themselves; 0: for ever.
-    :param anybody_makes: whether everybody who is signed in may make a workspace, not admins alone.
+    :param logo: where the logo is stored; None without a logo.
+    :param retention_days: of workspaces that use the default; 0: forever.
+    :param anybody_makes: whether everyone who is signed in may create a workspace, not only admins.
     """
 
     name: str = DEFAULT_NAME
@@ -62,11 +65,11 @@ class SettingsMovedError(ConflictError):
 
     code = "saved_meanwhile"
     default_sentence = _l("Another admin saved settings after you opened the page, so nothing was changed.")
-    default_next_step = _l("Look at what they chose, and save again if yours is to count.")
+    default_next_step = _l("Review their changes, then save again to replace them.")
 
 
 def stored(session: Session) -> dict[str, str]:
-    """Return what was chosen on pages, by name; a sealed value that cannot be opened is left out."""
+    """Return the values chosen on pages, by name, without sealed values that cannot be opened."""
     found = {}
     for row in session.scalars(sa.select(DeskSetting)):
         try:
@@ -92,7 +95,7 @@ def _desk(chosen: Mapping[str, str], logo: str | None) -> Desk:
 
 
 def effective(config: Config) -> tuple[Config, Desk]:
-    """Return *config* with what was chosen on pages where the environment says nothing, and the desk's look.
+    """Return *config* with the values chosen on pages where the environment sets none, and the desk's look.
 
     :raises sqlalchemy.exc.SQLAlchemyError: if the database does not answer.
     """
@@ -107,7 +110,20 @@ def overlaid(config: Config, chosen: Mapping[str, str]) -> Config:
     values: dict[str, Any] = {
         name: chosen[name] for name in OVERLAID if name in chosen and name not in config.given
     }
+    if FEATURES_OFF not in config.given:
+        values[FEATURES_OFF] = tuple(sorted(features_off(chosen)))
     return replace(config, **values) if values else config
+
+
+def features_off(chosen: Mapping[str, str]) -> frozenset[str]:
+    """Return the existing features that were disabled on the addons page."""
+    return frozenset(chosen.get(FEATURES_OFF, "").split(",")).intersection(registry.optional())
+
+
+def features_off_now(session: Session) -> frozenset[str]:
+    """Return the disabled features, locked against other changes until this write ends."""
+    counters.lock(session, counters.SETTINGS)
+    return features_off(stored(session))
 
 
 def origin(config: Config, chosen: Mapping[str, str], name: str) -> str:
@@ -128,12 +144,13 @@ def version(session: Session) -> int:
 def save(session: Session, values: Mapping[str, str], *, version: int | None = None) -> list[str]:
     """Store *values*, checked by :func:`checked`; an empty one is removed. Return the names that changed.
 
-    Every process follows within a moment.
+    Every process applies them within a moment.
 
-    :param version: what :func:`version` said when the page was made; None: whatever it is.
-    :raises SettingsMovedError: if it is another by now.
+    :param version: the result of :func:`version` when the page was rendered; None: no check.
+    :raises SettingsMovedError: if it has changed since.
     """
-    # Raised first of all: it locks, so that of two who save at once the second sees what the first did.
+    # Increase the version first: that locks, so the second of two concurrent writers sees the first one's
+    # changes.
     counters.bump(session, counters.SETTINGS)
     now = session.scalar(sa.select(Counter.value).where(Counter.name == counters.SETTINGS)) or 0
     if version is not None and now != version + 1:
@@ -148,7 +165,7 @@ def save(session: Session, values: Mapping[str, str], *, version: int | None = N
 
 
 def set_logo(session: Session, key: str | None) -> str | None:
-    """Store the key of the desk's logo, or remove it; return the key of the one before."""
+    """Store the key of the desk's logo, or remove it; return the previous key."""
     row = session.get(DeskSetting, LOGO, with_for_update=True)
     before = None if row is None else row.picture_key
     if key is None:
@@ -187,13 +204,13 @@ def _place(row: DeskSetting) -> Place:
     return Place("desk_settings", "value", 0, row.uuid)
 
 
-# What may be stored
+# Validation
 
 
 def checked_url(text: str) -> str:
     """Return a public address as it is stored; empty for none.
 
-    :raises InvalidError: if it is none, or has a path, a query or a password in it.
+    :raises InvalidError: if it is invalid, or has a path, a query or a password in it.
     """
     if not text.strip():
         return ""
@@ -201,20 +218,20 @@ def checked_url(text: str) -> str:
         return settings.public_url(text)
     except ValueError:
         raise InvalidError(
-            _l("The address has to look like https://desk.example.com."),
-            next_step=_l("Leave out what comes after the name, and any password."),
+            _l("The URL must look like https://desk.example.com."),
+            next_step=_l("Remove everything after the host name, and any password."),
         ) from None
 
 
 def checked_colour(text: str) -> str:
-    """Return a colour as ``#rrggbb`` in small letters; empty for none.
+    """Return a colour as ``#rrggbb`` in lower case; empty for none.
 
-    :raises InvalidError: if it is none.
+    :raises InvalidError: if it is invalid.
     """
     colour = text.strip()
     if colour and not _COLOUR.fullmatch(colour):
         raise InvalidError(
-            _l("A colour has to look like #0b6b63: a # and six digits or letters from a to f."), next_step=""
+            _l("A color must look like #0b6b63: a # and six digits or letters from a to f."), next_step=""
         )
     return colour.lower()
 
@@ -229,19 +246,19 @@ def checked_name(text: str) -> str:
 
 
 def checked_days(text: str) -> int:
-    """Return a number of days that messages are kept; 0: for ever.
+    """Return the retention of messages in days; 0: forever.
 
-    :raises InvalidError: if it is none, or too short or long.
+    :raises InvalidError: if it is not a number, too short or too long.
     """
     number = text.strip()
     if not number:
         return 0
     if not number.isascii() or not number.isdigit() or len(number) > 6:
-        raise InvalidError(_l("Type a number of days."), next_step="")
+        raise InvalidError(_l("Enter a number of days."), next_step="")
     days = int(number)
     if days and not LEAST_DAYS <= days <= MOST_DAYS:
         raise InvalidError(
-            _l("Messages can be kept for 7 to 3650 days, or for ever."), next_step=_l("Type another number.")
+            _l("Messages can be kept for 7 to 3650 days, or forever."), next_step=_l("Type another number.")
         )
     return days
 
@@ -251,19 +268,21 @@ def checked_relay(
 ) -> str:
     """Return the address of a mail server as LOBBY_MAIL_SERVER holds it; empty for none.
 
-    :param encryption: ``tls`` from the beginning; anything else: with STARTTLS where the server can.
+    :param encryption: ``tls`` from the start; anything else: STARTTLS where the server supports it.
     :param password: empty: that of *before*, where server and user are the same.
-    :raises InvalidError: if it is none.
+    :raises InvalidError: if it is invalid.
     """
     name = host.strip().lower()
     if not name:
         return ""
     fine = port.strip() or ("465" if encryption == "tls" else "587")
     if not fine.isascii() or not fine.isdigit() or not 0 < int(fine[:6]) < 65536:
-        raise InvalidError(_l("The port is a number from 1 to 65535."), next_step="", field="port")
+        raise InvalidError(_l("The port must be a number from 1 to 65535."), next_step="", field="port")
     if not re.fullmatch(r"[a-z0-9._-]{1,253}|\[[0-9a-f:.]+\]", name):
         raise InvalidError(
-            _l("The server is a name such as mail.example.com, or an address."), next_step="", field="host"
+            _l("The server must be a name such as mail.example.com, or an IP address."),
+            next_step="",
+            field="host",
         )
     scheme = "smtps" if encryption == "tls" else "smtp"
     head, tail = f"{scheme}://", f"{name}:{fine}"
@@ -278,7 +297,7 @@ def checked_relay(
             return f"{head}{kept}{password_part}@{tail}"
     if not password:
         raise InvalidError(
-            _l("The password is missing: it is kept only while server and user stay the same."),
+            _l("Enter the password again: it is kept only while server and user stay the same."),
             next_step="",
             field="password",
         )
@@ -286,15 +305,15 @@ def checked_relay(
 
 
 def checked_sender(text: str) -> str:
-    """Return the sender of the desk's own mail; empty for the usual one.
+    """Return the sender of the desk's own mail; empty for the default.
 
-    :raises InvalidError: if it is no address.
+    :raises InvalidError: if it is not an address.
     """
     try:
         return settings.mail_address(text)
     except ValueError:
         raise InvalidError(
-            _l("The sender has to be an address such as lobby@desk.example.com."),
+            _l("The sender must be an address such as lobby@desk.example.com."),
             next_step="",
             field="sender",
         ) from None

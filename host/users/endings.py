@@ -1,15 +1,15 @@
-"""What ends with a person: the keys they answer for, the invitations they sent that nobody used yet, and that
-they take care of conversations.
+"""End a person's API keys, unused invitations and assignments.
 
-Called where somebody leaves a workspace, stops being an owner or is locked out, in the same transaction.
-Else they could come back by what they made, and customers would wait for somebody who is gone.
+Called in the transaction in which somebody leaves a workspace, loses the owner role or is locked out.
+Otherwise they could return through a key or invitation they made, and customers would wait for somebody who
+has left.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+import msgspec
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
@@ -19,16 +19,15 @@ from host.models.inbox import Conversation, ConversationStatus
 from host.models.users import Invitation
 
 
-@dataclass(frozen=True, slots=True)
-class Ended:
-    """What ended: names of keys, addresses of invitations."""
+class Ended(msgspec.Struct, frozen=True):
+    """Names of the keys and addresses of the invitations that ended."""
 
     keys: Sequence[str]
     invitations: Sequence[str]
 
 
 def end_all(session: Session, user_id: int, because: KeyEnd, *, workspace_id: int | None = None) -> Ended:
-    """End keys and invitations of a person, of one workspace or of all."""
+    """End the keys and invitations of a person, in one workspace or in all."""
     live = [ApiKey.holder_id == user_id, ApiKey.revoked_at.is_(None)]
     sent = [Invitation.invited_by == user_id, Invitation.used_at.is_(None)]
     if workspace_id is not None:
@@ -64,10 +63,10 @@ def assign_all(
     *,
     besides: frozenset[int] | None = None,
 ) -> None:
-    """Give the conversations of a person, open and closed, to somebody else, or back to nobody.
+    """Assign all conversations of a person, open and closed, to somebody else, or unassign them.
 
-    :param workspace_id: None: those of every workspace.
-    :param besides: accounts whose conversations stay theirs.
+    :param workspace_id: None: in every workspace.
+    :param besides: accounts whose conversations stay assigned to them.
     """
     mine = [Conversation.assignee_id == user_id]
     if workspace_id is not None:

@@ -1,8 +1,8 @@
-"""Wrong passwords in the audit journal: a line for each person and address in an hour, with a count.
+"""Failed sign-ins in the audit log: one line per person, address and hour, with a count.
 
-However many tries there are, the journal gets so many lines and no more: what comes from too many addresses
-at once shares one. A try that was looked at is counted at once; one that had to wait now and then, for those
-cost the caller nothing.
+However many tries there are, the number of lines is limited: tries from too many addresses at once share one
+line. A try whose password was checked is counted immediately; throttled tries are only counted now and then,
+as they cost the caller nothing.
 """
 
 from __future__ import annotations
@@ -26,17 +26,17 @@ SIGN_IN = "session.failed"
 CONFIRM = "session.not_confirmed"
 SECOND = "session.second_failed"
 NOBODY = "nobody here"
-"""Stands for an address no user has: what was typed may be a password."""
+"""Name used for an address no user has: the typed text may be a password."""
 
 LASTS = timedelta(hours=1)
 MOST = 200
-"""Lines a process begins in that time; tries beyond share one."""
+"""Maximum number of lines a process begins in an hour; further tries share one."""
 PAUSE = timedelta(seconds=10)
-"""Between two writes of tries that had to wait."""
+"""Time between two writes of throttled tries."""
 
 
 @dataclass(slots=True)
-class _Line:
+class _TryLine:
     began: datetime
     id: int = 0
     times: int = 0
@@ -45,7 +45,7 @@ class _Line:
 
 
 _lock = threading.Lock()
-_lines: dict[tuple[str, str, str], _Line] = {}
+_lines: dict[tuple[str, str, str], _TryLine] = {}
 
 
 def note(
@@ -54,7 +54,7 @@ def note(
     """Count a try of *who* from *address*.
 
     :param who: the address of a user; None for anything else that was typed.
-    :param waited: whether the try was turned away before the password was looked at.
+    :param waited: whether the try was throttled before the password was checked.
     """
     now = clock.now()
     subject, remote = who or NOBODY, network_of(address)
@@ -65,7 +65,7 @@ def note(
         if key not in _lines and len(_lines) >= MOST:
             subject, remote, user_id = "many", "", None
             key = (action, subject, remote)
-        line = _lines.setdefault(key, _Line(now))
+        line = _lines.setdefault(key, _TryLine(now))
         if waited:
             line.waited += 1
             if line.written is not None and now - line.written < PAUSE:
@@ -80,7 +80,13 @@ def note(
 
 
 def _write(
-    session: Session, action: str, subject: str, remote: str, user_id: int | None, line: _Line, now: datetime
+    session: Session,
+    action: str,
+    subject: str,
+    remote: str,
+    user_id: int | None,
+    line: _TryLine,
+    now: datetime,
 ) -> int:
     details = {"times": line.times, "last": now.isoformat(timespec="seconds")}
     if line.waited:

@@ -1,14 +1,17 @@
-"""Invitations: links that let a person join a workspace, once, for a week. Mailed, or handed on."""
+"""Invitations: single-use links, valid for a week, that let a person join a workspace.
+
+Mailed or shared by hand.
+"""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from email.message import EmailMessage
 from typing import Any
 
+import msgspec
 import sqlalchemy as sa
 from flask_babel import lazy_gettext as _l
 from sqlalchemy.orm import Session, aliased
@@ -27,16 +30,15 @@ log = logging.getLogger(__name__)
 
 LIFETIME = timedelta(days=7)
 SHOWN = timedelta(days=30)
-"""How long one that ran out is shown, so that it can be sent again."""
+"""How long an expired invitation is listed, so that it can be sent again."""
 PAUSE = timedelta(minutes=1)
-"""Between two tries to mail one."""
+"""Time between two attempts to mail an invitation."""
 LATE = timedelta(minutes=5)
-"""After this long people are told that the mail server does not take it."""
+"""Time after which people see that the mail server does not accept the mail."""
 
 
-@dataclass(frozen=True, slots=True)
-class Invited:
-    """An invitation that can still be used, and whether the person has an account here already."""
+class Invited(msgspec.Struct, frozen=True):
+    """A usable invitation, and whether the person already has an account here."""
 
     id: int
     workspace_id: int
@@ -47,12 +49,11 @@ class Invited:
     accounts: Accounts = None
 
 
-@dataclass(frozen=True, slots=True)
-class Pending:
+class Pending(msgspec.Struct, frozen=True):
     """An unused invitation, as the team page lists it.
 
-    :param over: whether it has run out.
-    :param mail: ``sent``, ``waiting`` (to be mailed), ``late`` (the server does not take it), or empty: a
+    :param over: whether it has expired.
+    :param mail: ``sent``, ``waiting`` (to be mailed), ``late`` (the server does not accept it), or empty: a
         link that was shown.
     """
 
@@ -75,19 +76,20 @@ def invite(
     accounts: Accounts = None,
     mailed: bool = False,
 ) -> str:
-    """Make an invitation and return its token, which is stored only as a hash and never shown again.
+    """Create an invitation and return its token, which is stored only as a hash and never shown again.
 
-    An earlier invitation to the same address ends.
+    Earlier invitations to the same address are revoked.
 
-    :param accounts: those the person will see, where the role may be limited; None: all.
-    :param mailed: whether it is mailed: whoever does makes its token, and the one returned never works.
+    :param accounts: accounts the person will see, where the role may be limited; None: all.
+    :param mailed: whether it is mailed: the mailing process then makes the real token, and the returned one
+        never works.
 
-    :raises ConflictError: if the person is in the workspace already.
+    :raises ConflictError: if the person is already a member.
     """
     address = users.clean_email(email)
     person = users.find_user(session, address)
     if person is not None and session.get(Membership, (person.id, workspace_id)) is not None:
-        raise ConflictError(_l("This person is in the workspace already."), next_step="")
+        raise ConflictError(_l("This person is already in the workspace."), next_step="")
     session.execute(
         sa.delete(Invitation).where(
             Invitation.workspace_id == workspace_id, Invitation.email == address, Invitation.used_at.is_(None)
@@ -114,7 +116,9 @@ def invite(
 
 
 def again(session: Session, workspace_id: int, invitation_id: int) -> str:
-    """Have an invitation mailed again, for another week; return its address. The link before ends.
+    """Have an invitation mailed again, valid for another week; return its address.
+
+    The previous link is revoked.
 
     :raises NotFoundError: if it is not open.
     """
@@ -127,7 +131,7 @@ def again(session: Session, workspace_id: int, invitation_id: int) -> str:
 
 
 def new_link(session: Session, workspace_id: int, invitation_id: int) -> tuple[str, str]:
-    """Return the address and a new token of an invitation, for another week. The link before ends.
+    """Return the address and a new token of an invitation, for another week. The previous link is revoked.
 
     :raises NotFoundError: if it is not open.
     """
@@ -216,7 +220,7 @@ def find_invitation(session: Session, token: str) -> Invited:
     found = session.execute(query).first()
     if found is None:
         raise NotFoundError(
-            _l("This invitation was used already, was withdrawn or sent anew, or is older than seven days."),
+            _l("This invitation was already used, withdrawn or resent, or is older than seven days."),
             next_step=_l("Ask the person who sent it for a new one."),
         )
     row, workspace_name = found
@@ -232,7 +236,7 @@ def find_invitation(session: Session, token: str) -> Invited:
 
 
 def accept_as_new(session: Session, token: str, *, name: str, password: Hashed) -> tuple[User, Invited]:
-    """Use the invitation up: add the person and let them into the workspace.
+    """Accept the invitation: add the person and make them a member of the workspace.
 
     :raises NotFoundError: if it can no longer be used.
     :raises ConflictError: if a user has this address by now.
@@ -244,7 +248,7 @@ def accept_as_new(session: Session, token: str, *, name: str, password: Hashed) 
 
 
 def accept_as(session: Session, token: str, user_id: int) -> Invited:
-    """Use the invitation up for a person who is a user already.
+    """Accept the invitation for a person who already has an account.
 
     :raises NotFoundError: if it can no longer be used.
     :raises ConflictError: if it is for another address.
@@ -253,7 +257,7 @@ def accept_as(session: Session, token: str, user_id: int) -> Invited:
     person = session.get(User, user_id)
     if person is None or person.email != invited.email:
         raise ConflictError(
-            _l("This invitation is for somebody else."), next_step=_l("Sign out and sign in as that person.")
+            _l("This invitation is for someone else."), next_step=_l("Sign out and sign in as that person.")
         )
     members.add(session, invited.workspace_id, user_id, invited.role, invited.accounts)
     return invited
@@ -267,7 +271,7 @@ def _use(session: Session, token: str) -> Invited:
         .values(used_at=clock.now())
     )
     if not used.rowcount:  # type: ignore[attr-defined]
-        raise NotFoundError(_l("This invitation was used a moment ago."), next_step="")
+        raise NotFoundError(_l("This invitation was just used."), next_step="")
     return invited
 
 
@@ -277,15 +281,16 @@ _config: Config | None = None
 
 
 def use_settings(config: Config) -> None:
-    """Mail by what *config* says, from now on in this process."""
+    """Use the mail settings of *config*, from now on in this process."""
     global _config  # noqa: PLW0603 - the settings of the process
     _config = config
 
 
 def send_due() -> int:
-    """Mail the invitations that are due; return how many the server took.
+    """Mail the invitations that are due; return how many the server accepted.
 
-    As with links to choose a password, whoever takes one makes its token: of several processes one mails it.
+    As with password links, the process that takes an invitation makes its token, so only one process mails
+    it.
     """
     server = None if _config is None else mail.server_of(_config)
     if server is None or _config is None:
@@ -359,7 +364,7 @@ def _put_back(session: Session, invitation_id: int, token: str) -> None:
 
 
 def _after(session: Session, invitation_id: int, token: str, **values: datetime) -> None:
-    """Write how a try went, unless the invitation was sent anew or a link of it shown meanwhile."""
+    """Store the result of an attempt, unless the invitation was sent again or a link was shown meanwhile."""
     same = (Invitation.id == invitation_id, Invitation.token_hash == hash_token(token))
     session.execute(
         sa.update(Invitation).where(*same).values(**values).execution_options(synchronize_session=False)
@@ -367,15 +372,17 @@ def _after(session: Session, invitation_id: int, token: str, **values: datetime)
 
 
 def _composed(server: mail.Server, row: sa.Row[Any], link: str, usual: str) -> EmailMessage:
-    """Write it in the language of who has an account here, else in that of the workspace, else in *usual*."""
+    """Compose the mail in the recipient's language if they have an account, else the workspace's, else
+    *usual*.
+    """
     _ = mail.words(row.locale, row.language, usual).ugettext
     who = {"name": row.inviter, "workspace": row.workspace}
     parts = [
-        _("%(name)s invites you to %(workspace)s.") % who,
+        _("%(name)s invited you to %(workspace)s.") % who,
         _("Join with this link:"),
         link,
-        _("It works once, for %(days)d days.") % {"days": LIFETIME.days},
-        _("If you do not know who that is, do nothing."),
+        _("The link works once and expires after %(days)d days.") % {"days": LIFETIME.days},
+        _("If you don't know this person, ignore this email."),
     ]
-    subject = _("%(name)s invites you to %(workspace)s") % who
+    subject = _("%(name)s invited you to %(workspace)s") % who
     return mail.compose(server, row.email, subject, "\n\n".join(parts) + "\n")

@@ -1,7 +1,8 @@
-"""The last admin of the desk and the last owner of a workspace stay: without them nobody could let others in.
+"""Protect the last admin of the desk and the last owner of a workspace, who alone can let others in.
 
-What takes somebody's place away locks first, in one order everywhere: workspaces by their ids, then the
-admins. So of two people who take each other's place at once one comes second, and finds they are the last.
+Operations that take somebody's role away first lock in one global order: workspaces by id, then the admins.
+If two people remove each other's role at the same time, the second one waits and then finds that they are the
+last.
 """
 
 from __future__ import annotations
@@ -26,35 +27,35 @@ def lock_workspace(session: Session, workspace_id: int) -> None:
 
 
 def keep_owner(session: Session, workspace_id: int, user_id: int) -> None:
-    """Refuse to take an owner's place who is the last one there that can sign in; locks first.
+    """Refuse to remove the last owner who can sign in; locks first.
 
-    :raises ConflictError: if they are.
+    :raises ConflictError: if they are the last.
     """
     lock_workspace(session, workspace_id)
     if _owned_alone(session, user_id, workspace_id):
         raise ConflictError(
-            _l("This is the only owner of the workspace, and a workspace needs one."),
-            next_step=_l("Make somebody else an owner first."),
+            _l("This is the only owner of the workspace. Every workspace needs one."),
+            next_step=_l("Make someone else an owner first."),
         )
 
 
 def keep_admin(session: Session, user_id: int) -> None:
-    """Refuse to take an admin's place who is the last one that can sign in; locks first.
+    """Refuse to remove the last admin who can sign in; locks first.
 
-    :raises ConflictError: if they are.
+    :raises ConflictError: if they are the last.
     """
     admins = session.scalars(_admins().order_by(User.id).with_for_update()).all()
     if list(admins) == [user_id]:
         raise ConflictError(
-            _l("This is the only admin. Without one nobody could run the desk."),
-            next_step=_l("Make somebody else an admin first."),
+            _l("This is the only admin. Lobby needs at least one."),
+            next_step=_l("Make someone else an admin first."),
         )
 
 
 def keep_every_place(session: Session, user_id: int) -> None:
-    """Refuse to lock somebody out who is the last admin, or the last owner anywhere; locks first.
+    """Refuse to lock out the last admin, or the last owner of any workspace; locks first.
 
-    :raises ConflictError: if they are.
+    :raises ConflictError: if they are the last.
     """
     memberships = sa.select(Membership.workspace_id).where(Membership.user_id == user_id)
     workspaces = sa.select(Workspace.id).where(Workspace.id.in_(memberships)).order_by(Workspace.id)
@@ -64,22 +65,22 @@ def keep_every_place(session: Session, user_id: int) -> None:
     if names:
         raise ConflictError(
             _l(
-                "This is the only owner of %(workspaces)s, and a workspace needs one.",
+                "This is the only owner of %(workspaces)s. Every workspace needs one.",
                 workspaces=", ".join(names),
             ),
-            next_step=_l("Make somebody else an owner there first."),
+            next_step=_l("Make someone else an owner there first."),
         )
 
 
 def why_they_stay(session: Session, user_id: int) -> str:
-    """Return why somebody cannot be locked out now, as a sentence; empty if they can. Locks nothing."""
+    """Return why a user cannot be disabled now, as a sentence; empty if they can be. Takes no lock."""
     if session.scalars(_admins()).all() == [user_id]:
-        return str(_l("The only admin of the desk. Make somebody else an admin first."))
+        return str(_l("The only admin. Make someone else an admin first."))
     names = _owned_alone(session, user_id)
     if names:
         return str(
             _l(
-                "The only owner of %(workspaces)s. Make somebody else an owner first.",
+                "The only owner of %(workspaces)s. Make someone else an owner first.",
                 workspaces=", ".join(names),
             )
         )
@@ -91,7 +92,7 @@ def _admins() -> sa.Select[int]:
 
 
 def _owned_alone(session: Session, user_id: int, workspace_id: int | None = None) -> Sequence[str]:
-    """Return the names of workspaces, all or one, in which the person is the only owner who can sign in."""
+    """Return the names of the workspaces in which the person is the only owner who can sign in."""
     others = (
         sa.select(Membership.workspace_id)
         .join(User, User.id == Membership.user_id)

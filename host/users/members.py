@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
+import msgspec
 import sqlalchemy as sa
 from flask_babel import lazy_gettext as _l
 from sqlalchemy.orm import Session
@@ -21,18 +21,17 @@ from host.users.roles import Permission
 from host.users.sessions import picture_name
 
 RANK = (Role.AUDITOR, Role.AGENT, Role.LEAD, Role.OWNER)
-"""The roles, from the one who may least."""
+"""The roles, from the least privileged up."""
 
 
-@dataclass(frozen=True, slots=True)
-class Member:
-    """A person of a workspace, as lists show them.
+class Member(msgspec.Struct, frozen=True):
+    """A member of a workspace, as lists show them.
 
     :param accounts: the accounts they see; None: all.
-    :param by_teams: whether these are those of their teams, and grow and shrink with them.
+    :param by_teams: whether the accounts of their teams are included, following changes to the teams.
     :param seen_at: when they last opened a page; None: never.
     :param second_factor: whether they have one.
-    :param picture: as of :class:`host.users.sessions.CurrentUser`.
+    :param picture: as in :class:`host.users.sessions.CurrentUser`.
     """
 
     user_id: int
@@ -76,9 +75,9 @@ def listing(session: Session, workspace_id: int) -> Sequence[Member]:
 
 
 def add(session: Session, workspace_id: int, user_id: int, role: Role, accounts: Accounts = None) -> None:
-    """Let a person into a workspace; a member keeps the higher role.
+    """Add a person to a workspace; an existing member keeps the higher role.
 
-    :param accounts: those they see; None: all. A member keeps what they see.
+    :param accounts: accounts they see; None: all. An existing member's accounts stay unchanged.
     """
     last_ones.lock_workspace(session, workspace_id)
     membership = session.get(Membership, (user_id, workspace_id))
@@ -93,9 +92,10 @@ def add(session: Session, workspace_id: int, user_id: int, role: Role, accounts:
 
 
 def set_role(session: Session, workspace_id: int, user_id: int, role: Role) -> Ended:
-    """Give a member another role. Return which keys and invitations end with that.
+    """Change a member's role. Return the keys and invitations that ended with that.
 
-    Who may answer no more takes care of no conversation; who may not be limited sees all accounts.
+    Conversations of a member who may no longer reply become unassigned; a member whose role cannot be limited
+    sees all accounts.
 
     :raises ConflictError: for the last owner.
     """
@@ -117,25 +117,24 @@ def set_role(session: Session, workspace_id: int, user_id: int, role: Role) -> E
 def set_accounts(
     session: Session, workspace_id: int, user_id: int, accounts: Accounts, *, by_teams: bool = False
 ) -> None:
-    """Let a member see some accounts of the workspace only, or all.
+    """Limit a member to some accounts of the workspace, or let them see all.
 
-    Conversations of the others that were theirs go back to nobody. Browsers they watch in notice within
-    seconds.
+    Their conversations on other accounts become unassigned. Their open browsers follow within seconds.
 
-    :param by_teams: where it is some: whether they see those of their teams besides.
+    :param by_teams: with some accounts: whether they also see those of their teams.
     :raises ConflictError: if their role sees all of them.
-    :raises NotFoundError: if one is no account of the workspace.
+    :raises NotFoundError: if one is not an account of the workspace.
     """
     last_ones.lock_workspace(session, workspace_id)
     membership = _get(session, workspace_id, user_id)
     if accounts is not None and Role(membership.role) not in roles.LIMITABLE:
         raise ConflictError(
-            _l("This role sees every account."), next_step=_l("Make the person an agent first.")
+            _l("This role can see all accounts."), next_step=_l("Make the person an agent first.")
         )
     for account_id in accounts or ():
         account = session.get(ChannelAccount, account_id)
         if account is None or account.workspace_id != workspace_id:
-            raise NotFoundError(_l("One of these accounts is not here any more."))
+            raise NotFoundError(_l("One of these accounts no longer exists."))
     membership.limited = accounts is not None
     membership.by_teams = by_teams and accounts is not None
     session.execute(
@@ -152,7 +151,7 @@ def set_accounts(
 
 
 def give_back(session: Session, workspace_id: int, users: Collection[int]) -> None:
-    """Give conversations of limited members, on accounts they see no more, back to nobody."""
+    """Unassign conversations of limited members on accounts they no longer see."""
     limited = sa.select(Membership.user_id).where(
         Membership.workspace_id == workspace_id, Membership.user_id.in_(users), Membership.limited
     )
@@ -166,7 +165,7 @@ def give_back(session: Session, workspace_id: int, users: Collection[int]) -> No
 def remove(session: Session, workspace_id: int, user_id: int) -> Ended:
     """Take a person out of a workspace. Conversations assigned to them there become unassigned.
 
-    Return which keys and invitations of theirs end with that.
+    Return their keys and invitations that ended with that.
 
     :raises ConflictError: for the last owner.
     """

@@ -1,18 +1,18 @@
-"""Links with which a person chooses a password, once: their first one, or because they forgot theirs.
+"""Single-use links with which a person chooses a password: their first one, or a new one.
 
-An admin is shown one to hand on, or has it mailed; where mail is set up, people ask for one themselves. The
-database holds a hash. A mailed link is made when the mail goes out (:func:`send_due`), so it never waits
-anywhere in the clear.
+An admin sees a link to hand over, or has it mailed; if mail is set up, people request one themselves. The
+database holds a hash. The token of a mailed link is made when the mail is sent (:func:`send_due`), so it is
+never stored in plain text.
 """
 
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from email.message import EmailMessage
 from typing import Any
 
+import msgspec
 import sqlalchemy as sa
 from flask_babel import lazy_gettext as _l
 from sqlalchemy.orm import Session
@@ -28,18 +28,17 @@ from host.users.sessions import hash_token, new_token
 log = logging.getLogger(__name__)
 
 FIRST = timedelta(days=7)
-"""How long the link of somebody works who has no password yet."""
+"""Lifetime of a link for somebody who has no password yet."""
 HANDED = timedelta(days=1)
-"""How long one works that an admin hands on."""
+"""Lifetime of a link that an admin hands over."""
 MAILED = timedelta(hours=1)
-"""How long one works that was asked for on the sign-in page."""
+"""Lifetime of a link that was requested on the sign-in page."""
 PAUSE = timedelta(minutes=1)
-"""Between two tries to mail one."""
+"""Time between two attempts to mail a link."""
 
 
-@dataclass(frozen=True, slots=True)
-class Linked:
-    """Whom a link is for."""
+class Linked(msgspec.Struct, frozen=True):
+    """The recipient of a link."""
 
     user_id: int
     email: str
@@ -48,15 +47,18 @@ class Linked:
 
 
 def make(session: Session, user_id: int, lasts: timedelta) -> str:
-    """Make a link for a person and return its token, which is never shown again. Earlier links end."""
+    """Create a link for a person and return its token, which is never shown again.
+
+    Earlier links are revoked.
+    """
     token = new_token()
     _add(session, user_id, hash_token(token), lasts, None)
     return token
 
 
 def make_by_mail(session: Session, user_id: int, lasts: timedelta) -> None:
-    """Have a link mailed to a person soon. Earlier links end."""
-    # A hash of nothing anybody has: the link does not exist before the mail does.
+    """Have a link mailed to a person soon. Earlier links are revoked."""
+    # The hash of an unknown token: the real link is created when the mail is sent.
     _add(session, user_id, hash_token(new_token()), lasts, clock.now())
 
 
@@ -78,11 +80,11 @@ def _add(
 
 
 def ask(session: Session, email: str) -> None:
-    """Have a link mailed to whoever has the address *email*, if there is somebody who may sign in.
+    """Have a link mailed to the address *email*, if somebody with it may sign in.
 
-    Whether there is, is looked at later: what is done here is the same for everybody.
+    The check happens later: the work done here is the same for every address.
 
-    :raises InvalidError: if it is no address.
+    :raises InvalidError: if it is not an address.
     """
     now = clock.now()
     session.add(
@@ -98,9 +100,9 @@ def ask(session: Session, email: str) -> None:
 
 
 def find(session: Session, token: str) -> Linked:
-    """Return whom the link of *token* is for.
+    """Return the recipient of the link with *token*.
 
-    :raises NotFoundError: if it was used, has run out or never existed.
+    :raises NotFoundError: if it was used, has expired or never existed.
     """
     found = session.execute(
         sa.select(User)
@@ -113,28 +115,28 @@ def find(session: Session, token: str) -> Linked:
     ).scalar_one_or_none()
     if found is None:
         raise NotFoundError(
-            _l("This link was used already, is too old, or was replaced by a newer one."),
-            next_step=_l("Ask for a new one."),
+            _l("This link was already used, has expired, or was replaced by a newer one."),
+            next_step=_l("Request a new one."),
         )
     return Linked(found.id, found.email, found.name, found.password_hash != passwords.NONE)
 
 
 def use(session: Session, token: str, password: Hashed) -> User:
-    """Use the link up: the person has that password, and is signed out everywhere.
+    """Use the link up: set the person's password and sign them out everywhere.
 
     :raises NotFoundError: if it can no longer be used.
     """
     linked = find(session, token)
-    # Delete first: of two requests at once the second waits for the row, and then finds it gone.
+    # Delete first: the second of two concurrent requests waits for the row, and then finds it deleted.
     used = session.execute(sa.delete(PasswordLink).where(PasswordLink.token_hash == hash_token(token)))
     if not used.rowcount:  # type: ignore[attr-defined]
-        raise NotFoundError(_l("This link was used a moment ago."), next_step="")
+        raise NotFoundError(_l("This link was just used."), next_step="")
     users.set_password(session, linked.user_id, password)
     return session.get_one(User, linked.user_id)
 
 
 def forget_old(session: Session) -> None:
-    """Remove links that have run out."""
+    """Delete expired links."""
     session.execute(sa.delete(PasswordLink).where(PasswordLink.expires_at <= clock.now()))
 
 
@@ -142,16 +144,16 @@ _config: Config | None = None
 
 
 def use_settings(config: Config) -> None:
-    """Mail by what *config* says, from now on in this process."""
+    """Use the mail settings of *config*, from now on in this process."""
     global _config  # noqa: PLW0603 - the settings of the process
     _config = config
 
 
 def send_due() -> int:
-    """Mail the links that are due; return how many the server took.
+    """Mail the links that are due; return how many the server accepted.
 
-    Whoever takes one makes its token, so that of several processes one mails it. If the server does not take
-    it, it is tried again until the link has run out.
+    The process that takes a link makes its token, so only one process mails it. If the server does not accept
+    the mail, it is retried until the link expires.
     """
     server = None if _config is None else mail.server_of(_config)
     if server is None or _config is None:
@@ -203,7 +205,7 @@ def _due() -> list[sa.Row[Any]]:
 
 
 def _take(session: Session, row: sa.Row[Any], token: str) -> bool:
-    """Make the link of *row*; return False if there is nobody to mail it to, or another process does."""
+    """Create the link of *row*; return False if there is no recipient, or another process took it."""
     # MariaDB treats é and e as equal; addresses have to match exactly.
     if row.person is None or row.asked_by not in {None, row.email}:
         session.execute(sa.delete(PasswordLink).where(PasswordLink.id == row.id))
@@ -228,20 +230,20 @@ def _put_back(session: Session, link_id: int) -> None:
 
 
 def _composed(server: mail.Server, row: sa.Row[Any], link: str, usual: str) -> EmailMessage:
-    """Write it in the language of whom it is for; *usual*: the desk's."""
+    """Compose the mail in the recipient's language; *usual*: the desk's."""
     _ = mail.words(row.locale, usual).ugettext
     hours = round((row.expires_at - row.created_at) / timedelta(hours=1))
     first = row.password_hash == passwords.NONE
     parts = [
         _("Hello %(name)s,") % {"name": row.name},
-        _("there is an account for you here. Choose your password with this link:")
+        _("An account was created for you. Choose your password with this link:")
         if first
-        else _("somebody, likely you, asked for a new password here. Choose it with this link:"),
+        else _("Someone, probably you, requested a new password. Choose it with this link:"),
         link,
-        _("It works once, for %(hours)d hours.") % {"hours": hours}
+        _("The link works once and expires after %(hours)d hours.") % {"hours": hours}
         if hours > 1
-        else _("It works once, for an hour."),
-        "" if first else _("If it was not you, do nothing: your password stays as it is."),
+        else _("The link works once and expires after an hour."),
+        "" if first else _("If this wasn't you, ignore this email. Your password stays the same."),
     ]
     subject = _("Choose your password") if first else _("A new password")
     return mail.compose(server, row.email, subject, "\n\n".join(part for part in parts if part) + "\n")

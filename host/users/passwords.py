@@ -1,4 +1,4 @@
-"""Hash and check passwords with argon2id, in the same time for known and unknown users."""
+"""Hash and check passwords with argon2id, taking the same time for known and unknown users."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from host.core.errors import InvalidError, UnavailableError
 MIN_LENGTH = 8
 MAX_LENGTH = 128
 MIN_GUESSES = 10**8
-"""As many as for eight characters drawn by lot from digits: what takes fewer, a patient guesser reaches."""
+"""Minimum guesses for a password, as many as for eight random digits: a patient attacker manages fewer."""
 LOOKED_AT = 72
 NONE = "!"
-"""Stands for the hash of somebody who has no password yet: nothing typed is theirs."""
+"""Placeholder hash of somebody who has no password yet; no password matches it."""
 
-# OWASP's floor is 19 MiB and 2 passes. Four at a time hold 128 MiB, whatever the number of threads.
+# OWASP's minimum is 19 MiB and 2 passes. Four at a time use 128 MiB, whatever the number of threads.
 MEMORY_KIB = 32 * 1024
 PASSES = 3
 AT_ONCE = 4
@@ -40,7 +40,7 @@ _looking = threading.Lock()
 
 @dataclass(frozen=True, slots=True)
 class Hashed:
-    """The argon2id hash of a checked password, made before a write begins: hashing takes its time."""
+    """The argon2id hash of a valid password, computed before a write begins because hashing is slow."""
 
     value: str = field(repr=False)
 
@@ -48,7 +48,7 @@ class Hashed:
 @contextmanager
 def _slot() -> Iterator[None]:
     if not _slots.acquire(timeout=PATIENCE):
-        raise UnavailableError(_("Too many people are signing in at this moment."))
+        raise UnavailableError(_("Too many people are signing in right now."))
     try:
         yield
     finally:
@@ -56,7 +56,7 @@ def _slot() -> Iterator[None]:
 
 
 def normal(password: str) -> str:
-    """Return *password* in one Unicode form, so that every keyboard's é is the same."""
+    """Return *password* in one Unicode normal form, so that é is the same from every keyboard."""
     return unicodedata.normalize("NFC", password)
 
 
@@ -76,17 +76,17 @@ def problem(password: str, *, email: str = "") -> str | None:
         return str(_("Use at most %(count)d characters.", count=MAX_LENGTH))
     folded = normal(password).casefold()
     if folded in common() or len(set(folded)) < 3:
-        return str(_("This password is one of the first that anybody would try. Choose another."))
+        return str(_("This is one of the most common passwords. Choose another."))
     if email and folded in {email.casefold(), email.partition("@")[0].casefold()}:
-        return str(_("Your address is not a password. Choose another."))
+        return str(_("Don't use your email address as your password. Choose another."))
     return _guessable(normal(password), email)
 
 
 def _guessable(password: str, email: str) -> str | None:
-    """Return why somebody who guesses would be at *password* soon, or None."""
+    """Return why *password* would be guessed quickly, or None."""
     from zxcvbn import zxcvbn
 
-    # What is hard to guess in its first 72 characters is not made easier by more of them.
+    # A password whose first 72 characters are hard to guess does not get easier with more of them.
     own = [email, email.partition("@")[0], *re.split(r"[^\w]+", email)] if email else []
     with _looking:  # what one call is given lies in the library's own tables until the next
         found = zxcvbn(password[:LOOKED_AT], user_inputs=[*common(), *own])
@@ -94,22 +94,22 @@ def _guessable(password: str, email: str) -> str | None:
         return None
     kinds = {_kind(part, own) for part in found["sequence"]}
     reasons = {
-        "own": _("It is too close to your address."),
-        "common": _(
-            "It is too close to a password many people use: swapped letters and a number change little."
-        ),
-        "repeat": _("It repeats itself."),
-        "sequence": _("Its characters follow each other, as in “abcd” or “6543”."),
-        "spatial": _("Its keys lie next to each other on the keyboard."),
-        "date": _("A date is soon guessed."),
-        "word": _("It is little more than one word or name."),
+        "own": _("Too similar to your email address."),
+        "common": _("Too similar to a common password. Swapping letters or adding a number isn't enough."),
+        "repeat": _("Too repetitive."),
+        "sequence": _("Characters in sequence, such as “abcd” or “6543”, are easy to guess."),
+        "spatial": _("Keys next to each other on the keyboard are easy to guess."),
+        "date": _("Dates are easy to guess."),
+        "word": _("A single word or name is easy to guess."),
     }
-    reason = next((why for kind, why in reasons.items() if kind in kinds), _("It is soon guessed."))
+    reason = next(
+        (why for kind, why in reasons.items() if kind in kinds), _("This password is easy to guess.")
+    )
     return f"{reason} {_('Three or four words that do not belong together make a good one.')}"
 
 
 def _kind(part: Mapping[str, Any], own: Collection[str]) -> str:
-    """Say of a part of a password how it would be guessed."""
+    """Return how part of a password would be guessed."""
     pattern = str(part["pattern"])
     if pattern != "dictionary":
         return "date" if pattern == "regex" else pattern
@@ -121,7 +121,7 @@ def _kind(part: Mapping[str, Any], own: Collection[str]) -> str:
 def hashed(password: str | Hashed, *, email: str = "") -> Hashed:
     """Check and hash *password*; a :class:`Hashed` is returned unchanged.
 
-    :raises InvalidError: with the reason, if it breaks a rule.
+    :raises InvalidError: with the reason, if the password breaks a rule.
     """
     if isinstance(password, Hashed):
         return password
@@ -138,9 +138,9 @@ def _dummy() -> str:
 
 
 def verify(stored: str | None, password: str) -> bool:
-    """Tell whether *stored* is the hash of *password*.
+    """Return whether *stored* is the hash of *password*.
 
-    ``None`` stands for a user who does not exist, and takes as long.
+    ``None`` means that the user does not exist; it takes the same time.
     """
     dummy = _dummy()
     if stored == NONE:
@@ -155,5 +155,5 @@ def verify(stored: str | None, password: str) -> bool:
 
 
 def outdated(stored: str) -> bool:
-    """Tell whether *stored* was made with other parameters than today's."""
+    """Return whether *stored* was made with outdated parameters."""
     return stored != NONE and _hasher.check_needs_rehash(stored)

@@ -1,102 +1,59 @@
-"""What of a workspace a member sees who is limited to some of its accounts, or to those of their teams.
+"""The part of a workspace that a member sees who is limited to some accounts, or to those of their teams.
 
 Lists are narrowed in their queries (:class:`host.inbox.queries.ConversationFilter`), live events by
-:func:`accounts_of`. What an address names by its id is looked up here, in one place for every view.
-What they may not see does not exist for them.
+:func:`accounts_of`. Ids in addresses are checked here, in one place for every view. Anything they may not see
+does not exist for them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
+import msgspec
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from host.core.db import padded
-from host.models.assistants import AssistantCall, AssistantTurn
+from host.features import registry
+from host.inbox.teams.models import TeamAccount, TeamMember
 from host.models.channels import AccountState, ChannelAccount
-from host.models.inbox import Attachment, Contact, ContactIdentity, Conversation, Message
+from host.models.inbox import Conversation
 from host.models.media import Upload
-from host.models.posts import Post
-from host.models.teams import TeamAccount, TeamMember
 from host.models.users import MemberAccount, Membership
 
 Accounts = frozenset[int] | None
-"""The accounts of a workspace somebody sees; None: all of them."""
+"""The accounts of a workspace that somebody sees; None: all of them."""
 ALL_ACCOUNTS: Accounts = None
-"""What the desk itself sees, and an API key."""
-
-_BY_ACCOUNT: Mapping[str, Any] = {
-    "conversation_id": sa.select(Conversation.account_id).where(
-        Conversation.id == sa.bindparam("id"), Conversation.workspace_id == sa.bindparam("workspace")
-    ),
-    "message_id": sa.select(Message.account_id).where(
-        Message.id == sa.bindparam("id"), Message.workspace_id == sa.bindparam("workspace")
-    ),
-    "attachment_id": sa.select(Message.account_id)
-    .join(Attachment, Attachment.message_id == Message.id)
-    .where(Attachment.id == sa.bindparam("id"), Attachment.workspace_id == sa.bindparam("workspace")),
-    "identity_id": sa.select(ContactIdentity.account_id).where(
-        ContactIdentity.id == sa.bindparam("id"), ContactIdentity.workspace_id == sa.bindparam("workspace")
-    ),
-    "turn_id": sa.select(AssistantTurn.account_id).where(
-        AssistantTurn.id == sa.bindparam("id"), AssistantTurn.workspace_id == sa.bindparam("workspace")
-    ),
-    "call_id": sa.select(AssistantTurn.account_id)
-    .join(AssistantCall, AssistantCall.turn_id == AssistantTurn.id)
-    .where(AssistantCall.id == sa.bindparam("id"), AssistantTurn.workspace_id == sa.bindparam("workspace")),
-    "post_id": sa.select(Post.account_id).where(
-        Post.id == sa.bindparam("id"), Post.workspace_id == sa.bindparam("workspace")
-    ),
-    "contact_id": sa.select(ContactIdentity.account_id).where(
-        # Of one that was merged, those of the contact it is a part of.
-        ContactIdentity.contact_id
-        == sa.select(sa.func.coalesce(Contact.merged_into_id, Contact.id))
-        .where(Contact.id == sa.bindparam("id"))
-        .scalar_subquery(),
-        ContactIdentity.workspace_id == sa.bindparam("workspace"),
-    ),
-}
-"""Names of ids in addresses -> the accounts the row belongs to."""
+"""The accounts seen by the desk itself and by API keys."""
 
 _UPLOADER = sa.select(Upload.user_id).where(
     Upload.uuid == sa.bindparam("id"), Upload.workspace_id == sa.bindparam("workspace")
 )
 
-WITHOUT_ACCOUNT = frozenset(
-    {
-        "workspace_id",
-        "label_id",
-        "view_id",
-        "bulk_id",
-        "team_id",
-        "canned_id",
-        "canned_file_id",
-        "macro_id",
-        "rule_id",
-        "assistant_id",
-        "model_id",
-        "tool_id",
-        "attribute_id",
-        "entry_id",
-        "merge_id",
-        "knowledge_id",
-        "case_id",
-    }
-)
-"""Names of ids in addresses of workspaces that say nothing of an account; some stand behind one that does."""
 
-KNOWN = frozenset({*_BY_ACCOUNT, "account_id", "upload_id"}) | WITHOUT_ACCOUNT
+@cache
+def _queries() -> Mapping[str, Any]:
+    """Return, for each kind of id, the query that finds its accounts; None: it does not concern accounts."""
+    return {
+        name: feature.load(part) if part else None
+        for feature in registry.features()
+        for name, part in feature.ids.items()
+    }
+
+
+def known() -> frozenset[str]:
+    """Return the names of ids that may appear in addresses of workspaces."""
+    return frozenset({"account_id", "upload_id", *_queries()})
 
 
 def sees(
     session: Session, workspace_id: int, user_id: int, accounts: frozenset[int], ids: Mapping[str, Any]
 ) -> bool:
-    """Tell whether somebody who sees *accounts* only may see all that *ids*, parts of an address, name.
+    """Return whether somebody limited to *accounts* may see everything that *ids* of an address refer to.
 
-    A kind of id that is not known here is not seen.
+    An unknown kind of id is never seen.
     """
     return all(_sees_one(session, workspace_id, user_id, accounts, name, id_) for name, id_ in ids.items())
 
@@ -104,15 +61,15 @@ def sees(
 def _sees_one(
     session: Session, workspace_id: int, user_id: int, accounts: frozenset[int], name: str, id_: Any
 ) -> bool:
-    if name in WITHOUT_ACCOUNT:
-        return True
     if name == "account_id":
         return id_ in accounts
     values = {"id": id_, "workspace": workspace_id}
     if name == "upload_id":
         return session.scalar(_UPLOADER, values) == user_id
-    query = _BY_ACCOUNT.get(name)
-    return query is not None and not accounts.isdisjoint(session.scalars(query, values))
+    if name not in _queries():
+        return False
+    query = _queries()[name]
+    return query is None or not accounts.isdisjoint(session.scalars(query, values))
 
 
 def accounts_of(session: Session, ids: Collection[int]) -> dict[int, int]:
@@ -126,10 +83,10 @@ def limits(
 ) -> dict[tuple[int, int], frozenset[int]]:
     """Return the accounts that limited members see, by the ids of member and workspace. One query.
 
-    These are the accounts given to them, and those of their teams where they see these. Of members who are
-    not limited it says nothing.
+    These are the accounts given to them, and those of their teams if they see them. Members without a limit
+    are left out.
 
-    :param users: of these members; None: of all.
+    :param users: only these members; None: all.
     """
     given = sa.select(MemberAccount.user_id, MemberAccount.workspace_id, MemberAccount.account_id)
     through = (
@@ -156,14 +113,14 @@ def sees_account(account_id: Any) -> sa.ColumnElement[bool]:
     through = sa.exists().where(
         _is_of(TeamMember), TeamAccount.team_id == TeamMember.team_id, TeamAccount.account_id == account_id
     )
-    # All but their own tables is of the query around, however far out.
+    # Correlate everything but this query's own tables, however deeply it is nested.
     given = given.correlate_except(MemberAccount)
     through = through.correlate_except(TeamMember, TeamAccount)
     return sa.or_(Membership.limited.is_(False), given, sa.and_(Membership.by_teams, through))
 
 
 def includes(accounts: Accounts, account_id: int) -> bool:
-    """Tell whether somebody who sees *accounts* sees the account *account_id*."""
+    """Return whether somebody who sees *accounts* sees the account *account_id*."""
     return accounts is None or account_id in accounts
 
 
@@ -171,11 +128,10 @@ def _is_of(row: type[MemberAccount] | type[TeamMember]) -> sa.ColumnElement[bool
     return sa.and_(row.user_id == Membership.user_id, row.workspace_id == Membership.workspace_id)
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """An account that can be chosen: to let somebody see it, or to narrow something to it.
+class Choice(msgspec.Struct, frozen=True):
+    """An account to choose, as a filter or to let somebody see it.
 
-    :param name: its handle, or its name where it has none; *title*: the other way round.
+    :param name: its handle, or its name if it has none; *title*: the other way round.
     :param connected: whether it is not disconnected.
     """
 
@@ -186,14 +142,14 @@ class Choice:
     connected: bool = True
 
     def matches(self, wanted: str) -> bool:
-        """Tell whether *wanted* is a part of its name or handle, in any case."""
+        """Return whether *wanted* is part of its name or handle, ignoring case."""
         return wanted.casefold() in f"{self.title} {self.name}".casefold()
 
 
 def choices(session: Session, workspace_id: int, ids: Collection[int] | None = None) -> list[Choice]:
-    """Return the accounts of a workspace by name, disconnected ones too: their conversations are there.
+    """Return the accounts of a workspace by name, including disconnected ones, as their conversations remain.
 
-    :param ids: of these accounts alone.
+    :param ids: only these accounts.
     """
     query = (
         sa.select(

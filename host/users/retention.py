@@ -1,14 +1,14 @@
-"""How long messages are kept: which ones are too old, and how many that would be.
+"""Message retention: which messages are too old, and how many that would be.
 
-Messages of open conversations stay, whatever their age, and so does what is not sent yet.
+Messages of open conversations and unsent messages are kept at any age.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+import msgspec
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
@@ -25,19 +25,18 @@ from host.models.inbox import (
 from host.models.users import Workspace
 
 GRACE = timedelta(days=14)
-"""How long a workspace that is to be deleted can be taken back."""
+"""Time in which the deletion of a workspace can be cancelled."""
 
 
 def end_of(asked: datetime | None) -> datetime | None:
-    """Return when a workspace is deleted, of when that was asked for."""
+    """Return when a workspace is deleted, given when that was requested."""
     return None if asked is None else asked + GRACE
 
 
-@dataclass(frozen=True, slots=True)
-class Falls:
-    """How much is older than some days.
+class Falls(msgspec.Struct, frozen=True):
+    """The amount of data older than some number of days.
 
-    :param before: everything said earlier goes.
+    :param before: everything said earlier is deleted.
     """
 
     before: datetime
@@ -47,20 +46,20 @@ class Falls:
 
 
 def days_of(chosen: int | None, desk: int) -> int:
-    """Return how many days a workspace keeps messages; 0: for ever.
+    """Return how many days a workspace keeps messages; 0: forever.
 
-    :param chosen: what the workspace says; None: as the desk, which keeps them *desk* days.
+    :param chosen: the workspace's choice; None: the desk's default, *desk* days.
     """
     return desk if chosen is None else chosen
 
 
 def is_shorter(days: int, than: int) -> bool:
-    """Tell whether messages go after *days* days that stay for *than* days."""
+    """Return whether *days* is a shorter retention than *than* days."""
     return days != 0 and (than == 0 or days < than)
 
 
 def too_old(before: datetime) -> Sequence[sa.ColumnElement[bool]]:
-    """Return the conditions that a message of a closed conversation was said before *before* and is left."""
+    """Return the conditions for messages of closed conversations, said before *before* and not deleted."""
     return (
         Conversation.status == ConversationStatus.CLOSED,
         Message.sent_at < before,
@@ -75,7 +74,10 @@ def too_old(before: datetime) -> Sequence[sa.ColumnElement[bool]]:
 
 
 def falls(session: Session, workspace_id: int, days: int) -> Falls:
-    """Return what goes at once where messages of a workspace are kept *days* days. Two queries."""
+    """Return the data that is deleted immediately if messages of a workspace are kept *days* days.
+
+    Two queries.
+    """
     before = clock.now() - timedelta(days=days)
     which = (Conversation.workspace_id == workspace_id, *too_old(before))
     said = (

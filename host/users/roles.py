@@ -1,23 +1,24 @@
-"""Who may do what: one table of permissions and roles. Every route names the permission it needs.
+"""Permissions and roles, in one table. Every route names the permission it needs.
 
-A role is given in a workspace; admin of the desk comes on top. Which accounts of a workspace somebody sees is
-a question of its own: :mod:`host.users.reach`.
+A role is given in a workspace; admins of the desk have more rights on top. The accounts of a workspace that
+somebody sees are decided separately: :mod:`host.users.reach`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 
+import msgspec
 from flask_babel import lazy_gettext as _l
 from flask_babel.speaklater import LazyString
 
+from host.features import registry
 from host.models.users import Role
 
 
 class Permission(StrEnum):
-    """What a route may ask for."""
+    """The permissions a route may require."""
 
     OPEN = "open"
     OWN_ACCOUNT = "own_account"
@@ -36,14 +37,13 @@ class Permission(StrEnum):
     DESK = "desk"
 
 
-@dataclass(frozen=True, slots=True)
-class Grant:
-    """A line of the table.
+class Grant(msgspec.Struct, frozen=True):
+    """A line of the table of permissions.
 
-    :param roles: who has it in a workspace.
+    :param roles: roles that have it in a workspace.
     :param admin: whether admins of the desk have it, in a workspace or in none.
-    :param signed_in: whether everybody who is signed in has it; *anybody*: others, too.
-    :param limited: whether somebody who sees some accounts only has it for those alone.
+    :param signed_in: whether everyone who is signed in has it; *anybody*: others, too.
+    :param limited: whether a member limited to some accounts has it for those accounts only.
     """
 
     group: LazyString
@@ -66,22 +66,22 @@ _READERS = frozenset({Role.OWNER, Role.LEAD, Role.AUDITOR})
 TABLE: Mapping[Permission, Grant] = {
     Permission.READ: Grant(_CONVERSATIONS, _l("Read them"), frozenset(Role), limited=True),
     Permission.ANSWER: Grant(
-        _CONVERSATIONS, _l("Answer, assign, close, write private notes"), _WRITERS, limited=True
+        _CONVERSATIONS, _l("Reply, assign, close, write private notes"), _WRITERS, limited=True
     ),
     Permission.ERASE: Grant(_CONVERSATIONS, _l("Erase a customer’s data"), _OWNER),
     Permission.REPORTS: Grant(_TEAM_WORK, _l("Reports"), _READERS),
     Permission.SHARED: Grant(_TEAM_WORK, _l("Shared views, labels and canned replies"), _LEADS),
     Permission.TEAMS: Grant(_TEAM_WORK, _l("Teams"), _LEADS),
     Permission.HOURS: Grant(_TEAM_WORK, _l("Business hours"), _LEADS),
-    Permission.AUDIT: Grant(_WORKSPACE, _l("Read the audit of the workspace"), _OWNER | {Role.AUDITOR}),
-    Permission.SETTINGS: Grant(_WORKSPACE, _l("Settings of the workspace"), _OWNER),
+    Permission.AUDIT: Grant(_WORKSPACE, _l("Read the workspace audit log"), _OWNER | {Role.AUDITOR}),
+    Permission.SETTINGS: Grant(_WORKSPACE, _l("Workspace settings"), _OWNER),
     Permission.ACCOUNTS: Grant(_WORKSPACE, _l("Accounts: connect, diagnose, disconnect"), _OWNER),
-    Permission.PEOPLE: Grant(_WORKSPACE, _l("People: invite, roles, what they may see"), _OWNER),
-    Permission.KEYS: Grant(_WORKSPACE, _l("API keys, and endpoints of other programs"), _OWNER),
+    Permission.PEOPLE: Grant(_WORKSPACE, _l("People: invite, roles, access to accounts"), _OWNER),
+    Permission.KEYS: Grant(_WORKSPACE, _l("API keys and access for other programs"), _OWNER),
     Permission.DESK: Grant(
-        _DESK, _l("Addons, health, received events, all workspaces, people and audit"), admin=True
+        _DESK, _l("Addons, health, received events, all workspaces, people and audit log"), admin=True
     ),
-    Permission.OWN_ACCOUNT: Grant(_EVERYBODY, _l("One’s own account and notifications"), signed_in=True),
+    Permission.OWN_ACCOUNT: Grant(_EVERYBODY, _l("Your own account and notifications"), signed_in=True),
     Permission.OPEN: Grant(_EVERYBODY, _l("Sign in, accept an invitation, choose a password"), anybody=True),
 }
 
@@ -91,18 +91,24 @@ ROLE_NAMES: Mapping[Role, LazyString] = {
     Role.LEAD: _l("Lead"),
     Role.OWNER: _l("Owner"),
 }
-"""The roles by name, from the one who may least."""
+"""The names of the roles, from the least privileged up."""
 
 ROLE_WORDS: Mapping[Role, LazyString] = {
     Role.AUDITOR: _l("Reads everything, writes nothing"),
-    Role.AGENT: _l("Reads and answers what they may see"),
-    Role.LEAD: _l("Also reports, shared views, canned replies and teams"),
+    Role.AGENT: _l("Reads and replies in accounts they can see"),
+    Role.LEAD: _l("Also shared views, canned replies and teams"),
     Role.OWNER: _l("Also accounts, people and settings"),
 }
 
 
+def shown() -> dict[Permission, Grant]:
+    """Return the lines of the table for this desk, without those of reports if reports are disabled."""
+    has_reports = registry.is_on("reports")
+    return {one: grant for one, grant in TABLE.items() if has_reports or one is not Permission.REPORTS}
+
+
 def may(role: Role, permission: Permission) -> bool:
-    """Tell whether a member with *role* has *permission* in their workspace."""
+    """Return whether a member with *role* has *permission* in their workspace."""
     grant = TABLE[permission]
     return role in grant.roles or grant.signed_in or grant.anybody
 
@@ -113,4 +119,4 @@ def with_permission(permission: Permission) -> frozenset[Role]:
 
 
 LIMITABLE = frozenset({Role.AGENT})
-"""Who may be limited to some accounts: the others answer for all of them, or look whether all is well."""
+"""Roles that can be limited to some accounts; the others are responsible for all of them, or audit them."""

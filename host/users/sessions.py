@@ -1,4 +1,4 @@
-"""Signed-in browsers: the cookie holds a random token, the database its hash; each can be ended at once."""
+"""Signed-in browsers: the cookie holds a random token, the database its hash. Each can be ended at once."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any
 
+import msgspec
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from host.core import clock, db
-from host.models.signing_in import SignInSettings, Wanted
+from host.models.signing_in import RequirementScope, SignInSettings
 from host.models.users import (
     ConfirmedBy,
     LoginSession,
@@ -31,7 +32,7 @@ from host.users.roles import Permission
 IDLE = timedelta(hours=12)
 ABSOLUTE = timedelta(days=7)
 SECOND_FACTOR_WANTED = sa.select(SignInSettings.second_factor).order_by(SignInSettings.id).limit(1)
-"""Selects who has to have a second factor, a name of :class:`Wanted`; nothing where nobody has to."""
+"""Query for who must have a second factor, a value of :class:`RequirementScope`; no row if nobody must."""
 TOUCH_EVERY = timedelta(minutes=5)
 """How old ``seen_at`` may be before a request writes it again; far below :data:`IDLE`."""
 
@@ -41,12 +42,12 @@ class CurrentMembership:
     """A workspace the signed-in person works in.
 
     :param accounts: the accounts they see; None: all.
-    :param archived: whether it can only be read.
+    :param archived: whether it is read-only.
     :param timezone: the workspace's, empty where it has none.
-    :param picture: a value that differs for each picture of the workspace; empty where there is none.
-    :param ends_at: when it is deleted, unless somebody takes that back.
+    :param picture: a value that differs for each picture of the workspace; empty without one.
+    :param ends_at: when it is deleted, unless somebody cancels that.
     :param language: the workspace's, empty where it has none.
-    :param on_duty: whether they take conversations that are given out by themselves.
+    :param on_duty: whether automatic assignment gives them conversations.
     """
 
     workspace_id: int
@@ -61,15 +62,14 @@ class CurrentMembership:
     on_duty: bool = False
 
     def may(self, permission: Permission) -> bool:
-        """Tell whether the member has *permission* here."""
+        """Return whether the member has *permission* here."""
         return roles.may(self.role, permission)
 
 
-@dataclass(frozen=True, slots=True)
-class Confirmation:
-    """The last time somebody confirmed in a browser that it is them.
+class Confirmation(msgspec.Struct, frozen=True):
+    """The last time somebody confirmed their identity in a browser.
 
-    :param by: None: not known.
+    :param by: None: unknown.
     """
 
     at: datetime
@@ -77,17 +77,17 @@ class Confirmation:
 
 
 UNCONFIRMED = Confirmation(datetime.fromtimestamp(0, UTC))
-"""Of a session in which nobody confirmed anything yet."""
+"""Confirmation of a session in which nobody has confirmed yet."""
 
 
 @dataclass(frozen=True, slots=True)
 class CurrentUser:
     """The signed-in user, as views see them.
 
-    :param picture: a value that differs for each picture of theirs; empty where there is none.
+    :param picture: a value that differs for each of their pictures; empty without one.
     :param new_password: whether they have to choose a new password before anything else.
-    :param no_second: whether they have to set a second factor up before anything else.
-    :param has_password: whether they have chosen one; who comes through the provider may have none.
+    :param no_second: whether they have to set up a second factor before anything else.
+    :param has_password: whether they have chosen one; people who sign in through the provider may have none.
     """
 
     id: int
@@ -108,7 +108,7 @@ class CurrentUser:
 
     @property
     def confirmed_at(self) -> datetime:
-        """When they last confirmed that it is them: the name it had first, for addons."""
+        """Time of the last confirmation; an older name, kept for addons."""
         return self.confirmed.at
 
     def membership(self, workspace_id: int) -> CurrentMembership | None:
@@ -117,7 +117,7 @@ class CurrentUser:
 
 
 def hash_token(token: str) -> str:
-    """Return the hash that is stored of *token*: 64 hex digits. 256 random bits need no salt."""
+    """Return the hash stored for *token*: 64 hex digits. 256 random bits need no salt."""
     return hashlib.sha256(token.encode()).hexdigest()
 
 
@@ -137,11 +137,14 @@ def start(
     second: bool = False,
     confirmed: Confirmation | None = None,
 ) -> str:
-    """Start a session for *user_id*, who proved to be them; return its token. The session *replaces* ends.
+    """Start a session for *user_id*, who proved their identity; return its token.
 
-    :param by: what they showed first; None: not known.
-    :param second: whether they showed their second factor, too. Who has one has no session without.
-    :param confirmed: None: now, by what they showed first.
+    The session *replaces* ends.
+
+    :param by: the first factor; None: unknown.
+    :param second: whether they showed their second factor, too. People who have one get no session without
+        it.
+    :param confirmed: None: now, with the first factor.
 
     Expired sessions of the same user are deleted.
     """
@@ -228,9 +231,9 @@ def _current_query() -> Any:
 
 
 def load(session: Session, token: str) -> CurrentUser | None:
-    """Return the user *token* stands for, or None if it stands for none (any more).
+    """Return the user of the session with *token*, or None if it is not valid.
 
-    One query; two for somebody who sees some accounts only.
+    One query; two for somebody limited to some accounts.
     """
     now = clock.now()
     rows = db.read_rows(session, _current_query(), token=hash_token(token), now=now, idle_since=now - IDLE)
@@ -239,7 +242,7 @@ def load(session: Session, token: str) -> CurrentUser | None:
     person = dict(zip(_PERSON, rows[0], strict=False))
     password_hash, confirmed_at, by, second_at, wanted, *_membership = rows[0][len(_PERSON) :]
     no_second = second_at is None and (
-        wanted == Wanted.EVERYBODY or (person["is_admin"] and wanted == Wanted.ADMINS)
+        wanted == RequirementScope.EVERYBODY or (person["is_admin"] and wanted == RequirementScope.ADMINS)
     )
     places = [row[len(_PERSON) + 5 :] for row in rows]
     me = person["id"]
@@ -267,12 +270,12 @@ def load(session: Session, token: str) -> CurrentUser | None:
 
 
 def picture_name(key: str | None) -> str:
-    """Return what stands for a stored picture in an address; empty where there is none."""
+    """Return a name for a stored picture that can stand in an address; empty without one."""
     return (key or "")[:12]
 
 
 def touch(session: Session, session_id: int) -> None:
-    """Record that the session was used now, and by whom."""
+    """Record that the session, and its user, were active now."""
     now = clock.now()
     session.execute(sa.update(LoginSession).where(LoginSession.id == session_id).values(seen_at=now))
     whose = sa.select(LoginSession.user_id).where(LoginSession.id == session_id).scalar_subquery()
@@ -280,7 +283,7 @@ def touch(session: Session, session_id: int) -> None:
 
 
 def confirm(session: Session, session_id: int, by: ConfirmedBy) -> None:
-    """Record that the person confirmed that it is them."""
+    """Record that the person confirmed their identity."""
     session.execute(
         sa.update(LoginSession)
         .where(LoginSession.id == session_id)
@@ -310,7 +313,7 @@ def revoke(session: Session, user_id: int, session_id: int) -> bool:
 
 
 def count_active(session: Session) -> dict[int, int]:
-    """Return how many valid sessions each person has who has any."""
+    """Return the number of valid sessions of each person who has any."""
     now = clock.now()
     query = (
         sa.select(LoginSession.user_id, sa.func.count())

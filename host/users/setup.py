@@ -1,4 +1,4 @@
-"""The first start: a link that makes the first admin and workspace, once."""
+"""The first start: a single-use link that creates the first admin and workspace."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from host.users.users import SETUP_TOKEN
 def ensure_setup_token(*, renew: bool = True) -> str | None:
     """Store a fresh token while there is no user, and return it.
 
-    Only its hash is stored, so it can be shown once: to whoever made it.
+    Only its hash is stored, so only the caller can show it.
 
-    :param renew: replace the token of an earlier call; else, where there is one, it stays.
-    :return: None if somebody is there already, or if the token stayed.
+    :param renew: replace the token of an earlier call; otherwise an existing token stays valid.
+    :return: None if there is a user already, or if an existing token stayed.
     """
 
     def use_case(session: Session) -> str | None:
@@ -42,7 +42,7 @@ def ensure_setup_token(*, renew: bool = True) -> str | None:
     try:
         return db.write(use_case)
     except IntegrityError:
-        # Another process starts at the same time and was first.
+        # Another process that starts at the same time was first.
         return db.write(use_case)
 
 
@@ -52,9 +52,9 @@ def link(public_url: str, token: str) -> str:
 
 
 def check(session: Session, token: str) -> None:
-    """Refuse a caller who does not hold the token.
+    """Refuse a caller without the token.
 
-    :raises ForbiddenError: if it is wrong, or was used.
+    :raises ForbiddenError: if it is wrong or used.
     """
     if session.scalar(sa.select(InstallationValue.value).where(_this(token))) is None:
         raise _refusal()
@@ -63,11 +63,11 @@ def check(session: Session, token: str) -> None:
 def complete(
     session: Session, token: str, *, email: str, name: str, password: Hashed, workspace: str
 ) -> tuple[User, Workspace]:
-    """Use the token up and make the first admin with the first workspace, all or nothing.
+    """Use the token up and create the first admin with the first workspace, all or nothing.
 
     :raises ForbiddenError: if the token is wrong, or was used a moment ago.
     """
-    # Delete first: of two requests at once the second waits for the row, and then finds it gone.
+    # Delete first: the second of two concurrent requests waits for the row, and then finds it deleted.
     used = session.execute(sa.delete(InstallationValue).where(_this(token)))
     if not used.rowcount or users.anybody(session):  # type: ignore[attr-defined]
         raise _refusal()
@@ -82,5 +82,5 @@ def _this(token: str) -> sa.ColumnElement[bool]:
 def _refusal() -> ForbiddenError:
     return ForbiddenError(
         _l("This set-up link is invalid: it has been used, or a newer one has replaced it."),
-        next_step=_l("Run `lobby setup-link` for a new one, or sign in if the desk is already set up."),
+        next_step=_l("Run `lobby setup-link` for a new one, or sign in if Lobby is already set up."),
     )

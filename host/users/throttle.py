@@ -1,8 +1,8 @@
 """Limits on guessing passwords: per user and address, per address, and for the whole desk.
 
-A user is never locked out by what others try. A user's limit counts one address at a time; a browser they
-signed in with before, and a session they are in, count by themselves, whoever else is at that address. All of
-it is the same for people who do not exist, so that nobody learns who does.
+Attempts by others never lock a user out. A user's limit applies per address; browsers they signed in with
+before, and their current sessions, are counted separately from everyone else at that address. Unknown users
+are treated the same, so that nobody learns which users exist.
 """
 
 from __future__ import annotations
@@ -21,24 +21,24 @@ from host.core.errors import TooManyError
 
 log = logging.getLogger("lobby.security")
 
-# Ever longer waits: five tries a minute, but twenty an hour and fifty a day.
+# Increasing waits: five tries a minute, but only twenty an hour and fifty a day.
 PERSON_AND_ADDRESS = parse_many("5/minute; 20/hour; 50/day")
 ADDRESS = parse_many("30/minute; 150/hour")
 RARE = parse_many("1/10minutes")
-"""What each person has at an address where there were more wrong passwords than that."""
+"""Tries each person still has at an address with too many wrong passwords."""
 ADDRESS_AT_MOST = parse_many("120/minute; 600/hour")
 EVERYBODY = parse_many("1200/minute")
 SECOND = parse_many("30/hour; 100/day")
-"""Second factors tried for one person, from wherever: who gets so far knows the password already."""
+"""Tries at one person's second factor, from anywhere: such an attacker already knows the password."""
 BEGUN = parse_many("120/minute")
-"""Challenges, and journeys to the sign-in provider, begun from one address."""
+"""Challenges, and trips to the sign-in provider, begun from one address."""
 LINKS = parse_many("3/hour")
-"""Links to choose a password mailed to one person; of more that are asked for nothing is said."""
+"""Password links mailed to one person; further requests are silently ignored."""
 LINKS_OF_ADDRESS = parse_many("20/hour")
 
 
 class Throttle:
-    """Counts wrong passwords in the storage at *url*; in memory while that does not answer."""
+    """A counter of wrong passwords in the storage at *url*; in memory while that is unavailable."""
 
     def __init__(self, url: str) -> None:
         self._storage = storage_from_string(url)
@@ -48,10 +48,10 @@ class Throttle:
         self._down: tuple[type[Exception], ...] = errors if isinstance(errors, tuple) else (errors,)
 
     def enter(self, who: str, address: str, known: str = "") -> None:
-        """Count a try of *who* from *address* before the password is looked at.
+        """Count a try of *who* from *address* before the password is checked.
 
-        :param known: names a browser or a session that is *who*'s already: it is counted by itself.
-        :raises TooManyError: if it has to wait; says how long.
+        :param known: names a browser or session that already belongs to *who*: it is counted separately.
+        :raises TooManyError: if the try has to wait; carries for how long.
         """
         try:
             self._enter(self._limiter, who, address, known)
@@ -62,14 +62,14 @@ class Throttle:
     def _enter(self, limiter: MovingWindowRateLimiter, who: str, address: str, known: str) -> None:
         if not known:
             self._look_at_address(limiter, who, network_of(address))
-        # Counted first and forgiven on success: many tries at once must not all pass the test.
+        # Count first and reset on success: many concurrent tries must not all pass the check.
         key = _person(who, address, known)
         for limit in PERSON_AND_ADDRESS:
             if not limiter.hit(limit, *key):
                 raise self._refusal(limiter, limit, *key)
 
     def _look_at_address(self, limiter: MovingWindowRateLimiter, who: str, network: str) -> None:
-        """Refuse where an address, or everybody together, was wrong too often."""
+        """Refuse the try if an address, or everyone together, had too many wrong passwords."""
         for limit in EVERYBODY:
             if not limiter.test(limit, "everybody"):
                 raise self._refusal(limiter, limit, "everybody")
@@ -79,19 +79,20 @@ class Throttle:
         exceeded = [limit for limit in ADDRESS if not limiter.test(limit, "address", network)]
         if not exceeded:
             return
-        # Colleagues share an address with whoever guesses there: each still has a try now and then, and
-        # using it counts once, however many limits are exceeded.
+        # Colleagues may share an address with an attacker: each still has a try now and then, and it is
+        # counted once, however many limits are exceeded.
         used_up = [limit for limit in RARE if not limiter.hit(limit, "rare", who, network)]
         if used_up:
             either = (exceeded[-1], "address", network), (used_up[-1], "rare", who, network)
             raise min((self._refusal(limiter, *one) for one in either), key=lambda error: error.retry_after)
 
     def enter_second(self, who: str, address: str, known: str = "") -> None:
-        """Count a try of *who*'s second factor, apart from their passwords; *known* as in :meth:`enter`.
+        """Count a try of *who*'s second factor, separately from their passwords; *known* as in :meth:`enter`.
 
-        A million codes are few: without a limit for the person, many addresses would find one.
+        There are only a million codes: without a limit per person, an attacker with many addresses would find
+        one.
 
-        :raises TooManyError: if it has to wait; says how long.
+        :raises TooManyError: if the try has to wait; carries for how long.
         """
         self.enter(_second(who), address, known)
         if known:
@@ -107,9 +108,9 @@ class Throttle:
                 raise self._refusal(limiter, limit, "second", who)
 
     def begin(self, address: str) -> None:
-        """Count what is begun at *address* by who is not signed in: the desk keeps a row of it for a while.
+        """Count a step begun at *address* without being signed in: the desk keeps a row for it for a while.
 
-        :raises TooManyError: if there was too much of it.
+        :raises TooManyError: if there were too many.
         """
         try:
             self._begin(self._limiter, network_of(address))
@@ -123,11 +124,11 @@ class Throttle:
                 raise TooManyError(retry_after=round(ends - time.time()))
 
     def forgive_second(self, who: str, address: str, known: str = "") -> None:
-        """Forget the tries from there of a user who had the second factor; those from elsewhere stay."""
+        """Reset the tries from there of a user who passed the second factor; those from elsewhere stay."""
         self.forgive(_second(who), address, known)
 
     def failed(self, address: str, known: str = "") -> None:
-        """Count a wrong password against the address and the desk, unless it is of a *known* browser."""
+        """Count a wrong password against the address and the desk, unless it comes from a *known* browser."""
         if known:
             return
         try:
@@ -144,9 +145,9 @@ class Throttle:
             limiter.hit(limit, "everybody")
 
     def ask(self, who: str, address: str) -> bool:
-        """Count that somebody at *address* asked for a link for *who*; return whether one may be mailed.
+        """Count a request from *address* for a link for *who*; return whether one may be mailed.
 
-        :raises TooManyError: if too many were asked for from there.
+        :raises TooManyError: if there were too many from that address.
         """
         try:
             return self._ask(self._limiter, who, address)
@@ -158,14 +159,14 @@ class Throttle:
             if not limiter.hit(limit, "links of address", network_of(address)):
                 ends = limiter.get_window_stats(limit, "links of address", network_of(address)).reset_time
                 raise TooManyError(
-                    _("Too many links were asked for from here."),
-                    next_step=_("Try again later, or ask an admin of the desk."),
+                    _("Too many password links were requested from here."),
+                    next_step=_("Try again later, or ask a desk admin."),
                     retry_after=round(ends - time.time()),
                 )
         return all(limiter.hit(limit, "links", who) for limit in LINKS)
 
     def forgive(self, who: str, address: str, known: str = "") -> None:
-        """Forget the tries of a user who knew the password."""
+        """Reset the tries of a user who knew the password."""
         for limiter in (self._limiter, self._spare):
             for key, limits in (
                 (_person(who, address, known), PERSON_AND_ADDRESS),
@@ -183,9 +184,9 @@ class Throttle:
         wait = max(1, round(limiter.get_window_stats(limit, *key).reset_time - time.time()))
         minutes = -(-wait // 60)
         return TooManyError(
-            _("There were too many wrong codes.")
+            _("Too many incorrect codes.")
             if key[1].startswith(_SECOND) or key[0] == "second"
-            else _("There were too many wrong passwords."),
+            else _("Too many incorrect passwords."),
             next_step=_("Try again in about %(minutes)d minutes.", minutes=minutes)
             if minutes > 1
             else _("Try again in a minute."),
@@ -205,7 +206,7 @@ def _person(who: str, address: str, known: str) -> tuple[str, str, str]:
 
 
 def network_of(address: str) -> str:
-    """Return the network that counts as one caller: an IPv4 address, or the /64 of an IPv6 address."""
+    """Return the network that counts as one client: an IPv4 address, or the /64 of an IPv6 address."""
     try:
         parsed = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:
@@ -222,7 +223,7 @@ _throttles: dict[str, Throttle] = {}
 
 
 def of(url: str) -> Throttle:
-    """Return the process's throttle that counts at *url*. Outlives every generation of the app."""
+    """Return the process's throttle that counts at *url*. It outlives every revision of the app."""
     with _lock:
         if url not in _throttles:
             _throttles[url] = Throttle(url)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from datetime import datetime
 
+import msgspec
 import sqlalchemy as sa
 from flask_babel import lazy_gettext as _l
 from sqlalchemy.exc import IntegrityError
@@ -33,12 +33,12 @@ _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f\u0085\u2028\u2029\u202a-\u202e\u2066-
 def clean_email(email: str) -> str:
     """Return *email* as it is stored: trimmed, in lower case.
 
-    :raises InvalidError: if it is no address.
+    :raises InvalidError: if it is not an address.
     """
     address = email.strip().lower()
     if len(address) > MAX_EMAIL or not _EMAIL.fullmatch(address):
         raise InvalidError(
-            _l("This is not an e-mail address."), next_step=_l("Write it like mia@example.com.")
+            _l("This is not an email address."), next_step=_l("Use an address such as mia@example.com.")
         )
     return address
 
@@ -50,15 +50,14 @@ def clean_name(name: str) -> str:
     """
     text = " ".join(_UNPRINTABLE.sub(" ", name).split())
     if not text:
-        raise InvalidError(_l("A name is needed."), next_step="")
+        raise InvalidError(_l("A name is required."), next_step="")
     if len(text) > MAX_NAME:
         raise InvalidError(_l("The name is longer than 120 characters."), next_step=_l("Shorten it."))
     return text
 
 
-@dataclass(frozen=True, slots=True)
-class Person:
-    """A person of the desk, as admins see them.
+class Person(msgspec.Struct, frozen=True):
+    """A person on the desk, as admins see them.
 
     :param places: the workspaces they are in, each with their role there.
     :param sessions: how many browsers they are signed in with.
@@ -80,7 +79,7 @@ class Person:
 
 
 def people(session: Session) -> list[Person]:
-    """Return everybody by name, without deleted accounts. Three queries."""
+    """Return everyone by name, without deleted accounts. Three queries."""
     places: dict[int, list[tuple[str, Role]]] = {}
     member_of = (
         sa.select(Membership.user_id, Workspace.name, Membership.role)
@@ -117,12 +116,12 @@ def person(session: Session, user_id: int) -> Person:
     """
     found = next((one for one in people(session) if one.id == user_id), None)
     if found is None:
-        raise NotFoundError(_l("This person does not exist any more."), next_step="")
+        raise NotFoundError(_l("This person no longer exists."), next_step="")
     return found
 
 
 def anybody(session: Session) -> bool:
-    """Tell whether the desk has been set up: whether there is any person at all."""
+    """Return whether the desk has any person, that is, whether it has been set up."""
     return session.scalar(sa.select(User.id).limit(1)) is not None
 
 
@@ -141,7 +140,7 @@ def by_email(session: Session, email: str) -> User:
     """
     user = find_user(session, email)
     if user is None:
-        raise NotFoundError(_l("Nobody here has this e-mail address."), next_step="")
+        raise NotFoundError(_l("No one here has this email address."), next_step="")
     return user
 
 
@@ -152,15 +151,15 @@ def create(
     password: str | passwords.Hashed | None,
     is_admin: bool = False,
 ) -> User:
-    """Add a person. From then on the set-up link no longer works.
+    """Add a person. From then on the setup link no longer works.
 
-    :param password: None: they choose one by a link, see :mod:`host.users.password_links`.
+    :param password: None: they choose one through a link, see :mod:`host.users.password_links`.
 
     :raises InvalidError: for an address, a name or a password that cannot be used.
-    :raises ConflictError: if a user has this address already.
+    :raises ConflictError: if a user already has this address.
     """
     address = clean_email(email)
-    taken = ConflictError(_l("Somebody here has this e-mail address already."), next_step="")
+    taken = ConflictError(_l("Someone here already has this email address."), next_step="")
     if find_user(session, address) is not None:
         raise taken
     user = User(
@@ -185,7 +184,7 @@ def create(
 def set_password(
     session: Session, user_id: int, password: str | passwords.Hashed, *, keep_session: int | None = None
 ) -> None:
-    """Give a person a new password and end their sessions, apart from *keep_session*, and all links.
+    """Set a person's password; end their sessions, apart from *keep_session*, and all password links.
 
     :raises InvalidError: for a password that cannot be used.
     """
@@ -199,7 +198,7 @@ def set_password(
 
 
 def rehash(session: Session, user_id: int, was: str, password: passwords.Hashed) -> None:
-    """Store the same password with today's parameters, unless it was changed meanwhile."""
+    """Store the same password hashed with current parameters, unless it was changed meanwhile."""
     session.execute(
         sa.update(User)
         .where(User.id == user_id, User.password_hash == was)
@@ -220,7 +219,7 @@ def set_profile(
 
 
 def set_picture(session: Session, user_id: int, key: str | None) -> str | None:
-    """Give a person the picture stored under *key*, or none; return the key of the one before."""
+    """Set a person's picture to the one stored under *key*, or remove it; return the previous key."""
     user = _get(session, user_id)
     before, user.picture_key = user.picture_key, key
     session.flush()
@@ -228,7 +227,7 @@ def set_picture(session: Session, user_id: int, key: str | None) -> str | None:
 
 
 def picture_for(session: Session, user_id: int, viewer: CurrentUser) -> str | None:
-    """Return where a person's picture is stored, if *viewer* may see it; else None.
+    """Return where a person's picture is stored if *viewer* may see it, else None.
 
     People see pictures of those they share a workspace with, and their own; admins see all.
     """
@@ -242,13 +241,13 @@ def picture_for(session: Session, user_id: int, viewer: CurrentUser) -> str | No
 
 
 def set_theme(session: Session, user_id: int, theme: str) -> None:
-    """Remember light, dark or auto."""
+    """Store the theme of a user: light, dark or auto."""
     _get(session, user_id).theme = theme
     session.flush()
 
 
 def set_admin(session: Session, user_id: int, is_admin: bool) -> None:
-    """Make a person an admin of the desk, or no longer one.
+    """Make a person an admin of the desk, or take that role away.
 
     :raises ConflictError: for the last admin; for somebody who cannot sign in.
     """
@@ -262,13 +261,12 @@ def set_admin(session: Session, user_id: int, is_admin: bool) -> None:
 
 
 def disable(session: Session, user_id: int) -> Ended:
-    """Lock a person out at once: every session ends, the password no longer works. What they wrote stays.
+    """Lock a person out at once: every session ends, the password no longer works. Their messages stay.
 
-    Their conversations go back to nobody. Return which keys and invitations of theirs end with that, in
-    every workspace.
+    Their conversations become unassigned. Return their keys and invitations that ended with that, in every
+    workspace.
 
-    :raises ConflictError: for the last admin, without whom the desk could not be run, and the last owner of a
-        workspace.
+    :raises ConflictError: for the last admin, and for the last owner of a workspace.
     """
     last_ones.keep_every_place(session, user_id)
     user = _get(session, user_id)
@@ -281,21 +279,21 @@ def disable(session: Session, user_id: int) -> Ended:
 
 
 def enable(session: Session, user_id: int) -> None:
-    """Let a person in again who was locked out: with their password, their places and no key of theirs."""
+    """Let a locked-out person sign in again, with their memberships but without their API keys."""
     _get(session, user_id).disabled_at = None
     session.flush()
 
 
 def require_new_password(session: Session, user_id: int) -> None:
-    """Have a person choose a new password before they do anything else."""
+    """Require a person to choose a new password before they do anything else."""
     _get(session, user_id).new_password = True
     session.flush()
 
 
 def delete(session: Session, user_id: int) -> Ended:
-    """Delete an account: address, password, picture, places, sessions and settings are gone at once.
+    """Delete an account: address, password, picture, memberships, sessions and settings are deleted at once.
 
-    The name stays beside what the person wrote. The address may be used for another account.
+    The name stays next to what the person wrote. The address can be used for another account.
 
     :raises ConflictError: as :func:`disable` does.
     """
@@ -317,5 +315,5 @@ def delete(session: Session, user_id: int) -> Ended:
 def _get(session: Session, user_id: int) -> User:
     user = session.get(User, user_id, populate_existing=True)
     if user is None or user.deleted_at is not None:
-        raise NotFoundError(_l("This person does not exist any more."), next_step="")
+        raise NotFoundError(_l("This person no longer exists."), next_step="")
     return user

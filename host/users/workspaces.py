@@ -1,11 +1,12 @@
-"""Make and list workspaces, change their settings, archive them, begin to delete them."""
+"""Create and list workspaces, change their settings, archive them, schedule their deletion."""
 
 from __future__ import annotations
 
+from collections import ChainMap
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
+import msgspec
 import sqlalchemy as sa
 from flask_babel import lazy_gettext as _l
 from sqlalchemy.orm import Session
@@ -13,18 +14,17 @@ from sqlalchemy.orm import Session
 from host import counters
 from host.core import clock
 from host.core.errors import ConflictError, NotFoundError
+from host.features import registry
 from host.models.api import ApiKey, KeyEnd
 from host.models.channels import AccountState, ChannelAccount
 from host.models.inbox import Attachment, Contact, Conversation, Message
-from host.models.outgoing import Endpoint
 from host.models.users import Invitation, Membership, Role, User, Workspace
 from host.users import members
 from host.users.retention import GRACE, end_of
 from host.users.users import clean_name
 
 
-@dataclass(frozen=True, slots=True)
-class WorkspaceRow:
+class WorkspaceRow(msgspec.Struct, frozen=True):
     """A workspace as the admin list shows it."""
 
     id: int
@@ -37,15 +37,14 @@ class WorkspaceRow:
     ends_at: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """What owners choose for a workspace.
+class Settings(msgspec.Struct, frozen=True):
+    """The settings owners choose for a workspace.
 
-    :param ends_at: when it is deleted unless somebody takes that back; None: it stays.
+    :param ends_at: when it is deleted unless somebody cancels that; None: no deletion is scheduled.
     :param timezone: a name of the IANA list; empty: UTC.
     :param language: empty: the desk's.
-    :param retention_days: 0: for ever; None: as the desk says.
-    :param version: what a form has to name that changes them.
+    :param retention_days: 0: forever; None: the desk's default.
+    :param version: version a form must send to change them.
     """
 
     name: str
@@ -58,11 +57,11 @@ class Settings:
     version: int
     assigns_on_reply: bool
     undo_seconds: int
+    shows_drafts: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Holdings:
-    """How much goes with a workspace."""
+class Holdings(msgspec.Struct, frozen=True):
+    """The amount of data deleted with a workspace."""
 
     conversations: int
     contacts: int
@@ -70,8 +69,8 @@ class Holdings:
     files: int
     accounts: int
     keys: int
-    endpoints: int
     people: int
+    endpoints: int = 0
 
 
 class SavedMeanwhileError(ConflictError):
@@ -79,9 +78,9 @@ class SavedMeanwhileError(ConflictError):
 
     code = "saved_meanwhile"
     default_sentence = _l(
-        "Somebody else saved these settings after you opened the page, so nothing was changed."
+        "Someone else saved these settings after you opened the page, so nothing was changed."
     )
-    default_next_step = _l("Look at what they chose, and save again if yours is to count.")
+    default_next_step = _l("Review their changes, then save again to replace them.")
 
 
 def create(session: Session, name: str, owner_id: int | None) -> Workspace:
@@ -97,7 +96,7 @@ def create(session: Session, name: str, owner_id: int | None) -> Workspace:
 def settings(session: Session, workspace_id: int) -> Settings:
     """Return the settings of a workspace.
 
-    :raises NotFoundError: if there is none.
+    :raises NotFoundError: if it does not exist.
     """
     row = session.get(Workspace, workspace_id)
     if row is None:
@@ -113,6 +112,7 @@ def settings(session: Session, workspace_id: int) -> Settings:
         row.version,
         row.assigns_on_reply,
         row.undo_seconds,
+        row.shows_drafts,
     )
 
 
@@ -125,12 +125,13 @@ def change(
     language: str | None = None,
     assigns_on_reply: bool | None = None,
     undo_seconds: int | None = None,
+    shows_drafts: bool | None = None,
     version: int | None = None,
 ) -> list[str]:
-    """Change settings; what is None stays. Return the names of those that are different now.
+    """Change settings; None keeps the current value. Return the names of those that changed.
 
-    :param version: of the settings the person saw; None: whatever they are.
-    :raises SavedMeanwhileError: if they are others by now.
+    :param version: of the settings the person saw; None: no check.
+    :raises SavedMeanwhileError: if they changed since.
     """
     row = _locked(session, workspace_id, version)
     texts = {
@@ -145,6 +146,8 @@ def change(
         given["assigns_on_reply"] = assigns_on_reply
     if undo_seconds is not None:
         given["undo_seconds"] = undo_seconds
+    if shows_drafts is not None:
+        given["shows_drafts"] = shows_drafts
     changed = [one for one, value in given.items() if getattr(row, one) != value]
     for one in changed:
         setattr(row, one, given[one])
@@ -157,9 +160,9 @@ def change(
 def set_retention(
     session: Session, workspace_id: int, days: int | None, *, version: int | None = None
 ) -> int | None:
-    """Say how long messages are kept; return how long they were.
+    """Set how long messages are kept; return the previous setting.
 
-    :param days: 0: for ever; None: as the desk says.
+    :param days: 0: forever; None: the desk's default.
     :raises SavedMeanwhileError: as :func:`change` does.
     """
     row = _locked(session, workspace_id, version)
@@ -170,7 +173,7 @@ def set_retention(
 
 
 def set_picture(session: Session, workspace_id: int, key: str | None) -> str | None:
-    """Give a workspace the picture stored under *key*, or none; return the key of the one before."""
+    """Set the picture of a workspace to the one stored under *key*, or remove it; return the previous key."""
     row = _locked(session, workspace_id, None)
     before, row.picture_key = row.picture_key, key
     session.flush()
@@ -178,15 +181,15 @@ def set_picture(session: Session, workspace_id: int, key: str | None) -> str | N
 
 
 def picture_key(session: Session, workspace_id: int) -> str | None:
-    """Return where the picture of a workspace is stored; None: it has none."""
+    """Return where the picture of a workspace is stored; None without a picture."""
     return session.scalar(sa.select(Workspace.picture_key).where(Workspace.id == workspace_id))
 
 
 def archive(session: Session, workspace_id: int) -> bool:
-    """Make a workspace one that can only be read; return False if it was.
+    """Make a workspace read-only; return False if it was already.
 
-    What is being applied or sent at this moment is finished. What comes from now on is kept in the journal,
-    and what waits to go out waits on.
+    Messages being applied or sent at this moment are finished. Later ones are kept in the inbound log, and
+    pending ones keep waiting.
     """
     row = _locked(session, workspace_id, None)
     if row.archived_at is not None:
@@ -198,9 +201,11 @@ def archive(session: Session, workspace_id: int) -> bool:
 
 
 def restore(session: Session, workspace_id: int) -> bool:
-    """Have an archived workspace work again; return False if it does. What came meanwhile is applied now.
+    """Restore an archived workspace; return False if it is not archived.
 
-    One that is to be deleted is what it was before that: archived, if it was.
+    Events received meanwhile are applied now.
+
+    A workspace scheduled for deletion returns to its previous state: archived, if it was.
     """
     row = _locked(session, workspace_id, None)
     if row.archived_at is None:
@@ -214,7 +219,7 @@ def restore(session: Session, workspace_id: int) -> bool:
 
 
 def holdings(session: Session, workspace_id: int) -> Holdings:
-    """Return how much goes with a workspace. One query for each."""
+    """Return the amount of data deleted with a workspace. One query for each kind."""
 
     def count(what: sa.FromClause | type, *where: sa.ColumnElement[bool]) -> int:
         return session.scalar(sa.select(sa.func.count()).select_from(what).where(*where)) or 0
@@ -232,15 +237,16 @@ def holdings(session: Session, workspace_id: int) -> Holdings:
             ChannelAccount.state != AccountState.DISCONNECTED,
         ),
         keys=count(ApiKey, ApiKey.workspace_id == workspace_id, ApiKey.revoked_at.is_(None)),
-        endpoints=count(Endpoint, Endpoint.workspace_id == workspace_id),
         people=count(Membership, Membership.workspace_id == workspace_id),
+        **ChainMap(*registry.hooks().holdings(session=session, workspace_id=workspace_id)),
     )
 
 
 def ask_deletion(session: Session, workspace_id: int) -> datetime | None:
-    """Archive a workspace, and have it deleted after :data:`.GRACE`; return when, or None if that was asked.
+    """Archive a workspace and schedule its deletion after :data:`.GRACE`; return when, or None if it was
+    already.
 
-    Until then :func:`restore` takes it back. Open invitations end with this write.
+    Until then :func:`restore` cancels it. Open invitations end with this write.
     """
     row = _locked(session, workspace_id, None)
     if row.delete_asked_at is not None:
@@ -254,19 +260,24 @@ def ask_deletion(session: Session, workspace_id: int) -> datetime | None:
 
 
 def due(session: Session) -> Sequence[int]:
-    """Return the workspaces whose days are over and whose deletion has not begun."""
+    """Return the workspaces whose grace period is over and whose deletion has not begun."""
     query = sa.select(Workspace.id).where(
         Workspace.delete_asked_at <= clock.now() - GRACE, Workspace.deleting_at.is_(None)
     )
     return session.scalars(query.order_by(Workspace.id)).all()
 
 
+def remove_row(session: Session, workspace_id: int) -> None:
+    """Delete the row of a workspace and, by foreign keys, the rest of its data: settings, addons' tables."""
+    session.execute(sa.delete(Workspace).where(Workspace.id == workspace_id))
+
+
 def begin_deletion(session: Session, workspace_id: int) -> str:
-    """Hide a workspace from everybody and have it deleted in the background; return its name.
+    """Hide a workspace from everyone and delete it in the background; return its name.
 
     Its API keys and invitations end with this write, and nothing is applied or sent for it any more.
 
-    :raises NotFoundError: if that has begun already.
+    :raises NotFoundError: if its deletion has already begun.
     """
     row = _locked(session, workspace_id, None)
     now = clock.now()

@@ -1,16 +1,16 @@
 """Choose accounts in a form, however many a workspace has; labels, people and the options of selects too.
 
-The form shows the accounts that are chosen, and some that were looked for; of a few accounts it shows all. A
-script looks for others while somebody types. Without it the form is sent, and its view shows it again where
-:func:`is_looking` says so.
+The form shows the chosen accounts and some search results; if there are only a few accounts, it shows all of
+them. A script searches while somebody types. Without it, the form is sent, and its view shows it again if
+:func:`is_looking` is true.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 from flask import Response, jsonify, request, url_for
 from sqlalchemy.orm import Session
 
@@ -20,31 +20,30 @@ from host.web.request_helpers import id_in, seen_accounts
 from host.web.template_filters import mark_of
 
 FEW = 20
-"""Up to so many accounts are all shown, and there is nothing to look for."""
+"""Number of accounts up to which all are shown, without a search."""
 MOST_FOUND = 25
 MOST_CHOSEN = 50
-"""Most chosen accounts with a row of their own; a hidden field has the others."""
+"""Maximum number of chosen accounts with a row of their own; the others are in a hidden field."""
 LONGEST = 100
-"""Letters of a search that are looked at."""
+"""Longest search text in characters."""
 KINDS = ("account", "label", "person", "option")
-"""What can be looked for: the fields of each begin with its name."""
+"""Kinds of objects to search; the fields of each begin with its name."""
 
 Option = tuple[Any, ...]
-"""An option of a select: its value, its words, and what else its template needs."""
+"""An option of a select: its value, its label, and further values for its template."""
 
 
-@dataclass(frozen=True, slots=True)
-class Picker:
-    """The accounts that a form shows to choose from, or the labels or people.
+class Picker(msgspec.Struct, frozen=True):
+    """The accounts, labels or people that a form offers.
 
     :param kind: one of :data:`KINDS`.
-    :param whole: how many accounts can be chosen.
+    :param whole: number of accounts to choose from.
     :param few: whether all of them are in *found*, chosen or not.
-    :param chosen: those that are chosen and not in *found*; *rest*: the ids of chosen ones without a row.
-    :param found: those that were looked for, or the first ones; *matches*: how many there are of these.
-    :param ids: of all that are chosen.
-    :param wanted: what was looked for; empty: nothing.
-    :param url: where a script looks for others.
+    :param chosen: chosen ones that are not in *found*; *rest*: the ids of chosen ones without a row.
+    :param found: search results, or the first ones; *matches*: their total number.
+    :param ids: ids of all chosen ones.
+    :param wanted: the search text; empty: none.
+    :param url: address at which a script searches.
     """
 
     kind: str
@@ -60,14 +59,14 @@ class Picker:
 
     @property
     def offered(self) -> list[Choice]:
-        """The rows of a list in which one is chosen, by name."""
+        """Rows of a list in which one can be chosen, by name."""
         return sorted([*self.chosen, *self.found], key=lambda one: (one.name.casefold(), one.id))
 
 
 def picker(session: Session, workspace_id: int, chosen: Collection[int] = ()) -> Picker:
-    """Return the accounts that somebody who sees some of a workspace can choose from. One statement.
+    """Return a picker of the accounts in a workspace that the person sees. One statement.
 
-    Ids in *chosen* that are not theirs to see are left out.
+    Ids in *chosen* that they may not see are left out.
     """
     url = url_for("accounts.account_choices", workspace_id=workspace_id)
     return pick("account", _accounts(session, workspace_id), chosen, url)
@@ -76,10 +75,10 @@ def picker(session: Session, workspace_id: int, chosen: Collection[int] = ()) ->
 def pick(
     kind: str, everything: Sequence[Choice], chosen: Collection[int], url: str, first: Collection[int] = ()
 ) -> Picker:
-    """Return which of *everything* a form shows.
+    """Return the part of *everything* that a form shows.
 
-    :param kind: one of :data:`KINDS`; *url*: where a script looks for others.
-    :param first: chosen ones that have a row in any case.
+    :param kind: one of :data:`KINDS`; *url*: address at which a script searches.
+    :param first: chosen ones that always have a row.
     """
     wanted = _wanted(kind)
     ids = frozenset(chosen).intersection(one.id for one in everything)
@@ -111,17 +110,17 @@ def pick(
 
 
 def named(rows: Iterable[Any]) -> list[Choice]:
-    """Return labels or people, rows with an id and a name, as what can be chosen."""
+    """Return labels or people, rows with an id and a name, as choices."""
     return [Choice(row.id, "", row.name) for row in rows]
 
 
 def find(session: Session, workspace_id: int) -> Response:
-    """Return the first accounts that the query parameter ``q`` finds, for the script. One statement."""
+    """Return the first accounts that match the query parameter ``q``, for the script. One statement."""
     return matching(_accounts(session, workspace_id))
 
 
 def matching(everything: Iterable[Choice]) -> Response:
-    """Return the first of *everything* that the query parameter ``q`` finds, for the script."""
+    """Return the first of *everything* that match the query parameter ``q``, for the script."""
     wanted = searched()
     found = [one for one in everything if one.matches(wanted)]
     choices = [
@@ -131,12 +130,11 @@ def matching(everything: Iterable[Choice]) -> Response:
     return jsonify(choices=choices, found=len(found), shown=len(choices))
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
+class Options(msgspec.Struct, frozen=True):
     """The groups of options that the selects of a form offer, each with a few of its options.
 
-    :param groups: each with the name by which a script knows it, empty for one that is whole, its title and
-        its options.
+    :param groups: each with the name a script uses for it (empty for a complete one), its title and its
+        options.
     :param found: how many options of long groups were found; *shown*: how many of these are offered.
     """
 
@@ -148,17 +146,17 @@ class Options:
 
     @property
     def few(self) -> bool:
-        """Whether all options are offered, and there is nothing to look for."""
+        """Whether all options are offered, without a search."""
         return not any(name for name, _title, _options in self.groups)
 
     def __add__(self, other: Options) -> Options:
-        """Return both as those of one form."""
+        """Combine both as options of one form."""
         found, shown = self.found + other.found, self.shown + other.shown
         return Options([*self.groups, *other.groups], found, shown, self.wanted)
 
 
 def found_options(some: Options) -> Response:
-    """Return the options that were found in long groups, for the script."""
+    """Return the options found in long groups, for the script."""
     groups = {name: options for name, _title, options in some.groups if name}
     return jsonify(options=groups, found=some.found, shown=some.shown)
 
@@ -170,14 +168,14 @@ def options(
     wanted: str | None = None,
     also: Mapping[str, str] | None = None,
 ) -> Options:
-    """Leave out of each long group what was not looked for.
+    """Shorten each long group to the search results.
 
-    What names nothing of the workspace stays, such as “nobody”.
+    Options that are not objects of the workspace, such as “nobody”, stay.
 
     :param list_name: of the select, for the script.
-    :param chosen: the values that stand in the form.
-    :param wanted: words of options; None: what the form looks for.
-    :param also: other words by which options are found, by their values.
+    :param chosen: the values in the form.
+    :param wanted: search text; None: that of the form.
+    :param also: additional search words for options, by value.
     """
     wanted = _wanted("option") if wanted is None else wanted
     narrowed: list[tuple[str, str, Sequence[Option]]] = []
@@ -205,18 +203,18 @@ def _names_something(option: Option) -> bool:
 
 
 def is_looking() -> bool:
-    """Tell whether a form was sent to look for something: it is shown again, and nothing is saved.
+    """Return whether a form was sent only to search: it is then shown again, and nothing is saved.
 
-    By its button, or by Enter in the field. A script takes both out of the form.
+    That happens with its button, or with Enter in the field. A script removes both from the form.
     """
     form = request.form
     return any(f"{kind}_look" in form or _wanted(kind) != form.get(f"{kind}_found", "") for kind in KINDS)
 
 
 def chosen_ids(name: str = "account") -> list[int]:
-    """Return the ids that a form with a picker chooses.
+    """Return the ids chosen in a form with a picker.
 
-    :raises InvalidError: for something that is no id.
+    :raises InvalidError: for a value that is not an id.
     """
     given = [one for text in request.form.getlist(name) for one in text.split(",")]
     return list(dict.fromkeys(id_in(one, name) for one in given if one))
@@ -227,7 +225,7 @@ def _wanted(kind: str) -> str:
 
 
 def searched() -> str:
-    """Return what a script looks for: the query parameter ``q``."""
+    """Return the search text of a script: the query parameter ``q``."""
     return request.args.get("q", "").strip()[:LONGEST]
 
 

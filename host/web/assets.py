@@ -1,23 +1,32 @@
-"""Static files: every link carries a hash of the content, so browsers may keep what they have for a year.
+"""Static files: every link carries a hash of the content, so browsers may cache them for a year.
 
-JavaScript modules import each other by relative address, so their address carries the hash of the whole
-folder: a module then has one address for all importers, and is run once.
+The style sheets of a page come as one: ``/styles/<hash>/bubbles+labels.css``. JavaScript modules import each
+other by relative address, so their address carries the hash of the whole folder: a module then has one
+address for all importers, and is run once.
 """
 
 from __future__ import annotations
 
 import hashlib
 import time
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from flask import Flask, Response, request, send_from_directory, url_for
 from flask.typing import ResponseReturnValue
 
+from host.core.errors import NotFoundError
+
 YEAR = 31_536_000
 DIGITS = 12
 
 LOOKED_AT_SECONDS = 1.0
+ENDPOINTS = ("static", "modules", "styles")
+"""Endings of the endpoints that serve files; those of blueprints have a prefix."""
+PATHS = tuple(f"/{name}/" for name in ENDPOINTS)
+MOST_SHEETS = 12
+"""Style sheets in one address."""
 
 _known: dict[str, tuple[int, int, str]] = {}
 _folders: dict[Path, tuple[float, str]] = {}
@@ -59,27 +68,53 @@ def recent_fingerprint(folder: Path) -> str:
 
 def install(app: Flask) -> None:
     """Add the hash to every URL of a static file, and tell browsers how long to keep it."""
-    scripts = Path(app.static_folder or "", "js")
+    _serve_modules(app, Path(app.static_folder or "", "js"))
+    bootstrap = Path(app.blueprints["bootstrap"].static_folder or "", "css", "bootstrap.min.css")
+    own = {path.stem: path for path in Path(app.static_folder or "").glob("*.css")}
+    _serve_styles(app, {"bootstrap": bootstrap, **own})
+    _fingerprint_files(app)
 
+
+def _serve_modules(app: Flask, scripts: Path) -> None:
     @app.get("/modules/<path:filename>")
     def modules(filename: str) -> ResponseReturnValue:
         version, _slash, name = filename.partition("/")
         response = send_from_directory(scripts, name)
-        fresh = version == folder_fingerprint(scripts)
-        response.headers["Cache-Control"] = (
-            f"public, max-age={YEAR}, immutable" if fresh else "public, no-cache"
-        )
-        return response
+        return _kept(response, is_fresh=version == folder_fingerprint(scripts))
 
     def module_url(name: str) -> str:
         return modules_url() + name
 
     def modules_url() -> str:
-        """Return what the addresses of all modules begin with: a page names twenty."""
+        """Return the common prefix of the addresses of all modules: a page names twenty."""
         return url_for("modules", filename=f"{recent_fingerprint(scripts)}/")
 
     app.jinja_env.globals.update(module_url=module_url, modules_url=modules_url)
 
+
+def _serve_styles(app: Flask, sheets: Mapping[str, Path]) -> None:
+    @app.get("/styles/<path:filename>")
+    def styles(filename: str) -> ResponseReturnValue:
+        version, _slash, name = filename.partition("/")
+        asked = name.removesuffix(".css").split("+", MOST_SHEETS)
+        if not all(name in sheets for name in asked):
+            raise NotFoundError
+        response = Response(b"\n".join(sheets[name].read_bytes() for name in asked), mimetype="text/css")
+        return _kept(response, is_fresh=version == version_of(asked))
+
+    def version_of(names: Iterable[str]) -> str:
+        digits = ";".join(fingerprint(sheets[name]) or "" for name in names)
+        return hashlib.sha256(digits.encode()).hexdigest()[:DIGITS]
+
+    def styles_url(names: str) -> str:
+        """Return the address of the style sheets *names*, separated by spaces, in that order."""
+        asked = list(dict.fromkeys(names.split()))
+        return url_for("styles", filename=f"{version_of(asked)}/{'+'.join(asked)}.css")
+
+    app.jinja_env.globals.update(styles_url=styles_url)
+
+
+def _fingerprint_files(app: Flask) -> None:
     def file_of(endpoint: str, values: dict[str, Any]) -> Path | None:
         filename = values.get("filename")
         if not isinstance(filename, str):
@@ -113,8 +148,12 @@ def install(app: Flask) -> None:
         if response.status_code not in {200, 206, 304}:
             return response
         path = file_of(endpoint, request.view_args or {})
-        if path and request.args.get("v") == fingerprint(path):
-            response.headers["Cache-Control"] = f"public, max-age={YEAR}, immutable"
-        else:
-            response.headers["Cache-Control"] = "public, no-cache"
-        return response
+        return _kept(response, is_fresh=path is not None and request.args.get("v") == fingerprint(path))
+
+
+def _kept(response: Response, *, is_fresh: bool) -> Response:
+    """Have browsers keep *response* for a year if its address carries the hash of what it holds."""
+    response.headers["Cache-Control"] = (
+        f"public, max-age={YEAR}, immutable" if is_fresh else "public, no-cache"
+    )
+    return response

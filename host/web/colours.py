@@ -1,27 +1,27 @@
-"""The desk's own colour in both themes, moved until text on it and in it can be read (WCAG 2.2: 4.5 to 1)."""
+"""The desk's own colour in both themes, adjusted so that text on and in it is readable (4.5 to 1)."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+
+import msgspec
 
 ENOUGH = 4.5
 _HEX = re.compile(r"#[0-9a-f]{6}")
 _WHITE, _BLACK = "#ffffff", "#000000"
 _LIGHT_SURFACES = ("#ffffff", "#f3f5f4", "#eef2f0")
 _DARK_SURFACES = ("#141a19", "#1a2221", "#1f2827")
-"""What stands below text in the accent's colour: surface, page, and what the pointer is over."""
+"""Backgrounds of text in the accent colour: surface, page, and hover."""
 _ON_DARK = "#04110f"
 _STEPS = 50
 
 
-@dataclass(frozen=True, slots=True)
-class Palette:
-    """What a colour becomes.
+class Palette(msgspec.Struct, frozen=True):
+    """The adjusted colours for a chosen one.
 
     :param light: the accent of the light theme, *dark* of the dark one.
-    :param contrast: how white reads on the colour as it was chosen.
+    :param contrast: contrast of white on the chosen colour.
     """
 
     chosen: str
@@ -40,7 +40,7 @@ def contrast(one: str, other: str) -> float:
 def palette(colour: str) -> Palette:
     """Return the palette of *colour*.
 
-    :raises ValueError: if it is not ``#rrggbb`` in small letters.
+    :raises ValueError: if it is not ``#rrggbb`` in lower case.
     """
     if not _HEX.fullmatch(colour):
         raise ValueError("a colour is #rrggbb")
@@ -93,7 +93,7 @@ def mixed(one: str, other: str, part: float) -> str:
 
 
 def _moved(colour: str, towards: str, fits: Callable[[str], bool]) -> str:
-    """Return the colour nearest to *colour*, on the way to *towards*, that *fits*."""
+    """Return the colour nearest to *colour*, in the direction of *towards*, that *fits*."""
     for step in range(_STEPS + 1):
         moved = mixed(colour, towards, step / _STEPS)
         if fits(moved):

@@ -1,4 +1,4 @@
-"""Tables as CSV files: for spreadsheets, which must not run what a customer called himself."""
+"""CSV files for spreadsheets, which must not run formulas in text that customers wrote."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from collections.abc import Iterable, Iterator, Sequence
 from flask import Response
 
 _FORMULA = ("=", "+", "-", "@", "|", "%", "\uff1d", "\uff0b", "\uff0d", "\uff20")
-"""What a spreadsheet may take for the beginning of a formula, or of something to run."""
+"""Characters with which a spreadsheet may begin a formula or a command."""
 _BREAKS = ("\t", "\r", "\n")
-"""What may push the rest of a cell into one of its own."""
+"""Characters that may move the rest of a cell into another one."""
 
 Cell = str | int | None
 
 
 def csv_response(name: str, rows: Iterable[Sequence[Cell]]) -> Response:
-    """Return *rows* as a file, sent while they are read: UTF-8, with the mark that spreadsheets know it by.
+    """Return *rows* as a streamed file: UTF-8 with a byte order mark, which spreadsheets need.
 
-    A text that could be a formula gets an apostrophe in front. Numbers are ours and stay numbers.
+    A text that could be a formula gets an apostrophe in front. Numbers are unchanged.
 
     :param name: of the file, without its ending.
-    :param rows: are read after the view has returned, so they use no session of the request.
+    :param rows: read after the view has returned, so they must not use the request's session.
     """
     answer = Response(_lines(rows), mimetype="text/csv")
     answer.headers["Content-Disposition"] = f'attachment; filename="{name}.csv"'

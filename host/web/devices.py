@@ -1,17 +1,16 @@
-"""Say in words which browser a User-Agent header stands for, and how its keyboard names its keys.
+"""Describe the browser of a User-Agent header in words, and name the keys of its keyboard.
 
-The header is what the browser says of itself.
+The header is only what the browser claims.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+import msgspec
 from flask import request
 from flask_babel import gettext as _
 from flask_babel import pgettext
 
-# The first that fits: nearly every browser names others too, so that pages made for those work.
+# The first match wins: nearly every browser also names others, for compatibility.
 _BROWSERS = (
     ("Edg", "Edge"),
     ("OPR/", "Opera"),
@@ -35,9 +34,8 @@ _SYSTEMS = (
 _HANDHELD = frozenset({"iPhone", "iPad", "Android"})
 
 
-@dataclass(frozen=True, slots=True)
-class Device:
-    """A browser and what it runs on, in words.
+class Device(msgspec.Struct, frozen=True):
+    """A browser and its system, in words.
 
     :param icon: of the sprite.
     """
@@ -47,7 +45,7 @@ class Device:
 
 
 def device_of(user_agent: str) -> Device:
-    """Return the browser and system that *user_agent* names, as far as they are known."""
+    """Return the browser and system in *user_agent*, as far as they are known."""
     browser = next((name for mark, name in _BROWSERS if mark in user_agent), "")
     system = next((name for mark, name in _SYSTEMS if mark in user_agent), "")
     if browser and system:
@@ -58,7 +56,7 @@ def device_of(user_agent: str) -> Device:
 
 
 def key_caps(*keys: str) -> tuple[str, ...]:
-    """Return what stands on *keys*, pressed together, on the keyboard of this request's device.
+    """Return the labels of *keys*, pressed together, on the keyboard of this request's device.
 
     :param keys: ``Ctrl`` and ``Shift`` before others; on a Mac, ``Ctrl`` is the command key.
     """

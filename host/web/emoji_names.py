@@ -1,4 +1,4 @@
-"""Emoji with their names, for a picker: of the package ``emoji``, whose names are those of Unicode's CLDR."""
+"""Emoji with their names, for a picker: from the package ``emoji``, with the names of Unicode's CLDR."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from flask_babel import lazy_gettext as _l
 from flask_babel.speaklater import LazyString
 
 _FULL = 2
-"""The status of an emoji that is written in full, as every keyboard sends it."""
+"""The status of a fully qualified emoji, as every keyboard sends it."""
 NEWEST = 15.1
-"""The newest version of Unicode's emoji that is offered: devices of the last years show it."""
+"""The newest Unicode emoji version on offer, which devices of recent years support."""
 _SKIN = range(0x1F3FB, 0x1F400)
 
 GROUPS: Mapping[str, tuple[LazyString, str]] = {
@@ -63,13 +63,12 @@ GROUPS: Mapping[str, tuple[LazyString, str]] = {
     "flags": (_l("Flags"), "1F1E6-1F1FF 1F3F3-1F3F4 1F38C 1F6A9"),
     "signs": (_l("Signs"), "0-10FFFF"),
 }
-"""What the picker shows together, which the package does not say: a name, and ranges of the first character
-in the order they are shown in."""
+"""Groups of the picker, which the package lacks: a name, and ranges of first characters in display order."""
 
 
 @cache
 def _places() -> list[tuple[int, int, str, int]]:
-    """Return each range with its group and its place in it."""
+    """Return each range with its group and its position in it."""
     found = []
     for key, (_name, ranges) in GROUPS.items():
         for place, one in enumerate(ranges.split()):
@@ -79,7 +78,7 @@ def _places() -> list[tuple[int, int, str, int]]:
 
 
 def _data(name: str) -> Any:
-    # The files as they lie there: the package itself keeps them all in memory, 8 MB in every process.
+    # Read the package's files directly: the package itself keeps them all in memory, 8 MB in every process.
     path = distribution("emoji").locate_file(f"emoji/unicode_codes/{name}.json")
     with open(str(path), encoding="utf-8") as file:
         return json.load(file)
@@ -87,9 +86,9 @@ def _data(name: str) -> Any:
 
 @cache
 def table(language: str) -> bytes:
-    """Return the emoji of the picker as JSON, with their names in *language* and what they are found by.
+    """Return the emoji of the picker as JSON, with their names in *language* and their search words.
 
-    A language that has no names gets the English ones.
+    A language without names gets the English ones.
     """
     known = _data("emoji")
     try:
@@ -114,5 +113,5 @@ def table(language: str) -> bytes:
 
 
 def _words(name: str) -> str:
-    """Return a name as people write it: the package has ``:red_heart:``."""
+    """Return a name in plain words: the package has ``:red_heart:``."""
     return name.strip(":").replace("_", " ")

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, replace
 from typing import ClassVar
 
+import msgspec
 from flask import Flask, Response, g, jsonify, make_response, redirect, render_template, request, url_for
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
@@ -16,6 +16,7 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response as BaseResponse
 
 from host.core import errors
+from host.core.backports.values import replace
 from host.core.db import db
 from host.core.errors import LobbyError, PasswordNeededError
 from host.users.confirming import Ways, ways_of
@@ -25,7 +26,7 @@ from host.web.request_helpers import config, maybe_user, request_id, safe_next, 
 log = logging.getLogger("lobby.errors")
 
 PASSWORD_ASKED = "password_asked"  # noqa: S105 - the name of a mark on the request
-"""Set on ``g`` while a form is held: the name of the field with which the person confirms that it is them."""
+"""Key on ``g`` while a form is held: the name of the field for confirming one's identity."""
 
 PLAIN = (
     "<!doctype html><html lang=en><meta charset=utf-8><title>Lobby</title>"
@@ -37,17 +38,19 @@ PLAIN = (
 class _MediaTypeError(LobbyError):
     code: ClassVar[str] = "unsupported_media_type"
     status: ClassVar[int] = 415
-    title: ClassVar[object] = _l("That kind of content does not work here")
-    default_sentence: ClassVar[object] = _l("This address does not take what was sent, so nothing was saved.")
-    default_next_step: ClassVar[object] = _l("Go back and use the buttons of the page.")
+    title: ClassVar[object] = _l("Unsupported content type")
+    default_sentence: ClassVar[object] = _l(
+        "This address does not accept that content type. Nothing was saved."
+    )
+    default_next_step: ClassVar[object] = _l("Go back and use the buttons on the page.")
 
 
 class _MethodError(LobbyError):
     code: ClassVar[str] = "method_not_allowed"
     status: ClassVar[int] = 405
-    title: ClassVar[object] = _l("That does not work here")
-    default_sentence: ClassVar[object] = _l("This address cannot be used that way.")
-    default_next_step: ClassVar[object] = _l("Go back and use the buttons of the page.")
+    title: ClassVar[object] = _l("Method not allowed")
+    default_sentence: ClassVar[object] = _l("This address does not support that method.")
+    default_next_step: ClassVar[object] = _l("Go back and use the buttons on the page.")
 
 
 class _FormExpiredError(LobbyError):
@@ -55,7 +58,7 @@ class _FormExpiredError(LobbyError):
     status: ClassVar[int] = 400
     title: ClassVar[object] = _l("This form has expired")
     default_sentence: ClassVar[object] = _l(
-        "It was opened in another session, or cookies are switched off, so nothing was changed."
+        "It was opened in another session, or cookies are disabled. Nothing was changed."
     )
     default_next_step: ClassVar[object] = _l("Reload the page and send it again.")
 
@@ -65,13 +68,14 @@ class _InternalError(LobbyError):
     status: ClassVar[int] = 500
     title: ClassVar[object] = _l("Something went wrong")
     default_sentence: ClassVar[object] = _l(
-        "The desk hit a problem of its own. It has been written down for the people who run it."
+        "An unexpected error occurred in Lobby. It was logged for your admins."
     )
-    default_next_step: ClassVar[object] = _l("Try again. If it stays, tell them the reference below.")
+    default_next_step: ClassVar[object] = _l(
+        "Try again. If it keeps happening, give your admins the reference below."
+    )
 
 
-@dataclass(frozen=True, slots=True)
-class _Shown:
+class _ErrorView(msgspec.Struct, frozen=True):
     """The values for the template of an error."""
 
     code: str
@@ -84,11 +88,10 @@ class _Shown:
     """The label and address of a button other than the one to the start page."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Carried:
-    """A form that waits until the person confirmed that it is them: where it goes, and what was filled in.
+class _Carried(msgspec.Struct, frozen=True):
+    """A form held until the person has confirmed their identity: its address and values.
 
-    :param problem: what was wrong with the field *wrong*.
+    :param problem: the problem with the field *wrong*.
     """
 
     action: str
@@ -114,7 +117,7 @@ _BY_STATUS: dict[int, type[LobbyError]] = {
 
 
 def install(app: Flask) -> None:
-    """Answer every error of *app* with the desk's own sentences."""
+    """Handle every error of *app* with the desk's own texts."""
     app.register_error_handler(LobbyError, _lobby_error)
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(OperationalError, _database_down)
@@ -157,12 +160,12 @@ def _http_error(error: HTTPException) -> BaseResponse:
 
 
 def _too_large() -> LobbyError:
-    """Return the error with the exceeded limit: that of files where the page takes one, else that of text."""
+    """Return the error with the exceeded limit: that of files if the page accepts one, else that of text."""
     most = request.max_content_length
     if most is None or most < 1024 * 1024:
         return errors.TooLargeError(limit=most)
     return errors.TooLargeError(
-        _("More than %(most)d MB was sent, so nothing was saved.", most=most // (1024 * 1024)), limit=most
+        _("The upload is larger than %(most)d MB. Nothing was saved.", most=most // (1024 * 1024)), limit=most
     )
 
 
@@ -186,7 +189,7 @@ def _log_with_reference(error: Exception) -> str:
 
 
 def _where_from() -> str:
-    """Return where to go after signing in: this page, or for a form the page it was on."""
+    """Return the page to return to after signing in: this page, or for a form the page it was on."""
     if request.method in SAFE_METHODS:
         return request.full_path.rstrip("?")
     referrer = request.referrer or ""
@@ -200,9 +203,7 @@ def _brings_a_file() -> bool:
 
 def _next_step(error: LobbyError) -> str:
     if isinstance(error, PasswordNeededError) and _brings_a_file():
-        return str(
-            _("Confirm that it is you, then choose the file again: a browser does not send one twice.")
-        )
+        return str(_("Confirm that it’s you, then choose the file again. Browsers do not send a file twice."))
     return error.next_step
 
 
@@ -211,12 +212,12 @@ def _way_on(error: LobbyError) -> tuple[str, str] | None:
         return None
     user = maybe_user()
     has_password = user is None or user.has_password
-    words = _("Type your password") if has_password else _("Confirm that it is you")
+    words = _("Enter your password") if has_password else _("Confirm that it’s you")
     return words, url_for("accounts.confirm", next=_where_from())
 
 
 def _carried(error: LobbyError) -> _Carried | None:
-    """Return the form of this request, if all it lacks is a password: it is sent again together with one."""
+    """Return the form of this request if it only lacks a password, to be sent again with one."""
     missing = isinstance(error, PasswordNeededError)
     if not missing and not g.get(PASSWORD_ASKED):
         return None
@@ -242,9 +243,9 @@ def _carried(error: LobbyError) -> _Carried | None:
 
 
 def render(error: LobbyError, *, status: int | None = None, reference: str | None = None) -> Response:
-    """Return *error* as a page, or as JSON for who asked for that."""
+    """Return *error* as a page, or as JSON if the client asked for that."""
     status = status or error.status
-    shown = _Shown(
+    shown = _ErrorView(
         code=error.code,
         status=status,
         title=str(error.title),
@@ -274,7 +275,7 @@ def render(error: LobbyError, *, status: int | None = None, reference: str | Non
 
 
 def as_json(error: LobbyError) -> dict[str, str | int]:
-    """Return *error* as programs get it: code, message, next step, field, limit and the id of the request."""
+    """Return *error* for programs: code, message, next step, field, limit and the id of the request."""
     body: dict[str, str | int] = {"code": error.code, "message": error.sentence}
     if error.next_step:
         body["next"] = error.next_step

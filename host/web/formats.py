@@ -7,7 +7,7 @@ from flask_babel import gettext as _
 
 
 def number(value: float) -> str:
-    """Return *value* with as few digits as are useful."""
+    """Return *value* with a useful number of digits."""
     return str(format_decimal(round(value, 2 if value < 1 else 1 if value < 10 else 0)))
 
 
@@ -17,7 +17,7 @@ def whole(value: float) -> str:
 
 
 def duration(seconds: float | None) -> str:
-    """Return a length of time in one unit: ``12 ms``, ``1.4 s``, ``3 min``."""
+    """Return a duration in one unit: ``12 ms``, ``1.4 s``, ``3 min``."""
     if seconds is None:
         return "–"
     if seconds < 1:
@@ -39,7 +39,7 @@ def size(count: float) -> str:
 
 
 def round_length(minutes: int) -> str:
-    """Return a length of time without what is none of it: ``45 min``, ``1 h``, ``1 h 30 min``, ``2 d``."""
+    """Return a duration without zero units: ``45 min``, ``1 h``, ``1 h 30 min``, ``2 d``."""
     days, hours = divmod(minutes // 60, 24)
     left = minutes % 60
     found = [

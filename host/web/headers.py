@@ -85,12 +85,12 @@ def _refuse_foreign(own: str) -> None:
     if foreign:
         raise ForbiddenError(
             _l("The request came from another website, so nothing was changed."),
-            next_step=_l("Open the desk itself and do it there."),
+            next_step=_l("Open Lobby and do it there."),
         )
 
 
 def _refuse_nul(*, form: bool) -> None:
-    """Refuse NUL characters in a path, a query or a form: PostgreSQL stores none, and no person types them.
+    """Refuse NUL characters in a path, a query or a form: PostgreSQL cannot store them.
 
     :param form: whether the body may be read; False if the view has to check the caller first.
     """

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, tzinfo
 from functools import cache
 from pathlib import Path
 from typing import Any, cast
 
+import msgspec
 from babel import Locale
 from babel.dates import format_datetime, get_timezone
 from babel.support import NullTranslations
@@ -29,7 +29,7 @@ ZONE_COOKIE = "lobby-zone"
 
 @cache
 def available() -> tuple[str, ...]:
-    """Return the languages with a compiled catalogue, English first: it is what the code is written in."""
+    """Return the languages with a compiled catalogue, English first, the language of the code."""
     found = {path.parent.parent.name for path in FOLDER.glob("*/LC_MESSAGES/*.mo")}
     return ("en", *sorted(found - {"en"}))
 
@@ -42,9 +42,10 @@ def choices() -> list[tuple[str, str]]:
 def install(app: Flask, config: Config, catalogues: Sequence[Path] = ()) -> None:
     """Render the pages of *app* in the reader's language.
 
-    It is the one they chose, else that of the workspace they are in, else their browser's, else the desk's.
+    That is the language they chose, else that of the workspace they are in, else their browser's, else the
+    desk's.
 
-    :param catalogues: folders as this one's own, of addons. A text that both have is said as here.
+    :param catalogues: translation folders of addons. The host's own translation takes precedence.
     """
     default = config.language if config.language in available() else "en"
 
@@ -77,7 +78,7 @@ def install(app: Flask, config: Config, catalogues: Sequence[Path] = ()) -> None
     )
     app.jinja_env.filters["numberformat"] = number
     app.jinja_env.filters["dateformat"] = _date_filter
-    # Jinja's make a context for each word that stands in a loop; these two are nearly all there is.
+    # Jinja's own create a context for each word in a loop; these two are nearly all there is.
     app.jinja_env.globals.update({"_": _marked, "gettext": _marked, "ngettext": _marked_plural})
 
 
@@ -87,19 +88,19 @@ def words() -> NullTranslations:
 
 
 def gettext(one: str, **values: Any) -> str:
-    """Translate *one* and put *values* in: what Flask-Babel's does, without its search at each word."""
+    """Translate *one* and fill in *values*: like Flask-Babel's, without its lookup for each word."""
     text: str = reader().words.ugettext(one)
     return text % values if values else text
 
 
 def pgettext(context: str, one: str, **values: Any) -> str:
-    """Translate *one* as :func:`gettext` does; *context* tells apart what English says with the same word."""
+    """Translate *one* as :func:`gettext` does; *context* tells meanings of the same word apart."""
     text: str = reader().words.upgettext(context, one)
     return text % values if values else text
 
 
 def lazy_gettext(one: str, **values: Any) -> LazyString:
-    """Return what :func:`gettext` says of *one* where it is shown."""
+    """Return *one* to be translated by :func:`gettext` when it is shown."""
     return LazyString(gettext, one, **values)
 
 
@@ -114,17 +115,16 @@ def _marked_plural(one: str, many: str, number: int, /, **values: Any) -> Markup
     return Markup(text) % {"num": number, **values}  # noqa: S704 - a catalogue's
 
 
-@dataclass(frozen=True, slots=True)
-class Reader:
+class Reader(msgspec.Struct, frozen=True):
     """The language and the time zone of a page, looked up once for each request.
 
-    :param dates: days already written, by pattern: a list has many rows of one day.
+    :param dates: cache of formatted days, by pattern: a list has many rows of one day.
     """
 
     words: NullTranslations
     locale: Locale | None
     zone: tzinfo
-    dates: dict[tuple[str, date], str] = field(default_factory=dict)
+    dates: dict[tuple[str, date], str] = msgspec.field(default_factory=dict)
 
     def local(self, at: datetime) -> datetime:
         """Return *at* in the reader's time zone."""
@@ -133,7 +133,7 @@ class Reader:
     def date_text(self, there: datetime, pattern: str) -> str:
         """Return the day of *there*, a time in the reader's zone, in their language.
 
-        :param pattern: as Babel reads it, without hours.
+        :param pattern: in Babel's syntax, without hours.
         """
         key = (pattern, there.date())
         text = self.dates.get(key)
@@ -150,7 +150,7 @@ _DAY_AND_MONTH = re.compile(r"\bd (MMMM?)( y)?\b")
 def day_pattern(pattern: str, locale: Locale | None) -> str:
     """Return *pattern* with day and month as *locale* writes them: ``d MMM`` is ``d. MMM`` in German.
 
-    English keeps the order of *pattern*: the day first, in every country.
+    English keeps the order of *pattern*, with the day first, in every country.
     """
     if locale is None or locale.language == "en":
         return pattern
@@ -166,7 +166,7 @@ def day_pattern(pattern: str, locale: Locale | None) -> str:
 
 
 def reader() -> Reader:
-    """Return the language and the time zone of the present page."""
+    """Return the language and the time zone of the current page."""
     try:
         return cast(Reader, g.reader)
     except AttributeError:
@@ -200,7 +200,7 @@ def zone() -> str:
 
 
 def number(value: float) -> str:
-    """Return *value* with the marks of the reader's language; a small count, as most are, has none."""
+    """Return *value* with the separators of the reader's language; small counts, as most are, have none."""
     if type(value) is int and 0 <= value < 1000:
         return str(value)
     return str(format_number(value))
@@ -219,5 +219,5 @@ def moment(at: datetime) -> str:
 
 
 def shown() -> str:
-    """Return the language of the page as HTML names it: ``en``, ``pt-BR``."""
+    """Return the language of the page as used in HTML: ``en``, ``pt-BR``."""
     return str(reader().locale or "en").replace("_", "-")

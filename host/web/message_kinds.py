@@ -1,4 +1,4 @@
-"""The label and the icon of every kind of message; an unknown kind has both too."""
+"""The label and the icon of every kind of message, with a fallback for unknown kinds."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from host.web.languages import lazy_gettext as _l
 
 
 class Look(NamedTuple):
-    """How a kind is named.
+    """The label and icon of a kind.
 
-    :param icon: of the host's sprite.
+    :param icon: from the host's sprite.
     :param label: lazily translated.
     """
 
@@ -22,8 +22,8 @@ class Look(NamedTuple):
 
 
 HIDDEN = "hidden"
-"""Stands for the kind of a conversation's last message while that is hidden."""
-UNKNOWN = Look("q", _l("A message that cannot be shown here"))
+"""Placeholder for the kind of a conversation's last message while that is hidden."""
+UNKNOWN = Look("q", _l("Unsupported message"))
 
 LOOKS: dict[str, Look] = {
     MessageKind.TEXT: Look("reply", _l("Message")),
@@ -39,7 +39,7 @@ LOOKS: dict[str, Look] = {
     MessageKind.QUICK_REPLY: Look("bolt", _l("Tapped a quick reply")),
     MessageKind.REACTION: Look("smile", _l("Reacted to a message")),
     MessageKind.REFERRAL: Look("link", _l("Came through a link or an ad")),
-    MessageKind.OPT_IN: Look("bell", _l("Changed which messages they want")),
+    MessageKind.OPT_IN: Look("bell", _l("Changed their message preferences")),
     MessageKind.FEEDBACK: Look("smile", _l("Rated a message")),
     MessageKind.EDIT: Look("note", _l("Edited a message")),
     MessageKind.UNSEND: Look("unsend", _l("Unsent a message")),
@@ -48,7 +48,7 @@ LOOKS: dict[str, Look] = {
     MessageKind.UNSUPPORTED: UNKNOWN,
     "erased": Look("trash", _l("Erased")),
     HIDDEN: Look("eye-off", _l("Hidden message")),
-    InternalKind.ACTIVITY: Look("info", _l("Something happened, and nothing was said")),
+    InternalKind.ACTIVITY: Look("info", _l("Activity without a message")),
 }
 
 SHARED: dict[str, Look] = {
@@ -59,20 +59,20 @@ SHARED: dict[str, Look] = {
     "link": Look("link", _l("Shared a link")),
     "unknown": UNKNOWN,
 }
-"""Looks of shared items, by :attr:`host.inbox.pages.message_content.Shared.what`."""
+"""Labels and icons of shared items, by :attr:`host.inbox.pages.message_content.Shared.what`."""
 
 TAPPED: dict[str, object] = {
     "ice_breakers": _l("Tapped an ice breaker"),
     "menu": _l("Chose from the menu"),
     "card": _l("Tapped a button of a card"),
 }
-"""Labels of tapped items, where they are known."""
+"""Labels of known tapped items."""
 
 ASKED: dict[str, object] = {
-    Ask.PHONE: _l("Their telephone number"),
-    Ask.EMAIL: _l("Their e-mail address"),
+    Ask.PHONE: _l("Their phone number"),
+    Ask.EMAIL: _l("Their email address"),
 }
-"""What a quick reply asks a customer for, as the team reads it."""
+"""Labels of the data a quick reply requests from a customer."""
 
 TAPS = frozenset({MessageKind.POSTBACK, MessageKind.QUICK_REPLY})
 ASIDE = frozenset(
@@ -94,5 +94,5 @@ REACTIONS: dict[str, object] = {
 
 
 def look_of(kind: str) -> Look:
-    """Return how *kind* is named."""
+    """Return the label and icon of *kind*."""
     return LOOKS.get(kind, UNKNOWN)

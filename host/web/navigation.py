@@ -1,10 +1,11 @@
-"""The entries of the one navigation of settings. Each part adds its own when its views are imported."""
+"""The settings navigation. Each part adds its entries when its views are imported."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import msgspec
 from flask import current_app, request, url_for
 from flask_babel import gettext as _
 
@@ -12,12 +13,11 @@ from host.users.roles import Permission
 from host.web.request_helpers import generation, maybe_user, needs_of, shown_workspace
 
 
-@dataclass(frozen=True, slots=True)
-class Mark:
-    """How many things on a page need somebody.
+class Mark(msgspec.Struct, frozen=True):
+    """The number of items on a page that need attention.
 
     :param tone: of the worst of them: ``bad`` or ``warn``.
-    :param words: what they are, for who does not see colours.
+    :param words: description for screen readers.
     """
 
     number: int
@@ -25,14 +25,13 @@ class Mark:
     words: str
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One link: shown where *endpoint* exists in the running generation.
+class Entry(msgspec.Struct, frozen=True):
+    """One link, shown if *endpoint* exists in the running generation.
 
     :param label: a lazily translated string.
     :param icon: a name of ``_icons.html``.
-    :param shown: whether the signed-in person gets it; None: they do.
-    :param find_mark: finds what on the page needs somebody; None: nothing ever does.
+    :param shown: whether the signed-in person gets it; None: always.
+    :param find_mark: returns the items on the page that need attention; None: there are never any.
     """
 
     endpoint: str
@@ -44,7 +43,7 @@ class Entry:
 
     @property
     def mark(self) -> Mark | None:
-        """Return what on the page needs somebody."""
+        """Return the items on the page that need attention."""
         return None if self.find_mark is None else self.find_mark()
 
     @property
@@ -53,16 +52,16 @@ class Entry:
 
     @property
     def current(self) -> bool:
-        """Whether the page being shown is this one or lies below it."""
+        """Whether the current page is this one or below it."""
         return request.path == self.url or request.path.startswith(self.url + "/")
 
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """A part of the navigation of settings.
+    """A group of the settings navigation.
 
-    :param name: what somebody called it, not translated; empty: *label* stands over it.
-    :param locked: whether admins of the desk alone see it.
+    :param name: name chosen by a person, not translated; empty: *label* is the heading.
+    :param locked: whether only admins of the desk see it.
     """
 
     label: object
@@ -71,9 +70,39 @@ class Group:
     locked: bool = False
 
 
+class MainPage(msgspec.Struct, frozen=True):
+    """A page of the main navigation, see :func:`add_main`."""
+
+    endpoint: str
+    label: object
+    order: int
+    icon: str
+    section: str
+    permission: Permission | None
+
+
+_main: dict[str, MainPage] = {}
 _own: dict[str, Entry] = {}
 _settings: dict[str, Entry] = {}
 _admin: dict[str, Entry] = {}
+_account_tabs: dict[str, Entry] = {}
+
+
+def add_main(
+    endpoint: str,
+    label: object,
+    *,
+    order: int,
+    icon: str,
+    section: str = "",
+    permission: Permission | None = None,
+) -> None:
+    """Add a page of a workspace to the main navigation. Its view takes ``workspace_id``.
+
+    :param section: prefix of its pages' addresses, after the workspace's; empty: any that no other entry has.
+    :param permission: the permission needed to see it; None: every member.
+    """
+    _main[endpoint] = MainPage(endpoint, label, order, icon, section, permission)
 
 
 def add_own(
@@ -86,6 +115,16 @@ def add_own(
 ) -> None:
     """Add a page about the signed-in person."""
     _own[endpoint] = Entry(endpoint, label, order, icon, shown)
+
+
+def add_account_tab(endpoint: str, label: object, *, order: int) -> None:
+    """Add a page about an account next to its own. Its view takes ``workspace_id`` and ``account_id``."""
+    _account_tabs[endpoint] = Entry(endpoint, label, order)
+
+
+def account_tabs() -> list[Entry]:
+    """Return the running generation's pages next to those of an account, in order."""
+    return _present(_account_tabs)
 
 
 def add_settings(
@@ -113,7 +152,7 @@ def add_admin(
 
 
 def settings_groups() -> list[Group]:
-    """Return the pages of settings that the person may open: theirs, the workspace's, the desk's."""
+    """Return the settings pages the person may open: their own, the workspace's, the desk's."""
     user = maybe_user()
     if user is None:
         return []
@@ -121,13 +160,13 @@ def settings_groups() -> list[Group]:
     groups = [
         Group(_("You"), _present(_own)),
         Group("", settings_entries(), name="" if workspace is None else workspace.name),
-        Group(_("This desk"), admin_entries() if user.is_admin else [], locked=True),
+        Group(_("Admin"), admin_entries() if user.is_admin else [], locked=True),
     ]
     return [group for group in groups if group.entries]
 
 
 def current_entry() -> Entry | None:
-    """Return the entry of the page that is shown; None: it is in no group."""
+    """Return the entry of the current page; None if it is in no group."""
     found = [entry for group in settings_groups() for entry in group.entries if entry.current]
     return max(found, key=lambda entry: len(entry.url), default=None)
 
@@ -151,8 +190,7 @@ def _present(entries: dict[str, Entry]) -> list[Entry]:
     return sorted(found, key=lambda e: (e.order, e.endpoint))
 
 
-@dataclass(frozen=True, slots=True)
-class MainEntry:
+class MainEntry(msgspec.Struct, frozen=True):
     """One link of the main navigation."""
 
     label: str
@@ -162,7 +200,7 @@ class MainEntry:
 
 
 def main_entries() -> list[MainEntry]:
-    """Return the main navigation of the signed-in person: only what exists and they may use."""
+    """Return the main navigation of the signed-in person, with the pages they may use."""
     user = maybe_user()
     if user is None:
         return []
@@ -171,22 +209,21 @@ def main_entries() -> list[MainEntry]:
     workspace = shown_workspace()
     if workspace is not None:
         base = f"/w/{workspace.id}"
-        in_workspace = request.path.startswith(base + "/")
-        in_settings = in_settings or request.path.startswith(base + "/settings")
-        in_reports = request.path.startswith(base + "/reports")
-        in_contacts = request.path.startswith(base + "/contacts")
-        in_assistants = request.path.startswith(base + "/assistants")
-        elsewhere = in_settings or in_reports or in_contacts or in_assistants
-        in_inbox = in_workspace and not elsewhere
-        entries.append(MainEntry(_("Inbox"), "inbox", inbox_url(workspace.id), in_inbox))
-        contacts = url_for("inbox.contacts", workspace_id=workspace.id)
-        entries.append(MainEntry(_("Contacts"), "users", contacts, in_contacts))
-        if workspace.may(Permission.ACCOUNTS):
-            assistants = url_for("assistants.index", workspace_id=workspace.id)
-            entries.append(MainEntry(_("Assistants"), "bot", assistants, in_assistants))
-        if workspace.may(Permission.REPORTS):
-            reports = url_for("reports.index", workspace_id=workspace.id)
-            entries.append(MainEntry(_("Reports"), "chart", reports, in_reports))
+        in_settings = in_settings or request.path.startswith(f"{base}/settings")
+        known = [one for one in _main.values() if one.endpoint in current_app.view_functions]
+        open_ = {one.section for one in known if one.section and request.path.startswith(base + one.section)}
+        if not open_ and not in_settings and request.path.startswith(f"{base}/"):
+            open_ = {""}
+        entries = [
+            MainEntry(
+                str(one.label),
+                one.icon,
+                url_for(one.endpoint, workspace_id=workspace.id),
+                one.section in open_,
+            )
+            for one in sorted(known, key=lambda one: one.order)
+            if one.permission is None or workspace.may(one.permission)
+        ]
     pages = [*settings_entries(), *(admin_entries() if user.is_admin else [])]
     if pages:
         entries.append(MainEntry(_("Settings"), "gear", pages[0].url, in_settings))
@@ -199,19 +236,18 @@ def inbox_url(workspace_id: int) -> str:
 
 
 def attention() -> list[str]:
-    """Return the slugs of addons an admin should look at; nothing for others."""
+    """Return the slugs of addons that need an admin's attention; nothing for others."""
     user = maybe_user()
     if user is None or not user.is_admin:
         return []
     return sorted({*generation().failures, *generation().attention})
 
 
-@dataclass(frozen=True, slots=True)
-class Offer:
-    """A channel this desk could have, shown where its channels are.
+class Offer(msgspec.Struct, frozen=True):
+    """A channel this desk could add, shown on the page of channels.
 
-    :param key: the key of the channel. *text*: what its addon says of itself, *note* why it is not here.
-    :param url: where an admin gets it, and *button* what that is called; nothing for who may not.
+    :param key: the key of the channel. *text*: its addon's description, *note* why it is not available yet.
+    :param url: where an admin gets it, and *button* the label of the link; empty for others.
     """
 
     key: str
@@ -228,12 +264,12 @@ _offers: list[Callable[[], Sequence[Offer]]] = []
 
 
 def add_offers(source: Callable[[], Sequence[Offer]]) -> None:
-    """Add a source of channels that could be had."""
+    """Add a source of channels that could be added."""
     _offers.append(source)
 
 
 def channel_offers() -> list[Offer]:
-    """Return the channels this desk could have besides those it has."""
+    """Return the channels this desk could add."""
     return [offer for source in _offers for offer in source()]
 
 
@@ -241,7 +277,7 @@ _addon_pages: list[Callable[[str], str | None]] = []
 
 
 def add_addon_pages(source: Callable[[str], str | None]) -> None:
-    """Add a source that knows, for the key of a channel, the address of the page of who brings it."""
+    """Add a source that returns, for the key of a channel, the address of its addon's page."""
     _addon_pages.append(source)
 
 

@@ -8,14 +8,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
+import msgspec
+
 LEFT, RIGHT, TOP, BOTTOM = 40.0, 472.0, 20.0, 120.0
 """The box of a plot within its 480 by 144 units."""
 
 Number = Callable[[float], str]
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(msgspec.Struct, frozen=True):
     """One series. *style* is a class of the style sheet; None is a gap."""
 
     label: str
@@ -23,11 +24,10 @@ class Line:
     values: Sequence[float | None]
     filled: bool = False
     band: tuple[Sequence[float | None], Sequence[float | None]] | None = None
-    """What lies around it: from the first to the second, None where the line has a gap."""
+    """The band around it, from the first to the second series, None where the line has a gap."""
 
 
-@dataclass(frozen=True, slots=True)
-class Bars:
+class Bars(msgspec.Struct, frozen=True):
     """One series of bars, stacked on the series before."""
 
     label: str
@@ -35,8 +35,7 @@ class Bars:
     values: Sequence[int]
 
 
-@dataclass(frozen=True, slots=True)
-class Rect:
+class Rect(msgspec.Struct, frozen=True):
     style: str
     x: float
     y: float
@@ -44,15 +43,13 @@ class Rect:
     height: float
 
 
-@dataclass(frozen=True, slots=True)
-class Path:
+class Path(msgspec.Struct, frozen=True):
     style: str
     d: str
 
 
-@dataclass(frozen=True, slots=True)
-class Hit:
-    """A part of a plot that says something when pointed at, and leads somewhere."""
+class Hit(msgspec.Struct, frozen=True):
+    """A part of a plot with a tooltip and a link."""
 
     x: float
     width: float
@@ -66,9 +63,9 @@ class Plot:
 
     :param legend: style and label of each series.
     :param ticks: x, label, and the SVG text-anchor.
-    :param summary: what the plot shows, in one sentence.
+    :param summary: description of the plot in one sentence.
     :param rows: the same figures as a table, newest first: time, and one text for each series.
-    :param heads: what stands above them; empty: the labels of the legend.
+    :param heads: column headings; empty: the labels of the legend.
     """
 
     key: str
@@ -171,7 +168,7 @@ def bars(
 
 
 def add_hits(plot: Plot, texts: Sequence[str], urls: Sequence[str]) -> None:
-    """Have each step of *plot* say its text when pointed at, and lead to its address."""
+    """Give each step of *plot* its tooltip text and its link."""
     room = (RIGHT - LEFT) / max(len(texts), 1)
     plot.hits = [
         Hit(round(LEFT + place * room, 1), round(room, 1), text, url)

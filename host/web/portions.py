@@ -1,4 +1,4 @@
-"""A long list on pages of its own: so many rows at a time."""
+"""Pagination of long lists."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ SIZE = 25
 
 @dataclass(frozen=True, slots=True)
 class Portion(Generic[T]):
-    """The rows of a list that one page shows.
+    """The rows of a list on one page.
 
-    :param number: of the page, from 1; *pages*: how many there are, 1 for an empty list.
-    :param whole: how many rows the list has, *size* how many a page.
+    :param number: number of the page, from 1; *pages*: number of pages, 1 for an empty list.
+    :param whole: number of rows in the list, *size* per page.
     """
 
     rows: Sequence[T]
@@ -29,20 +29,20 @@ class Portion(Generic[T]):
 
     @property
     def first(self) -> int:
-        """The place of the first row shown, from 1."""
+        """Position of the first row shown, from 1."""
         return (self.number - 1) * self.size + 1
 
     @property
     def last(self) -> int:
-        """The place of the last row shown."""
+        """Position of the last row shown."""
         return self.first + len(self.rows) - 1
 
 
 def portion(rows: Sequence[T], size: int = SIZE, containing: int | None = None) -> Portion[T]:
-    """Return the rows that the query parameter ``page`` asks for: the last ones where it is beyond the end.
+    """Return the rows of the query parameter ``page``, or the last page if it is beyond the end.
 
     :param containing: the index of a row, whose page is shown if ``page`` is missing.
-    :raises InvalidError: if ``page`` is no number.
+    :raises InvalidError: if ``page`` is not a number.
     """
     pages = max(1, -(-len(rows) // size))
     default = 1 if containing is None else containing // size + 1

@@ -6,12 +6,12 @@ import re
 import secrets
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from datetime import datetime
 from functools import wraps
 from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 from urllib.parse import unquote
 
+import msgspec
 from flask import current_app, flash, g, has_request_context, request, session, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import lazy_gettext as _l
@@ -31,9 +31,11 @@ from host.core.errors import (
 )
 from host.core.ids import MAX_ID, read_id
 from host.core.ports import ShownGeneration
+from host.events.models import ActorKind
 from host.models.users import Role
 from host.users import audit as journal
 from host.users import reach, roles, sessions
+from host.users.actor import Actor
 from host.users.desk_settings import Desk
 from host.users.reach import Accounts
 from host.users.roles import Permission
@@ -82,21 +84,23 @@ P = ParamSpec("P")
 R = TypeVar("R", bound=ResponseReturnValue)
 View = Callable[..., ResponseReturnValue]
 
+PREFETCH = "X-Prefetch"
+"""The header of a request that loads ahead what somebody may open next."""
+
 TOKEN = "login"  # noqa: S105 - the name of the entry in the cookie, not a password
 THEMES = ("auto", "light", "dark")
 
 _LOCAL_PATH = re.compile(r"/(?![/\\])[^\\\x00-\x20\x7f]*")
 
 
-@dataclass(frozen=True, slots=True)
-class CurrentWorkspace:
-    """The workspace a page belongs to, and what the signed-in person is in it.
+class CurrentWorkspace(msgspec.Struct, frozen=True):
+    """The workspace of a page, and the membership of the signed-in person.
 
     :param accounts: the accounts they see; None: all.
-    :param archived: whether it can only be read.
-    :param ends_at: when it is deleted, unless somebody takes that back.
-    :param language: of its settings; empty: none.
-    :param picture: a value that differs for each picture of it; empty where there is none.
+    :param archived: whether it is read-only.
+    :param ends_at: when it is deleted, unless somebody cancels that.
+    :param language: from its settings; empty: none.
+    :param picture: a value that differs for each of its pictures; empty without one.
     """
 
     id: int
@@ -122,7 +126,7 @@ class CurrentWorkspace:
         )
 
     def may(self, permission: Permission) -> bool:
-        """Tell whether the signed-in person has *permission* here; in an archived workspace, to read."""
+        """Return whether the person has *permission* here; in an archived workspace, only for reading."""
         stopped = self.archived and permission in {Permission.ANSWER, Permission.ERASE}
         return not stopped and roles.may(self.role, permission)
 
@@ -164,12 +168,17 @@ def _load_user() -> CurrentUser | None:
     if user is None:
         session.pop(TOKEN, None)
         return None
-    view = _view()
-    if clock.now() - user.seen_at >= sessions.TOUCH_EVERY and not getattr(view, "lobby_passive", False):
-        # First called inside a write: the next request records it.
+    if clock.now() - user.seen_at >= sessions.TOUCH_EVERY and not _is_passive():
+        # If first called inside a write, the next request records it.
         with suppress(db.NestedWriteError):
             db.write(sessions.touch, user.session_id)
     return user
+
+
+def _is_passive() -> bool:
+    """Return whether this request doesn't mean an active person, such as a poll or a page loaded ahead."""
+    ahead = request.method == "GET" and PREFETCH in request.headers
+    return ahead or getattr(_view(), "lobby_passive", False)
 
 
 def current_user() -> CurrentUser:
@@ -177,7 +186,7 @@ def current_user() -> CurrentUser:
 
     :raises NotSignedInError: if there is none.
     :raises NewPasswordNeededError: if they have to choose a new password before anything else.
-    :raises SecondFactorNeededError: if they have to set a second factor up before anything else.
+    :raises SecondFactorNeededError: if they have to set up a second factor before anything else.
     """
     user = maybe_user()
     if user is None:
@@ -195,7 +204,7 @@ def _view() -> View | None:
 
 
 def sign_in(token: str) -> None:
-    """Put the token of a session that was just started into a fresh cookie."""
+    """Put the token of a new session into a fresh cookie."""
     chosen = session.get("workspace")
     session.clear()
     session.permanent = True
@@ -211,17 +220,17 @@ def sign_out() -> None:
     g.lobby_user = None
 
 
-# What they may do
+# Permissions
 
 
 def open_to_all(view: Callable[P, R]) -> Callable[P, R]:
-    """Declare that a view asks for nobody to be signed in."""
+    """Declare that a view needs no signed-in user."""
     view.lobby_needs = Permission.OPEN  # type: ignore[attr-defined]
     return view
 
 
 def login_required(view: Callable[P, R]) -> Callable[P, R]:
-    """Let only people in who are signed in; others are sent to the login page, or get a 401."""
+    """Require a signed-in user; others are redirected to the login page, or get a 401."""
 
     @wraps(view)
     def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
@@ -233,14 +242,14 @@ def login_required(view: Callable[P, R]) -> Callable[P, R]:
 
 
 def admin_required(view: Callable[P, R]) -> Callable[P, R]:
-    """Let only admins of the installation in."""
+    """Require an admin of the installation."""
 
     @wraps(view)
     def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
         if not current_user().is_admin:
             raise ForbiddenError(
-                _l("Only admins of the desk may see and change its installation."),
-                next_step=_l("Ask an admin of the desk."),
+                _l("Only Lobby admins can view and change the installation."),
+                next_step=_l("Ask a Lobby admin."),
             )
         return view(*args, **kwargs)
 
@@ -251,13 +260,13 @@ def admin_required(view: Callable[P, R]) -> Callable[P, R]:
 def workspace_view(
     needs: Permission | None = None,
 ) -> Callable[[Callable[Concatenate[int, P], R]], Callable[Concatenate[int, P], R]]:
-    """Guard a view below ``/w/<int:workspace_id>/``: only members who have the permission it *needs*.
+    """Guard a view below ``/w/<int:workspace_id>/``: only members with the permission it *needs*.
 
-    Sets ``g.workspace`` (:class:`CurrentWorkspace`) and ``g.role``. A user who is no member gets a 404, a
-    member without the permission a 403. A member who sees some accounts only gets a 404 for what the address
-    names of another account. The view still gets ``workspace_id`` as its first argument.
+    Sets ``g.workspace`` (:class:`CurrentWorkspace`) and ``g.role``. Other users get a 404, and members
+    without the permission a 403. A member limited to some accounts gets a 404 if the address names an object
+    of another account. The view still gets ``workspace_id`` as its first argument.
 
-    :param needs: None: to read for looking, to answer for anything else.
+    :param needs: None: permission to read for viewing, to reply for anything else.
     """
 
     def decorate(view: Callable[Concatenate[int, P], R]) -> Callable[Concatenate[int, P], R]:
@@ -286,13 +295,13 @@ def workspace_view(
 
 
 def needs_of(endpoint: str) -> Permission:
-    """Return the permission the view of *endpoint* declares; one that declares none is for admins."""
+    """Return the permission the view of *endpoint* declares; without a declaration, it is for admins."""
     view = current_app.view_functions.get(endpoint)
     return cast(Permission, getattr(view, "lobby_needs", Permission.DESK))
 
 
 def _check_reach(membership: CurrentMembership) -> None:
-    """Refuse an address that names something of an account the member does not see.
+    """Refuse an address that names an object of an account the member does not see.
 
     :raises NotFoundError: as if it did not exist.
     """
@@ -313,30 +322,30 @@ def _is_id(name: str) -> bool:
 
 
 def seen_accounts() -> Accounts:
-    """Return the accounts that the signed-in person sees in the workspace of the page; None: all."""
+    """Return the accounts the signed-in person sees in the workspace of the page; None: all."""
     return cast(CurrentWorkspace, g.workspace).accounts
 
 
 def before_new_password(view: Callable[P, R]) -> Callable[P, R]:
-    """Declare that a view is open to somebody who has to choose a new password first."""
+    """Declare that a view is open to people who have to choose a new password first."""
     view.lobby_before_new_password = True  # type: ignore[attr-defined]
     return view
 
 
 def before_second_factor(view: Callable[P, R]) -> Callable[P, R]:
-    """Declare that a view is open to somebody who has to set a second factor up first."""
+    """Declare that a view is open to people who have to set up a second factor first."""
     view.lobby_before_second = True  # type: ignore[attr-defined]
     return view
 
 
 def in_archive_too(view: Callable[P, R]) -> Callable[P, R]:
-    """Declare that a view of a workspace may change something while that is archived. Put it outermost."""
+    """Declare that a view may change something in an archived workspace. Put it outermost."""
     view.lobby_in_archive = True  # type: ignore[attr-defined]
     return view
 
 
 def passive(view: Callable[P, R]) -> Callable[P, R]:
-    """Declare that a call of this view is no sign of an active person: live streams, polling."""
+    """Declare that calls of this view do not mean an active person, such as live streams and polling."""
     view.lobby_passive = True  # type: ignore[attr-defined]
     return view
 
@@ -358,7 +367,7 @@ def body_limit(
 
 
 def answers_json(view: Callable[P, R]) -> Callable[P, R]:
-    """Declare that a view is for programs: its errors are JSON whatever the caller says it accepts."""
+    """Declare that a view is for programs: its errors are JSON whatever the client accepts."""
     view.lobby_json = True  # type: ignore[attr-defined]
     return view
 
@@ -386,6 +395,11 @@ def theme_choice() -> str:
 # Other helpers
 
 
+def actor() -> Actor:
+    """Return the signed-in person as the actor, with their address."""
+    return Actor(ActorKind.USER, current_user().id, remote=client_address())
+
+
 def audit(
     session: Session,
     action: str,
@@ -394,7 +408,7 @@ def audit(
     workspace_id: int | None = None,
     details: Mapping[str, Any] | None = None,
 ) -> None:
-    """Write a line of the audit journal in the current write, by the signed-in person at their address."""
+    """Write a line of the audit log in the current write, by the signed-in person at their address."""
     user = maybe_user()
     journal.record(
         session,
@@ -408,15 +422,15 @@ def audit(
 
 
 def flash_good(sentence: str, at: str = "") -> None:
-    """Say on the next page that something worked.
+    """Show a success message on the next page.
 
-    :param at: id of the part of the page it concerns, where the page can show it there.
+    :param at: id of the section it concerns, if the page can show it there.
     """
     flash(sentence, f"good {at}".strip())
 
 
 def flash_bad(sentence: str, at: str = "") -> None:
-    """Say on the next page that something did not work, and why; *at* as in :func:`flash_good`."""
+    """Show an error message on the next page; *at* as in :func:`flash_good`."""
     flash(sentence, f"bad {at}".strip())
 
 
@@ -435,26 +449,26 @@ def safe_next(target: str | None, default: str = "/") -> str:
 
 
 def client_address() -> str:
-    """Return the caller's address, behind as many trusted proxies as ``LOBBY_PROXIES`` says."""
+    """Return the client's address, behind as many trusted proxies as ``LOBBY_PROXIES`` says."""
     return (request.remote_addr or "") if has_request_context() else ""
 
 
 def request_id() -> str:
-    """Return the id of this request, as in the log, on error pages and in answers of the API."""
+    """Return the id of this request, as in the log, on error pages and in responses of the API."""
     if "request_id" not in g:
         g.request_id = request.environ.get("lobby.request_id") or secrets.token_hex(8)
     return cast(str, g.request_id)
 
 
 def external_url(endpoint: str, **values: Any) -> str:
-    """Return the absolute link to a page, on ``LOBBY_PUBLIC_URL`` whatever Host header the request had."""
+    """Return the absolute link to a page, on ``LOBBY_PUBLIC_URL`` whatever the Host header."""
     return config().public_url + url_for(endpoint, _external=False, **values)
 
 
 def url_for_each(endpoint: str, varying: str, **values: Any) -> Callable[[int], str]:
-    """Return a function that makes the addresses of *endpoint* which differ in one id alone.
+    """Return a function that builds addresses of *endpoint* that differ only in one id.
 
-    A list has one for each row, and ``url_for`` takes as long as a fifth of the row itself.
+    A list has one per row, and ``url_for`` takes a fifth of the row's time.
 
     :param varying: the name of that id in the path.
     """
@@ -464,12 +478,12 @@ def url_for_each(endpoint: str, varying: str, **values: Any) -> Callable[[int], 
 
 
 def form_version() -> int | None:
-    """Return the version of the settings that the form was made of; None: it names none."""
+    """Return the settings version the form was rendered with; None if it has none."""
     return form_number("version")
 
 
 def form_number(name: str) -> int | None:
-    """Return the number that the field *name* of the form holds; None: it holds none, or something else."""
+    """Return the number in the form field *name*; None if it is missing or not a number."""
     given = request.form.get(name, "")
     return int(given) if given.isascii() and given.isdigit() and len(given) < 16 else None
 
@@ -484,7 +498,7 @@ def id_argument(name: str) -> int | None:
 
 
 def id_in(text: str, field: str | None = None) -> int:
-    """Return the id that *text* is.
+    """Return *text* as an id.
 
     :param field: the field of the form that holds it.
     :raises InvalidError: for anything that is not an id.
@@ -496,7 +510,7 @@ def id_in(text: str, field: str | None = None) -> int:
 
 
 def wants_json() -> bool:
-    """Tell whether the caller would rather read JSON than a page."""
+    """Return whether the client prefers JSON to a page."""
     view = _view()
     if request.path.startswith("/api/") or getattr(view, "lobby_json", False):
         return True
@@ -508,7 +522,7 @@ def wants_json() -> bool:
 
 @contextmanager
 def flashing(*errors: type[LobbyError]) -> Iterator[None]:
-    """Say on the next page why the block did nothing, where it raises one of *errors*; to JSON, raise it."""
+    """Flash one of *errors* raised in the block on the next page; for JSON, raise it."""
     try:
         yield
     except errors as error:

@@ -16,9 +16,9 @@ TONES = 6
 
 @lru_cache(512)
 def icon(name: str, size: str = "", /, **attributes: str) -> Markup:
-    """Return an icon of the sprite. Kept, since a page has a hundred of a few dozen.
+    """Return an icon of the sprite. Cached, since a page has a hundred icons of a few dozen kinds.
 
-    :param size: a class more; ``class`` in *attributes* is the same by name.
+    :param size: an additional class; the same as ``class`` in *attributes*.
     """
     more = attributes.get("class", size)
     return Markup('<svg class="ic{}" aria-hidden="true"><use href="#i-{}"/></svg>').format(
@@ -27,7 +27,7 @@ def icon(name: str, size: str = "", /, **attributes: str) -> Markup:
 
 
 def initials(name: str) -> str:
-    """Return one or two letters that stand for *name*."""
+    """Return one or two initials of *name*."""
     words = [word for word in name.replace("@", " ").replace(".", " ").split() if word[0].isalnum()]
     if not words:
         return "?"
@@ -36,20 +36,20 @@ def initials(name: str) -> str:
 
 
 def tone(key: object) -> int:
-    """Return the tone, 1 to 6, that *key* always has."""
+    """Return the fixed tone, 1 to 6, of *key*."""
     if isinstance(key, int):
         return key % TONES + 1
     return zlib.crc32(str(key).encode()) % TONES + 1
 
 
 def mark_of(key: str) -> tuple[ChannelMark, str]:
-    """Return the mark and the label of the channel *key*, also while its addon does not run."""
+    """Return the mark and the label of the channel *key*, even while its addon does not run."""
     directory = _directory()
     return directory.mark(key), directory.label(key)
 
 
 def running_channels() -> tuple[str, ...]:
-    """Return the keys of the channels whose addon runs: no picture of the others can be fetched."""
+    """Return the keys of the channels whose addon runs: pictures of others cannot be fetched."""
     keys: tuple[str, ...] = _directory().keys
     return keys
 

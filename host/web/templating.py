@@ -1,7 +1,7 @@
 """The Jinja environment of pages: Flask's, with less work for each call and each import in a template.
 
-The page of a conversation makes 1,300 calls in its templates and imports twenty others. What Jinja asks at
-each of them took a tenth of the page's time, and the answer is always the same.
+The page of a conversation makes 1,300 calls in its templates and imports twenty others. Jinja's checks at
+each of them took a tenth of the page's time, with always the same result.
 """
 
 from __future__ import annotations
@@ -15,19 +15,19 @@ import flask.templating
 from jinja2.runtime import Context, Macro
 
 _PLAIN = frozenset({FunctionType, BuiltinFunctionType, MethodType, type(cache(str))})
-"""Kinds of functions that want the context passed if, and only if, they are marked so themselves."""
+"""Types of functions that get the context passed if, and only if, they are marked themselves."""
 
 
 class _Context(Context):
     def call(self, function: Any, /, *args: Any, **kwargs: Any) -> Any:
-        """Call *function* from a template, as Jinja does; common kinds without most of its questions."""
+        """Call *function* from a template as Jinja does, with fewer checks for common types."""
         kind = type(function)
         if kind is Macro:
             args = (self.eval_ctx, *args)
         elif kind not in _PLAIN or hasattr(function, "jinja_pass_arg"):
             return super().call(function, *args, **kwargs)
         if kwargs:
-            # What the compiler adds for functions that want the context.
+            # The compiler adds these for functions that want the context.
             kwargs.pop("_block_vars", None)
             kwargs.pop("_loop_vars", None)
         try:
@@ -37,12 +37,12 @@ class _Context(Context):
 
 
 class Environment(flask.templating.Environment):
-    """Flask's environment, in which all templates have the environment's globals and no others."""
+    """Flask's environment, in which all templates share the environment's globals."""
 
     context_class = _Context
 
     def make_globals(self, d: MutableMapping[str, Any] | None) -> MutableMapping[str, Any]:
-        """Return the globals of a template: the environment's own where it has no others.
+        """Return the globals of a template: the environment's own, unless it has others.
 
         Jinja lays a chain over two dictionaries, which is copied and compared in Python at each import.
         """

@@ -1,1 +1,1 @@
-"""The control surface: what only the sandbox has, for people and tests."""
+"""The control API, which only the sandbox has, for people and tests."""

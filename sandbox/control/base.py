@@ -1,4 +1,4 @@
-"""What every control endpoint shares: reading JSON, refusing it clearly, finding things."""
+"""Shared parts of the control endpoints: reading JSON, clear errors, finding objects."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ bp = Blueprint("control", __name__, url_prefix="/control")
 
 
 class InputError(ValueError):
-    """Input a control endpoint cannot take; answered as 400 with the message."""
+    """Input a control endpoint cannot accept; answered as 400 with the message."""
 
     status = 400
 
 
 class NotFoundError(InputError):
-    """Something named in the input does not exist; answered as 404."""
+    """An object named in the input does not exist; answered as 404."""
 
     status = 404
 
@@ -39,7 +39,7 @@ def refuse(error: InputError) -> tuple[Response, int]:
 
 @bp.before_request
 def same_origin() -> tuple[Response, int] | None:
-    """Refuse other sites' pages: the control surface has no login."""
+    """Refuse other sites' pages: the control API has no login."""
     origin = request.headers.get("Origin")
     if origin is not None and origin.partition("://")[2] != request.host:
         return jsonify(error="the control surface answers its own page only"), 403
@@ -96,7 +96,7 @@ def texts(data: Json, name: str) -> list[str]:
 
 
 def find_app(name: str | None) -> App:
-    """Return an app by id; without one the first."""
+    """Return an app by id, by default the first."""
     apps = box().world.apps
     found = next(iter(apps.values()), None) if name is None else apps.get(name)
     if found is None:
@@ -105,7 +105,7 @@ def find_app(name: str | None) -> App:
 
 
 def find_account(name: str | None) -> Account:
-    """Return an account by IGID, username or Page id; without one the first."""
+    """Return an account by IGID, username or Page id, by default the first."""
     world = box().world
     if name is None:
         found = next(iter(world.accounts.values()), None)
@@ -121,7 +121,7 @@ def find_account(name: str | None) -> Account:
 
 
 def find_customer(name: str, account: Account | None = None) -> Customer:
-    """Return a customer by IGSID or username, of one account when given."""
+    """Return a customer by IGSID or username, of one account if given."""
     for customer in box().world.customers.values():
         if name.lstrip("@") in (customer.igsid, customer.username) and (
             account is None or customer.igid == account.igid

@@ -39,7 +39,7 @@ def _show(comment: Comment) -> Json:
 
 @bp.get("/posts")
 def list_posts() -> Response:
-    """List an account's newest posts, its ads and its broadcasts that run."""
+    """List an account's newest posts, its ads and its running broadcasts."""
     with box().lock:
         account = find_account(request.args.get("account"))
         ads = [one for one in box().world.posts.values() if one.igid == account.igid and one.kind == "AD"]
@@ -100,7 +100,7 @@ def list_comments() -> Response:
 
 @bp.delete("/comments/<comment_id>")
 def take_away(comment_id: str) -> Response:
-    """Take a comment back as its author does: nobody is told."""
+    """Delete a comment as its author does: no app is notified."""
     with box().lock:
         comment = _comment(comment_id)
         commenting.remove(box(), comment)
@@ -112,7 +112,7 @@ def take_away(comment_id: str) -> Response:
 
 @bp.patch("/comments/<comment_id>")
 def change_comment(comment_id: str) -> Response:
-    """Change a comment's words as its author does: the apps are told of the same id again."""
+    """Change a comment's text as its author does: the apps are notified with the same id again."""
     data = body({"text": str}, ("text",))
     with box().lock:
         comment = _comment(comment_id)

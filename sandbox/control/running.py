@@ -68,7 +68,7 @@ def _number(name: str, default: int) -> int:
 
 @bp.post("/switches/<name>")
 def turn_switch(name: str) -> Response:
-    """Turn one of the phone page's switches on or off; with ``customer`` for that customer alone."""
+    """Turn one of the phone page's switches on or off; with ``customer``, only for that customer."""
     preset = presets.BY_NAME.get(name)
     if preset is None:
         raise NotFoundError(f"no switch {name}")
@@ -172,6 +172,6 @@ def wait() -> Response:
 
 @bp.post("/reset")
 def reset() -> Response:
-    """Go back to the world of the start: no callback, no faults, no messages, no ledger."""
+    """Return to the initial world: no callback, no faults, no messages, no ledger."""
     box().reset()
     return jsonify(ok=True)

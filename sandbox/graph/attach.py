@@ -1,4 +1,4 @@
-"""Attachments: fetching what a message points to, uploads, and how echoes show them (M12, M22)."""
+"""Attachments: fetching the files of a message, uploads, and their form in echoes (M12, M22)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sandbox import events, ids
 from sandbox.box import Sandbox
 from sandbox.errors import GraphError
 from sandbox.graph.call import Call
-from sandbox.graph.shapes import MEDIA, Content, Part, invalid, read_message
+from sandbox.graph.shapes import MEDIA, AttachmentPart, Content, invalid, read_message
 from sandbox.world import Account, Json
 
 FETCH_SECONDS = 10
@@ -39,7 +39,7 @@ def collect(call: Call, account: Account, content: Content) -> list[File]:
     return files
 
 
-def _uploaded(call: Call, account: Account, part: Part) -> File:
+def _uploaded(call: Call, account: Account, part: AttachmentPart) -> File:
     with call.box.lock:
         held = call.box.world.attachments.get(part.attachment_id or "")
     if held is None or held["igid"] != account.igid:
@@ -49,7 +49,7 @@ def _uploaded(call: Call, account: Account, part: Part) -> File:
     return File(held["kind"], held["url"], part.attachment_id)
 
 
-def _fetched(box: Sandbox, part: Part, url: str) -> File:
+def _fetched(box: Sandbox, part: AttachmentPart, url: str) -> File:
     if not box.settings.fetch_media:
         return File(part.type, url)
     rule = MEDIA[part.type]
@@ -78,7 +78,7 @@ def pictures(box: Sandbox, content: Content) -> dict[str, str]:
             url = element.get("image_url")
             if isinstance(url, str) and box.settings.fetch_media:
                 with contextlib.suppress(GraphError):
-                    found[url] = _fetched(box, Part("image", url), url).url
+                    found[url] = _fetched(box, AttachmentPart("image", url), url).url
     return found
 
 

@@ -1,4 +1,4 @@
-"""One call to the Graph API: its parameters, its token, and who it may speak for."""
+"""One call to the Graph API: its parameters, its token, and the objects it may use."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PROOF_MISSING = "API calls from the server require an appsecret_proof argument"
 
 @dataclass(slots=True)
 class Call:
-    """A call as it came in, and what its handler leaves for afterwards."""
+    """A received call, and the work its handler leaves for afterwards."""
 
     box: Sandbox
     flavour: Flavour
@@ -56,7 +56,7 @@ class Call:
         return value
 
     def structure(self, name: str) -> Any:
-        """Return a parameter that is JSON, also when it came as form text (M5)."""
+        """Return a JSON parameter, even if it came as form text (M5)."""
         value = self.params.get(name)
         if isinstance(value, str):
             try:
@@ -140,7 +140,7 @@ class Call:
         return self.box.world.pages[token.page_id]
 
     def account(self) -> Account:
-        """Return the account the path speaks for: the Page's on F, the token's on I."""
+        """Return the account of the path: the Page's on F, the token's on I."""
         if self.flavour is Flavour.F:
             page = self.page()
             linked = self.box.world.accounts.get(page.igid or "")
@@ -155,7 +155,7 @@ class Call:
         return account
 
     def messaging_account(self) -> Account:
-        """Return the account if messages may pass through the API at all (200/2534041)."""
+        """Return the account if the API allows messages for it at all (200/2534041)."""
         account = self.account()
         if not account.is_professional:
             raise GraphError(10, None, "The account is not an Instagram professional account")
@@ -172,7 +172,7 @@ class Call:
 
 
 def same(given: str, right: str) -> bool:
-    """Compare two secrets without telling by time where they differ."""
+    """Compare two secrets in constant time."""
     return hmac.compare_digest(given.encode("utf-8", "replace"), right.encode())
 
 
@@ -196,7 +196,7 @@ def token_problem(box: Sandbox, token: Token) -> GraphError | None:
 
 
 def check_token(box: Sandbox, token: Token) -> None:
-    """Raise 190 when a token does not work."""
+    """Raise 190 if a token does not work."""
     problem = token_problem(box, token)
     if problem is not None:
         raise problem

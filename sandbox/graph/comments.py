@@ -18,7 +18,7 @@ from sandbox.graph.shapes import invalid
 from sandbox.world import Account, Comment, Flavour, Json, Post
 
 LONGEST = 2200
-"""Characters of a comment."""
+"""Longest comment in characters."""
 MOST_LISTED = 50
 DEFAULT = "id,text,timestamp"
 SCOPES = ("instagram_manage_comments", "instagram_business_manage_comments")
@@ -44,16 +44,16 @@ def _post(call: Call, comment: Comment) -> Post:
 
 
 def node(call: Call, comment: Comment) -> Json:
-    """Return everything a comment can be asked for, as IG Comment."""
+    """Return all readable fields of a comment, as IG Comment."""
     shown = commenting.username(call.box, comment)
 
-    def of_post(item: fields.Wanted) -> Json:
+    def of_post(item: fields.RequestedField) -> Json:
         post = _post(call, comment)
         if not item.inner:
             return {"id": post.id}
         return fields.select(posts.node(call.box, post), item.inner, "IGMedia")
 
-    def replies_of(item: fields.Wanted) -> Json | None:
+    def replies_of(item: fields.RequestedField) -> Json | None:
         found = [_shown(call, one, item.inner) for one in commenting.answers(call.box, comment.id)]
         return {"data": found} if found else None
 
@@ -72,12 +72,12 @@ def node(call: Call, comment: Comment) -> Json:
     }
 
 
-def _shown(call: Call, comment: Comment, wanted: list[fields.Wanted]) -> Json:
+def _shown(call: Call, comment: Comment, wanted: list[fields.RequestedField]) -> Json:
     return fields.select(node(call, comment), wanted or fields.parse(DEFAULT), "IGComment")
 
 
 def listed(call: Call) -> Json:
-    """``GET /{media}/comments``: those below the post itself, newest first, 50 at most."""
+    """``GET /{media}/comments``: the comments directly below the post, newest first, 50 at most."""
     token = call.token
     assert token is not None
     account = call.box.world.accounts.get(token.igid or "")
@@ -92,7 +92,7 @@ def listed(call: Call) -> Json:
 
 
 def list_media(call: Call) -> Json:
-    """``GET /{igid}/media``: the posts of the account's profile, newest first, with comments if asked for."""
+    """``GET /{igid}/media``: the posts of the account's profile, newest first, with comments if requested."""
     account = media.own(call)
     call.need("instagram_basic", "instagram_business_basic")
     wanted = fields.parse(call.text("fields", "id"))
@@ -104,7 +104,7 @@ def list_media(call: Call) -> Json:
     return paged(call, [shown(one) for one in posts.published(call.box, account)])
 
 
-def _newest(call: Call, post: Post, item: fields.Wanted) -> Json | None:
+def _newest(call: Call, post: Post, item: fields.RequestedField) -> Json | None:
     """Return the newest comments of a post in a list of posts; the next page is another call's."""
     call.need(*SCOPES)
     limit = item.options.get("limit", "25")
@@ -124,7 +124,7 @@ def _newest(call: Call, post: Post, item: fields.Wanted) -> Json | None:
 
 
 def read(call: Call) -> Json:
-    """``GET /{comment}``; one that is gone, or of a broadcast that ended, is no object any more."""
+    """``GET /{comment}``; a deleted one, or one of a broadcast that ended, does not exist."""
     _, comment = _comment(call)
     if _post(call, comment).ended_at is not None:
         raise missing_object(call.node)
@@ -132,9 +132,9 @@ def read(call: Call) -> Json:
 
 
 def replies(call: Call) -> Json:
-    """List the public answers to a comment, or write one: everybody sees it below the post.
+    """List the public answers to a comment, or write one, which everyone sees below the post.
 
-    Not below a hidden one, not on a broadcast; what answers an answer goes to the comment at the top.
+    Not below a hidden comment, and not on a broadcast; an answer to an answer goes to the top comment.
     """
     account, comment = _comment(call)
     post = _post(call, comment)
@@ -159,7 +159,7 @@ def _text(call: Call) -> str:
 
 
 def _written(call: Call, account: Account, text: str, post: Post, comment: Comment | None) -> Json:
-    """Write as the account, and tell the apps of it afterwards, where the post is the account's own."""
+    """Write as the account, and notify the apps afterwards if the post is the account's own."""
     made = commenting.add(
         call.box, account, account.igid, text, post, parent=comment, mention=post.igid != account.igid
     )
@@ -178,7 +178,7 @@ def _written(call: Call, account: Account, text: str, post: Post, comment: Comme
 
 
 def change(call: Call) -> Json:
-    """``POST /{comment}?hide=true``: hide a comment or show it again; the account's own stay seen."""
+    """``POST /{comment}?hide=true``: hide a comment or show it again; the account's own stay visible."""
     _, comment = _comment(call)
     wanted = call.text("hide").lower()
     if wanted not in ("true", "false"):
@@ -189,7 +189,7 @@ def change(call: Call) -> Json:
 
 
 def delete(call: Call) -> Json:
-    """``DELETE /{comment}``: take it away for everybody."""
+    """``DELETE /{comment}``: delete it for everyone."""
     _, comment = _comment(call)
     call.facts["what"] = "delete"
     commenting.remove(call.box, comment)
@@ -197,7 +197,7 @@ def delete(call: Call) -> Json:
 
 
 def mentions(call: Call) -> Json:
-    """``POST /{ig}/mentions``: answer a comment or a caption that mentions the account. Road F alone."""
+    """``POST /{ig}/mentions``: answer a comment or a caption that mentions the account. Only on road F."""
     account = media.own(call)
     call.need(*SCOPES)
     text, media_id = _text(call), call.text("media_id")
@@ -210,13 +210,13 @@ def mentions(call: Call) -> Json:
     return _written(call, account, text, post, comment)
 
 
-def mentioned(call: Call, account: Account) -> dict[str, Callable[[fields.Wanted], Any]]:
+def mentioned(call: Call, account: Account) -> dict[str, Callable[[fields.RequestedField], Any]]:
     """Return the fields ``mentioned_comment`` and ``mentioned_media`` of an account.
 
-    Of who wrote the comment Meta tells the name alone.
+    Meta only returns the name of the comment's author.
     """
 
-    def of_comment(item: fields.Wanted) -> Json:
+    def of_comment(item: fields.RequestedField) -> Json:
         call.need(*SCOPES)
         comment = call.box.world.comments.get(item.options.get("comment_id", ""))
         if comment is None or comment.igid != account.igid or not comment.mention:
@@ -224,7 +224,7 @@ def mentioned(call: Call, account: Account) -> dict[str, Callable[[fields.Wanted
         told = {key: value for key, value in node(call, comment).items() if key not in ("from", "user")}
         return fields.select(told, item.inner or fields.parse(DEFAULT), "IGComment")
 
-    def of_media(item: fields.Wanted) -> Json:
+    def of_media(item: fields.RequestedField) -> Json:
         call.need(*SCOPES)
         post = posts.find(call.box, item.options.get("media_id", ""))
         if post is None or f"@{account.username}" not in (post.caption or ""):
@@ -235,7 +235,7 @@ def mentioned(call: Call, account: Account) -> dict[str, Callable[[fields.Wanted
 
 
 def find(call: Call) -> tuple[str, Callable[[Call], Json], bool] | None:
-    """Return what answers a path that is a comment, by method."""
+    """Return the handler of a path that is a comment, by method."""
     if len(call.path) != 1 or call.node not in call.box.world.comments:
         return None
     handler = {"GET": read, "POST": change, "DELETE": delete}[call.method]
@@ -243,7 +243,7 @@ def find(call: Call) -> tuple[str, Callable[[Call], Json], bool] | None:
 
 
 def check_answerable(call: Call, account: Account, comment_id: str) -> tuple[Comment, Post]:
-    """Return the comment a private reply is for; raise 100/2534025 where it may have none (M13)."""
+    """Return the comment of a private reply; raise 100/2534025 if it allows none (M13)."""
     comment = call.box.world.comments.get(comment_id)
     post = None if comment is None else posts.find(call.box, comment.post_id)
     now = call.box.clock.now()

@@ -7,7 +7,7 @@ from typing import Any
 from sandbox.errors import GraphError, missing_object
 from sandbox.graph import fields, rates
 from sandbox.graph.call import Call
-from sandbox.graph.fields import Wanted
+from sandbox.graph.fields import RequestedField
 from sandbox.world import Account, Conversation, Flavour, Json, Message
 
 DETAILED = 20
@@ -40,7 +40,7 @@ def list_conversations(call: Call) -> Json:
 
 
 def _is_old_request(call: Call, thread: Conversation) -> bool:
-    """Tell whether a stranger waits among the requests, unanswered and silent for 30 days (M6, M18)."""
+    """Return whether a thread is an unanswered request that has been silent for 30 days (M6, M18)."""
     customer = call.box.world.customers[thread.igsid]
     answered = any(not message.inbound for message in thread.messages)
     quiet = call.box.clock.now() - thread.messages[-1].at
@@ -55,12 +55,12 @@ def read_conversation(call: Call) -> Json:
 
 
 def list_messages(call: Call) -> Json:
-    """``GET /{conversation-id}/messages``: the same as the field of that name, by itself (M18)."""
+    """``GET /{conversation-id}/messages``: the same as the field of that name, on its own (M18)."""
     thread = call.box.world.conversations.get(call.node)
     if thread is None:
         raise missing_object(call.node)
     account = _owner(call, thread.igid)
-    wanted = Wanted("messages", call.params, fields.parse(call.text("fields", ",".join(BARE))))
+    wanted = RequestedField("messages", call.params, fields.parse(call.text("fields", ",".join(BARE))))
     return _messages(call, account, thread, wanted)
 
 
@@ -76,7 +76,7 @@ def read_message(call: Call) -> Json:
 
 
 def _owner(call: Call, igid: str) -> Account:
-    """Return the account of an object, if the token is that account's."""
+    """Return the account of an object, if the token belongs to it."""
     token = call.token
     assert token is not None
     call.need("instagram_manage_messages", "instagram_business_manage_messages")
@@ -89,7 +89,7 @@ def _owner(call: Call, igid: str) -> Account:
     return account
 
 
-def _thread(call: Call, account: Account, thread: Conversation, wanted: list[Wanted]) -> Json:
+def _thread(call: Call, account: Account, thread: Conversation, wanted: list[RequestedField]) -> Json:
     last = thread.messages[-1].at if thread.messages else call.box.clock.now()
     node: Json = {
         "id": thread.id,
@@ -101,14 +101,14 @@ def _thread(call: Call, account: Account, thread: Conversation, wanted: list[Wan
     return fields.select(node, wanted, "Conversation")
 
 
-def _messages(call: Call, account: Account, thread: Conversation, item: Wanted) -> Json:
+def _messages(call: Call, account: Account, thread: Conversation, item: RequestedField) -> Json:
     """Return a page of a thread's messages, newest first, with details of the newest 20."""
     newest = list(reversed(thread.messages))
     detailed = {message.mid for message in newest[:DETAILED]}
     newest = [message for message in newest if not message.deleted]
     mids = [message.mid for message in newest]
     shown, paging = _page(call, newest, mids, item.options)
-    inner = item.inner or [Wanted("id"), Wanted("created_time")]
+    inner = item.inner or [RequestedField("id"), RequestedField("created_time")]
     bare = [part for part in inner if part.name in BARE]
     data = [
         fields.select(
@@ -182,7 +182,7 @@ def _file(number: int, part: Json) -> Json | None:
 
 
 def _page(call: Call, items: list[Any], keys: list[str], options: dict[str, Any]) -> tuple[list[Any], Json]:
-    """Cut one page out of a list; ``limit`` and ``after`` as the Graph API has them."""
+    """Return one page of a list; ``limit`` and ``after`` as in the Graph API."""
     try:
         limit = max(1, min(100, int(options.get("limit", PAGE_SIZE))))
     except (TypeError, ValueError):
@@ -195,7 +195,7 @@ def _page(call: Call, items: list[Any], keys: list[str], options: dict[str, Any]
     last = keys[start + len(shown) - 1]
     paging: Json = {"cursors": {"before": keys[start], "after": last}}
     if start + len(shown) < len(items):
-        # The token is left out of the address: it must not end up in a log through paging.
+        # The token is left out of the address: paging must not put it into a log.
         root = "graph.facebook.com" if call.flavour is Flavour.F else "graph.instagram.com"
         path = "/".join(call.path)
         paging["next"] = f"{call.box.media.base_url}/{root}/v26.0/{path}?after={last}&limit={limit}"

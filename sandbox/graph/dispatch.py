@@ -1,4 +1,4 @@
-"""Which handler answers which path, and by what name faults know the call."""
+"""Dispatch of paths to handlers, with the names by which faults know the calls."""
 
 from __future__ import annotations
 
@@ -50,8 +50,8 @@ EDGES: dict[str, tuple[str, tuple[str, ...], Handler]] = {
 }
 MOST_IDS = 50
 BELOW = ("178", "179", "180", "181")
-"""How ids of posts and comments begin: one that is none any more is nobody's profile."""
-# These lock for themselves, because they talk to the outside in between.
+"""Prefixes of ids of posts and comments: a deleted one is not a profile."""
+# These lock on their own, because they call external servers in between.
 UNLOCKED = (send.send, attach.upload, subscriptions.app_subscriptions)
 PERMISSIONS = {(2, "GET"), (2, "DELETE"), (3, "DELETE")}
 
@@ -93,7 +93,7 @@ def _special(call: Call) -> tuple[str, Handler, bool] | None:
 
 
 def several(call: Call) -> Json:
-    """Answer ``GET /?ids=1,2``: each object under its id; one that cannot be had fails them all."""
+    """Answer ``GET /?ids=1,2``: each object under its id; one missing object fails the whole call."""
     found: Json = {}
     for one in call.words("ids")[:MOST_IDS]:
         part = replace(call, path=[one])

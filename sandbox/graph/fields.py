@@ -15,29 +15,29 @@ _CALL = re.compile(r"\.([a-z_]+)\(([^()]*)\)")
 
 
 @dataclass(slots=True)
-class Wanted:
-    """One requested field, with its modifiers and what is wanted inside it."""
+class RequestedField:
+    """One requested field, with its modifiers and inner fields."""
 
     name: str
     options: dict[str, str] = field(default_factory=dict)
-    inner: list[Wanted] = field(default_factory=list)
+    inner: list[RequestedField] = field(default_factory=list)
 
 
-def parse(text: str) -> list[Wanted]:
-    """Read a ``fields`` parameter; raise the Graph API's syntax error when it is malformed."""
+def parse(text: str) -> list[RequestedField]:
+    """Parse a ``fields`` parameter; raise the Graph API's syntax error if it is malformed."""
     wanted, end = _parse(text, 0)
     if end != len(text):
         raise _syntax(text)
     return wanted
 
 
-def _parse(text: str, at: int) -> tuple[list[Wanted], int]:
-    found: list[Wanted] = []
+def _parse(text: str, at: int) -> tuple[list[RequestedField], int]:
+    found: list[RequestedField] = []
     while at < len(text):
         match = _NAME.match(text, at)
         if match is None:
             raise _syntax(text)
-        item, at = Wanted(match.group(1)), match.end()
+        item, at = RequestedField(match.group(1)), match.end()
         while (call := _CALL.match(text, at)) is not None:
             item.options[call.group(1)] = call.group(2).strip()
             at = call.end()
@@ -58,7 +58,7 @@ def _syntax(text: str) -> GraphError:
     return GraphError(2500, None, f'Syntax error "Expected end of string" in fields: {shown}')
 
 
-def select(node: Mapping[str, Any], wanted: list[Wanted], kind: str, *, id_too: bool = True) -> Json:
+def select(node: Mapping[str, Any], wanted: list[RequestedField], kind: str, *, id_too: bool = True) -> Json:
     """Pick fields from a node; null ones are left out, unknown ones are error 100."""
     picked: Json = {}
     for item in wanted:

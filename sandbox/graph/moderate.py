@@ -1,4 +1,4 @@
-"""Blocking people, and which of several apps has a thread (M19, M28, M29)."""
+"""Blocking people, and thread control between several apps (M19, M28, M29)."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def moderate_conversations(call: Call) -> Json:
 
 
 def take_thread_control(call: Call) -> Json:
-    """Take a thread from the app that has it; that app is told (M19, M29)."""
+    """Take a thread from the app that has it, which is notified (M19, M29)."""
     account, thread = _thread(call)
     before, thread.owner = thread.owner, call.app().id
     if before not in (None, thread.owner):
@@ -46,7 +46,7 @@ def take_thread_control(call: Call) -> Json:
 
 
 def pass_thread_control(call: Call) -> Json:
-    """Pass a thread to another app, which is told; only the app that has it may."""
+    """Pass a thread to another app, which is notified; only the app that has it may do so."""
     account, thread = _thread(call)
     target = call.text("target_app_id")
     if thread.owner not in (None, call.app().id):
@@ -57,7 +57,7 @@ def pass_thread_control(call: Call) -> Json:
 
 
 def request_thread_control(call: Call) -> Json:
-    """Ask the app that has a thread for it: that app is told."""
+    """Request a thread from the app that has it, which is notified."""
     account, thread = _thread(call)
     _tell(call, account, thread, "request_thread_control", thread.owner)
     return {"success": True}
@@ -93,7 +93,7 @@ def _thread(call: Call) -> tuple[Account, Conversation]:
 
 
 def _tell(call: Call, account: Account, thread: Conversation, what: str, before: str | None) -> None:
-    """Tell the apps of an account that a thread changed hands, or is asked for."""
+    """Notify the apps of an account that a thread changed hands, or is requested."""
     facts: Json = {"previous_owner_app_id": before, "new_owner_app_id": thread.owner}
     if what == "request_thread_control":
         facts = {"requested_owner_app_id": call.app().id}

@@ -1,4 +1,4 @@
-"""Reading: the Page, the account, the token, and who is subscribed (M3, M17, M31, M34)."""
+"""Reading the Page, the account, the token, and the subscribed apps (M3, M17, M31, M34)."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ LONGER_THAN_A_DAY = 24 * 3600.0
 
 
 def read_product(call: Call) -> Json:
-    """Return a product of the catalogue, to a token that may read it."""
+    """Return a product of the catalogue, if the token may read it."""
     call.need("catalog_management")
     name, price = PRODUCTS[call.node]
     node = {
@@ -59,7 +59,7 @@ def read_product(call: Call) -> Json:
 
 
 def page_node(call: Call, page: Page) -> Json:
-    """Return everything a Page can be asked for."""
+    """Return all readable fields of a Page."""
     account = call.box.world.accounts.get(page.igid or "")
     if account is not None and not account.is_professional:
         account = None  # a personal account is none of this API's
@@ -82,7 +82,7 @@ def _linked(account: Account | None) -> Any:
 
 
 def _page_token(call: Call, page: Page) -> str | None:
-    """Return the Page token a user token buys: for good from a long-lived one, else as short (M21, M31)."""
+    """Return the Page token for a user token: permanent for a long-lived one, else short-lived (M21, M31)."""
     user = call.token
     assert user is not None
     if user.type != "USER":
@@ -111,7 +111,7 @@ def _page_token(call: Call, page: Page) -> str | None:
 
 
 def account_node(account: Account) -> Json:
-    """Return everything an account can be asked for on road F."""
+    """Return all readable fields of an account on road F."""
     return {
         "id": account.igid,
         "username": account.username,
@@ -237,7 +237,7 @@ def _subscription(call: Call, app_id: str, names: list[str]) -> Json:
 
 
 def debug_token(call: Call) -> Json:
-    """``GET /debug_token``: what a token is worth, asked by its app or by itself."""
+    """``GET /debug_token``: the data of a token, requested by its app or by itself."""
     raw, asked = call.given_token(), call.text("input_token")
     asker = call.app_token(raw)
     token = call.box.world.tokens.get(asked)

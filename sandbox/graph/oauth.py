@@ -1,4 +1,4 @@
-"""Tokens for codes and for tokens: the exchanges a server makes (M30, M31)."""
+"""Token exchanges made by a server, for codes and for tokens (M30, M31)."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def instagram_exchange(call: Call) -> Json:
 
 
 def redeem(box: Sandbox, app: App, code: str, redirect_uri: str, *, instagram: bool) -> Token:
-    """Return the short-lived token a code buys, once, with the address it was asked for (M2, M30).
+    """Return the short-lived token for a code, valid once and with its redirect address (M2, M30).
 
     :raises GraphError: 100 with Meta's words.
     """

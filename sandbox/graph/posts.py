@@ -22,7 +22,7 @@ def own(call: Call) -> Account:
 
 
 def list_live(call: Call) -> Json:
-    """``GET /{igid}/live_media``: the broadcasts that run; one that ended is not there."""
+    """``GET /{igid}/live_media``: the running broadcasts; ended ones are not listed."""
     account = own(call)
     call.need("instagram_basic", "instagram_business_basic")
     wanted = fields.parse(call.text("fields", "id"))
@@ -42,7 +42,7 @@ def read(call: Call, post: Post) -> Json:
 
 
 def of_account(call: Call, media_id: str, account: Account) -> Post:
-    """Return a post of the account; raise 100/33 for anybody else's."""
+    """Return a post of the account; raise 100/33 for anyone else's."""
     post = posts.find(call.box, media_id)
     if post is None or post.igid != account.igid:
         raise missing_object(media_id)
@@ -50,6 +50,6 @@ def of_account(call: Call, media_id: str, account: Account) -> Post:
 
 
 def running(post: Post) -> None:
-    """Raise where a broadcast is over: its comments are gone with it."""
+    """Raise an error if a broadcast is over: its comments are gone with it."""
     if post.ended_at is not None:
         raise GraphError(100, None, "The live video has ended")

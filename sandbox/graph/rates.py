@@ -18,7 +18,7 @@ LIMITS = {
 }
 CONVERSATIONS = 2
 PRIVATE = {"private": (750, 3600.0), "live": (100, 1.0)}
-"""Private replies: how many within how many seconds."""
+"""Limits of private replies: a number and a period in seconds."""
 
 
 def check(call: Call, account: Account, what: str) -> None:

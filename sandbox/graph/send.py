@@ -94,7 +94,7 @@ def _check_owner(call: Call, account: Account, customer: Customer) -> None:
 
 
 def _check_window(call: Call, account: Account, customer: Customer, tag: str | None) -> None:
-    """Hold the 24 hours, or seven days for an approved HUMAN_AGENT (M2, M6)."""
+    """Enforce the 24 hours, or seven days for an approved HUMAN_AGENT (M2, M6)."""
     last = customer.last_message_at
     if tag is not None and not account.human_agent:
         raise GraphError(10, None, HUMAN_AGENT_DENIED)
@@ -112,7 +112,7 @@ def _private_reply(call: Call, account: Account, comment_id: str) -> tuple[Custo
 
 
 def _file(call: Call, customer: Customer, comment: Comment, mid: str) -> None:
-    """Use the comment up; the message opens among the requests of somebody who does not follow (M13)."""
+    """Use the comment up; for somebody who does not follow, the message starts as a request (M13)."""
     comment.replied = True
     call.box.world.messages[mid].comment_id = comment.id
     thread = call.box.conversation(comment.igid, customer.igsid)
@@ -121,7 +121,7 @@ def _file(call: Call, customer: Customer, comment: Comment, mid: str) -> None:
 
 
 def _action(call: Call, account: Account, recipient: Json) -> Json:
-    """Typing, seen, reactions: no other Send property may stand in the request (M11)."""
+    """Handle typing, seen and reactions: no other Send property is allowed in the request (M11)."""
     action = call.params["sender_action"]
     if action not in ACTIONS:
         raise invalid(f"Param sender_action must be one of {{{', '.join(ACTIONS)}}}")
@@ -223,7 +223,7 @@ def _record(call: Call, account: Account, customer: Customer, **facts: Any) -> E
 
 
 def echo(box: Sandbox, account: Account, message: Message, ahead: bool = False) -> Emission:
-    """Send the echo of what the business wrote (M4, M29); none for actions and reactions."""
+    """Send the echo of a message by the business (M4, M29); none for actions and reactions."""
     body = events.echo_message(message.mid, message.body, message.attachments)
     data = events.outbound(message.igsid, account.igid, int(message.at * 1000), message=body)
     return box.emit(

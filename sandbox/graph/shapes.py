@@ -1,4 +1,4 @@
-"""What may stand in a ``message``: shapes and limits of the Send API (M5, M7-M10, M12)."""
+"""The valid content of a ``message``: shapes and limits of the Send API (M5, M7-M10, M12)."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ IMAGES = 10
 
 @dataclass(frozen=True, slots=True)
 class MediaRule:
-    """What one attachment type accepts (M5, M6, M12)."""
+    """The files and sizes one attachment type accepts (M5, M6, M12)."""
 
     types: tuple[str, ...]
     limit: int
@@ -54,8 +54,8 @@ MEDIA: dict[str, MediaRule] = {
 
 
 @dataclass(slots=True)
-class Part:
-    """One attachment of a message: by address, by upload, or by shape alone."""
+class AttachmentPart:
+    """One attachment of a message, by address, upload or shape."""
 
     type: str
     url: str | None = None
@@ -69,7 +69,7 @@ class Content:
 
     kind: str
     text: str | None = None
-    parts: list[Part] = field(default_factory=list)
+    parts: list[AttachmentPart] = field(default_factory=list)
     quick_replies: list[Json] = field(default_factory=list)
 
 
@@ -81,7 +81,7 @@ def invalid(wording: str) -> GraphError:
 def read_message(message: Any, *, uploaded: bool = False) -> Content:
     """Check a ``message``; raise 100 and its subcodes.
 
-    :param uploaded: whether the bytes of its one file came along, as ``filedata`` (M12).
+    :param uploaded: whether the request contains the bytes of its one file, as ``filedata`` (M12).
     """
     if not isinstance(message, dict) or not message:
         raise GraphError(100, 2018034)
@@ -103,7 +103,7 @@ def read_message(message: Any, *, uploaded: bool = False) -> Content:
     return Content(kind, text, parts, replies)
 
 
-def _parts(message: Json, uploaded: bool) -> list[Part]:
+def _parts(message: Json, uploaded: bool) -> list[AttachmentPart]:
     single, several = message.get("attachment"), message.get("attachments")
     if isinstance(several, dict):
         single, several = several, None
@@ -121,21 +121,21 @@ def _parts(message: Json, uploaded: bool) -> list[Part]:
     return parts
 
 
-def _part(raw: Any, uploaded: bool = False) -> Part:
+def _part(raw: Any, uploaded: bool = False) -> AttachmentPart:
     if not isinstance(raw, dict):
         raise GraphError(100, 2534015)
     kind, payload = raw.get("type"), raw.get("payload", {})
     if not isinstance(kind, str) or not isinstance(payload, dict):
         raise GraphError(100, 2534015)
     if kind == "like_heart":
-        return Part(kind)
+        return AttachmentPart(kind)
     if kind == "template":
-        return Part(kind, payload=read_template(payload))
+        return AttachmentPart(kind, payload=read_template(payload))
     if kind.upper() == "MEDIA_SHARE":
         own = payload.get("id") or payload.get("attachment_id")
         if not own:
             raise GraphError(100, 2534015)
-        return Part("MEDIA_SHARE", attachment_id=payload.get("attachment_id"), payload=payload)
+        return AttachmentPart("MEDIA_SHARE", attachment_id=payload.get("attachment_id"), payload=payload)
     if kind not in MEDIA:
         raise invalid(
             "Param message[attachment][type] must be one of {AUDIO, FILE, IMAGE, TEMPLATE, VIDEO, "
@@ -143,12 +143,12 @@ def _part(raw: Any, uploaded: bool = False) -> Part:
         )
     url, attachment_id = payload.get("url"), payload.get("attachment_id")
     if isinstance(attachment_id, str):
-        return Part(kind, attachment_id=attachment_id, payload=payload)
+        return AttachmentPart(kind, attachment_id=attachment_id, payload=payload)
     if uploaded and url is None:
-        return Part(kind, payload=payload)
+        return AttachmentPart(kind, payload=payload)
     if not isinstance(url, str) or not url.startswith(("http://", "https://")):
         raise GraphError(100, 2018008)
-    return Part(kind, url=url, payload=payload)
+    return AttachmentPart(kind, url=url, payload=payload)
 
 
 def read_template(payload: Json) -> Json:
@@ -236,7 +236,7 @@ def _buttons(buttons: Any, where: str, least: int) -> None:
 
 
 def _quick_replies(replies: Any) -> list[Json]:
-    """Check quick replies; a long title is cut, not refused (M10, M36).
+    """Check quick replies; a long title is truncated, not refused (M10, M36).
 
     Those that ask for a phone number or e-mail address are accepted and left out, as Meta has done since
     5 October 2026 (docs/instagram-platform/changelog).

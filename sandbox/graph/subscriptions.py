@@ -1,4 +1,4 @@
-"""Where an app's webhooks go, and what a person allowed it: ``/{app}/subscriptions``, ``/me/permissions``."""
+"""Webhook subscriptions of an app, and its permissions: ``/{app}/subscriptions``, ``/me/permissions``."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def _shown(app: App) -> Json:
 
 
 def verify(box: Sandbox, url: str, verify_token: str) -> dict[str, Any]:
-    """Ask *url* for a challenge; return what came back and whether it was right."""
+    """Ask *url* for a challenge; return its answer and whether it was right."""
     challenge = ids.digits("1", 10)
     query = {"hub.mode": "subscribe", "hub.challenge": challenge, "hub.verify_token": verify_token}
     started = time.monotonic()
@@ -84,9 +84,9 @@ def verify(box: Sandbox, url: str, verify_token: str) -> dict[str, Any]:
 
 
 def permissions(call: Call) -> Json:
-    """``GET /me/permissions``: what the person behind the token granted and declined (M31).
+    """``GET /me/permissions``: the permissions granted and declined by the token's user (M31).
 
-    ``DELETE /me/permissions/{permission}`` takes one back, without a name all of them.
+    ``DELETE /me/permissions/{permission}`` revokes one, or all of them without a name.
     """
     token = call.token
     assert token is not None

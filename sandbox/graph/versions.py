@@ -1,4 +1,4 @@
-"""Versions of the Graph API: which of them answers a call (docs/graph-api/guides/versioning)."""
+"""Versions of the Graph API, and which of them answers a call (docs/graph-api/guides/versioning)."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ SECRETS = ("access_token", "appsecret_proof", "client_secret", "fb_exchange_toke
 MAX_BODY = 30 * 1024 * 1024
 AFTERWARDS = "sandbox.afterwards"
 BATCH = 50
-"""Most calls of a batch (docs/graph-api/batch-requests)."""
+"""Maximum number of calls in a batch (docs/graph-api/batch-requests)."""
 
 
 @bp.route("/graph.facebook.com/", defaults={"path": ""}, methods=METHODS)
@@ -61,7 +61,7 @@ def _serve(flavour: Flavour, path: str) -> Response:
 def _path(path: str) -> tuple[list[str], str]:
     """Return the parts of a path without its version, and the version that answers.
 
-    One that never was is taken for the name of an object, as Meta does.
+    A version that never existed is taken for the name of an object, as Meta does.
     """
     parts = [part for part in path.split("/") if part]
     if parts and (answering := versions.answering(parts[0])) is not None:
@@ -70,7 +70,7 @@ def _path(path: str) -> tuple[list[str], str]:
 
 
 def _do(call: Call) -> tuple[str, Rule | None, Any, int]:
-    """Do what a call asks; return its name for faults, the fault that hit it, body and status."""
+    """Carry out a call; return its name for faults, the fault that hit it, body and status."""
     box = call.box
     parts = call.path
     name, rule = "other", None
@@ -121,7 +121,7 @@ def _batch(call: Call, started: float) -> Response:
 
 
 def _part_of_batch(call: Call, one: Json) -> Call:
-    """Return one call of a batch; its token is the batch's where it names none."""
+    """Return one call of a batch; its token defaults to the batch's."""
     address = urlsplit(str(one.get("relative_url") or ""))
     parts, version = _path(address.path)
     query = dict(parse_qsl(address.query))
@@ -135,7 +135,7 @@ def _part_of_batch(call: Call, one: Json) -> Call:
 
 
 def _challenge(body: Any) -> dict[str, str]:
-    """Return ``WWW-Authenticate`` of an error, as Meta sets it whatever the status."""
+    """Return the ``WWW-Authenticate`` header of an error, which Meta sets whatever the status."""
     error = body.get("error") if isinstance(body, dict) else None
     if not isinstance(error, dict):
         return {}
@@ -194,7 +194,7 @@ def _draw(call: Call, name: str, path: str) -> Rule | None:
 
 
 def _misbehave(call: Call, rule: Rule) -> tuple[Any, int]:
-    """Answer the way a fault says. After acceptance the echo goes out all the same."""
+    """Respond as a fault demands. After acceptance, the echo is sent all the same."""
     options = rule.options
     call.facts["fault"] = rule.id
     if rule.action == "error":
@@ -236,7 +236,7 @@ def _run_after(call: Call) -> None:
 
 
 def after_answer(environ: dict[str, Any]) -> None:
-    """Do what is to happen once the answer to a request is out, or its client gone; only the first time."""
+    """Run the work left for after the response to a request, even if its client left; only once."""
     later = environ.pop(AFTERWARDS, None)
     if later is not None:
         later()
@@ -281,7 +281,7 @@ def _answer(call: Call, name: str, rule: Rule | None, *, body: Any, status: int,
     if call.after:
         environ = request.environ
         promised = box.courier.promise()
-        # For the server as well: it does not close a response whose client is gone.
+        # For the server as well: it does not close a response whose client has left.
         environ[AFTERWARDS] = lambda: _keep(call, promised)
         response.call_on_close(lambda: after_answer(environ))
     return response

@@ -1,4 +1,7 @@
-"""What the stand-in answers, made of the text it was sent: the same text, the same answer. Pure."""
+"""The stand-in's answers, derived from the text it was sent: the same text, the same answer.
+
+Pure functions.
+"""
 
 from __future__ import annotations
 
@@ -33,11 +36,11 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
-    """What the stand-in says.
+class ModelAnswer:
+    """An answer of the stand-in.
 
-    :param tool: a tool to use; empty: it answers.
-    :param text: said as plain text instead of by the form.
+    :param tool: a tool to use; empty: none, it answers.
+    :param text: plain text to answer with instead of the form.
     """
 
     answer: str = ""
@@ -60,18 +63,18 @@ def sources(instructions: str) -> list[Source]:
 
 
 def words(text: str) -> set[str]:
-    """Return what counts of a text: words of three letters and more, without their endings."""
+    """Return the significant words of a text: those of three letters or more, without their endings."""
     return {word[:6].rstrip("s") for word in _WORD.findall(text.casefold()) if word not in _STOP}
 
 
-def answered(instructions: str, question: str) -> Wanted:
-    """Answer from the source that shares most words with the question; with none, hand over."""
+def answered(instructions: str, question: str) -> ModelAnswer:
+    """Answer from the source that shares the most words with the question; without one, hand over."""
     asked = words(question)
     scored = [(len(asked & words(f"{one.title} {one.text}")), one) for one in sources(instructions)]
     best = max(scored, key=lambda pair: (pair[0], -pair[1].number), default=None)
     if best is None or best[0] == 0:
-        return Wanted(hands_over=True, because="No source says anything about this")
-    return Wanted(answer=beginning(best[1].text), sources=(best[1].number,))
+        return ModelAnswer(hands_over=True, because="No source says anything about this")
+    return ModelAnswer(answer=beginning(best[1].text), sources=(best[1].number,))
 
 
 def beginning(text: str) -> str:
@@ -80,18 +83,18 @@ def beginning(text: str) -> str:
     return " ".join(_SENTENCE.split(first)[:2])[:_LONGEST]
 
 
-def obeyed(texts: Sequence[str], used: Sequence[str]) -> Wanted | None:
-    """Do what any text asks for, whoever wrote it; None: none asks for anything.
+def obeyed(texts: Sequence[str], used: Sequence[str]) -> ModelAnswer | None:
+    """Return the answer that any text asks for, whoever wrote it; None if none does.
 
-    :param used: tools it has used already; each is used once.
+    :param used: tools already used; each is used once.
     """
     for text in texts:
         for name, arguments in _CALL.findall(text):
             if name not in used:
-                return Wanted(tool=name, arguments=_object(arguments))
+                return ModelAnswer(tool=name, arguments=_object(arguments))
     for text in texts:
         if said := _VERBATIM.search(text):
-            return Wanted(answer=said[1].strip(), sources=(1,))
+            return ModelAnswer(answer=said[1].strip(), sources=(1,))
     return None
 
 

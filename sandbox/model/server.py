@@ -11,8 +11,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from sandbox.model import answering, speaking
-from sandbox.model.answering import Wanted
-from sandbox.model.speaking import Asked
+from sandbox.model.answering import ModelAnswer
+from sandbox.model.speaking import ModelRequest
 
 MAX_BODY = 4 * 1024 * 1024
 CONTROL = "/_control"
@@ -32,15 +32,15 @@ DOINGS = frozenset(
         "text",
     }
 )
-"""What an order may ask for; see ``README.md``."""
+"""Actions an order may request; see ``README.md``."""
 _REMEMBERED = 1000
 
 
 class Model:
-    """What the stand-in was told, and what it was asked.
+    """The orders for the stand-in, and the requests it got.
 
-    :ivar key: what has to come as key; empty: anything may.
-    :ivar obeys: whether it does what any text asks of it, as a model that believes every attack.
+    :ivar key: the required API key; empty: any.
+    :ivar obeys: whether it obeys every text, like a model that falls for every attack.
     """
 
     def __init__(self) -> None:
@@ -58,9 +58,9 @@ class Model:
             self._count = 0
 
     def order(self, *orders: dict[str, Any]) -> None:
-        """Say what the next answers are like, one order for each; ``times`` repeats one.
+        """Set the next answers, one order for each; ``times`` repeats one.
 
-        :raises ValueError: for an order it does not know.
+        :raises ValueError: for an unknown order.
         """
         for one in orders:
             if one.get("do") not in DOINGS:
@@ -70,7 +70,7 @@ class Model:
                 self._orders += [one] * int(one.get("times", 1))
 
     def take(self, request: dict[str, Any]) -> tuple[int, dict[str, Any] | None]:
-        """Note a request; return its number and the order for it, if there is one."""
+        """Record a request; return its number and the order for it, if there is one."""
         with self._lock:
             self._count += 1
             self._asked = [*self._asked, request][-_REMEMBERED:]
@@ -78,7 +78,7 @@ class Model:
 
     @property
     def count(self) -> int:
-        """How many requests there were."""
+        """Number of requests so far."""
         with self._lock:
             return self._count
 
@@ -89,14 +89,14 @@ class Model:
             return list(self._asked)
 
     def state(self) -> dict[str, Any]:
-        """Return what ``GET /_control`` tells."""
+        """Return the state for ``GET /_control``."""
         with self._lock:
             return {"requests": self._count, "orders": len(self._orders), "asked": list(self._asked)}
 
     def change(self, given: dict[str, Any]) -> None:
-        """Do what ``POST /_control`` asks for.
+        """Apply a ``POST /_control`` request.
 
-        :raises ValueError: if that makes no sense.
+        :raises ValueError: if it is invalid.
         """
         if given.get("reset"):
             self.reset()
@@ -106,26 +106,26 @@ class Model:
             self.obeys = bool(given.get("obeys", self.obeys))
 
     def wait(self, seconds: float) -> bool:
-        """Wait; return whether the server is closed meanwhile."""
+        """Wait; return whether the server was closed meanwhile."""
         return self._closing.wait(seconds)
 
     def close(self) -> None:
-        """Let go of all that hangs."""
+        """Release all hanging requests."""
         self._closing.set()
 
-    def says(self, asked: Asked, order: dict[str, Any]) -> Wanted:
-        """Return what it says to a request."""
+    def says(self, asked: ModelRequest, order: dict[str, Any]) -> ModelAnswer:
+        """Return the answer to a request."""
         if order.get("do") == "answer":
-            return Wanted(
+            return ModelAnswer(
                 answer=str(order.get("answer", "")),
                 sources=tuple(order.get("sources", ())),
                 hands_over=bool(order.get("hands_over")),
                 because=str(order.get("because", "")),
             )
         if order.get("do") == "text":
-            return Wanted(text=str(order.get("text", "")))
+            return ModelAnswer(text=str(order.get("text", "")))
         if order.get("do") == "call":
-            return Wanted(tool=str(order.get("tool", "")), arguments=order.get("arguments") or {})
+            return ModelAnswer(tool=str(order.get("tool", "")), arguments=order.get("arguments") or {})
         if self.obeys and (found := answering.obeyed(asked.texts, asked.used)) is not None:
             return found
         return answering.answered(asked.instructions, asked.question)
@@ -198,7 +198,7 @@ class _Handler(BaseHTTPRequestHandler):
             said = speaking.answer(asked, model.says(asked, order), number)
             self._say(asked, said, order, doing)
 
-    def _say(self, asked: Asked, said: dict[str, Any], order: dict[str, Any], doing: str) -> None:
+    def _say(self, asked: ModelRequest, said: dict[str, Any], order: dict[str, Any], doing: str) -> None:
         if doing == "raw_arguments":
             raw = str(order.get("raw", "{"))
             if asked.openai:
@@ -243,21 +243,21 @@ class _Handler(BaseHTTPRequestHandler):
         self.connection.close()
 
     def handle(self) -> None:
-        """Serve a connection; the other side may leave at any moment."""
+        """Serve a connection; the client may leave at any moment."""
         try:
             super().handle()
         except (OSError, ValueError):
             self.close_connection = True
 
     def finish(self) -> None:
-        """Close; what was reset is closed already."""
+        """Close; connections that were reset are closed already."""
         try:
             super().finish()
         except (OSError, ValueError):
             return
 
     def log_message(self, *_: object) -> None:
-        """Log nothing: requests hold what customers wrote."""
+        """Log nothing: requests contain customers' messages."""
 
 
 class _Server(ThreadingHTTPServer):
@@ -291,7 +291,7 @@ class ModelServer:
         return self
 
     def close(self) -> None:
-        """Stop serving; what hangs is let go."""
+        """Stop serving, and release hanging requests."""
         self.model.close()
         if self._thread is not None:
             self._server.shutdown()
@@ -300,5 +300,5 @@ class ModelServer:
 
 
 def serve(host: str = "127.0.0.1", port: int = 0) -> ModelServer:
-    """Start a stand-in in a thread of this process, beside whatever else it does."""
+    """Start a stand-in in a thread of this process."""
     return ModelServer(host, port).start()

@@ -1,4 +1,4 @@
-"""The two wire forms: what was asked, read from a request, and what is said, as an answer."""
+"""The two wire formats: reading requests, and writing answers."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sandbox.model.answering import Wanted
+from sandbox.model.answering import ModelAnswer
 
 OPENAI, ANTHROPIC = "/chat/completions", "/messages"
 _LETTERS_PER_TOKEN = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """A request, whichever form it had.
+class ModelRequest:
+    """A request in either format.
 
-    :param texts: everything anybody said in it, the results of tools included.
-    :param question: what the customer wrote since the last answer.
-    :param form: the tool that takes the answer; empty: there is none.
-    :param used: the tools that were used since.
+    :param texts: all texts in it, including the results of tools.
+    :param question: the customer's text since the last answer.
+    :param form: the tool that takes the answer; empty: none.
+    :param used: the tools used since then.
     """
 
     openai: bool
@@ -33,7 +33,7 @@ class Asked:
     body: dict[str, Any] = field(repr=False, default_factory=dict)
 
 
-def read(path: str, body: dict[str, Any]) -> Asked:
+def read(path: str, body: dict[str, Any]) -> ModelRequest:
     """Read a request."""
     openai = path.endswith(OPENAI)
     messages = [one for one in body.get("messages", []) if isinstance(one, dict)]
@@ -50,7 +50,7 @@ def read(path: str, body: dict[str, Any]) -> Asked:
             break
         if one.get("role") == "user" and (text := _spoken(one.get("content"))):
             lines.append(text)
-    return Asked(
+    return ModelRequest(
         openai=openai,
         model=str(body.get("model", "")),
         instructions=instructions,
@@ -71,7 +71,7 @@ def _text(content: Any) -> str:
 
 
 def _spoken(content: Any) -> str:
-    """Return what a person said: without the results of tools, which Anthropic's form puts beside it."""
+    """Return a person's text without the results of tools, which Anthropic's format puts next to it."""
     if not isinstance(content, list):
         return _text(content)
     return _text([part for part in content if isinstance(part, dict) and part.get("type") == "text"])
@@ -94,8 +94,8 @@ def _form(tools: Sequence[Any]) -> str:
     return ""
 
 
-def answer(asked: Asked, wanted: Wanted, number: int) -> dict[str, Any]:
-    """Return what is said, in the form that was asked in."""
+def answer(asked: ModelRequest, wanted: ModelAnswer, number: int) -> dict[str, Any]:
+    """Return the answer in the format of the request."""
     tool, arguments = wanted.tool, dict(wanted.arguments or {})
     text = wanted.text
     if not tool and text is None:
@@ -153,7 +153,7 @@ def _anthropic(
 
 
 def refusal(openai: bool, status: int, message: str) -> dict[str, Any]:
-    """Return an error in the form that was asked in."""
+    """Return an error in the format of the request."""
     if openai:
         return {"error": {"message": message, "type": "error", "code": status, "param": None}}
     return {"type": "error", "error": {"type": "error", "message": message}}

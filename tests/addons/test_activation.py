@@ -69,25 +69,25 @@ def test_from_upload_to_a_working_channel_without_a_restart(
     for shown in ("Toy channel 1.0.0", "toy_accounts", "/addons/toy/webhook", "toy.example", "sweep"):
         assert shown in report.text
     assert "widen conversations.channel" in report.text
-    assert "its code runs with the rights of this desk" in report.text
-    assert "What its author says it does" in report.text
+    assert "the addon runs with the full rights of this desk" in report.text
+    assert "Declared by its author" in report.text
     assert state_of() is None, "a report installs nothing"
 
     page = admin.install(path)
-    assert "The addon is installed, and inactive" in page.text
+    assert "Addon installed. It stays inactive" in page.text
     assert state_of() == AddonState.INACTIVE
     assert Client(desk).post("/addons/toy/webhook/x", data=b"{}").status_code == 404
     assert "toy" not in desk.generation().directory.keys
 
     page = admin.activate()
-    assert "The addon is active. No restart was needed." in page.text
+    assert "Addon activated. No restart was needed." in page.text
     for step in (
         "Migration 0001: create toy_accounts",
         "Migration 0002: widen conversations.channel",
         "Switch over",
     ):
         assert step in page.text
-    assert desk.generation().directory.keys == ("email", "toy")
+    assert desk.generation().directory.keys == ("toy",)
     assert Client(desk).post("/addons/toy/webhook/x", data=b"{}").status_code == 401
     settings = admin.get("/admin/addons/toy/settings")
     assert settings.status_code == 200
@@ -154,7 +154,7 @@ def test_deactivating_takes_the_routes_and_keeps_the_data(
 ) -> None:
     activate(desk, toy_zip())
     page = admin.deactivate()
-    assert "The addon is inactive." in page.text
+    assert "Addon deactivated." in page.text
     assert Client(desk).post("/addons/toy/webhook/x", data=b"{}").status_code == 404
     assert admin.get("/admin/addons/toy/settings").status_code == 404
     assert sa.inspect(db.current().read_engine).has_table("toy_accounts")
@@ -191,7 +191,7 @@ def test_a_hook_that_raises_after_the_switch_changes_nothing(
 
 BROKEN: dict[str, tuple[dict[str, Any], str]] = {
     "import": ({"toy/channel.py": lambda t: t + "\nraise RuntimeError('no')\n"}, "cannot be imported"),
-    "exit": ({"toy/channel.py": lambda t: t + "\nimport os\nos._exit(1)\n"}, "ended the process"),
+    "exit": ({"toy/channel.py": lambda t: t + "\nimport os\nos._exit(1)\n"}, "crashed its process"),
     "hook": (
         {"toy/addon.py": lambda t: t.replace("return [ToyChannel()]", "raise ValueError('no')")},
         "It failed in register_channels",
@@ -217,7 +217,7 @@ def test_a_broken_addon_leaves_everything_as_it_was(
     admin.install(toy_zip(changes))
     page = admin.activate()
     assert sentence in page.text
-    assert "Everything else is as it was." in page.text
+    assert "Nothing else was changed." in page.text
     assert "Not run" in page.text
     assert fingerprint(desk) == before
     assert state_of() == AddonState.INACTIVE
@@ -243,7 +243,7 @@ def test_a_failed_migration_shows_statement_and_words_and_can_be_retried(
     outcome = activate(desk, toy_zip({"migrations/versions/0003_bad.py": BAD_MIGRATION}))
     assert not outcome.ok
     assert outcome.error is not None
-    assert outcome.error["sentence"] == "Migration 0003 failed on the copy. Nothing was switched on."
+    assert outcome.error["sentence"] == "Migration 0003 failed on the copy. Nothing was activated."
     assert "INTO toy_accounts" in outcome.error["statement"]
     assert outcome.error["database"]
     assert "top secret" not in str(outcome.error)
@@ -279,8 +279,8 @@ def test_a_migration_that_touches_tables_of_others_is_stopped(
     outcome = activate(desk, toy_zip({"migrations/versions/0003_x.py": foreign}))
     assert outcome.error is not None
     assert outcome.error["sentence"] == (
-        "Migration 0003 failed on the copy. It would change undeclared, which is not the addon's; "
-        "it was stopped before that."
+        "Migration 0003 failed on the copy. The migration was stopped because it would change undeclared, "
+        "which the addon does not own."
     )
     assert "toy" not in desk.generation().directory.keys
 
@@ -291,7 +291,7 @@ def test_migrations_that_branch_are_refused_at_the_upload(
     branch = '"""branch"""\nrevision = "0003"\ndown_revision = "0001"\n'
     report = admin.upload(toy_zip({"migrations/versions/0003_x.py": branch}))
     assert "both follow 0001" in report.text
-    assert "It cannot be installed." in report.text
+    assert "This addon cannot be installed." in report.text
     assert "/install" not in report.text
 
 
@@ -303,7 +303,7 @@ def test_the_same_bytes_again_say_that_they_are_installed(
 ) -> None:
     activate(desk, toy_zip())
     report = admin.upload(toy_zip())
-    assert "Already installed." in report.text
+    assert "This exact file is already installed." in report.text
     assert "/install" not in report.text
     assert state_of() == AddonState.ACTIVE
     with db.read() as session:
@@ -335,7 +335,7 @@ def test_an_active_addon_is_updated_in_place(desk: HostApplication, admin: Admin
     report = admin.upload(new)
     assert "Replace 1.0.0 with 1.1.0" in report.text
     page = admin.install(new)
-    assert "The addon was updated." in page.text
+    assert "Addon updated." in page.text
     assert desk.generation().directory.label("toy") == "Toy two"
     with db.read() as session:
         row = session.get_one(Addon, "toy")
@@ -349,7 +349,7 @@ def test_an_update_that_fails_leaves_the_old_release_serving(
     activate(desk, toy_zip())
     bad = toy_zip({"toy/channel.py": lambda t: t + "\nraise RuntimeError('no')\n"}, version="1.1.0")
     page = admin.install(bad)
-    assert "Updating to 1.1.0 failed; 1.0.0 goes on." in page.text
+    assert "The update to 1.1.0 failed; 1.0.0 is still running." in page.text
     assert state_of() == AddonState.ACTIVE
     assert desk.generation().manifests["toy"].version == "1.0.0"
     assert Client(desk).post("/addons/toy/webhook/x", data=b"{}").status_code == 401
@@ -366,7 +366,7 @@ def test_a_downgrade_is_called_by_its_name_and_runs_no_migration(
     assert "the downgrade was not confirmed" in admin.install(old).text
     assert desk.generation().manifests["toy"].version == "1.1.0"
     page = admin.install(old, downgrade="1")
-    assert "The addon was updated." in page.text
+    assert "Addon updated." in page.text
     assert desk.generation().manifests["toy"].version == "1.0.0"
 
 
@@ -407,7 +407,7 @@ def test_an_upload_over_the_limit_is_a_413(desk: HostApplication, admin: Admin) 
 
 def test_no_file_is_a_sentence(desk: HostApplication, admin: Admin) -> None:
     answer = admin.post("/admin/addons/upload")
-    assert "Choose the .zip of an addon first." in admin.get(answer.location).text
+    assert "Choose an addon .zip first." in admin.get(answer.location).text
 
 
 # Who may
@@ -457,7 +457,7 @@ def test_a_write_without_its_token_is_refused(desk: HostApplication, admin: Admi
 def test_uploads_may_be_switched_off(database: db.Database, data: Path, toy_zip: MakeZip) -> None:
     desk = HostApplication(configuration(database, data, LOBBY_UPLOADS="0"))
     admin = Admin(desk)
-    assert "Uploading is switched off." in admin.get("/admin/addons").text
+    assert "Uploads are disabled." in admin.get("/admin/addons").text
     assert admin.upload(toy_zip()).status_code == 403
     release = reports.upload(desk.config, toy_zip(), user_id=None).release
     assert release is not None
@@ -474,7 +474,7 @@ def test_addons_and_uploads_that_are_not_there_are_404(desk: HostApplication, ad
         assert admin.post(f"/admin/addons/nothing/{what}").status_code == 404
     # Two may uninstall at once; the second is told where the addon went.
     answer = admin.post("/admin/addons/nothing/uninstall")
-    assert "No addon nothing is installed." in admin.get(answer.location).text
+    assert "The addon nothing is not installed." in admin.get(answer.location).text
 
 
 def test_an_upload_can_be_thrown_away(desk: HostApplication, admin: Admin, toy_zip: MakeZip) -> None:
@@ -496,7 +496,7 @@ def test_an_installed_release_cannot_be_thrown_away_as_an_upload(
         release = session.get_one(Addon, "toy").release_id
     admin.post(f"/admin/addons/uploads/{release}/discard")
     assert state_of() == AddonState.ACTIVE
-    assert another_process(desk).generation().directory.keys == ("email", "toy")
+    assert another_process(desk).generation().directory.keys == ("toy",)
 
 
 # One at a time, and after a crash
@@ -625,7 +625,7 @@ def test_the_command_line_works_without_a_server(desk: HostApplication, toy_zip:
     lifecycle.deactivate(desk.config, "toy")
     counters.forget()
     assert "toy" not in desk.generation().directory.keys
-    with pytest.raises(AddonError, match="No addon nothing is installed"):
+    with pytest.raises(AddonError, match="The addon nothing is not installed"):
         lifecycle.deactivate(desk.config, "nothing")
 
 
@@ -634,11 +634,11 @@ def test_an_addon_that_breaks_the_process_is_switched_off_in_safe_mode(
 ) -> None:
     activate(desk, toy_zip())
     safe = HostApplication(configuration(database, data, LOBBY_SAFE_MODE="1"))
-    assert safe.generation().directory.keys == ("email",)
+    assert safe.generation().directory.keys == ()
     admin = Admin(safe)
     page = admin.get("/admin/addons")
     assert "Safe mode." in page.text
-    assert "Switched on, not running" in page.text
+    assert "Active, not running" in page.text
     admin.deactivate()
     assert state_of() == AddonState.INACTIVE
     safe.close()
@@ -772,12 +772,12 @@ def test_changed_files_are_found_at_the_next_start(
     activate(desk, toy_zip())
     (unpacked(data) / "toy/channel.py").write_text("evil = True\n")
     other = another_process(desk)
-    assert other.generation().failures["toy"] == "Its files on disk are not those that were installed."
+    assert other.generation().failures["toy"] == "Its files on disk differ from the installed ones."
     assert other.generation().failure_states["toy"] is AddonState.MODIFIED
     assert other.generation().failure_details["toy"] == "toy/channel.py was changed"
     page = Admin(other).get("/admin/addons")
     assert "Modified" in page.text
-    assert "The desk goes on without it." in page.text
+    assert "Lobby runs without it." in page.text
     other.close()
 
 
@@ -961,7 +961,7 @@ def test_uploading_and_installing_take_a_fresh_password(
         with path.open("rb") as file:
             answer = admin.post("/admin/addons/upload", zip=(file, path.name))
         assert answer.status_code == 403
-        assert "a password typed within the last 15 minutes" in answer.text
+        assert "your password in the last 15 minutes" in answer.text
         assert admin.post(install).status_code == 403
         assert admin.post(install, password="wrong").status_code == 403
         assert state_of() is None

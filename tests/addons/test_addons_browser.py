@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from host.addons import health, lifecycle, listing
 from host.addons.health import Health
 from host.addons.metrics import in_process
 from host.core import db
+from host.core.backports.values import replace
 from host.process.serving import HostApplication
 from host.users import users
 from tests.addons.conftest import EMAIL, PASSWORD, MakeZip
@@ -79,7 +79,7 @@ def test_an_upload_shows_how_far_it_is_and_then_its_report(
     page.get_by_label("Addon zip").press("Tab")
     page.keyboard.press("Enter")
     page.get_by_role("progressbar").wait_for()
-    assert page.get_by_role("button", name="Upload & Install").is_disabled()
+    assert page.get_by_role("button", name="Upload and install").is_disabled()
     held[0].continue_()
     page.get_by_role("heading", name="Toy channel 1.0.0").wait_for()
     assert page.evaluate("window.told") == ["Uploading toy-1.zip…", "Checking the zip…"]
@@ -95,7 +95,7 @@ def test_an_upload_shows_how_far_it_is_and_then_its_report(
     page.unroute("**/admin/addons/upload")
     for _ in range(2):  # the page that came with the refusal uploads as the first one did
         page.get_by_label("Addon zip").set_input_files(wrong)
-        page.get_by_role("button", name="Upload & Install").click()
+        page.get_by_role("button", name="Upload and install").click()
         page.get_by_role("heading", name="Not installed").wait_for()
         page.locator("[role=alert]:focus").wait_for()
 
@@ -108,14 +108,14 @@ def test_what_is_too_large_is_not_sent_and_what_breaks_off_is_said(
     page.on("request", lambda request: sent.append(request.url) if request.method == "POST" else None)
     page.locator("form[data-drop]").evaluate("form => { form.dataset.max = '10'; }")
     page.get_by_label("Addon zip").set_input_files(toy_zip())
-    page.get_by_role("button", name="Upload & Install").click()
-    page.get_by_text("toy-1.zip is larger than 20 MB; nothing was sent.").wait_for()
+    page.get_by_role("button", name="Upload and install").click()
+    page.get_by_text("toy-1.zip is larger than 20 MB, so it was not uploaded.").wait_for()
     assert sent == []
     page.locator("form[data-drop]").evaluate("form => { form.dataset.max = '1000000'; }")
     page.route("**/admin/addons/upload", lambda route: route.abort("connectionreset"))
-    page.get_by_role("button", name="Upload & Install").click()
-    page.get_by_text("The connection broke while uploading. Nothing was installed").wait_for()
-    assert page.get_by_role("button", name="Upload & Install").is_enabled()
+    page.get_by_role("button", name="Upload and install").click()
+    page.get_by_text("The connection was lost during the upload. Nothing was installed").wait_for()
+    assert page.get_by_role("button", name="Upload and install").is_enabled()
     assert page.get_by_role("progressbar").count() == 0
 
 
@@ -145,7 +145,7 @@ def test_a_zip_that_is_dropped_is_the_one_that_is_uploaded(
 def test_a_zip_is_uploaded_without_scripts_too(arrive: Callable[..., Any], toy_zip: MakeZip) -> None:
     page = arrive(java_script_enabled=False)
     page.get_by_label("Addon zip").set_input_files(toy_zip())
-    page.get_by_role("button", name="Upload & Install").click()
+    page.get_by_role("button", name="Upload and install").click()
     page.get_by_role("heading", name="Toy channel 1.0.0").wait_for()
     page.get_by_role("button", name="Install").click()
     page.get_by_role("article", name="Toy channel").get_by_text("Inactive").wait_for()
@@ -172,22 +172,22 @@ def test_the_page_is_readable_everywhere(
     page = arrive()
     card = page.get_by_role("article", name="Toy channel")
     card.get_by_text("Sending a message failed.").wait_for()
-    card.get_by_text("Show the last error").press("Enter")
+    card.get_by_text("Show last error").press("Enter")
     card.get_by_text("ValueError: the provider answered").wait_for()
     look(page, "addons-card")
     held: list[Any] = []
     page.route("**/admin/addons/upload", lambda route: held.append(route))  # noqa: PLW0108
     page.get_by_label("Addon zip").set_input_files(tmp_path / "toy-1.zip")
-    page.get_by_role("button", name="Upload & Install").click()
+    page.get_by_role("button", name="Upload and install").click()
     page.get_by_role("progressbar").wait_for()
     look(page, "addons-uploading")
     held[0].abort()
-    page.get_by_text("The connection broke while uploading.").wait_for()
+    page.get_by_text("The connection was lost during the upload.").wait_for()
     wrong = tmp_path / "holiday.zip"
     wrong.write_bytes(b"no zip at all")
     page.unroute("**/admin/addons/upload")
     page.get_by_label("Addon zip").set_input_files(wrong)
-    page.get_by_role("button", name="Upload & Install").click()
+    page.get_by_role("button", name="Upload and install").click()
     page.get_by_role("heading", name="Not installed").wait_for()
     look(page, "addons-refused")
 
@@ -203,7 +203,9 @@ def test_the_pages_behind_the_cards_are_readable_everywhere(
     note("toy", "1.0.0", "page toy_pages.about", 2.5, ValueError("the provider answered with " + "x" * 200))
     page = arrive()
     page.get_by_label("More for Toy channel").press("Enter")
-    page.get_by_role("article", name="Toy channel").get_by_role("link", name="What runs").press("Enter")
+    page.get_by_role("article", name="Toy channel").get_by_role("link", name="Steps in progress").press(
+        "Enter"
+    )
     page.get_by_role("heading", name="Toy channel 1.0.0").wait_for()
     look(page, "addons-what-runs")
     page.goto("/admin/hooks")
@@ -216,7 +218,7 @@ def test_the_pages_behind_the_cards_are_readable_everywhere(
     page.set_viewport_size({"width": 360, "height": 780})
     page.goto("/admin/audit")
     where = page.locator("[data-side-nav] summary")
-    assert "Audit of the desk" in where.inner_text(), "where one is has to be in sight"
+    assert "Desk audit log" in where.inner_text(), "where one is has to be in sight"
     assert where.bounding_box()["width"] <= 360
 
 
@@ -257,12 +259,12 @@ def test_a_menu_is_used_by_keyboard_alone(
         return str(page.evaluate("document.activeElement.textContent.trim()"))
 
     opener.focus()
-    assert press("ArrowDown") == "What runs"
+    assert press("ArrowDown") == "Steps in progress"
     assert press("ArrowDown") == "Roll back to 1.0.0"
     assert press("End") == "Deactivate"
-    assert press("ArrowDown") == "What runs", "behind the last comes the first"
+    assert press("ArrowDown") == "Steps in progress", "behind the last comes the first"
     assert press("ArrowUp") == "Deactivate"
-    assert press("Home") == "What runs"
+    assert press("Home") == "Steps in progress"
     assert press("r") == "Roll back to 1.0.0"
     assert press("x") == "Roll back to 1.0.0", "no entry begins with it"
     press("Escape")
@@ -291,3 +293,19 @@ def test_sixty_addons_with_long_names_fit_a_phone(
     page.set_viewport_size({"width": 360, "height": 780})
     assert page.locator("article").count() == 60
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
+
+
+def test_a_built_in_feature_is_switched_off_and_on(arrive: Callable[..., Any]) -> None:
+    page = arrive()
+    reports = page.locator("#feature-reports")
+    look(page, "addons-built-in")
+    page.once("dialog", lambda dialog: dialog.accept())
+    reports.get_by_role("button", name="Turn off").click()
+    confirm = page.get_by_role("dialog")
+    if confirm.count():
+        look(page, "addons-switch-off")
+        confirm.get_by_role("button", name="Turn off").click()
+    page.get_by_text("Reports is off.").wait_for()
+    look(page, "addons-switched-off")
+    reports.get_by_role("button", name="Turn on").click()
+    page.get_by_text("Reports is on.").wait_for()

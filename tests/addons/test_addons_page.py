@@ -94,7 +94,7 @@ def test_the_last_day_is_counted_on_every_database(any_desk: HostApplication, to
     admin = switched_on(desk, toy_zip)
     desk.start()
     address = connected(desk)
-    assert "Last 24 h: nothing came or went." in card(admin)
+    assert "Last 24 h: no messages." in card(admin)
     with clock.travel(-timedelta(hours=30)):
         assert deliver(desk, address, "too old to count").status_code == 200
     with clock.travel(-timedelta(hours=5)):
@@ -111,7 +111,7 @@ def test_the_last_day_is_counted_on_every_database(any_desk: HostApplication, to
     found = health.of_last_day()["toy"]
     assert (found.received, found.sent, found.failed, found.dead, found.more) == (3, 2, 1, 1, False)
     assert found.hours == (*[0] * 18, 2, 0, 0, 0, 0, 1)
-    assert "Last 24 h: 3 in, 2 sent, 1 failed, 1 could not be read" in card(admin)
+    assert "Last 24 h: 3 received, 2 sent, 1 failed, 1 unreadable" in card(admin)
     assert "Events in each of the last 24 hours, 2 in the busiest" in card(admin)
 
 
@@ -159,12 +159,12 @@ def test_the_last_error_is_said_in_plain_words_with_details(desk: HostApplicatio
     note = in_process.metrics().note
     with clock.travel(-timedelta(hours=25)):
         note("toy", "1.0.0", "parse", 0.1, ValueError("long ago"))
-    assert "Show the last error" not in card(admin)
+    assert "Show last error" not in card(admin)
     with clock.travel(-timedelta(hours=1)):
         note("toy", "1.0.0", "send", 0.1, ValueError("an hour ago"))
     note("toy", "1.0.0", "job sweep", 0.1, KeyError("<script>"))
     shown = card(admin)
-    assert "Its periodic work “sweep” failed." in shown
+    assert "The scheduled job “sweep” failed." in shown
     assert "KeyError: '<script>'" in shown
     assert "<script>" not in admin.get("/admin/addons").text.split('id="addon-toy"')[1]
     assert "job sweep: 1 of 1 calls failed" in shown
@@ -190,7 +190,7 @@ def test_each_question_names_what_stops_and_what_stays(desk: HostApplication, to
     assert "No account is connected." in card(admin)
     connected(desk)
     path = toy_zip(version="1.1.0")
-    assert "1.0.0 serves until 1.1.0 has passed every step" in admin.upload(path).text
+    assert "1.0.0 keeps running until 1.1.0 has passed every step" in admin.upload(path).text
     admin.install(path)
     with db.read() as session:
         assert session.scalar(sa.select(sa.func.count()).select_from(ChannelAccount)) == 1
@@ -220,15 +220,15 @@ def test_what_an_installed_addon_holds_can_be_read_again(
 ) -> None:
     admin.install(toy_zip())
     link = re.search(
-        r'href="(/admin/addons/uploads/\d+)"[^>]*>(?:<svg.*?</svg>)?What will run</a>', card(admin)
+        r'href="(/admin/addons/uploads/\d+)"[^>]*>(?:<svg.*?</svg>)?Planned steps</a>', card(admin)
     )
     assert link is not None
     shown = admin.get(link[1]).text
-    assert "Nothing of it runs until it is activated." in shown
+    assert "None of its code runs until you activate it." in shown
     assert "toy_accounts" in shown
     admin.activate()
     assert f'href="{link[1]}"' in card(admin)
-    assert "What is inside the release that is installed and active." in admin.get(link[1]).text
+    assert "Contents of the release that is installed and active." in admin.get(link[1]).text
 
 
 def test_an_addon_without_a_page_of_settings_says_where_they_are(

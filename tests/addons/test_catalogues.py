@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 
+import pytest
 from babel.messages.catalog import Catalog
 from babel.messages.mofile import write_mo
 
@@ -31,6 +32,7 @@ def said(desk: HostApplication, *texts: str) -> list[str]:
         return [gettext(text) for text in texts]
 
 
+@pytest.mark.slow
 def test_an_addon_speaks_for_itself_alone(desk: HostApplication, toy_zip: MakeZip) -> None:
     words = compiled(they_wrote="sie schrieben", Save="Verwerfen")
     lifecycle.install_file(desk.config, toy_zip({GERMAN: words}))

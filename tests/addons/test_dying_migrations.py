@@ -7,7 +7,6 @@ import shutil
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +21,7 @@ from host.addons.migrating import plan, snapshot
 from host.addons.package import store
 from host.addons.running import probe
 from host.core import db, migrations
+from host.core.backports.values import replace
 from host.core.config import Config
 from host.models.addons import Addon, AddonRelease, AddonState
 from tests.addons.conftest import MakeZip, configuration
@@ -253,6 +253,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:This process.*fork:DeprecationWa
 
 @pytest.mark.sqlite_first
 @pytest.mark.parametrize("place", ["toy"], indirect=True)
+@pytest.mark.slow
 def test_wherever_it_dies_activating_again_ends_right(place: Place) -> None:
     """Two points, one while the copy is made; the slow tests take more of them, or all."""
     assert loop(place, lambda count: iter((count // 3, count * 5 // 6))) == 4

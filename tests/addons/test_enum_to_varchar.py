@@ -397,6 +397,7 @@ def dies_at(engine: sa.Engine, when: str, point: int) -> bool:
 @pytest.mark.parametrize(
     "when", ["before_cursor_execute", pytest.param("after_cursor_execute", marks=pytest.mark.slow)]
 )
+@pytest.mark.slow
 def test_wherever_it_dies_running_it_again_ends_right(engine: sa.Engine, tmp_path: Path, when: str) -> None:
     if engine.dialect.name == "sqlite":
         make(engine)

@@ -7,7 +7,6 @@ import asyncio
 import io
 import threading
 from collections.abc import Sequence
-from dataclasses import replace
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ import sqlalchemy as sa
 from werkzeug.test import Client, EnvironBuilder
 
 from host.core import config, db
+from host.core.backports.values import replace
 from host.process import incoming, webhook_front
 from host.process.incoming import client_address, headers_of
 from host.process.webhook_front import WebhookFront

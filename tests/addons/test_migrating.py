@@ -11,7 +11,6 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +22,7 @@ from host.addons.migrating.runner import MigrationError
 from host.addons.package import manifest
 from host.addons.package.failures import AddonError, Skipped
 from host.core import db, migrations
+from host.core.backports.values import replace
 from host.core.config import Config
 from tests.addons.conftest import configuration
 from tests.inbox import toys
@@ -102,8 +102,8 @@ def test_a_statement_about_what_is_not_the_addons_is_stopped_and_named(
     with pytest.raises(MigrationError) as caught:
         run(settings(database, data, LOBBY_REHEARSAL_MB="0"), folder)
     assert caught.value.sentence == (
-        f"Migration 0003 failed. It would change {named}, which is not the addon's; "
-        "it was stopped before that."
+        f"Migration 0003 failed. The migration was stopped because it would change {named}, "
+        "which the addon does not own."
     )
     assert caught.value.statement
     assert "secret" not in caught.value.statement
@@ -134,12 +134,14 @@ def test_a_change_nobody_saw_coming_is_found_by_looking(
     run(config, toy_source())
     before = everything(any_database.write_engine)
     folder = toy_source(revision('op.add_column("contacts", sa.Column("x", sa.Integer))'))
-    with pytest.raises(MigrationError, match="It changed contacts, which is not the addon's") as caught:
+    with pytest.raises(
+        MigrationError, match="The migration changed contacts, which the addon does not own"
+    ) as caught:
         run(config, folder)
     undone = any_database.dialect in {"sqlite", "postgresql"}
     assert (everything(any_database.write_engine) == before) is undone
-    assert ("that was undone" in caught.value.sentence) is undone
-    assert ("cannot undo that" in caught.value.sentence) is not undone
+    assert ("The change was reverted" in caught.value.sentence) is undone
+    assert ("cannot revert that" in caught.value.sentence) is not undone
 
 
 def test_its_own_tables_it_may_change_as_it_likes(
@@ -182,7 +184,7 @@ def test_what_fails_on_the_copy_never_reaches_the_database(
     before = everything(any_database.write_engine)
     with pytest.raises(MigrationError) as caught:
         run(config, folder)
-    assert caught.value.sentence == "Migration 0003 failed on the copy. Nothing was switched on."
+    assert caught.value.sentence == "Migration 0003 failed on the copy. Nothing was activated."
     assert "nowhere" in caught.value.statement
     assert "nowhere" in caught.value.database
     assert everything(any_database.write_engine) == before
@@ -287,7 +289,7 @@ def test_a_large_database_is_not_copied_and_the_step_says_so(
     steps = run(settings(any_database, data, LOBBY_REHEARSAL_MB="0"), toy_source())
     detail = steps[1][1]
     assert isinstance(detail, Skipped)
-    assert "more than LOBBY_REHEARSAL_MB=0 allows to copy" in detail
+    assert "LOBBY_REHEARSAL_MB allows copying at most 0 MB" in detail
 
 
 def test_a_full_disk_is_not_filled_further(
@@ -426,7 +428,7 @@ def test_a_copy_that_cannot_be_written_stops_everything(
     database: db.Database, data: Path, toy_source: Source
 ) -> None:
     (data / "backups").write_text("a file in the folder's place")
-    with pytest.raises(AddonError, match="Copying the file failed"):
+    with pytest.raises(AddonError, match="The file could not be copied"):
         run(settings(database, data, LOBBY_BACKUPS="1"), toy_source())
     assert "toy_accounts" not in everything(database.write_engine)
 
@@ -457,8 +459,8 @@ def test_rows_changed_behind_the_guard_are_found_on_the_copy(
     with pytest.raises(MigrationError) as caught:
         run(settings(any_database, data), toy_source(revision(body)))
     assert caught.value.sentence == (
-        "On the copy the migrations changed rows of workspaces, which is not the addon's. "
-        "Nothing was switched on."
+        "On the copy, the migrations changed rows of workspaces, which the addon does not own. "
+        "Nothing was activated."
     )
     with db.read() as session:
         assert session.scalars(sa.text("SELECT name FROM workspaces")).all() != ["taken"]
@@ -468,11 +470,11 @@ def test_rows_changed_behind_the_guard_are_found_on_the_copy(
 # Apart
 
 ENDS = {
-    "os._exit(3)": "Its code ended the process it ran in.",
-    "raise SystemExit(3)": "Its code ended the process it ran in.",
-    "time.sleep(600)": "It was not done in time and was ended.",
+    "os._exit(3)": "The migration crashed its process.",
+    "raise SystemExit(3)": "The migration crashed its process.",
+    "time.sleep(600)": "The migration timed out and was stopped.",
     "op.get_bind().exec_driver_sql('WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n)"
-    " SELECT MAX(i) FROM n')": "It was not done in time and was ended.",
+    " SELECT MAX(i) FROM n')": "The migration timed out and was stopped.",
 }
 
 
@@ -497,7 +499,7 @@ def test_one_that_hangs_lets_go_of_its_locks_on_servers(
     run(settings(any_database, data), toy_source())
     folder = toy_source(revision("import time", "op.execute('DELETE FROM toy_accounts')", "time.sleep(600)"))
     config = settings(any_database, data, LOBBY_REHEARSAL_MB="0", LOBBY_MIGRATION_SECONDS="2")
-    with pytest.raises(MigrationError, match="not done in time"):
+    with pytest.raises(MigrationError, match="timed out"):
         run(config, folder)
     db.write(lambda session: session.execute(sa.text("DELETE FROM toy_accounts")))
 
@@ -530,11 +532,10 @@ def test_who_holds_the_table_is_named(any_database: db.Database, data: Path, toy
             run(config, toy_source())
         assert time.monotonic() - began < 60
         assert caught.value.sentence.startswith(
-            "Migration 0002 failed. It waited 2 seconds for others to let go of a table: "
-            f"connection {number}, of "
+            f"Migration 0002 failed. A table stayed locked for 2 seconds by connection {number}, of "
         )
         if any_database.dialect == "postgresql":
-            assert "last statement SELECT" in caught.value.sentence
+            assert "last statement: SELECT" in caught.value.sentence
             assert "using conversations" in caught.value.sentence
         assert "conversations" in caught.value.statement
     run(config, toy_source())
@@ -627,7 +628,10 @@ def test_down_may_touch_no_more_than_up(database: db.Database, data: Path, toy_s
     folder = toy_source(changes)
     run(config, folder)
     before = everything(database.write_engine)
-    with pytest.raises(MigrationError, match=r"0003 could not be undone\. It would change conversations"):
+    with pytest.raises(
+        MigrationError,
+        match=r"0003 could not be reverted\. The migration was stopped because it would change conversations",
+    ):
         undo(config, folder)
     assert everything(database.write_engine) == before
 
@@ -638,5 +642,5 @@ def test_a_revision_without_a_downgrade_says_so(
     config = settings(database, data, LOBBY_REHEARSAL_MB="0")
     folder = toy_source(revision("pass"))
     run(config, folder)
-    with pytest.raises(MigrationError, match=r"0003 could not be undone\. It has no downgrade"):
+    with pytest.raises(MigrationError, match=r"0003 could not be reverted\. It has no downgrade"):
         undo(config, folder)

@@ -27,7 +27,7 @@ COLD = pytest.mark.usefixtures("cold_children")
 """What is said about the process itself is found out in one that was started as the product starts it."""
 
 
-def run(folder: Path, timeout: float = 20) -> probe.Seen:
+def run(folder: Path, timeout: float = 20) -> probe.ContributedNames:
     return probe.run(folder, manifests.read_manifest(folder), timeout=timeout)
 
 
@@ -68,16 +68,16 @@ CASES: dict[str, tuple[dict[str, Any], str]] = {
     "killed": (at_import("import os, signal; os.kill(os.getpid(), 9)"), "ended the process"),
     "closed descriptors": (
         at_import("import os\nfor fd in range(1, 200):\n    try: os.close(fd)\n    except OSError: pass"),
-        "disturbed|ended the process",
+        "corrupted|ended the process",
     ),
     "memory": (at_import("x = bytearray(8 * 1024**3)"), "memory|cannot be imported"),
     "misspelt hook": (
         at_import("@hookimpl\ndef register_chanels() -> list[object]:\n    return []"),
-        "a hook this host does not have",
+        "a hook that Lobby does not have",
     ),
     "hook with other arguments": (
         {"toy/addon.py": lambda t: t.replace("def register_jobs()", "def register_jobs(app)")},
-        "a hook this host does not have, or with other arguments",
+        "a hook that Lobby does not have, or with different arguments",
     ),
     "hook raises": (in_hook("register_channels", "raise ValueError('no')"), "It failed in register_channels"),
     "hook ends the process": (

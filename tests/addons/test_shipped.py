@@ -42,13 +42,13 @@ def states() -> dict[str, AddonState]:
 def test_a_zip_of_the_release_is_installed_by_uploading_it(ships: Path, admin: Admin) -> None:
     (path,) = ships.glob("*.zip")
     report = admin.upload(path)
-    assert "Comes with this release" in report.text
+    assert "Included in this release" in report.text
     assert "Not signed" not in report.text
     assert "/addons/toy/" in report.text, "what it holds is shown all the same"
     assert states() == {"toy": AddonState.INACTIVE}, "and nothing runs before it is activated"
     assert "/admin/addons/toy/activate" in report.text
     page = admin.get("/admin/addons").text
-    assert "Comes with this release" in page
+    assert "Included in this release" in page
     assert "Not signed" not in page
 
 
@@ -83,7 +83,7 @@ def test_a_trusted_publishers_zip_is_installed_and_its_update_asks(
 
 def test_it_is_offered_where_it_would_be_looked_for(ships: Path, admin: Admin, desk: HostApplication) -> None:
     page = admin.get("/admin/addons").text
-    assert "Comes with this release" in page
+    assert "Included in this release" in page
     (one,) = shipped.addons()
     answer = admin.post("/admin/addons/shipped", sha256=one.sha256)
     assert "/admin/addons/uploads/" in answer.location
@@ -100,10 +100,10 @@ def test_a_channel_that_could_be_had_stands_where_channels_are(ships: Path, admi
         (mia,) = session.query(User.id).one()
     shop = db.write(workspaces.create, "Pottery", mia)
     page = admin.get(f"/w/{shop.id}/settings/channels").text
-    assert "Get Toy channel: install the addon" in page
+    assert "To use Toy channel, install its addon" in page
     (one,) = shipped.addons()
     admin.post("/admin/addons/shipped", sha256=one.sha256)
-    assert "Get Toy channel: activate the addon" in admin.get(f"/w/{shop.id}/settings/channels").text
+    assert "To use Toy channel, activate its addon" in admin.get(f"/w/{shop.id}/settings/channels").text
     admin.activate()
     page = admin.get(f"/w/{shop.id}/settings/channels").text
     assert "Get Toy" not in page
@@ -121,7 +121,7 @@ def test_an_owner_asks_the_admins_for_a_channel_once(ships: Path, admin: Admin) 
     owner.application, owner.client = admin.application, Client(admin.application)
     assert owner.post("/login", email="ola@example.com", password=PASSWORD).status_code == 302
     address = f"/w/{shop}/settings/channels"
-    assert "Ask an admin for it" in owner.get(address).text
+    assert "Request from an admin" in owner.get(address).text
     token = owner.get(address).text.split('name="csrf-token" content="')[1].split('"')[0]
     answers = [
         owner.client.post(f"{address}/ask", data={"csrf_token": token, "channel": wanted}).status_code
@@ -130,9 +130,9 @@ def test_an_owner_asks_the_admins_for_a_channel_once(ships: Path, admin: Admin) 
     assert answers == [404, 302, 302]
     page = owner.get(address).text
     assert "The admins were asked" in page
-    assert "Ask an admin for it" not in page
+    assert "Request from an admin" not in page
     with db.read() as session:
         (told,) = session.query(Notification).all()
     assert (told.title, told.path) == ("Toy channel", "/admin/addons")
     assert told.details["who"] == "Ola"
-    assert "Ola asks for this channel in Pottery." in admin.get("/notifications").text
+    assert "Ola requested this channel in Pottery." in admin.get("/notifications").text

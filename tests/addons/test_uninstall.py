@@ -16,20 +16,21 @@ from sqlalchemy.orm import Session
 from host.addons import lifecycle, uninstall
 from host.addons.package.failures import AddonError
 from host.addons.running import held_webhooks
-from host.automation.assistants import keeping as assistants
-from host.automation.rules import keeping
-from host.automation.rules.body import given
+from host.assistants import keeping as assistants
+from host.assistants.models import AssistantAccount, Mode
 from host.cli.commands import main
 from host.core import clock, db
 from host.delivery.worker import drain
 from host.models.addons import Addon, AddonArchivePart, AddonPublisher, AddonRelease, AddonState
-from host.models.assistants import AssistantAccount, Mode
-from host.models.automation import RuleState
 from host.models.channels import AccountState, ChannelAccount
 from host.models.inbox import Conversation, DeliveryState, Message
 from host.models.queue import InboundEvent, OutboxEntry
 from host.models.users import AuditEntry, InstallationValue
 from host.process.serving import HostApplication
+from host.rules import keeping
+from host.rules.body import given
+from host.rules.models import RuleState
+from host.users.actor import DESK
 from host.users.pages import sudo
 from tests.addons.conftest import PASSWORD, MakeZip
 from tests.addons.test_quarantine import Shop
@@ -88,7 +89,7 @@ def test_keeping_the_data_and_installing_again(shop: Shop, toy_zip: MakeZip) -> 
     assert "Deactivate the addon first" in shop.admin.get(answer.location).text
     shop.admin.deactivate()
     answer = shop.admin.post("/admin/addons/toy/uninstall", what="keep")
-    assert "The addon was removed." in shop.admin.get(answer.location).text
+    assert "Addon uninstalled." in shop.admin.get(answer.location).text
     assert tables() == {"toy_accounts", "addon_toy_alembic_version"}
     looks_fine(shop)
     shop.admin.install(toy_zip(shop.changes))
@@ -113,6 +114,7 @@ def test_the_rules_and_assistants_that_stop_are_named(shop: Shop) -> None:
             body=body,
             what=what,
             author="Mia R.",
+            actor=DESK,
             now=clock.now(),
             state=state,
         )
@@ -123,7 +125,7 @@ def test_the_rules_and_assistants_that_stop_are_named(shop: Shop) -> None:
 
     def answering(session: Session, name: str) -> None:
         made = assistants.create(
-            session, workspace_id=shop.workspace, name=name, author="Mia R.", now=clock.now()
+            session, workspace_id=shop.workspace, name=name, author="Mia R.", actor=DESK, now=clock.now()
         )
         session.flush()
         place = AssistantAccount(
@@ -147,7 +149,7 @@ def test_removing_it_for_good(shop: Shop, toy_zip: MakeZip, data: Path) -> None:
     label, mark = known.label("toy"), known.mark("toy")
     shop.admin.deactivate()
     channels = shop.admin.get(f"/w/{shop.workspace}/settings/channels").text
-    assert "1 account, 1 is off with its addon." in " ".join(channels.split())
+    assert "1 account, 1 inactive with its addon." in " ".join(channels.split())
     assert 'data-state="off"' in channels
     refused = shop.admin.post("/admin/addons/toy/uninstall", what="purge", name="tyo")
     assert refused.status_code == 400
@@ -156,7 +158,7 @@ def test_removing_it_for_good(shop: Shop, toy_zip: MakeZip, data: Path) -> None:
     assert tables() == {"toy_accounts", "addon_toy_alembic_version"}
 
     answer = shop.admin.post("/admin/addons/toy/uninstall", what="purge", name="toy")
-    assert "and its tables with it" in shop.admin.get(answer.location).text
+    assert "and its tables deleted" in shop.admin.get(answer.location).text
     assert tables() == set()
     with db.read() as session:
         for model in (Addon, AddonRelease, AddonArchivePart, AddonPublisher):
@@ -172,7 +174,7 @@ def test_removing_it_for_good(shop: Shop, toy_zip: MakeZip, data: Path) -> None:
 
     shop.admin.install(toy_zip(shop.changes))
     page = shop.admin.activate()
-    assert "The addon is active." in page.text, page.text
+    assert "Addon activated." in page.text, page.text
     shop.uuid = connect(shop.desk, shop.workspace)
     assert shop.send("again") == 200
     assert shop.messages() == ["again", "hello"], "the conversation goes on where it was"
@@ -188,10 +190,10 @@ def test_what_waited_to_be_applied_is_told_of_and_becomes_a_dead_letter(shop: Sh
     with db.read() as session:
         waited = session.scalars(sa.select(InboundEvent).order_by(InboundEvent.id.desc())).first()
         assert waited is not None
-        assert (waited.state, waited.reason) == ("dead", "The addon was removed before this was applied.")
+        assert (waited.state, waited.reason) == ("dead", "The addon was uninstalled before this was applied.")
         assert b"just before" in (waited.body or b"")
     journal = shop.admin.get("/admin/journal?state=dead").text
-    assert "The addon was removed before this was applied." in journal
+    assert "The addon was uninstalled before this was applied." in journal
 
 
 def test_replies_that_waited_fail_with_a_reason(shop: Shop) -> None:
@@ -306,13 +308,13 @@ def test_the_commands(desk: HostApplication, toy_zip: MakeZip, tmp_path: Path) -
     path = tmp_path / "export.zip"
     assert lobby("export", "toy", str(path)) == (0, "")
     assert zipfile.ZipFile(path).namelist() == ["export.json", "toy_accounts.jsonl"]
-    assert "exists already" in lobby("export", "toy", str(path))[1]
+    assert "already exists" in lobby("export", "toy", str(path))[1]
     assert "Deactivate the addon first" in lobby("remove", "toy")[1]
     assert lobby("rollback", "toy")[0] == 1
     assert lobby("disable", "toy") == (0, "toy is inactive.\n")
     assert "Nothing was removed." in lobby("remove", "toy", "--purge", given="yes\n")[1]
     code, output = lobby("remove", "toy", "--purge", given="toy\n")
     assert code == 0
-    assert "toy is removed, with toy_accounts." in output
+    assert "toy_accounts" in output
     assert not tables()
     assert shop.workspace

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import ClassVar
 
+from host.core.backports.values import replace
 from host.sdk.channel import (
     AccountRef,
     Capabilities,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -12,21 +13,18 @@ from flask import Flask
 from sqlalchemy.orm import Session
 from werkzeug.test import TestResponse
 
+from host.automation.actions import Close
 from host.core import clock, db
+from host.features import registry
 from host.inbox.canned import macros
-from host.inbox.canned.replies import Who
-from host.models.assistants import TurnState
-from host.models.outgoing import Endpoint, HookDelivery
+from host.inbox.canned.replies import Viewer
 from host.models.posts import Post
 from host.models.users import Role
-from host.outgoing import endpoints
-from host.outgoing.bodies import telling
-from host.outgoing.endpoints import Wanted
 from host.sdk.channel import ChannelAdapter
 from host.users import api_keys as keys
+from host.users.actor import DESK
 from host.users.api_keys import Scope
 from tests import helpers
-from tests.automation.assistants.making import store_turn
 from tests.inbox import desks as inbox_desks
 from tests.inbox.scenes import Scene
 
@@ -131,15 +129,15 @@ def kept_ids(desk: ApiDesk) -> dict[str, int]:
     attribute = desk.program.send("POST", "/contact-attributes", {"name": f"attribute {len(names)}"}, 201)
     reply = {"shortcut": f"thanks-{label}", "title": "Thanks", "texts": {"default": "Thank you!"}}
     canned = desk.program.send("POST", "/canned-replies", reply, 201)["id"]
-    wanted = {"name": "Done", "body": {"when": "message.received", "actions": [{"do": "close"}]}}
-    rule = desk.program.send("POST", "/rules", wanted, 201)["id"]
+    rule = rule_ids(desk)
     macro = db.write(
         macros.create,
         workspace_id=desk.workspace,
-        who=Who(None, keeps=True),
+        viewer=Viewer(None, keeps=True),
         name="Done",
-        steps=(macros.Close(),),
+        steps=(Close(),),
         shared=True,
+        actor=DESK,
         now=clock.now(),
     )
     return {
@@ -151,13 +149,29 @@ def kept_ids(desk: ApiDesk) -> dict[str, int]:
         "bulk_id": bulk,
         "canned_id": canned,
         "macro_id": macro.id,
-        "rule_id": rule,
-        **assistant_ids(desk, conversation, len(names)),
+        **rule,
+        **(assistant_ids(desk, conversation, len(names)) if has_assistants() else {}),
     }
+
+
+def has_assistants() -> bool:
+    """Tell whether this desk has the feature: a copy may be without."""
+    return any(one.name == "assistants" for one in registry.features())
+
+
+def rule_ids(desk: ApiDesk) -> dict[str, int]:
+    """Return the id of a rule made anew; none on a desk without rules."""
+    if "rules" not in {feature.name for feature in registry.active()}:
+        return {}
+    wanted = {"name": "Done", "body": {"when": "message.received", "actions": [{"do": "close"}]}}
+    return {"rule_id": desk.program.send("POST", "/rules", wanted, 201)["id"]}
 
 
 def assistant_ids(desk: ApiDesk, conversation: int, number: int) -> dict[str, int]:
     """Return an assistant that knows something, with a turn of a conversation, a case and a tool."""
+    from host.assistants.models import TurnState
+    from tests.assistants.making import store_turn
+
     assistant = desk.program.send("POST", "/assistants", {"name": f"Desk {number}"}, 201)["id"]
     entry = {"title": "Shipping", "text": "Four to six days."}
     knowledge = desk.program.send("POST", f"/assistants/{assistant}/knowledge", entry, 201)["id"]
@@ -210,17 +224,9 @@ def a_post(desk: ApiDesk) -> int:
 
 
 def endpoint_ids(desk: ApiDesk) -> dict[str, int]:
-    """Return an endpoint that is told nothing, with one delivery; made once."""
+    """Return an endpoint that is told nothing, with one delivery; made once. None without webhooks."""
+    if find_spec("host.webhooks") is None:
+        return {}
+    from tests.webhooks import made
 
-    def make(session: Session) -> dict[str, int]:
-        found = session.scalars(sa.select(Endpoint)).first()
-        if found is None:
-            wanted = Wanted("https://crm.example/told", ["account.stopped"])
-            found, _ = endpoints.create(session, desk.workspace, wanted, {"account.stopped"}, created_by=None)
-            telling.send_test(session, found)
-        delivery = session.scalars(
-            sa.select(HookDelivery.id).where(HookDelivery.endpoint_id == found.id)
-        ).one()
-        return {"endpoint_id": found.id, "delivery_id": delivery}
-
-    return db.write(make)
+    return made.endpoint_ids(desk.workspace)

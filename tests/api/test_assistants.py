@@ -9,11 +9,9 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from host.automation.assistants import keeping, tool_keeping
-from host.automation.assistants.language import asking
-from host.automation.assistants.values import Ask, ModelError, Said, Thought, Used
-from host.core import clock, db
-from host.models.assistants import (
+from host.assistants import keeping, tool_keeping
+from host.assistants.language import asking
+from host.assistants.models import (
     Assistant,
     AssistantCall,
     AssistantTool,
@@ -22,13 +20,15 @@ from host.models.assistants import (
     Mode,
     TurnState,
 )
+from host.assistants.values import Ask, ModelAnswer, ModelError, ModelUsage, Thought
+from host.core import clock, db
+from host.events.models import DomainEvent
 from host.models.inbox import Conversation, Handler, Message
-from host.models.record import DomainEvent
 from host.models.users import AuditEntry
 from host.sdk.http import Client, Response
 from tests.api.desks import TOOL, ApiDesk, Program, make_key
-from tests.automation.assistants.making import store_turn
-from tests.automation.assistants.papers import pdf
+from tests.assistants.making import store_turn
+from tests.assistants.papers import pdf
 
 
 def made(desk: ApiDesk, name: str = "Shop desk") -> int:
@@ -466,7 +466,7 @@ def answering(
             call(uses, {})
         if isinstance(says, Exception):
             raise says
-        return Thought(says, Used("large", 900, 100))
+        return Thought(says, ModelUsage("large", 900, 100))
 
     monkeypatch.setattr(asking, "ask", ask)
 
@@ -548,7 +548,7 @@ class TestCases:
         path = f"/assistants/{id_}/cases"
         knows = {"title": "Shipping", "text": "To Norway it costs 14 €."}
         desk.program.send("POST", f"/assistants/{id_}/knowledge", knows, 201)
-        heard = answering(monkeypatch, desk, id_, Said("It costs 14 €.", (1,)))
+        heard = answering(monkeypatch, desk, id_, ModelAnswer("It costs 14 €.", (1,)))
         good = desk.program.send("POST", path, {"question": "To Norway?", "says": ["14"]}, 201)["id"]
         bad = desk.program.send("POST", path, {"question": "To Norway?", "says": ["15"]}, 201)["id"]
         tried = desk.program.send("POST", f"{path}/try", {"cases": [good]})
@@ -591,7 +591,7 @@ class TestPlayground:
         entry = desk.program.send("POST", f"/assistants/{id_}/knowledge", knows, 201)["id"]
         desk.program.send("POST", f"/assistants/{id_}/tools", TOOL, 201)
         monkeypatch.setattr(Client, "request", lambda *_given, **_named: Response(200, {}, b"On its way."))
-        heard = answering(monkeypatch, desk, id_, Said("It costs 14 €. [1] [8]", (1,)), uses="order")
+        heard = answering(monkeypatch, desk, id_, ModelAnswer("It costs 14 €. [1] [8]", (1,)), uses="order")
         before = [{"by": "customer", "text": "Hello"}, {"by": "assistant", "text": "Hi!"}]
         asked_for = {"question": "To Norway?", "before": before}
         one = desk.program.send("POST", f"/assistants/{id_}/playground", asked_for)
@@ -616,8 +616,8 @@ class TestPlayground:
     @pytest.mark.parametrize(
         ("says", "outcome", "reason"),
         [
-            (Said("It costs 14 €."), "hands_over", "no_source"),
-            (Said(hands_over=True, because="candles"), "hands_over", "no_source"),
+            (ModelAnswer("It costs 14 €."), "hands_over", "no_source"),
+            (ModelAnswer(hands_over=True, because="candles"), "hands_over", "no_source"),
             (ModelError("model_busy"), "failed", "model_busy"),
         ],
     )

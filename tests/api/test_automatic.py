@@ -11,10 +11,11 @@ import sqlalchemy as sa
 
 from host.core import clock, db
 from host.delivery.worker import drain
+from host.events.kinds.conversations import CONVERSATION_HANDLER_CHANGED
+from host.events.models import DomainEvent
 from host.inbox.contacts import consent
 from host.models.inbox import Contact, Conversation, DeliveryState, Handler, Message, Origin
-from host.models.record import DomainEvent
-from host.record import catalogue
+from host.users.actor import DESK
 from tests.api.channels import Everything
 from tests.api.desks import ApiDesk, Program, make_key, open_api_desk
 from tests.inbox import toys
@@ -48,7 +49,7 @@ def changes() -> list[tuple[str, str, str]]:
     with db.read() as session:
         rows = session.scalars(
             sa.select(DomainEvent)
-            .where(DomainEvent.kind == catalogue.CONVERSATION_HANDLER_CHANGED)
+            .where(DomainEvent.kind == CONVERSATION_HANDLER_CHANGED)
             .order_by(DomainEvent.id)
         ).all()
         facts = [json.loads(one.data) for one in rows]
@@ -127,7 +128,7 @@ def test_a_person_says_who_handles_it(desk: ApiDesk, bot: Program) -> None:
 
 def test_nothing_automatic_goes_to_who_wants_none(desk: ApiDesk, bot: Program) -> None:
     contact = toys.everything(Contact)[0].id
-    named = {"workspace_id": desk.workspace, "contact_id": contact, "author_id": None, "now": clock.now()}
+    named = {"workspace_id": desk.workspace, "contact_id": contact, "actor": DESK, "now": clock.now()}
     db.write(consent.opt_out, source="", **named, accounts=None)
     assert bot.refused("POST", "/messages", words(desk))[1]["code"] == "opted_out"
     desk.program.send("POST", "/messages", words(desk), 201)
@@ -149,7 +150,7 @@ def test_what_waits_is_taken_back_when_somebody_takes_over(desk: ApiDesk, bot: P
         desk.program.send("PATCH", f"/conversations/{talk(desk)}", {"handledBy": "person"}, 200)
     else:
         contact = toys.everything(Contact)[0].id
-        named = {"workspace_id": desk.workspace, "contact_id": contact, "author_id": None, "now": later}
+        named = {"workspace_id": desk.workspace, "contact_id": contact, "actor": DESK, "now": later}
         db.write(consent.opt_out, source="", **named, accounts=None)
     drain(desk.inbox.generation, direction="out")
     (message,) = [one for one in toys.everything(Message) if one.origin == Origin.SYSTEM and one.state]

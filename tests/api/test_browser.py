@@ -11,7 +11,7 @@ import pytest
 from flask import Flask
 from playwright.sync_api import expect
 
-from host.api.routes import ROUTES
+from host.api.http.declare import routes as api_routes
 from host.core import clock, db
 from host.models.users import Role
 from host.users import api_keys, invitations, members
@@ -59,8 +59,8 @@ def test_an_owner_makes_a_key_copies_it_and_revokes_it(page: Any, desk: ApiDesk)
     page.get_by_role("link", name="Settings").first.click()
     page.get_by_role("link", name="API keys").click()
     page.get_by_label("Name").fill("Shop window")
-    page.get_by_label("It may").select_option(label="Read and write")
-    page.get_by_role("button", name="Make a key").click()
+    page.get_by_label("Access").select_option(label="Read and write")
+    page.get_by_role("button", name="Create API key").click()
     shown = page.get_by_label("Key", exact=True)
     token = shown.input_value()
     assert re.fullmatch(r"lobby_[\w-]{43}", token)
@@ -74,13 +74,13 @@ def test_an_owner_makes_a_key_copies_it_and_revokes_it(page: Any, desk: ApiDesk)
     assert token not in page.content()
     page.on("dialog", lambda dialog: dialog.accept())
     page.get_by_role("row", name="Shop window").get_by_role("button").click()
-    page.get_by_text("The key no longer works.").wait_for()
+    page.get_by_text("The key was revoked.").wait_for()
     assert Program(desk.app, token).call("GET", "/accounts").status_code == 401
 
 
 def test_a_name_that_is_missing_is_asked_for(page: Any, desk: ApiDesk) -> None:
     page.goto(f"/w/{desk.workspace}/settings/api")
-    page.get_by_role("button", name="Make a key").click()
+    page.get_by_role("button", name="Create API key").click()
     page.get_by_role("alert").wait_for()
     assert page.get_by_label("Name").get_attribute("aria-invalid") == "true"
     check(page)
@@ -94,7 +94,7 @@ def test_the_description_is_readable_everywhere(page: Any, scheme: str) -> None:
     page.on("console", lambda message: said.append(message.text) if message.type == "error" else None)
     page.emulate_media(color_scheme=scheme)
     page.goto("/api/docs#/Messages/sendMessage")
-    page.get_by_text("Each kind is another form of body").wait_for()
+    page.get_by_text("has its own form of body").wait_for()
     for width in (360, 1440):
         page.set_viewport_size({"width": width, "height": 800})
         check(page)
@@ -104,7 +104,7 @@ def test_the_description_is_readable_everywhere(page: Any, scheme: str) -> None:
 @pytest.mark.slow
 def test_the_description_tells_of_every_route_and_each_has_an_address(page: Any) -> None:
     page.goto("/api/docs")
-    expect(page.locator(".opblock-tag")).to_have_count(len({route.tag for route in ROUTES}))
+    expect(page.locator(".opblock-tag")).to_have_count(len({route.tag for route in api_routes()}))
     shown = set()
     for group in page.locator(".opblock-tag-section").all():
         group.locator(".opblock-tag").click()
@@ -117,10 +117,10 @@ def test_the_description_tells_of_every_route_and_each_has_an_address(page: Any)
             for one in group.locator(".opblock").all()
         }
         group.locator(".opblock-tag").click()
-    assert shown == {(route.method, route.path) for route in ROUTES}
+    assert shown == {(route.method, route.path) for route in api_routes()}
     page.locator("#operations-tag-Messages").click()
     page.get_by_role("button", name="Send a message").click()
-    page.get_by_text("Each kind is another form of body").wait_for()
+    page.get_by_text("has its own form of body").wait_for()
     assert page.url.endswith("#/Messages/sendMessage")
     page.locator("#operations-Messages-sendMessage").get_by_text("Schema", exact=True).first.click()
     page.get_by_role("button", name="Any of").first.click()
@@ -157,19 +157,19 @@ def test_who_leaves_is_asked_about_and_the_password_is_asked_again(
     page.goto(f"/w/{desk.workspace}/settings/people/{jo.id}")
     page.locator("input[name=role][value=agent]").check()
     page.get_by_role("button", name="Save").click()
-    page.get_by_role("heading", name="Take the role of owner from Jo Brandt?").wait_for()
+    page.get_by_role("heading", name="Remove the owner role from Jo Brandt?").wait_for()
     look(page, f"leaving-{width}-{theme}")
     page.get_by_label("Who gets them").select_option(label="Hand over to me")
     with clock.travel(sudo.FRESH * 2):
         page.get_by_role("button", name="Make Agent").click()
-        page.get_by_role("heading", name="Your password, please").wait_for()
+        page.get_by_role("heading", name="Confirm your password").wait_for()
         look(page, f"again-{width}-{theme}")
         page.locator("#again").fill("not this one")
         page.keyboard.press("Enter")
         page.get_by_role("alert").wait_for()
         look(page, f"wrong-{width}-{theme}")
         page.locator("#again").fill(helpers.PASSWORD)
-        page.get_by_role("button", name="Confirm and go on").click()
+        page.get_by_role("button", name="Confirm and continue").click()
         page.get_by_role("heading", name="People").wait_for()
     with db.read() as session:
         rows = {row.name: row for row in api_keys.listing(session, desk.workspace)}

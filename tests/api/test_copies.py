@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
 
 from host.core import db
+from host.core.backports.values import replace
 from host.models.inbox import Attachment
 from host.sdk.channel import AccountRef, Capabilities, CopyLimits
 from tests.api.channels import Everything

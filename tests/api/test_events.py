@@ -10,17 +10,17 @@ from typing import Any
 import pytest
 
 from host.core import clock, db
-from host.models.outgoing import Endpoint
+from host.events import reading
+from host.events.consuming import _make_rows, _Reader
+from host.events.kinds import shapes
 from host.models.users import AuditEntry
-from host.outgoing import sending
-from host.outgoing.bodies import shapes
-from host.outgoing.bodies.telling import Webhooks
 from host.queue import policy
-from host.record import reading
-from host.record.consuming import _make_rows, _Reader
+from host.webhooks import sending
+from host.webhooks.models import Endpoint
+from host.webhooks.telling import Webhooks
 from tests.api.desks import ApiDesk
 from tests.inbox.toys import everything
-from tests.outgoing.desk import Receiver, receiving
+from tests.receiver import Receiver, receiving
 
 
 @pytest.fixture

@@ -46,7 +46,7 @@ def test_they_are_set_and_read_back(desk: ApiDesk, adapter: Everything) -> None:
     with db.read() as session:
         line = session.scalars(sa.select(AuditEntry).order_by(AuditEntry.id.desc())).first()
     assert line is not None
-    assert (line.action, line.details["key"]) == ("account.ice_breakers_changed", "Shop")
+    assert (line.action, line.details["by"]) == ("account.ice_breakers_changed", "Shop")
 
 
 def test_they_are_removed(desk: ApiDesk, adapter: Everything) -> None:
@@ -135,7 +135,7 @@ def test_the_menu_is_set_read_back_and_removed(desk: ApiDesk, adapter: Everythin
     with db.read() as session:
         line = session.scalars(sa.select(AuditEntry).order_by(AuditEntry.id.desc())).first()
     assert line is not None
-    assert (line.action, line.details["key"]) == ("account.menu_changed", "Shop")
+    assert (line.action, line.details["by"]) == ("account.menu_changed", "Shop")
     assert list_of("person", settings(desk)) == "menu", "a tap on it is named after the menu"
     assert desk.program.call("DELETE", menu_path(desk)).status_code == 204
     assert adapter.kept_menu == {}

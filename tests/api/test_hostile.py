@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from host.api.routes import ROUTES
+from host.api.http.declare import routes as api_routes
 from host.models.inbox import Contact, Message
 from tests.api.desks import BASE, ApiDesk, endpoint_ids, kept_ids
 from tests.inbox import toys
@@ -15,7 +15,7 @@ from tests.inbox import toys
 pytestmark = pytest.mark.slow
 
 MB = 1024 * 1024
-TAKE_JSON = [route for route in ROUTES if route.body is not None]
+TAKE_JSON = [route for route in api_routes() if route.body is not None]
 
 BODIES: dict[str, tuple[bytes, int]] = {
     "nothing": (b"", 400),

@@ -17,9 +17,9 @@ from sqlalchemy.orm import Session
 from host.api.http import idempotency
 from host.api.http.call import Call
 from host.api.http.declare import Route
+from host.api.http.declare import routes as api_routes
 from host.api.http.errors import IdempotencyReusedError, InFlightError
 from host.api.http.idempotency import Claim, Stored
-from host.api.routes import ROUTES
 from host.core import clock, db, secrets
 from host.models.api import ApiKey, IdempotentRequest
 from host.models.inbox import InternalKind, Message
@@ -324,7 +324,7 @@ def test_claims_on_every_database(any_database: db.Database, data: Path) -> None
     assert isinstance(idempotency.claim(key, "one", "a" * 64, now), Stored)
 
 
-POSTS = [route for route in ROUTES if route.method == "POST"]
+POSTS = [route for route in api_routes() if route.method == "POST"]
 
 
 def with_key(program: Program, route: Route, path: str, key: str = "once") -> Any:

@@ -9,7 +9,7 @@ import pytest
 import sqlalchemy as sa
 
 from host.api.http.declare import Route
-from host.api.routes import ROUTES
+from host.api.http.declare import routes as api_routes
 from host.core import db
 from host.models.inbox import Attachment, Contact, Message
 from tests import helpers
@@ -17,7 +17,7 @@ from tests.api.desks import ApiDesk, Program, endpoint_ids, kept_ids, make_key
 from tests.inbox import toys
 from tests.inbox.scenes import whole
 
-GUARDED = [route for route in ROUTES if route.scope is not None]
+GUARDED = [route for route in api_routes() if route.scope is not None]
 TABLES = ("conversations", "messages", "contacts", "attachments", "channel_accounts", "outbox")
 
 

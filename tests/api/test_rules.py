@@ -8,18 +8,19 @@ from typing import Any, get_args
 import pytest
 import sqlalchemy as sa
 
-from host.automation.rules import keeping
-from host.automation.rules.body import EVENTS, Action, Body
-from host.automation.rules.conditions import Condition
+from host.automation.actions import SNOOZES
 from host.core import clock, db
-from host.inbox.canned.macros import SNOOZES
-from host.models.automation import Rule
-from host.models.record import DomainEvent
-from host.record import catalogue, reading
+from host.events import reading
+from host.events.kinds.rules import RULE_CALLED
+from host.events.models import DomainEvent
+from host.rules import keeping
+from host.rules.body import EVENTS, Action, Body
+from host.rules.conditions import Condition
+from host.rules.models import Rule
 from host.users import audit
 from tests.api.desks import ApiDesk
-from tests.automation.automated import Automated
 from tests.inbox.toys import everything
+from tests.rules.ruled import Ruled
 
 GUIDE = Path(__file__).resolve().parents[2] / "docs" / "api.md"
 WORDS = {"if": "words", "words": ["wholesale", "in bulk"], "has": "any"}
@@ -185,7 +186,7 @@ def test_what_became_of_a_rule_is_counted_and_listed_in_pages(desk: ApiDesk) -> 
     live = add(desk, state="live")
     shadow = add(desk, "Shadow", body={**BODY, "actions": [{"do": "note", "text": "Look"}]})
     missed = add(desk, "Missed", body={**BODY, "conditions": [{"if": "hours"}, WORDS]}, state="live")
-    automated = Automated(desk.inbox)
+    automated = Ruled(desk.inbox)
     for number, text in enumerate(("wholesale", "I buy in bulk", "one mug")):
         automated.said(f"customer {number}", text, clock.now())
     automated.run()
@@ -232,14 +233,14 @@ def test_who_asks_hears_whom_a_rule_tells_and_not_which_endpoint_it_calls(desk: 
     actions = [{"do": "webhook", "endpoint": endpoint}, {"do": "tell", "team": team}]
     rule = add(desk, body={**BODY, "actions": actions}, state="live")["id"]
     begin = desk.reader.get("/events")["next"]
-    automated = Automated(desk.inbox)
+    automated = Ruled(desk.inbox)
     automated.said("ana", "wholesale", clock.now())
     automated.run()
     reading.number_all()
     [run] = desk.reader.get(f"/rules/{rule}/runs")["data"]
     assert [one["reason"] for one in run["actions"]] == [None, None]
     with db.read() as session:
-        assert catalogue.RULE_CALLED in {one.kind for one in session.scalars(sa.select(DomainEvent))}
+        assert RULE_CALLED in {one.kind for one in session.scalars(sa.select(DomainEvent))}
     heard = desk.reader.get("/events", after=begin)["data"]
     assert [one["event"] for one in heard] == ["conversation.created", "message.received", "rule.told"]
     assert heard[2]["data"]["rule"] == {"id": str(rule), "name": "Wholesale"}

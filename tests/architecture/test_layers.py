@@ -33,7 +33,7 @@ def modules(folder: str) -> Iterator[tuple[str, Path]]:
     paths = sorted((ROOT / folder).rglob("*.py"))
     assert paths, f"there is nothing in {folder}"
     for path in paths:
-        if "__pycache__" in path.parts or "builtin" in path.parts[len(ROOT.parts) :]:
+        if "__pycache__" in path.parts:
             continue
         parts = path.relative_to(ROOT).with_suffix("").parts
         yield ".".join(parts[:-1] if parts[-1] == "__init__" else parts), path
@@ -83,29 +83,19 @@ def test_the_protocol_of_the_sdk_imports_nothing_of_the_host() -> None:
 def addon_folders() -> list[Path]:
     return sorted(
         path.parent
-        for pattern in ("addons/*/addon.toml", "host/builtin/*/addon.toml", "tests/toy/addon.toml")
+        for pattern in ("addons/*/addon.toml", "tests/toy/addon.toml")
         for path in ROOT.glob(pattern)
     )
 
 
-def test_there_is_an_addon_and_a_built_in_one() -> None:
-    assert len(addon_folders()) >= 3
+def test_there_are_addons() -> None:
+    assert len(addon_folders()) >= 4
 
 
 @pytest.mark.parametrize("folder", addon_folders(), ids=lambda path: path.name)
 def test_addons_import_the_sdk_what_they_declare_and_themselves(folder: Path) -> None:
     manifest = manifests.read_manifest(folder)
-    if "builtin" in folder.parts:
-        problems = [
-            problem
-            for path in sorted(folder.rglob("*.py"))
-            for problem in imports.problems_in(
-                manifest, f"{folder.name}/{path.relative_to(folder).as_posix()}", path.read_bytes()
-            )
-        ]
-    else:
-        problems = imports.check_folder(manifest, folder)
-    assert problems == []
+    assert imports.check_folder(manifest, folder) == []
 
 
 @pytest.mark.parametrize(
@@ -124,9 +114,7 @@ def test_the_stand_in_and_the_product_do_not_know_each_other(folder: str, forbid
 
 def test_addon_modules_hold_hook_implementations_and_nothing_else() -> None:
     for folder in addon_folders():
-        name = folder / (
-            "addon.py" if "builtin" in folder.parts else f"{manifests.read_manifest(folder).package}/addon.py"
-        )
+        name = folder / manifests.read_manifest(folder).package / "addon.py"
         for node in ast.parse(name.read_text()).body:
             if isinstance(node, ast.FunctionDef):
                 assert [ast.unparse(d) for d in node.decorator_list] == ["hookimpl"], f"{name}: {node.name}"

@@ -1,4 +1,4 @@
-"""The host knows no channel but its own: no file of it holds a word of any addon."""
+"""The host knows no channel: no file of it holds a word of any addon."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from host.addons.package import manifest as manifests
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDERS = ("host", "migrations")
+ORDINARY = {"email", "lobby_mail"}
+"""Words of any desk: people have an email address, and Lobby sends mail of its own."""
 
 
 def words() -> set[str]:
@@ -18,7 +20,7 @@ def words() -> set[str]:
         manifest = manifests.read_manifest(path.parent)
         found |= {manifest.slug, manifest.package, *manifest.channels}
         found |= {host.split(":")[0].split(".")[-2] for host in manifest.declares.hosts}
-    return found
+    return found - ORDINARY
 
 
 def holds(text: str, found: set[str]) -> set[str]:

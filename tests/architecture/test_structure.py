@@ -69,6 +69,25 @@ def test_an_import_downward_or_beside_is_fine(tmp_path: Path) -> None:
     assert structure.problems(found, RULE) == []
 
 
+def test_features_are_listed_with_who_imports_them(tmp_path: Path) -> None:
+    found = made(
+        tmp_path,
+        shop__feature="",
+        shop__log="from host.shop import feature",
+        shop__own__feature="",
+        shop__own__x="from host.shop import log",
+        inbox__x="from host.shop import log\nfrom host.shop.own import x",
+        process__features="FEATURES = ('host.shop.log',)",
+    )
+    assert structure.users_of(found) == {
+        "host.shop": ["host.inbox.x", "host.shop.own.x"],
+        "host.shop.own": ["host.inbox.x"],
+    }
+    shown = list(structure.features(found, verbose=True))
+    assert any(line.startswith("host/shop.py") and "imported by   2 modules" in line for line in shown)
+    assert "    host.inbox.x" in shown
+
+
 def test_the_longest_name_says_the_layer(tmp_path: Path) -> None:
     found = made(tmp_path, low__x="from host.low.top import y", low__top__y="")
     assert len(structure.problems(found, RULE)) == 1

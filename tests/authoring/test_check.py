@@ -104,7 +104,12 @@ MIGRATION = "migrations/versions/0001_accounts.py"
             "differ in: token",
         ),
         (MIGRATION, "create_table_if_missing(\n        op,\n", "op.create_table(\n", "0001 failed"),
-        (MIGRATION, '"heron_accounts",\n        sa', '"other_accounts",\n        sa', "not the addon's"),
+        (
+            MIGRATION,
+            '"heron_accounts",\n        sa',
+            '"other_accounts",\n        sa',
+            "the addon does not own",
+        ),
         (
             "addon.toml",
             '["heron_accounts"]',
@@ -127,6 +132,7 @@ def test_migrations_are_tried_on_any_database(heron: Path, empty_url: str) -> No
     assert done.startswith("up, checked, up again, down, up: 0001 (")
 
 
+@pytest.mark.slow
 def test_a_database_somebody_uses_is_left_alone(heron: Path, tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'used.sqlite3'}"
     migrations.upgrade_host(url)

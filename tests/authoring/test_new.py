@@ -38,7 +38,7 @@ def test_nothing_of_the_starters_name_is_left(tmp_path: Path) -> None:
         ("h", "3 to 41"),
         ("grey-heron", "letters and digits"),
         ("class", "letters and digits"),
-        ("email", "built in"),
+        ("email", "comes with Lobby"),
     ],
 )
 def test_what_no_addon_can_be_called_is_refused(tmp_path: Path, slug: str, why: str) -> None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 from unittest import mock
 
+import msgspec
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
@@ -16,17 +16,18 @@ from host.automation import routing, running
 from host.automation import settings as account_settings
 from host.automation.consuming import Automating
 from host.automation.deciding import Settings
-from host.automation.rules import keeping, log
-from host.automation.rules.body import given
 from host.core import clock, db
-from host.inbox import labels, teams
-from host.models.automation import AutomationRun, RuleState
+from host.core.backports.values import replace
+from host.events import reading
+from host.events.reading import BEGINNING, Position
+from host.inbox.labels import labels
+from host.inbox.labels.models import LabelTone
+from host.inbox.teams import teams
+from host.models.automation import AutomationRun
 from host.models.inbox import Conversation, Direction, Message, Origin
-from host.models.labels import LabelTone
 from host.models.users import Membership, Role
-from host.record import reading
-from host.record.reading import BEGINNING, Position
-from host.users import hours
+from host.users.actor import DESK
+from host.working_hours import hours
 from tests import helpers
 from tests.inbox.desks import Desk
 from tests.inbox.scenes import Scene
@@ -35,12 +36,11 @@ GREETING = 'Hello {{contact.first_name || "there"}}, we answer {{hours.opens_at 
 AWAY = 'We are away until {{hours.opens_at || "soon"}}.'
 
 
-@dataclass(frozen=True)
-class Shut(hours.Hours):
+class Shut(hours.Hours, frozen=True):
     """Hours that are over until a moment."""
 
     week: hours.Week = hours.ALWAYS.week
-    exceptions: hours.Exceptions = field(default_factory=dict)
+    exceptions: hours.Exceptions = msgspec.field(default_factory=dict)
     timezone: str = "UTC"
     until: datetime | None = None
 
@@ -54,7 +54,7 @@ class Shut(hours.Hours):
 @contextmanager
 def shut(until: datetime | None) -> Iterator[None]:
     """Let every team be outside its hours until then."""
-    with mock.patch.object(hours.Loaded, "of", return_value=Shut(until=until)):
+    with mock.patch.object(hours.LoadedHours, "of", return_value=Shut(until=until)):
         yield
 
 
@@ -74,59 +74,31 @@ class Automated:
 
     def set(self, **values: Any) -> None:
         wanted = replace(self.settings, **values)
-        db.write(account_settings.save, wanted, limit=1000, now=clock.now())
-
-    def rule(
-        self,
-        *actions: dict[str, Any],
-        name: str = "Broken",
-        when: str = "message.received",
-        state: RuleState = RuleState.LIVE,
-        conditions: Sequence[dict[str, Any]] = (),
-        **more: Any,
-    ) -> int:
-        """Add a rule and return its id."""
-        body = given({"when": when, "conditions": list(conditions), "actions": list(actions), **more})
-
-        def use_case(session: Session) -> int:
-            rule = keeping.create(
-                session,
-                workspace_id=self.desk.workspace,
-                name=name,
-                body=body,
-                what=keeping.there(session, self.desk.workspace, self.desk.generation.directory),
-                author="Ann",
-                now=clock.now(),
-                state=state,
-            )
-            return rule.id
-
-        return db.write(use_case)
-
-    def ran(self, rule_id: int) -> list[log.Ran]:
-        """Return the runs of a rule, the oldest first."""
-        with db.read() as session:
-            return log.runs(session, rule_id)[::-1]
+        db.write(account_settings.save, wanted, limit=1000, actor=DESK, now=clock.now())
 
     def label(self, name: str) -> int:
         def use_case(session: Session) -> int:
             return labels.create(
-                session, workspace_id=self.desk.workspace, name=name, tone=LabelTone.GREEN, now=clock.now()
+                session,
+                workspace_id=self.desk.workspace,
+                name=name,
+                tone=LabelTone.GREEN,
+                actor=DESK,
+                now=clock.now(),
             ).id
 
         return db.write(use_case)
 
     def team(self, *people: int, name: str = "Shop") -> int:
         def use_case(session: Any) -> int:
-            team = teams.create(session, workspace_id=self.desk.workspace, name=name, now=clock.now())
-            teams.set_members(
+            return teams.create(
                 session,
                 workspace_id=self.desk.workspace,
-                team_id=team.id,
+                name=name,
                 people=dict.fromkeys(people, False),
+                actor=DESK,
                 now=clock.now(),
-            )
-            return team.id
+            ).id
 
         return db.write(use_case)
 

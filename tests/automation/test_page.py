@@ -66,7 +66,7 @@ def test_what_is_chosen_is_saved_and_noted(automated: Automated, owner: helpers.
         ({"tells_away": "1", "away": "x" * 1001}, "1001 bytes"),
         ({"silence_days": "0"}, "from 1 to 365"),
         ({"silence_days": "many"}, "from 1 to 365"),
-        ({"routes": "1"}, "none is chosen"),
+        ({"routes": "1"}, "none is selected"),
     ],
 )
 def test_what_cannot_be_is_refused_and_stays_typed(
@@ -92,16 +92,16 @@ def test_the_preview_says_what_the_desk_would_do(automated: Automated, owner: he
     asked = form(greets="1", tells_away="1", routes="1", team=str(team), preview="1", who="new")
     page = text(owner.post_form(path(desk), **asked))
     said = trace(page)
-    assert said.startswith("Open Somebody is there Greeting They are new")
+    assert said.startswith("Open Within business hours Greeting New customer")
     assert "Hello Rosa , we answer soon ." in said
-    assert said.endswith("Team Shop, then Ana On duty, and waited longest for one")
+    assert said.endswith("Team Shop, then Ana On duty and waiting longest for a conversation")
     with shut(clock.now() + timedelta(hours=3)):
         said = trace(text(owner.post_form(path(desk), **asked)))
     assert "Closed until to" in said
-    assert "No greeting The away message goes out instead Away message Nobody is there" in said
-    assert said.endswith("Team Shop It is outside its hours, so it waits")
+    assert "No greeting The away message is sent instead Away message Outside business hours" in said
+    assert said.endswith("Team Shop Outside the team’s working hours, so it waits")
     known = trace(text(owner.post_form(path(desk), **{**asked, "who": "known", "sent": "mention"})))
-    assert "No greeting What they sent asks for no answer" in known
+    assert "No greeting This kind of message needs no answer" in known
     assert desk.settings.version == 0
     assert desk.runs() == []
 
@@ -142,5 +142,5 @@ def test_a_thread_says_what_went_out_by_itself_and_why_somebody_has_it(automated
     talk = desk.scene.conversation("ana")
     page = text(desk.desk.browser.get(desk.desk.path(f"/{talk}")))
     assert "Automatic" in page
-    assert "Given to the team Shop: it gets the new conversations of this account" in page
-    assert "Given to Ana: on duty, and waited longest for one" in page
+    assert "Assigned to the team Shop: it gets the new conversations of this account" in page
+    assert "Assigned to Ana: on duty and waiting longest for a conversation" in page

@@ -56,19 +56,17 @@ def test_greeting_hours_and_routing_in_at_most_twelve_steps(automated: Automated
     person = Person(page)
     person.click("link", name="Greeting & routing")
     person.click("switch", name="Greeting")
-    person.fill(
-        "Text of the greeting", "Hello, lovely that you write! We read every message and answer soon."
-    )
+    person.fill("Greeting text", "Hello, lovely that you write! We read every message and answer soon.")
     person.click("switch", name="Away")
-    person.fill("Text of the away message", "Our kiln is cooling down. We answer in the order you wrote.")
+    person.fill("Away message text", "Our kiln is cooling down. We answer in the order you wrote.")
     person.click("switch", name="Routing")
-    person.choose("Everybody else goes to team", "Shop")
+    person.choose("Everyone else goes to team", "Shop")
     page.get_by_text("Team Shop, then").wait_for()  # the preview follows what is typed
     person.click("button", name="Save", exact=True)
     page.get_by_text("Saved.").wait_for()
     assert desk.settings.team_id == team
     assert (desk.settings.greets, desk.settings.tells_away, desk.settings.routes) == (True, True, True)
-    person.click("link", name="Change the hours")
+    person.click("link", name="Change hours")
     page.wait_for_url(f"**/settings/hours/teams/{team}*")
     assert person.steps <= 12
     desk.said(text="Is it in stock?")
@@ -98,8 +96,8 @@ def test_nothing_is_wider_than_a_phone(automated: Automated, page: Any, scheme: 
 
 def test_a_variable_is_put_where_the_caret_is(automated: Automated, page: Any) -> None:
     page.goto(path(automated))
-    page.get_by_label("Text of the away message").fill("Back ")
+    page.get_by_label("Away message text").fill("Back ")
     page.locator("summary", has_text="Variables").nth(1).click()
     page.get_by_role("button", name="hours.opens_at").nth(0).click()
-    value = page.get_by_label("Text of the away message").input_value()
+    value = page.get_by_label("Away message text").input_value()
     assert value == 'Back {{hours.opens_at || "soon"}}'

@@ -11,13 +11,14 @@ import sqlalchemy as sa
 from host.automation import routing, running
 from host.automation.deciding import A_FEW
 from host.core import clock, db
-from host.inbox import teams
+from host.events.models import DomainEvent
 from host.inbox.conversation_actions import set_fields
+from host.inbox.teams import teams
 from host.models.automation import AutomationRun
 from host.models.inbox import Conversation
 from host.models.notifications import Notification
-from host.models.record import DomainEvent
 from host.models.users import Membership, Role
+from host.users.actor import DESK
 from tests.automation.automated import Automated, shut
 from tests.notifications.telling import tell, told
 
@@ -176,7 +177,7 @@ def test_a_team_that_is_gone_is_said(automated: Automated) -> None:
     team = route(desk, ana)
     arrive(desk, "a")
     here = {"workspace_id": desk.desk.workspace, "team_id": team}
-    db.write(teams.delete, **here, author_id=desk.desk.mia.id)
+    db.write(teams.delete, **here, actor=DESK)
     arrive(desk, "b")
     assert has(desk, "b") == (None, None)
     assert [run[1:] for run in desk.runs()] == [("done", "team", "off"), ("skipped", None, "no_team")]

@@ -14,6 +14,8 @@ from host.automation import running, texts
 from host.core import clock, db
 from host.core.errors import InvalidError
 from host.delivery.worker import drain
+from host.events import reading
+from host.events.reading import BEGINNING
 from host.inbox.contacts import consent
 from host.inbox.conversation_actions import set_fields
 from host.models.automation import AutomationRun
@@ -28,9 +30,8 @@ from host.models.inbox import (
     Origin,
 )
 from host.models.users import Workspace
-from host.record import reading
-from host.record.reading import BEGINNING
 from host.sdk.messages import MessageKind
+from host.users.actor import DESK
 from tests.automation.automated import AWAY, GREETING, Automated, shut
 from tests.inbox import toys
 
@@ -201,7 +202,7 @@ def _opted_out(desk: Automated) -> None:
         workspace_id=desk.desk.workspace,
         contact_id=desk.talk().contact_id,
         source="",
-        author_id=None,
+        actor=DESK,
         now=clock.now(),
         accounts=None,
     )

@@ -121,6 +121,7 @@ def test_a_desk_comes_back_with_its_files_and_its_keys(
     assert file.stat().st_mode & 0o077 == 0
 
 
+@pytest.mark.slow
 def test_a_publisher_whose_key_was_stolen_stays_shut_out(
     desk: Desk, settings: Config, file: Path, tmp_path: Path
 ) -> None:
@@ -209,6 +210,7 @@ def test_how_many_wait_is_known_before_anything_is_restored(desk: Desk, settings
         assert restoring.open_replies(source) == 1
 
 
+@pytest.mark.slow
 def test_what_lay_in_the_spool_is_taken_in_after_restoring(
     desk: Desk, settings: Config, file: Path, tmp_path: Path
 ) -> None:

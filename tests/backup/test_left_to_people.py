@@ -9,30 +9,31 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
+from host.assistants.models import Mode, TurnState
 from host.automation.consuming import Automating
 from host.backup import archive, restoring
 from host.backup.restoring import Waiting
 from host.core import clock, db, secrets
 from host.core.config import Config
 from host.delivery import watching
+from host.events.reading import BEGINNING
 from host.inbox.drafts import Draft
 from host.inbox.outcome import RESTORED
 from host.inbox.reply import Hold, queue_parts
 from host.inbox.unsent import later, resending
-from host.models.assistants import Mode, TurnState
 from host.models.automation import RunState
 from host.models.channels import ChannelAccount
 from host.models.inbox import DeliveryState, Message
 from host.models.notifications import Notification
 from host.models.queue import OutboxEntry
-from host.record.reading import BEGINNING
 from tests import helpers
-from tests.automation.assistants.assisting import Assisted
+from tests.assistants.assisting import Assisted
 from tests.automation.automated import GREETING
 from tests.backup import test_backup as plain
 from tests.conftest import fresh_server_database
 from tests.inbox import toys
 from tests.inbox.desks import open_desk
+from tests.rules.ruled import add_rule, ran
 from tests.upgrade.loading import SERVERS
 
 _nobody_tries_passphrases = plain._nobody_tries_passphrases
@@ -77,7 +78,7 @@ def test_it_begins_anew_on_a_server_too(
     kind: str, desk: Assisted, settings: Config, file: Path, tmp_path: Path
 ) -> None:
     desk.set(greets=True, greeting=GREETING)
-    desk.rule({"do": "say", "text": "Sorry!"}, when="conversation.unanswered", hours=1)
+    add_rule(desk, {"do": "say", "text": "Sorry!"}, when="conversation.unanswered", hours=1)
     desk.attach(Mode.ANSWER)
     desk.said()
     desk.read()
@@ -134,7 +135,7 @@ def test_what_customers_wrote_before_is_left_to_people_and_what_comes_then_is_no
 ) -> None:
     """It was journalled and not applied, lay in the spool, or comes from the provider's history."""
     desk.set(greets=True, greeting=GREETING)
-    rule = desk.rule({"do": "say", "text": "We look at it."})
+    rule = add_rule(desk, {"do": "say", "text": "We look at it."})
     wrote = clock.now()
     desk.said("ana")
     desk.run()
@@ -145,14 +146,14 @@ def test_what_customers_wrote_before_is_left_to_people_and_what_comes_then_is_no
     desk.said("cem")
     desk.run()
     assert len(desk.automatic("cem")) == 2
-    assert len([one for one in desk.ran(rule) if one.outcome == "did"]) == 2  # of ana before, and of cem
+    assert len([one for one in ran(rule) if one.outcome == "did"]) == 2  # of ana before, and of cem
 
 
 @pytest.mark.parametrize("waiting", [Waiting.CHECK, Waiting.SEND])
 def test_a_rule_that_waits_for_an_answer_waits_no_more(
     desk: Assisted, restore: Restore, waiting: Waiting
 ) -> None:
-    desk.rule({"do": "say", "text": "Sorry!"}, when="conversation.unanswered", hours=1)
+    add_rule(desk, {"do": "say", "text": "Sorry!"}, when="conversation.unanswered", hours=1)
     desk.said()
     desk.run()
     restore(waiting)
@@ -162,11 +163,12 @@ def test_a_rule_that_waits_for_an_answer_waits_no_more(
 
 
 @pytest.mark.parametrize("waiting", [Waiting.CHECK, Waiting.SEND])
+@pytest.mark.slow
 def test_nobody_who_waited_before_is_told_that_their_answer_is_late(
     desk: Assisted, restore: Restore, waiting: Waiting
 ) -> None:
     """Somebody may have answered them since."""
-    desk.rule({"do": "say", "text": "Soon!"}, when="conversation.reply_due")
+    add_rule(desk, {"do": "say", "text": "Soon!"}, when="conversation.reply_due")
     desk.said()
     desk.run()
     restore(waiting)

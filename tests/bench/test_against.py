@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 
 from bench import against, servers
-from bench.against import Line, Reading
+from bench.against import Comparison, Reading
 from demo.processes import CHECKOUT
 
 
-def line(old: list[float], new: list[float], *, unit: str = "/s", judged: bool = True) -> Line:
-    return Line("F8", unit, judged, tuple(old), tuple(new))
+def line(old: list[float], new: list[float], *, unit: str = "/s", judged: bool = True) -> Comparison:
+    return Comparison("F8", unit, judged, tuple(old), tuple(new))
 
 
 def test_both_are_measured_in_each_round_and_take_turns_in_going_first() -> None:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import random
-from dataclasses import replace
 
 import pytest
 
 from bench import report, scaling
 from bench.model import Clock, Core, Costs, Desk, percentile
+from host.core.backports.values import replace
 
 COSTS = Costs(request=0.0003, commit=0.0002, apply=0.0003, sync=0.001)
 

@@ -31,23 +31,33 @@ def checkout(folder: Path, *, granian: bool) -> Tree:
     return Tree(folder, str(path))
 
 
+class _Served(str):
+    """What is served, as a server with a process."""
+
+    pid = 1
+
+
 class Serving:
     """Stands in for servers: notes which was asked for, and takes in a known number a second."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, module: Any, rates: dict[str, float]) -> None:
         self.asked: list[tuple[Any, ...]] = []
         self.rates = rates
+        self.cpu = 0.0
         monkeypatch.setattr(module, "product", self.product)
-        monkeypatch.setattr(module, "saturate", self.saturate)
+        monkeypatch.setattr(module, "saturate", self.saturate, raising=False)
+        monkeypatch.setattr(module, "saturate_served", self.saturate_served, raising=False)
+        monkeypatch.setattr(module, "cpu_seconds", lambda found: self.cpu, raising=False)
+        monkeypatch.setattr(module, "family", lambda pid: [pid], raising=False)
         if hasattr(module, "floor"):
             monkeypatch.setattr(module, "floor", self.floor)
 
     @contextmanager
     def product(
         self, desk: Desk, _folder: Path, *, server: str | None = None, workers: int = 4
-    ) -> Iterator[str]:
+    ) -> Iterator[_Served]:
         self.asked.append((desk.tree.python, server, workers))
-        yield "delivering" if workers else "product"
+        yield _Served("delivering" if workers else "product")
 
     @contextmanager
     def floor(self, _folder: Path, *, server: str = "uvicorn", program: str = "ingest") -> Iterator[str]:
@@ -57,6 +67,10 @@ class Serving:
     def saturate(self, serving: Any, seconds: float) -> Result:
         with serving as what:
             return Result(seconds, [0.001] * int(self.rates[what] * seconds))
+
+    def saturate_served(self, served: _Served, seconds: float) -> Result:
+        self.cpu += 0.03
+        return Result(seconds, [0.001] * int(self.rates[served] * seconds))
 
 
 def plan(folder: Path, *, tree: Tree = THIS) -> Plan:
@@ -85,8 +99,11 @@ def test_against_another_checkout_each_runs_on_its_own_server(
     new = Desk(tmp_path, 1, (), tree=checkout(tmp_path / "new", granian=True))
     lines = against.f1(plan(tmp_path), old, new)
     keys = ["F1", "F1, delivering"] + (["F1 granian", "F1 granian, delivering"] if both else [])
-    assert [(one.key, one.old, one.new) for one in lines] == [
+    assert [(one.key, one.old, one.new) for one in lines if one.unit == "/s"] == [
         (key, (rate,), (rate,)) for key, rate in zip(keys, [300.0, 200.0] * 2, strict=False)
+    ]
+    assert [(one.key, [round(used) for used in one.new]) for one in lines if one.unit == " µs"] == [
+        (f"{key}, processor", [used]) for key, used in zip(keys, [100, 150] * 2, strict=False)
     ]
     named: list[str | None] = [None, "granian"] if both else [None]
     for desk in (old, new):

@@ -97,7 +97,7 @@ def wait(page: Page, look: Callable[[], Any], what: str) -> Any:
 
 def sign_in(page: Page, email: str) -> None:
     page.goto("/login")
-    page.get_by_label("E-mail").first.fill(email)
+    page.get_by_label("Email").first.fill(email)
     page.get_by_label("Password").first.fill(PASSWORD)
     page.get_by_role("button", name="Sign in").click()
     expect(page.get_by_role("navigation", name="Main")).to_be_visible()

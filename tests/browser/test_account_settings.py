@@ -67,17 +67,19 @@ def save(page: Page) -> None:
 
 def test_what_customers_see_of_the_team(messages: Page) -> None:
     page = messages
-    expect(page.get_by_role("switch", name="Tell customers when we have read")).not_to_be_checked()
-    expect(page.get_by_role("switch", name="Show when customers have read")).to_be_checked()
+    expect(
+        page.get_by_role("switch", name="Show customers when we have read their messages")
+    ).not_to_be_checked()
+    expect(page.get_by_role("switch", name="Show when customers have read our messages")).to_be_checked()
     look(page, "account-messages")
-    page.get_by_role("switch", name="Tell customers when we have read").check()
-    page.get_by_role("switch", name="Show customers that somebody is writing").uncheck()
+    page.get_by_role("switch", name="Show customers when we have read their messages").check()
+    page.get_by_role("switch", name="Show customers when someone is typing").uncheck()
     page.get_by_label(re.compile("^Text longer than")).select_option("truncate")
     save(page)
     expect(page.get_by_text("Saved.")).to_be_visible()
     page.reload()
-    expect(page.get_by_role("switch", name="Tell customers when we have read")).to_be_checked()
-    expect(page.get_by_role("switch", name="Show customers that somebody is writing")).not_to_be_checked()
+    expect(page.get_by_role("switch", name="Show customers when we have read their messages")).to_be_checked()
+    expect(page.get_by_role("switch", name="Show customers when someone is typing")).not_to_be_checked()
     expect(page.get_by_label(re.compile("^Text longer than"))).to_have_value("truncate")
 
 
@@ -86,8 +88,8 @@ def test_looking_tells_the_customer_only_where_the_account_is_set_to(
 ) -> None:
     for told, words in ((True, "Is the blue mug in stock?"), (False, "And the white one?")):
         open_messages(pottery, page)
-        page.get_by_role("switch", name="Tell customers when we have read").set_checked(told)
-        page.get_by_role("switch", name="Show customers that somebody is writing").check()
+        page.get_by_role("switch", name="Show customers when we have read their messages").set_checked(told)
+        page.get_by_role("switch", name="Show customers when someone is typing").check()
         save(page)
         expect(page.get_by_text("Saved.")).to_be_visible()
         since = pottery.last()
@@ -110,12 +112,12 @@ def test_looking_tells_the_customer_only_where_the_account_is_set_to(
 def test_ice_breakers_go_to_the_provider_and_come_back(pottery: Pottery, messages: Page) -> None:
     page = messages
     tab(page, "Ice breakers")
-    expect(page.get_by_text("Instagram shows none now.")).to_be_visible()
+    expect(page.get_by_text("Instagram currently shows none.")).to_be_visible()
     page.get_by_label("Question 1").fill("Where are you?")
-    page.get_by_label("What your systems get, if not the question").first.fill("PLACE")
+    page.get_by_label("Value for your systems, if not the question").first.fill("PLACE")
     page.get_by_label("Question 2").fill("x" * 81)
     save(page)
-    expect(page.get_by_text("81 characters, and at most 80 are taken.")).to_be_visible()
+    expect(page.get_by_text("81 characters. The limit is 80.")).to_be_visible()
     expect(page.get_by_label("Question 1")).to_have_value("Where are you?")
     look(page, "account-ice-breakers-refused")
     page.get_by_label("Question 2").fill("Do you ship abroad?")
@@ -124,7 +126,7 @@ def test_ice_breakers_go_to_the_provider_and_come_back(pottery: Pottery, message
     german = page.get_by_role("group", name=re.compile("^Language 1"))
     german.get_by_label("Question 1").fill("Wo seid ihr?")
     page.keyboard.press("Enter")  # saves, though “Remove this language” stands before Save
-    expect(page.get_by_text("Saved, and read back: Instagram has 3 now.")).to_be_visible()
+    expect(page.get_by_text("Saved. Instagram now shows 3.")).to_be_visible()
     look(page, "account-ice-breakers")
     assert profile(pottery, "ice_breakers") == [
         {
@@ -136,9 +138,9 @@ def test_ice_breakers_go_to_the_provider_and_come_back(pottery: Pottery, message
         },
         {"locale": "de_DE", "call_to_actions": [{"question": "Wo seid ihr?", "payload": "Wo seid ihr?"}]},
     ]
-    page.get_by_role("button", name="Remove this language").click()
+    page.get_by_role("button", name="Remove language").click()
     save(page)
-    expect(page.get_by_text("Saved, and read back: Instagram has 2 now.")).to_be_visible()
+    expect(page.get_by_text("Saved. Instagram now shows 2.")).to_be_visible()
     assert len(profile(pottery, "ice_breakers")) == 1
 
 
@@ -147,13 +149,13 @@ def test_the_menu_goes_to_the_provider_and_comes_back(pottery: Pottery, messages
     tab(page, "Menu")
     page.get_by_label("Label 1").fill("Talk to us")
     page.get_by_label("Label 2").fill("Our shop")
-    page.get_by_label("What it does").nth(1).select_option("url")
+    page.get_by_label("Action").nth(1).select_option("url")
     save(page)
-    expect(page.get_by_text("Enter the address of the page; it starts with https://.")).to_be_visible()
+    expect(page.get_by_text("Enter a web address that starts with https://.")).to_be_visible()
     look(page, "account-menu-refused")
-    page.get_by_label("Address, or what your systems get").nth(1).fill("https://pottery.example/")
+    page.get_by_label("URL, or value for your systems").nth(1).fill("https://pottery.example/")
     save(page)
-    expect(page.get_by_text("Saved, and read back: Instagram has 2 now.")).to_be_visible()
+    expect(page.get_by_text("Saved. Instagram now shows 2.")).to_be_visible()
     look(page, "account-menu")
     (found,) = profile(pottery, "persistent_menu")
     assert [one["type"] for one in found["persistent_menu"][0]["call_to_actions"]] == ["postback", "web_url"]
@@ -163,7 +165,7 @@ def test_a_provider_that_refuses_is_quoted(pottery: Pottery, messages: Page) -> 
     page = messages
     pottery.control("faults", {"call": "messenger_profile", "action": "error", "code": 190, "times": 10})
     tab(page, "Ice breakers")
-    expect(page.get_by_text("What Instagram has now could not be read.")).to_be_visible()
+    expect(page.get_by_text("The current list on Instagram could not be read.")).to_be_visible()
     expect(page.get_by_label("Question 1")).to_have_count(0)
     look(page, "account-ice-breakers-unread")
     requests.delete(f"{pottery.desk.sandbox.url}/control/faults", timeout=10)

@@ -176,11 +176,11 @@ def test_what_cannot_be_sent_is_said_beside_the_file_and_nothing_leaves(pottery:
     )
     ready(page, 1)
     item = lambda name: tray(page).filter(has_text=name)  # noqa: E731
-    expect(item("photo.webp")).to_contain_text("A picture has to be GIF, JPEG or PNG here.")
-    expect(item("large.jpg")).to_contain_text("It has 8.1 MB, and a picture may have 8 MB here.")
+    expect(item("photo.webp")).to_contain_text("Images on this channel must be GIF, JPEG or PNG.")
+    expect(item("large.jpg")).to_contain_text("It is 8.1 MB; images on this channel can be up to 8 MB.")
     expect(item("song.mp3")).to_contain_text("AAC, M4A")
-    expect(item("setup.exe")).to_contain_text("A document has to be PDF here.")
-    expect(item("nothing.png")).to_contain_text("It is empty.")
+    expect(item("setup.exe")).to_contain_text("Documents on this channel must be PDF.")
+    expect(item("nothing.png")).to_contain_text("The file is empty.")
     expect(item("pretends.png").locator("[data-file-error]")).not_to_be_empty()
     look(page, "composer-files-refused")
     text(page).fill("All of them")
@@ -197,7 +197,7 @@ def test_what_cannot_be_sent_is_said_beside_the_file_and_nothing_leaves(pottery:
 def test_a_lost_upload_is_tried_again(pottery: Pottery, page: Page) -> None:
     page.route("**/uploads", lambda route: route.abort())
     choose(page, MUG)
-    expect(tray(page)).to_contain_text("It could not be uploaded.")
+    expect(tray(page)).to_contain_text("The upload failed.")
     page.unroute("**/uploads")
     page.get_by_role("button", name="Try again").click()
     ready(page, 1)
@@ -228,7 +228,7 @@ def test_everything_survives_a_failed_send_a_reload_and_another_conversation(
     choose(page, MUG)
     ready(page, 1)
     tool(page, "Add quick replies")
-    page.get_by_label("An answer the customer can tap").fill("Yes")
+    page.get_by_label("Answer the customer can tap").fill("Yes")
     page.keyboard.press("Enter")
     text(page).fill("Is this the one?")
     page.route("**/reply", lambda route: route.abort())
@@ -265,7 +265,7 @@ def test_a_heart_is_sent_by_itself(pottery: Pottery, page: Page) -> None:
 def test_quick_replies_are_offered_with_the_text(pottery: Pottery, page: Page) -> None:
     since = pottery.last()
     tool(page, "Add quick replies")
-    field = page.get_by_label("An answer the customer can tap")
+    field = page.get_by_label("Answer the customer can tap")
     expect(field).to_be_focused()
     expect(composer(page).get_by_role("group", name="Quick replies")).to_contain_text(
         "Shown only in the mobile app"
@@ -275,10 +275,10 @@ def test_quick_replies_are_offered_with_the_text(pottery: Pottery, page: Page) -
         page.keyboard.press("Enter")
     field.fill("x" * 21)
     page.keyboard.press("Enter")
-    expect(page.get_by_text("It has 21 characters, and an answer may have 20.")).to_be_visible()
+    expect(page.get_by_text("It has 21 characters; an answer can have 20.")).to_be_visible()
     field.fill("The blue one")
     page.keyboard.press("Enter")
-    expect(page.get_by_text("This answer is there already.")).to_be_visible()
+    expect(page.get_by_text("This answer already exists.")).to_be_visible()
     field.fill("Neither|nor")
     look(page, "composer-quick-replies")
     send(page)  # what stands in the field is meant to go along
@@ -293,7 +293,7 @@ def test_quick_replies_are_offered_with_the_text(pottery: Pottery, page: Page) -
 
 def test_no_more_answers_than_there_may_be(page: Page) -> None:
     tool(page, "Add quick replies")
-    field = page.get_by_label("An answer the customer can tap")
+    field = page.get_by_label("Answer the customer can tap")
     for number in range(13):
         field.fill(f"Answer {number}")
         page.keyboard.press("Enter")
@@ -313,23 +313,23 @@ def test_a_carousel_with_pictures_and_buttons(pottery: Pottery, page: Page) -> N
     expect(dialog).to_contain_text("Shown only in the mobile app")
     dialog.get_by_role("button", name="Done").click()
     expect(dialog).to_contain_text("A card needs a title.")
-    dialog.get_by_label("Title").fill("The blue mug")
+    dialog.get_by_label("Title", exact=True).fill("The blue mug")
     dialog.get_by_role("button", name="Done").click()
-    expect(dialog).to_contain_text("Besides the title a card needs")
-    dialog.get_by_label("Line below it").fill("0.3 l, 28 euros")
+    expect(dialog).to_contain_text("Besides its title, a card needs")
+    dialog.get_by_label("Subtitle").fill("0.3 l, 28 euros")
     with page.expect_file_chooser() as chooser:
-        dialog.get_by_role("button", name="Upload a picture").click()
+        dialog.get_by_role("button", name="Upload an image").click()
     chooser.value.set_files([MUG])
     expect(dialog.get_by_text("mug.png")).to_be_visible()
     dialog.get_by_role("button", name="Add a button").click()
     dialog.get_by_label("Label of the button").fill("Buy it")
-    dialog.get_by_label("Address of the page").fill("pottery.example")
+    dialog.get_by_label("Page URL").fill("pottery.example")
     dialog.get_by_role("button", name="Done").click()
     expect(dialog).to_contain_text("An address starts with https://.")
-    dialog.get_by_label("Address of the page").fill("https://pottery.example/blue")
+    dialog.get_by_label("Page URL").fill("https://pottery.example/blue")
     dialog.get_by_role("button", name="Add a card").click()
     second = dialog.get_by_role("group", name=re.compile("Card 2"))
-    second.get_by_label("Title").fill("The white mug")
+    second.get_by_label("Title", exact=True).fill("The white mug")
     second.get_by_role("button", name="Add a button").click()
     second.get_by_label("Label of the button").fill("Put one aside")
     second.get_by_label("What the button does").select_option("payload")
@@ -359,7 +359,7 @@ def test_products_and_an_own_post(pottery: Pottery, page: Page) -> None:
     tool(page, "Products")
     page.get_by_label("Product IDs").fill("no id!")
     page.keyboard.press("Enter")
-    expect(page.get_by_text("is not an ID of a product.")).to_be_visible()
+    expect(page.get_by_text("is not a product ID.")).to_be_visible()
     page.get_by_label("Product IDs").fill("4000000000000001, 4000000000000002")
     page.keyboard.press("Enter")
     expect(page.get_by_text("2 of 10")).to_be_visible()
@@ -367,7 +367,7 @@ def test_products_and_an_own_post(pottery: Pottery, page: Page) -> None:
     tool(page, "One of your posts")
     page.get_by_label("ID or link of the post").fill("our best")
     page.keyboard.press("Enter")
-    expect(page.get_by_text("Enter the ID of the post")).to_be_visible()
+    expect(page.get_by_text("Enter the post’s ID")).to_be_visible()
     page.get_by_label("ID or link of the post").fill("17900000000000001")
     look(page, "composer-more")
     send(page)
@@ -409,7 +409,7 @@ def test_quoting_works_by_address_too(pottery: Pottery, page: Page) -> None:
     page.goto(link)
     expect(page.locator("[data-quoted]")).to_be_visible()
     assert "quote=" not in page.url  # a reload later on quotes nothing
-    page.get_by_role("link", name="Do not quote it").click()
+    page.get_by_role("link", name="Remove quote").click()
     expect(page.locator("[data-quoted]")).to_be_hidden()
 
 
@@ -475,7 +475,7 @@ class TestVoice:
         page.get_by_role("button", name="Stop recording").click()
         expect(strip).to_be_hidden()
         ready(page, 1)
-        listen = page.get_by_role("button", name="Listen to it")
+        listen = page.get_by_role("button", name="Play recording")
         listen.click()
         expect(listen).to_have_attribute("aria-pressed", "true")
         expect(page.locator(".voice .wave .on").first).to_be_attached()
@@ -509,7 +509,7 @@ class TestVoice:
     @pytest.mark.parametrize(
         ("error", "sentence"),
         [
-            ("NotAllowedError", "The browser does not let this page use the microphone."),
+            ("NotAllowedError", "The browser blocks the microphone on this page."),
             ("NotFoundError", "No microphone was found."),
             ("NotReadableError", "The microphone could not be used."),
         ],
@@ -542,7 +542,7 @@ def test_on_a_phone_the_tools_are_one_menu(pottery: Pottery, page: Page) -> None
     more.click()
     tool(page, "Add quick replies")
     expect(page.get_by_role("button", name="Attach files")).to_be_hidden()
-    expect(page.get_by_label("An answer the customer can tap")).to_be_focused()
+    expect(page.get_by_label("Answer the customer can tap")).to_be_focused()
     assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
 
 

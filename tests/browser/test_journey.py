@@ -78,7 +78,7 @@ def test_the_first_admin_sets_the_desk_up(desk: Desk, admin: Page) -> None:
 
 def test_an_agent_joins_by_link(desk: Desk, admin: Page, agent: Page) -> None:
     admin.goto("/w/1/settings/people")
-    admin.get_by_label("E-mail address").fill(AGENT)
+    admin.get_by_label("Email addresses").fill(AGENT)
     admin.get_by_role("button", name="Make an invitation").click()
     link = admin.get_by_role("textbox", name="Link").input_value()
     look(admin, "team")
@@ -95,14 +95,14 @@ def test_an_agent_joins_by_link(desk: Desk, admin: Page, agent: Page) -> None:
 def test_the_zip_is_reported_on_before_anything_runs(admin: Page) -> None:
     admin.goto("/admin/addons")
     admin.locator("input[type=file]").set_input_files(str(ADDON_ZIP))
-    admin.get_by_role("button", name="Upload & Install").click()
+    admin.get_by_role("button", name="Upload and install").click()
     report = admin.get_by_role("heading", name=re.compile("Instagram Direct"))
     expect(report).to_be_visible()
     expect(admin.get_by_text("instagram_accounts", exact=True)).to_be_visible()
     look(admin, "addon-report")
     # It comes with this release, so nobody is asked again; it is kept, and nothing of it runs.
-    expect(admin.get_by_text("Comes with this release").first).to_be_visible()
-    admin.get_by_role("link", name="Back to the addons").click()
+    expect(admin.get_by_text("Included in this release").first).to_be_visible()
+    admin.get_by_role("link", name="Back to addons").click()
     expect(admin.get_by_text("Inactive").first).to_be_visible()
     look(admin, "addons-inactive")
 
@@ -112,7 +112,7 @@ def test_activation_shows_its_steps_and_needs_no_restart(admin: Page, agent: Pag
     expect(agent.get_by_role("link", name=re.compile("Instagram"))).to_have_count(0)
     admin.get_by_role("button", name="Activate").click()
     expect(admin.get_by_text("Active", exact=True).first).to_be_visible()
-    expect(admin.get_by_text("Switch over")).to_be_visible()
+    expect(admin.locator("#addon-instagram").get_by_text("Switch over")).to_be_visible()
     look(admin, "addons-active")
     admin.get_by_role("link", name="Settings", exact=True).last.click()
     expect(admin).to_have_url(re.compile("/admin/addons/instagram/settings"))
@@ -239,7 +239,7 @@ def test_mail_and_direct_messages_stand_in_one_inbox(desk: Desk, admin: Page, ag
     server, port = desk.outside.address.split(":")
     admin.goto("/w/1/settings/channels/email/new")
     admin.get_by_label("Name", exact=True).fill("Shop mail")
-    admin.get_by_label("E-mail address").fill("hello@pottery.example")
+    admin.get_by_label("Email address").fill("hello@pottery.example")
     admin.get_by_label("Mail server (SMTP)").fill(server)
     admin.get_by_label("Port", exact=True).fill(port)
     admin.get_by_label("Encryption", exact=True).select_option("none")
@@ -274,7 +274,7 @@ def test_mail_and_direct_messages_stand_in_one_inbox(desk: Desk, admin: Page, ag
 def test_the_whole_inbox_with_a_reply_the_customer_has_seen(desk: Desk, agent: Page) -> None:
     agent.locator("[data-part=head] [data-menu=assign] summary").click()
     agent.get_by_role("button", name=re.compile(r"Bo T\. \(you\)")).first.click()
-    expect(agent.get_by_text(re.compile("took this|assigned this")).last).to_be_visible()
+    expect(agent.get_by_text(re.compile("took over this conversation|assigned this")).last).to_be_visible()
     agent.locator("[data-tab=note]").click()
     agent.get_by_role("textbox", name="Private note").fill(
         "Second cracked lid this week. Shall we change the box?"
@@ -320,7 +320,7 @@ def test_every_other_page_can_be_looked_at(desk: Desk, admin: Page, person: Arri
 def test_on_a_phone_one_pane_at_a_time_is_enough_to_answer(desk: Desk, person: Arrive) -> None:
     page = person(viewport=PHONE, color_scheme="dark", has_touch=True)
     page.goto("/login")
-    page.get_by_label("E-mail").first.fill(AGENT)
+    page.get_by_label("Email").first.fill(AGENT)
     page.get_by_label("Password").first.fill(PASSWORD)
     page.get_by_role("button", name="Sign in").click()
     page.get_by_role("link", name=re.compile("Kit L.")).first.click()

@@ -44,7 +44,7 @@ def connected(desk: Desk) -> Journey:
 def agent(connected: Journey, person: Arrive) -> Page:
     page = person()
     page.goto("/login")
-    page.get_by_label("E-mail").first.fill(ADMIN)
+    page.get_by_label("Email").first.fill(ADMIN)
     page.get_by_label("Password").first.fill(PASSWORD)
     page.get_by_role("button", name="Sign in").click()
     expect(page).to_have_url(re.compile("/inbox"))
@@ -88,18 +88,18 @@ SEEN: list[tuple[str, str | None, str]] = [
     (f"{ANA}: Message", None, "Came from your ad “Summer sale”"),
     (f"{ANA}: Message", None, "Asks about product 4381572605000001"),
     (f"{ANA}: Came through a link", None, "Came through the link “flyer-7”"),
-    ("Your account: Message", None, "Not sent from this desk"),
+    ("Your account: Message", None, "Not sent from Lobby"),
     ("Your account: Message", "img", rf"{ANA} reacted with love"),
     (f"{ANA}: Message", "link", "In reply to Your team Two to four working days"),
     (f"{ANA}: Message", "img", rf"{ANA} reacted with 🎉"),
     (f"{ANA}: Message", None, r"Edited \d\d:\d\d"),
     (f"{ANA}: Unsent a message", None, rf"{ANA} unsent this message"),
     (f"{ANA}: Disappearing message", None, "shown only in the Instagram app"),
-    (f"{ANA}: A message that cannot be shown", None, "Instagram does not share with us"),
+    (f"{ANA}: A message that cannot be shown", None, "Instagram does not share"),
     (
         f"{ANA}: A message that cannot be shown",
         None,
-        "Something from Instagram that cannot be shown here yet",
+        "A message from Instagram that Lobby cannot show yet",
     ),
     (f"{ANA}: Message", None, r"Is anybody there\?"),
 ]

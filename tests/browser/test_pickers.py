@@ -53,7 +53,7 @@ def test_somebody_looks_for_what_they_choose(app: Flask, page: Page) -> None:
     expect(accounts.get_by_role("checkbox", name=re.compile("0041"))).to_be_checked()
     expect(accounts).to_contain_text("2 of 60 chosen")
     find.fill("nothing")
-    expect(accounts.get_by_role("status")).to_have_text("No account is like that.")
+    expect(accounts.get_by_role("status")).to_have_text("No accounts found.")
     members = page.get_by_role("group", name="Members")
     members.get_by_role("searchbox", name="Find people").fill("number 555")
     members.get_by_role("checkbox", name=re.compile("Leads it.*555")).check()

@@ -88,16 +88,16 @@ def test_pages_are_offered_each_or_why_not_and_several_are_connected(desk: Desk,
     picture(owner, "connect-buttons")
     popup = press(owner, FACEBOOK)
     expect(popup.get_by_role("heading", name="Facebook (sandbox)")).to_be_visible()
-    expect(told(owner)).to_contain_text("Go on in the window")
+    expect(told(owner)).to_contain_text("Continue in the window")
     popup.get_by_role("button", name="Continue").click()
-    expect(popup.get_by_role("heading", name="Choose what to connect")).to_be_visible()
+    expect(popup.get_by_role("heading", name="Choose accounts to connect")).to_be_visible()
     expect(popup.get_by_text("No professional Instagram account is linked")).to_be_visible()
-    expect(popup.get_by_text("You may not answer messages of this Page")).to_be_visible()
+    expect(popup.get_by_text("You aren't allowed to reply to messages of this Page")).to_be_visible()
     assert "EAA" not in popup.content()
     look(popup, "sign-in-choose")
     picture(popup, "connect-choose", of=popup.locator("main section"))
     popup.get_by_role("button", name="Connect").click()
-    expect(popup.get_by_text("Tick the accounts to connect first.")).to_be_visible()
+    expect(popup.get_by_text("Select the accounts to connect first.")).to_be_visible()
     popup.get_by_label(re.compile("@sample.pottery")).check()
     popup.get_by_label(re.compile("@sample.studio")).check()
     popup.get_by_role("button", name="Connect").click()
@@ -131,9 +131,9 @@ def test_cancelling_is_said_in_both_windows(owner: Page) -> None:
     owner.goto(CONNECT)
     popup = press(owner, FACEBOOK)
     popup.get_by_role("button", name="Cancel").click()
-    expect(popup.get_by_text("You cancelled in the dialog")).to_be_visible()
+    expect(popup.get_by_text("You canceled the sign-in")).to_be_visible()
     look(popup, "sign-in-cancelled")
-    expect(told(owner)).to_contain_text("You cancelled in the dialog")
+    expect(told(owner)).to_contain_text("You canceled the sign-in")
     expect(told(owner)).to_contain_text("choose Continue")
     popup.close()
 
@@ -143,7 +143,7 @@ def test_permissions_that_were_unticked_are_named(owner: Page) -> None:
     popup = press(owner, FACEBOOK)
     popup.get_by_label("instagram_manage_messages").uncheck()
     popup.get_by_role("button", name="Continue").click()
-    sentence = "These permissions were not given: instagram_manage_messages."
+    sentence = "Missing permissions: instagram_manage_messages."
     expect(popup.get_by_text(sentence)).to_be_visible()
     expect(told(owner)).to_contain_text(sentence)
     popup.close()
@@ -152,7 +152,7 @@ def test_permissions_that_were_unticked_are_named(owner: Page) -> None:
 def test_a_closed_window_is_noticed_and_the_button_works_again(owner: Page) -> None:
     owner.goto(CONNECT)
     press(owner, FACEBOOK).close()
-    expect(told(owner)).to_contain_text("seems to be closed")
+    expect(told(owner)).to_contain_text("seems to have been closed")
     press(owner, FACEBOOK).close()
 
 
@@ -161,7 +161,7 @@ def test_a_blocked_window_is_said_at_once(desk: Desk, owner: Page) -> None:
     owner.evaluate("window.open = () => null")
     owner.get_by_role("button", name=FACEBOOK).click()
     expect(told(owner)).to_contain_text("Your browser blocked the window.")
-    expect(told(owner)).to_contain_text("Allow pop-ups for this address")
+    expect(told(owner)).to_contain_text("Allow pop-ups for this site")
 
 
 def test_an_app_in_development_ends_at_metas_page_and_the_desk_says_what_to_look_at(
@@ -200,7 +200,7 @@ def test_meta_down_is_said_plainly(desk: Desk, owner: Page) -> None:
     owner.goto(CONNECT)
     popup = press(owner, FACEBOOK)
     popup.get_by_role("button", name="Continue").click()
-    expect(popup.get_by_text("Meta could not be asked, so nothing was connected.")).to_be_visible()
+    expect(popup.get_by_text("Nothing was connected because Meta couldn't be reached.")).to_be_visible()
     expect(told(owner)).to_contain_text("Try again in a few minutes.")
     popup.close()
 
@@ -213,12 +213,12 @@ def test_a_return_that_was_used_or_forged_connects_nothing(desk: Desk, owner: Pa
     popup = opened.value
     popup.on("request", lambda request: seen.append(request.url))
     popup.get_by_role("button", name="Cancel").click()
-    expect(popup.get_by_text("You cancelled in the dialog")).to_be_visible()
+    expect(popup.get_by_text("You canceled the sign-in")).to_be_visible()
     used = next(address for address in seen if "/channels/instagram/sign-in/facebook?" in address)
     popup.goto(used)
-    expect(popup.get_by_text("This answer was used already.")).to_be_visible()
+    expect(popup.get_by_text("This sign-in response was already used.")).to_be_visible()
     popup.goto("/channels/instagram/sign-in/facebook?code=x&state=forged")
-    expect(popup.get_by_text("does not belong to a sign-in that was started here")).to_be_visible()
+    expect(popup.get_by_text("does not match a sign-in started here")).to_be_visible()
     look(popup, "sign-in-forged")
     popup.close()
 
@@ -237,7 +237,7 @@ def test_signing_in_again_keeps_the_account(owner: Page) -> None:
     other = opened.value
     other.get_by_label("Sample Studio").uncheck()
     other.get_by_role("button", name="Continue").click()
-    expect(other.get_by_text("@sample.studio is not among the accounts you allowed.")).to_be_visible()
+    expect(other.get_by_text("@sample.studio is not one of the accounts you allowed.")).to_be_visible()
     other.close()
     card.get_by_role("link", name=re.compile("^Settings")).first.click()
     expect(owner.get_by_label("Page Access Token")).to_have_count(0)
@@ -270,11 +270,11 @@ def test_what_an_account_needs_is_told_under_the_bell(desk: Desk, owner: Page) -
 def test_a_workspaces_own_app_and_every_check_stand_well(desk: Desk, owner: Page) -> None:
     app = control(desk, "GET", "state")["apps"][0]
     owner.goto("/w/1/settings/channels")
-    owner.get_by_role("link", name="Own Meta app").click()
+    owner.get_by_role("link", name="Your own Meta app").click()
     owner.get_by_label("Meta App ID").fill(app["id"])
     owner.locator("#f-facebook_app_secret").fill("0" * 32)
     owner.get_by_role("button", name="Save and check").click()
-    expect(owner.get_by_text("this is not the secret of that app")).to_be_visible()
+    expect(owner.get_by_text("This secret doesn't belong to that app")).to_be_visible()
     look(owner, "own-app-wrong")
     owner.locator("#f-facebook_app_secret").fill("5a9db0c05a9db0c05a9db0c05a9db0c0")
     owner.get_by_role("button", name="Save and check").click()

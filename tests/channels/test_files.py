@@ -83,7 +83,7 @@ def test_nothing_chosen_is_said(desk: Desk, page: str) -> None:
     for form in ({}, {"way": "x" * 5000}):
         answer = desk.client().post_form(page, **form)
         assert answer.status_code == 400
-        assert "Choose one of the three." in text(answer)
+        assert "Choose one of the three options." in text(answer)
 
 
 def test_only_where_a_channel_lets_files_be_kept(

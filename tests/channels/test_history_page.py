@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import html
 import re
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -12,6 +11,7 @@ import pytest
 import sqlalchemy as sa
 
 from host.core import clock, db
+from host.core.backports.values import replace
 from host.delivery import history
 from host.models.queue import CatchUp, MissedMessage, SecondLook
 from host.models.users import AuditEntry
@@ -87,7 +87,7 @@ def test_it_says_what_was_found_and_what_cannot_be(desk: Desk, page: str) -> Non
     assert "It forgets after a day." in shown
     assert "@ana" in shown
     assert "The toy box is locked. Find the key." in shown
-    assert "Messages not to be had</dt><dd>3" in shown
+    assert "Messages unavailable</dt><dd>3" in shown
 
 
 def test_pressing_asks_again_and_is_written_down(desk: Desk, page: str) -> None:
@@ -135,15 +135,17 @@ def checked(desk: Desk, page: str, **values: Any) -> str:
 
 def test_the_card_says_how_it_is_checked_for_what_was_not_delivered(desk: Desk, page: str) -> None:
     assert "data-look" not in text(desk.client().get(desk.path))
-    assert "Not checked yet for messages Toy did not deliver." in checked(desk, page, looked_at=None)
+    assert "Not checked for undelivered messages from Toy yet." in checked(desk, page, looked_at=None)
     said = checked(desk, page)
     assert said.strip().startswith("Checked against Toy")
     assert ": nothing missing. Every 3 minutes." in said
-    assert "Every 6 hours. Not more often, because" in checked(desk, page, interval=21600, reason="quiet")
-    assert "More often would cost too many of the calls Toy allows" in checked(desk, page, reason="budget")
-    assert "Toy says that its limit" in checked(desk, page, reason="limit")
+    assert "Every 6 hours. Checked less often because nobody" in checked(
+        desk, page, interval=21600, reason="quiet"
+    )
+    assert "use too many of the calls Toy allows" in checked(desk, page, reason="budget")
+    assert "the call limit of Toy is almost used up" in checked(desk, page, reason="limit")
     problem = {"sentence": "The toy box is locked.", "next_step": ""}
-    assert "could not be checked" in checked(desk, page, problem=problem)
+    assert "could not check Toy" in checked(desk, page, problem=problem)
 
 
 def test_what_was_missed_in_a_week_is_listed(desk: Desk, page: str) -> None:
@@ -154,7 +156,7 @@ def test_what_was_missed_in_a_week_is_listed(desk: Desk, page: str) -> None:
         db.write(lambda session, row=row: session.add(row))
     assert ": 1 message missed in 7 days. Every 3 minutes." in checked(desk, page)
     shown = text(desk.client().get(page))
-    assert "What Toy did not deliver" in shown
+    assert "Not delivered by Toy" in shown
     assert shown.count("Not in the inbox yet") == 1
 
 
@@ -170,4 +172,4 @@ def test_an_owner_has_it_checked_at_once(desk: Desk, page: str) -> None:
     looked = sa.update(SecondLook).values(looked_at=clock.now())
     db.write(lambda session: session.execute(looked) and None)
     assert client.post_form(path).status_code == 303
-    assert "It was checked a moment ago." in text(client.get(page))
+    assert "Already checked a moment ago." in text(client.get(page))

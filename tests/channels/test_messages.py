@@ -123,7 +123,7 @@ def test_a_disconnected_account_has_no_such_pages(desk: Desk, account: str) -> N
 def test_ice_breakers_are_saved_to_the_provider_and_read_back(desk: Desk, account: str) -> None:
     client = desk.client()
     page = text(client.get(f"{account}/ice-breakers"))
-    assert "Toy shows none now." in page
+    assert "Toy currently shows none." in page
     assert value(page, "text-0-0") == ""
     answer = client.post_form(
         f"{account}/ice-breakers",
@@ -141,7 +141,7 @@ def test_ice_breakers_are_saved_to_the_provider_and_read_back(desk: Desk, accoun
         "de_DE": (IceBreaker("Wo seid ihr?", "Wo seid ihr?"),),
     }
     page = text(client.get(f"{account}/ice-breakers"))
-    assert "Saved, and read back: Toy has 3 now." in page
+    assert "Saved. Toy now shows 3." in page
     assert value(page, "text-0-0") == "Where are you?"
     assert value(page, "value-0-0") == "LOCATION"
     assert value(page, "value-0-1") == ""  # the question itself
@@ -163,20 +163,23 @@ def test_an_empty_form_takes_all_of_them_away(desk: Desk, account: str) -> None:
     client = desk.client()
     assert client.post_form(f"{account}/ice-breakers").status_code == 303
     assert desk.adapter.questions == {}
-    assert "Saved. Toy shows none now." in text(client.get(f"{account}/ice-breakers"))
+    assert "Saved. Toy now shows none." in text(client.get(f"{account}/ice-breakers"))
 
 
 @pytest.mark.parametrize(
     ("fields", "sentence"),
     [
-        ({"text-0-0": "x" * 21}, "21 characters, and at most 20 are taken."),
-        ({"value-0-0": "PAYLOAD"}, "Write the question, or clear this line."),
-        ({"text-0-0": "a", "value-0-0": "x" * 31}, "31 characters, and at most 30 are taken."),
-        ({"text-0-0": "a", "text-0-1": "b", "text-0-2": "c"}, "At most 2 are taken."),
-        ({"text-0-0": "a", "locale-1": "German", "text-1-0": "b"}, "A language is written like de_DE"),
-        ({"text-0-0": "a", "locale-1": "de_DE", "locale-2": "de_DE"}, "This language is there already."),
+        ({"text-0-0": "x" * 21}, "21 characters. The limit is 20."),
+        ({"value-0-0": "PAYLOAD"}, "Enter the question, or clear this line."),
+        ({"text-0-0": "a", "value-0-0": "x" * 31}, "31 characters. The limit is 30."),
+        ({"text-0-0": "a", "text-0-1": "b", "text-0-2": "c"}, "You can add at most 2."),
+        (
+            {"text-0-0": "a", "locale-1": "German", "text-1-0": "b"},
+            "Enter a language and country, such as de_DE",
+        ),
+        ({"text-0-0": "a", "locale-1": "de_DE", "locale-2": "de_DE"}, "This language already has a list."),
         ({"locale-1": "de_DE", "text-1-0": "b"}, "Fill in the first list too"),
-        ({"text-0-0": "a\x1b[31m"}, "This holds characters that cannot be part of it."),
+        ({"text-0-0": "a\x1b[31m"}, "This contains invalid characters."),
     ],
 )
 def test_what_is_wrong_is_said_and_nothing_is_lost(
@@ -222,7 +225,7 @@ def test_a_provider_that_refuses_is_quoted_and_what_was_typed_stays(
     desk.adapter.problem = problem
     said = BUSY.sentence if problem is BUSY else "The addon of this channel failed"
     page = text(client.get(f"{account}/ice-breakers"))
-    assert "What Toy has now could not be read." in page
+    assert "The current list on Toy could not be read." in page
     assert said in page
     assert 'name="text-0-0"' not in page  # saving would replace what nobody could see
     answer = client.post_form(f"{account}/ice-breakers", **{"text-0-0": "Hi?"})
@@ -265,7 +268,7 @@ def test_a_page_of_the_menu_needs_an_address(desk: Desk, account: str, address: 
     fields = {"text-0-0": "Shop", "does-0-0": "url", "value-0-0": address}
     answer = desk.client().post_form(f"{account}/menu", **fields)
     assert answer.status_code == 400
-    assert "it starts with https://" in text(answer)
+    assert "that starts with https://" in text(answer)
     assert desk.adapter.items == {}
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import html
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,6 +10,7 @@ import sqlalchemy as sa
 
 from host.channels.directory import Directory
 from host.core import clock, db
+from host.core.backports.values import replace
 from host.models.channels import AccountState, ChannelAccount
 from host.models.inbox import Conversation
 from host.models.users import AuditEntry
@@ -54,7 +54,7 @@ def test_without_saying_so_nothing_moves(desk: Desk, other: int) -> None:
     shown = text(desk.client().post_form(f"{desk.path}/toy/new", **GOOD))
     assert "already connected in your workspace “Studio”" in shown
     assert "or move it here" in shown
-    assert "its conversations stay there, readable" in shown
+    assert "existing conversations stay there, readable" in shown
     assert [row.workspace_id for row in rows() if row.claim] == [other]
 
 
@@ -116,7 +116,7 @@ def test_another_account_than_the_one_chosen_is_not_moved(desk: Desk, other: int
     (before,) = rows()
     form = {**GOOD, "toy_id": "18", "move_account": str(before.id)}
     shown = text(desk.client().post_form(f"{desk.path}/toy/new", **form))
-    assert "another account than the one to be moved" in shown
+    assert "a different account than the one you are moving" in shown
     assert [row.state for row in rows()] == [AccountState.CONNECTED]
     assert not desk.provider.disconnected
 
@@ -154,7 +154,7 @@ def test_signing_in_says_what_moves_and_waits_for_the_tick(desk: Desk, other: in
     client = signing(desk)
     here = back(client, desk)
     shown = text(client.get(here))
-    assert "connected in your workspace “Studio”. Moving it ends that" in shown
+    assert "connected in your workspace “Studio”. Moving it disconnects it there" in shown
     assert "checked" not in shown
     client.post_form(here, account="17")
     assert [row.workspace_id for row in rows() if row.claim] == [other], "the page did not say it would move"

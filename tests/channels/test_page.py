@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import html
 import re
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -17,6 +16,7 @@ from host.channels import accounts, deliveries, diagnosis
 from host.channels.directory import Directory
 from host.channels.warnings import raise_warning
 from host.core import clock, db
+from host.core.backports.values import replace
 from host.models.channels import AccountState, ChannelAccount, SignInAttempt, SignInState
 from host.models.users import AuditEntry
 from host.sdk import accounts as sdk_accounts
@@ -222,7 +222,7 @@ def test_an_addon_that_fails_while_looking_costs_a_sentence(desk: Desk) -> None:
     desk.provider.status = broken
     response = desk.client().get(desk.path)
     assert response.status_code == 200
-    assert "State unknown." in text(response)
+    assert "Status unknown." in text(response)
 
 
 def test_without_its_addon_an_account_is_shown_and_kept(desk: Desk) -> None:
@@ -261,7 +261,7 @@ def test_the_form_is_made_of_the_cards_fields(desk: Desk) -> None:
     assert 'aria-describedby="f-name-help"' in attributes(page, "name")
     assert "required" in attributes(page, "toy_id")
     assert "required" not in attributes(page, "note")
-    assert "Shown to your team only." in page
+    assert "Visible only to your team." in page
 
 
 def test_saving_asks_the_provider_and_shows_the_connected_card(desk: Desk) -> None:
@@ -282,11 +282,11 @@ def test_saving_asks_the_provider_and_shows_the_connected_card(desk: Desk) -> No
 @pytest.mark.parametrize(
     ("name", "value", "sentence"),
     [
-        ("toy_id", "", "Please fill this in."),
+        ("toy_id", "", "This field is required."),
         ("toy_id", "abc", "Toy ID is a number"),
         ("name", "x" * 61, "at most 60 characters"),
-        ("name", "a\x01b", "characters that cannot be part"),
-        ("toy_secret", "", "Please fill this in."),
+        ("name", "a\x01b", "invalid characters"),
+        ("toy_secret", "", "This field is required."),
     ],
 )
 def test_what_is_wrong_is_told_beside_the_field_and_the_rest_is_kept(
@@ -318,7 +318,7 @@ def test_problems_without_a_word_are_still_a_sentence(desk: Desk) -> None:
     desk.provider.connect = lambda _request: Problems({})
     response = desk.client().post_form(f"{desk.path}/toy/new", **GOOD)
     assert response.status_code == 400
-    assert "did not say why" in text(response)
+    assert "gave no reason" in text(response)
 
 
 def _raises(_request: ConnectRequest) -> Connection:
@@ -348,7 +348,7 @@ def test_an_addon_that_fails_while_storing_is_undone(desk: Desk) -> None:
     desk.provider.connect = connect
     response = desk.client().post_form(f"{desk.path}/toy/new", **GOOD)
     assert response.status_code == 400
-    assert "could not be stored" in text(response)
+    assert "could not be saved" in text(response)
     assert desk.provider.undone == ["17"]
     assert rows() == []
     assert audit() == []
@@ -396,7 +396,7 @@ def test_editing_fills_in_everything_but_secrets(desk: Desk) -> None:
     assert 'value="Old name"' in attributes(page, "name")
     assert "value=" not in attributes(page, "toy_secret")
     assert "required" not in attributes(page, "toy_secret")
-    assert "Stored, set on 1 May 2026." in page
+    assert "Saved, set on 1 May 2026." in page
 
 
 def test_a_secret_left_empty_is_absent_so_the_stored_one_stays(desk: Desk) -> None:
@@ -416,7 +416,7 @@ def test_credentials_of_another_account_are_refused(desk: Desk) -> None:
     account = desk.connect("17")
     response = desk.client().post_form(f"{desk.path}/accounts/{account.id}", **{**GOOD, "toy_id": "18"})
     assert response.status_code == 400
-    assert "belong to another account" in text(response)
+    assert "belong to a different account" in text(response)
     assert [r.external_id for r in rows()] == ["17"]
 
 
@@ -527,7 +527,7 @@ def test_disconnecting_stops_at_once_tells_the_provider_and_keeps_the_row(desk: 
     assert row_state() == AccountState.DISCONNECTED
     assert desk.provider.disconnected == [account]
     page = text(client.get(desk.path))
-    assert "Its conversations stay." in page
+    assert "Its conversations are kept." in page
     assert "1 disconnected account" in page
     assert audit() == [("account.disconnected", "@17", {"channel": "toy"})]
     again = client.post_form(f"{desk.path}/accounts/{account.id}", **GOOD)
@@ -556,7 +556,7 @@ def test_a_provider_that_cannot_be_told_leaves_the_account_disconnected(
     client = desk.client()
     client.post_form(f"{desk.path}/accounts/{account.id}/disconnect")
     assert row_state() == AccountState.DISCONNECTED
-    assert "could not be told" in text(client.get(desk.path))
+    assert "could not be notified" in text(client.get(desk.path))
 
 
 def test_a_disconnected_account_has_no_buttons(desk: Desk) -> None:

@@ -26,7 +26,7 @@ from tests.channels.conftest import Desk
 from tests.channels.toy import ToyProvider
 from tests.helpers import join, make_config, make_user, make_workspace
 
-ENDS = "The token ends on %(date)s."
+ENDS = "The token expires on %(date)s."
 
 
 @pytest.fixture
@@ -54,7 +54,7 @@ def test_owners_and_admins_are_told_once_and_nobody_else(desk: Desk, account: Ac
     db.write(lambda session: setattr(session.get(User, gone.id), "disabled_at", clock.now()))
     assert raise_it(account)
     assert not raise_it(account)
-    assert sorted(told()) == [(user.id, "The token ends on 1 May.") for user in (desk.owner, admin)]
+    assert sorted(told()) == [(user.id, "The token expires on 1 May.") for user in (desk.owner, admin)]
 
 
 def test_an_owner_who_is_an_admin_too_is_told_once(desk: Desk, account: AccountRef) -> None:
@@ -130,7 +130,7 @@ def test_several_who_notice_at_once_tell_it_once(any_account: tuple[AccountRef, 
     for stage in ("14", "7"):
         at_once(lambda stage=stage: raise_it(account, stage))  # type: ignore[misc]
     at_once(lambda: mark_needs_reconnect(account.id, "It is gone."))
-    once = ["The token ends on 1 May.", "The token ends on 1 May.", "It is gone."]
+    once = ["The token expires on 1 May.", "The token expires on 1 May.", "It is gone."]
     assert told() == [(owner.id, sentence) for sentence in once]
 
 
@@ -140,10 +140,10 @@ def test_several_who_notice_at_once_tell_it_once(any_account: tuple[AccountRef, 
 def test_the_card_shows_what_stands(desk: Desk, account: AccountRef) -> None:
     raise_it(account)
     page = desk.client().get(desk.path).text
-    assert "The token ends on 1 May." in page
+    assert "The token expires on 1 May." in page
     assert "Reconnect it before that." in page
     clear_warning(account.id, "ends")
-    assert "The token ends" not in desk.client().get(desk.path).text
+    assert "The token expires" not in desk.client().get(desk.path).text
 
 
 def test_the_bell_counts_and_leads_to_what_was_told(desk: Desk, account: AccountRef) -> None:
@@ -153,7 +153,7 @@ def test_the_bell_counts_and_leads_to_what_was_told(desk: Desk, account: Account
     raise_it(account, "7")
     assert "Notifications, 2 new" in client.get(desk.path).text
     page = client.get("/notifications").text
-    assert page.count("The token ends on 1 May.") == 2
+    assert page.count("The token expires on 1 May.") == 2
     assert f'href="/w/{desk.workspace}/settings/channels?account={account.id}#account-{account.id}"' in page
     assert client.post_form("/notifications/read").status_code == 303
     assert "Mark all as read" not in client.get("/notifications").text
@@ -220,7 +220,7 @@ def test_a_mail_says_what_to_do_and_leads_there(desk: Desk, account: AccountRef,
     (sent,) = mailbox.taken
     assert sent["To"] == desk.owner.email
     assert sent["From"] == "lobby@desk.example.com"
-    assert sent["Subject"] == "@17: The token ends on 1 May."
+    assert sent["Subject"] == "@17: The token expires on 1 May."
     assert sent["Auto-Submitted"] == "auto-generated"
     text = sent.get_content()
     assert "Reconnect it before that." in text
@@ -239,7 +239,7 @@ def test_a_mail_speaks_the_language_of_who_reads_it(
     mark_needs_reconnect(account.id, warnings.CANNOT_SEND)
     assert mailing.send_due() == 1
     (sent,) = mailbox.taken
-    assert "Die Zugangsdaten werden nicht mehr angenommen" in sent["Subject"]
+    assert "Die Zugangsdaten sind nicht mehr gültig" in sent["Subject"]
 
 
 def test_a_day_is_written_in_the_language_of_who_reads_it(
@@ -250,10 +250,10 @@ def test_a_day_is_written_in_the_language_of_who_reads_it(
     warn(account.id, "token-ends", ENDS, details={"date": datetime(2027, 5, 1, 22, tzinfo=UTC)})
     assert mailing.send_due() == 1
     (sent,) = mailbox.taken
-    assert sent["Subject"] == "@17: The token ends on 01.05.2027.", "the addon is not here, nor its German"
+    assert sent["Subject"] == "@17: The token expires on 01.05.2027.", "the addon is not here, nor its German"
     with db.read() as session:
         (stored,) = session.scalars(sa.select(Notification.details))
-    assert notify.translated(ENDS, stored) == "The token ends on May 1, 2027."
+    assert notify.translated(ENDS, stored) == "The token expires on May 1, 2027."
     assert notify.translated("%(date)s", {"date": "1 May"}) == "1 May"
 
 

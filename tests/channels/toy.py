@@ -152,7 +152,7 @@ def toy_card(provider: ToyProvider | None = None) -> SettingsCard:
         channel="toy",
         summary="Messages of toys",
         fields=(
-            Field("name", "Name", help="Shown to your team only.", max_length=60),
+            Field("name", "Name", help="Visible only to your team.", max_length=60),
             Field("toy_id", "Toy ID", clean=_digits),
             Field("note", "Note", required=False),
             Field("loud", "Loud", required=False, kind="checkbox"),

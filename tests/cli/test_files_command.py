@@ -56,7 +56,7 @@ def test_files_go_to_another_place_and_the_desk_is_told_what_to_set(
     again = lobby("files", "copy", str(share), "--from", "data", data=data, files=str(share))
     assert again.returncode == 0, again.stderr
     assert "0 files copied" in again.stdout
-    assert "keeps its files there already" in again.stdout
+    assert "already keeps its files there" in again.stdout
 
 
 @pytest.mark.parametrize(

@@ -54,6 +54,7 @@ def data(new_desk: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(new_desk / "data", tmp_path / "data"))
 
 
+@pytest.mark.slow
 def test_a_new_desk_is_closed_to_others(new_desk: Path) -> None:
     assert (new_desk / "data" / "lobby.sqlite3").stat().st_mode & 0o777 == 0o600
     new_desk.chmod(0o755)  # what pytest made, it closed

@@ -221,7 +221,7 @@ def test_too_little_memory(used: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
     with monkeypatch.context() as patch:
         patch.setattr(starting, "bring_up", no_thread)
-        says(lobby(used, "run"), Exit.MEMORY, "too little memory", "can't start new thread")
+        says(lobby(used, "run"), Exit.MEMORY, "can't start new thread")
 
 
 @pytest.mark.parametrize("name", ["memory.max", "memory/memory.limit_in_bytes"])

@@ -11,8 +11,8 @@ from sqlalchemy.orm import Session
 
 from host.cli.commands import main
 from host.core import clock, db
-from host.models.record import Consumer, DomainEvent
-from host.models.reports import ReportHour
+from host.events.models import Consumer, DomainEvent
+from host.reports.models import ReportHour
 from tests.helpers import make_workspace
 
 

@@ -30,7 +30,7 @@ CODE = f"""
 import gc, sys
 from host.cli.commands import main
 main.get_command(None, "run")
-import host.builtin.email.addon
+import addons.email.lobby_mail.addon
 print(gc.isenabled(), gc.get_freeze_count() > 50_000, [name for name in {LATER!r} if name in sys.modules])
 """
 

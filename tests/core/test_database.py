@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from sqlalchemy.orm import Session
 
 from host import counters
 from host.core import db
@@ -78,6 +79,39 @@ def test_nobody_waits_for_a_lock_or_a_statement_for_ever(
     with suppress(sa.exc.DBAPIError), other.read_engine.connect() as connection:
         connection.execute(sa.text(sleep))
     assert time.monotonic() - began < 8
+    one.dispose()
+    other.dispose()
+
+
+@pytest.mark.parametrize("empty_url", ["postgresql", "mariadb"], indirect=True)
+def test_a_write_waits_for_a_row_as_long_as_it_says(empty_url: str) -> None:
+    one, other = (db.Database(empty_url, pool_size=2) for _ in range(2))
+    with one.write_engine.begin() as connection:
+        connection.execute(sa.text("CREATE TABLE held (id INT PRIMARY KEY)"))
+        connection.execute(sa.text("INSERT INTO held VALUES (1)"))
+    change = sa.text("DELETE FROM held WHERE id = 1")
+
+    def waited(seconds: float) -> float:
+        began = time.monotonic()
+        with (
+            Session(other.write_engine) as session,
+            pytest.raises(db.HeldRowError),
+            db.waiting_at_most(session, seconds),
+        ):
+            session.execute(change)
+        return time.monotonic() - began
+
+    with one.write_engine.begin() as holding:
+        holding.execute(change)
+        took = [waited(seconds) for seconds in (0, 0.3, 1.5)]
+    assert took[0] < took[1] < took[2]
+    assert took[1] >= 0.3
+    if other.dialect != "postgresql":
+        with other.read_engine.connect() as connection:
+            limits = connection.execute(
+                sa.text("SELECT @@innodb_lock_wait_timeout, @@max_statement_time")
+            ).one()
+        assert tuple(limits) == (db.LOCK_SECONDS, db.STATEMENT_SECONDS)
     one.dispose()
     other.dispose()
 

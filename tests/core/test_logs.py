@@ -8,7 +8,6 @@ import logging
 import re
 import sys
 import threading
-import time
 import uuid
 from collections.abc import Callable, Iterator
 
@@ -19,6 +18,7 @@ from hypothesis import strategies as st
 from host.core import logs
 from host.core.secrets import Keyring, Place, Secret
 from tests.conftest import KEYS
+from tests.helpers import takes_at_most
 
 TOKEN = "EAA" + "B" * 40
 
@@ -140,9 +140,8 @@ def test_any_text_gives_one_line_that_can_be_encoded(text: str) -> None:
 
 def test_a_long_line_is_redacted_quickly() -> None:
     for text in ("token" * 40_000, "a" * 200_000, "://" * 60_000, "EAA" * 60_000, "cookie " * 30_000):
-        before = time.perf_counter()
-        logs.redact(text)
-        assert time.perf_counter() - before < 10
+        with takes_at_most(300):
+            logs.redact(text)
 
 
 @pytest.fixture

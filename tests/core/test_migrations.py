@@ -21,15 +21,10 @@ from tests.conftest import MARIADB, POSTGRESQL, fresh_server_database
 
 
 def test_the_revisions_read_from_source_are_those_alembic_knows_in_one_line() -> None:
-    known = {of.table: of for of in migrations._known()}
-    for _name, directory, table in migrations.own():
-        script = ScriptDirectory.from_config(migrations.alembic_config(directory, table))
-        revisions = list(script.walk_revisions())
-        line = known.pop(table)
-        assert line.newest == script.get_current_head()
-        assert list(line.revisions) == [one.revision for one in reversed(revisions)]
-        assert all(one.down_revision is None or isinstance(one.down_revision, str) for one in revisions)
-    assert not known
+    config = migrations.alembic_config(migrations.host_directory(), migrations.HOST_VERSION_TABLE)
+    revisions = list(ScriptDirectory.from_config(config).walk_revisions())
+    assert list(migrations.revisions()) == [one.revision for one in reversed(revisions)]
+    assert all(one.down_revision is None or isinstance(one.down_revision, str) for one in revisions)
 
 
 @pytest.mark.parametrize(
@@ -38,10 +33,9 @@ def test_the_revisions_read_from_source_are_those_alembic_knows_in_one_line() ->
         ("SELECT 1", State.CURRENT),
         ("UPDATE alembic_version SET version_num = '0003'", State.BEHIND),
         ("DROP TABLE alembic_version", State.BEHIND),
-        ("DELETE FROM addon_email_alembic_version", State.BEHIND),
         ("UPDATE alembic_version SET version_num = '9999'", State.NEWER),
     ],
-    ids=["up to date", "older", "without a version", "built-in addon older", "of a newer Lobby"],
+    ids=["up to date", "older", "without a version", "of a newer Lobby"],
 )
 def test_the_state_of_the_tables(migrated_file: Path, tmp_path: Path, change: str, state: State) -> None:
     path = tmp_path / "lobby.sqlite3"
@@ -100,7 +94,7 @@ def test_who_is_served_is_said_with_every_migration(empty_url: str) -> None:
         ).scalars()
     assert json.loads(said) == {
         "since": migrations.FIRST_RELEASE,
-        "at": {of.table: of.newest for of in migrations._known()},
+        "at": {migrations.HOST_VERSION_TABLE: list(migrations.revisions())[-1]},
     }
 
 
@@ -121,7 +115,7 @@ def url(request: pytest.FixtureRequest) -> Iterator[str]:
 @pytest.mark.parametrize("url", [pytest.param(MARIADB, id="mariadb")], indirect=True)
 def test_a_revision_that_was_cut_off_on_mariadb_is_run_to_its_end(url: str) -> None:
     """Each of its changes is a commit of its own there."""
-    _, directory, table = migrations.own()[0]
+    directory, table = migrations.host_directory(), migrations.HOST_VERSION_TABLE
     with migrations.locked(url) as engine:
         migrations.upgrade(engine, directory, table, "0006")
         with engine.begin() as connection:
@@ -147,7 +141,7 @@ def test_a_revision_that_was_cut_off_on_mariadb_is_run_to_its_end(url: str) -> N
 )
 def test_a_table_in_use_is_waited_for_and_then_named(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(migrations, "LOCK_SECONDS", 1)
-    _, directory, table = migrations.own()[0]
+    directory, table = migrations.host_directory(), migrations.HOST_VERSION_TABLE
     with migrations.locked(url) as engine:
         migrations.upgrade(engine, directory, table, "0008")
         with engine.begin() as connection:

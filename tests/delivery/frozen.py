@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from host.core import db
 from host.models.queue import EventState, InboundEvent
+from host.process import features as _features  # noqa: F401 - says which there are
 from host.queue import lanes, policy
 from host.queue.account_rotation import AccountRotation
 from host.queue.wakeups import IN

@@ -11,6 +11,7 @@ from pathlib import Path
 from host import counters
 from host.core import db, logs, secrets, storage
 from host.delivery.worker import Workers
+from host.process import features as _features  # noqa: F401 - says which there are
 from host.queue import announcing, policy, wakeups
 from tests.delivery.desk import ToyAdapter, ToyDirectory, ToyGeneration
 

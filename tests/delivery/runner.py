@@ -25,6 +25,7 @@ from host.core import clock, db, secrets, storage
 from host.delivery.worker import Workers
 from host.inbox.reply import queue_reply
 from host.models.inbox import ContactIdentity, Conversation
+from host.process import features as _features  # noqa: F401 - says which there are
 from host.queue import policy
 from host.queue.journal import Journal
 from host.sdk.channel import (

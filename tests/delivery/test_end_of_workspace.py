@@ -17,9 +17,9 @@ from host.core.errors import NotFoundError
 from host.delivery import workspace_removal
 from host.inbox import retention as erasing
 from host.inbox.canned import replies
-from host.inbox.canned.replies import Wanted, Who
+from host.inbox.canned.models import CannedFile
+from host.inbox.canned.replies import CannedReplyInput, Viewer
 from host.media import uploads
-from host.models.canned import CannedFile
 from host.models.channels import AccountState, ChannelAccount
 from host.models.inbox import Conversation, ConversationStatus, DeliveryState, Message
 from host.models.queue import EventState, Lane
@@ -28,6 +28,7 @@ from host.queue import paused, wakeups
 from host.sdk.cards import CardStatus, Problems, SettingsCard
 from host.sdk.channel import AccountRef
 from host.users import desk_settings, retention, workspaces
+from host.users.actor import DESK
 from tests.delivery.conftest import Door
 from tests.delivery.desk import Desk
 
@@ -82,13 +83,13 @@ def test_a_workspace_is_deleted_portion_by_portion_and_takes_nothing_of_another(
     for contact in ("anna", "ben", "cleo"):
         desk.reply("hello", desk.customer_wrote(contact))
     door.receive(desk.account.id, "m1")
-    values: dict[str, Any] = {"workspace_id": desk.workspace_id, "who": Who(None, keeps=True)}
+    values: dict[str, Any] = {"workspace_id": desk.workspace_id, "viewer": Viewer(None, keeps=True)}
     files = []
     for number in range(3):
         content = io.BytesIO(b"%%PDF-1.4 %d" % number)
         files.append(uploads.keep_upload(content, "a.pdf", workspace_id=desk.workspace_id, user_id=None))
-        wanted = Wanted(f"r{number}", "Reply", {"default": "x"}, uploads=(files[-1].id,))
-        db.write(replies.create, wanted, now=clock.now(), **values)
+        wanted = CannedReplyInput(f"r{number}", "Reply", {"default": "x"}, uploads=(files[-1].id,))
+        db.write(replies.create, wanted, actor=DESK, now=clock.now(), **values)
     gone, account = desk.workspace_id, desk.account
     other = Desk.__new__(Desk)
     other.__dict__.update(desk.__dict__)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any, ClassVar
 
@@ -12,6 +11,7 @@ import pytest
 import sqlalchemy as sa
 
 from host.core import clock, db
+from host.core.backports.values import replace
 from host.delivery import history
 from host.delivery.history import LONG, NOTE_EVERY, OutageWatch
 from host.models.channels import AccountState, ChannelAccount

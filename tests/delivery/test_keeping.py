@@ -11,13 +11,13 @@ import sqlalchemy as sa
 
 from host.core import clock, db
 from host.delivery.housekeeping import Housekeeping
+from host.events.models import DomainEvent
+from host.events.reading import number_all
+from host.events.writing import show
 from host.models.queue import EventState, InboundEvent, InboundRequest
-from host.models.record import DomainEvent
 from host.models.users import AuditEntry
 from host.queue import policy, refusals
 from host.queue.refusals import count_refusal, read_counts
-from host.record.reading import number_all
-from host.record.writing import show
 from tests.delivery.conftest import Door
 from tests.delivery.desk import Desk
 
@@ -159,7 +159,7 @@ def test_an_event_that_still_waits_keeps_its_body(desk: Desk, door: Door, travel
 def test_much_to_remove_is_removed_in_small_writes(
     any_desk: Desk, door: Door, travel: Travel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("host.delivery.housekeeping.CHUNK", 7)
+    monkeypatch.setattr("host.delivery.housekeeping.MOST", 7)
     for number in range(30):
         door.receive(any_desk.account.id, f"m{number}", contact=f"c{number}")
     any_desk.drain()

@@ -16,13 +16,12 @@ from sqlalchemy.orm import Session
 
 from host import recording
 from host.core import clock, db, storage
-from host.delivery import housekeeping
 from host.delivery.worker import Workers
 from host.inbox import reply
 from host.inbox.unsent import resending
 from host.models.inbox import Conversation, DeliveryState
 from host.models.queue import EventState, InboundEvent, Lane, OutboxEntry
-from host.queue import lanes, replay
+from host.queue import data, lanes, replay
 from host.queue.journal import Journal
 from host.sdk.channel import Rejected, Sent
 from tests.delivery.conftest import Door
@@ -169,7 +168,7 @@ def test_idle_lanes_are_removed_but_those_somebody_has(desk: Desk, door: Door) -
         for key in (keys[0], keys[-1]):
             lock(session, Lane, Lane.key == key)
         with ThreadPoolExecutor(1) as pool:
-            pool.submit(db.write, housekeeping.remove_lanes).result(60)
+            pool.submit(db.write, data.remove_lanes, 500).result(60)
 
     db.write(work)
     assert [lane.key for lane in desk.lanes()] == [keys[0], keys[-1]]

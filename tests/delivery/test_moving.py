@@ -9,11 +9,11 @@ import pytest
 import sqlalchemy as sa
 
 from host.core import clock, db
+from host.events.kinds.messages import MESSAGE_SENT
+from host.events.models import DomainEvent
 from host.inbox.messages import load_thread
 from host.models.channels import AccountState
 from host.models.inbox import Conversation, DeliveryState, Origin
-from host.models.record import DomainEvent
-from host.record import catalogue
 from host.sdk.channel import ProviderProblem, Rejected
 from tests.delivery.desk import Desk
 
@@ -54,7 +54,7 @@ def test_what_was_held_gets_the_time_at_which_it_went(any_desk: Desk, travel: Tr
     one = desk.message(first)
     assert one.created_at == written
     assert one.sent_at - written >= timedelta(minutes=61)
-    (sent,) = (event for event in events(first) if event.kind == catalogue.MESSAGE_SENT)
+    (sent,) = (event for event in events(first) if event.kind == MESSAGE_SENT)
     assert sent.occurred_at == one.sent_at
     assert "changed" in {event.topic for event in events(second)}
     shown = conversation(talk)
@@ -96,7 +96,7 @@ def test_an_echo_that_comes_first_tells_the_time_too(desk: Desk, travel: Travel)
     desk.drain("out")
     assert desk.state(made) == DeliveryState.SENT
     assert desk.message(made).sent_at >= at
-    (sent,) = (event for event in events(made) if event.kind == catalogue.MESSAGE_SENT)
+    (sent,) = (event for event in events(made) if event.kind == MESSAGE_SENT)
     assert sent.occurred_at == desk.message(made).sent_at
 
 

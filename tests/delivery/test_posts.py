@@ -16,6 +16,7 @@ from host.channels.accounts import save_account, set_needs_reconnect
 from host.core import clock, db
 from host.delivery.message_acts import send_due
 from host.delivery.posts import fetch_due, look_up_due
+from host.events.models import DomainEvent
 from host.inbox.apply.changes import Incoming, apply_changes
 from host.inbox.comments import moderating, private
 from host.inbox.comments.once import PrivateReplyEndedError, PrivateReplyUsedError
@@ -27,7 +28,6 @@ from host.inbox.unsent import resending
 from host.models.channels import AccountState, ChannelAccount, ref
 from host.models.inbox import ContactIdentity, Conversation, DeliveryState, Direction, Message
 from host.models.posts import LookUp, MessageModeration, Post, PrivateReply
-from host.models.record import DomainEvent
 from host.sdk import messages as told
 from host.sdk.cards import Connection
 from host.sdk.channel import (

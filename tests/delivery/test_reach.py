@@ -163,8 +163,8 @@ def test_every_composer_of_a_limited_account_says_until_when_replies_wait(desk: 
     before = {found.signature for found in composers()}
     desk.set_account(blocked_until=until, blocked_reason="The toy is tired.")
     for found in composers():
-        assert (found.can_reply, found.reason, found.waits_until) == (True, "Replies wait.", until)
-        assert found.sentence.startswith("The toy is tired. What you write goes out after ")
+        assert (found.can_reply, found.reason, found.waits_until) == (True, "Replies are on hold.", until)
+        assert found.sentence.startswith("The toy is tired. Your replies are sent after ")
         assert found.signature in before, "what somebody is writing stays"
     desk.set_account(blocked_until=clock.now() - timedelta(seconds=1))
     assert {found.reason for found in composers()} == {""}

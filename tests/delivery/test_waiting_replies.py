@@ -14,6 +14,7 @@ import sqlalchemy as sa
 
 from host.core import clock, db
 from host.delivery import watching
+from host.events.models import DomainEvent
 from host.inbox.drafts import Draft
 from host.inbox.errors import MessageNotFoundError, SendTimeError
 from host.inbox.reply import Hold, queue_parts
@@ -29,7 +30,6 @@ from host.models.inbox import (
     SnoozeKind,
 )
 from host.models.queue import OutboxEntry
-from host.models.record import DomainEvent
 from host.models.users import User, Workspace
 from host.queue.outbox import StateMovedOnError
 from tests.delivery.desk import Desk

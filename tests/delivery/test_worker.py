@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from host.core import clock, db
 from host.delivery.worker import Workers, _HeldLeases
+from host.features import registry
 from host.models.inbox import DeliveryState
 from host.models.queue import EventState, Lane
 from host.queue import lanes, policy, wakeups
@@ -42,6 +43,17 @@ def start(desk: Desk) -> Iterator[Callable[[int], Workers]]:
     yield start
     for workers in running:
         workers.stop()
+
+
+@pytest.fixture
+def left_over() -> Callable[[], list[threading.Thread]]:
+    """Return the delivery threads that this test started and that still run."""
+    before = set(threading.enumerate())
+    return lambda: [
+        thread
+        for thread in threading.enumerate()
+        if thread.name.startswith("delivery") and thread not in before
+    ]
 
 
 @pytest.fixture
@@ -153,7 +165,9 @@ def test_a_lease_is_prolonged_while_a_provider_is_slow(
     assert len(desk.toy.sent) == 1
 
 
-def test_stopping_finishes_what_is_under_way(desk: Desk, start: Callable[[int], Workers]) -> None:
+def test_stopping_finishes_what_is_under_way(
+    desk: Desk, start: Callable[[int], Workers], left_over: Callable[[], list[threading.Thread]]
+) -> None:
     gate = threading.Event()
 
     def slow(_request: SendRequest) -> SendResult:
@@ -173,7 +187,7 @@ def test_stopping_finishes_what_is_under_way(desk: Desk, start: Callable[[int], 
     assert desk.state(message) == DeliveryState.SENT
     later = desk.reply("later", talk)
     assert desk.state(later) == DeliveryState.QUEUED
-    assert not [thread for thread in threading.enumerate() if thread.name.startswith("delivery")]
+    assert left_over() == []
 
 
 @pytest.mark.usefixtures("no_sweep")
@@ -202,7 +216,10 @@ def test_who_stops_gives_the_rest_of_the_lane_back(desk: Desk, start: Callable[[
 
 
 def test_a_lease_is_prolonged_while_a_process_waits_to_end(
-    desk: Desk, start: Callable[[int], Workers], monkeypatch: pytest.MonkeyPatch
+    desk: Desk,
+    start: Callable[[int], Workers],
+    left_over: Callable[[], list[threading.Thread]],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(policy, "RENEW_AFTER", timedelta(0))
     monkeypatch.setattr(policy, "RENEW_SECONDS", 0.02)
@@ -228,11 +245,14 @@ def test_a_lease_is_prolonged_while_a_process_waits_to_end(
     gate.set()
     workers.stop()
     assert leased() is None
-    assert not [thread for thread in threading.enumerate() if thread.name.startswith("delivery")]
+    assert left_over() == []
 
 
 def test_a_chore_with_much_to_do_ends_between_two_pieces(
-    desk: Desk, start: Callable[[int], Workers], monkeypatch: pytest.MonkeyPatch
+    desk: Desk,
+    start: Callable[[int], Workers],
+    left_over: Callable[[], list[threading.Thread]],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     done = []
 
@@ -240,11 +260,11 @@ def test_a_chore_with_much_to_do_ends_between_two_pieces(
         done.append(1)
         return True
 
-    monkeypatch.setattr("host.delivery.chores.CHORES", ((endless, 600.0),))
+    monkeypatch.setattr(registry, "jobs", lambda: [("endless", endless, 600.0)])
     workers = start(1)
     until(lambda: len(done) > 2)
     workers.stop(timeout=60)
-    assert not [thread for thread in threading.enumerate() if thread.name.startswith("delivery")]
+    assert left_over() == []
 
 
 @pytest.mark.parametrize("direction", [wakeups.IN, wakeups.OUT])

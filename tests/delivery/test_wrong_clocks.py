@@ -10,14 +10,14 @@ import sqlalchemy as sa
 
 from host.core import clock, db
 from host.delivery import waiting
+from host.events import consuming
+from host.events.models import Consumer
 from host.health.heartbeat import Heartbeat
 from host.models.health import Kind, Process
 from host.models.inbox import DeliveryState
-from host.models.record import Consumer
 from host.queue import lanes, policy
 from host.queue.account_rotation import AccountRotation
 from host.queue.wakeups import OUT
-from host.record import consuming
 from tests.delivery.desk import Desk
 from tests.health.test_recording import told
 

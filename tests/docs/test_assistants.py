@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from host.automation.assistants import keeping
-from host.automation.assistants.values import Body
+from host.assistants import keeping
+from host.assistants.values import Body
 from tests.docs.test_docs import ROOT
 
 PAGE = (ROOT / "docs" / "assistants.md").read_text()

@@ -16,7 +16,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted((ROOT / "docs" / "sdk").glob("*.md"))
 LONGEST = 110
-RUN = ("tests/toy/", "host/authoring/starter/", "host/builtin/", "addons/")
+RUN = ("tests/toy/", "host/authoring/starter/", "addons/")
 _EXAMPLE = re.compile(r"(?ms)^<!-- example: (\S+)([^\n]*?) ?-->\n```(\w+)\n(.*?)^```$")
 
 

@@ -1,4 +1,4 @@
-"""docs/first-change.md is followed, step by step, in a copy of the tree; then its own test runs there."""
+"""Pages that walk through a change are followed in a copy of the tree; then their own tests run there."""
 
 from __future__ import annotations
 
@@ -12,8 +12,12 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGE = ROOT / "docs/first-change.md"
-COPIED = ("host", "migrations", "tests", "tools", "docs", "pyproject.toml", "constraints.txt", "README.md")
+PAGES = ("docs/first-change.md", "docs/a-feature.md")
+COPIED = (
+    *("host", "migrations", "tests", "tools", "docs"),
+    *("pyproject.toml", "babel.cfg", "constraints.txt", "README.md"),
+)
+DECLARATIONS = ("tests/features/test_declarations.py",)
 
 STEP = re.compile(
     r"""
@@ -42,6 +46,7 @@ def follow(page: str, tree: Path) -> list[str]:
         if step["new"] is not None:
             target = tree / step["new"]
             assert not target.exists(), f"{step['new']} is there already"
+            target.parent.mkdir(parents=True, exist_ok=True)
             target.write_text(step["whole"])
             touched.append(step["new"])
             continue
@@ -60,7 +65,10 @@ def follow(page: str, tree: Path) -> list[str]:
     return list(dict.fromkeys(touched))
 
 
-def test_the_first_change_works_as_it_is_written(tmp_path: Path) -> None:
+@pytest.mark.slow
+@pytest.mark.parametrize("name", PAGES)
+def test_a_walkthrough_works_as_it_is_written(tmp_path: Path, name: str) -> None:
+    walkthrough = ROOT / name
     for name in COPIED:
         source = ROOT / name
         if source.is_dir():
@@ -68,16 +76,17 @@ def test_the_first_change_works_as_it_is_written(tmp_path: Path) -> None:
             shutil.copytree(source, tmp_path / name, ignore=shutil.ignore_patterns("golden", "pictures"))
         else:
             shutil.copy(source, tmp_path / name)
-    page = numbered(PAGE.read_text(), tmp_path)
+    page = numbered(walkthrough.read_text(), tmp_path)
     touched = follow(page, tmp_path)
-    assert f"{len(touched)} files" in page, f"the page says how many files the change touches: {len(touched)}"
+    said = sum(int(number) for number in re.findall(r"(\d+) files", page.partition("## 1.")[0]))
+    assert said == len(touched), f"the page says how many files the change touches: {len(touched)}"
     tests = [name for name in touched if name.startswith("tests/")]
     assert tests
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
     for command in (
         ["-m", "ruff", "check", "--quiet", *(name for name in touched if name.endswith(".py"))],
         ["-m", "tools.structure"],
-        ["-m", "pytest", "-q", "-p", "no:cacheprovider", *tests],
+        ["-m", "pytest", "-q", "-p", "no:cacheprovider", *DECLARATIONS, *tests],
     ):
         done = subprocess.run(
             [sys.executable, *command],

@@ -8,12 +8,12 @@ import re
 import pytest
 from flask import Flask
 
-from host.automation.pages import filling
-from host.automation.rules import body, conditions, keeping, log, passing
-from host.automation.rules.body import There
+from host.automation.actions import ActionTargets
 from host.automation.words import OF_RULES
 from host.inbox import names
-from host.inbox.canned.macros import Named
+from host.rules import body, conditions, keeping, log, passing
+from host.rules.body import RuleTargets
+from host.rules.pages import filling
 from tests.docs.test_docs import ROOT
 
 PAGE = ROOT / "docs" / "automation.md"
@@ -71,7 +71,7 @@ def test_every_group_of_the_form_is_explained(app: Flask) -> None:
     def first(name: str) -> list[str]:
         return [line.split("|")[1].strip() for line in part(name).splitlines()[2:]]
 
-    there = There(Named({}, {}, {}, {}))
+    there = RuleTargets(ActionTargets({}, {}, {}, {}))
     with app.test_request_context():
         asked = [name for name, _some in filling.condition_choices(there)]
         done = [name for name, _some in filling.action_choices(there)]

@@ -1,9 +1,10 @@
-"""An installation with e-mail in it, and an SMTP server outside that does what a test wants."""
+"""An installation with mail in it, and an SMTP server outside that does what a test wants."""
 
 from __future__ import annotations
 
 import asyncio
 import base64
+import shutil
 import ssl
 import threading
 from collections.abc import Callable, Iterator
@@ -16,27 +17,54 @@ import pytest
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 from sqlalchemy.orm import Session as DatabaseSession
 
+from addons.email.lobby_mail import card
 from demo.processes import free_port
-from host.builtin.email import card
 from host.channels import connecting
 from host.core import clock, db, guard
 from host.models.users import Workspace
 from host.process.serving import HostApplication
+from host.sdk import i18n
 from host.sdk.cards import Connection, ConnectRequest
 from host.sdk.channel import AccountRef
 from host.users import throttle
+from tests import mail
+from tests.conftest import made_once
 from tests.helpers import make_config, serving
+
+
+@pytest.fixture(scope="session")
+def migrated_file(migrated_file: Path, run_folder: Path) -> Path:
+    """An SQLite file with the tables of host and mail, where mail is active."""
+
+    def make(path: Path) -> None:
+        shutil.copy(migrated_file, path)
+        mail.install(f"sqlite:///{path}")
+
+    return made_once(run_folder, "email.sqlite3", make)
+
+
+@pytest.fixture
+def any_database(any_database: db.Database) -> db.Database:
+    """The same, once for each kind of server."""
+    mail.install(any_database.url.render_as_string(hide_password=False))
+    return any_database
 
 
 @pytest.fixture
 def desk(database: db.Database) -> db.Database:
-    """The process's database; the tables of the host's own channels are in every one."""
+    """The process's database, with mail's tables."""
     return database
 
 
 @pytest.fixture
 def any_desk(any_database: db.Database) -> db.Database:
     return any_database
+
+
+@pytest.fixture(autouse=True)
+def _speaks_german() -> None:
+    """Have the addon's own texts known, as in a process that serves it."""
+    i18n.use_catalogues([mail.ADDON / "translations"])
 
 
 @pytest.fixture(autouse=True)

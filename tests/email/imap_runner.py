@@ -22,9 +22,9 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from host.builtin.email.addon import register_channels
-from host.builtin.email.imap import connection, watching
-from host.builtin.email.imap import session as imap_session
+from addons.email.lobby_mail.addon import register_channels
+from addons.email.lobby_mail.imap import connection, watching
+from addons.email.lobby_mail.imap import session as imap_session
 from host.channels.directory import Directory
 from host.core import db, guard, secrets, storage
 from host.delivery.worker import drain

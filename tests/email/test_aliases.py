@@ -14,13 +14,22 @@ import sqlalchemy as sa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from host.builtin.email import aliases, card, diagnosing, machinery, ownership, receiving, servers, signing
-from host.builtin.email.addresses import normal
-from host.builtin.email.channel import EmailAdapter
-from host.builtin.email.mail import identity
-from host.builtin.email.mail.parsing import parse
-from host.builtin.email.models import Alias, AskedAccount, DkimKey
-from host.builtin.email.smtp import Security
+from addons.email.lobby_mail import (
+    aliases,
+    card,
+    diagnosing,
+    machinery,
+    ownership,
+    receiving,
+    servers,
+    signing,
+)
+from addons.email.lobby_mail.addresses import normal
+from addons.email.lobby_mail.channel import EmailAdapter
+from addons.email.lobby_mail.mail import identity
+from addons.email.lobby_mail.mail.parsing import parse
+from addons.email.lobby_mail.models import Alias, AskedAccount, DkimKey
+from addons.email.lobby_mail.smtp import Security
 from host.channels import accounts, connecting
 from host.core import clock, db
 from host.inbox import queries
@@ -80,9 +89,9 @@ def test_a_list_is_cleaned() -> None:
 @pytest.mark.parametrize(
     ("entered", "says"),
     [
-        ("support@shop.example\nsupport", "Not an e-mail address: support."),
+        ("support@shop.example\nsupport", "Not an email address: support."),
         ("Support <support@shop.example>", "<support@shop.example>"),
-        ("\n".join(f"a{number}@shop.example" for number in range(21)), "at most 20"),
+        ("\n".join(f"a{number}@shop.example" for number in range(21)), "up to 20"),
     ],
 )
 def test_what_is_wrong_is_named(client: Any, entered: str, says: str) -> None:
@@ -187,7 +196,7 @@ def deliver(desk: test_conversation.Desk, raw: bytes, *to: str) -> None:
     desk.work()
 
 
-def along(desk: test_conversation.Desk, conversation: int) -> shown.Along:
+def along(desk: test_conversation.Desk, conversation: int) -> shown.ExtraFields:
     with db.read() as session:
         row = queries.get_row(session, desk.account.workspace_id, conversation, desk.agent, accounts=None)
         assert row is not None
@@ -263,10 +272,10 @@ def test_what_the_server_says_against_the_address_is_told(shop: test_conversatio
     part = OutgoingPart(MessageKind.TEXT, "Yes", content={"own_address": OWN})
     refused = EmailAdapter().send(request(shop.account, part=part))
     assert isinstance(refused, Rejected)
-    assert "further address" in refused.problem.next_step
+    assert "additional address" in refused.problem.next_step
     refused = EmailAdapter().send(request(shop.account))
     assert isinstance(refused, Rejected)
-    assert "further address" not in refused.problem.next_step
+    assert "additional address" not in refused.problem.next_step
 
 
 def test_a_mail_is_signed_for_the_domain_it_is_from(
@@ -298,7 +307,7 @@ def test_diagnose_looks_at_each_domain_it_sends_from(
     with build_app(data).test_request_context():
         found = {one.name: one for one in diagnosing.diagnose(shop.account, lambda _server: None)}
     assert "other.example" in found["dkim-2"].title
-    assert "does not sign" in found["dkim-2"].evidence
+    assert "this desk doesn't sign" in found["dkim-2"].evidence
     assert "_dmarc.other.example" in asked
     assert "dkim-3" not in found
     db.write(lambda session: session.execute(sa.delete(DkimKey)))
@@ -412,12 +421,12 @@ def test_an_account_and_a_further_address_are_not_the_same_in_one_workspace(
 ) -> None:
     connect(people.outside, people.pottery, address="sales@shop.example")
     refused = edit(people, people.pottery, "hello@shop.example", "sales@shop.example", by_admin=True)
-    assert "as an account of its own" in refused.by_field["aliases"]
+    assert "as a separate account" in refused.by_field["aliases"]
     edit(people, people.pottery, "hello@shop.example", OWN, by_admin=True)
     refused = edit(people, people.pottery, "sales@shop.example", OWN, by_admin=True)
     assert "of another account" in refused.by_field["aliases"]
     refused = edit(people, people.pottery, OWN, "", by_admin=True)
-    assert "further address of another account" in refused.by_field["address"]
+    assert "additional address of another account" in refused.by_field["address"]
     # A form of its own address is one to answer from.
     assert isinstance(edit(people, people.pottery, "hello@shop.example", "hello+eu@shop.example"), Connection)
 
@@ -432,8 +441,8 @@ def test_one_that_has_to_be_confirmed_waits_and_is_not_answered_from(people: tes
     assert receiving.account_of(ELSEWHERE) is None
     assert aliases.of(account.id) == ()
     page = people.sees(people.potter, f"/w/{people.pottery}/settings/channels")
-    assert f"Not answered from yet: {ELSEWHERE}" in page
-    assert f"As a further address of {account.external_id}." in people.sees(people.admin)
+    assert f"sent from here yet: {ELSEWHERE}" in page
+    assert f"Additional address of {account.external_id}." in people.sees(people.admin)
     assert people.press(people.owner, "confirm") == 404
     assert people.press(people.potter, "confirm") == 404
     # Saved again, it waits on, and is asked for once.
@@ -452,7 +461,7 @@ def test_declined_withdrawn_and_left_out_leave_nothing(people: test_ownership.De
     account = the(people.pottery, "hello@shop.example")
     edit(people, people.pottery, "hello@shop.example", ELSEWHERE)
     assert people.press(people.admin, "decline") == 303
-    assert "nothing is answered from it" in test_ownership.told(people.potter)[-1]
+    assert "no replies are sent from it" in test_ownership.told(people.potter)[-1]
     edit(people, people.pottery, "hello@shop.example", ELSEWHERE)
     assert people.press(people.potter, "withdraw") == 303
     edit(people, people.pottery, "hello@shop.example", ELSEWHERE)
@@ -482,7 +491,7 @@ def test_a_new_account_waits_with_its_further_addresses(people: test_ownership.D
     db.write(ownership.give_domain, "shop.example", people.pottery)
     people.save("free@shop.example", aliases=f"more@shop.example\n{ELSEWHERE}")
     assert waiting() == ["free@shop.example"]
-    assert "With further addresses:" in people.sees(people.potter)
+    assert "Additional addresses:" in people.sees(people.potter)
     # Whoever confirms decides on what is theirs to decide, and no more.
     assert people.press(people.potter, "confirm") == 303
     account = the(people.studio, "free@shop.example")
@@ -565,7 +574,7 @@ def test_the_form_shows_keeps_and_explains(people: test_ownership.Desk) -> None:
     )
     assert answer.status_code == 400
     shown_again = answer.get_data(as_text=True)
-    assert "Not an e-mail address: nobody." in shown_again
+    assert "Not an email address: nobody." in shown_again
     assert f"hello+a@shop.example\n{OWN}\nnobody</textarea>" in shown_again
     answer = client.post_form(
         path, **values(people.outside, aliases="hello+a@shop.example\r\nhello@shop.example")
@@ -578,5 +587,5 @@ def test_the_form_shows_keeps_and_explains(people: test_ownership.Desk) -> None:
 def test_so_many_may_wait(people: test_ownership.Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ownership, "MOST_ASKED", 1)
     refused = edit(people, people.pottery, "hello@shop.example", f"{ELSEWHERE}\nmore@other.example")
-    assert "wait to be confirmed" in refused.by_field["aliases"]
+    assert "waiting for confirmation" in refused.by_field["aliases"]
     assert waiting() == []

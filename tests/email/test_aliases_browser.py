@@ -57,7 +57,7 @@ def test_a_further_address_is_entered_and_answered_from(
     page.locator("[name=aliases]").locator("xpath=ancestor::form").locator(
         "button[type=submit]"
     ).first.click()
-    page.wait_for_selector("text=Not an e-mail address: nobody.")
+    page.wait_for_selector("text=Not an email address: nobody.")
     assert_fits(page)
     page.screenshot(path=str(tmp_path / f"aliases-{width}.png"), full_page=True)
     page.fill("[name=aliases]", "support@shop.example\norders@other.example")

@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 from sqlalchemy.orm import Session
 
-from host.builtin.email.imap import watching
-from host.builtin.email.models import Mailbox
+from addons.email.lobby_mail.imap import watching
+from addons.email.lobby_mail.models import Mailbox
 from host.core import clock, db, guard
 from host.models.users import Role
 from host.process.asgi import AsgiApplication

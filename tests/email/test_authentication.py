@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 
 import pytest
 
-from host.builtin.email.mail import authentication, headers
+from addons.email.lobby_mail.mail import authentication, headers
 from host.sdk import settings
 from tests.email.test_parsing import mail, raw, read
+from tests.helpers import takes_at_most
 
 SERVER = "mx.shop.example"
 
@@ -133,6 +133,5 @@ def test_an_answer_that_goes_to_another_domain_is_told(
     ],
 )
 def test_a_header_made_to_be_slow_is_read_fast(junk: str) -> None:
-    before = time.monotonic()
-    results(f"{SERVER}; {junk}")
-    assert time.monotonic() - before < 1
+    with takes_at_most(30):
+        results(f"{SERVER}; {junk}")

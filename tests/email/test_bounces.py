@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import email
-import time
 
 import pytest
 
-from host.builtin.email.mail import bounces
-from host.builtin.email.mail.headers import parse_mail
+from addons.email.lobby_mail.mail import bounces
+from addons.email.lobby_mail.mail.headers import parse_mail
 from host.core import clock, db
 from host.inbox.drafts import Draft
 from host.inbox.reply import queue_parts
 from host.models.inbox import DeliveryState
 from tests.email.test_conversation import Desk, Generation, conversations, messages, whole
+from tests.email.test_parsing import HEAD
+from tests.email.test_parsing import read as read_mail
+from tests.helpers import takes_at_most
 
 __all__ = ["whole"]
 
@@ -109,12 +111,12 @@ def read(text: str) -> bounces.Bounce | None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        (dsn(), "no such address"),
-        (dsn(returned="text/rfc822-headers"), "no such address"),
+        (dsn(), "address doesn't exist"),
+        (dsn(returned="text/rfc822-headers"), "address doesn't exist"),
         (dsn(status="5.2.2"), "full"),
-        (dsn(status="5.7.26"), "refused"),
-        (dsn(status="4.4.7"), "could not be reached"),
-        (dsn(status="5.0.0"), "no such address"),
+        (dsn(status="5.7.26"), "rejected"),
+        (dsn(status="4.4.7"), "couldn't be reached"),
+        (dsn(status="5.0.0"), "address doesn't exist"),
         (
             dsn(status="5.0.0").replace("5.1.1 User", "").replace("User", "").replace("unknown", ""),
             "came back",
@@ -129,6 +131,90 @@ def test_it_says_which_mail_whom_and_why(text: str, words: str) -> None:
     assert (found.message_id, found.recipient) == (OURS, "mia@example.org")
     assert words in found.why.sentence
     assert found.raw
+
+
+BESIDE = """\
+From: System Administrator <administrator@mx.example.org>
+To: hello@shop.example
+Subject: Undeliverable: Order
+In-Reply-To: <{id}>
+
+Your message
+
+  To:      orders@example.org
+  Subject: Order
+  Sent:    Fri, 20 Nov 2026 09:00:00 +0000
+
+did not reach the following recipient(s):
+
+mia@example.org on Fri, 20 Nov 2026 09:00:05 +0000
+    The recipient name is not recognized
+
+--- Original message ---
+
+To: orders@example.org
+Subject: Order
+"""
+REFUSED = """\
+From: Kiln Gate <gate@mx.example.org>
+To: hello@shop.example
+Subject: RE: Blue mugs : non remis (delivery failed)
+Auto-Submitted: auto-replied
+In-Reply-To: <{id}>
+
+The message could not be delivered to:
+
+<mia@example.org>: 550 5.1.1 user unknown
+"""
+
+
+def test_whom_it_did_not_reach_comes_before_whom_it_was_written_to() -> None:
+    found = read(BESIDE.format(id=OURS))
+    assert found is not None
+    assert found.recipient == "mia@example.org"
+
+
+@pytest.mark.parametrize("end", [": non remis (delivery failed)", ": non remis", " (delivery failed)"])
+def test_a_report_may_have_the_subject_of_an_answer(end: str) -> None:
+    found = read(REFUSED.format(id=OURS).replace(" : non remis (delivery failed)", end))
+    assert found is not None
+    assert (found.recipient, found.message_id) == ("mia@example.org", OURS)
+
+
+def test_an_answer_about_a_delivery_is_none() -> None:
+    text = REFUSED.format(id=OURS).replace("Auto-Submitted: auto-replied\n", "")
+    assert read(text.replace(" : non remis (delivery failed)", ": the delivery failed")) is None
+
+
+BELOW = """
+From: Shop <hello@shop.example>
+Date: Fri, 20 Nov 2026 09:00:00 +0000
+To: mia@example.org
+Subject: Blue mugs
+
+Text
+"""
+
+
+@pytest.mark.parametrize(
+    ("head", "folds"),
+    [
+        ("From: Mia <mia@example.org>\nSubject: Re: Blue mugs", True),
+        ("From: postmaster@example.org\nSubject: Re: Blue mugs", False),
+        ("From: Mail Delivery System <x@example.org>\nSubject: Hello", False),
+        ("From: Mia <mia@example.org>\nSubject: Undeliverable: Blue mugs", False),
+        ("From: Mia <mia@example.org>\nX-Failed-Recipients: bo@example.org\nSubject: Blue mugs", False),
+        ("From: Mia <mia@example.org>\nSubject: Hello\nContent-Type: multipart/report; boundary=b", False),
+        ("From: Mia <mia@example.org>\nSubject: Hello\nContent-Type: multipart/digest; boundary=b", False),
+    ],
+)
+def test_nothing_of_a_report_or_a_digest_is_folded(head: str, folds: bool) -> None:
+    words = f"It says:\n{BELOW}"
+    if "boundary" in head:
+        words = f"--b\nContent-Type: text/plain\n\n{words}\n--b--\n"
+    got = read_mail(HEAD + f"{head}\n\n{words}".replace("\n", "\r\n").encode())
+    assert got.text.startswith("It says:")
+    assert ("quoted_from" in got.content) == folds
 
 
 @pytest.mark.parametrize(
@@ -160,7 +246,7 @@ def test_a_mail_that_came_back_is_marked_once_and_can_be_sent_again(whole: Desk)
         assert ours.state == DeliveryState.FAILED
         assert ours.error is not None
         assert ours.error["code"] == "bounced"
-        assert "no such address" in ours.error["sentence"]
+        assert "address doesn't exist" in ours.error["sentence"]
         assert "User unknown" in ours.error["raw"]
         assert [one.failed_count for one in conversations()] == [1]
         assert len(messages()) == 2
@@ -204,7 +290,7 @@ def test_a_copy_that_came_back_marks_the_message_and_leaves_it_sent(whole: Desk)
     assert marked.state == DeliveryState.SENT
     assert marked.error is not None
     assert (marked.error["code"], marked.error["to"]) == ("copy_bounced", "ada@example.org, bo@example.org")
-    assert marked.error["sentence"] == "There is no such address at that mail server."
+    assert marked.error["sentence"] == "This address doesn't exist on the recipient's mail server."
     assert len(conversations()) == 1
 
 
@@ -323,8 +409,7 @@ def test_reports_made_to_be_slow_are_read_in_linear_time(line: str) -> None:
         "A message that you sent could not be delivered",
         "a@b",
     ]
-    began = time.process_time()
-    for start in starts:
-        read(head + f"{start}\n" + line * (500_000 // len(line)))
-        read(head + f"{start}\n" + (line * 100 + "\n") * 2_000)
-    assert time.process_time() - began < 6
+    with takes_at_most(180):
+        for start in starts:
+            read(head + f"{start}\n" + line * (500_000 // len(line)))
+            read(head + f"{start}\n" + (line * 100 + "\n") * 2_000)

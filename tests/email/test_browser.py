@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from host.builtin.email import receiving
+from addons.email.lobby_mail import receiving
 from host.core import clock, db, guard
 from host.web.request_helpers import Role
 from sandbox import mailbox
@@ -64,6 +64,7 @@ def test_an_address_is_connected_and_receives(
     page.goto(f"/w/{workspace}/settings/channels")
     assert_fits(page)
     page.click("a.btn:has-text('Configure')")
+    page.wait_for_selector("#f-smtp_password")
     assert_fits(page)
     entered = {
         "name": "Pottery",
@@ -129,7 +130,7 @@ def test_an_address_is_asked_for_and_confirmed(
     owner.click("text=Save and check")
     owner.wait_for_selector("text=is not connected yet")
     assert_fits(owner)
-    owner.click("text=See what waits")
+    owner.click("text=View pending addresses")
     owner.wait_for_selector("text=Withdraw")
     assert_fits(owner)
 
@@ -139,7 +140,7 @@ def test_an_address_is_asked_for_and_confirmed(
     assert_fits(admin)
     admin.check("input[name=domain]")
     admin.click("button:has-text('Confirm')")
-    admin.wait_for_selector("text=Take back")
+    admin.wait_for_selector("text=Release")
     assert_fits(admin)
 
     raw = (
@@ -151,7 +152,7 @@ def test_an_address_is_asked_for_and_confirmed(
     owner.goto(f"/w/{workspace}/inbox")
     owner.click("a:has-text('Pay at once')", timeout=10_000)
     owner.wait_for_selector("text=This may be forged.")
-    owner.wait_for_selector("text=asks for answers to boss@evil.example")
+    owner.wait_for_selector("text=asks for replies to boss@evil.example")
     assert_fits(owner)
     owner.context.close()
     admin.context.close()
@@ -194,7 +195,7 @@ def test_a_mailbox_is_connected_and_its_mail_comes(
         server.add(MAIL % (b"new", b"Fresh pots"))
         page.wait_for_selector("article >> text=Receiving", timeout=10_000)
         page.goto(f"/w/{workspace}/settings/channels/accounts/1")
-        page.wait_for_selector("text=Last mail by it")
+        page.wait_for_selector("text=Last mail received")
         assert_fits(page)
         page.goto(f"/w/{workspace}/inbox")
         page.wait_for_selector("a:has-text('Fresh pots')")

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from host.builtin.email import card
-from host.builtin.email.models import EmailAccount
+from addons.email.lobby_mail import card
+from addons.email.lobby_mail.models import EmailAccount
 from host.channels import connecting
 from host.core import db, guard
 from host.sdk import settings
@@ -71,7 +71,7 @@ def test_a_server_nobody_runs_is_told(outside: Outside) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     guard.allow([f"mail.shop.example:{port}"])
-    assert "Nothing answers" in problems(ask(outside, smtp_port=str(port)))["smtp_host"]
+    assert "No server responded" in problems(ask(outside, smtp_port=str(port)))["smtp_host"]
 
 
 @pytest.mark.usefixtures("desk")

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from host.builtin.email.channel import EmailAdapter
+from addons.email.lobby_mail.channel import EmailAdapter
 from host.core import db
 from host.sdk.channel import ChannelAdapter
 from host.sdk.testing import AdapterContract

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from host.builtin.email import receiving
-from host.builtin.email.addon import register_channels
+from addons.email.lobby_mail import receiving
+from addons.email.lobby_mail.addon import register_channels
 from host.channels.directory import Directory
 from host.core import clock, db, storage
 from host.delivery.worker import drain

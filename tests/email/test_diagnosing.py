@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from host.builtin.email import card, machinery
-from host.builtin.email.imap import cursor
-from host.builtin.email.models import MailState, Role
+from addons.email.lobby_mail import card, machinery
+from addons.email.lobby_mail.imap import cursor
+from addons.email.lobby_mail.models import MailState, Role
 from host.core import clock, db, guard
 from host.sdk.cards import Finding, Verdict
 from host.sdk.channel import AccountRef
@@ -57,7 +57,7 @@ def test_all_that_is_well_passes(outside: Outside, imap: ImapServer, data: Path)
     account = connect(outside, **box(imap))
     at = db.write(cursor.place, account.id, "INBOX", Role.INBOX)
     cursor.begin_anew(at, 7, 1)
-    db.write(cursor.account_for, [cursor.Taken(at, 1, MailState.TAKEN)], came_at=clock.now())
+    db.write(cursor.account_for, [cursor.AcceptedMail(at, 1, MailState.TAKEN)], came_at=clock.now())
     cursor.note_count(at, 1)
     found = diagnosed(data, account)
     assert {name: str(one.verdict) for name, one in found.items()} == dict.fromkeys(
@@ -73,7 +73,7 @@ def test_what_is_amiss_is_said_with_what_to_do(
     account = connect(outside, **box(imap))
     at = db.write(cursor.place, account.id, "INBOX", Role.INBOX)
     cursor.begin_anew(at, 7, 1)
-    mails = [cursor.Taken(at, 1, MailState.TAKEN), cursor.Taken(at, 2, MailState.UNREADABLE)]
+    mails = [cursor.AcceptedMail(at, 1, MailState.TAKEN), cursor.AcceptedMail(at, 2, MailState.UNREADABLE)]
     db.write(cursor.account_for, mails, came_at=clock.now())
     cursor.note_count(at, 5)
     imap.password = outside.password = "another"
@@ -90,7 +90,7 @@ def test_what_is_amiss_is_said_with_what_to_do(
         "dkim": "unknown",
     }
     assert all(one.fix for one in found.values())
-    assert "5 on the server that are wanted, 2 here. 3 are still to come." in found["count-inbox"].evidence
+    assert "2 of 5 emails on the server accounted for. 3 still to import." in found["count-inbox"].evidence
 
 
 @pytest.mark.usefixtures("desk")

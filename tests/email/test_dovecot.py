@@ -18,8 +18,8 @@ from typing import Any
 
 import pytest
 
-from host.builtin.email import mailbox_card, servers
-from host.builtin.email.imap import session as imap_session
+from addons.email.lobby_mail import mailbox_card, servers
+from addons.email.lobby_mail.imap import session as imap_session
 from host.core import clock, db
 from sandbox.mailbox import ImapServer
 from tests.email.conftest import Outside

@@ -14,7 +14,7 @@ import pytest
 import sqlalchemy as sa
 from PIL import Image
 
-from host.builtin.email.models import EmailAccount
+from addons.email.lobby_mail.models import EmailAccount
 from host.core import db
 from host.models.channels import AccountState, ChannelAccount
 from host.models.inbox import Contact, Conversation
@@ -79,7 +79,7 @@ def test_a_first_mail_is_written_like_a_reply(served: str, outside: Outside, chr
 
     # Nothing can be sent on the old account: it goes on by another.
     page.goto(f"/w/{workspace}/inbox/{conversation}")
-    page.click("text=Write by e-mail instead")
+    page.click("text=Write an email instead")
     form = page.locator("[data-form=onward]")
     form.locator("textarea").fill("Yes, **eight**:\n\n- large\n- small")
     form.locator("[data-along-opens]").click()
@@ -91,7 +91,7 @@ def test_a_first_mail_is_written_like_a_reply(served: str, outside: Outside, chr
     page.wait_for_selector(".tray-item[data-state=ready]")
     look(page, "first-mail")
     page.reload()  # what was begun is there again
-    page.click("text=Write by e-mail instead")
+    page.click("text=Write an email instead")
     assert form.locator("input[name=cc]").input_value() == "ben@example.org"
     assert form.locator(".tray-item").count() == 1
     with page.expect_navigation():
@@ -122,12 +122,13 @@ def test_a_first_mail_is_written_like_a_reply(served: str, outside: Outside, chr
         contact = session.scalars(sa.select(Contact)).one().id
     page.goto(f"/w/{workspace}/contacts/{contact}")
     look(page, "contact-with-address")
-    page.click("text=Write an e-mail")
+    page.click("text=Write an email")
     page.wait_for_selector("[data-form=onward] textarea")
     assert form.locator("input[name=subject]").input_value() == "A message from Shop desk"
     signature = form.locator(".signed")
     assert not signature.is_visible()
     form.locator("[data-place]").select_option(f"{third.id}:mia@example.org")
+    signature.wait_for()  # the page's scripts may come after the choice
     assert signature.inner_text() == "Yours, Shop news"
     assert form.locator("input[name=subject]").input_value() == "A message from Shop news"
     assert form.get_attribute("data-account") == str(third.id)
@@ -219,10 +220,10 @@ def test_a_picture_stands_where_it_was_pasted(served: str, outside: Outside, chr
 
     text.fill(text.input_value() + " ![gone.png]")
     page.click("[data-preview]")
-    frame.locator("text=The text shows “gone.png”").wait_for()
+    frame.locator("text=The text refers to “gone.png”").wait_for()
     page.click("[data-preview-close]")
     page.click("[data-send]")
-    page.wait_for_selector("[data-problem]:visible >> text=no such file is attached")
+    page.wait_for_selector("[data-problem]:visible >> text=which is not attached")
     assert not outside.mails
     text.fill(text.input_value().replace(" ![gone.png]", ""))
     page.click("[data-send]")

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from host.builtin.email.mail.flowed import unflowed
-from host.builtin.email.mail.uuencoded import File, take_out
+from addons.email.lobby_mail.mail.flowed import unflowed
+from addons.email.lobby_mail.mail.uuencoded import File, take_out
 from host.sdk.messages import MessageKind
 from tests.email.test_parsing import read
 

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from host.builtin.email import diagnosing, mailbox_card
-from host.builtin.email.imap import folders
-from host.builtin.email.imap import session as imap_session
-from host.builtin.email.imap.folders import Use
-from host.builtin.email.models import Folder, Mailbox
+from addons.email.lobby_mail import diagnosing, mailbox_card
+from addons.email.lobby_mail.imap import folders
+from addons.email.lobby_mail.imap import session as imap_session
+from addons.email.lobby_mail.imap.folders import Use
+from addons.email.lobby_mail.models import Folder, Mailbox
 from host.core import clock, db, guard
 from host.models.inbox import Conversation
 from host.models.users import Role
@@ -226,8 +226,8 @@ def test_a_folder_that_is_gone_is_told_and_stops_nothing(desk: Desk, data: Path)
     with build_app(data).test_request_context():
         told = mailbox_card.notices(box)
         found = {one.name: one for one in diagnosing._counts(desk.account)}
-    assert [bold for _tone, bold, _sentence in told] == [f"The folder “{ORDERS}” is not read."]
-    assert "no folder of this name" in told[0][2]
+    assert [bold for _tone, bold, _sentence in told] == [f"The folder “{ORDERS}” isn't being imported."]
+    assert "no longer exists" in told[0][2]
     assert any(ORDERS in one.title and one.verdict == "warn" for one in found.values())
     # It comes back by itself.
     desk.server.folders[WIRE] = mailbox.Folder(uidvalidity=9)
@@ -286,7 +286,7 @@ def test_an_owner_ticks_folders(page: tuple[Browser, str, int], imap: ImapServer
     browser, path, account_id = page
     shown = browser.get(path).get_data(as_text=True)
     assert f'value="{ORDERS}"' in shown
-    assert "usually not ticked" in shown
+    assert "This folder contains spam" in shown
     assert 'value="All Mail"' not in shown
     assert 'value="INBOX"' not in shown
     assert "&lt;b&gt;" in shown
@@ -299,7 +299,7 @@ def test_an_owner_ticks_folders(page: tuple[Browser, str, int], imap: ImapServer
     assert chosen(account_id) == (ORDERS, "<b>")
     # What is away can be taken out, and kept; nothing can be added.
     imap.login_answer = "NO [UNAVAILABLE] later"
-    assert "cannot be asked" in browser.get(path).get_data(as_text=True)
+    assert "be loaded" in browser.get(path).get_data(as_text=True)
     assert f'value="{ORDERS}" checked' in browser.get(path).get_data(as_text=True)
     browser.post_form(path, folder=[ORDERS, "Spam"])
     assert chosen(account_id) == (ORDERS, "<b>")

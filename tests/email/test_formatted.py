@@ -217,4 +217,4 @@ def test_the_original_is_shown_as_text_until_the_journal_ends(whole: Desk, data:
     db.write(lambda session: session.execute(sa.update(InboundEvent).values(body=None)))
     gone = browser.get(address)
     assert gone.status_code == 410
-    assert "kept for some time only" in gone.text
+    assert "kept for a limited time" in gone.text

@@ -1,4 +1,4 @@
-"""Forwarding by e-mail: what goes out, what the conversation shows, and where an answer lands."""
+"""Forwarding by email: what goes out, what the conversation shows, and where an answer lands."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ import pytest
 import sqlalchemy as sa
 
 from host.core import clock, db
+from host.events.models import DomainEvent as Event
 from host.inbox import conversation_actions, notes
 from host.inbox.along import forwarding
 from host.inbox.errors import AlreadySentError, MessageNotFoundError
 from host.inbox.sendable import NotSendableError
 from host.models.channels import AccountState, ChannelAccount
 from host.models.inbox import Conversation, DeliveryState, Direction, Message
-from host.models.record import DomainEvent as Event
 from host.models.users import Workspace
 from tests.email.conftest import Outside
 from tests.email.test_conversation import Desk, Generation, conversations, messages, whole
@@ -214,7 +214,7 @@ def test_what_cannot_be_forwarded_is_said_before(whole: Desk, monkeypatch: pytes
     with pytest.raises(NotSendableError) as many:
         forward(whole, talk.id, *(f"a{n}@b.example" for n in range(21)))
     assert many.value.code == "too_many_recipients"
-    monkeypatch.setattr(forwarding.Chosen, "size", property(lambda _self: 21 * 1024 * 1024))
+    monkeypatch.setattr(forwarding.ForwardContent, "size", property(lambda _self: 21 * 1024 * 1024))
     with pytest.raises(NotSendableError) as large:
         forward(whole, talk.id)
     assert large.value.code == "forward_too_large"
@@ -291,7 +291,7 @@ def test_its_lines_are_in_the_language_and_zone_of_the_workspace(whole: Desk) ->
 
 
 def test_it_is_read_as_a_forward_and_never_folded(outside: Outside, whole: Desk) -> None:
-    from host.builtin.email.mail import quotes
+    from addons.email.lobby_mail.mail import quotes
 
     whole.receive(Message_ID="<one@example.org>")
     forward(whole, conversations()[0].id)

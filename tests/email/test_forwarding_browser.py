@@ -35,7 +35,7 @@ def test_an_agent_forwards_a_message(served: str, outside: Outside, chromium: An
     assert page.locator("#forward-to").count() == 1
     page.locator("#forward-to").fill("not an address")
     page.get_by_role("button", name="Forward").click()
-    assert "is no e-mail address" in page.locator("[role=alert]").inner_text()
+    assert "is not a valid email address" in page.locator("[role=alert]").inner_text()
     page.locator("#forward-to").fill("Ana Lima <ana@maker.example>")
     page.locator("#forward-note").fill("Can you look at this?")
     assert_fits(page)

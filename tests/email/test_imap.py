@@ -16,11 +16,11 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from host.builtin.email import receiving
-from host.builtin.email.addon import register_channels
-from host.builtin.email.imap import connection, reading, watching
-from host.builtin.email.imap import session as imap_session
-from host.builtin.email.models import Folder, FolderMail, Mailbox
+from addons.email.lobby_mail import receiving
+from addons.email.lobby_mail.addon import register_channels
+from addons.email.lobby_mail.imap import connection, reading, watching
+from addons.email.lobby_mail.imap import session as imap_session
+from addons.email.lobby_mail.models import Folder, FolderMail, Mailbox
 from host.channels import accounts, warnings
 from host.channels.directory import Directory
 from host.core import clock, db, guard, storage
@@ -449,7 +449,7 @@ def test_a_refused_login_is_told_and_over_once_it_works(desk_of_mail: Desk) -> N
     desk.watch()
     until(lambda: standing(desk))
     [warning] = standing(desk)
-    assert "does not accept" in warning.sentence
+    assert "no longer accepts" in warning.sentence
     assert "correct horse" not in str(warning.details)
     assert box().failing_since is not None
     desk.server.password = "correct horse"
@@ -463,7 +463,7 @@ def test_a_server_that_is_away_is_told_after_a_while(desk_of_mail: Desk) -> None
     guard.allow(["mail.shop.example:1"])
     desk.watch()
     until(lambda: standing(desk))
-    assert "cannot be reached" in standing(desk)[0].sentence
+    assert "can't be reached" in standing(desk)[0].sentence
 
 
 def test_accounts_that_change_are_followed(desk_of_mail: Desk) -> None:

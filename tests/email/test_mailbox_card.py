@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from host.builtin.email import card, mailbox_card, servers
-from host.builtin.email.imap import cursor
-from host.builtin.email.models import AskedAccount, Folder, Mailbox, MailState, Role
+from addons.email.lobby_mail import card, mailbox_card, servers
+from addons.email.lobby_mail.imap import cursor
+from addons.email.lobby_mail.models import AskedAccount, Folder, Mailbox, MailState, Role
 from host.channels import connecting
 from host.core import clock, db, guard
 from host.sdk.cards import Connection, ConnectRequest, Problems
@@ -86,10 +86,10 @@ def test_its_own_password_is_sealed_on_every_database(
 @pytest.mark.parametrize(
     ("change", "field", "words"),
     [
-        ({"imap_user": "box", "imap_password": "wrong"}, "imap_user", "not accept this user"),
-        ({"imap_user": "box"}, "imap_password", "needs a password"),
-        ({"imap_security": "starttls"}, "imap_security", "broke off"),
-        ({"imap_port": "1"}, "imap_host", "Nothing answers"),
+        ({"imap_user": "box", "imap_password": "wrong"}, "imap_user", "rejected this username"),
+        ({"imap_user": "box"}, "imap_password", "Enter a password"),
+        ({"imap_security": "starttls"}, "imap_security", "closed the connection"),
+        ({"imap_port": "1"}, "imap_host", "No server responded"),
     ],
 )
 @pytest.mark.usefixtures("desk")
@@ -101,7 +101,7 @@ def test_what_is_wrong_is_told_at_its_field(
     field: str,
     words: str,
 ) -> None:
-    monkeypatch.setattr("host.builtin.email.imap.connection.STEP_SECONDS", 0.5)
+    monkeypatch.setattr("addons.email.lobby_mail.imap.connection.STEP_SECONDS", 0.5)
     guard.allow([f"mail.shop.example:{port}" for port in (outside.port, imap.port, 1)])
     found = problems(ask(outside, **{**box(imap), **change}))
     assert words in found[field]
@@ -153,12 +153,12 @@ def test_the_card_counts_both_sides_and_forgets_the_password(
     account = connect(outside, **box(imap, imap_import="all"))
     at = db.write(cursor.place, account.id, "INBOX", Role.INBOX)
     cursor.begin_anew(at, 7, 1)
-    db.write(cursor.account_for, [cursor.Taken(at, 1, MailState.TAKEN)], came_at=clock.now())
+    db.write(cursor.account_for, [cursor.AcceptedMail(at, 1, MailState.TAKEN)], came_at=clock.now())
     cursor.note_count(at, 3)
     text = shown(data, account)
-    assert "1 here, 3 on the server" in text
-    assert "2 still to come" in text
-    assert "1 of 3 are here." in text
+    assert "1 imported, 3 on the server" in text
+    assert "2 still to import" in text
+    assert "1 of 3 imported." in text
     card.disconnect(account)
     assert row().password_set_at is None
     again = ask(outside, account, **box(imap, imap_import="all"))

@@ -7,7 +7,7 @@ import re
 import ssl
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -17,16 +17,17 @@ import pytest
 import requests
 import sqlalchemy as sa
 
-from host.builtin.email import ownership, servers, smtp
-from host.builtin.email.imap import connection as imap_connection
-from host.builtin.email.imap import session as imap_session
-from host.builtin.email.imap import watching
-from host.builtin.email.models import AskedAccount, EmailAccount, Mailbox, MailToken
-from host.builtin.email.oauth import providers, tokens
-from host.builtin.email.oauth.providers import Place
-from host.builtin.email.smtp import Security
+from addons.email.lobby_mail import ownership, servers, smtp
+from addons.email.lobby_mail.imap import connection as imap_connection
+from addons.email.lobby_mail.imap import session as imap_session
+from addons.email.lobby_mail.imap import watching
+from addons.email.lobby_mail.models import AskedAccount, EmailAccount, Mailbox, MailToken
+from addons.email.lobby_mail.oauth import providers, tokens
+from addons.email.lobby_mail.oauth.providers import Place
+from addons.email.lobby_mail.smtp import Security
 from host.channels import sign_in_attempts, warnings
 from host.core import clock, db, guard
+from host.core.backports.values import replace
 from host.models.channels import AccountState, ChannelAccount, ref
 from host.models.notifications import Notification
 from host.models.queue import InboundEvent
@@ -253,7 +254,7 @@ def test_google_and_microsoft_are_asked_for_what_they_need(
     } <= set(microsoft["scope"].split())
     assert "/shop.example/oauth2/v2.0/" in real_microsoft.token_url
     world.provider.leaves_out = {"https://mail.google.com/"}
-    assert "These permissions were not given: https://mail.google.com/" in world.sign_in(way="google")
+    assert "Missing permissions: https://mail.google.com/" in world.sign_in(way="google")
     world.provider.leaves_out = set()
     assert "Connected: hello@shop.example" in world.sign_in(way="microsoft")
     with later(hours=2):
@@ -292,7 +293,7 @@ def test_nothing_secret_is_kept_open_shown_or_logged(world: World, caplog: pytes
 def test_consent_that_is_refused_takes_nothing(world: World) -> None:
     world.enter_app()
     world.provider.consents = False
-    assert "told not to let this desk in" in world.sign_in()
+    assert "Access was declined" in world.sign_in()
     assert (rows(ChannelAccount), rows(MailToken), world.provider.asked) == (0, 0, [])
 
 
@@ -301,16 +302,16 @@ def test_an_answer_counts_once_in_time_and_for_who_began(world: World) -> None:
     client = world.client()
     back = world.agree(world.begin(client))
     other = make_user(workspace=world.workspace, role=Role.OWNER)
-    assert "started by somebody else" in world.client(other).get(back).get_data(as_text=True)
+    assert "started by someone else" in world.client(other).get(back).get_data(as_text=True)
     with later(minutes=31):
         late = world.agree(world.begin(client))
     world.provider.asked.clear()
     first = client.get(back)
     assert first.status_code == 303
-    assert "used already" in client.get(back).get_data(as_text=True)
+    assert "was already used" in client.get(back).get_data(as_text=True)
     assert len(world.provider.asked) == 1
     forged = re.sub("state=[^&]+", "state=abc", late)
-    assert "does not belong" in client.get(forged).get_data(as_text=True)
+    assert "does not match" in client.get(forged).get_data(as_text=True)
     assert rows(ChannelAccount) == 0
     elsewhere = make_workspace("Studio")
     assert (
@@ -337,7 +338,7 @@ def test_somebody_elses_mailbox_is_not_taken_for_an_account(world: World) -> Non
     before = token().refresh_token
     world.provider.address = "sales@shop.example"
     shown = world.sign_in(account=one.id)
-    assert "You signed in as sales@shop.example, and this account is hello@shop.example" in shown
+    assert "You signed in as sales@shop.example, but this account is hello@shop.example" in shown
     assert token().refresh_token == before
 
 
@@ -345,13 +346,13 @@ def test_somebody_elses_mailbox_is_not_taken_for_an_account(world: World) -> Non
     ("change", "said"),
     [
         ({"audience": "another app"}, "cannot be believed"),
-        ({"lasting": False}, "ends within the hour"),
-        ({"tells_who": False}, "does not tell whose mailbox"),
-        ({"mail_audience": False}, "does not accept"),
-        ({"answers": [(500, b"oops")]}, "could not be asked"),
-        ({"answers": [(200, b"[1]")]}, "could not be asked"),
-        ({"answers": [(200, b'{"access_token": 5}')]}, "could not be asked"),
-        ({"client_secret": "another"}, "does not take this app"),
+        ({"lasting": False}, "expires within the hour"),
+        ({"tells_who": False}, "return the mailbox"),
+        ({"mail_audience": False}, "rejected the sign-in"),
+        ({"answers": [(500, b"oops")]}, "the provider couldn"),
+        ({"answers": [(200, b"[1]")]}, "the provider couldn"),
+        ({"answers": [(200, b'{"access_token": 5}')]}, "the provider couldn"),
+        ({"client_secret": "another"}, "rejected this app"),
     ],
 )
 def test_what_the_provider_gives_is_not_taken_unseen(world: World, change: dict[str, Any], said: str) -> None:
@@ -404,7 +405,7 @@ def test_a_foreign_address_waits_until_somebody_agrees_though_it_was_signed_in_t
     owner = make_user(workspace=world.workspace, role=Role.OWNER)
     world.enter_app()
     shown = world.sign_in(owner)
-    assert "an admin of the desk" in shown
+    assert "a desk admin" in shown
     assert (rows(ChannelAccount), rows(AskedAccount), rows(MailToken)) == (0, 1, 0)
     with db.read() as session:
         asked = session.scalars(sa.select(AskedAccount)).one()
@@ -420,15 +421,15 @@ def test_a_foreign_address_waits_until_somebody_agrees_though_it_was_signed_in_t
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"oauth_token_url": "ftp://x/y"}, "no address of a provider"),
-        ({"oauth_token_url": "https://10.0.0.1:8080/token"}, "no address of a provider"),
-        ({"oauth_imap_host": ""}, "Please fill this in"),
-        ({"oauth_client_id": ""}, "Enter the id of the app"),
-        ({"google_client_id": "x"}, "Enter the secret of this app"),
-        ({"google_client_secret": "x"}, "Enter the id of the app"),
+        ({"oauth_token_url": "ftp://x/y"}, "It must start with https://"),
+        ({"oauth_token_url": "https://10.0.0.1:8080/token"}, "It must start with https://"),
+        ({"oauth_imap_host": ""}, "This field is required"),
+        ({"oauth_client_id": ""}, "s ID."),
+        ({"google_client_id": "x"}, "s secret."),
+        ({"google_client_secret": "x"}, "s ID."),
         (
             {"microsoft_client_id": "x", "microsoft_client_secret": "y", "microsoft_tenant": "a/b"},
-            "no tenant",
+            "Enter a tenant ID",
         ),
     ],
 )
@@ -524,9 +525,9 @@ def test_a_sign_in_that_was_taken_back_is_told_at_once_and_asked_for_no_more(wor
     assert (len(world.provider.asked), state()) == (1, AccountState.NEEDS_RECONNECT)
     with db.read() as session:
         told = session.scalars(sa.select(Notification.sentence)).all()
-    assert [text for text in told if "takes the sign-in no more" in text]
+    assert [text for text in told if "no longer accepts the sign-in" in text]
     page = world.client().get(f"/w/{world.workspace}/settings/channels").get_data(as_text=True)
-    assert "takes the sign-in no more" in page
+    assert "no longer accepts the sign-in" in page
     assert "AADSTS70008" in page
     assert "Connected" in world.sign_in(account=one.id)
     assert (state(), token().ended_at) == ("connected", None)
@@ -551,7 +552,7 @@ def test_a_provider_that_is_away_is_asked_seldom_and_nothing_is_dead(world: Worl
             tokens.renew_all()
         assert len(world.provider.asked) == asked + 1
         assert state() == "connected"
-        assert [text for text in standing() if "could not be renewed" in text]
+        assert [text for text in standing() if "couldn't be renewed" in text]
     world.provider.answers.clear()
     with later(hours=4):
         tokens.renew_all()
@@ -575,7 +576,7 @@ def test_an_app_whose_secret_ended_is_told_at_once_and_works_when_it_is_entered(
         tokens.renew_all()
         tokens.renew_all()
         assert len(world.provider.asked) == 1
-        assert [text for text in standing() if "does not take the app" in text]
+        assert [text for text in standing() if "rejected the sign-in app" in text]
         assert state() == "connected"
         world.enter_app()
         tokens.renew_all()

@@ -69,7 +69,7 @@ def test_a_mailbox_is_signed_in_to(
     page.wait_for_url(lambda url: "/login" not in url)
 
     page.goto(f"/w/{workspace}/settings/channels/email/connect")
-    page.wait_for_selector("text=This needs an app that you register")
+    page.wait_for_selector("text=Signing in requires an app registered with the provider")
     picture(page, "ways-before", width)
     assert_fits(page)
     page.goto(f"/w/{workspace}/settings/channels/email/settings")
@@ -90,12 +90,12 @@ def test_a_mailbox_is_signed_in_to(
     picture(page, "apps", width)
     assert_fits(page)
     page.click("text=Save and check")
-    page.wait_for_selector("text=Connect an account now offers to sign in")
+    page.wait_for_selector("text=You can now sign in under Connect an account")
 
     page.goto(f"/w/{workspace}/settings/channels/email/connect")
     picture(page, "ways", width)
     with page.expect_popup() as opened:
-        page.click("button:has-text('Sign in at another server')")
+        page.click("button:has-text('Sign in with another provider')")
     window = opened.value
     window.wait_for_selector("text=hello@shop.example")
     window.click("button:has-text('Connect')")
@@ -103,12 +103,12 @@ def test_a_mailbox_is_signed_in_to(
     picture(page, "connected", width)
     assert_fits(page)
     page.click("article details.menu summary")
-    page.click("article >> text=Sign mails here")
-    page.wait_for_selector("text=is made")
+    page.click("article >> text=Sign emails with DKIM")
+    page.wait_for_selector("text=Created a key for")
     with db.read() as session:
         account = session.scalars(sa.select(ChannelAccount.id)).one()
     page.goto(f"/w/{workspace}/settings/channels/accounts/{account}")
-    page.wait_for_selector("text=DKIM: its value")
+    page.wait_for_selector("text=DKIM record: value")
     picture(page, "account", width)
     assert_fits(page)
     context.close()

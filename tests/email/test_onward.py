@@ -7,7 +7,7 @@ import email
 import pytest
 import sqlalchemy as sa
 
-from host.builtin.email.channel import EmailAdapter
+from addons.email.lobby_mail.channel import EmailAdapter
 from host.core import clock, db
 from host.inbox.drafts import Draft
 from host.inbox.onward.starting import start

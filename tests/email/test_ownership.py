@@ -15,9 +15,8 @@ from alembic.migration import MigrationContext
 from alembic.operations import Operations
 from flask import Flask
 
-from host.builtin import email
-from host.builtin.email import card, ownership, receiving
-from host.builtin.email.models import AskedAccount, EmailAccount, Holding
+from addons.email.lobby_mail import card, ownership, receiving
+from addons.email.lobby_mail.models import AskedAccount, EmailAccount, Holding
 from host.channels import accounts, connecting
 from host.core import clock, db
 from host.models.channels import AccountState, ChannelAccount
@@ -26,6 +25,7 @@ from host.models.users import AuditEntry, Role, User, Workspace
 from host.process.serving import HostApplication
 from host.sdk.cards import Asked, Connection, ConnectRequest
 from host.sdk.errors import AccountTakenError
+from tests import mail
 from tests.email.conftest import Outside, connect, values
 from tests.helpers import PASSWORD, Browser, client_for, make_config, make_user, make_workspace
 from tests.users.test_asked_again import LATER
@@ -156,7 +156,7 @@ def test_a_new_address_waits_and_receives_nothing_until_an_admin_confirms(people
     with db.read() as session:
         account = session.get_one(ChannelAccount, found[1])
     # The password was sealed anew, to the account: it opens there.
-    from host.builtin.email.channel import _settings
+    from addons.email.lobby_mail.channel import _settings
     from host.models.channels import ref
 
     settings = _settings(ref(account))
@@ -307,8 +307,8 @@ def test_a_workspace_that_goes_takes_what_it_holds_with_it(people: Desk) -> None
 def test_the_page_says_plainly_what_happens(people: Desk) -> None:
     people.save("free@shop.example")
     shown = re.sub(r"\s+", " ", people.sees(people.admin))
-    assert "If you confirm, mail for this address is shown in that workspace from then on" in shown
-    assert "Asked for by" in shown
+    assert "If you confirm, that workspace will receive mail for this address" in shown
+    assert "Requested by" in shown
     assert "free@shop.example" not in people.sees(people.potter)
 
 
@@ -317,7 +317,7 @@ def test_the_migration_notes_who_has_what(any_desk: db.Database, outside: Outsid
     second = connect(outside, address="old@shop.example")
     db.write(accounts.disconnect_account, second.id)
     db.write(lambda session: session.execute(sa.delete(Holding)))
-    folder = Path(email.__file__).parent / "migrations/versions/0002_ownership.py"
+    folder = mail.ADDON / "migrations/versions/0002_ownership.py"
     revision = runpy.run_path(str(folder))
 
     def upgrade(session: Any) -> None:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from host.builtin.email.mail import quotes
+from addons.email.lobby_mail.mail import quotes
+from tests.helpers import takes_at_most
 
 SAID = "Yes, two of them.\n\nMia"
 
@@ -72,6 +71,97 @@ def test_what_is_no_quote_at_the_end_stays_seen(text: str) -> None:
     assert quotes.start(text) is None
 
 
+ON = "On Mar 8, 2012 9:59 AM, Example <r@example.com> wrote:\n"
+INTRODUCED = {
+    "a line": f"{ON}\n> x",
+    "a line, unmarked": f"{ON}\nx\ny\n",
+    "a line in two": "On Mar 8, 2012 9:59 AM, Example <\nr@example.com> wrote:\n> x",
+    "a line in two, unmarked": " On Mar 8, 2012 9:59 AM, Example\n<r@example.com> wrote:\n\nx\n",
+    "a German line": "Am 08.03.2012 um 09:59 schrieb Example <r@example.com>:\n> x",
+    "a German line, unmarked": "Am 08.03.2012 um 09:59 schrieb Example <r@example.com>:\n\nx\n",
+    "an address": "Example <r@example.com> wrote:\n> x",
+}
+
+
+@pytest.mark.parametrize(
+    "said", ["Please cancel my order.\nThanks", "bitte stornieren.\nGruß Mia", "Yes\nNo"]
+)
+@pytest.mark.parametrize("introduction", INTRODUCED)
+def test_words_right_above_an_introduction_stay_seen(said: str, introduction: str) -> None:
+    for text in (f"Hi Bob,\n\n{said}", said):
+        place = quotes.start(f"{text}\n{INTRODUCED[introduction]}")
+        assert place is not None
+        assert (text + "\n" + INTRODUCED[introduction])[:place].strip() == text
+
+
+@pytest.mark.parametrize(
+    ("said", "quoted"),
+    [
+        ("Please cancel it--- On Wed, Apr 4, 2012 at 3:59 PM, me@example.org wrote:\n", "> x"),
+        ("Please cancel it On Wed, Apr 4 at 3:59 PM, me@example.org wrote:\n", "> x"),
+        ("I see that on 3 May 2024 at 10:15 Mia <m@example.org> wrote:\nplease stop\n\nThat is not so.", ""),
+        ("I see that on 3 May 2024 at 10:15 Mia\n<m@example.org> wrote:\nplease stop\n\nThat is not so.", ""),
+        ("I see that on 3 May 2024 at 10:15\nMia wrote to\nBo <b@example.org> wrote:\nNot so.", ""),
+        ("Ich sehe, am 3.5.2024 um 10:15 schrieb Mia <m@example.org>:\nhalt\n\nDas stimmt nicht.", ""),
+        ("Ask Mia <m@example.org> on 3 May 2024 at 10:15 Bo <b@example.org> wrote:\nstop\n\nNo.", ""),
+        ("The order of 10:30\nMia wrote:\n", "> x"),
+        ("I called you at 10:30\nMia wrote:\n", "> x"),
+    ],
+)
+def test_words_before_an_introduction_on_its_line_stay_seen(said: str, quoted: str) -> None:
+    text = f"Hello\n\n{said}{quoted}"
+    place = quotes.start(text)
+    assert place is None or text[:place].strip() == f"Hello\n\n{said}".strip()
+    assert quoted or place is None
+
+
+@pytest.mark.parametrize(
+    "introduction",
+    [
+        "Mia Rossi <mia@example.org> hat am 03.03.2025 10:15 geschrieben:",
+        "Mia Rossi hat am 03.03.2025 10:15 geschrieben:",
+        "Mia <mia@example.org> 在 2026年2月28日 周六 19:47 写道：",
+        "Am Montag, den 3. März 2025 um 10:00 Uhr schrieb Mia <mia@example.org>:",
+        "At 09:09 AM 11/1/2025 -0500, Mia wrote:",
+        "No dia 3 de mar. de 2025 às 10:00, Mia <mia@example.org> escreveu:",
+        "Mia <mia@example.org>, 3 Mar 2025 Pzt, 10:00 tarihinde\nşunu yazdı:",
+        "---- On Mon, 03 Mar 2025 10:00:00 +0100 Mia <mia@example.org> wrote ----",
+    ],
+)
+def test_an_introduction_may_have_such_words_inside(introduction: str) -> None:
+    text = f"{SAID}\n\n{introduction}\n\nBlue?\n"
+    place = quotes.start(text)
+    assert place is not None
+    assert text[:place].strip() == SAID
+
+
+FIELDS = (
+    "From: Shop <a@b.example>\nDate: Mon, 3 Mar 2025 10:00:00 +0100\nTo: Mia\nSubject: {}\n\nText of {}\n\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "subject"),
+    [
+        ("It failed.\n\n  Message-id: <1@b.example>\n  " + FIELDS.format(1, 1).replace("\n", "\n  "), ""),
+        ("Received: from a.example\n\tby b.example; Mon\n" + FIELDS.format(1, 1), ""),
+        ("Hello\n\nReceived: from a.example\n\tby b.example; Mon\n" + FIELDS.format(1, 1), ""),
+        ("Name: Mia\nOrder: 17\n\n" + FIELDS.format(1, 1), ""),
+        ("Topics:\n\n" + "".join(f"{'-' * 30}\n\n" + FIELDS.format(n, n) for n in range(3)), ""),
+        ("Topics:\n\n" + FIELDS.format(1, 1), "Potters Digest, Vol 3, Issue 4"),
+    ],
+)
+def test_fields_of_a_mail_in_a_report_or_a_digest_fold_nothing(text: str, subject: str) -> None:
+    assert quotes.start(text, subject) is None
+
+
+def test_an_answer_to_a_digest_folds_it() -> None:
+    text = f"{SAID}\n\n" + FIELDS.format(1, 1)
+    place = quotes.start(text, "Re: Potters Digest, Vol 3, Issue 4")
+    assert place is not None
+    assert text[:place].strip() == SAID
+
+
 @given(
     st.lists(st.sampled_from(["> a", "On x wrote:", "From: a", "Sent: b", "To: c", "words", "", "_" * 20]))
 )
@@ -82,9 +172,19 @@ def test_nothing_is_lost_and_something_stays_seen(lines: list[str]) -> None:
 
 
 @pytest.mark.parametrize(
-    "line", ["On " + "a" * 3000, "From: a", "> ", "am on on on on ", "-" * 2000 + "x", "On a wrote"]
+    "line",
+    [
+        "On " + "a" * 3000,
+        "From: a",
+        "> ",
+        "am on on on on ",
+        "x " + "on 1 " * 70 + "2012 <a@b.example> wrote:",
+        "-" * 2000 + "x",
+        "A: b\n\nFrom: a@b.example\nDate: b\nTo: c\n\n",
+        "\tx\n\nFrom: a@b.example\nDate: b\nTo: c\n",
+        "On a wrote",
+    ],
 )
 def test_hostile_lines_take_no_time(line: str) -> None:
-    began = time.process_time()
-    quotes.start("\n".join(["x", *[line] * (500_000 // len(line))][:20_000]))
-    assert time.process_time() - began < 3
+    with takes_at_most(90):
+        quotes.start("\n".join(["x", *[line] * (500_000 // len(line))][:20_000]))

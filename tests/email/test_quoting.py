@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from host.builtin.email import composing, signatures
-from host.builtin.email.channel import EmailAdapter
-from host.builtin.email.mail import quotes
+from addons.email.lobby_mail import composing, signatures
+from addons.email.lobby_mail.channel import EmailAdapter
+from addons.email.lobby_mail.mail import quotes
 from host.core import db
 from host.models.inbox import Message
 from host.models.users import Workspace

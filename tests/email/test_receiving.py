@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import pytest
 from sqlalchemy.orm import Session
 
-from host.builtin.email import receiving, smtp_connection
+from addons.email.lobby_mail import receiving, smtp_connection
 from host.channels import accounts
 from host.core import clock, db
 from host.sdk import settings

@@ -17,9 +17,9 @@ from typing import NamedTuple
 import pytest
 import sqlalchemy as sa
 
-from host.builtin.email.mail import kept, quotes
-from host.builtin.email.mail.htmltext import to_text
-from host.builtin.email.mail.kept import Kind
+from addons.email.lobby_mail.mail import kept, quotes
+from addons.email.lobby_mail.mail.htmltext import to_text
+from addons.email.lobby_mail.mail.kept import Kind
 from host.core import clock, db, storage
 from host.delivery.worker import drain
 from host.media import formatted

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from host.builtin.email import card, machinery, receiving, round_trip
-from host.builtin.email.mail import trips
-from host.builtin.email.models import FolderMail, RoundTrip, Trip
+from addons.email.lobby_mail import card, machinery, receiving, round_trip
+from addons.email.lobby_mail.mail import trips
+from addons.email.lobby_mail.models import FolderMail, RoundTrip, Trip
 from host.core import clock, db
 from host.models.inbox import Conversation
 from host.models.queue import InboundEvent
@@ -78,8 +78,8 @@ def test_it_comes_back_by_the_mailbox_and_leaves_no_trace(
     desk.server.folders["Sent"] = mailbox.Folder(flags="\\Sent", uidvalidity=3)
     desk.fetch_from(since=clock.now())
     assert finding(data, desk.account).verdict is Verdict.UNKNOWN
-    assert "on its way" in press(data, desk.account)
-    assert press(data, desk.account).startswith("no: One is under way")
+    assert "Test email sent" in press(data, desk.account)
+    assert press(data, desk.account).startswith("no: A test email is already on its way")
     round_trip.tend()
     round_trip.tend()
     assert (len(outside.mails), row().state) == (1, Trip.SENT)
@@ -98,9 +98,9 @@ def test_it_comes_back_by_the_mailbox_and_leaves_no_trace(
     until(lambda: rows_of(FolderMail) >= 2)
     told = finding(data, desk.account)
     assert told.verdict is Verdict.PASS
-    assert "by IMAP" in told.evidence
-    assert "mx.provider.example says: SPF pass, DKIM pass, DMARC pass" in told.evidence
-    assert "by IMAP" in facts(data, desk.account)
+    assert "through IMAP" in told.evidence
+    assert "mx.provider.example reports: SPF pass, DKIM pass, DMARC pass" in told.evidence
+    assert "through IMAP" in facts(data, desk.account)
     assert finding(data, desk.account, "dkim").verdict is Verdict.WARN
     dns["s1._domainkey.shop.example"] = ["v=DKIM1; p=AAAA"]
     assert finding(data, desk.account, "dkim").verdict is Verdict.PASS
@@ -126,8 +126,8 @@ def test_it_comes_back_by_smtp(
     assert (row().state, len(took)) == (Trip.ARRIVED, 1)
     assert trips.marker_in(account.id, took[0][0]) is None
     found = finding(data, account)
-    assert "by SMTP" in found.evidence
-    assert "No server wrote" in found.evidence
+    assert "through SMTP" in found.evidence
+    assert "No server added its check" in found.evidence
 
 
 def test_one_that_does_not_come_says_where_it_was_seen_last_and_may_still_come(
@@ -142,8 +142,8 @@ def test_one_that_does_not_come_says_where_it_was_seen_last_and_may_still_come(
     assert row().state == Trip.LOST
     told = finding(data, desk.account)
     assert told.verdict is Verdict.FAIL
-    assert "took it at" in told.evidence
-    assert "after 60 seconds it had not come" in told.evidence
+    assert "accepted it at" in told.evidence
+    assert "come back after 60 seconds" in told.evidence
     desk.watch()
     assert desk.server.idling.acquire(timeout=10)
     desk.server.add(outside.mails[0][2])
@@ -160,12 +160,12 @@ def test_one_the_server_refuses_says_so(desk_of_mail: Desk, outside: Outside, da
     assert told.verdict is Verdict.FAIL
     assert "looks like spam" in told.evidence
     outside.answers.clear()
-    assert "on its way" in press(data, desk.account)
+    assert "Test email sent" in press(data, desk.account)
 
 
 def test_an_account_that_receives_nothing_sends_none(desk: db.Database, outside: Outside, data: Path) -> None:
     account = connect(outside)
-    assert "receives no mail" in press(data, account)
+    assert "receive mail" in press(data, account)
     with db.read() as session:
         assert session.scalars(sa.select(RoundTrip)).all() == []
 

@@ -9,7 +9,6 @@ import smtplib
 import socket
 import threading
 from collections.abc import Callable
-from dataclasses import replace
 from email.header import decode_header, make_header
 from email.message import EmailMessage, Message
 from email.policy import default
@@ -21,11 +20,12 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from host.builtin.email import composing, smtp
-from host.builtin.email.channel import EmailAdapter
-from host.builtin.email.mail import headers
-from host.builtin.email.models import EmailAccount
+from addons.email.lobby_mail import composing, smtp
+from addons.email.lobby_mail.channel import EmailAdapter
+from addons.email.lobby_mail.mail import headers
+from addons.email.lobby_mail.models import EmailAccount
 from host.core import clock, db, guard
+from host.core.backports.values import replace
 from host.sdk.channel import (
     AccountRef,
     CannotTell,

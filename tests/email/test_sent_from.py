@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from host.builtin.email.channel import EmailAdapter
+from addons.email.lobby_mail.channel import EmailAdapter
 from host.core import clock, db
 from host.inbox.along import sent_from
 from host.inbox.drafts import Draft
@@ -127,7 +127,7 @@ def test_a_further_address_of_another_account_is_not_this_ones(shop: test_conver
     other = "art@studio.example"
     connect(shop.outside, shop.account.workspace_id, address=other, aliases="art2@studio.example")
     for sender in (other, "art2@studio.example"):
-        with pytest.raises(NotSendableError, match="no address of this account"):
+        with pytest.raises(NotSendableError, match="not an address of this account"):
             reply(shop, conversation, sender)
 
 
@@ -169,7 +169,7 @@ def test_a_first_mail_goes_from_it_and_its_conversation_is_led_from_there(
     shop.work()
     assert senders(shop) == [f"Shop <{ELSEWHERE}>"]
     assert along(shop, there).sender == ELSEWHERE
-    with pytest.raises(NotSendableError, match="no address of this account"):
+    with pytest.raises(NotSendableError, match="not an address of this account"):
         begin("boss@shop.example", "g" * 16)
 
 
@@ -206,7 +206,7 @@ def test_what_was_to_go_from_a_lost_address_fails_and_goes_from_another_when_tol
     shop.work()
     failed = stored()[1]
     assert (failed.state, failed.error["code"]) == (DeliveryState.FAILED, "sender")
-    assert "does not have any more" in failed.error["sentence"]
+    assert "was removed from the account" in failed.error["sentence"]
     assert failed.error["raw"] == OWN
     assert failed.content["own_address"] == OWN
     assert shop.outside.mails == []
@@ -321,7 +321,7 @@ def test_a_form_whose_address_was_lost_while_it_was_open_is_shown_again_whole(
     answer = pages.post_form(f"{here(shop, conversation)}/reply", **form)
     page = answer.get_data(as_text=True)
     assert answer.status_code == 422
-    assert f"“{OWN}” is no address of this account, so nothing was sent." in unescape(page)
+    assert f"“{OWN}” is not an address of this account. Nothing was sent." in unescape(page)
     assert "Yes, eight.</textarea>" in page
     assert 'name="cc" value="ada@example.org"' in page
     assert chosen_in(page) == [(MAIN, False), (ELSEWHERE, False)]
@@ -339,12 +339,12 @@ def test_a_failed_mail_offers_the_addresses_there_are(shop: test_conversation.De
     shop.work()
     failed = stored()[1]
     page = pages.get(here(shop, conversation)).get_data(as_text=True)
-    assert "It was to go from an address that the account does not have any more." in page
+    assert "The sender address was removed from the account." in page
     assert f'<span class="copies" translate="no">from {OWN}</span>' in page
     assert chosen_in(page) == [(MAIN, False), (ELSEWHERE, False)]
     path = f"{here(shop, conversation)}/messages/{failed.id}/retry"
     assert pages.post_form(path, own_address="boss@shop.example").status_code == 303
-    assert "is no address of this account" in unescape(
+    assert "is not an address of this account" in unescape(
         pages.get(here(shop, conversation)).get_data(as_text=True)
     )
     assert pages.post_form(path, own_address=ELSEWHERE).status_code == 303
@@ -380,7 +380,7 @@ def test_a_first_mail_offers_those_of_each_account(shop: test_conversation.Desk,
     assert f'<optgroup label="Art" data-of="{other.id}">' in page
     form = {"text": "The kiln", "reply_key": "k" * 16, "place": f"{other.id}:mia1@example.org"}
     answer = pages.post_form(path, **form, own_address=OWN)
-    assert (answer.status_code, "is no address of this account" in answer.get_data(as_text=True)) == (
+    assert (answer.status_code, "is not an address of this account" in answer.get_data(as_text=True)) == (
         422,
         True,
     )

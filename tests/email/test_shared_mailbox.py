@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
-from host.builtin.email import card, diagnosing, servers, smtp
-from host.builtin.email.channel import EmailAdapter
-from host.builtin.email.models import AskedAccount, EmailAccount
-from host.builtin.email.oauth import providers, tokens
-from host.builtin.email.oauth.providers import Place
-from host.builtin.email.smtp import Security
+from addons.email.lobby_mail import card, diagnosing, servers, smtp
+from addons.email.lobby_mail.channel import EmailAdapter
+from addons.email.lobby_mail.models import AskedAccount, EmailAccount
+from addons.email.lobby_mail.oauth import providers, tokens
+from addons.email.lobby_mail.oauth.providers import Place
+from addons.email.lobby_mail.smtp import Security
 from host.core import db
+from host.core.backports.values import replace
 from host.models.channels import ChannelAccount
 from host.models.users import Role
 from host.sdk.channel import Rejected
@@ -64,7 +65,7 @@ class Exchange:
         shown = client.get(here).get_data(as_text=True)
         choice = re.search(r'name="account" value="([^"]+)"', shown)
         if choice is not None:
-            assert person == mailbox or not mailbox or f"signed in to as {person}" in shown
+            assert person == mailbox or not mailbox or f"signed in as {person}" in shown
             client.post_form(here, account=choice.group(1))
             shown = client.get(here).get_data(as_text=True)
         return re.sub(r"\s+", " ", shown)
@@ -123,7 +124,7 @@ def test_renewed_it_is_still_the_mailbox(exchange: Exchange) -> None:
 
 @pytest.mark.parametrize(
     ("may_not", "asked_for"),
-    [("reads", "“Read and manage” (full access)"), ("sends", "the permission “Send as”")],
+    [("reads", "“Read and manage” (full access)"), ("sends", "the “Send as” permission")],
 )
 def test_what_is_not_allowed_says_what_to_ask_the_admin_for(
     exchange: Exchange, may_not: str, asked_for: str
@@ -132,7 +133,7 @@ def test_what_is_not_allowed_says_what_to_ask_the_admin_for(
     if may_not == "reads":
         exchange.sends.add(PERSON)
     shown = exchange.sign_in()
-    assert "Nothing was connected. Ask the admin of your Microsoft 365" in shown
+    assert "Nothing was connected. Ask your Microsoft 365 admin" in shown
     assert asked_for in shown
     assert f"{PERSON}" in shown
     assert SHARED in shown
@@ -158,7 +159,7 @@ def test_the_mailbox_itself_may_be_named(exchange: Exchange) -> None:
 
 
 def test_an_address_that_is_none_is_told_before_anybody_leaves(exchange: Exchange) -> None:
-    assert "That is not an e-mail address." in exchange.sign_in(mailbox="support")
+    assert "Enter a valid email address" in exchange.sign_in(mailbox="support")
     assert exchange.world.provider.asked == []
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from host.builtin.email import signatures
-from host.builtin.email.channel import EmailAdapter
+from addons.email.lobby_mail import signatures
+from addons.email.lobby_mail.channel import EmailAdapter
 from host.core import db
 from host.sdk.channel import AccountRef
 from host.users.roles import Role

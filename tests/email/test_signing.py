@@ -13,9 +13,9 @@ import pytest
 import sqlalchemy as sa
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 
-from host.builtin.email import card, machinery, signing
-from host.builtin.email.channel import EmailAdapter
-from host.builtin.email.models import DkimKey
+from addons.email.lobby_mail import card, machinery, signing
+from addons.email.lobby_mail.channel import EmailAdapter
+from addons.email.lobby_mail.models import DkimKey
 from host.core import db
 from host.sdk.cards import Finding, Verdict
 from host.sdk.channel import AccountRef, SendRequest, Sent
@@ -78,12 +78,12 @@ def test_mails_are_signed_once_the_record_is_found(
 ) -> None:
     account = connect(outside)
     assert "DKIM-Signature" not in sent(outside, account).decode()
-    assert "is made" in press(data, account)
+    assert "Created a key" in press(data, account)
     row = key(account)
     assert "DKIM-Signature" not in sent(outside, account).decode()
-    assert press(data, account).startswith("no: There is no such record")
+    assert press(data, account).startswith("no: The record at")
     dns[signing.name_of(row)] = [signing.record_of(row)]
-    assert "signed from now on" in press(data, account)
+    assert "are now signed" in press(data, account)
     mail = sent(outside, account)
     assert verified(mail, dns)
     assert diagnosed(data, account).verdict is Verdict.PASS
@@ -131,7 +131,7 @@ def test_a_record_counts_only_if_it_is_equal(
     public = key(account).public_key
     made = record.replace("{all}", public).replace("{first}", public[:100]).replace("{rest}", public[100:])
     dns[signing.name_of(key(account))] = ["other", made]
-    assert ("signed from now on" in press(data, account)) is fine
+    assert ("are now signed" in press(data, account)) is fine
     assert (key(account).found_at is not None) is fine
 
 
@@ -143,7 +143,7 @@ def test_a_name_server_that_does_not_answer_changes_nothing(
     dns[signing.name_of(key(account))] = [signing.record_of(key(account))]
     press(data, account)
     dns[signing.name_of(key(account))] = None
-    assert "does not answer" in press(data, account)
+    assert "respond" in press(data, account)
     assert key(account).found_at is not None
 
 

@@ -13,6 +13,7 @@ from host.core import db
 from host.inbox import erasure
 from host.models.inbox import ContactIdentity
 from host.models.queue import InboundEvent
+from host.users.actor import DESK
 from tests.email.test_conversation import Desk, conversations, messages, signed_in, whole
 
 __all__ = ["whole"]
@@ -80,7 +81,7 @@ def test_neither_our_own_address_nor_a_forged_sender_takes_part(
     sender: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("host.builtin.email.mail.parsing.authserv_id", lambda: "mx.shop.example")
+    monkeypatch.setattr("addons.email.lobby_mail.mail.parsing.authserv_id", lambda: "mx.shop.example")
     whole.receive(Message_ID="<one@example.org>", Cc="eve@evil.example, hello@shop.example")
     mail = EmailMessage(policy=SMTP)
     mail["Authentication-Results"] = "mx.shop.example; dmarc=fail"
@@ -96,7 +97,7 @@ def test_who_is_copied_by_a_forged_mail_takes_no_part(
     whole: Desk,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("host.builtin.email.mail.parsing.authserv_id", lambda: "mx.shop.example")
+    monkeypatch.setattr("addons.email.lobby_mail.mail.parsing.authserv_id", lambda: "mx.shop.example")
     whole.receive(Message_ID="<one@example.org>")
     mail = EmailMessage(policy=SMTP)
     mail["Authentication-Results"] = "mx.shop.example; dmarc=fail"
@@ -128,8 +129,8 @@ def test_erasing_a_participant_erases_what_they_wrote_and_nothing_else(whole: De
         erasure.erase,
         workspace_id=whole.account.workspace_id,
         contact_id=anna,
-        author_id=whole.agent,
         accounts=None,
+        actor=DESK,
     )
     mine, theirs = messages()
     assert (mine.text, mine.erased_at) == ("Do you have blue mugs?", None)

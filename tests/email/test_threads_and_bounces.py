@@ -6,15 +6,15 @@ names, addresses and words are made up.
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 import pytest
 
-from host.builtin.email.mail import quotes
+from addons.email.lobby_mail.mail import quotes
 from host.media import formatted
 from tests.email.test_conversation import Desk, messages, signed_in, whole
 from tests.email.test_parsing import mail, raw, read
+from tests.helpers import takes_at_most
 
 __all__ = ["whole"]
 
@@ -93,11 +93,13 @@ def test_what_is_passed_on_is_not_folded_in_the_formatted_form_either() -> None:
     ],
 )
 def test_lines_made_to_be_slow_are_read_in_linear_time(line: str) -> None:
-    began = time.process_time()
-    for text in ("x\n" + line * (500_000 // len(line)), "x\n" + (line * (40 // len(line)) + "\n") * 15_000):
-        quotes.start(text)
-        quotes.passes_on(text, "")
-    assert time.process_time() - began < 6
+    with takes_at_most(180):
+        for text in (
+            "x\n" + line * (500_000 // len(line)),
+            "x\n" + (line * (40 // len(line)) + "\n") * 15_000,
+        ):
+            quotes.start(text)
+            quotes.passes_on(text, "")
 
 
 @pytest.mark.parametrize(

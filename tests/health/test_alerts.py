@@ -14,9 +14,10 @@ from prometheus_client.parser import text_string_to_metric_families
 from werkzeug.test import Client
 
 from host.core import db
-from host.health.problems import ADVICE
+from host.health import problems
 from host.models.health import Kind
 from host.process.serving import HostApplication
+from host.webhooks import watching
 from tests.addons.conftest import configuration
 from tests.health import pretend
 
@@ -112,8 +113,9 @@ def test_each_part_of_the_runbook_says_all_five_things(alert: str) -> None:
 
 
 def test_health_says_what_the_runbook_says() -> None:
-    assert set(ADVICE) <= set(PARTS)
-    assert [alert for alert, advice in ADVICE.items() if words(str(advice)) not in words(PARTS[alert])] == []
+    told = {**problems.ADVICE, watching.LATE_ALERT: watching.LATE_ADVICE}
+    assert set(told) <= set(PARTS)
+    assert [alert for alert, advice in told.items() if words(str(advice)) not in words(PARTS[alert])] == []
 
 
 def test_the_dashboard_asks_for_what_a_desk_exposes_and_leaves_nothing_out(exposed: set[str]) -> None:

@@ -13,20 +13,20 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from host import recording
-from host.automation.assistants.language import asking
+from host.assistants.language import asking
+from host.assistants.models import LanguageModel
 from host.channels.warnings import raise_warning
 from host.core import clock, db
+from host.events import keeping
+from host.events.models import Consumer
+from host.events.reading import number_all
 from host.health import current_state, history, metrics
 from host.health.blocking import Blocker
 from host.health.history import Period
-from host.models.assistants import LanguageModel
 from host.models.channels import AccountState, ChannelAccount
 from host.models.health import Kind, Metric, Outcome, Process
 from host.models.queue import MissedMessage, SecondLook
-from host.models.record import Consumer
 from host.models.search import DocumentKind, SearchBuild
-from host.record import keeping
-from host.record.reading import number_all
 from host.sdk.channel import NotSent, Unknown
 from host.search import words
 from host.web import plots
@@ -64,10 +64,10 @@ def web(**more: Any) -> None:
 def test_a_desk_where_all_is_well_says_so(admin: Browser) -> None:
     web()
     text = page(admin)
-    assert "All is well." in text
-    assert "Nothing in this time." in text
+    assert "Everything is working." in text
+    assert "No data in this period." in text
     assert "Event loop" not in text, "no process has said anything yet"
-    assert "No setting does." in text
+    assert "None." in text
     assert "desk-1:4711" in text
 
 
@@ -83,12 +83,12 @@ def test_a_day_is_drawn_and_told_in_figures(admin: Browser, any_desk: Desk) -> N
     recording.flush()
     text = page(admin)
     assert '<b>Received</b><span class="nums">180</span>' in text
-    assert "Received: Of 96 parts of this time: late 3, in trouble 0." in text, "each waited ten seconds"
-    assert "Sent: Of 96 parts of this time: late 1, in trouble 1." in text, "one tried again, one failed"
-    assert "Events received a minute; 6 at most." in text
+    assert "Received: 96 intervals: 3 delayed, 0 with problems." in text, "each waited ten seconds"
+    assert "Sent: 96 intervals: 1 delayed, 1 with problems." in text, "one tried again, one failed"
+    assert "Events received per minute; at most 6." in text
     assert "1 replies sent, 1 failed." in text
-    assert "9.8 s at most." in text
-    assert "Event loop held for 90 ms at most" in text
+    assert "at most 9.8 s." in text
+    assert "Event loop blocked for at most 90 ms" in text
     assert '<td class="nums nowrap">6</td>' in text
     assert re.search(r'toy100</th>.*data-label="Events" class="nums">180</td>', text)
     assert 'style="' not in text, "the policy of the page lets no style attribute in"
@@ -141,17 +141,17 @@ def test_the_administration_has_an_address_of_its_own(admin: Browser) -> None:
 
 
 def test_no_process_no_worker_and_a_lost_one_are_told(admin: Browser) -> None:
-    assert "No process delivers." in page(admin)
+    assert "No process is delivering." in page(admin)
     web(workers=0)
-    assert "No process delivers." in page(admin)
+    assert "No process is delivering." in page(admin)
     db.write(pretend.process, "one", Kind.WORKER, timedelta(minutes=3, seconds=10), machine="far")
     text = page(admin)
-    assert "No worker has been seen for 3 minutes." in text
-    assert "A worker on far has not been seen since" in text
+    assert "No worker has reported for 3 min." in text
+    assert "A worker on far has not reported since" in text
     assert "Lost" in text
     db.write(pretend.process, "two", Kind.WORKER, machine="far", started_at=clock.now())
     text = page(admin)
-    assert "All is well." in text
+    assert "Everything is working." in text
     assert "Replaced" in text
 
 
@@ -163,29 +163,29 @@ def test_what_waits_in_the_spool_is_told_once_for_each_machine(admin: Browser) -
             pretend.process, name, Kind.WEB, machine="m2", spooled=312, spooled_bytes=9, spooled_since=since
         )
     text = page(admin)
-    assert text.count("312 requests of providers wait on m2 since") == 1
+    assert text.count("312 provider requests have been waiting on m2 since") == 1
 
 
 def test_a_spool_is_shown_against_its_cap_and_what_was_put_aside_is_told(admin: Browser) -> None:
     web()
-    assert "None; they may take 1 GB." in page(admin)
+    assert "None; up to 1 GB can be used." in page(admin)
     full = {"spooled": 9, "spooled_bytes": 900 * 1024**2, "spooled_since": clock.now(), "machine": "m2"}
     db.write(pretend.process, "a", Kind.WEB, **full)
     text = page(admin)
-    assert re.search(r"9 requests since [^<]+, 900 MB of 1 GB\.", text)
+    assert re.search(r"9 requests since [^<]+, using 900 MB of 1 GB\.", text)
     assert 'aria-label="88 % full"' in text
-    assert "They take 900 MB of the 1 GB they may." in text
+    assert "They use 900 MB of the available 1 GB." in text
     db.write(pretend.process, "b", Kind.WEB, machine="m3", spool_aside=2, spooled_bytes=8192)
     text = page(admin)
-    assert "2 requests of providers were put aside on m3." in text
-    assert "2 requests put aside, 8 KB of 1 GB." in text
+    assert "2 provider requests were set aside on m3." in text
+    assert "2 requests set aside, using 8 KB of 1 GB." in text
 
 
 def test_a_process_without_a_spool_hides_no_other_ones(admin: Browser) -> None:
     filled = {"machine": "m2", "spooled": 5, "spooled_bytes": 20480, "spooled_since": clock.now()}
     db.write(pretend.process, "web", Kind.WEB, timedelta(seconds=9), **filled)
     db.write(pretend.process, "worker", Kind.WORKER, machine="m2")
-    assert "5 requests of providers wait on m2" in page(admin)
+    assert "5 provider requests have been waiting on m2" in page(admin)
     db.write(lambda s: s.execute(sa.update(Process).where(Process.id == "web").values(spooled=0)) and None)
     db.write(pretend.process, "dead", Kind.WEB, timedelta(hours=2), **filled)
     assert "of providers wait on m2" not in page(admin), "who is alive looked since"
@@ -193,17 +193,17 @@ def test_a_process_without_a_spool_hides_no_other_ones(admin: Browser) -> None:
 
 def test_a_broker_that_answers_and_one_that_does_not(admin: Browser) -> None:
     web()
-    assert "None is set: each process looks for work every 1.5 s." in page(admin)
+    assert "Not configured: each process polls for work every 1.5 s." in page(admin)
     since = clock.now() - timedelta(minutes=9)
     db.write(pretend.process, "a", Kind.WORKER, broker="answers", broker_since=since)
     text = page(admin)
-    assert "Answers 1 process since" in text
-    assert "All is well." in text
+    assert "Connected to 1 process since" in text
+    assert "Everything is working." in text
     db.write(pretend.process, "b", Kind.WORKER, machine="m2", pid=12, broker="away", broker_since=since)
     db.write(pretend.process, "dead", Kind.WORKER, timedelta(hours=2), broker="away")
     text = page(admin)
-    assert "Has not answered 1 process since" in text
-    assert "The broker has not answered m2:12 since" in text
+    assert "Unreachable from 1 process since" in text
+    assert "The broker has been unreachable from m2:12 since" in text
 
 
 def test_the_redis_of_limits_being_away_is_told(admin: Browser) -> None:
@@ -211,9 +211,9 @@ def test_the_redis_of_limits_being_away_is_told(admin: Browser) -> None:
     since = clock.now() - timedelta(minutes=9)
     db.write(pretend.process, "a", Kind.WORKER, machine="m2", pid=12, limits_away_since=since)
     text = page(admin)
-    assert "Has not answered 1 process since" in text
-    assert "The Redis where limits of providers are counted has not answered m2:12 since" in text
-    assert "each process takes its share" in text
+    assert "Unreachable from 1 process since" in text
+    assert "The Redis server that counts provider limits has been unreachable from m2:12 since" in text
+    assert "each process uses its share" in text
 
 
 def test_who_holds_rows_is_told(admin: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -221,7 +221,7 @@ def test_who_holds_rows_is_told(admin: Browser, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(current_state, "find_blockers", lambda _session: [one])
     web()
     text = page(admin)
-    assert "Connection 4711 of psql (10.0.0.9) has held rows of the database for 28 s" in text
+    assert "Connection 4711 of psql (10.0.0.9) has locked database rows for 28 s" in text
     assert "in conversations, last statement SELECT id FROM …, 2 connections wait." in text
     assert "pg_terminate_backend" in text
     with db.read() as session:
@@ -239,8 +239,8 @@ def test_a_clock_that_differs_from_the_databases_is_told(admin: Browser) -> None
     db.write(pretend.process, "b", Kind.WORKER, machine="m3", pid=13, clock_ahead_ms=-3_600_000)
     db.write(pretend.process, "c", Kind.WORKER, machine="m4", pid=14, clock_ahead_ms=900)
     text = page(admin)
-    assert "The clock of m2:12 is 600 s ahead of the database" in text
-    assert "The clock of m3:13 is 3600 s behind the database" in text
+    assert "The clock of m2:12 is 10 min ahead of the database" in text
+    assert "The clock of m3:13 is 60 min behind the database" in text
     assert "The clock of m4:14" not in text
 
 
@@ -249,24 +249,24 @@ def test_both_workers_dead_is_told_within_15_seconds(admin: Browser, travel: Tra
     db.write(pretend.process, "a", Kind.WORKER)
     db.write(pretend.process, "b", Kind.WORKER, timedelta(seconds=3))
     travel(timedelta(seconds=8))
-    assert "No worker has been seen" not in page(admin), "one beat may be late"
+    assert "No worker has reported" not in page(admin), "one beat may be late"
     travel(timedelta(seconds=4))
-    assert "No worker has been seen for 12 seconds." in page(admin)
+    assert "No worker has reported for 12 s." in page(admin)
 
 
 def test_several_senders_that_count_apart_are_told(admin: Browser) -> None:
     web(senders=0)
-    assert "No process sends." in page(admin)
+    assert "No process is sending." in page(admin)
     db.write(pretend.process, "a", Kind.WORKER, counts_at="")
-    assert "Counted by the one process that sends." in page(admin)
+    assert "Counted by the only process that sends." in page(admin)
     db.write(pretend.process, "b", Kind.WORKER, counts_at="")
     text = page(admin)
-    assert "2 processes send, and each counts the limits of providers by itself." in text
+    assert "2 processes send, and each counts provider limits separately." in text
     assert "LOBBY_LIMITS_URL" in text
     db.write(lambda s: s.execute(sa.update(Process).values(counts_at="redis://counts:6379/0")) and None)
     text = page(admin)
     assert "Counted together at redis://counts:6379/0." in text
-    assert "All is well." in text
+    assert "Everything is working." in text
     db.write(pretend.process, "c", Kind.WORKER, counts_at="redis://another:6379/0")
     assert "3 processes send, and each counts" in page(admin)
 
@@ -278,8 +278,8 @@ def test_processes_of_several_versions_are_told(admin: Browser) -> None:
     assert "different versions" not in page(admin)
     db.write(pretend.process, "b", Kind.WORKER, machine="m2", pid=12, version="1.9.0")
     text = page(admin)
-    assert "Processes run different versions of Lobby: 1.10.0, and 1.9.0 on m2:12." in text
-    assert "That is fine during an upgrade." in text
+    assert "Processes are running different versions of Lobby: 1.10.0, and 1.9.0 on m2:12." in text
+    assert "This is expected during an upgrade." in text
 
 
 def test_what_waits_on_purpose_raises_no_alarm_and_is_shown_apart(
@@ -288,15 +288,15 @@ def test_what_waits_on_purpose_raises_no_alarm_and_is_shown_apart(
     any_desk.reply("hi", any_desk.customer_wrote())
     travel(timedelta(minutes=2))
     web()
-    assert re.search(r"Replies have waited 12\d s to be sent\.", page(admin))
+    assert re.search(r"Replies have been waiting for 2 min\.", page(admin))
     any_desk.set_account(limited_until=clock.now() + timedelta(seconds=20))
     text = page(admin)
-    assert "Replies have waited" not in text
-    assert "Waiting for a limit: 1" in text
+    assert "Replies have been waiting" not in text
+    assert "Waiting for a provider limit: 1" in text
     any_desk.set_account(limited_until=None, state=AccountState.NEEDS_RECONNECT)
     text = page(admin)
-    assert "Replies have waited" not in text
-    assert "Waiting for Reconnect: 1" in text
+    assert "Replies have been waiting" not in text
+    assert "Waiting to be reconnected: 1" in text
 
 
 def test_replies_nobody_confirmed_and_those_behind_them_are_told(
@@ -310,9 +310,9 @@ def test_replies_nobody_confirmed_and_those_behind_them_are_told(
     any_desk.drain()
     travel(timedelta(seconds=12))
     text = page(admin)
-    assert re.search(r"1 reply was not confirmed by its provider 1\d s ago\.", text)
-    assert "1 reply behind waits." in text
-    assert "All is well." not in text
+    assert re.search(r"1 reply has not been confirmed by its provider for 1\d s\.", text)
+    assert "1 later reply is waiting." in text
+    assert "Everything is working." not in text
     any_desk.later(travel, timedelta(minutes=2))
     assert "confirmed by its provider" not in page(admin)
 
@@ -329,7 +329,7 @@ def test_a_reader_of_the_record_that_this_release_does_not_have_is_told_until_it
     any_desk.customer_wrote()
     number_all()
     travel(timedelta(minutes=6))
-    assert "This release does not have “gone”" in page(admin)
+    assert "This version does not have “gone”" in page(admin)
     travel(timedelta(days=14))
     with db.read() as session:
         assert "gone" not in {one.consumer for one in keeping.behind(session)}
@@ -342,7 +342,7 @@ def test_replies_that_are_tried_again_are_told(admin: Browser, any_desk: Desk, t
         any_desk.reply("one", any_desk.customer_wrote(contact), contact=contact)
     assert "tried again" not in page(admin)
     any_desk.drain()
-    assert "2 replies could not be sent yet and are tried again." in page(admin)
+    assert "2 replies could not be sent yet and will be retried." in page(admin)
     any_desk.set_account(blocked_until=clock.now() + timedelta(minutes=1))
     assert "tried again" not in page(admin), "the limit is told instead"
 
@@ -363,28 +363,28 @@ def test_late_work_dead_letters_and_accounts_are_told(
 
     db.write(stop)
     text = page(admin)
-    assert re.search(r"Received events have waited 1[12]\d s to be applied\.", text)
+    assert re.search(r"Received events have been waiting for (11\d s|2 min)\.", text)
     assert "1 received event could not be read." in text
     assert 'href="/admin/journal?state=dead"' in text
-    assert "1 account must be connected again: toy100." in text
+    assert "1 account must be reconnected: toy100." in text
 
 
 def test_what_was_not_delivered_is_told(admin: Browser, any_desk: Desk) -> None:
     web()
-    assert "was not delivered within a day" not in page(admin)
+    assert "that was not delivered in the last day" not in page(admin)
     at = clock.now() - timedelta(hours=1)
     row = MissedMessage(account_id=any_desk.account.id, external_id="m1", sent_at=at, found_at=at)
     db.write(lambda session: session.add(row))
     text = page(admin)
-    assert "1 message was not delivered within a day, and was found: " in text
-    assert "Nothing is lost: each is in the inbox" in text
+    assert "Lobby recovered 1 message that was not delivered in the last day: " in text
+    assert "Nothing is lost: each message is in the inbox" in text
     any_desk.set_account(state=AccountState.DISCONNECTED)
-    assert "was not delivered within a day" not in page(admin)
+    assert "that was not delivered in the last day" not in page(admin)
 
 
 def test_nothing_missing_is_said_only_where_every_account_was_checked(admin: Browser, any_desk: Desk) -> None:
     web()
-    title, good = "Messages that were not delivered", "Nothing missing: 1 account was checked"
+    title, good = "Undelivered messages", "Nothing missing: 1 account was checked"
     now = clock.now()
 
     def look(**values: Any) -> str:
@@ -406,14 +406,14 @@ def test_nothing_missing_is_said_only_where_every_account_was_checked(admin: Bro
     assert good in look(looked_at=now)
     words = {"sentence": "It does not answer.", "next_step": ""}
     assert good not in look(problem=words, failures=1), "it is tried again"
-    assert "1 account could not be checked. Its card says why." in look(failures=0)
+    assert "1 account could not be checked. Its card shows why." in look(failures=0)
     assert good in look(problem=None)
     assert title not in look(look_at=now - timedelta(hours=1)), "the check is overdue"
     at = now - timedelta(days=2)
     missed = MissedMessage(account_id=any_desk.account.id, external_id="m1", sent_at=at, found_at=at)
     db.write(lambda session: session.add(missed))
     text = look(look_at=now + timedelta(minutes=3))
-    assert "1 was missed in 7 days. Lobby found it and put it in the inbox." in text
+    assert "1 was missed in the last 7 days. Lobby found it and added it to the inbox." in text
     assert good not in text
 
 
@@ -433,10 +433,10 @@ def test_an_account_with_which_something_is_wrong_is_told_and_counted(admin: Bro
 
     warn("warn")
     assert counted() == {"email": 0}
-    assert "Something is wrong" not in page(admin)
+    assert "has a problem" not in page(admin)
     warn("bad")
     assert counted() == {"email": 1}
-    assert "Something is wrong with 1 account: toy100." in page(admin)
+    assert "1 account has a problem: toy100." in page(admin)
     any_desk.set_account(state=AccountState.NEEDS_RECONNECT)
     assert counted() == {"email": 0}, "that is told by itself"
 
@@ -452,15 +452,15 @@ def test_accounts_whose_addon_is_off_are_advised_nothing_that_takes_it(
     db.write(raise_warning, any_desk.account.id, **told)
     db.write(lambda session: session.add(missed))
     said = page(admin)
-    assert "1 message was not delivered within a day" in said
+    assert "1 message that was not delivered in the last day" in said
     assert "because its addon" not in said
     rename = sa.update(ChannelAccount).values(channel="gone")
     db.write(lambda session: session.execute(rename) and None)
     any_desk.set_account(state=AccountState.NEEDS_RECONNECT)
     said = page(admin)
-    assert "2 accounts do nothing, because their addons are not active: toy100, toy200." in said
+    assert "2 accounts are inactive because their addons are not active: toy100, toy200." in said
     assert "Install or activate the addon" in said
-    for advised in ("not delivered within a day", "Something is wrong", "must be connected again"):
+    for advised in ("not delivered in the last day", "has a problem", "must be reconnected"):
         assert advised not in said
 
 
@@ -470,7 +470,7 @@ def test_an_extra_that_was_forgotten_is_told_where_a_model_needs_it(
     """As after an upgrade: the release before it had the extra."""
     web()
     monkeypatch.setattr(asking, "available", lambda: False)
-    assert "cannot ask their models" not in page(admin), "nobody has a model"
+    assert "reach their models" not in page(admin), "nobody has a model"
 
     def add(session: Session) -> None:
         named = {"name": "Large", "speaks": "openai", "address": "https://m.example", "model": "large"}
@@ -478,10 +478,10 @@ def test_an_extra_that_was_forgotten_is_told_where_a_model_needs_it(
         session.add(LanguageModel(uuid="m-1", workspace_id=any_desk.workspace_id, **named, **costs))
 
     db.write(add)
-    assert "cannot ask their models" in page(admin)
+    assert "reach their models" in page(admin)
     assert "[assistants]" in page(admin)
     monkeypatch.setattr(asking, "available", lambda: True)
-    assert "cannot ask their models" not in page(admin)
+    assert "reach their models" not in page(admin)
 
 
 def test_an_addon_that_does_not_run_and_failed_replies_are_told(
@@ -492,7 +492,7 @@ def test_an_addon_that_does_not_run_and_failed_replies_are_told(
     recording.sent("email", Outcome.FAILED)
     recording.flush()
     text = page(admin)
-    assert "The addon pigeon does not run." in text
+    assert "The addon pigeon is not running." in text
     assert "1 reply failed in the last hour." in text
 
 
@@ -549,9 +549,9 @@ def test_of_nothing_there_is_an_empty_plot() -> None:
 
 
 def test_search_that_is_still_being_made_is_said(admin: Browser) -> None:
-    assert "Older messages are being made findable: 0 % of them are." in page(admin)
+    assert "Older messages are being indexed: 0 % done." in page(admin)
     db.write(_built)
-    assert "being made findable" not in page(admin)
+    assert "being indexed" not in page(admin)
 
 
 def _built(session: Session) -> None:
@@ -571,7 +571,7 @@ def test_on_other_pages_the_mark_is_ten_seconds_old_at_most(admin: Browser, trav
     web()
 
     def marked() -> bool:
-        return re.search("things? needs? you", admin.get("/account").text) is not None
+        return re.search("issues? needs? attention", admin.get("/account").text) is not None
 
     db.write(pretend.process, "sender", Kind.WORKER)
     assert not marked()
@@ -581,5 +581,5 @@ def test_on_other_pages_the_mark_is_ten_seconds_old_at_most(admin: Browser, trav
     assert marked()
     web()
     db.write(pretend.process, "sender", Kind.WORKER)
-    assert "All is well." in page(admin), "the page itself is never old"
+    assert "Everything is working." in page(admin), "the page itself is never old"
     assert not marked()

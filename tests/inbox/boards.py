@@ -146,7 +146,7 @@ class Board:
             return session.scalars(query).first() or 0
 
     def private(self, message_id: int, text: str, at: datetime, external_id: str = "") -> int:
-        """Answer a comment privately; with *external_id* it was sent. Return ours."""
+        """Reply to a comment privately; with *external_id* it was sent. Return ours."""
         with db.read() as session:
             about = session.get_one(Message, message_id)
         made = db.write(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -63,15 +64,39 @@ def test_what_another_worker_wrote_a_moment_ago_is_taken_over(
     account = toys.make_account(toys.make_workspace())
     apply(account, received("a", external_id="m1"))
     before = toys.only(ContactIdentity).id, toys.only(Contact).id
-    # It was not there yet when this batch looked: only the unique keys tell.
-    monkeypatch.setattr(loading, "_read_people", lambda connection, wanted: {})
-    monkeypatch.setattr(loading, "_read_messages", lambda connection, keys: {})
+    # It was not there yet when this batch looked first: only the unique keys tell.
+    for name in ("_read_people", "_read_messages"):
+        finds_nothing_once(monkeypatch, name)
     apply(account, received("a", external_id="m1"), received("b", external_id="m2"))
     assert (toys.only(ContactIdentity).id, toys.only(Contact).id) == before
     assert sorted(texts()) == ["a", "b"]
     stored = {message.external_id: message.id for message in toys.everything(Message)}
     told = [json.loads(event.payload)["message"] for event in helpers.shown()]
     assert set(told) == set(stored.values())
+
+
+def test_a_message_another_worker_wrote_a_moment_ago_is_not_told_again(
+    any_database: db.Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    account = toys.make_account(toys.make_workspace())
+    apply(account, received("a", external_id="m1"))
+    finds_nothing_once(monkeypatch, "_read_messages")
+    apply(account, received("a", external_id="m1"), received("b", external_id="m2"))
+    assert sorted(texts()) == ["a", "b"]
+    told = [json.loads(event.payload)["message"] for event in helpers.shown()]
+    assert sorted(told) == sorted(message.id for message in toys.everything(Message))
+    assert toys.only(Conversation).unread_count == 2
+
+
+def finds_nothing_once(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """Have the first look with *name* of the module that loads come too early."""
+    look = getattr(loading, name)
+    early: list[dict[Any, Any]] = [{}]
+
+    def look_early(*args: Any) -> Any:
+        return early.pop() if early else look(*args)
+
+    monkeypatch.setattr(loading, name, look_early)
 
 
 def test_ids_that_differ_in_case_are_two_messages(any_database: db.Database) -> None:

@@ -10,15 +10,17 @@ import pytest
 
 from host.core import clock, db
 from host.core.cleaning import clean_written
+from host.events.models import ActorKind
+from host.events.writing import show
 from host.inbox import outcome
 from host.inbox.contacts import merging
 from host.models.inbox import Contact, Conversation
 from host.models.queue import OutboxEntry
-from host.record.writing import show
 from host.sdk.channel import ReplyContext, ReplyPhase, ReplyPolicy, ReplyState
 from host.sdk.messages import MessageKind
 from host.sdk.text import byte_length
 from host.users import sessions
+from host.users.actor import Actor
 from tests import helpers
 from tests.accessibility import violations
 from tests.inbox import desks, scenes, toys
@@ -114,7 +116,7 @@ def test_a_row_that_no_longer_fits_the_filter_leaves_the_list(
     scene.assign("jon", desk.mia.id, desk.mia.id, clock.now())
     page.wait_for_selector("text=Jon B.", state="detached")
     scene.assign("ana", desk.mia.id, desk.mia.id, clock.now())
-    page.wait_for_selector("text=No conversation fits this filter.")
+    page.wait_for_selector("text=No conversations match this filter.")
     scene.assign("jon", None, desk.mia.id, clock.now())
     page.wait_for_selector(".convs >> text=Jon B.")
 
@@ -259,12 +261,12 @@ def test_acting_without_leaving_the_page(desk: Desk, scene: scenes.Scene, open_p
     page.fill("[data-form=reply] textarea", "half a thought")
     page.click("[data-part=head] [data-menu=assign] summary")
     page.click(f"[data-part=head] [data-menu=assign] button[value='{desk.mia.id}']")
-    page.wait_for_selector(".activity >> text=Mia R. took this over")
+    page.wait_for_selector(".activity >> text=Mia R. took over this conversation")
     page.click("button:has-text('Close')")
-    page.wait_for_selector("button:has-text('Open again')")
+    page.wait_for_selector("button:has-text('Reopen')")
     assert page.locator("[data-form=reply] textarea").input_value() == "half a thought"
     scene.said("ana", "Ana Q.", "One more thing", clock.now())
-    page.wait_for_selector(".activity >> text=Opened again by a new message")
+    page.wait_for_selector(".activity >> text=Reopened by a new message")
     page.wait_for_selector("button:has-text('Close')")
 
 
@@ -272,7 +274,7 @@ def test_a_failed_reply_is_sent_again_in_place(scene: scenes.Scene, open_page: O
     (message,) = scene.reply("ana", "It is wrapped.", clock.now())
     db.write(outcome.record_failed, message, scenes.LIMIT)
     page = open_page(f"/{scene.conversation('ana')}")
-    page.click("text=Show the error")
+    page.click("text=Show error")
     assert page.locator(".failure pre").inner_text().startswith("10/2534022")
     page.click("button:has-text('Retry')")
     page.wait_for_selector(f"[data-message='{message}'][data-state=queued]")
@@ -289,9 +291,9 @@ def test_a_message_is_hidden_on_every_screen_and_comes_back(
     message = page.locator(f"[data-message='{rude}']")
     message.get_by_role("button", name="Hide here").focus()
     page.keyboard.press("Enter")
-    other.wait_for_selector(f"[data-message='{rude}'] >> text=Hidden here, for the team.")
+    other.wait_for_selector(f"[data-message='{rude}'] >> text=Hidden for your team.")
     wait(other, "!document.querySelector('main').innerText.includes('A rude word')")
-    message.get_by_role("button", name="Show it again").wait_for()
+    message.get_by_role("button", name="Unhide").wait_for()
     wait(page, "document.activeElement.hasAttribute('data-hide')")
     assert page.locator(".conv-text").first.inner_text().strip() == "Hidden message"
     page.keyboard.press("Enter")
@@ -427,7 +429,7 @@ def test_what_is_too_long_for_the_contact_pane_is_cut(
     scene.said("jon", "Jon B.", "Handle with care " * 20, scene.now)
     one, other = sorted(contact.id for contact in toys.everything(Contact))
     here = {"workspace_id": desk.workspace, "contact_id": one, "other_id": other}
-    db.write(merging.merge, **here, author_id=desk.mia.id, now=scene.now, accounts=None)
+    db.write(merging.merge, **here, actor=Actor(ActorKind.USER, desk.mia.id), now=scene.now, accounts=None)
     page = open_page(f"/{scene.conversation('ana')}?pane=contact")
     for width in (1440, 360):
         page.set_viewport_size({"width": width, "height": 800})

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import re
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -16,6 +15,7 @@ from sqlalchemy.orm import Session
 
 from host.channels import button_payloads
 from host.core import db
+from host.core.backports.values import replace
 from host.inbox import queries
 from host.inbox.apply.changes import apply_changes
 from host.inbox.messages import Entry, File, load_thread
@@ -31,6 +31,7 @@ from host.sdk.messages import (
     Program,
     Who,
 )
+from host.users.actor import DESK
 from tests.inbox import desks, scenes, toys
 from tests.inbox.desks import Desk
 from tests.inbox.test_pages import only_conversation, page, words
@@ -159,7 +160,7 @@ def test_content_of_any_shape_makes_a_bubble(desk: Desk, kind: str, content: Any
     assert made.label
     event("with cards" if made.cards else "without cards")
     for card in made.cards:
-        assert card.title or card.href or "cannot be shown here yet" in card.what
+        assert card.title or card.href or "Lobby cannot show yet" in card.what
         assert not card.href or urlsplit(card.href).scheme in {"http", "https"}
 
 
@@ -210,7 +211,7 @@ def said(desk: Desk, scene: scenes.Scene, kind: MessageKind, text: str = "", **c
     return message[: message.index("</li>")]
 
 
-_OPT_IN = "Changed which messages they want"
+_OPT_IN = "Changed their message preferences"
 KINDS: list[tuple[MessageKind, str, dict[str, Any], str, str]] = [
     *(
         (MessageKind.OPT_IN, "", {"opt_in": {"title": title, "state": state}}, _OPT_IN, line)
@@ -247,13 +248,13 @@ KINDS: list[tuple[MessageKind, str, dict[str, Any], str, str]] = [
         "Shared a reel",
         "Shared a reel Open on cdn.example",
     ),
-    (MessageKind.STORY_MENTION, "", {}, "Mentioned you in a story", "The story has no preview any more."),
+    (MessageKind.STORY_MENTION, "", {}, "Mentioned you in a story", "The story preview has expired."),
     (
         MessageKind.STORY_MENTION,
         "",
         {"files": [InboundAttachment(MessageKind.STORY_MENTION, URL)]},
         "Mentioned you in a story",
-        "This desk does not fetch files from cdn.example.",
+        "Lobby does not load files from cdn.example.",
     ),
     (MessageKind.STORY_REPLY, "love this", {}, "Replied to your story", "love this"),
     (
@@ -308,15 +309,15 @@ KINDS: list[tuple[MessageKind, str, dict[str, Any], str, str]] = [
         MessageKind.UNSUPPORTED,
         "",
         {"event": "x", "raw": {"a": 1}},
-        "A message that cannot",
-        "cannot be shown here yet",
+        "Unsupported message",
+        "Lobby cannot show yet",
     ),
     (
         MessageKind.UNSUPPORTED,
         "",
         {"event": "attachment fallback", "shared": [{"type": "fallback", "payload": {}}]},
-        "A message that cannot",
-        "cannot be shown here yet",
+        "Unsupported message",
+        "Lobby cannot show yet",
     ),
     (
         MessageKind.UNSUPPORTED,
@@ -325,15 +326,15 @@ KINDS: list[tuple[MessageKind, str, dict[str, Any], str, str]] = [
             "event": "attachment poll",
             "shared": [{"type": "poll", "payload": {"title": "Which glaze?", "url": URL}}],
         },
-        "A message that cannot",
-        "Something from Toy that cannot be shown here yet Which glaze? Open on cdn.example",
+        "Unsupported message",
+        "A message from Toy that Lobby cannot show yet Which glaze? Open on cdn.example",
     ),
     (
         MessageKind.IMAGE,
         "",
         {"shared": [{"type": "poll", "payload": {"id": "1"}}]},
         "Photo",
-        "Something from Toy that cannot be shown here yet",
+        "A message from Toy that Lobby cannot show yet",
     ),
     (
         MessageKind.TEMPLATE,
@@ -353,8 +354,20 @@ KINDS: list[tuple[MessageKind, str, dict[str, Any], str, str]] = [
         "Message with buttons",
         "Shall we put it aside? Yes, please",
     ),
-    (MessageKind.UNSUPPORTED, "", {"event": "unsupported"}, "A message that", "does not share with us"),
-    (MessageKind.UNSUPPORTED, "Price?", {"event": "comments"}, "A message", "Commented on a post Price?"),
+    (
+        MessageKind.UNSUPPORTED,
+        "",
+        {"event": "unsupported"},
+        "Unsupported message",
+        "that Toy does not share",
+    ),
+    (
+        MessageKind.UNSUPPORTED,
+        "Price?",
+        {"event": "comments"},
+        "Unsupported message",
+        "Commented on a post Price?",
+    ),
 ]
 
 
@@ -371,7 +384,7 @@ def test_a_bubble_for_every_kind(
     html = said(desk, scene, kind, text, **content)
     assert shown in words(html)
     assert re.search(rf'aria-label="Ana Q\.: {label}[^"]*, \d\d:\d\d"', html)
-    assert words(html).count("cannot be shown here yet") <= 1, "it says so once"
+    assert words(html).count("Lobby cannot show yet") <= 1, "it says so once"
     assert "{" not in words(html)
     assert "://" not in words(html)
     for link in re.findall(r"<a [^>]*>", html):
@@ -416,14 +429,14 @@ def test_a_tap_says_what_was_tapped_where_that_is_known(desk: Desk, scene: scene
     card = {"title": "Rim plate", "buttons": [{"title": "Order", "payload": "CARD"}]}
     content = {"template": {"elements": [card]}}
     toys.change_row(Message, sent, kind=MessageKind.TEMPLATE, text="", content=content)
-    db.write(button_payloads.remember_payloads, desk.account.id, "ice_breakers", ["ICE", ""])
-    db.write(button_payloads.remember_payloads, desk.account.id, "menu", iter(["MENU"]))
+    db.write(button_payloads.remember_payloads, desk.account.id, "ice_breakers", ["ICE", ""], actor=DESK)
+    db.write(button_payloads.remember_payloads, desk.account.id, "menu", iter(["MENU"]), actor=DESK)
     ice, menu, card, other = (words(one(desk, message)) for message in toys.thread()[:4])
     assert "ICE Tapped an ice breaker" in ice
     assert "MENU Chose from the menu" in menu
     assert "CARD Tapped a button of a card" in card
     assert "OTHER Tapped a button" in other
-    db.write(button_payloads.remember_payloads, desk.account.id, "menu", [])
+    db.write(button_payloads.remember_payloads, desk.account.id, "menu", [], actor=DESK)
     assert "MENU Tapped a button" in words(one(desk, toys.thread()[1]))
 
 
@@ -436,7 +449,7 @@ def test_odd_settings_name_no_list(kept: Any) -> None:
     ("content", "shown"),
     [
         ({"products": ["4381572605000001", "22"]}, "Product 4381572605000001 Product 22"),
-        ({"own_post": "17895695668004550"}, "A post of yours 17895695668004550"),
+        ({"own_post": "17895695668004550"}, "Your post 17895695668004550"),
     ],
 )
 def test_products_and_posts_of_ours(
@@ -460,7 +473,7 @@ def test_pictures_players_and_files_stand_in_one_message(desk: Desk, scene: scen
         MessageKind.IMAGE,
         files=[*map(file, kinds), file(MessageKind.FILE, "measurements.pdf")],
     )
-    assert words(html).count("This desk does not fetch files from cdn.example. Open on cdn.example") == 5
+    assert words(html).count("Lobby does not load files from cdn.example. Open on cdn.example") == 5
     assert 'aria-label="measurements.pdf"' in html
     assert not re.search(r'src="https?:', html)
     assert html.count('rel="noopener noreferrer nofollow"') == 5
@@ -468,7 +481,7 @@ def test_pictures_players_and_files_stand_in_one_message(desk: Desk, scene: scen
 
 def test_a_file_without_an_address_is_kept_by_the_provider(desk: Desk, scene: scenes.Scene) -> None:
     html = said(desk, scene, MessageKind.IMAGE, files=[InboundAttachment(MessageKind.IMAGE, url="ftp://a/b")])
-    assert "kept by Toy" in words(html)
+    assert "stored by Toy" in words(html)
 
 
 # What stands around a message
@@ -509,7 +522,7 @@ def test_reactions_stand_beside_the_message(desk: Desk, scene: scenes.Scene) -> 
     assert 'role="img" aria-label="Ana Q. reacted with love"' in one(desk, ours)
     html = one(desk, theirs)
     assert 'aria-label="Ana Q. reacted with 🎉"' in html
-    assert 'aria-label="Mia R. reacted with 👍, which was not sent"' in html
+    assert 'aria-label="Mia R. reacted with 👍, not sent"' in html
     toys.change_row(Reaction, 1, removed_at=scene.now)
     assert "reacted" not in one(desk, ours)
 
@@ -540,10 +553,10 @@ def test_a_quote_leads_to_what_it_quotes(desk: Desk, scene: scenes.Scene) -> Non
     html = one(desk, to_answer)
     assert f'href="#m-{answer.id}" data-goes-to="{answer.id}"' in html
     assert "In reply to Mia R. Yes, it is. Two, please" in words(html)
-    assert "In reply to A message that is not here And this" in words(one(desk, to_nothing))
+    assert "In reply to Message not available And this" in words(one(desk, to_nothing))
     assert "In reply to Ana Q. Is the shop.example/mug there?" in words(one(desk, to_question))
     toys.change_row(Message, answer.id, unsent_at=scene.now, text="")
-    assert "In reply to Mia R. A message that was unsent Two, please" in words(one(desk, to_answer))
+    assert "In reply to Mia R. Unsent message Two, please" in words(one(desk, to_answer))
 
 
 def test_a_quote_of_an_earlier_page_leads_there(desk: Desk, scene: scenes.Scene) -> None:
@@ -621,10 +634,10 @@ def test_the_list_names_what_is_not_text(desk: Desk, scene: scenes.Scene) -> Non
 @pytest.mark.parametrize(
     ("sent_by", "label", "speaker"),
     [
-        (None, "Not sent from this desk", "Your account"),
+        (None, "Not sent from Lobby", "Your account"),
         (Program(Who.PROVIDER, "1", "Toybox"), "Sent from the Toybox app", "Your Toybox app"),
         (Program(Who.OTHER, "222"), "Sent by another program (222)", "Another program"),
-        (Program(Who.DESK, "3"), "Sent through this desk’s access, not from this desk", "Your account"),
+        (Program(Who.DESK, "3"), "Sent with Lobby’s access, but not from Lobby", "Your account"),
     ],
 )
 def test_what_sent_a_message_is_said_as_far_as_it_is_known(
@@ -677,9 +690,9 @@ def test_who_has_a_conversation_is_said_while_we_read_along(desk: Desk, scene: s
     shown = words(page(desk, f"/{only_conversation()}"))
     assert "Another program has this conversation" in shown
     assert "App 222 has this conversation now" in shown
-    assert "This desk asked to take this conversation over" in shown
+    assert "Lobby asked to take this conversation over" in shown
     assert "Another program (222) has this conversation" in shown
-    assert "This desk took this conversation over" in shown
+    assert "Lobby took this conversation over" in shown
     assert shown.count("program") == 2
 
 
@@ -689,5 +702,5 @@ def test_what_came_late_says_so(desk: Desk, scene: scenes.Scene, hours: float, s
     change = replace(toys.received("Late"), sent_at=scene.ago(hours=hours))
     item = toys.incoming(desk.account, change, received_at=scene.now)
     db.write(apply_changes, [item])
-    assert ("Came late, " in words(one(desk, toys.thread()[-1]))) is says
-    assert "Came late" not in words(one(desk, toys.thread()[0]))
+    assert ("Arrived late, " in words(one(desk, toys.thread()[-1]))) is says
+    assert "Arrived late" not in words(one(desk, toys.thread()[0]))

@@ -25,7 +25,7 @@ from tests.inbox.desks import Desk
 
 JSON = {"Accept": "application/json"}
 KEY = "a-key-of-the-page"
-REFUSED = ProviderProblem("10900", "The provider refuses a private reply here.", "Answer publicly.")
+REFUSED = ProviderProblem("10900", "The provider refuses a private reply here.", "Reply publicly.")
 
 
 @pytest.fixture
@@ -159,7 +159,7 @@ def test_the_post_stands_above_its_thread(desk: Desk, board: Board) -> None:
     assert f"/media/posts/{post}?v=" in text
     board.post(gone_at=board.now, picture_url=None)
     text = page(desk, f"/{talk}")
-    assert "It is no longer there." in words(text)
+    assert "It no longer exists." in words(text)
     assert 'href="https://provider.example/p/1"' not in text
     board.post(url="javascript:alert(1)", gone_at=None)
     assert "javascript:" not in page(desk, f"/{talk}")
@@ -203,9 +203,9 @@ def test_a_private_reply_says_what_became_of_it(desk: Desk, board: Board) -> Non
     assert "Opened by a private reply to a comment: Tide mugs are back." in words(there)
     assert f'class="thread-origin" href="/w/{desk.workspace}/inbox/{talk}"' in there
     assert "Mia R. Private reply to a comment" in words(there)
-    assert "Not sent from this desk" not in words(there)
+    assert "Not sent from Lobby" not in words(there)
     elsewhere = board.sent_privately("kit", "Kit L.", "m9", "From the app", board.ago(hours=20))
-    assert "Not sent from this desk" in words(page(desk, f"/{elsewhere}"))
+    assert "Not sent from Lobby" in words(page(desk, f"/{elsewhere}"))
     board.wrote("kit", "Kit L.", "Thank you!!", board.ago(hours=1))
     assert "Answered" in dict(thread(desk, talk))[ours]
     aside = words(page(desk, f"/{talk}").split('id="contact"')[1])
@@ -235,17 +235,17 @@ def test_who_hid_a_comment_is_said_and_it_can_be_shown_again(desk: Desk, board: 
     )
     talk = board.conversation("kit")
     said = dict(thread(desk, talk))
-    assert "Hidden by Mia R.: only its author still sees it. Show again" in said[hidden]
+    assert "Hidden by Mia R.. Only its author can still see it. Unhide" in said[hidden]
     assert "Deleted by Mia R." in said[deleted]
     assert "Deleted by Kit L." in said[back]
-    assert "It is being hidden…" in said[coming]
-    assert "It could not be hidden. The provider says no." in said[failed]
+    assert "Hiding…" in said[coming]
+    assert "Hiding failed. The provider says no." in said[failed]
     for gone in (deleted, back):
         assert "data-answer" not in item(desk, talk, gone)
         assert "data-moderate" not in item(desk, talk, gone)
     kept = item(desk, talk, failed)
     assert 'data-moderate="hidden"' in kept
-    assert "That cannot be undone." in kept
+    assert "This cannot be undone." in kept
     assert 'data-moderate="shown"' in item(desk, talk, hidden)
 
 
@@ -281,7 +281,7 @@ def test_the_composer_answers_one_comment_publicly_or_privately(desk: Desk, boar
     text = page(desk, f"/{talk}")
     assert f'data-answers="{newest}"' in text
     assert "to Does the blue one go in the oven?" in words(text)
-    assert "A public reply has no end" in words(text)
+    assert "Public replies have no time limit" in words(text)
     assert "left for the one private reply" in words(text)
     assert "Reply publicly" in words(text)
     text = page(desk, f"/{talk}?write=private&quote={first}")
@@ -369,7 +369,7 @@ def test_below_a_broadcast_there_are_private_replies_alone(desk: Desk, board: Bo
     text = page(desk, f"/{talk}")
     assert 'data-form="reply"' not in text
     assert 'data-mode="private"' in text
-    assert "Comments on this post take no public reply." in words(text)
+    assert "Comments on this post cannot be replied to publicly." in words(text)
     assert "Reply publicly" not in words(item(desk, talk, about))
     assert "Reply privately" in words(item(desk, talk, about))
 
@@ -385,7 +385,7 @@ def test_below_a_broadcast_there_are_private_replies_alone(desk: Desk, board: Bo
 
     board.post(ended_at=board.now)
     text = page(desk, f"/{talk}?quote={first}")
-    assert "Comments on this post take no public reply. The broadcast is over." in words(text)
+    assert "Comments on this post cannot be replied to publicly. The broadcast is over." in words(text)
     assert 'data-form="private"' not in text
     assert 'data-mode="note"' in text
 
@@ -396,7 +396,7 @@ def test_where_every_comment_is_gone_there_is_nothing_to_answer(desk: Desk, boar
     board.took_back("kit", "c1", board.ago(minutes=1))
     talk = board.conversation("kit")
     text = page(desk, f"/{talk}")
-    assert "There is no comment to answer." in words(text)
+    assert "There are no comments to reply to." in words(text)
     assert 'data-form="reply"' not in text
     assert written(desk, talk, "reply", text="Hello", reply_to=about).status_code in {400, 409}
 

@@ -13,7 +13,7 @@ from host.core import clock, db
 from host.inbox import outcome
 from host.inbox.comments import threads
 from host.media import person_pictures, portraits
-from host.media.person_pictures import Picture
+from host.media.person_pictures import CachedPicture
 from host.models.inbox import Message
 from host.models.posts import MessageModeration
 from host.sdk.channel import Moderated
@@ -41,7 +41,7 @@ def desk(database: db.Database, data: Path) -> Desk:
 def board(desk: Desk) -> Board:
     made = Board(desk)
     body, content_type = portraits.thumbnail(samples.picture("JPEG", size=(300, 240)), "image/jpeg")
-    person_pictures._remember(PICTURE, Picture(body, content_type, clock.now() + timedelta(minutes=9)))
+    person_pictures._remember(PICTURE, CachedPicture(body, content_type, clock.now() + timedelta(minutes=9)))
     caption = "Tide mugs are back. Twelve of them, thrown on Monday, out of the kiln this morning. "
     made.post(text=f"{caption}Write TIDE below and we send you the link.", picture_url=PICTURE)
     made.post("p2", "First vases from the new kiln", url="")
@@ -157,7 +157,7 @@ def test_comments_are_found_answered_hidden_and_deleted(
         page.click(f"#m-{message} {place} [data-moderate={what}]")
 
     press(other, "hidden")
-    page.wait_for_selector(f"#m-{other} >> text=It is being hidden…")
+    page.wait_for_selector(f"#m-{other} >> text=Hiding…")
     assert moderated(other) == "hidden"
     page.once("dialog", lambda dialog: dialog.dismiss())
     press(other, "deleted")
@@ -165,7 +165,7 @@ def test_comments_are_found_answered_hidden_and_deleted(
     assert moderated(other) == "hidden", "who says no deletes nothing"
     page.once("dialog", lambda dialog: dialog.accept())
     press(other, "deleted")
-    page.wait_for_selector(f"#m-{other} >> text=It is being deleted…")
+    page.wait_for_selector(f"#m-{other} >> text=Deleting…")
     assert moderated(other) == "deleted"
     page.click("text=Open Direct >> nth=0")
     page.wait_for_selector(".thread-origin")
@@ -254,9 +254,9 @@ def test_what_others_say_in_a_thread_is_read_and_followed(
     assert page.locator(".cm-other").count() == threads.MOST
     look(page, "comments-others", phone=phone, wide=not phone)
     assert "Private replies in the last hour: 0 of 750" in page.text_content("#contact")
-    page.click("text=Earlier replies of others")
+    page.click("text=Earlier replies from others")
     page.wait_for_selector(".cm-other >> text=Mine is number 0")
-    assert page.locator("text=Earlier replies of others").count() == 0
+    assert page.locator("text=Earlier replies from others").count() == 0
     order = page.locator("[data-message]").evaluate_all("all => all.map((one) => one.dataset.order)")
     assert order == sorted(order)
 

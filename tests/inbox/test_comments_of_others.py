@@ -16,6 +16,7 @@ from host.inbox.drafts import Draft
 from host.inbox.reply import queue_parts
 from host.models.inbox import Conversation, Message
 from host.sdk.channel import Moderated
+from host.users.actor import DESK
 from tests.inbox import desks, toys
 from tests.inbox.boards import Board
 from tests.inbox.desks import Desk
@@ -80,7 +81,7 @@ def test_a_thread_has_what_others_said_in_it(desk: Desk, board: Board) -> None:
     assert ids(desk, talk) == [first, olu, mine, ours, waiting]
     said = dict(thread(desk, talk))
     assert f'href="/w/{desk.workspace}/inbox/{board.conversation("olu")}"' in item(desk, talk, olu)
-    assert "own conversation of Olu P." in said[olu]
+    assert "separate conversation with Olu P." in said[olu]
     assert "@sample.pottery Mia R." in said[ours]
     assert "Public So glad" in said[ours]
     assert "Olu P. Mine is beautiful!" in said[mine], "what it answers stands further down, and is quoted"
@@ -123,7 +124,7 @@ def test_what_is_gone_is_gone_from_every_thread(desk: Desk, board: Board, how: s
                 erasure.erase,
                 workspace_id=desk.workspace,
                 contact_id=board.contact_of(_talk(message)),
-                author_id=desk.mia.id,
+                actor=DESK,
                 accounts=None,
             )
 
@@ -133,7 +134,7 @@ def test_what_is_gone_is_gone_from_every_thread(desk: Desk, board: Board, how: s
     goes("olu", top, "o1")
     assert ids(desk, talk) == [kit]
     ((_id, said),) = thread(desk, talk)
-    assert "A comment that is no longer there" in said
+    assert "Deleted comment" in said
     assert "I want one" not in said
 
 
@@ -142,9 +143,9 @@ def test_a_hidden_comment_of_another_says_who_hid_it(desk: Desk, board: Board) -
     spam = board.said("crypto", "", "Best signals, link in bio", board.ago(days=1), about="c1")
     board.stands(spam, Moderated.HIDDEN)
     said = dict(thread(desk, board.conversation("kit")))[spam]
-    assert "Hidden by Mia R.: only its author still sees it." in said
+    assert "Hidden by Mia R.. Only its author can still see it." in said
     assert "Best signals" not in said
-    assert "Show again" not in said
+    assert "Unhide" not in said
 
 
 def test_the_newest_are_shown_and_those_before_on_demand(desk: Desk, board: Board) -> None:
@@ -155,7 +156,7 @@ def test_the_newest_are_shown_and_those_before_on_demand(desk: Desk, board: Boar
     talk = board.conversation("kit")
     assert ids(desk, talk) == [first, *others[-threads.MOST :]]
     text = page(desk, f"/{talk}")
-    assert "Earlier replies of others" in words(item(desk, talk, first))
+    assert "Earlier replies from others" in words(item(desk, talk, first))
     before = text.split('data-earlier-than="')[1].split('"')[0]
     assert f'data-below="{first}"' in text
     more = fetched(desk, f"/{talk}/messages?below={first}&before={before}")
@@ -164,7 +165,7 @@ def test_the_newest_are_shown_and_those_before_on_demand(desk: Desk, board: Boar
     # Without scripts the link shows more of that thread.
     whole = page(desk, f"/{talk}?below={first}")
     assert [whole.count(f'data-message="{one}"') for one in others] == [1] * 6
-    assert "Earlier replies of others" not in whole
+    assert "Earlier replies from others" not in whole
     board.post("p2", "Another")
     away = board.said("dee", "Dee T.", "Away", board.ago(hours=2), post="p2", mid="d1")
     board.said("eve", "Eve", "Below that", board.ago(hours=1), post="p2", about="d1")

@@ -95,7 +95,7 @@ def test_that_replies_wait_is_said_above_what_is_being_written(scene: scenes.Sce
     page.evaluate("document.querySelector('[data-composer]').dataset.old = '1'")
     toys.change_row(ChannelAccount, scene.desk.account.id, state=AccountState.NEEDS_RECONNECT)
     scene.said("ana", "Ana Q.", "Hello?", clock.now())
-    page.wait_for_selector("[data-composer] >> text=Replies wait.")
+    page.wait_for_selector("[data-composer] >> text=Replies are on hold.")
     assert page.locator("[data-composer][data-old]").count() == 1, "nothing else is drawn anew"
     page.keyboard.type(" one?")
     assert page.locator(TEXT).input_value() == "Is it this one?"
@@ -138,14 +138,14 @@ def test_a_reply_that_waits_is_edited_in_a_sheet(scene: scenes.Scene, open_page:
     db.write(outcome.record_waiting, message, {"sentence": "It waits for a limit.", "until": None})
     page = open_page(f"/{scene.conversation('ana')}")
     page.click("[data-edit]")
-    sheet = page.locator("[data-edit-sheet]")
+    sheet = page.locator("[data-edit-sheet=reply]")
     assert sheet.locator("textarea").input_value() == "It ships tomorrow"
     sheet.locator("textarea").fill("x" * 1200)
     page.keyboard.press("Control+Enter")
     page.wait_for_selector("[data-edit-error]:not(:empty)")
     sheet.locator("textarea").fill("It ships on Friday")
     page.keyboard.press("Control+Enter")
-    page.wait_for_selector("[data-edit-sheet]", state="hidden")
+    page.wait_for_selector("[data-edit-sheet=reply]", state="hidden")
     page.wait_for_selector("text=It ships on Friday")
     page.click(f'[data-message="{message}"] button:has-text("Cancel")')
     page.wait_for_selector(f'[data-message="{message}"][data-state="cancelled"]')
@@ -184,7 +184,7 @@ def test_buttons_and_what_is_asked_for_go_with_the_text_but_not_together(
     page.click("[data-strip-ask=phone]")
     page.fill(TEXT, "Call you?")
     assert posted(page)["quick_reply_ask"] == ["phone"]
-    page.wait_for_selector("text=Their telephone number")
+    page.wait_for_selector("text=Their phone number")
 
 
 def test_an_upload_under_way_arrives_in_the_new_drawing(scene: scenes.Scene, page: Any) -> None:
@@ -272,9 +272,9 @@ def test_a_person_takes_over_from_automation(scene: scenes.Scene, open_page: Ope
     ana = scene.conversation("ana")
     toys.change_row(Conversation, ana, handled_by=Handler.AUTOMATION)
     page = open_page(f"/{ana}")
-    page.click("text=Take over")
-    page.wait_for_selector("text=keeps automation out of this")
-    assert page.locator("text=Automation answers here.").count() == 0
+    page.get_by_role("button", name="Take over", exact=True).click()
+    page.wait_for_selector("text=paused automation")
+    assert page.locator("text=Automation is replying here.").count() == 0
     page.click("[aria-label='More for this conversation']")
-    page.click("text=Let automation answer")
-    page.wait_for_selector("text=left this to automation")
+    page.click("text=Resume automation")
+    page.wait_for_selector("text=resumed automation")

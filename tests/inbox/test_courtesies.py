@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 import pytest
 
 from host.core import clock, db
+from host.core.backports.values import replace
 from host.models.channels import AccountState, ChannelAccount
 from host.models.inbox import ContactIdentity, Conversation, Message, Reaction
 from host.queue import signals
@@ -156,7 +156,7 @@ def test_without_scripts_the_sentence_is_on_the_page(desk: Desk) -> None:
     answer = react(desk, "x", Accept="text/html")
     assert answer.status_code == 303
     page = desk.browser.get(answer.headers["Location"])
-    assert "takes no such reaction" in page.text
+    assert "does not support that reaction" in page.text
 
 
 def test_without_scripts_a_form_of_the_page_puts_a_reaction_on_and_takes_it_away(desk: Desk) -> None:
@@ -171,7 +171,7 @@ def test_without_scripts_a_form_of_the_page_puts_a_reaction_on_and_takes_it_away
     assert react(desk, HEART, Accept="text/html").status_code == 303
     form = form_of(desk.browser.get(f"{here}?react={message}").text)
     assert f'value="{HEART}"' not in form
-    assert 'value="" aria-pressed="true" title="Take it away"' in form
+    assert 'value="" aria-pressed="true" title="Remove reaction"' in form
 
 
 @pytest.mark.parametrize("which", ["99999", "ours", "unsent"])

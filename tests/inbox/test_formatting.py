@@ -67,6 +67,12 @@ def test_no_address_but_that_of_a_picture_given_is_in_a_text() -> None:
     assert "javascript" not in found
 
 
+@pytest.mark.parametrize("text", ["[]()", "[here]()", "see [**here**]() and there"])
+def test_a_link_without_an_address_is_no_link(text: str) -> None:
+    assert "<a" not in to_html(text)
+    assert plain(text) == text.replace("*", "")
+
+
 def test_links_lead_where_they_say() -> None:
     found = to_html("See www.shop.example/a_b*c*d, or [here](https://shop.example/).")
     assert re.findall(r'<a href="([^"]+)" rel="noopener noreferrer nofollow">([^<]+)</a>', found) == [

@@ -43,7 +43,7 @@ def test_it_is_off_the_thread_and_the_list_for_everybody_and_comes_back(desk: De
     assert act(desk, "hide").status_code == 200
     shown = page(desk)
     assert "A rude word" not in shown
-    assert f"Hidden here, for the team. In {RICH.label} it is still there." in shown
+    assert f"Hidden for your team. Still visible in {RICH.label}." in shown
     assert toys.only(Conversation).last_kind == "hidden"
     assert toys.only(Message).text == "A rude word"
     (told,) = helpers.shown()[before:]
@@ -79,7 +79,7 @@ def test_an_edit_does_not_bring_it_back_and_an_unsend_leaves_nothing_to_hide(des
     apply(desk.account, unsent("m1", at=6), adapter=RICH)
     shown = page(desk)
     assert "unsent this message" in shown
-    assert "Show it again" not in shown
+    assert "Unhide" not in shown
     assert act(desk, "show_again").status_code == 200
     assert toys.only(Message).hidden_at is not None
 

@@ -159,6 +159,6 @@ def test_no_key_acts_on_a_conversation_while_another_opens(scene: scenes.Scene, 
     assert statuses() == {"open"}
     assert {one.assignee_id for one in toys.everything(Conversation)} == {None}
     page.keyboard.press("e")
-    page.wait_for_selector("button:has-text('Open again')")
+    page.wait_for_selector("button:has-text('Reopen')")
     with db.read() as session:
         assert session.get_one(Conversation, jon).status == "closed"

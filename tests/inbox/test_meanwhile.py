@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from host.core import db
+from host.events.models import DomainEvent
 from host.inbox import errors, presence
 from host.inbox.reply import queue_reply
 from host.models.inbox import Conversation, Presence, PresenceState
-from host.models.record import DomainEvent
 from tests.inbox import toys
 from tests.inbox.toys import apply, echoed, received
 

@@ -17,7 +17,8 @@ from sqlalchemy.orm import Session
 
 from host.channels.directory import Directory
 from host.core import clock, db, storage
-from host.inbox import conversation_actions, erasure, labels
+from host.events.models import ActorKind, DomainEvent
+from host.inbox import conversation_actions, erasure
 from host.inbox.contacts import merging
 from host.inbox.drafts import Draft
 from host.inbox.errors import (
@@ -27,6 +28,8 @@ from host.inbox.errors import (
     NoWayOutError,
     OptedOutError,
 )
+from host.inbox.labels import labels
+from host.inbox.labels.models import LabelTone
 from host.inbox.onward.places import after, before, places
 from host.inbox.onward.starting import Started, start
 from host.inbox.reply import Hold, Voice, queue_reply
@@ -34,9 +37,7 @@ from host.inbox.unsent import holding
 from host.media import uploads
 from host.models.channels import AccountState, ChannelAccount
 from host.models.inbox import Attachment, Contact, Conversation, ConversationLink, Message
-from host.models.labels import LabelTone
 from host.models.queue import OutboxEntry
-from host.models.record import DomainEvent
 from host.sdk.capabilities import MEDIA_KINDS
 from host.sdk.channel import OPEN_ALWAYS as OPEN
 from host.sdk.channel import (
@@ -50,6 +51,7 @@ from host.sdk.channel import (
 )
 from host.sdk.formatting import Picture, to_html
 from host.sdk.messages import MessageKind, OutgoingPart
+from host.users.actor import DESK, Actor
 from tests.inbox import desks, toys
 from tests.inbox.desks import Desk
 from tests.inbox.scenes import Scene
@@ -135,7 +137,12 @@ def nothing_more(ways: Ways) -> bool:
 def test_it_goes_on_as_another_conversation_with_all_it_had(any_ways: Ways) -> None:
     ways = any_ways
     label = db.write(
-        labels.create, workspace_id=ways.workspace, name="order", tone=next(iter(LabelTone)), now=clock.now()
+        labels.create,
+        workspace_id=ways.workspace,
+        name="order",
+        tone=next(iter(LabelTone)),
+        actor=DESK,
+        now=clock.now(),
     )
     here = {"workspace_id": ways.workspace, "conversation_id": ways.old, "now": clock.now()}
     db.write(labels.set_labels, **here, add=[label.id], author_id=ways.mia, accounts=None)
@@ -343,7 +350,7 @@ def test_the_address_of_another_contact_is_theirs_until_they_are_merged(ways: Wa
         workspace_id=ways.workspace,
         contact_id=ways.contact,
         other_id=other,
-        author_id=ways.mia,
+        actor=Actor(ActorKind.USER, ways.mia),
         now=clock.now(),
         accounts=None,
     )
@@ -360,7 +367,7 @@ def test_split_again_nobody_sees_the_others_thread(ways: Ways) -> None:
         workspace_id=ways.workspace,
         contact_id=ways.contact,
         other_id=toys.everything(Contact)[1].id,
-        author_id=ways.mia,
+        actor=Actor(ActorKind.USER, ways.mia),
         now=clock.now(),
         accounts=None,
     )
@@ -370,7 +377,7 @@ def test_split_again_nobody_sees_the_others_thread(ways: Ways) -> None:
         workspace_id=ways.workspace,
         contact_id=ways.contact,
         merge_id=merge.id,
-        author_id=ways.mia,
+        actor=Actor(ActorKind.USER, ways.mia),
         now=clock.now(),
         accounts=None,
     )
@@ -392,9 +399,7 @@ def test_what_was_cut_off_can_go_on_elsewhere(ways: Ways) -> None:
 
 
 def test_erased_they_have_no_address(ways: Ways) -> None:
-    db.write(
-        erasure.erase, workspace_id=ways.workspace, contact_id=ways.contact, author_id=ways.mia, accounts=None
-    )
+    db.write(erasure.erase, workspace_id=ways.workspace, contact_id=ways.contact, accounts=None, actor=DESK)
     with pytest.raises(NoWayOutError):
         ways.start()
 
@@ -465,7 +470,7 @@ def opened(database: db.Database, data: Path) -> Opened:
 
 def test_the_composer_offers_it_and_the_thread_is_one(opened: Opened) -> None:
     shown = opened.page(opened.old)
-    assert "Write by e-mail instead" in shown
+    assert "Write an email instead" in shown
     assert 'value="Your message to Shop mail"' in shown
     answer = opened.send(JSON)
     assert answer.status_code == 200
@@ -477,20 +482,20 @@ def test_the_composer_offers_it_and_the_thread_is_one(opened: Opened) -> None:
     assert f'href="{opened.desk.path(f"/{opened.old}")}"' in above
     assert "data-message=" not in above
     assert "<form" not in above
-    assert "went on by" not in above
-    assert "It goes on by Toy" in there
+    assert "continued by" not in above
+    assert "Continued by Toy" in there
     back = opened.page(opened.old)
-    assert "Write by e-mail instead" not in back
-    assert "It goes on by e-mail" in back
+    assert "Write an email instead" not in back
+    assert "Continues by email" in back
     assert back.count(f'href="{opened.desk.path(f"/{new}")}"') >= 2  # the line, and above the composer
-    assert "Mia R. went on by Toy" in back
+    assert "Mia R. continued by Toy" in back
 
 
 def test_without_scripts_a_refusal_keeps_what_was_written(opened: Opened) -> None:
     refused = opened.send(place="nowhere", text="Do not lose me")
     assert refused.status_code == 409
     shown = html.unescape(refused.text)
-    assert "cannot be written to first there" in shown
+    assert "You cannot message this contact first there" in shown
     assert "Do not lose me" in shown
     form = shown.split('data-form="onward"')[1].split(">")[0]
     assert "hidden" not in form
@@ -600,14 +605,14 @@ def test_canned_replies_are_filled_for_the_account_a_first_mail_leaves_from(mail
 
 def test_where_the_window_is_open_it_is_not_offered(opened: Opened) -> None:
     opened.scene.said("ana", "Ana Q.", "Hello?", opened.scene.ago(minutes=3))
-    assert "Write by e-mail instead" not in opened.page(opened.old)
+    assert "Write an email instead" not in opened.page(opened.old)
 
 
 def test_an_address_of_another_contact_leads_to_comparing_them(opened: Opened) -> None:
     opened.scene.said("ana@example.org", "A. Q.", "Hi", opened.scene.ago(days=2), account=opened.mail)
     shown = opened.page(opened.old)
-    assert "Write by e-mail instead" not in shown
-    assert "Compare the two" in shown
+    assert "Write an email instead" not in shown
+    assert "Compare contacts" in shown
 
 
 def test_who_does_not_see_the_account_is_offered_nothing(opened: Opened) -> None:
@@ -623,7 +628,7 @@ def test_who_does_not_see_the_account_is_offered_nothing(opened: Opened) -> None
         )
 
     db.write(limit)
-    assert "Write by e-mail instead" not in opened.page(opened.old)
+    assert "Write an email instead" not in opened.page(opened.old)
     assert opened.send(JSON).json["error"]["code"] == "cannot_write_first"
 
 
@@ -702,7 +707,7 @@ def test_a_refused_mail_from_their_page_is_there_again(their: FromTheirPage) -> 
     refused = their.send(cc="nobody", text="Do not lose me", subject="Mine")
     assert refused.status_code == 422
     shown = html.unescape(refused.text)
-    for part in ("is no address a copy can go to", "Do not lose me", 'value="Mine"', 'value="nobody"'):
+    for part in ("is not a valid address for a copy", "Do not lose me", 'value="Mine"', 'value="nobody"'):
         assert part in shown
     assert len(toys.everything(Conversation)) == 1
 
@@ -756,11 +761,11 @@ def test_a_preview_is_a_frame_in_which_nothing_runs(their: FromTheirPage) -> Non
         assert ("<strong>Ana</strong>" in shown.text) == (path != reply)
         if path != reply:
             nowhere = desk.browser.post(path, data={**data, "place": "1:eve@example.org", "text": text})
-            assert (nowhere.status_code, "cannot be written to first there" in nowhere.text) == (409, True)
+            assert (nowhere.status_code, "cannot message this contact first" in nowhere.text) == (409, True)
             assert nowhere.headers["X-Frame-Options"] == "SAMEORIGIN"
         missing = desk.browser.post(path, data={**data, "text": "![<b>.png]"})
         assert missing.status_code == 422
-        assert "The text shows “&lt;b&gt;.png”" in missing.text
+        assert "The text refers to “&lt;b&gt;.png”" in missing.text
     assert toys.everything(OutboxEntry) == []
 
 
@@ -779,5 +784,5 @@ def test_a_preview_shows_pictures_that_wait_in_this_workspace(their: FromTheirPa
 
     own = keep(desk.workspace)
     assert f'src="/w/{desk.workspace}/uploads/{own}"' in look(own)
-    assert "no such file is attached" in look(keep(other))
-    assert "no such file is attached" in look("gone")
+    assert "which is not attached" in look(keep(other))
+    assert "which is not attached" in look("gone")

@@ -1,4 +1,4 @@
-"""Going on by e-mail in a browser, wide and on a phone."""
+"""Going on by email in a browser, wide and on a phone."""
 
 from __future__ import annotations
 
@@ -48,5 +48,5 @@ def test_what_is_written_goes_out_by_mail_and_the_page_follows(opened: Opened, o
     look(page, "onward-thread")
     with page.expect_navigation():
         page.click(".before-head")
-    page.wait_for_selector("text=went on by Toy")
+    page.wait_for_selector("text=continued by Toy")
     look(page, "onward-back", phone=False)

@@ -9,10 +9,12 @@ from typing import Any
 import pytest
 
 from host.core import clock, db
-from host.inbox import labels, presence
+from host.inbox import presence
+from host.inbox.labels import labels
+from host.inbox.labels.models import LabelTone
 from host.inbox.pages.keys import KEYS
 from host.models.inbox import Conversation, PresenceState
-from host.models.labels import LabelTone
+from host.users.actor import DESK
 from tests import helpers
 from tests.accessibility import violations
 from tests.inbox import desks, scenes, toys
@@ -80,6 +82,25 @@ def test_the_list_stays_and_the_addresses_work(desk: Desk, open_page: Open) -> N
     assert page.evaluate("window.stayed"), "no page was loaded"
     page.reload()
     opened(page, "C090")
+
+
+def test_a_reload_keeps_the_place_in_the_list_and_the_rows(desk: Desk, open_page: Open) -> None:
+    many(desk, 130)
+    page = open_page("")
+    page.hover(".convs")
+    for _ in range(12):
+        page.mouse.wheel(0, 3000)
+        page.wait_for_timeout(60)
+    wait(page, "document.querySelectorAll('[data-row]').length === 130")
+    page.evaluate("document.querySelector('[data-part=scroll]').scrollTop = 3000")
+    page.reload()
+    wait(page, "document.querySelectorAll('[data-row]').length === 130")
+    wait(page, "document.querySelector('[data-part=scroll]').scrollTop === 3000")
+    assert len(set(names(page))) == 130
+    # Another list, and a page that is opened rather than loaded again, begin at their top.
+    page.goto(desk.path("?view=mine"))
+    page.goto(desk.path())
+    assert page.evaluate("document.querySelector('[data-part=scroll]').scrollTop") == 0
 
 
 def test_what_comes_late_changes_nothing_of_what_is_open_now(
@@ -189,7 +210,7 @@ def test_what_is_gone_is_said_and_nothing_is_lost(scene: scenes.Scene, desk: Des
     page.wait_for_selector("text=Choose a conversation to read it here.")
     page.route("**/thread**", lambda route: route.abort())
     page.click(".convs >> text=Ana Q.")
-    page.wait_for_selector("text=The desk does not answer.")
+    page.wait_for_selector("text=Lobby is not responding.")
     page.unroute("**/thread**")
     page.click(".convs >> text=Ana Q.")
     opened(page, "Ana Q.")
@@ -216,7 +237,7 @@ def test_two_agents_see_each_other_and_ask_before_they_cross(
     mine.wait_for_selector(".log >> text=Yes, three are left.")
     mine.keyboard.press("Control+Enter")
     mine.wait_for_selector("[data-meanwhile][open] >> text=Yes, three are left.")
-    assert mine.evaluate("document.activeElement.textContent") == "Keep mine as a draft"
+    assert mine.evaluate("document.activeElement.textContent") == "Save mine as a draft"
     assert violations(mine) == []
     mine.keyboard.press("Enter")
     assert mine.locator(TEXT).input_value() == "I think so."
@@ -317,7 +338,7 @@ def test_every_key_and_the_palette(desk: Desk, scene: scenes.Scene, open_page: O
     wait(page, "document.querySelector('.conv-draft').textContent.includes('for the team')")
     page.keyboard.press("Escape")
     page.keyboard.press("m")
-    page.wait_for_selector(".activity >> text=Mia R. took this over")
+    page.wait_for_selector(".activity >> text=Mia R. took over this conversation")
     page.keyboard.press("Shift+E")
     opened(page, "Ana Q.")
     until(lambda: {c.status for c in toys.everything(Conversation)} == {"open", "closed"})
@@ -390,16 +411,19 @@ def test_menus_have_keys_and_escape_closes_them_alone(
     page.keyboard.press("!")
     page.get_by_role("button", name="Not spam").wait_for(state="detached")
     page.keyboard.press("s")
-    radios = page.locator("[data-menu=snooze] [type=radio]")
-    colours = "some => some.map(one => getComputedStyle(one).backgroundColor)"
-    empty = set(radios.evaluate_all(colours))
-    page.keyboard.press("Space")
-    assert len(empty) == 1
-    assert radios.evaluate_all(colours)[0] not in empty
+    wait(page, "document.activeElement.matches('[data-menu=snooze] button[value=hour]')")
     page.keyboard.press("Enter")
-    page.get_by_role("button", name="End snooze").wait_for()
+    page.get_by_role("button", name="Unsnooze").wait_for()
+    (ana,) = (one for one in toys.everything(Conversation) if one.snoozed_until)
+    assert timedelta(minutes=25) < ana.snoozed_until - clock.now() < timedelta(minutes=91)
     page.keyboard.press("s")
-    page.get_by_role("button", name="End snooze").wait_for(state="detached")
+    page.get_by_role("button", name="Unsnooze").wait_for(state="detached")
+    # Enter in the field of an own time takes that time, not the first that is offered.
+    page.keyboard.press("s")
+    page.locator("[data-menu=snooze] [name=until]").press("Enter")
+    page.get_by_role("button", name="Unsnooze").wait_for()
+    (ana,) = (one for one in toys.everything(Conversation) if one.snoozed_until)
+    assert ana.snoozed_until - clock.now() > timedelta(hours=8)
 
 
 def test_sixteen_whole_rows_are_in_view_on_a_usual_screen(desk: Desk, open_page: Open) -> None:
@@ -411,10 +435,17 @@ def test_sixteen_whole_rows_are_in_view_on_a_usual_screen(desk: Desk, open_page:
 
 
 def test_labels_and_automation_have_keys_both_ways(desk: Desk, scene: scenes.Scene, open_page: Open) -> None:
-    db.write(labels.create, workspace_id=desk.workspace, name="order", tone=LabelTone.RED, now=clock.now())
+    db.write(
+        labels.create,
+        workspace_id=desk.workspace,
+        name="order",
+        tone=LabelTone.RED,
+        actor=DESK,
+        now=clock.now(),
+    )
     page = open_page(f"/{scene.conversation('ana')}")
     opened(page, "Ana Q.")
-    for name, shown in (("order", "attached"), ("Take the label order off", "detached")):
+    for name, shown in (("order", "attached"), ("Remove the label order", "detached")):
         page.keyboard.press("t")
         wait(page, "!!document.activeElement.closest('[data-menu=labels][open]')")
         page.locator("[data-menu=labels]").get_by_role("button", name=name, exact=True).press("Enter")

@@ -16,25 +16,26 @@ from hypothesis import strategies as st
 
 from host.channels.directory import Directory
 from host.core import clock, db
+from host.events import reading
+from host.events.bodies.building import build
+from host.events.models import DomainEvent
 from host.inbox import erasure
 from host.inbox.apply import opt_out_words
 from host.inbox.apply.changes import apply_changes
 from host.inbox.apply.consent_rows import LATEST
 from host.inbox.apply.consents import heard
 from host.inbox.apply.opt_out_words import LANGUAGES, LONGEST, fold, word_in
-from host.inbox.apply.values import Said, Standing
+from host.inbox.apply.values import ConsentAnswer, Standing
 from host.inbox.contacts import consent, merging
-from host.models.contacts import ContactEntry
+from host.inbox.contacts.models import ContactEntry
 from host.models.inbox import Contact, ContactIdentity, Message
-from host.models.record import DomainEvent
-from host.outgoing.bodies.building import build
-from host.record import reading
 from host.sdk.channel import AccountRef
 from host.sdk.messages import InboundAttachment, MessageKind
+from host.users.actor import DESK
 from tests.inbox import toys
+from tests.inbox.contacts.test_contacts import contact_of, page_of
 from tests.inbox.desks import Desk, open_desk
 from tests.inbox.scenes import Scene
-from tests.inbox.test_contacts import contact_of, page_of
 from tests.inbox.toys import START, apply, echoed, edited, incoming, received, unsent
 
 EVERY = [
@@ -215,7 +216,7 @@ def test_whatever_is_written_is_a_word_of_the_table_or_none(text: str) -> None:
 # ---- what they come to, without a database --------------------------------------------------------------
 
 SAID = st.builds(
-    Said,
+    ConsentAnswer,
     at=st.integers(0, 6).map(at),
     closes=st.booleans(),
     source=st.sampled_from(["STOP", "START", "told Mia"]),
@@ -223,7 +224,7 @@ SAID = st.builds(
 )
 
 
-def told(standing: Standing, said: Iterable[Said]) -> Standing:
+def told(standing: Standing, said: Iterable[ConsentAnswer]) -> Standing:
     for one in said:
         standing = heard(standing, one)
     return standing
@@ -231,7 +232,7 @@ def told(standing: Standing, said: Iterable[Said]) -> Standing:
 
 @given(st.lists(SAID, max_size=7), st.data())
 def test_the_order_of_answers_does_not_matter_nor_how_often_they_come(
-    said: Sequence[Said], data: st.DataObject
+    said: Sequence[ConsentAnswer], data: st.DataObject
 ) -> None:
     plain = told(Standing(), sorted(said, key=lambda one: one[:3]))
     other = told(Standing(), data.draw(st.permutations([*said, *said])))
@@ -244,7 +245,7 @@ def test_the_order_of_answers_does_not_matter_nor_how_often_they_come(
 
 @given(st.lists(SAID, max_size=5), SAID, st.integers(0, 6))
 def test_what_is_known_without_a_note_is_only_outdone_by_what_is_later(
-    said: Sequence[Said], one: Said, since: int
+    said: Sequence[ConsentAnswer], one: ConsentAnswer, since: int
 ) -> None:
     """After an erasure, or a merge of two who disagreed."""
     standing = Standing(at(since), "by phone", 3, tuple(said))
@@ -287,17 +288,17 @@ def anywhere(any_database: db.Database) -> AccountRef:
 def test_stop_closes_and_start_opens(anywhere: AccountRef) -> None:
     account = anywhere
     apply(account, received("Is it in stock?"))
-    assert consent.may_be_written_automatically(contact())
+    assert contact().accepts_automatic
     apply(account, received("Stop!! 🛑", at=10, external_id="m-stop"))
     stop = next(one for one in toys.everything(Message) if one.external_id == "m-stop")
     row = contact()
-    assert not consent.may_be_written_automatically(row)
+    assert not row.accepts_automatic
     assert (row.opted_out_at, row.opted_out_source, row.opted_out_by) == (at(10), "STOP", None)
     assert events() == [("contact.opted_out", {"contact": row.id, "word": "STOP", "message": stop.id})]
     assert history() == [("opted_out", "STOP", stop.id)]
     assert lines() == [("opted_out_by_message", "STOP")]
     apply(account, received("ok thanks", at=15))
-    assert not consent.may_be_written_automatically(contact())
+    assert not contact().accepts_automatic
     apply(account, received("start", at=20))
     row = contact()
     assert (row.opted_out_at, row.opted_out_source, row.opted_out_by) == (None, None, None)
@@ -417,7 +418,7 @@ def test_a_clock_that_is_ahead_does_not_outdo_what_the_team_notes(account: Accou
 
 
 def agree(contact_id: int, workspace: int, when: datetime, *, out: bool) -> None:
-    values = {"workspace_id": workspace, "contact_id": contact_id, "author_id": None, "now": when}
+    values = {"workspace_id": workspace, "contact_id": contact_id, "actor": DESK, "now": when}
     if out:
         db.write(consent.opt_out, source="by phone", **values, accounts=None)
     else:
@@ -443,7 +444,7 @@ def test_start_ends_no_block(account: AccountRef) -> None:
     apply(account, received("start", at=2))
     row = contact()
     assert (row.opted_out_at, row.blocked_at) == (None, at(1))
-    assert not consent.may_be_written_automatically(row)
+    assert not row.accepts_automatic
     assert lines() == [("opted_out_by_message", "STOP")], "it would not be true of who is blocked"
 
 
@@ -455,12 +456,12 @@ def two(workspace: int) -> tuple[list[AccountRef], list[int]]:
 
 
 def merge(workspace: int, ids: Sequence[int]) -> int:
-    values = {"workspace_id": workspace, "contact_id": ids[0], "author_id": None, "now": clock.now()}
+    values = {"workspace_id": workspace, "contact_id": ids[0], "actor": DESK, "now": clock.now()}
     return db.write(merging.merge, other_id=ids[1], **values, accounts=None).id
 
 
 def split(workspace: int, ids: Sequence[int], merge_id: int) -> None:
-    values = {"workspace_id": workspace, "contact_id": ids[0], "author_id": None, "now": clock.now()}
+    values = {"workspace_id": workspace, "contact_id": ids[0], "actor": DESK, "now": clock.now()}
     db.write(merging.split, merge_id=merge_id, **values, accounts=None)
 
 
@@ -508,8 +509,8 @@ def test_who_was_erased_stays_opted_out_until_they_write_start(account: AccountR
             erasure.erase,
             workspace_id=account.workspace_id,
             contact_id=contact().id,
-            author_id=None,
             accounts=None,
+            actor=DESK,
         )
     assert (contact().opted_out_at, history()) == (at(1), [])
     apply(account, received("start", at=50))
@@ -678,21 +679,21 @@ def test_the_thread_the_contact_and_the_list_say_so(desk: Desk) -> None:
     scene.said("jon.b", "Jon B.", "Hello", scene.ago(hours=2))
     scene.said("rosa.sample", "Rosa S.", "STOP", scene.ago(hours=1))
     thread = desk.browser.get(desk.path(f"/{scene.conversation('rosa.sample')}")).text
-    assert "They wrote “STOP”: nothing is sent to them by itself any more. You may still answer." in thread
+    assert "They wrote “STOP” and opted out of automated messages. You can still reply." in thread
     assert "Opted out" in thread
     rosa = contact_of(scene, "rosa.sample")
     page = desk.browser.get(page_of(desk, rosa)).text
-    assert "What is sent by itself: stopped" in page
+    assert "Automated messages: opted out" in page
     assert page.count("They wrote “STOP”") == 2, "where it stands and in what happened"
     chosen = desk.browser.get(f"/w/{desk.workspace}/contacts?only=opted_out").text
     assert "Rosa S." in chosen
     assert "Jon B." not in chosen
     scene.said("rosa.sample", "Rosa S.", "Start", scene.ago(minutes=5))
     page = desk.browser.get(page_of(desk, rosa)).text
-    assert "They have not said otherwise" in page
+    assert "Not opted out" in page
     assert "They wrote “START”" in page
     assert (
-        "what is sent by itself reaches them again"
+        "and opted in to automated messages again"
         in desk.browser.get(desk.path(f"/{scene.conversation('rosa.sample')}")).text
     )
 

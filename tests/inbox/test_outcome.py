@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from datetime import timedelta
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -12,7 +13,10 @@ import sqlalchemy as sa
 from host.channels.directory import Directory
 from host.core import clock, db
 from host.delivery.worker import drain
+from host.events.kinds.messages import MESSAGE_SENT
+from host.events.models import DomainEvent
 from host.inbox import outcome
+from host.inbox.apply import loading
 from host.inbox.apply.changes import apply_changes
 from host.inbox.reply import queue_reply
 from host.models.inbox import ContactIdentity, Conversation, DeliveryState, Message
@@ -23,7 +27,7 @@ from tests import helpers
 from tests.inbox import toys
 from tests.inbox.toys import START, TOY, apply, echoed, incoming, read, received, texts
 
-PROBLEM = ProviderProblem("100/33", "This person cannot be written to.", "Nothing can be done.", "(#100) no")
+PROBLEM = ProviderProblem("100/33", "This person cannot be messaged.", "Nothing can be done.", "(#100) no")
 
 
 def reply(mia: int, text: str = "Yes", *, after: float = 60, attempted: float | None = None) -> int:
@@ -182,7 +186,7 @@ def test_a_failure_is_counted_until_it_is_sent_again(mia: int) -> None:
     db.write(outcome.record_failed, id_, PROBLEM)
     assert message(id_).error == {
         "code": "100/33",
-        "sentence": "This person cannot be written to.",
+        "sentence": "This person cannot be messaged.",
         "next_step": "Nothing can be done.",
         "cause": "",
         "raw": "(#100) no",
@@ -364,6 +368,37 @@ def test_an_answer_and_its_echo_at_the_same_moment(any_database: db.Database) ->
     assert sorted((m.id, m.external_id, m.state) for m in ours()) == sorted(
         (id_, external_id, "sent") for id_, _contact, external_id in pairs
     )
+
+
+def test_an_answer_recorded_while_its_echo_is_applied_is_told_once(
+    any_database: db.Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else the echo was taken for a colleague's own message: counted twice, and automation stayed silent."""
+    if any_database.is_sqlite:
+        pytest.skip("two never write at once here")
+    workspace = toys.make_workspace()
+    account, mia = toys.make_account(workspace), toys.make_user(workspace)
+    apply(account, received("In stock?"))
+    id_ = reply(mia, attempted=61)
+    before = toys.everything(Conversation)[0].handled_by
+    db.take_undone()
+    look = loading._read_unconfirmed
+    late = [threading.Thread(target=db.write, args=(outcome.record_sent, id_, "mid-1"))]
+
+    def look_late(*args: Any) -> Any:
+        if late:
+            late[0].start()
+            late.pop().join(10)
+        return look(*args)
+
+    monkeypatch.setattr(loading, "_read_unconfirmed", look_late)
+    apply(account, echoed("Yes", at=62, external_id="mid-1"))
+
+    (only,) = ours()
+    assert (only.id, only.state, only.origin) == (id_, "sent", "agent")
+    assert [one.message_id for one in toys.everything(DomainEvent) if one.kind == MESSAGE_SENT] == [id_]
+    assert toys.everything(Conversation)[0].handled_by == before
+    assert db.take_undone() == {db.CONFLICT: 1}
 
 
 def test_an_echo_that_is_applied_between_the_look_and_the_answer_makes_no_second_message(

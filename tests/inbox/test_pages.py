@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ import pytest
 import sqlalchemy as sa
 
 from host.core import clock, db, storage
+from host.core.backports.values import replace
 from host.inbox import outcome
 from host.inbox.list_positions import micros
 from host.models.channels import ChannelAccount
@@ -62,7 +62,7 @@ def only_conversation() -> int:
 def test_an_inbox_nothing_can_arrive_in_says_what_to_do(desk: Desk) -> None:
     with db.current().write_engine.begin() as connection:
         connection.exec_driver_sql("DELETE FROM channel_accounts")
-    assert "Nothing can arrive yet." in page(desk)
+    assert "No channels connected yet." in page(desk)
 
 
 def test_an_empty_inbox_says_so(desk: Desk) -> None:
@@ -127,7 +127,7 @@ def test_filters_narrow_the_list(desk: Desk, scene: scenes.Scene) -> None:
     assert names("?status=closed") == ["Dan"]
     assert names("?channel=email&view=mine") == ["Ana"]
     assert len(names("?channel=no-such-channel&view=nonsense&status=")) == 3
-    left_out = "This means nothing here and was left out: "
+    left_out = "Unknown filters were ignored: "
     said = page(desk, "?channel=no-such-channel&view=nonsense&status=&all_labels=1,x&utm=y")
     assert f"{left_out}view=nonsense, channel=no-such-channel, all_labels=1,x." in said
     assert left_out not in page(
@@ -184,10 +184,10 @@ def test_the_thread_shows_every_state_of_a_reply(desk: Desk) -> None:
     text = words(page(desk, f"/{scene.conversation('ana.sample')}"))
     for expected in (
         "Yesterday",
-        "Photo This desk does not fetch files from",
+        "Photo Lobby does not load files from",
         "measurements.pdf",
         "Mentioned you in a story",
-        "Not sent from this desk",
+        "Not sent from Lobby",
         "Tapped a quick reply",
         "Bo T. assigned this to Mia R.",
         "Private note by Bo T.",
@@ -200,7 +200,7 @@ def test_the_thread_shows_every_state_of_a_reply(desk: Desk) -> None:
         "Toy did not confirm this.",
         "Check",
         "Send again",
-        "Show the error",
+        "Show error",
         "The channel allows no more messages from this account for now. About 2 min.",
         "Queued",
     ):
@@ -422,7 +422,7 @@ def test_a_reply_that_is_refused_keeps_its_text(desk: Desk, scene: scenes.Scene)
     response = desk.browser.post_form(rosa, text="<my words> " * 3000, reply_key=KEY)
     assert response.status_code == 400
     assert "&lt;my words&gt;" in response.text
-    assert "so nothing was sent" in response.text
+    assert "Nothing was sent" in response.text
 
 
 def test_a_closed_window_holds_on_the_server(desk: Desk, scene: scenes.Scene) -> None:
@@ -511,7 +511,7 @@ def test_notes_assigning_closing_and_reopening(desk: Desk, scene: scenes.Scene) 
     assert desk.browser.post_form(base + "/assign", assignee="").status_code == 303
     assert desk.browser.post_form(base + "/assign", assignee="999").status_code == 400
     text = words(page(desk, f"/{only_conversation()}"))
-    for expected in ("Private note by Mia R.", "took this over", "closed this", "opened this again"):
+    for expected in ("Private note by Mia R.", "took over this conversation", "closed this", "reopened this"):
         assert expected in text
     assert toys.everything(OutboxEntry) == []
 
@@ -614,14 +614,14 @@ def test_fragments_of_what_changed(desk: Desk, scene: scenes.Scene) -> None:
     scene.close("ana", desk.mia.id, clock.now())
     answer = ask(desk, f"/updates?rows={ana}&conversation={ana}&head=1&composer=1")
     assert answer["rows"][str(ana)] is None
-    assert "Open again" in answer["head"]
+    assert "Reopen" in answer["head"]
     assert "data-composer" in answer["composer"]
 
 
 def test_an_account_that_needs_reconnecting_is_named(desk: Desk, scene: scenes.Scene) -> None:
     scene.said("ana", "Ana", "one", scene.now)
     toys.change_row(ChannelAccount, desk.account.id, state="needs_reconnect")
-    assert "Replies wait." in page(desk, f"/{only_conversation()}")
+    assert "Replies are on hold." in page(desk, f"/{only_conversation()}")
     toys.change_row(ChannelAccount, desk.account.id, state="disconnected")
     html = page(desk, f"/{only_conversation()}")
     assert "The account is disconnected." in html
@@ -655,7 +655,7 @@ def test_the_contact_pane_shows_the_id_and_other_conversations(desk: Desk, scene
     with db.current().write_engine.begin() as connection:
         connection.execute(Conversation.__table__.insert(), second)  # type: ignore[attr-defined]
     text = words(page(desk, f"/{first.id}"))
-    assert "Toy id 1026000000000001" in text
+    assert "Toy ID 1026000000000001" in text
     assert "First seen" in text
     assert "ana@example.com" in text
     assert "Other conversations" in text
@@ -818,14 +818,14 @@ def test_a_conversation_another_app_has_is_taken_with_a_button(
     )
     scene.said("ana", "Ana", "hi", scene.ago(minutes=5))
     path = desk.path(f"/{only_conversation()}")
-    assert "Take it over" not in words(page(desk, f"/{only_conversation()}"))
+    assert "Another app is handling" not in words(page(desk, f"/{only_conversation()}"))
     scene.said("ana", "Ana", "Anybody?", scene.now, content={"standby": True})
-    assert "Another app has this conversation." in words(page(desk, f"/{only_conversation()}"))
+    assert "Another app is handling this conversation." in words(page(desk, f"/{only_conversation()}"))
     assert desk.browser.post_form(f"{path}/take").status_code == 303
     assert taken == ["ana"]
     shown = words(page(desk, f"/{only_conversation()}"))
-    assert "Take it over" not in shown
-    assert "took this from another app" in shown
+    assert "Another app is handling" not in shown
+    assert "took this over from another app" in shown
     no = ProviderProblem("10", "It was not handed over.", "Ask them.")
     monkeypatch.setattr(type(adapter), "take_thread", lambda *_given: no)
     assert desk.browser.post_form(f"{path}/take").status_code == 303

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import ClassVar
@@ -10,6 +9,7 @@ from typing import ClassVar
 import pytest
 
 from host.core import clock, db
+from host.core.backports.values import replace
 from host.delivery.worker import drain
 from host.inbox.comments import once
 from host.inbox.comments.once import OfHour
@@ -43,7 +43,7 @@ class Counted(toys.Public):
 
     def send(self, request: SendRequest) -> SendResult:
         if request.part.text == "Refused":
-            return Rejected(ProviderProblem("1", "The provider says no.", "Answer publicly."))
+            return Rejected(ProviderProblem("1", "The provider says no.", "Reply publicly."))
         return Sent(f"sent-{request.part.reply_to}-{request.part.private}")
 
 

@@ -21,10 +21,10 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 GONE = ProviderProblem(
     code="551",
-    sentence="This person cannot receive messages from you.",
-    next_step="Reach them another way, or wait until they write.",
+    sentence="This person can't receive messages from you.",
+    next_step="Contact them another way, or wait until they write.",
     raw="(#551) This person isn't available right now.",
-    cause="They are not available, or have blocked the account.",
+    cause="They are unavailable or have blocked this account.",
 )
 
 
@@ -46,7 +46,7 @@ def test_the_composer_closes_and_opens_while_the_page_is_open(scene: scenes.Scen
     (message,) = scene.reply("ana", "Of course.", clock.now())
     page.wait_for_selector("[data-form=reply] textarea")
     refuse(ana, message)
-    page.wait_for_selector("[data-composer] >> text=This person cannot receive messages from you.")
+    page.wait_for_selector("[data-composer] >> text=This person can't receive messages from you.")
     assert page.locator("[data-form=reply] textarea").count() == 0
     assert page.locator(".log >> text=Retry").count() == 1
     scene.said("ana", "Ana Q.", "I am here again", clock.now())
@@ -63,8 +63,8 @@ def test_what_is_said_fits_and_is_accessible(
     refuse(ana, message)
     scheme = "dark" if dark else "light"
     page = open_page(f"/{ana}", viewport={"width": width, "height": 800}, color_scheme=scheme)
-    page.click("text=Show the error")
-    page.wait_for_selector("text=Likely cause: They are not available, or have blocked the account.")
+    page.click("text=Show error")
+    page.wait_for_selector("text=Likely cause: They are unavailable or have blocked this account.")
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     if folder := os.environ.get("SCREENSHOTS"):
         page.screenshot(path=f"{folder}/reach-{width}-{scheme}.png")

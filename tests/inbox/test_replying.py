@@ -148,7 +148,7 @@ def test_a_text_goes_with_buttons_or_asks_for_a_number(desk: Desk) -> None:
     assert reply(desk, text="Set it aside?", button=['{"title":"Yes"}', button]).status_code == 200
     asking = {"text": "Call you?", "quick_reply": ["No|No"], "quick_reply_ask": ["phone"]}
     answer = reply(desk, **asking, reply_key="another-key")
-    assert "Their telephone number" in answer.json["messages"]
+    assert "Their phone number" in answer.json["messages"]
     first, second = sent()
     assert (first.kind, first.text) == ("template", "")
     assert first.content["template"] == {

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from typing import Any
 
 import pytest
 from flask import Flask
 from flask_babel import Babel
 
+from host.core.backports.values import replace
 from host.core.errors import LobbyError
 from host.inbox.errors import KindNotSupportedError
 from host.inbox.sendable import NotSendableError, check_content, parse_template

@@ -32,8 +32,8 @@ def test_each_tool_comes_from_its_declaration(speaking: None) -> None:
     image = tools.files[0]
     assert image["types"] == ["image/jpeg", "image/png"]
     assert image["extensions"] == ["jpg", "jpeg", "png"]
-    assert image["wrong_type"] == "A picture has to be JPEG or PNG here."
-    assert image["too_large"] == "It has {size}, and a picture may have 2 MB here."
+    assert image["wrong_type"] == "Images on this channel must be JPEG or PNG."
+    assert image["too_large"] == "It is {size}; images on this channel can be up to 2 MB."
     assert "image/png" in tools.accept
     assert ".pdf" in tools.accept
     assert tools.voice_bytes == 4 * 1024 * 1024

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from host.inbox import variables
-from host.inbox.variables import Field, UnfilledError, Variable, VariableError, Words
+from host.inbox.variables import Field, PlainPart, UnfilledError, Variable, VariableError
 
 VALUES = {"contact.name": "Rosa Sample", "contact.first_name": "Rosa", "agent.first_name": "Sam"}
 PAGE = Path("docs/answer.md")
@@ -24,11 +24,11 @@ def filled(text: str, values: dict[str, str] = VALUES) -> str:
 @pytest.mark.parametrize(
     ("text", "pieces"),
     [
-        ("Hello", [Words("Hello")]),
+        ("Hello", [PlainPart("Hello")]),
         ("", []),
-        ("a { b } }} c", [Words("a { b } }} c")]),
+        ("a { b } }} c", [PlainPart("a { b } }} c")]),
         ("{{contact.name}}", [Variable(("contact.name",))]),
-        ("{{ contact.name  }}!", [Variable(("contact.name",)), Words("!")]),
+        ("{{ contact.name  }}!", [Variable(("contact.name",)), PlainPart("!")]),
         ('{{contact.name || "there"}}', [Variable(("contact.name",), "there")]),
         ("{{contact.name||“there”}}", [Variable(("contact.name",), "there")]),
         (
@@ -37,7 +37,7 @@ def filled(text: str, values: dict[str, str] = VALUES) -> str:
         ),
         ('{{contact.name || "}} \\"x\\""}}', [Variable(("contact.name",), '}} "x"')]),
         ("{{ask: order  number}}", [Field("order number")]),
-        ('{{"{{"}}x', [Words("{{"), Words("x")]),
+        ('{{"{{"}}x', [PlainPart("{{"), PlainPart("x")]),
     ],
 )
 def test_a_text_is_read(text: str, pieces: list[variables.Piece]) -> None:
@@ -47,13 +47,13 @@ def test_a_text_is_read(text: str, pieces: list[variables.Piece]) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("Hello\n{{contact.nme}}", "“contact.nme” in line 2 is no variable"),
+        ("Hello\n{{contact.nme}}", "“contact.nme” in line 2 is not a variable"),
         ("{{}}", "in line 1"),
-        ("{{contact.name", "line 1 does not end"),
-        ("{{contact.name || there}}", "“there” in line 1 is no variable"),
+        ("{{contact.name", "line 1 is missing its closing }}"),
+        ("{{contact.name || there}}", "“there” in line 1 is not a variable"),
         ('{{"a" || contact.name}}', "is never used"),
-        ("{{ask: }}", "line 1 asks for nothing"),
-        ("{{ask: " + "x" * 61 + "}}", "line 1 asks for nothing, or for too much"),
+        ("{{ask: }}", "A field in line 1 has no prompt"),
+        ("{{ask: " + "x" * 61 + "}}", "A field in line 1 has no prompt, or one that is too long"),
         ("\n\n{{ user.name }}", "“user.name” in line 3"),
         ("{{" * 4000, "line 1"),
         ("{{ask:" + " " * 20_000, "line 1"),
@@ -71,7 +71,7 @@ def test_what_is_known_is_filled_and_the_rest_is_marked() -> None:
     )
     assert filled(text) == "Hello Rosa, parcel {{ask: number}} to {{contact.email}}. {{agent.name}}"
     assert filled(text, {})[:11] == "Hello there"
-    assert variables.unfilled(filled(text)) == ["number", "the customer’s e-mail address", "your name"]
+    assert variables.unfilled(filled(text)) == ["number", "the customer’s email address", "your name"]
     with pytest.raises(UnfilledError) as refused:
         variables.check_filled(filled(text))
     assert "Fill in “number” before you send." in refused.value.sentence

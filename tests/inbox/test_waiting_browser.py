@@ -44,7 +44,7 @@ def test_a_reply_is_undone_in_its_thread_by_key_and_elsewhere_by_the_toast(
     page.hover(".msg >> nth=0")
     page.click("[data-quote]")
     write(page, "Yes, both")
-    wait(page, "/Leaves in \\d+ s/.test(document.querySelector('[data-leaves]').textContent)")
+    wait(page, "/Sending in \\d+ s/.test(document.querySelector('[data-leaves]').textContent)")
     assert page.locator(TEXT).input_value() == ""
     page.click(".msg-waits form[data-act=undo] button")
     page.wait_for_selector(".msg-waits", state="detached")
@@ -60,7 +60,7 @@ def test_a_reply_is_undone_in_its_thread_by_key_and_elsewhere_by_the_toast(
     page.keyboard.press("Control+Shift+Enter")
     page.wait_for_selector(".undo-bar [data-toast-undo]")  # the next conversation is open
     assert "Jon" in page.locator("[data-part=head] h2").inner_text()
-    assert "Reply to Ana Q. leaves in" in page.locator("[data-toast-text]").inner_text()
+    assert "Sending reply to Ana Q. in" in page.locator("[data-toast-text]").inner_text()
     page.click("[data-toast-undo]")
     until(lambda: "Ana" in page.locator("[data-part=head] h2").inner_text())
     until(lambda: page.locator(TEXT).input_value() == "Yes, both")
@@ -115,7 +115,7 @@ def test_a_reply_is_planned_changed_and_taken_back(scene: scenes.Scene, page: An
     page.click(".send-more")
     page.click("#send-menu button[name=later] >> nth=0")
     page.wait_for_selector(".msg-waits .replan")
-    assert "not if they write first" in page.locator(".msg-waits .leaves").inner_text()
+    assert "unless they write first" in page.locator(".msg-waits .leaves").inner_text()
     until(lambda: page.locator(".conv[aria-current] .chip", has_text="later").count() == 1)
     page.click(".replan summary")
     page.click(".replan input[name=unless_written]")
@@ -143,5 +143,5 @@ def test_a_row_says_when_an_answer_is_due_and_late_as_time_passes(scene: scenes.
     assert page.locator(f"{row} .conv-due").inner_text().startswith("due 9 min")
     assert not page.locator(f"{row} .conv-time").is_visible()
     page.clock.fast_forward("12:30")
-    until(lambda: page.locator(f"{row} .conv-due").inner_text() == "late 2 min")
+    until(lambda: page.locator(f"{row} .conv-due").inner_text() == "overdue 2 min")
     assert page.locator(f"{row} .conv-late").count() == 1

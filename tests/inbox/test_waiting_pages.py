@@ -142,7 +142,7 @@ def test_a_reply_is_planned_changed_and_listed(desk: Desk, talk: int) -> None:
     at = clock.now() + timedelta(hours=3)
     answer = reply(desk, talk, later=at.isoformat(), unless_written="1")
     (id_,) = answer.get_json()["ids"]
-    assert "To be sent" in answer.get_json()["messages"]
+    assert "Scheduled" in answer.get_json()["messages"]
     assert here(talk).scheduled_at == at
     assert "later</span>" in desk.browser.get(desk.path()).text
     listed = desk.browser.get(desk.path("?only=scheduled&status=any&shelf=any")).text
@@ -160,9 +160,9 @@ def test_a_reply_is_planned_changed_and_listed(desk: Desk, talk: int) -> None:
 @pytest.mark.parametrize(
     ("fields", "words"),
     [
-        ({"later": "soon"}, "no time"),
-        ({"later": "own", "later_at": "2026-02-30T10:00"}, "no time"),
-        ({"later": "2020-01-01T10:00:00+00:00"}, "has passed"),
+        ({"later": "soon"}, "not a valid time"),
+        ({"later": "own", "later_at": "2026-02-30T10:00"}, "not a valid time"),
+        ({"later": "2020-01-01T10:00:00+00:00"}, "in the past"),
         ({"later": "2099-01-01T10:00:00+00:00"}, "60 days"),
     ],
 )
@@ -181,10 +181,10 @@ def test_what_lies_outside_the_window_is_locked_with_the_reason(desk: Desk, talk
     at = row.last_inbound_at + timedelta(hours=24, minutes=1)
     answer = reply(desk, talk, later=at.isoformat())
     assert (answer.status_code, messages()) == (400, [])
-    assert "Only a person may send by then" in answer.get_json()["error"]["message"]
+    assert "Only a person can reply by then" in answer.get_json()["error"]["message"]
     toys.change_row(Conversation, talk, last_inbound_at=clock.now() - timedelta(hours=23))
     page = desk.browser.get(desk.path(f"/{talk}")).text
-    assert "only a person may send. Choose a time by then." in page
+    assert "only a person can reply. Choose an earlier time." in page
     assert " disabled>" in page[page.index("send-later") :]
 
 
@@ -251,9 +251,9 @@ def test_the_list_is_sorted_by_when_an_answer_is_due(desk: Desk) -> None:
     assert "due 9 min" in page or "due 10 min" in page
     with clock.travel(timedelta(minutes=20)):
         page = desk.browser.get(desk.path("?only=late")).text
-        assert "late 10 min" in page
+        assert "overdue 10 min" in page
         assert ">Old<" not in page
-        assert "Answer was due" in desk.browser.get(desk.path(f"/{scene.conversation('new')}")).text
+        assert "Response was due" in desk.browser.get(desk.path(f"/{scene.conversation('new')}")).text
     with db.read() as session:
         rows = queries.list_closing(
             session,
@@ -287,4 +287,4 @@ def test_it_is_said_when_little_is_left_and_the_window_goes_first(desk: Desk, ta
     assert shown(60, 31 * minute) == "due 29 min"
     assert shown(480, 359 * minute) == ""
     assert shown(480, 361 * minute) == "due 1 h"
-    assert shown(60, 68 * minute) == "late 8 min"
+    assert shown(60, 68 * minute) == "overdue 8 min"

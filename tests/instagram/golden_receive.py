@@ -18,14 +18,14 @@ from host.channels.directory import Directory
 from host.core import clock, db
 from host.delivery.posts import look_up_due
 from host.delivery.worker import drain
+from host.events import reading
+from host.events.bodies.building import build
+from host.events.bodies.choosing import heard
+from host.inbox.contacts.models import ContactEntry
 from host.models.channels import ChannelAccount
-from host.models.contacts import ContactEntry
 from host.models.inbox import Attachment, Conversation, Mark, Message, Reaction
 from host.models.queue import InboundEvent
-from host.outgoing.bodies.building import build
-from host.outgoing.bodies.telling import heard
 from host.queue.journal import Journal
-from host.record import reading
 from host.sdk.channel import AccountRef
 from host.sdk.messages import Post, Program
 from tests import helpers

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
+from host.core.backports.values import replace
 from host.sdk.channel import Capabilities, MediaLimits
 from host.sdk.messages import MessageKind
 
@@ -84,7 +84,7 @@ def _rows(found: Capabilities, by_login: Capabilities) -> list[tuple[str, str, s
     return [
         ("text", "`text`", f"{found.text_limit_bytes:,} bytes of UTF-8; longer ones are split, or cut"),
         ("quick replies", "`text`", f"{quick.most}; title {quick.title_length} characters"),
-        ("quick replies that ask for a phone number or e-mail address", "", ASKS),
+        ("quick replies that ask for a phone number or email address", "", ASKS),
         ("picture", "`image`", several),
         ("film", "`video`", _files(media[MessageKind.VIDEO])),
         ("voice note, sound", "`audio`", _files(media[MessageKind.AUDIO])),

@@ -99,7 +99,7 @@ def test_an_app_that_delivers_elsewhere_is_left_alone_until_somebody_asks(
     assert (found.verdict, found.action) == (Verdict.FAIL, "app-webhook")
     (action,) = [one for one in ig.card.CARD.actions if one.name == found.action]
     assert action.confirm
-    assert "leads here" in action.run(account, {})
+    assert "now points to this desk" in action.run(account, {})
     assert finding(ig, account).verdict == Verdict.PASS
 
 
@@ -132,7 +132,7 @@ def test_what_meta_refuses_is_left_to_be_done_by_hand(
 ) -> None:
     meta.fault(f"/*{world.APP_ID}/subscriptions", "error", code=100, message="is not supported")
     ig.appwebhook.after_connecting(account)
-    with pytest.raises(ValueError, match=r"not supported.*by hand"):
+    with pytest.raises(ValueError, match=r"not supported.*yourself"):
         ig.card.lead_here(account, {})
 
 
@@ -142,7 +142,7 @@ def test_without_id_and_secret_of_the_app_the_manual_way_stays(
     account = world.connect(ig, flavour=ig.config.Flavour.LOGIN, way="instagram", person_id="1", page_id="")
     assert ig.appwebhook.lead_here(account) is ig.appwebhook.Led.NOT_HELD
     assert finding(ig, account).verdict == Verdict.UNKNOWN
-    with pytest.raises(ValueError, match="by hand"):
+    with pytest.raises(ValueError, match="yourself"):
         ig.card.lead_here(account, {})
 
 

@@ -72,11 +72,11 @@ def test_a_workspace_may_bring_an_app_where_the_desk_has_none(
 @pytest.mark.parametrize(
     ("values", "field", "sentence"),
     [
-        ({**PAGE, "facebook_app_secret": SECRET}, "facebook_app_secret", "not the secret of that app"),
-        ({**PAGE, "facebook_app_id": "99999999"}, "facebook_app_secret", "not the secret of that app"),
-        ({"facebook_app_id": OTHER_APP}, "facebook_app_secret", "Enter the secret"),
+        ({**PAGE, "facebook_app_secret": SECRET}, "facebook_app_secret", "belong to that app"),
+        ({**PAGE, "facebook_app_id": "99999999"}, "facebook_app_secret", "belong to that app"),
+        ({"facebook_app_id": OTHER_APP}, "facebook_app_secret", "Enter this app's secret"),
         ({"facebook_app_secret": OTHER_SECRET}, "facebook_app_id", "Enter the ID"),
-        ({"instagram_app_id": OTHER_APP}, "instagram_app_secret", "Enter the secret"),
+        ({"instagram_app_id": OTHER_APP}, "instagram_app_secret", "Enter this app's secret"),
     ],
 )
 def test_what_does_not_belong_together_is_not_stored(
@@ -93,7 +93,7 @@ def test_meta_away_stores_nothing(desk_with_app: int, ig: Addon, meta: Meta) -> 
     meta.fault("oauth", "error", status=503)
     answer = save(ig, desk_with_app, **PAGE)
     assert isinstance(answer, Problems)
-    assert "could not be asked" in answer.by_field[""]
+    assert "be reached" in answer.by_field[""]
     assert ig.apps.read(desk_with_app).values == {}
 
 
@@ -104,7 +104,7 @@ def test_the_secret_is_sealed_kept_and_never_shown(desk_with_app: int, ig: Addon
     assert OTHER_SECRET not in dump
     shown = ig.apps.read(desk_with_app)
     assert OTHER_SECRET not in str(shown)
-    assert "set on" in shown.stored_secrets["facebook_app_secret"]
+    assert "Set on" in shown.stored_secrets["facebook_app_secret"]
     assert "Saved" in save(ig, desk_with_app, facebook_app_id=OTHER_APP), "left empty, it stays"
     assert ig.apps.app_of(ig.config.Flavour.PAGE, desk_with_app).secret.reveal() == OTHER_SECRET
     assert isinstance(save(ig, desk_with_app, facebook_app_id=world.APP_ID), Problems), "not for another app"
@@ -117,7 +117,7 @@ def test_a_secret_that_cannot_be_opened_is_said_and_the_desks_app_is_not_taken_i
     before = secrets.keyring()
     secrets.use(secrets.Keyring({"k2": bytes(32)}))
     try:
-        assert "cannot be read" in (ig.facebook.SIGN_IN.available(desk_with_app) or "")
+        assert "can't be read" in (ig.facebook.SIGN_IN.available(desk_with_app) or "")
         assert ig.apps.read(desk_with_app).notices
         from host.sdk.cards import SignInStart
 
@@ -273,7 +273,7 @@ def test_the_page_stores_it_and_shows_what_the_app_needs(
     address = f"{channels}/instagram/settings"
     assert address in pages.get(channels).text
     empty = pages.get(address).text
-    assert "Own Meta app" in empty
+    assert "Your own Meta app" in empty
     for path in ("/channels/instagram/sign-in/facebook", "/channels/instagram/sign-in/instagram"):
         assert pages.application.url_map.bind("x").match(path)[0] == "sign_in.back", "it leads somewhere"
         assert f"https://desk.example.com{path}" in empty
@@ -281,7 +281,7 @@ def test_the_page_stores_it_and_shows_what_the_app_needs(
     assert ig.config.verify_token(desk_with_app) not in empty, "it works once there is an app"
     wrong = pages.post_form(address, **{**PAGE, "facebook_app_secret": "0" * 32})
     assert wrong.status_code == 400
-    assert "not the secret of that app" in wrong.text
+    assert "belong to that app" in wrong.text
     assert "0" * 32 not in wrong.text
     swapped = pages.post_form(address, facebook_app_id=OTHER_SECRET)
     assert "looks like an App Secret" in swapped.text

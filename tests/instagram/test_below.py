@@ -96,8 +96,8 @@ def test_a_private_reply_goes_to_its_author_once(adapter: Any, comments: Account
     ("case", "private", "sentence"),
     [
         ("gone", False, "no longer"),
-        ("hidden", False, "no public answer"),
-        ("live", False, "no public answer"),
+        ("hidden", False, "doesn't accept public replies"),
+        ("live", False, "doesn't accept public replies"),
         ("ended", True, "privately"),
         ("late", True, "privately"),
     ],

@@ -6,16 +6,17 @@ import pytest
 
 from host.automation import running
 from host.automation.consuming import Automating
-from host.automation.rules import keeping, log, people
-from host.automation.rules.body import given
 from host.channels.directory import Directory
 from host.core import clock, db
+from host.events import reading
+from host.events.reading import BEGINNING
 from host.inbox.apply.changes import apply_changes
-from host.models.automation import RuleState
-from host.record import reading
-from host.record.reading import BEGINNING
+from host.rules import keeping, log, people
+from host.rules.body import given
+from host.rules.models import RuleState
 from host.sdk.channel import AccountRef
 from host.sdk.messages import MessageReceived, Post
+from host.users.actor import DESK
 from tests import helpers
 from tests.delivery.desk import drain
 from tests.inbox import toys
@@ -56,6 +57,7 @@ class Desk:
                     body=body,
                     what=what,
                     author="Ann",
+                    actor=DESK,
                     now=clock.now(),
                     state=RuleState.LIVE,
                 ).id

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ import pytest
 
 from host import counters
 from host.core import clock, db, secrets
+from host.core.backports.values import replace
 from host.models.users import Role
 from host.queue import refusals
 from host.sdk.channel import AccountRef
@@ -53,15 +53,15 @@ def test_what_is_right_is_trimmed(ig: Addon, name: str, value: str, kept: str) -
     [
         ("page_id", TOKEN, "looks like an access token"),
         ("page_id", SECRET, "looks like an App Secret"),
-        ("page_id", "sample.pottery", "row of digits"),
-        ("page_id", "12", "row of digits"),
-        ("page_id", "١٢٣٤٥٦", "cannot be part of it"),
-        ("ig_user_id", "@sample.pottery", "row of digits"),
+        ("page_id", "sample.pottery", "only digits"),
+        ("page_id", "12", "only digits"),
+        ("page_id", "١٢٣٤٥٦", "invalid characters"),
+        ("ig_user_id", "@sample.pottery", "only digits"),
         ("ig_username", "sample pottery!", "letters, digits"),
         ("page_access_token", SECRET, "looks like the App Secret"),
         ("page_access_token", POTTERY_PAGE, "looks like an ID"),
         ("page_access_token", LOGIN_TOKEN, "Instagram Login"),
-        ("page_access_token", "EAAéééééééééééééééééééé", "cannot be part of it"),
+        ("page_access_token", "EAAéééééééééééééééééééé", "invalid characters"),
         ("page_access_token", f"{TOKEN} {TOKEN}", "spaces"),
         ("page_access_token", "hello", "starts with EAA"),
         ("app_secret", TOKEN, "looks like an access token"),
@@ -102,7 +102,7 @@ def test_it_shows_what_meta_needs_to_be_told(status: Any, account: AccountRef) -
     assert shown["Webhook URL"] == "https://desk.example.com/addons/instagram/webhook"
     assert shown["Verify Token"].startswith("lobby-")
     alone = f"https://desk.example.com/addons/instagram/webhook/{account.uuid}"
-    assert shown["Webhook URL of this account alone"] == alone
+    assert shown["Webhook URL for this account only"] == alone
 
 
 def test_it_fills_the_form_again_but_for_the_secrets(status: Any) -> None:
@@ -111,7 +111,7 @@ def test_it_fills_the_form_again_but_for_the_secrets(status: Any) -> None:
     assert found.values["human_agent"] == ""
     assert not {"page_access_token", "app_secret"} & set(found.values)
     assert set(found.stored_secrets) == {"page_access_token", "app_secret"}
-    assert all(hint.startswith("set on ") for hint in found.stored_secrets.values())
+    assert all(hint.startswith("Set on ") for hint in found.stored_secrets.values())
 
 
 def test_it_shows_the_settings_as_they_are(ig: Addon, desk: db.Database) -> None:
@@ -121,7 +121,7 @@ def test_it_shows_the_settings_as_they_are(ig: Addon, desk: db.Database) -> None
 
 def test_until_the_first_message_it_asks_for_one(status: Any, account: AccountRef) -> None:
     (tone, bold, _sentence) = status().notices[0]
-    assert (tone, bold) == ("good", "Write to @sample.pottery from another account now.")
+    assert (tone, bold) == ("good", "Send a message to @sample.pottery from another account now.")
     event(account)
     assert status().notices == []
 
@@ -145,13 +145,13 @@ def test_a_message_from_before_a_reconnect_does_not_count_as_the_first(
 def test_a_key_that_is_missing_is_said_and_nothing_breaks(status: Any) -> None:
     secrets.use(secrets.Keyring({"k2": bytes(32)}))
     found = status()
-    assert "cannot be read" in next(notice for notice in found.notices if notice[0] == "bad")[1]
+    assert "can't be read" in next(notice for notice in found.notices if notice[0] == "bad")[1]
     assert "Verify Token" not in [each.label for each in found.copyables]
 
 
 def test_an_account_without_its_row_says_so(ig: Addon, desk: db.Database) -> None:
     stranger = AccountRef(99, "u", 1, "instagram", POTTERY, "a", "@a")
-    assert "Connect it again" in ig.card.status(stranger).notices[0][2]
+    assert "Reconnect it" in ig.card.status(stranger).notices[0][2]
 
 
 def verify_token(ig: Addon, account: AccountRef) -> str:
@@ -163,7 +163,7 @@ def verify_token(ig: Addon, account: AccountRef) -> str:
 
 def test_a_new_verify_token_stops_the_old_one_at_once(ig: Addon, account: AccountRef) -> None:
     before, counted = verify_token(ig, account), counters.accounts()
-    assert "new Verify Token" in ig.card.change_verify_token(account, {})
+    assert "Verify Token created" in ig.card.change_verify_token(account, {})
     assert verify_token(ig, account) != before
     assert counters.accounts() == counted + 1
     bound = ig.accounts.book.get().by_uuid[account.uuid]
@@ -172,14 +172,14 @@ def test_a_new_verify_token_stops_the_old_one_at_once(ig: Addon, account: Accoun
 
 def test_ones_own_verify_token_is_taken(ig: Addon, account: AccountRef) -> None:
     (action,) = [one for one in ig.card.CARD.actions if one.name == "verify-token"]
-    assert "Your Verify Token" in action.run(account, {"verify_token": "my-own-token"})
+    assert "Verify Token saved" in action.run(account, {"verify_token": "my-own-token"})
     assert verify_token(ig, account) == "my-own-token"
     assert action.confirm
 
 
 def test_a_verify_token_for_an_account_that_is_gone_is_refused(ig: Addon, desk: db.Database) -> None:
     stranger = AccountRef(99, "u", 1, "instagram", POTTERY, "a", "@a")
-    with pytest.raises(ValueError, match="Connect it again"):
+    with pytest.raises(ValueError, match="Reconnect it"):
         ig.card.change_verify_token(stranger, {})
 
 
@@ -250,12 +250,12 @@ def test_an_account_of_an_app_that_delivers_has_nothing_to_enter(ig: Addon, acco
     world.touched(account, clock.now())
     step = first_step(ig, second)
     assert step.done
-    assert "Enter address" not in step.detail
+    assert "Enter the URL" not in step.detail
     assert first_step(ig, account).done
     with clock.travel(timedelta(hours=1)):
         world.touched(account, clock.now())
         ((_tone, _bold, told),) = ig.card.CARD.status(second).notices
-        assert "On the phone" in told
+        assert "In the Instagram app" in told
         assert "In the Meta app" not in told, "that app delivers"
 
 
@@ -278,7 +278,7 @@ def test_another_app_proves_nothing(ig: Addon, account: AccountRef) -> None:
     db.write(refusals.note_verified, "instagram", account.id)
     db.write(refusals.note_verified, "instagram", None)  # with the token of the app people sign in to
     assert not first_step(ig, other).done
-    assert first_step(ig, other).detail == "Enter address and verify token there"
+    assert first_step(ig, other).detail == "Enter the URL and verify token there"
 
 
 def test_the_diagnosis_does_not_ask_for_what_is_done(

@@ -64,7 +64,7 @@ def state_of(account: AccountRef) -> AccountState:
 
 
 def allows(ig: Addon, account: AccountRef) -> str:
-    return str(dict(ig.card.status(again(account)).facts)["The token allows"])
+    return str(dict(ig.card.status(again(account)).facts)["Token permissions"])
 
 
 def fields(ig: Addon, meta: Meta) -> set[str]:
@@ -150,7 +150,7 @@ def test_a_pasted_token_without_it_says_what_it_lacks(account: AccountRef, ig: A
 
 def test_meta_away_leaves_the_switch_where_it_was(account: AccountRef, ig: Addon, meta: Meta) -> None:
     meta.fault("debug_token", "error", status=503)
-    with pytest.raises(ValueError, match="Meta did not take it"):
+    with pytest.raises(ValueError, match="Meta rejected it"):
         ig.comments.switch(account, {"on": "1"})
     assert not ability(ig, account).on
 
@@ -216,7 +216,7 @@ def test_the_accounts_beside_is_told_of_and_has_no_credentials_of_its_own(
     assert ig.accounts.credentials(found.id).token == ig.accounts.credentials(account.id).token
     card = ig.below.card.CARD
     assert (card.fields, card.sign_ins) == ((), ())
-    assert dict(card.status(found).facts)["The token allows"] == "Messages, Comments"
+    assert dict(card.status(found).facts)["Token permissions"] == "Messages, Comments"
     assert {one.verdict for one in card.diagnose(found) if one.name == "token"} == {"pass"}
     assert "instagram_manage_comments" not in str(card.status(found).notices)
 

@@ -129,7 +129,7 @@ def test_a_subscription_that_was_there_before_is_not_undone(ask: Any, meta: Meta
 def test_a_token_meta_does_not_know(ask: Any) -> None:
     found = problems(ask(page_access_token="EAANobodysToken00000000000000"))
     assert list(found) == ["page_access_token"]
-    assert "does not accept this token" in found["page_access_token"]
+    assert "rejected this token" in found["page_access_token"]
     assert "190" in found["page_access_token"]
 
 
@@ -189,7 +189,7 @@ def test_the_permissions_other_guides_name_connect_and_say_what_the_rest_costs(
     (told,) = [one for one in ig.card.status(account).notices if one[0] == "warn"]
     for name in ig.config.page_scopes():
         assert (name in told[2]) is (name not in scopes)
-    assert ("by hand" in told[2]) is not may_subscribe
+    assert ("at Meta yourself" in told[2]) is not may_subscribe
     assert ("Attachments" in told[2]) is ("pages_messaging" not in scopes)
     ig.watchdog.watch()
     ig.inspection.inspect()
@@ -240,7 +240,7 @@ def test_a_page_without_an_instagram_account(ask: Any) -> None:
     found = problems(
         ask(page_id=page, ig_user_id="17841400000000009", page_access_token=f"EAASANDBOXUnlinkedLong{page}")
     )
-    assert "no professional Instagram account" in found["ig_user_id"]
+    assert "No professional Instagram account" in found["ig_user_id"]
 
 
 @pytest.mark.parametrize("required", [True, False])
@@ -270,7 +270,7 @@ def test_nobody_learns_what_is_connected_without_the_credentials(ask: Any) -> No
 
 def test_a_page_that_cannot_be_subscribed(ask: Any, meta: Meta) -> None:
     meta.fault("subscribe", "error", code=200, match={"method": "POST"})
-    assert "could not be subscribed" in problems(ask())["page_access_token"]
+    assert "couldn't be subscribed" in problems(ask())["page_access_token"]
 
 
 def test_a_subscription_meta_does_not_keep(ask: Any, meta: Meta) -> None:
@@ -288,12 +288,12 @@ def test_fields_meta_refuses_are_said_in_its_words(ask: Any, ig: Addon, meta: Me
 @pytest.mark.parametrize("action", ["garbage", "reset", "error"])
 def test_when_meta_cannot_be_asked_nothing_is_saved(ask: Any, meta: Meta, action: str) -> None:
     meta.fault("graph", action, **({"status": 503} if action == "error" else {}))
-    assert "nothing was saved" in problems(ask())[""]
+    assert "Nothing was saved" in problems(ask())[""]
 
 
 def test_an_address_that_does_not_answer_says_so(ask: Any) -> None:
     guard.allow(())
-    assert "nothing was saved" in problems(ask())[""]
+    assert "Nothing was saved" in problems(ask())[""]
 
 
 @pytest.mark.parametrize("call", ["me", "debug_token", "page", "subscribe"])
@@ -472,7 +472,7 @@ def test_another_page_of_the_same_account_is_asked_about_first(
     for edited in (account, None):
         refused = problems(ask(edited))["page_id"]
         assert "through the Page “Old Pottery”" in refused
-        assert "all of its conversations stay" in refused
+        assert "All its conversations stay" in refused
     found = ask(account, moved="1")
     assert isinstance(found, Connection)
     saved = connecting.save(workspace_id=1, channel="instagram", connection=found, account_id=account.id)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 
+from host.core.backports.values import replace
 from host.sdk.channel import (
     AccountRef,
     Capabilities,

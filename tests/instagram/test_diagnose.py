@@ -91,10 +91,10 @@ def less(ig: Addon, meta: Meta) -> None:
     ("spoil", "name", "evidence", "fix"),
     [
         (dead, "token", "password", "Reconnect the account."),
-        (narrowed, "permissions", "instagram_manage_messages", "Make a token that has them"),
-        (unlinked, "professional", "is linked to no account", "Link this account"),
-        (switched_off, "allowed", "Meta says it is off.", "Allow access to messages"),
-        (unsubscribed, "fields", "There is no subscription.", "Subscribe."),
+        (narrowed, "permissions", "instagram_manage_messages", "Create a token that has them"),
+        (unlinked, "professional", "linked to an account", "Link this account"),
+        (switched_off, "allowed", "Meta reports that it is off.", "Allow access to messages"),
+        (unsubscribed, "fields", "No subscription.", "Subscribe the account."),
         (less, "fields", "messaging_postbacks", "Subscribe again."),
     ],
 )
@@ -147,7 +147,7 @@ def test_a_wrong_signature_names_the_app_and_shows_nothing_of_the_secret(
     refusals.count_refusal("instagram", account.id, "signature", "192.0.2.1")
     found = verdicts(ig, account)["signature"]
     assert found.verdict == "fail"
-    assert "1 for @sample.pottery refused since yesterday" in found.evidence
+    assert "1 for @sample.pottery rejected since yesterday" in found.evidence
     assert "has 32 characters" in found.evidence
     assert world.APP_ID in found.fix
     for one in verdicts(ig, account).values():

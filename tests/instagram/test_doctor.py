@@ -83,7 +83,7 @@ def test_what_processes_say_of_spools_and_limits_is_told(desk: db.Database, sett
     found = {line["check"]: line for line in json.loads(run(settings, "--json", "--no-accounts").stdout)}
     assert found["spool"]["verdict"] == "fail"
     assert found["spool"]["evidence"] == (
-        "0 requests and 1 put aside, 0.0 of 1,024 MB; m2: 0 requests and 3 put aside, 0.0 of 1,024 MB"
+        "0 requests and 1 set aside, 0.0 of 1,024 MB; m2: 0 requests and 3 set aside, 0.0 of 1,024 MB"
     )
     assert (found["limits"]["verdict"], found["limits"]["evidence"]) == (
         "unknown",
@@ -99,7 +99,7 @@ def test_it_says_what_health_says(desk: db.Database, settings: dict[str, str]) -
     result = run(settings, "--json", "--no-accounts")
     assert result.exit_code == 1
     said = [line["title"] for line in json.loads(result.stdout) if line["check"] == "health"]
-    assert said[0] == "No worker has been seen for 9 minutes."
+    assert said[0] == "No worker has reported for 9 min."
     assert said[1].startswith("A worker on ")
 
 
@@ -112,15 +112,15 @@ def test_it_ends_with_what_to_do_next_the_worst_first(desk: db.Database, setting
     result = run(settings, "--no-accounts")
     assert result.exit_code == 1
     steps = result.output.partition("\nWhat to do next:\n")[2].splitlines()
-    assert [step[:3] for step in steps] == ["1. ", "2. ", "3. ", "The"]
-    assert steps[0].startswith("1. 2 requests of providers wait on m2 since ")
+    assert [step[:3] for step in steps] == ["1. ", "2. ", "3. ", "1 m"]
+    assert steps[0].startswith("1. 2 provider requests have been waiting on m2 since ")
     assert steps[0].endswith(f"{ADVICE['LobbySpoolWaits']} (docs/runbook.md#lobbyspoolwaits)")
     assert steps[1] == (
-        "2. No worker has been seen for 9 minutes. "
+        "2. No worker has reported for 9 min. "
         "Start `lobby worker`, or `lobby run` with LOBBY_WORKERS above 0. "
         "(docs/runbook.md#lobbynothingdelivers)"
     )
-    assert steps[3] == "Then the rest of what is said above: 1 more."
+    assert steps[3].startswith("1 more")
     told = json.loads(run(settings, "--json", "--no-accounts").stdout)
     assert {line["runbook"] for line in told if line["verdict"] == "pass"} == {""}
     assert {line["runbook"] for line in told if line["check"] == "spool"} == {
@@ -134,7 +134,7 @@ def test_a_database_that_is_away_is_the_one_next_step(settings: dict[str, str]) 
     assert result.exit_code == 1
     assert result.output.splitlines()[-2:] == [
         "What to do next:",
-        "1. Start the database, or mend LOBBY_DATABASE_URL. (docs/runbook.md#lobbydatabaseaway)",
+        "1. Start the database, or correct LOBBY_DATABASE_URL. (docs/runbook.md#lobbydatabaseaway)",
     ]
 
 
@@ -143,7 +143,7 @@ def test_a_desk_in_order_has_nothing_to_be_done(desk: db.Database, settings: dic
     settings["LOBBY_DATABASE_URL"] = desk.url.render_as_string(hide_password=False)
     result = run(settings, "--no-accounts")
     assert result.exit_code == 0
-    assert result.output.endswith("\n\nNothing has to be done.\n")
+    assert result.output.endswith("\n\nEverything is fine.\n")
 
 
 def test_a_redis_that_does_not_count_limits_is_named(desk: db.Database, settings: dict[str, str]) -> None:
@@ -166,7 +166,7 @@ def test_replies_that_wait_on_purpose_are_not_late(
     result = run(settings, "--json", "--no-accounts")
     (line,) = [one for one in json.loads(result.stdout) if one["check"] == "replies"]
     assert line["verdict"] == verdict
-    wanted = "the oldest has waited" if verdict == "fail" else "1 wait for Reconnect"
+    wanted = "the oldest has waited" if verdict == "fail" else "1 waiting for Reconnect"
     assert line["evidence"].startswith(wanted)
 
 
@@ -209,8 +209,8 @@ def test_an_account_whose_addon_is_not_active_is_said(
     result = run(settings)
     assert result.exit_code == 1
     assert "FAIL  @sample.pottery: Its addon is active: instagram" in result.output
-    assert "FAIL  desk: Nothing waits in the spool: 1 requests" in result.output
-    assert "FAIL  desk: The desk has an https address" in result.output
+    assert "FAIL  desk: The spool is empty: 1 requests" in result.output
+    assert "FAIL  desk: Lobby has an https address" in result.output
 
 
 def test_a_database_without_tables_ends_it_there(settings: dict[str, str]) -> None:

@@ -16,15 +16,16 @@ from host.channels.directory import Directory
 from host.core import clock, db, storage
 from host.delivery.worker import drain
 from host.inbox import erasure
+from host.inbox.contacts.models import ContactAttribute, ContactEntry, ContactMerge, ContactValue
 from host.inbox.notes import add_note
 from host.inbox.reply import queue_reply
 from host.models.api import ApiKey, IdempotentRequest
-from host.models.contacts import ContactAttribute, ContactEntry, ContactMerge, ContactValue
 from host.models.inbox import Attachment, Contact, ContactIdentity, Conversation, DeliveryState, Message
 from host.models.queue import OutboxEntry
 from host.models.users import AuditEntry
 from host.queue import catch_ups
 from host.queue.journal import Journal
+from host.users.actor import DESK
 from host.web.request_helpers import Role
 from tests.helpers import Browser, StandInGeneration, build_app, client_for, make_user
 from tests.instagram import test_unsend, world
@@ -72,8 +73,8 @@ def erase(desk: test_unsend.Desk, igsid: str = ANA) -> erasure.Holdings:
         erasure.erase,
         workspace_id=desk.account.workspace_id,
         contact_id=contact_of(igsid),
-        author_id=None,
         accounts=None,
+        actor=DESK,
     )
 
 
@@ -184,8 +185,8 @@ def test_nothing_of_them_is_left_anywhere(every_desk: test_unsend.Desk) -> None:
     client = browser(desk, owner)
     address = f"/w/{desk.account.workspace_id}/inbox/{conversation_of().id}"
     asked = text(client.get(f"{address}/erase"))
-    assert "what 6 messages say" in asked or "what 7 messages say" in asked
-    assert all(each in asked for each in ("1 private note", "1 file", "1 reply that has not gone out", ANA))
+    assert "the content of 6 messages" in asked or "the content of 7 messages" in asked
+    assert all(each in asked for each in ("1 private note", "1 file", "1 pending reply, which", ANA))
     assert client.post_form(f"{address}/erase").status_code == 400
     assert desk.found(SECRET), "a press without the tick does nothing"
     assert client.post_form(f"{address}/erase", understood="1").status_code == 303

@@ -143,7 +143,7 @@ def test_every_entry_is_written_for_people(ig: Addon) -> None:
 def test_the_window_sentence_names_both_causes(ig: Addon) -> None:
     known = ig.errors.lookup(10, 2534022)
     assert "approved" in known.sentence
-    assert "human agent" in known.next_step
+    assert "Human Agent" in known.next_step
 
 
 @pytest.mark.parametrize(
@@ -178,7 +178,7 @@ def test_every_word_of_the_catalogue_is_a_sentence_about_the_message(ig: Addon) 
         # The page says in bold that it was not confirmed: the sentence says what is known beyond that.
         assert "did not confirm" not in known.sentence
     for code in (1, 2):
-        assert "nobody knows whether the message arrived" in ig.errors.lookup(code, None).sentence
+        assert "it isn't known whether the message arrived" in ig.errors.lookup(code, None).sentence
     of_consent = ig.errors.lookup(230, None)
     assert "profile" not in f"{of_consent.sentence} {of_consent.next_step}"
     assert "reply" in of_consent.next_step

@@ -7,9 +7,9 @@ import os
 import re
 from collections.abc import Iterable
 
-from host.outgoing.bodies import samples
-from host.outgoing.bodies.samples import Kind
-from host.record import catalogue
+from host.events import catalogue
+from host.events.bodies import samples
+from host.events.bodies.samples import Kind
 from tests.instagram.world import ADDON, Addon
 
 PAGE = ADDON.parents[1] / "docs" / "events.md"

@@ -56,7 +56,7 @@ def test_the_end_of_a_token_is_told_at_14_7_3_and_1_days_and_when_it_has_come(
             if len(told()) > before:
                 seen.append(20 - hours / 24)
     assert seen == [14, 7, 3, 1, 0]
-    assert [sentence.startswith("The token ended") for sentence in told()] == [*[False] * 4, True]
+    assert [sentence.startswith("The token expired") for sentence in told()] == [*[False] * 4, True]
 
 
 def test_an_inspection_that_was_late_tells_the_nearest_stage_only(desk: db.Database, ig: Addon) -> None:
@@ -77,7 +77,7 @@ def test_why_it_was_not_renewed_is_said(desk: db.Database, ig: Addon) -> None:
     ig.inspection.inspect()
     found = warnings()["token-ends"]
     why = "Service temporarily unavailable (2). Reconnect the account. All conversations stay."
-    assert found.next_step % found.details == f"Renewing it failed: {why}"
+    assert found.next_step % found.details == f"Renewal failed: {why}"
 
 
 def test_a_page_token_that_ends_is_replaced_by_pasting(account: AccountRef, ig: Addon, meta: Meta) -> None:
@@ -85,7 +85,7 @@ def test_a_page_token_that_ends_is_replaced_by_pasting(account: AccountRef, ig: 
     ig.inspection.inspect()
     found = warnings()["token-ends"]
     assert found.stage == "3", "Meta said when, at the inspection itself"
-    assert found.next_step.startswith("Paste a new one")
+    assert found.next_step.startswith("Paste a new token")
     meta.token("pottery-long").expires_at = 0
     ig.inspection.inspect()
     assert "token-ends" not in warnings()

@@ -175,7 +175,7 @@ def test_who_removes_our_access_has_to_sign_in_again(
     assert client.post("/addons/instagram/deauthorize", data={"signed_request": signed()}).status_code == 200
     (found,) = overview("instagram")
     assert found.state is AccountState.NEEDS_RECONNECT
-    assert found.state_reason == "The person who signed in removed our access at Meta."
+    assert found.state_reason == "The person who signed in removed Lobby's access at Meta."
 
 
 def test_a_deletion_drops_what_is_held_and_says_so_in_words(
@@ -186,7 +186,7 @@ def test_a_deletion_drops_what_is_held_and_says_so_in_words(
     assert secret_of(ig, by_somebody, "token") == ""
     page = client.get("/addons/instagram/deletion", query_string={"code": answer["confirmation_code"]})
     assert answer["confirmation_code"] in page.text
-    assert "is done" in page.text
+    assert "is complete" in page.text
     assert client.get("/addons/instagram/deletion?code=other").status_code == 404
 
 

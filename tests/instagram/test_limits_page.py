@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from host.core.backports.values import replace
 from host.inbox.pages.composer import type_names
 from host.media.limits import megabytes
 from host.sdk.messages import MessageKind

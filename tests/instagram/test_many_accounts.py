@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import html
 import re
-from dataclasses import replace
 from pathlib import Path
 from uuid import uuid4
 
@@ -16,6 +15,7 @@ from host.channels.directory import Directory
 from host.channels.pages import cards
 from host.channels.warnings import raise_warning
 from host.core import clock, db
+from host.core.backports.values import replace
 from host.models.channels import AccountState, ChannelAccount, ref
 from host.models.users import Role
 from host.sdk.channel import AccountRef
@@ -144,7 +144,7 @@ def test_it_is_searched_and_narrowed_and_the_worst_come_first(
     assert owner.shown("?state=receiving") == ["@shop.0030"]
     assert owner.shown("?q=SHOP.0037&channel=instagram") == ["@shop.0037"]
     assert owner.shown("?q=no.such.shop") == []
-    assert "No account is like that." in owner.page("?q=no.such.shop")
+    assert "No accounts found." in owner.page("?q=no.such.shop")
     assert "@shop.0002" not in owner.shown("?q=shop.0002")
     assert "@shop.0002" in owner.page("?state=disconnected")
 
@@ -198,7 +198,7 @@ def test_the_overview_of_the_addon_is_paged_and_searched(ig: Addon, data: Path, 
         assert answer.get_data(as_text=True).count("@shop.") == shown, query
         assert len(answer.data) < MOST_BYTES
         assert len(statements) < overview_statements
-    assert "No account is like that." in admin.get(f"{here}?q=no.such.shop").get_data(as_text=True)
+    assert "No accounts found." in admin.get(f"{here}?q=no.such.shop").get_data(as_text=True)
 
 
 def rows() -> list[ChannelAccount]:

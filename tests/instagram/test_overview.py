@@ -68,16 +68,16 @@ def shown(admin: helpers.Browser) -> str:
 def test_before_anything_is_connected_it_says_how(admin: helpers.Browser) -> None:
     text = shown(admin)
     assert "https://desk.example.com/addons/instagram/webhook" in text
-    assert "No workspace has connected an account yet" in text
+    assert "No accounts connected yet" in text
     assert "0 of 8 done" in text
-    assert "Nothing came yet" in text
+    assert "Nothing received yet" in text
 
 
 def test_the_four_parts_are_there(admin: helpers.Browser, account: AccountRef) -> None:
     text = shown(admin)
     for part in (
         "The Meta app",
-        "Ways to sign in",
+        "Connection options",
         "Webhook URL",
         "Accounts",
     ):
@@ -94,7 +94,7 @@ def test_accounts_of_all_workspaces_are_listed_with_their_state(
     assert text.index("Sample Outlet") < text.index("@sample.studio")
     for words in (
         "@sample.pottery",
-        "Pasted",
+        "Pasted credentials",
         "Sign in again",
         "password behind",
         "2 accounts, 2 workspaces",
@@ -110,8 +110,8 @@ def test_a_signed_delivery_shows_that_meta_reaches_us(
     take(ig, journal, payload(entry(message())))
     text = shown(admin)
     assert "Reached by Meta" in text
-    assert "1 delivery valid in 24 hours" in text
-    assert "Signed deliveries arrive" in text
+    assert "1 valid delivery in the last 24 hours" in text
+    assert "Signed deliveries are arriving" in text
 
 
 def test_the_test_button_shows_as_received(
@@ -149,7 +149,7 @@ def test_an_address_meta_cannot_use_is_said(admin: helpers.Browser, public_url: 
     from host.sdk import settings
 
     settings.provide("", {"public_url": public_url})
-    assert "Not https" in shown(admin)
+    assert "Not HTTPS" in shown(admin)
 
 
 # The checklist
@@ -164,7 +164,7 @@ def test_an_admin_ticks_a_line_and_takes_it_back(admin: helpers.Browser) -> None
     assert (answer.status_code, answer.location) == (303, f"{PAGE}#check-live-mode")
     text = shown(admin)
     assert "1 of 8 done" in text
-    assert "Ticked by Mia Reuter on" in text
+    assert "Marked as done by Mia Reuter on" in text
     mark(admin, "live-mode", "0")
     assert "0 of 8 done" in shown(admin)
 
@@ -208,10 +208,10 @@ def test_a_tick_without_the_forms_token_is_refused(admin: helpers.Browser) -> No
 
 def test_warnings_stand_beside_their_account(admin: helpers.Browser, account: AccountRef) -> None:
     words = {"date": "1 May <b>"}
-    warn(account.id, "token-ends", "The token ends on %(date)s.", details=words, stage="7")
+    warn(account.id, "token-ends", "The token expires on %(date)s.", details=words, stage="7")
     page = shown(admin)
-    assert "The token ends on 1 May" in page
-    assert "<b>" not in page.split("The token ends on")[1][:20]
+    assert "The token expires on 1 May" in page
+    assert "<b>" not in page.split("The token expires on")[1][:20]
 
 
 def lines(ig: Addon) -> dict[str, Any]:
@@ -225,7 +225,7 @@ def test_what_was_seen_of_the_app_is_good_for_a_week(
     for _ in range(2):
         threads.inbound(account, "text", clock.now())
     assert lines(ig)["callback-url"].verdict == lines(ig)["live-mode"].verdict == "pass"
-    assert "2 people wrote in seven days" in lines(ig)["live-mode"].evidence
+    assert "2 people have written in the last seven days" in lines(ig)["live-mode"].evidence
     with clock.travel(timedelta(days=8)):
         found = lines(ig)
         assert found["callback-url"].verdict == found["live-mode"].verdict == "unknown"
@@ -238,7 +238,7 @@ def test_a_tick_for_what_may_change_unseen_is_asked_for_again(admin: helpers.Bro
     with clock.travel(timedelta(days=8)):
         found = lines(ig)
         assert (found["live-mode"].verdict, found["business-app"].verdict) == ("unknown", "pass")
-        assert "look again" in found["live-mode"].evidence
+        assert "Check it again" in found["live-mode"].evidence
         db.write(ig.checklist.tick, "live-mode", True, "Mia R.")
         assert lines(ig)["live-mode"].verdict == "pass"
 

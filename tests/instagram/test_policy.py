@@ -53,7 +53,7 @@ def test_the_window_by_the_clock(
 def test_nobody_can_write_first(policy: Any) -> None:
     found = policy(None, human_agent=True)
     assert (found.state, found.until, found.phases) == (CLOSED, None, ())
-    assert "write first" in found.sentence
+    assert "only the customer can start" in found.sentence
 
 
 def test_inside_a_day_nothing_is_tagged(policy: Any) -> None:

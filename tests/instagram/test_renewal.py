@@ -106,7 +106,7 @@ def test_a_failure_is_said_at_once_tried_again_in_an_hour_and_said_again_two_wee
         ig.renewal.renew()
         assert len(meta.calls("oauth")) == 1, "not at once again"
         (warning,) = overview("instagram")[0].warnings
-        assert "Renewing the sign-in failed" in warning.sentence
+        assert "Sign-in renewal failed" in warning.sentence
         assert "until %(date)s" in warning.next_step
         assert "Service temporarily unavailable" in warning.details["why"]
         (notice,) = told()
@@ -121,8 +121,8 @@ def test_a_failure_is_said_at_once_tried_again_in_an_hour_and_said_again_two_wee
         ig.renewal.renew()
         ig.inspection.inspect()
         (warning,) = overview("instagram")[0].warnings
-        assert "ends on" in warning.sentence
-        assert "Renewing it failed" in warning.next_step
+        assert "expires on" in warning.sentence
+        assert "Renewal failed" in warning.next_step
         assert "Service temporarily unavailable" in warning.details["why"]
         meta.box.faults.remove()
     with later(meta, days=47, hours=2):

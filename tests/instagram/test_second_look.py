@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
 import sqlalchemy as sa
 
 from host.core import clock, db
+from host.core.backports.values import replace
 from host.delivery import history, look_interval, missing, second_look
 from host.delivery.second_look import CLAIM, GRACE
 from host.models.channels import AccountState, AccountWarning, ChannelAccount
@@ -476,7 +476,9 @@ def test_every_message_is_in_its_place(lookout: Lookout, count: int, lost: int, 
     number = 0
     while number < count or held or len(missed()) < lost:
         for _ in range(min(4, count - number)):
-            igsid = dice.choice(everybody)  # so that no conversation outgrows the 20 messages Meta tells of
+            # Among all of them: a check that finds much is paid for by the time to the next, up to an hour
+            # here, and Meta tells of the newest 20 of each (docs/connect.md, "What cannot be found").
+            igsid = dice.choice(everybody)
             text = f"{number} of {igsid}"
             message = lookout.write(text, igsid)
             advance(timedelta(milliseconds=5))

@@ -11,25 +11,28 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from host.assistants.models import Mode
 from host.core import clock, db
 from host.delivery import second_look
-from host.models.assistants import Mode
+from host.events import catalogue
+from host.events.consuming import _make_rows, _Reader
+from host.events.kinds.messages import MESSAGE_RECEIVED
+from host.events.models import DomainEvent
 from host.models.inbox import Conversation, Direction, Message, Origin
-from host.models.outgoing import HookDelivery
-from host.models.record import DomainEvent
 from host.notifications.rules import Kind, Way
-from host.outgoing import endpoints
-from host.outgoing.bodies.telling import Webhooks
-from host.outgoing.endpoints import Wanted
-from host.record import catalogue
-from host.record.consuming import _make_rows, _Reader
 from host.sdk.channel import AccountRef
+from host.users.actor import DESK
+from host.webhooks import endpoints
+from host.webhooks.endpoints import EndpointSettings
+from host.webhooks.models import HookDelivery
+from host.webhooks.telling import Webhooks
 from tests import helpers
-from tests.automation.assistants.assisting import Assisted
+from tests.assistants.assisting import Assisted
 from tests.inbox.desks import Desk
 from tests.instagram.looking import MINUTE, Lookout, advance, marked, missed
 from tests.instagram.world import Addon, Meta
 from tests.notifications import telling
+from tests.rules.ruled import add_rule, ran
 
 HELLO = "We will be with you soon."
 
@@ -43,7 +46,7 @@ class Acting:
         generation = SimpleNamespace(directory=lookout.directory)
         desk = SimpleNamespace(account=account, workspace=account.workspace_id, generation=generation)
         self.assisted = Assisted(cast("Desk", desk))
-        self.rule = self.assisted.rule({"do": "say", "text": HELLO}, name="Hello")
+        self.rule = add_rule(self.assisted, {"do": "say", "text": HELLO}, name="Hello")
         self.assisted.attach(Mode.SUGGEST)
         self.person = helpers.make_user(name="Mia R.", workspace=account.workspace_id).id
         telling.choose(self.person, {Kind.NEW: [Way.DESK]})
@@ -54,9 +57,9 @@ class Acting:
         self.act()
 
     def _add_endpoint(self, session: Session) -> None:
-        wanted = Wanted("https://program.example", ("message.received",), both_names=True)
+        wanted = EndpointSettings("https://program.example", ("message.received",), both_names=True)
         workspace = self.lookout.account.workspace_id
-        endpoints.create(session, workspace, wanted, frozenset(catalogue.KINDS), created_by=None)
+        endpoints.create(session, workspace, wanted, frozenset(catalogue.KINDS), actor=DESK)
 
     def act(self) -> None:
         """Let every consumer read the record, and do what is due."""
@@ -68,7 +71,7 @@ class Acting:
     def told(self) -> tuple[int, int, int, list[tuple[str, int]]]:
         """Return how many messages were recorded, turns begun and requests made, and the notices."""
         with db.read() as session:
-            received = DomainEvent.kind == catalogue.MESSAGE_RECEIVED
+            received = DomainEvent.kind == MESSAGE_RECEIVED
             events = session.scalar(sa.select(sa.func.count()).select_from(DomainEvent).where(received))
             hooks = session.scalar(sa.select(sa.func.count()).select_from(HookDelivery))
         return events or 0, len(self.assisted.turns()), hooks or 0, telling.told(self.person)
@@ -146,7 +149,7 @@ def test_what_is_found_late_gets_no_greeting_and_after_the_window_no_answer(
     with db.read() as session:
         found = session.scalars(sa.select(Conversation)).one()
     assert (found.unread_count, found.status) == (1, "open"), "people see it"
-    assert [one.reason for one in acting.assisted.ran(acting.rule)] == [why]
+    assert [one.reason for one in ran(acting.rule)] == [why]
     acting.assisted.think()
     assert acting.assisted.states() == [turn], "what it says answers the customer, so an hour is no limit"
     with db.read() as session:

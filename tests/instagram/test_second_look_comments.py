@@ -206,7 +206,7 @@ def test_the_row_of_a_comments_account_says_how_it_is_checked(
         row = page.partition(f'id="account-{lookout.account.id}"')[2].partition("</article>")[0]
         return " ".join(re.sub(r"<[^>]+>", "", row.partition("data-look>")[2].partition("</p>")[0]).split())
 
-    assert "Not checked yet" in said()
+    assert "Not checked for undelivered messages" in said()
     later(lookout)
     assert ": nothing missing." in said()
     lookout.comment("How much?")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from datetime import timedelta
 from io import BytesIO
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 import pytest
 
 from host.core import clock
+from host.core.backports.values import replace
 from host.inbox.sendable import NotSendableError, check_asks
 from host.sdk.channel import (
     Absent,
@@ -151,7 +151,7 @@ def test_an_upload_that_broke_off_sent_nothing(send: Any, meta: Meta, action: st
     meta.fault("upload", action, times=1, **options)
     answer = send(files(MessageKind.VIDEO))
     assert isinstance(answer, NotSent)
-    assert "could not be handed" in answer.problem.sentence
+    assert "hasn't been handed" in answer.problem.sentence
     assert meta.sent() == []
     assert isinstance(send(files(MessageKind.VIDEO)), Sent)
 
@@ -290,7 +290,7 @@ def test_a_post_of_long_ago_is_found_too(send: Any, meta: Meta) -> None:
 def test_a_link_to_something_else_is_refused(send: Any, meta: Meta, link: str) -> None:
     answer = send(OutgoingPart(MessageKind.SHARE, content={"own_post": link}))
     assert isinstance(answer, Rejected)
-    assert "no such post" in answer.problem.sentence
+    assert "post wasn't found" in answer.problem.sentence
     assert meta.calls("send") == []
 
 
@@ -543,11 +543,11 @@ def test_a_conversation_another_app_has_is_taken_and_handed_back(
 @pytest.mark.parametrize(
     ("code", "subcode", "words"),
     [
-        (100, 2534037, "Meta did not hand this conversation over."),
-        (100, None, "Meta did not hand this conversation over."),
+        (100, 2534037, "Meta didn't hand over this conversation."),
+        (100, None, "Meta didn't hand over this conversation."),
         (190, 460, "The password behind this account's sign-in was changed."),
-        (200, None, "The account lacks a permission for this."),
-        (4, None, "The Meta app of this account has made as many calls as Meta allows for now."),
+        (200, None, "The account is missing a permission for this."),
+        (4, None, "The Meta app of this account has reached Meta's request limit."),
     ],
 )
 def test_why_a_conversation_was_not_handed_over(
@@ -577,7 +577,7 @@ def test_a_customer_is_blocked_at_instagram_and_let_in_again(
     assert problem is not None
     assert problem.next_step
     meta.fault("/*/moderate_conversations", "error", code=100, times=1)
-    assert adapter.block(account, ANA, True).sentence == "Instagram did not do it."
+    assert adapter.block(account, ANA, True).sentence == "Instagram rejected the request."
 
 
 def test_without_credentials_everything_is_held(ig: Addon, account: AccountRef) -> None:

@@ -16,6 +16,7 @@ from host.inbox import erasure
 from host.models.inbox import Contact, Message
 from host.models.posts import LookUp
 from host.sdk.channel import AccountRef
+from host.users.actor import DESK
 from sandbox import play
 from tests.instagram import golden_receive, world
 from tests.instagram.golden_receive import Stage
@@ -97,8 +98,8 @@ def test_what_is_gone_meanwhile_stays_gone(stage: Stage, meta: Meta, how: str) -
             erasure.erase,
             workspace_id=contact.workspace_id,
             contact_id=contact.id,
-            author_id=None,
             accounts=None,
+            actor=DESK,
         )
     else:
         unsent = world.item(message={"mid": message.external_id, "is_deleted": True})

@@ -187,33 +187,42 @@ def sign_in(**problem: str) -> Spoil:
     return spoil
 
 
-NO_TASK = {"sentence": "You may not answer messages of this Page.", "next_step": "Ask an admin of the Page."}
+NO_TASK = {
+    "sentence": "You aren't allowed to reply to messages of this Page.",
+    "next_step": "Ask an admin of the Page.",
+}
 
 
 @pytest.mark.parametrize(
     ("spoil", "check", "verdict", "evidence", "fix"),
     [
         # No DMs arrive
-        pytest.param(personal, "professional", "fail", "linked to no account", "Link this", id="unlinked"),
-        pytest.param(other_account, "professional", "fail", "@sample.studio now", "Link this", id="other"),
+        pytest.param(personal, "professional", "fail", "linked to an account", "Link this", id="unlinked"),
+        pytest.param(
+            other_account, "professional", "fail", "now linked to @sample.studio", "Link this", id="other"
+        ),
         pytest.param(switch_off, "allowed", "fail", "it is off", "Allow access to messages", id="switch"),
         pytest.param(
             page_fields, "fields", "fail", "messaging_postbacks", "Subscribe again", id="page-fields"
         ),
-        pytest.param(app_fields("messages"), "app-fields", "fail", "messages", "tick them", id="app-fields"),
-        pytest.param(quiet, "webhook", "unknown", "/addons/instagram/webhook", "ticked", id="nothing-came"),
+        pytest.param(
+            app_fields("messages"), "app-fields", "fail", "messages", "select them", id="app-fields"
+        ),
+        pytest.param(quiet, "webhook", "unknown", "/addons/instagram/webhook", "selected", id="nothing-came"),
         pytest.param(
             just_connected, "webhook", "unknown", "less than ten minutes", "@sample.pottery", id="new"
         ),
-        pytest.param(wrong_signature, "signature", "fail", "@sample.pottery refused", "App Secret", id="bad"),
+        pytest.param(
+            wrong_signature, "signature", "fail", "@sample.pottery rejected", "App Secret", id="bad"
+        ),
         # Only some people's DMs arrive
         pytest.param(lambda *_: None, "threads", "unknown", "0 of the newest 1", "App Review", id="threads"),
         # Meta shows the webhook red
-        pytest.param(wrong_token, "verification", "warn", "“oldt”", "account's Settings", id="verify-token"),
+        pytest.param(wrong_token, "verification", "warn", "“oldt”", "account's settings", id="verify-token"),
         pytest.param(
             elsewhere, "app-fields", "fail", "https://old.example.com", "enter https", id="elsewhere"
         ),
-        pytest.param(away_from_home, "self-test", "fail", "301", "stands in front", id="self-test"),
+        pytest.param(away_from_home, "self-test", "fail", "301", "in front of Lobby", id="self-test"),
         # Connected but a field is missing
         *(
             pytest.param(app_fields(name), "app-fields", verdict, name, "no field of their own", id=name)
@@ -226,17 +235,19 @@ NO_TASK = {"sentence": "You may not answer messages of this Page.", "next_step":
         ),
         # Account not in the list, could not connect, missing permissions
         pytest.param(
-            sign_in(**NO_TASK), "sign-in", "unknown", "may not answer", "Ask an admin", id="no-task"
+            sign_in(**NO_TASK), "sign-in", "unknown", "aren't allowed to reply", "Ask an admin", id="no-task"
         ),
-        pytest.param(narrowed, "permissions", "fail", "instagram_manage_messages", "Make a token", id="less"),
+        pytest.param(
+            narrowed, "permissions", "fail", "instagram_manage_messages", "Create a token", id="less"
+        ),
         # Token expired
         pytest.param(dead, "token", "fail", "(190/460)", "Reconnect", id="dead-token"),
         # Cannot reply outside the window, or after seven days
-        pytest.param(refused("10/2534022"), "window", "fail", "2 days before", "Human Agent", id="window"),
+        pytest.param(refused("10/2534022"), "window", "fail", "2 days earlier", "Human Agent", id="window"),
         # Cannot send to this person
         pytest.param(refused("551"), "recipients", "unknown", "(551)", "Nothing to do", id="person"),
         # Permission denied
-        pytest.param(refused("10"), "sending", "fail", "no permission", "App Review", id="denied"),
+        pytest.param(refused("10"), "sending", "fail", "doesn't have permission", "App Review", id="denied"),
         # Popup blocked or closed
         pytest.param(sign_in(), "sign-in", "unknown", "has not come back", "allow pop-ups", id="popup"),
     ],
@@ -257,8 +268,8 @@ def test_a_wrong_verify_token_shows_how_both_begin_and_no_more(
     wrong_token(ig, meta, fine)
     ours = next(one.value for one in ig.card.status(fine).copyables if one.label == "Verify Token")
     told = findings(ig, fine)["verification"].evidence
-    assert "21 characters that begins with “oldt”" in told
-    assert f"has {len(ours)} and begins with “{ours[: len('lobby-') + 4]}”" in told
+    assert "21 characters starting with “oldt”" in told
+    assert f"has {len(ours)} and starts with “{ours[: len('lobby-') + 4]}”" in told
     for one in findings(ig, fine).values():
         assert "oldto" not in one.evidence + one.fix
         assert ours[: len("lobby-") + 5] not in one.evidence + one.fix
@@ -305,7 +316,7 @@ def test_one_call_with_a_wrong_token_turns_no_healthy_account_red(
         found = findings(ig, fine)["verification"]
         assert found.verdict == ("pass" if token is None else "unknown"), found
         if token:
-            assert "Anybody may ask" in found.evidence
+            assert "Anyone can send" in found.evidence
     with clock.travel(timedelta(hours=2)):
         world.touched(fine, clock.now())
         assert findings(ig, fine)["verification"].verdict == "pass", "a delivery came after it"
@@ -387,7 +398,7 @@ def test_what_was_imported_is_no_evidence_of_a_live_app(account: AccountRef, ig:
 def test_a_verification_that_never_came_is_said(account: AccountRef, ig: Addon, meta: Meta) -> None:
     found = findings(ig, account)["verification"]
     assert found.verdict == "unknown"
-    assert "never asked" in found.evidence
+    assert "never verified" in found.evidence
     assert ig.config.webhook_url() in found.fix
 
 
@@ -408,7 +419,7 @@ def test_signatures_of_nobody_are_told_and_no_fault_of_this_account(
         refusals.count_refusal("instagram", None, "signature", "192.0.2.1")
         found = findings(ig, fine)["signature"]
     assert found.verdict == "unknown"
-    assert "1 that named no account" in found.evidence
+    assert "1 named no account" in found.evidence
 
 
 def test_since_when_signatures_are_wrong_is_told(fine: AccountRef, ig: Addon, meta: Meta) -> None:
@@ -419,7 +430,7 @@ def test_since_when_signatures_are_wrong_is_told(fine: AccountRef, ig: Addon, me
         refusals.flush()
         found = findings(ig, fine)["signature"].evidence
     first = f"{clock.now():%b} {clock.now().day}"
-    assert f"the first on {first}" in found
+    assert f"first on {first}" in found
     assert "1 for @sample.pottery" in found
 
 
@@ -428,8 +439,8 @@ def test_since_when_signatures_are_wrong_is_told(fine: AccountRef, ig: Addon, me
     [
         ("facebook", False, "LOBBY_ADDON_INSTAGRAM_FACEBOOK_APP_SECRET"),
         ("login", False, "LOBBY_ADDON_INSTAGRAM_INSTAGRAM_APP_SECRET"),
-        ("facebook", True, "Own Meta app"),
-        ("login", True, "Own Meta app"),
+        ("facebook", True, "Your own Meta app"),
+        ("login", True, "Your own Meta app"),
     ],
 )
 def test_a_bad_signature_names_which_secret_to_copy_and_where_to(
@@ -454,9 +465,9 @@ def test_a_bad_signature_names_which_secret_to_copy_and_where_to(
 @pytest.mark.parametrize(
     ("on", "days", "fix"),
     [
-        (True, 2, "has not approved Human Agent"),
+        (True, 2, "hasn't approved Human Agent"),
         (True, 8, "Wait until the customer writes"),
-        (False, 2, "switch “People may reply for 7 days” on"),
+        (False, 2, "turn on “Allow human replies for 7 days”"),
     ],
 )
 def test_the_one_code_for_two_things_is_told_apart_by_the_time(

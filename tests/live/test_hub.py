@@ -12,13 +12,13 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from host.core import clock, db
+from host.events import keeping
+from host.events.models import DomainEvent
+from host.events.writing import show
 from host.live import events, hub, read_position
 from host.live.hub import Hub, HubFullError
 from host.live.read_position import Position
 from host.live.stream import Stream
-from host.models.record import DomainEvent
-from host.record import keeping
-from host.record.writing import show
 
 NOBODYS = 0
 """A session that does not exist: these streams are not looked at."""

@@ -13,7 +13,7 @@ import pytest
 
 from demo.processes import Host, free_port
 from host.core import clock, db
-from host.record.writing import show
+from host.events.writing import show
 from host.users import members
 from tests import helpers
 from tests.inbox import desks, scenes

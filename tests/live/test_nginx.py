@@ -15,9 +15,9 @@ import pytest
 from addons.instagram.instagram import config as instagram
 from demo.processes import free_port
 from host.core import db
+from host.events.writing import show
 from host.live import hub
 from host.media.limits import MAX_BYTES
-from host.record.writing import show
 from host.web import headers
 from tests import helpers
 from tests.conftest import missing

@@ -10,7 +10,7 @@ import pytest
 
 from host.core import clock
 from host.live import events, stream
-from host.live.events import Told
+from host.live.events import SentEvents
 from host.live.stream import BUFFER_BYTES, Batch, Stream, wake
 from tests.helpers import on_a_loop
 
@@ -22,7 +22,9 @@ def batch(*frames: tuple[int, bytes]) -> Batch:
 BEAT = batch((0, b": beat\n\n"))
 
 
-async def attend(one: Stream, told: Told | None = None, write: Callable[[bytes], bool] | None = None) -> None:
+async def attend(
+    one: Stream, told: SentEvents | None = None, write: Callable[[bytes], bool] | None = None
+) -> None:
     one.attend(told, write)
 
 
@@ -41,14 +43,14 @@ def test_frames_are_taken_once_and_in_order() -> None:
 def test_what_was_told_as_missed_is_not_told_again() -> None:
     one = opened()
     one.put(batch((3, b"3;"), (4, b"4;"), (5, b"5;"), (6, b"6;")))
-    on_a_loop(attend(one, Told(frozenset({3, 5}))))
+    on_a_loop(attend(one, SentEvents(frozenset({3, 5}))))
     assert one.take() == (b"4;6;", True)
 
 
 def test_repeats_are_looked_for_only_so_long(monkeypatch: pytest.MonkeyPatch) -> None:
     one = opened()
     one.put(batch((3, b"3;")))
-    on_a_loop(attend(one, Told(frozenset({3}))))
+    on_a_loop(attend(one, SentEvents(frozenset({3}))))
     later = clock.monotonic() + events.LATE.total_seconds() + 1
     monkeypatch.setattr(clock, "monotonic", lambda: later)
     assert one.take() == (b"3;", True)
@@ -175,7 +177,7 @@ def test_a_browser_that_keeps_up_is_written_to_without_its_task() -> None:
     one, written = opened(), []
 
     async def act() -> tuple[bytes, bool]:
-        one.attend(Told(frozenset({7})), lambda chunk: not written.append(chunk))
+        one.attend(SentEvents(frozenset({7})), lambda chunk: not written.append(chunk))
         for id_, frame in ((1, b"a;"), (2, b"b;")):
             assert one.put(batch((id_, frame)))
             one.wake_now()

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from host.core import db
-from host.record.writing import Happened, record_all
+from host.events.writing import Happened, record_all
 from tests import helpers
 from tests.inbox import desks
 from tests.live.served import cookie

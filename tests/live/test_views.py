@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from host.core import db
+from host.events.writing import Happened, record_all, show
 from host.live import hub
-from host.record.writing import Happened, record_all, show
 from host.users import members, sessions
 from host.web import headers
 from tests import helpers

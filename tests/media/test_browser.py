@@ -147,7 +147,7 @@ def test_a_story_that_ends_becomes_a_placeholder_on_the_open_page(
     provider.files.clear()
     page.evaluate("fetch(document.querySelector('.story-thumb img').src)")
     page.wait_for_selector(".story-thumb img", state="detached")
-    assert "no preview any more" in page.inner_text(".story")
+    assert "preview has expired" in page.inner_text(".story")
 
 
 @pytest.mark.parametrize(
@@ -163,13 +163,13 @@ def test_a_preview_that_cannot_be_had_says_why(
     toys.change_row(Attachment, attachment, state="linked", due_at=None)
     page.goto(conversation(desk))
     page.wait_for_selector(f"{frame} .gone, {frame}.gone")
-    assert "Out of reach right now" in page.inner_text(frame)
+    assert "Not available right now" in page.inner_text(frame)
     if gone:
         provider.files.clear()
-        said = "no preview any more" if kind is MessageKind.STORY_MENTION else "No longer there"
+        said = "preview has expired" if kind is MessageKind.STORY_MENTION else "No longer available"
     else:
         toys.change_row(Attachment, attachment, url="https://elsewhere.example/picture")
-        said = "Not fetched by this desk"
+        said = "Not loaded by Lobby"
     page.reload()
     page.wait_for_selector(f"{frame} .gone, {frame}.gone")
     holds(page, f"document.querySelector({frame!r}).innerText.includes({said!r})")

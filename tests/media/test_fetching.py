@@ -14,7 +14,8 @@ import pytest
 from host.channels.directory import Directory
 from host.core import clock, db, guard, storage
 from host.core.ports import AdapterDirectory
-from host.media import expiry, fetching, file_removal, forget_files
+from host.media import expiry, fetching, file_removal
+from host.media.file_removal import forget_files
 from host.media.retention import Retention
 from host.models.channels import AccountState, ChannelAccount
 from host.models.inbox import Attachment, AttachmentState, Message

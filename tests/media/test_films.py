@@ -40,7 +40,7 @@ def film(*, large: bool = False) -> bytes:
 
 
 def cleaned(content: bytes, size: int = -1) -> bytes:
-    stream = video_metadata.Cleaned(io.BytesIO(content))
+    stream = video_metadata.CleanedVideo(io.BytesIO(content))
     if size < 0:
         return stream.read()
     out = b""

@@ -11,7 +11,9 @@ from limits import RateLimitItemPerMinute
 from sqlalchemy.orm import Session
 
 from host.core import clock, db, secrets
-from host.media import forget_files, links, public_url, uploads
+from host.media import links, uploads
+from host.media.file_removal import forget_files
+from host.media.links import public_url
 from host.media.pages import public_views
 from host.models.inbox import Attachment
 from tests import helpers

@@ -19,7 +19,7 @@ def shown(content: bytes) -> Image.Image:
         return ImageOps.exif_transpose(image).convert("RGB")
 
 
-def cleaned(content: bytes, form: str) -> pictures.Picture:
+def cleaned(content: bytes, form: str) -> pictures.CleanPicture:
     return pictures.clean(content, f"image/{form.lower()}")
 
 

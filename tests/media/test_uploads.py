@@ -15,7 +15,8 @@ from sqlalchemy.orm import Session
 
 from host.core import clock, db, storage
 from host.core.errors import TooManyError, UnavailableError
-from host.media import file_removal, forget_files, limits, uploads
+from host.media import file_removal, limits, uploads
+from host.media.file_removal import forget_files
 from host.media.limits import FileRefusedError
 from host.models.inbox import Attachment, AttachmentState, Message
 from host.models.media import FileRemoval, Upload

@@ -85,7 +85,7 @@ def test_what_is_deleted_with_something_else_is_found_by_an_index() -> None:
 
 
 OF_ADDONS = [
-    "host.builtin.email.models",
+    "addons.email.lobby_mail.models",
     "addons.instagram.instagram.models",
     "addons.telegram.telegram.models",
 ]

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy.orm import Session
 
 from host.core import clock, db
-from host.models.automation import Rule
+from host.rules.models import Rule
 from tests.conftest import CHROMIUM_FLAGS, missing
 from tests.inbox import conftest as inbox
 from tests.inbox.desks import Desk, open_desk

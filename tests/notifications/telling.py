@@ -8,14 +8,14 @@ from weakref import WeakKeyDictionary
 import sqlalchemy as sa
 
 from host.core import clock, db
+from host.events import reading
+from host.events.consuming import _make_rows
+from host.events.reading import BEGINNING, Position
 from host.inbox.notes import add_note
 from host.models.notifications import Notification
 from host.notifications import rules
 from host.notifications.rules import KINDS, Kind, Way
-from host.notifications.telling import Telling
-from host.record import reading
-from host.record.consuming import _make_rows
-from host.record.reading import BEGINNING, Position
+from host.notifications.telling import Notifier
 from tests.inbox.scenes import Scene
 
 _read: WeakKeyDictionary[db.Database, Position] = WeakKeyDictionary()
@@ -24,13 +24,13 @@ _read: WeakKeyDictionary[db.Database, Position] = WeakKeyDictionary()
 def tell() -> None:
     """Have the consumer do what the record says since the last time, in this database."""
     name = db.current()
-    db.write(_make_rows, [Telling()])
+    db.write(_make_rows, [Notifier()])
     reading.number_all()
     position, more = _read.get(name, BEGINNING), True
     while more:
         with db.read() as session:
-            batch = reading.after(session, position, Telling.batch)
-        db.write(Telling().consume, batch.events)
+            batch = reading.after(session, position, Notifier.batch)
+        db.write(Notifier().consume, batch.events)
         position, more = batch.end, batch.more
     _read[name] = position
 

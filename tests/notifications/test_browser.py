@@ -57,7 +57,7 @@ def test_a_mention_is_chosen_and_told_to_one_tab(
     mine.locator(NOTE).press_sequentially("Is it ready, @bo")
     mine.wait_for_selector("[data-mention-menu] >> text=Bo T.")
     assert mine.locator("[data-mention-menu] [aria-disabled=true]").all_inner_texts() == [
-        "BF\nBob Far\ndoes not see this account"
+        "BF\nBob Far\nno access to this account"
     ]
     assert violations(mine) == []
     mine.keyboard.press("Enter")
@@ -107,16 +107,18 @@ def test_each_way_is_tried_on_its_page(desk: Desk, scene: Scene, open_page: Open
         said = page.inner_text(f"[data-way={way}] [data-result]")
         return str(said)
 
-    assert tried("desk") == "It is in the bell, at the top of this page."
+    assert tried("desk") == "Sent. Check the bell at the top of this page."
     wait(page, "document.querySelector('.bell-count').textContent === '1'")
-    assert tried("mail") == "The desk has no mail server, so nothing is mailed. An admin sets one."
+    assert tried("mail") == "Lobby has no mail server, so no email is sent. An admin can set one up."
     assert "If you heard nothing" in tried("sound")
     page.context.grant_permissions(["notifications"], origin=base)
     page.reload()
     assert page.inner_text("[data-way=browser] [data-result]") == "Allowed in this browser."
-    assert tried("browser").startswith("This browser took it.")
+    assert tried("browser").startswith("The browser accepted it.")
     page.check("[value='new.sound']")
-    page.wait_for_selector("[data-savebar]:not([hidden]) >> text=A customer writes, and nobody has it: Sound")
+    page.wait_for_selector(
+        "[data-savebar]:not([hidden]) >> text=New message in an unassigned conversation: Sound"
+    )
     page.keyboard.press("Control+s")
     page.wait_for_selector("text=Saved.")
     assert page.is_checked("[value='new.sound']")

@@ -80,7 +80,7 @@ def test_who_does_not_see_the_account_is_not_mentioned_and_the_text_stays(
     for fields in ({"mention": str(bo)}, {}):
         answer = desk.browser.post_form(f"{path}/note", text="@Bo T., look", reply_key="k" * 8, **fields)
         assert answer.status_code == 400
-        assert "Bo T. does not see this account, so the note was not added." in answer.text
+        assert "Bo T. does not have access to this account, so the note was not saved." in answer.text
         assert "@Bo T., look</textarea>" in answer.text
     assert notes() == []
     listed = desk.browser.get(f"{path}/people").get_json()["people"]
@@ -154,7 +154,7 @@ def test_a_team_of_which_nobody_sees_the_account_is_not_mentioned(desk: Desk, sc
     for fields in ({"mention_team": str(kiln)}, {}):
         answer = desk.browser.post_form(f"{path}/note", text="@Kiln, look", reply_key="k" * 8, **fields)
         assert answer.status_code == 400
-        assert "Nobody of the team Kiln sees this account, so the note was not added." in answer.text
+        assert "Nobody in the team Kiln has access to this account, so the note was not saved." in answer.text
     unknown = desk.browser.post_form(f"{path}/note", text="look", reply_key="k" * 8, mention_team="999")
     assert (unknown.status_code, notes()) == (400, [])
     helpers.make_user(name="KILN", workspace=desk.workspace)

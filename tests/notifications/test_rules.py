@@ -106,7 +106,7 @@ def test_each_way_can_be_tried(desk: Desk, browser: helpers.Browser, monkeypatch
 
     status, answer = tried("desk")
     assert (status, answer["worked"]) == (200, True)
-    assert "You asked for a test. The bell works." in browser.get("/notifications").text
+    assert "This is a test notification. The bell works." in browser.get("/notifications").text
     assert browser.get("/notifications/news").get_json()["unread"] == 1
     assert tried("mail")[1]["worked"] is False, "there is no mail server"
     assert tried("pigeon")[0] == 400
@@ -124,8 +124,8 @@ def test_each_way_can_be_tried(desk: Desk, browser: helpers.Browser, monkeypatch
     monkeypatch.setattr(mail, "send", refuse)
     assert tried("mail")[1] == {
         "worked": False,
-        "sentence": "The test was not sent. The server refused the user name or the password.",
+        "sentence": "The test was not sent. The server rejected the user name or password.",
     }
     browser.post_form("/notifications/test", way="mail")
     page = browser.get("/notifications/settings").text
-    assert "The server refused the user name or the password." in page, "without scripts, too"
+    assert "The server rejected the user name or password." in page, "without scripts, too"

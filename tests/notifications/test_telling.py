@@ -12,19 +12,21 @@ from hypothesis import strategies as st
 from sqlalchemy.orm import Session
 
 from host.core import clock, db
-from host.inbox import erasure, outcome, presence, teams
+from host.events.kinds.conversations import CONVERSATION_REPLY_DUE, CONVERSATION_WINDOW_CLOSING, OfDue
+from host.events.kinds.rules import RULE_TOLD, OfRule
+from host.events.models import ActorKind
+from host.events.writing import Happened, record
+from host.inbox import erasure, outcome, presence
 from host.inbox.apply.changes import apply_changes
 from host.inbox.conversation_actions import mark_read, set_fields
+from host.inbox.teams import teams
 from host.models.inbox import Conversation, Message, PresenceState
 from host.models.mentions import Mention
 from host.models.notifications import Notification, NotificationKey
-from host.models.record import ActorKind
 from host.models.users import MemberAccount, Membership, User
 from host.notifications import notify
 from host.notifications.rules import Kind, Way
-from host.record import catalogue
-from host.record.catalogue import OfDue, OfRule
-from host.record.writing import Happened, record
+from host.users.actor import DESK
 from tests import helpers
 from tests.inbox import scenes, toys
 from tests.inbox.desks import Desk
@@ -72,18 +74,18 @@ HAPPENS: dict[str, tuple[Callable[[Scene, int, int], object], str, bool]] = {
     "mentioned": (lambda s, mia, bo: mention(s, "ana", "@Bo T. is it?", mia), "mention", False),
     "failed": (lambda s, mia, bo: failed(s, bo), "failed", False),
     "window": (
-        lambda s, mia, bo: due(s.desk, s.conversation("ana"), catalogue.CONVERSATION_WINDOW_CLOSING),
+        lambda s, mia, bo: due(s.desk, s.conversation("ana"), CONVERSATION_WINDOW_CLOSING),
         "window",
         True,
     ),
     "due": (
-        lambda s, mia, bo: due(s.desk, s.conversation("ana"), catalogue.CONVERSATION_REPLY_DUE),
+        lambda s, mia, bo: due(s.desk, s.conversation("ana"), CONVERSATION_REPLY_DUE),
         "due",
         True,
     ),
     "nobody's": (lambda s, mia, bo: s.said("ana", "", "Hello?", clock.now()), "new", False),
     "nobody's, late": (
-        lambda s, mia, bo: due(s.desk, s.conversation("ana"), catalogue.CONVERSATION_REPLY_DUE),
+        lambda s, mia, bo: due(s.desk, s.conversation("ana"), CONVERSATION_REPLY_DUE),
         "new_late",
         False,
     ),
@@ -125,7 +127,7 @@ def test_nobody_hears_of_accounts_they_do_not_see(scene: Scene, bo: int, name: s
 def by_rule(desk: Desk, conversation: int, rule: int, **whom: int) -> None:
     happened = Happened(
         desk.workspace,
-        catalogue.RULE_TOLD,
+        RULE_TOLD,
         account_id=desk.account.id,
         conversation_id=conversation,
         actor_kind=ActorKind.SYSTEM,
@@ -136,10 +138,14 @@ def by_rule(desk: Desk, conversation: int, rule: int, **whom: int) -> None:
 
 def team(desk: Desk, *people: int, name: str = "Orders") -> int:
     def make(session: Session) -> int:
-        made = teams.create(session, workspace_id=desk.workspace, name=name, now=clock.now())
-        here = {"workspace_id": desk.workspace, "team_id": made.id}
-        teams.set_members(session, people=dict.fromkeys(people, False), now=clock.now(), **here)
-        return made.id
+        return teams.create(
+            session,
+            workspace_id=desk.workspace,
+            name=name,
+            people=dict.fromkeys(people, False),
+            actor=DESK,
+            now=clock.now(),
+        ).id
 
     return db.write(make)
 
@@ -153,7 +159,7 @@ def test_a_rule_tells_a_member_or_a_team_and_says_its_name(scene: Scene, bo: int
     assert (told(bo), told(mia)) == ([("rule", 1)], [])
     with db.read() as session:
         [row] = session.scalars(sa.select(Notification).where(Notification.user_id == bo))
-    assert row.sentence % row.details == "The rule Wholesale points you to this conversation."
+    assert row.sentence % row.details == "The rule Wholesale notified you about this conversation."
     assert (row.in_bell, row.ways, row.path) == (True, "browser", f"/w/{desk.workspace}/inbox/{ana}")
     limit(mia, desk.workspace, toys.make_account(desk.workspace).id)
     by_rule(desk, ana, wholesale, team=orders)
@@ -172,7 +178,7 @@ def test_a_rule_that_is_gone_has_no_name(scene: Scene, bo: int) -> None:
     tell()
     with db.read() as session:
         [row] = session.scalars(sa.select(Notification).where(Notification.user_id == bo))
-    assert row.sentence % row.details == "A rule that is gone by now pointed you to this conversation."
+    assert row.sentence % row.details == "A rule, since deleted, notified you about this conversation."
 
 
 def test_who_looks_is_not_told_by_a_rule(scene: Scene, bo: int, wholesale: int) -> None:
@@ -219,7 +225,7 @@ def test_many_conversations_at_once_are_one_notice(scene: Scene, bo: int) -> Non
     tell()
     assert told(bo) == [("assigned", 13)]
     page = helpers.client_for(scene.desk.app, user_of(bo)).get("/notifications").text
-    assert "Mia R. gave you 13 conversations." in page
+    assert "Mia R. assigned you 13 conversations." in page
 
 
 def user_of(user_id: int) -> User:
@@ -279,7 +285,7 @@ def test_spam_and_what_is_put_away_tells_nobody(scene: Scene, bo: int) -> None:
 
     db.write(mark)
     scene.said("ana", "", "Buy!", clock.now())
-    due(scene.desk, scene.conversation("ana"), catalogue.CONVERSATION_REPLY_DUE)
+    due(scene.desk, scene.conversation("ana"), CONVERSATION_REPLY_DUE)
     tell()
     assert told(bo) == []
 
@@ -295,8 +301,8 @@ def test_a_customer_who_is_erased_is_in_no_notice(scene: Scene, bo: int) -> None
         erasure.erase,
         workspace_id=scene.desk.workspace,
         contact_id=contact,
-        author_id=scene.desk.mia.id,
         accounts=None,
+        actor=DESK,
     )
     assert "Ana Q." not in browser.get("/notifications").text
     assert [one.message_id for one in toys.everything_of(Mention) if one.message_id == note] == []

@@ -17,14 +17,14 @@ from aiosmtpd.controller import Controller
 from sqlalchemy.orm import Session
 
 from host.core import clock, db
+from host.events.consuming import Consumers
+from host.events.kinds.conversations import CONVERSATION_REPLY_DUE, CONVERSATION_WINDOW_CLOSING
+from host.events.models import Consumer
 from host.models.notifications import Notification
-from host.models.record import Consumer
 from host.models.users import User
 from host.notifications import mailing, rules
 from host.notifications.rules import KINDS, Kind, Quiet, Way
-from host.notifications.telling import MAIL_WAITS, Telling
-from host.record import catalogue
-from host.record.consuming import Consumers
+from host.notifications.telling import MAIL_WAITS, Notifier
 from tests import helpers
 from tests.inbox import toys
 from tests.inbox.desks import Desk
@@ -71,14 +71,14 @@ NAMES = {"who": "Mia R.", "rule": "Wholesale"}
 def everything(scene: Scene, bo: int, wholesale: int) -> None:
     """Have each kind of thing happen to Bo once."""
     mia, ana = scene.desk.mia.id, scene.conversation("ana")
-    due(scene.desk, ana, catalogue.CONVERSATION_WINDOW_CLOSING)
+    due(scene.desk, ana, CONVERSATION_WINDOW_CLOSING)
     scene.said("ana", "", "For whoever has time: sesame", clock.now())
     tell()
     scene.assign("ana", bo, mia, clock.now())
     scene.said("ana", "", "And now for Bo: sesame", clock.now())
     mention(scene, "ana", "@Bo T. sesame?", mia)
-    due(scene.desk, ana, catalogue.CONVERSATION_WINDOW_CLOSING)
-    due(scene.desk, ana, catalogue.CONVERSATION_REPLY_DUE)
+    due(scene.desk, ana, CONVERSATION_WINDOW_CLOSING)
+    due(scene.desk, ana, CONVERSATION_REPLY_DUE)
     by_rule(scene.desk, ana, wholesale, person=bo)
     tell()
     failed(scene, bo)
@@ -104,7 +104,7 @@ def test_every_kind_goes_every_way(desk: Desk, scene: Scene, bo: User, smtp: Ser
     (sent,) = smtp.taken
     text = sent.get_content()
     assert sent["To"] == bo.email
-    assert sent["Subject"] == "9 things in Sample Pottery"
+    assert sent["Subject"] == "9 notifications in Sample Pottery"
     for kind in Kind:
         sentence = KINDS[kind].sentence % NAMES
         assert f"Ana Q.: {sentence}" in text
@@ -124,14 +124,12 @@ ALONE: dict[Kind, Happens] = {
     Kind.REPLY: lambda scene, bo, _rule: scene.said("ana", "", "sesame", clock.now()),
     Kind.FAILED: lambda scene, bo, _rule: failed(scene, bo),
     Kind.WINDOW: lambda scene, bo, _rule: due(
-        scene.desk, scene.conversation("ana"), catalogue.CONVERSATION_WINDOW_CLOSING
+        scene.desk, scene.conversation("ana"), CONVERSATION_WINDOW_CLOSING
     ),
-    Kind.DUE: lambda scene, bo, _rule: due(
-        scene.desk, scene.conversation("ana"), catalogue.CONVERSATION_REPLY_DUE
-    ),
+    Kind.DUE: lambda scene, bo, _rule: due(scene.desk, scene.conversation("ana"), CONVERSATION_REPLY_DUE),
     Kind.NEW: lambda scene, bo, _rule: scene.said("ana", "", "sesame", clock.now()),
     Kind.NEW_LATE: lambda scene, bo, _rule: due(
-        scene.desk, scene.conversation("ana"), catalogue.CONVERSATION_WINDOW_CLOSING
+        scene.desk, scene.conversation("ana"), CONVERSATION_WINDOW_CLOSING
     ),
 }
 IN_MINE = {Kind.REPLY, Kind.WINDOW, Kind.DUE}
@@ -216,7 +214,7 @@ def test_in_quiet_hours_the_bell_goes_on_and_the_rest_waits(
     assert len(smtp.taken) == 1
 
 
-class Dying(Telling):
+class Dying(Notifier):
     """Dies once, after the notices were written and before the position was."""
 
     def __init__(self) -> None:
@@ -241,7 +239,7 @@ def test_who_dies_between_notice_and_position_tells_once(scene: Scene, bo: User)
     assert consumer.died == 1
     assert told(bo.id) == [("assigned", 1)]
     with db.read() as session:
-        place = session.get_one(Consumer, Telling.name)
+        place = session.get_one(Consumer, Notifier.name)
         assert place.event_id > 0
     tell()
     assert told(bo.id) == [("assigned", 1)]

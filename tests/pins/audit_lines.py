@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-API = "host/api/"
+API = "host/api/routes/"
 ACTION = re.compile(r"^[a-z_]+\.[a-z_]+$")
 WRITERS = {"audit", "record"}
 OPEN = "…"

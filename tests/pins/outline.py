@@ -64,8 +64,8 @@ def _plain(name: str, value: str) -> str:
     """Return the value of an attribute without what another run has differently: numbers and fingerprints."""
     if name in {"href", "src", "action", "formaction"}:
         address = urlsplit(value)
-        if address.path.startswith(("/static/", "/modules/", "/bootstrap/")):
-            value = re.sub("^/modules/[^/]+", "/modules", address.path)
+        if address.path.startswith(("/static/", "/modules/", "/styles/", "/bootstrap/")):
+            value = re.sub("^/(modules|styles)/[^/]+", r"/\1", address.path)
     value = re.sub(r"[\w-]{30,}", "…", value)
     return re.sub(r"\d+", "#", value)
 

@@ -21,7 +21,7 @@ from host.process.app import create_app
 
 GOLDEN = Path(__file__).parent / "golden"
 ADDONS = Path(__file__).parents[2] / "addons"
-SHIPPED = ("instagram", "telegram")
+SHIPPED = ("email", "instagram", "telegram")
 NO_ZIP = "0" * 64
 """The hash of a release that was loaded from its folder; of our own code, no test asks for it."""
 
@@ -49,18 +49,17 @@ def changes(before: Iterable[str], after: Iterable[str]) -> list[str]:
 
 
 def shipped_generation(config: Config, host: Any = None, folders: Iterable[Path] = ()) -> Generation:
-    """Return a generation with the built-in addons, those that are shipped, and those in *folders*.
+    """Return a generation with the addons that are shipped, and those in *folders*.
 
     Nothing is installed: each addon is loaded from its folder.
 
     :param host: what stands for the application of the process.
     """
     builder = generation._Builder(config)
-    builder.add_builtin()
     for folder in (*(ADDONS / slug for slug in SHIPPED), *folders):
         manifest = read_manifest(folder)
         builder._add(manifest, _loading(manifest, folder))
-    found = builder.finish(0, generation.Asked(0, (), {}))
+    found = builder.finish(0, generation.DesiredState(0, (), {}))
     assert not found.failures
     object.__setattr__(found, "app", create_app(config, found, host))
     return found

@@ -8,7 +8,6 @@ from collections.abc import Iterator, Mapping
 from copy import deepcopy
 from typing import Any
 
-import host.api.routes  # noqa: F401 - declares what the document tells of
 from host.api.http.openapi import document
 from tests.pins.pinning import changes, hold
 

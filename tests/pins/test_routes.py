@@ -12,7 +12,8 @@ from werkzeug.routing import Rule
 
 from host.addons.running.contributions import BLUEPRINTS
 from host.addons.running.generation import Generation
-from host.api.http.declare import ROUTES, Route
+from host.api.http.declare import Route
+from host.api.http.declare import routes as api_routes
 from host.health import probes
 from host.users import confirming
 from host.users.roles import Permission
@@ -44,7 +45,7 @@ def routes(generation: Generation) -> list[str]:
 
 def _pages(generation: Generation) -> Iterator[str]:
     app = generation.app
-    api = {(route.method, route.rule): route for route in ROUTES}
+    api = {(route.method, route.rule): route for route in api_routes()}
     for rule in app.url_map.iter_rules():
         for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}:
             route = api.get((method, rule.rule))

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from flask import Blueprint, Flask
 
-from host.process import app as app_module
+from host.features import registry
 from tests.helpers import make_config
 from tests.pins.pinning import shipped_generation
 
@@ -74,7 +74,10 @@ def test_nor_those_that_lie_with_a_feature_or_a_library(
     ours.mkdir(parents=True)
     (ours / "moved.html").write_text("The host's")
     feature = Blueprint("moved", __name__, root_path=str(tmp_path / "feature"), template_folder="templates")
-    monkeypatch.setattr(app_module, "BLUEPRINTS", (*app_module.BLUEPRINTS, feature))
+    own = registry.parts
+    monkeypatch.setattr(
+        registry, "parts", lambda kind: [*own(kind), *([feature] if kind == "blueprints" else [])]
+    )
     folders = [
         addon(tmp_path / "addons", "reports", "reports/moved.html"),
         addon(tmp_path / "addons", "bootstrap5", "bootstrap5/form.html"),

@@ -117,7 +117,7 @@ def test_while_it_waits_it_is_alive_not_ready_and_says_so_plainly(
         assert (status, json.loads(body)["ready"], json.loads(body)["database"]) == (503, False, False)
     status, headers, page = answer("GET", "/w/1/inbox")
     assert (status, headers["retry-after"]) == (503, "30")
-    assert "Its database does not answer at the moment." in page
+    assert "The database does not respond." in page
     dresses = re.findall(r'(?:href|src)="(/[^"?]+\.(?:css|js|svg))', page)
     assert any("bootstrap" in one for one in dresses), "it looks like the other pages"
     assert {answer("GET", one)[0] for one in dresses} == {200}
@@ -146,6 +146,7 @@ def test_what_seals_is_at_hand_before_the_database_answers(
 
 
 @on_servers
+@pytest.mark.slow
 def test_it_goes_on_by_itself_as_soon_as_the_database_answers(
     url: str, data: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

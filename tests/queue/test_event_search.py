@@ -14,7 +14,7 @@ from host.core import clock, db
 from host.delivery.pages import event_views
 from host.models.queue import EventState, InboundEvent
 from host.queue import event_search
-from host.queue.event_search import Wanted, first_since
+from host.queue.event_search import EventFilter, first_since
 from host.sdk.webhooks import Envelope
 from host.users.audit import page as audit_page
 from tests.delivery.conftest import Door
@@ -30,7 +30,7 @@ def admin(desk: Desk, data: Path) -> Browser:
     return client_for(app, make_user(is_admin=True))
 
 
-def found(wanted: Wanted, before: int | None = None) -> list[int]:
+def found(wanted: EventFilter, before: int | None = None) -> list[int]:
     with db.read() as session:
         return [row.id for row in event_search.page(session, wanted, before=before).rows]
 
@@ -58,17 +58,17 @@ def test_an_event_is_found_by_every_id_it_has(any_desk: Desk, door: Door) -> Non
     with db.read() as session:
         event = session.get_one(InboundEvent, 1)
     anna, bert, late = 1, 2, 3
-    assert found(Wanted(text="1")) == [anna]
-    assert found(Wanted(text=str(event.request_id))) == [anna]
-    assert found(Wanted(text="mid-anna")) == [anna]
-    assert found(Wanted(text="mid-late")) == [late], "in the body only: it was not applied yet"
-    assert found(Wanted(text="anna-7000")) == [anna]
-    assert found(Wanted(text="bert-8000")) == [late, bert]
-    assert found(Wanted(text="toy200")) == found(Wanted(text="200")) == [late, bert]
-    assert found(Wanted(text=event.dedupe_key)) == [anna]
-    assert found(Wanted(account_id=desk.account.id)) == [anna]
-    assert found(Wanted(channel="email", state=EventState.PENDING)) == [late]
-    assert found(Wanted(channel="pigeon")) == found(Wanted(text="nobody-has-it")) == []
+    assert found(EventFilter(text="1")) == [anna]
+    assert found(EventFilter(text=str(event.request_id))) == [anna]
+    assert found(EventFilter(text="mid-anna")) == [anna]
+    assert found(EventFilter(text="mid-late")) == [late], "in the body only: it was not applied yet"
+    assert found(EventFilter(text="anna-7000")) == [anna]
+    assert found(EventFilter(text="bert-8000")) == [late, bert]
+    assert found(EventFilter(text="toy200")) == found(EventFilter(text="200")) == [late, bert]
+    assert found(EventFilter(text=event.dedupe_key)) == [anna]
+    assert found(EventFilter(account_id=desk.account.id)) == [anna]
+    assert found(EventFilter(channel="email", state=EventState.PENDING)) == [late]
+    assert found(EventFilter(channel="pigeon")) == found(EventFilter(text="nobody-has-it")) == []
 
 
 def test_an_event_is_found_by_when_it_came(any_desk: Desk, door: Door, travel: Travel) -> None:
@@ -81,9 +81,9 @@ def test_an_event_is_found_by_when_it_came(any_desk: Desk, door: Door, travel: T
     with db.read() as session:
         assert [first_since(session, at) for at in times] == [0, 2, 3, 3, 5]
         assert first_since(session, clock.now() + timedelta(days=1)) == 6
-    assert found(Wanted(since=times[1], until=times[4])) == [4, 2]
-    assert found(Wanted(since=times[4])) == [5]
-    assert found(Wanted(until=times[1])) == [1]
+    assert found(EventFilter(since=times[1], until=times[4])) == [4, 2]
+    assert found(EventFilter(since=times[4])) == [5]
+    assert found(EventFilter(until=times[1])) == [1]
 
 
 def test_a_page_looks_through_some_events_and_says_where_to_go_on(
@@ -92,7 +92,7 @@ def test_a_page_looks_through_some_events_and_says_where_to_go_on(
     monkeypatch.setattr(event_search, "WINDOW", 4)
     for number in range(10):
         door.receive(desk.account.id, f"m{number}", contact="rare" if number in {0, 9} else "often")
-    wanted, before, seen = Wanted(text="rare"), None, []
+    wanted, before, seen = EventFilter(text="rare"), None, []
     for _ in range(3):
         with db.read() as session:
             page = event_search.page(session, wanted, before=before)
@@ -109,7 +109,7 @@ def test_what_was_given_up_is_found_however_long_ago(
     fail(desk, door, travel, "bad")
     for number in range(10):
         door.receive(desk.account.id, f"m{number}")
-    assert found(Wanted(state=EventState.DEAD, channel="email")) == [1]
+    assert found(EventFilter(state=EventState.DEAD, channel="email")) == [1]
 
 
 def test_selected_events_are_replayed_after_a_question(
@@ -121,8 +121,8 @@ def test_selected_events_are_replayed_after_a_question(
     page = text(admin.get("/admin/journal?state=dead"))
     assert len(re.findall(r'name="event" value="\d"', page)) == 4
     asked = admin.post_form("/admin/journal/replay", state="dead", event=["1", "3", "4"])
-    assert "Apply 2 events once more?" in text(asked)
-    assert "1 of them stays as it is" in text(asked)
+    assert "Replay 2 events?" in text(asked)
+    assert "1 of them is skipped" in text(asked)
     assert desk.event_states() == [EventState.DEAD] * 4
     answer = admin.post_form("/admin/journal/replay", state="dead", event=["1", "3", "4"], confirmed="1")
     assert answer.status_code == 302
@@ -147,8 +147,8 @@ def test_all_that_match_are_replayed_in_batches(
     desk.toy.broken.clear()
     form = {"state": "dead", "account": str(desk.account.id), "all": "1"}
     asked = text(admin.post_form("/admin/journal/replay", **form))
-    assert "Apply 3 events once more?" in asked
-    assert "There are more." in asked
+    assert "Replay 3 events?" in asked
+    assert "There are more events." in asked
     admin.post_form("/admin/journal/replay", **form, confirmed="1")
     desk.drain()
     assert sorted(desk.texts()) == ["a", "b", "c"]

@@ -14,10 +14,10 @@ import pytest
 import sqlalchemy as sa
 
 from host.core import db
-from host.delivery import chores
 from host.delivery.worker import Workers
+from host.features import registry
 from host.models.queue import EventState, InboundEvent, Lane
-from host.queue import lane_waking, lanes
+from host.queue import lane_waking, lanes, wakeups
 from host.queue.journal import Journal
 from tests.delivery.conftest import Door
 from tests.delivery.desk import Desk, envelope
@@ -111,12 +111,38 @@ def test_lanes_that_a_crash_left_asleep_are_found(
         door.receive(any_desk.account.id, f"second of {contact}", contact=contact)
     assert any_desk.drain() == 0
     assert [lane.next_at for lane in any_desk.lanes()] == [None]
-    sweep = {run.__name__: every for run, every in chores.CHORES}
-    assert sweep["forgotten_lanes"] <= 5
-    chores.forgotten_lanes(any_desk.generation.directory)
+    (sweep,) = [(run, every) for name, run, every in registry.jobs() if name == "forgotten lanes"]
+    assert sweep[1] <= 5
+    sweep[0](any_desk.generation.directory)
     assert any_desk.drain() == 2
     assert pending() == 0
     assert not lane_waking.wake_forgotten()
+
+
+def test_nobody_is_woken_again_and_again_for_a_lane_that_stays_locked(
+    any_desk: Desk, door: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    door.receive(any_desk.account.id, "first")
+    any_desk.drain()
+    planned: list[float] = []
+    woken: list[str] = []
+
+    def tried(times: int) -> bool:
+        if door.journal._again_at not in planned:
+            planned.append(door.journal._again_at)
+        return len(planned) > times
+
+    with locked(Lane):
+        door.receive(any_desk.account.id, "second")
+        assert not lane_waking.wake_forgotten(), "there is no more to do at once"
+        until(lambda: tried(1))
+        monkeypatch.setattr(door.journal, "_wake", woken.append)
+        until(lambda: tried(4))
+        assert woken == []
+        assert planned[-1] - planned[0] > 4 * lane_waking.AGAIN_SECONDS, "it is tried less and less often"
+    until(lambda: woken == [wakeups.IN])
+    any_desk.drain()
+    assert any_desk.texts() == ["first", "second"]
 
 
 def test_lanes_that_will_be_worked_on_are_not_forgotten(any_desk: Desk, door: Door) -> None:
@@ -174,7 +200,7 @@ def test_no_wake_up_is_lost_among_many_ingests_and_claims(
     any_desk: Desk, journals: list[Journal], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Few customers, so that lanes are leased, woken and released all the time. Nothing sweeps."""
-    monkeypatch.setattr(lane_waking, "wake_forgotten", lambda: ())
+    monkeypatch.setattr(lane_waking, "wake_forgotten", lambda: False)
     account = any_desk.account.id
 
     def provider(number: int) -> None:

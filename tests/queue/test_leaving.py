@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from host.core import clock, transport
 from host.models.inbox import DeliveryState, Message
 from host.models.queue import OutboxEntry
-from host.queue import send_limiter
+from host.queue import policy, send_limiter
 from host.sdk.channel import SendLimit, SendRequest, Sent
 from tests.delivery.desk import Desk
 
@@ -109,6 +109,28 @@ def test_what_an_adapter_sends_is_counted_as_it_leaves(desk: Desk, monkeypatch: 
     assert desk.states(message) == [DeliveryState.SENT]
     assert left == [([LIMIT], desk.account.channel)]
     assert transport.attempt.leaving is None
+
+
+def test_no_byte_leaves_from_a_process_that_stood_still_until_its_lease_ended(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Others looked for the message by then, and may have sent it again."""
+    ended: list[str] = []
+
+    def send(_request: SendRequest) -> Sent:
+        later = clock.now() + policy.LEASE
+        monkeypatch.setattr(clock, "now", lambda: later)
+        assert transport.attempt.leaving is not None
+        with pytest.raises(TimeoutError) as raised:
+            transport.attempt.leaving()
+        ended.append(str(raised.value))
+        raise raised.value
+
+    desk.toy.script.append(send)
+    message = desk.reply("hello", desk.customer_wrote())
+    desk.drain()
+    assert ended == ["the lease of the lane ended before the request left"]
+    assert desk.states(message) == [DeliveryState.UNKNOWN]
 
 
 def test_a_message_is_loaded_once_to_be_sent(desk: Desk) -> None:

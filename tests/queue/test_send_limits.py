@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 from host.core import clock, db
 from host.delivery import agent_messages, history
 from host.delivery.waiting import look_after_limited
+from host.events.models import DomainEvent
 from host.models.channels import AccountState
 from host.models.inbox import DeliveryState
 from host.models.queue import CatchUp
-from host.models.record import DomainEvent
 from host.queue import catch_ups, outbox, policy
 from host.queue.limit_counters import MARGIN_SECONDS, LimitCounters
 from host.sdk.channel import (

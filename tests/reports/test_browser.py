@@ -80,7 +80,7 @@ def two_months(desk: Desk) -> None:
 def test_figures_plots_and_what_they_open(desk: Desk, agent: Page) -> None:
     agent.goto(f"/w/{desk.workspace_id}/inbox")
     agent.get_by_role("link", name="Reports").click()
-    expect(agent.get_by_text("Plots begin with the second day")).to_be_visible()
+    expect(agent.get_by_text("Charts appear from the second day")).to_be_visible()
     look(agent, "reports-empty")
     two_months(desk)
     agent.reload()
@@ -102,6 +102,13 @@ def test_figures_plots_and_what_they_open(desk: Desk, agent: Page) -> None:
         agent.get_by_role("link", name=figure).click()
         expect(agent.get_by_role("heading", level=1)).to_contain_text(figure)
         look(agent, f"reports-{figure.lower().replace(' ', '-')}")
+    agent.goto(f"/w/{desk.workspace_id}/reports/first-response")
+    sorts = agent.get_by_role("navigation", name="Sort by")
+    sorts.get_by_role("link", name="Slowest").click()
+    expect(sorts.get_by_role("link", name="Slowest")).to_have_attribute("aria-current", "true")
+    expect(agent.get_by_role("link", name="Show more")).to_be_visible()
+    look(agent, "reports-slowest")
+    agent.goto(f"/w/{desk.workspace_id}/reports/windows-missed")
     leads = agent.get_by_role("row").nth(-1).get_by_role("link").get_attribute("href")
     assert leads == f"/w/{desk.workspace_id}/inbox/1"
 

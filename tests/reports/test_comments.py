@@ -8,9 +8,9 @@ import pytest
 import sqlalchemy as sa
 
 from host.core import db
-from host.models.reports import ReportHour, Span, SpanEnd, SpanKind
-from host.record import reading
+from host.events import reading
 from host.reports.counting import Counting
+from host.reports.models import ReportHour, Span, SpanEnd, SpanKind
 from host.sdk.messages import MessageEchoed
 from tests.inbox import desks, toys
 from tests.inbox.boards import Board

@@ -16,13 +16,14 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from host.core import clock, db
+from host.events import reading
+from host.events.kinds.messages import MESSAGE_SENT
+from host.events.models import ActorKind, Consumer, DomainEvent
+from host.events.reading import BEGINNING
 from host.models.channels import ChannelAccount
-from host.models.record import ActorKind, Consumer, DomainEvent
-from host.models.reports import ReportHour, ReportTeamHour, Span
-from host.record import catalogue, reading
-from host.record.reading import BEGINNING
 from host.reports import counting
 from host.reports.counting import SUMS, TEAM_SUMS, Counting, hour_of
+from host.reports.models import ReportHour, ReportTeamHour, Span
 from tests.inbox import toys
 
 START = datetime(2026, 3, 28, 20, 0, tzinfo=UTC)
@@ -339,4 +340,4 @@ def test_what_the_desk_says_by_itself_is_no_answer(workspace: int) -> None:
     consume_all(Counting(window), rng)
     (span,) = toys.everything(Span)
     assert span.ended_at is None
-    assert catalogue.MESSAGE_SENT in {row.kind for row in toys.everything(DomainEvent)}
+    assert MESSAGE_SENT in {row.kind for row in toys.everything(DomainEvent)}

@@ -17,17 +17,18 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from host.api.routes import analytics
 from host.core import db
-from host.inbox import teams
+from host.inbox.teams import teams
 from host.models.inbox import Conversation
-from host.models.reports import Span
+from host.reports import api as analytics
 from host.reports import counting, figures
 from host.reports.counting import hour_of
 from host.reports.figures import Days, Figure, Figures, Selection, Times, Totals
+from host.reports.models import Span
 from host.reports.pages import views
-from host.reports.tables import By, Key, read_table
-from host.users import hours
+from host.reports.tables import Grouping, Key, read_table
+from host.users.actor import DESK
+from host.working_hours import hours
 from tests.inbox import toys
 
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -126,9 +127,9 @@ def naive(seconds: Sequence[int]) -> Times:
 def test_times_in_business_hours_equal_a_naive_computation(workspace: int, seed: int) -> None:
     week: hours.Week = (*(((hours.Span(540, 1020),),) * 5), (), ())
     night: hours.Week = ((hours.Span(0, 300), hours.Span(1200, 1440)),) * 7
-    team = db.write(teams.create, workspace_id=workspace, name="Night", now=NOW).id
-    db.write(hours.keep, workspace, None, week=week, timezone="Europe/Berlin", now=NOW)
-    db.write(hours.keep, workspace, team, week=night, timezone="America/New_York", now=NOW)
+    team = db.write(teams.create, workspace_id=workspace, name="Night", actor=DESK, now=NOW).id
+    db.write(hours.save, workspace, None, week=week, timezone="Europe/Berlin", actor=DESK, now=NOW)
+    db.write(hours.save, workspace, team, week=night, timezone="America/New_York", actor=DESK, now=NOW)
     account = toys.make_account(workspace)
     toys.apply(account, toys.received("Hello"))
     with db.read() as session:
@@ -159,7 +160,7 @@ def test_times_in_business_hours_equal_a_naive_computation(workspace: int, seed:
     assert found.until_closed == by_clock.until_closed
     assert found.total.missed == by_clock.total.missed
     with db.read() as session:
-        table = read_table(session, Selection(workspace, SPRING, in_hours=True), NOW, By.ACCOUNT, {})
+        table = read_table(session, Selection(workspace, SPRING, in_hours=True), NOW, Grouping.ACCOUNT, {})
     assert sum(one.first.count for one in table.values()) == found.total.first.count
     assert max(one.first.nine or 0 for one in table.values()) >= (found.total.first.nine or 0)
 
@@ -222,25 +223,25 @@ def test_the_rows_of_a_table_are_the_figures_of_each_alone(workspace: int, seed:
     spans = random_spans(seed)
     start, *_, end = SPRING.bounds()
     store(workspace, spans, received=[start, end - timedelta(hours=1), end], of_team=[start])
-    assert apart(workspace, By.ACCOUNT) == {
+    assert apart(workspace, Grouping.ACCOUNT) == {
         one: read(workspace, SPRING, accounts=[one]).total for one in (1, 2)
     }
-    assert apart(workspace, By.PERSON) == {
+    assert apart(workspace, Grouping.PERSON) == {
         one: read(workspace, SPRING, user_id=one).total for one in range(3)
     }
-    of_teams = apart(workspace, By.TEAM)
+    of_teams = apart(workspace, Grouping.TEAM)
     teams = {one: read(workspace, SPRING, team_id=one).total for one in (1, 2)}
     assert {one: of_teams[one] for one in teams} == teams
-    assert apart(workspace, By.TEAM, team_id=1) == {1: teams[1]}
+    assert apart(workspace, Grouping.TEAM, team_id=1) == {1: teams[1]}
     whole = read(workspace, SPRING).total
     for name in ("received", "missed", "promised"):
         assert sum(getattr(one, name) for one in of_teams.values()) == getattr(whole, name)
     assert (of_teams[1].received, of_teams[0].received) == (1, 1)
     assert sum(one.first.count for one in of_teams.values()) == whole.first.count
-    assert apart(workspace, By.CHANNEL) == {"toy": read(workspace, SPRING).total}
+    assert apart(workspace, Grouping.CHANNEL) == {"toy": read(workspace, SPRING).total}
     of_one: dict[str, Any] = {"accounts": [2], "user_id": 1}
-    assert apart(workspace, By.ACCOUNT, **of_one) == {2: read(workspace, SPRING, **of_one).total}
-    of_hours = apart(workspace, By.HOUR)
+    assert apart(workspace, Grouping.ACCOUNT, **of_one) == {2: read(workspace, SPRING, **of_one).total}
+    of_hours = apart(workspace, Grouping.HOUR)
     for hour in range(24):
         seconds = [
             one["seconds"]
@@ -255,12 +256,12 @@ def test_the_rows_of_a_table_are_the_figures_of_each_alone(workspace: int, seed:
 
 def test_a_table_leaves_out_what_adds_up_to_nothing(workspace: int) -> None:
     store(workspace, [], received=[SPRING.bounds()[0]])
-    assert apart(workspace, By.PERSON) == {}, "customers wrote, and nobody of the team did anything"
-    assert set(apart(workspace, By.HOUR)) == {0}
+    assert apart(workspace, Grouping.PERSON) == {}, "customers wrote, and nobody of the team did anything"
+    assert set(apart(workspace, Grouping.HOUR)) == {0}
 
 
-@pytest.mark.parametrize("by", By)
-def test_a_table_takes_as_many_queries_whatever_there_is(workspace: int, by: By) -> None:
+@pytest.mark.parametrize("by", Grouping)
+def test_a_table_takes_as_many_queries_whatever_there_is(workspace: int, by: Grouping) -> None:
     def counted() -> int:
         said: list[str] = []
 
@@ -277,10 +278,10 @@ def test_a_table_takes_as_many_queries_whatever_there_is(workspace: int, by: By)
 
     empty = counted()
     store(workspace, random_spans(2))
-    assert counted() == empty == (7 if by is By.TEAM else 6)
+    assert counted() == empty == (7 if by is Grouping.TEAM else 6)
 
 
-def apart(workspace: int, by: By, **more: Any) -> dict[Key, Totals]:
+def apart(workspace: int, by: Grouping, **more: Any) -> dict[Key, Totals]:
     with db.read() as session:
         return read_table(session, Selection(workspace, SPRING, **more), NOW, by, {1: "toy", 2: "toy"})
 
@@ -345,7 +346,7 @@ def test_however_long_the_time_the_queries_are_as_many(workspace: int) -> None:
             counts.append(sum(one.startswith("SELECT") for one in said))
     finally:
         sa.event.remove(engine, "before_cursor_execute", note)
-    assert counts[0] == counts[1] == 9
+    assert counts[0] == counts[1] == 8
 
 
 @pytest.mark.parametrize(

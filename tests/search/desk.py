@@ -7,15 +7,15 @@ from weakref import WeakKeyDictionary
 import sqlalchemy as sa
 
 from host.core import db
+from host.events import reading
+from host.events.consuming import _make_rows
+from host.events.reading import BEGINNING, Position
 from host.models.inbox import Message
 from host.models.search import DocumentKind
-from host.record import reading
-from host.record.consuming import _make_rows
-from host.record.reading import BEGINNING, Position
 from host.search.documents import Indexing
 from host.search.finding import finder
 from host.search.finding.asking import read_query
-from host.search.finding.finder import Found, Place
+from host.search.finding.finder import FoundMessages, SearchPosition
 from host.search.finding.narrowing import understood
 from host.search.postings import DOCUMENTS, POSTINGS
 from host.users.reach import Accounts
@@ -43,10 +43,10 @@ def find(
     *,
     user: int | None = None,
     accounts: Accounts = None,
-    after: Place | None = None,
+    after: SearchPosition | None = None,
     limit: int = 50,
     patience: float = 60.0,
-) -> Found:
+) -> FoundMessages:
     """Return what *text* finds in a workspace."""
     with db.read() as session:
         wanted = understood(session, workspace, user, read_query(text), accounts=accounts)

@@ -29,15 +29,16 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from host.core import db
+from host.events.consuming import Consumers
 from host.models.channels import AccountState, ChannelAccount
 from host.models.inbox import Contact, ContactIdentity, Conversation, Direction, Message
 from host.models.users import Workspace
-from host.record.consuming import Consumers
+from host.process import features as _features  # noqa: F401 - says which there are
 from host.search import postings
 from host.search.documents import Indexing, refresh_messages
 from host.search.finding import finder
 from host.search.finding.asking import read_query
-from host.search.finding.finder import PATIENCE_SECONDS, Found
+from host.search.finding.finder import PATIENCE_SECONDS, FoundMessages
 from host.search.finding.narrowing import understood
 from tests.inbox import toys
 
@@ -195,7 +196,7 @@ def fill(places: Sequence[tuple[int, int, list[int]]], begin: int, end: int, rng
         db.write(write)
 
 
-def search(workspace: int, asked: str) -> tuple[float, Found]:
+def search(workspace: int, asked: str) -> tuple[float, FoundMessages]:
     """Return how many milliseconds a search took, and what it found."""
     begin = time.perf_counter()
     with db.read() as session:

@@ -6,11 +6,12 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from host.core import clock, db
-from host.inbox import erasure, labels
+from host.events.consuming import _make_rows
+from host.inbox import erasure
+from host.inbox.labels import labels
+from host.inbox.labels.models import ConversationLabel, LabelTone
 from host.models.inbox import Contact, Conversation
-from host.models.labels import ConversationLabel, LabelTone
 from host.models.search import DocumentKind, SearchBuild
-from host.record.consuming import _make_rows
 from host.sdk.channel import AccountRef
 from host.sdk.messages import InboundAttachment, MessageKind
 from host.search import building, postings, words
@@ -18,6 +19,7 @@ from host.search.documents import Indexing
 from host.search.finding import finder
 from host.search.finding.asking import read_query
 from host.search.finding.narrowing import understood
+from host.users.actor import DESK
 from tests.inbox import toys
 from tests.search.desk import find, found_texts, kept_terms, message_id, read_record, terms_of
 
@@ -93,7 +95,7 @@ def test_labels_and_states_of_conversations_are_filters(any_database: db.Databas
     def give(session: Session) -> None:
         for name, to in (("Big Order", ids[1:]), ("VIP", ids[2:])):
             label = labels.create(
-                session, workspace_id=workspace, name=name, tone=LabelTone.GREY, now=clock.now()
+                session, workspace_id=workspace, name=name, tone=LabelTone.GREY, actor=DESK, now=clock.now()
             )
             session.add_all(
                 ConversationLabel(conversation_id=id_, label_id=label.id, at=clock.now()) for id_ in to
@@ -208,7 +210,7 @@ def test_what_is_taken_back_edited_or_erased_is_found_no_more_in_that_write(
         )
     assert contact is not None
     assert people(workspace, "kiln") == ["Anna Kiln"]
-    db.write(erasure.erase, workspace_id=workspace, contact_id=contact, author_id=None, accounts=None)
+    db.write(erasure.erase, workspace_id=workspace, contact_id=contact, accounts=None, actor=DESK)
     assert terms_of(DocumentKind.MESSAGE, ids["marker two"]) == set()
     assert terms_of(DocumentKind.CONTACT, contact) == kept_terms(DocumentKind.CONTACT, contact) == set()
     read_record()
@@ -233,7 +235,10 @@ def test_what_was_there_before_is_built_in_portions_and_again(any_database: db.D
         assert building.progress(session).done
     # A document nothing stands behind any more is forgotten when everything is looked at again.
     db.write(
-        postings.put, DocumentKind.MESSAGE, [999], {999: postings.Said(workspace, 1, frozenset({"ghost"}))}
+        postings.put,
+        DocumentKind.MESSAGE,
+        [999],
+        {999: postings.DocumentContent(workspace, 1, frozenset({"ghost"}))},
     )
     assert terms_of(DocumentKind.MESSAGE, 999) == {"ghost"}
     db.write(building.rebuild)

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from host.core import db
-from host.record.consuming import Consumers
+from host.events.consuming import Consumers
 from host.search.documents import Indexing
 from tests.inbox import toys
 from tests.search.desk import find

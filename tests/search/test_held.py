@@ -6,11 +6,11 @@ import pytest
 import sqlalchemy as sa
 
 from host.core import db
+from host.events import reading
+from host.events.consuming import _make_rows
+from host.events.reading import BEGINNING, Position, Recorded
 from host.models.inbox import Contact, ContactIdentity, Message
 from host.models.search import SearchBuild
-from host.record import reading
-from host.record.consuming import _make_rows
-from host.record.reading import BEGINNING, Position, Recorded
 from host.search import building
 from host.search.documents import Indexing
 from host.search.finding import finder

@@ -9,9 +9,11 @@ from datetime import timedelta
 import sqlalchemy as sa
 
 from host.core import clock, db
-from host.inbox import labels, notes
+from host.inbox import notes
+from host.inbox.labels import labels
+from host.inbox.labels.models import ConversationLabel, LabelTone
 from host.models.inbox import Conversation
-from host.models.labels import ConversationLabel, LabelTone
+from host.users.actor import DESK
 from tests import helpers
 from tests.inbox import toys
 from tests.inbox.desks import Desk
@@ -50,10 +52,10 @@ def test_filters_are_links_and_tokens(desk: Desk) -> None:
     assert "Remove is:open" in page
     assert "q=is:closed+mug" in page.replace("%3A", ":")
     assert "Ana Q." in page
-    assert "Nothing here is called is:purple" in search(desk, "is:purple mug")
+    assert "is:purple was not found" in search(desk, "is:purple mug")
     assert "Ana Q." in search(desk, "ana")
     nothing = search(desk, "mu")
-    assert "Nothing found." in nothing
+    assert "No results." in nothing
     assert "q=mu*" in nothing.replace("%2A", "*")
     assert "a <mark>mug</mark>" in search(desk, "mu*")
 
@@ -83,20 +85,20 @@ def test_what_no_filter_means_is_said(desk: Desk) -> None:
     toys.apply(desk.account, toys.received("see http://shop.example/mug", contact="ana"))
     read_record()
     page = search(desk, "labl:order mug")
-    assert "“labl:” is no filter, so it was looked for as words." in page
+    assert "“labl:” is not a filter, so it was searched as text." in page
     assert 'q=label:order+mug" translate="no">label:order</a>' in page
-    assert "is no filter" in search(desk, "zzz:order")
+    assert "is not a filter" in search(desk, "zzz:order")
     assert "Did you mean" not in search(desk, "zzz:order")
-    assert "is no filter" not in search(desk, "http://shop.example/mug")
-    assert "There is is:open, is:closed, is:message, is:note, is:waiting, is:snoozed, is:spam." in search(
+    assert "is not a filter" not in search(desk, "http://shop.example/mug")
+    assert "Available: is:open, is:closed, is:message, is:note, is:waiting, is:snoozed, is:spam." in search(
         desk, "is:purple"
     )
-    assert "There is has:file." in search(desk, "has:teeth")
-    assert "after:soon is no day. One is written so: after:2026-01-31." in search(desk, "after:soon")
-    assert "is no day" in search(desk, "after:9999-12-31")
-    assert "A minus stands before words, not before a filter: -is:open." in search(desk, "-is:open mug")
+    assert "Available: has:file." in search(desk, "has:teeth")
+    assert "after:soon is not a date. Use this format: after:2026-01-31." in search(desk, "after:soon")
+    assert "is not a date" in search(desk, "after:9999-12-31")
+    assert "A minus works before words, not before a filter: -is:open." in search(desk, "-is:open mug")
     page = search(desk, "mug is:open is:closed")
-    assert "Nothing is all of is:open, is:closed." in page
+    assert "Nothing matches all of is:open, is:closed." in page
     assert 'class="search-hit"' not in page
     assert 'class="search-hit"' in search(desk, "mug is:open is:message")
 
@@ -117,15 +119,15 @@ def test_steps_out_of_nothing_say_what_they_find(desk: Desk) -> None:
         toys.received("a plate", at=9, contact="lena", contact_name="Lena F."),
     )
     read_record()
-    assert steps("celadn") == {"Words that begin with “celad”": ("celad*", "3 found")}
+    assert steps("celadn") == {"Words starting with “celad”": ("celad*", "3 found")}
     assert steps("celadon from:lena") == {
-        "Words that begin with “celadon”": ("from:lena+celadon*", "0 found"),
+        "Words starting with “celadon”": ("from:lena+celadon*", "0 found"),
         "Without from:lena": ("celadon", "3 found"),
         "Everything with from:lena": ("from:lena", "1 found"),
     }
-    assert steps("qqqq") == {"Words that begin with “qqqq”": ("qqqq*", "0 found")}
+    assert steps("qqqq") == {"Words starting with “qqqq”": ("qqqq*", "0 found")}
     page = search(desk, "celadon from:lena")
-    assert "Every message, note, name and file was looked at with from:lena." in page
+    assert "Searched all messages, notes, names and files with from:lena." in page
 
 
 def test_filters_say_how_many_they_leave(desk: Desk) -> None:
@@ -149,7 +151,7 @@ def test_filters_say_how_many_they_leave(desk: Desk) -> None:
     assert everything == {
         **{"Everything": "4", "Messages": "4", "Notes": "0", "Messages with a file": "0"},
         **{"Customers": "3", "The team": "1", "You": "0"},
-        **{"Open": "4", "Closed": "0", "Yours": "0", "Nobody’s": "4"},
+        **{"Open": "4", "Closed": "0", "Yours": "0", "Unassigned": "4"},
         **{"Last 7 days": "4", "Last 30 days": "4"},
     }
     chosen = counts("mug from:team")
@@ -158,7 +160,12 @@ def test_filters_say_how_many_they_leave(desk: Desk) -> None:
     assert chosen["Open"] == "1"
     assert counts("") == {}
     label = db.write(
-        labels.create, workspace_id=desk.workspace, name="Big Order", tone=LabelTone.GREY, now=clock.now()
+        labels.create,
+        workspace_id=desk.workspace,
+        name="Big Order",
+        tone=LabelTone.GREY,
+        actor=DESK,
+        now=clock.now(),
     )
     first = toys.everything(Conversation)[0].id
     db.write(lambda s: s.add(ConversationLabel(conversation_id=first, label_id=label.id, at=clock.now())))
@@ -183,7 +190,8 @@ def test_a_search_is_kept_as_a_view(desk: Desk) -> None:
         assert there in page.replace("%3A", ":").replace("%2A", "*")
         assert "Mugs" in page
     assert (
-        "between 1 and 1,000 letters" in desk.browser.post_form(f"{views}?q={'x' * 1001}", name="Long").text
+        "between 1 and 1,000 characters"
+        in desk.browser.post_form(f"{views}?q={'x' * 1001}", name="Long").text
     )
     assert search(desk, text).count("of 2 here") == 2
 
@@ -264,4 +272,4 @@ def test_more_than_is_looked_for_is_refused_as_the_api_refuses_it(desk: Desk) ->
     for too_long in ("mug " * 3_000, ["mug"] * 3_000, "x" * 1_001):
         answer = desk.browser.get(path, query_string={"q": too_long})
         assert answer.status_code == 400
-        assert "longer than 1,000 characters" in answer.text
+        assert "up to 1,000 characters" in answer.text

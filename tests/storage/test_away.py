@@ -150,6 +150,7 @@ def test_a_backup_says_that_the_files_cannot_be_read_and_is_made_without_them(
     assert (contents.files, contents.files_left_out, contents.missing) == (0, 1, [])
 
 
+@pytest.mark.slow
 def test_a_backup_goes_from_one_kind_of_store_to_another(
     store: Breakable,
     data: Path,

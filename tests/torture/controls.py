@@ -6,12 +6,13 @@ import re
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import requests
 
 from demo.processes import Sandbox
+from host.core.backports.values import replace
 from tests.torture import powerloss
 from tests.torture.desk import Desk
 from tests.torture.lanes import REST_SECONDS, Outcome, Plan, own_sandbox, play

@@ -14,7 +14,7 @@ import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ import sqlalchemy as sa
 
 from demo.processes import CHECKOUT, Program, clean_environment, free_port, sandbox_settings
 from host.addons.package.build import build_release
+from host.core.backports.values import replace
 from tests.addons.own_servers import Server, _descendants
 from tests.torture.brokers import Broker
 from tests.torture.proxy import Proxy
@@ -72,7 +73,7 @@ class Desk(Rig):
     started: int = 0
     """How often the web process said that it listens."""
     faulty: bool = False
-    """Whether clocks, statements and chores of this desk can be told to fail; see ``launch.py``."""
+    """Whether clocks, statements and jobs of this desk can be told to fail; see ``launch.py``."""
     second_port: int = 0
     """Where a second web process listens, as another machine would; 0: there is none."""
     second: Program | None = None
@@ -171,7 +172,7 @@ class Desk(Rig):
                 return name
         return None
 
-    def begun_chores(self) -> dict[str, int]:
+    def begun_jobs(self) -> dict[str, int]:
         """Return when each process last began a chore, by name."""
         return {path.parent.name: path.stat().st_mtime_ns for path in (self.folder / "signs").glob("*/chore")}
 

@@ -492,10 +492,18 @@ class Isolation:
         }
 
     def _longest_reply(self, end: float) -> float:
-        """Return for how long at most a reply was on its way, until *end*."""
+        """Return for how long at most a reply was on its way, until *end*.
+
+        One behind an unconfirmed reply to the same customer is left out: it waits until that one is found or
+        known to be missing, in whatever way it became unconfirmed.
+        """
         began: dict[int, float] = {}
         longest = 0.0
-        query = "SELECT id FROM messages WHERE state IN ('queued', 'sending')"
+        query = (
+            "SELECT m.id FROM messages m WHERE m.state IN ('queued', 'sending') AND NOT EXISTS "
+            "(SELECT 1 FROM messages b WHERE b.conversation_id = m.conversation_id AND b.id < m.id "
+            "AND b.state = 'unknown')"
+        )
         while (now := time.monotonic()) < end:
             there = {row[0] for row in self.desk.rows(query)}
             began = {one: began.get(one, now) for one in there}

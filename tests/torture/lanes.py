@@ -7,11 +7,12 @@ import subprocess
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from demo.processes import Sandbox, free_port
+from host.core.backports.values import replace
 from tests.addons.own_servers import Server
 from tests.torture import brokers
 from tests.torture.checks import Found, Scene, examine, resources, spooled
@@ -47,7 +48,7 @@ class Plan:
     rate: float
     pace: float = 0.25
     faulty: bool = False
-    """Whether clocks, COMMITs and chores are told to fail, and PostgreSQL has a second web process."""
+    """Whether clocks, COMMITs and jobs are told to fail, and PostgreSQL has a second web process."""
     calm: bool = False
     """Whether nothing is broken: then PostgreSQL has a second web process too, and no write may deadlock."""
     answerable: int = ANSWERABLE

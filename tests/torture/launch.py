@@ -124,8 +124,8 @@ def wait_for_lanes() -> None:
 def long_leases() -> None:
     """Let those who froze keep what they had for a minute."""
     from host.core import db
+    from host.events import consuming
     from host.queue import policy
-    from host.record import consuming
 
     policy.LEASE = consuming.LEASE = timedelta(seconds=60)
     db.IDLE_SECONDS = 60
@@ -150,7 +150,7 @@ class Signs:
 
     READ_EVERY = 0.05
     FAILS = 0.1
-    CHORES = ("housekeeping", "files")
+    OFTEN = ("housekeeping", "files")
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -189,8 +189,8 @@ class Signs:
         of the event log.
         """
         from host.delivery import outbound
+        from host.events import consuming
         from host.queue import lanes
-        from host.record import consuming
 
         held, departs, consume = lanes.held, outbound.watch_departure, consuming._Reader._consume
         turn = threading.Lock()
@@ -226,21 +226,23 @@ class Signs:
         outbound.watch_departure = departure  # type: ignore[assignment]
         consuming._Reader._consume = read  # type: ignore[method-assign]
 
-    def wrap_chores(self) -> None:
-        """Tell when a chore begins, and have the rare ones come often."""
-        from host.delivery import chores
+    def wrap_jobs(self) -> None:
+        """Tell when a job begins, and have the rare ones come often."""
+        import host.process.features  # noqa: F401 - says which features there are
+        from host.features import registry
 
         def told(run: Callable[[Any], object]) -> Callable[[Any], object]:
-            def chore(directory: Any) -> object:
+            def job(directory: Any) -> object:
                 (self._folder / "chore").touch()
                 return run(directory)
 
-            chore.__name__ = run.__name__
-            return chore
+            return job
 
-        chores.CHORES = tuple(
-            (told(run), 0.5) if run.__name__ in self.CHORES else (run, every) for run, every in chores.CHORES
-        )
+        jobs = [
+            (name, told(run), 0.5) if name in self.OFTEN else (name, run, every)
+            for name, run, every in registry.jobs()
+        ]
+        registry.jobs = lambda: jobs
 
     def wrap_sqlite(self) -> None:
         """Have statements fail, COMMITs not take place, and COMMITs take place that nobody is told of."""
@@ -295,7 +297,7 @@ if __name__ == "__main__":
         signs = Signs(Path(folder))
         if os.environ.pop("TORTURE_FAULTY", ""):
             signs.wrap_clock()
-            signs.wrap_chores()
+            signs.wrap_jobs()
             signs.wrap_sqlite()
         signs.wrap_work()
 

@@ -166,9 +166,9 @@ class Nemesis:
 
     def _kill_at_a_chore(self) -> None:
         """Cut off whoever has just begun to clean up or to remove files."""
-        begun = self.desk.begun_chores()
+        begun = self.desk.begun_jobs()
         deadline = time.monotonic() + 5
-        while time.monotonic() < deadline and (now := self.desk.begun_chores()) == begun:
+        while time.monotonic() < deadline and (now := self.desk.begun_jobs()) == begun:
             time.sleep(0.001)
         self._moment(0.02)
         who = {name for name in now if now[name] != begun.get(name)}

@@ -21,10 +21,17 @@ pytestmark = pytest.mark.services
 
 CHANGED = {
     "api_keys": {"revoked_at"},  # keys of people who left end
+    "counters": {"value"},  # processes hear that mail is an addon
 }
 """What an upgrade may change of a row that was there."""
-ADDED = {"installation_values": {migrations.SERVES}}
-"""Rows it may add, by what stands in their first column."""
+ADDED = {
+    "installation_values": {migrations.SERVES, "channel:email", "preinstalled:email"},
+    "addons": {"email"},
+    "addon_publishers": {"email"},
+}
+"""Rows it may add, by what stands in their first column. Mail was built in when the desk was recorded."""
+MORE = {"addon_archive_parts", "addon_releases", "audit_entries"}
+"""Tables that have rows of mail after those that were there."""
 
 
 @pytest.fixture(
@@ -46,12 +53,16 @@ def old(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
         yield found
 
 
+@pytest.mark.slow
 def test_every_row_is_what_it_was(old: Old) -> None:
     tables = [name for name in old.source.contents.tables if not name.endswith("alembic_version")]
     assert {"messages", "outbox", "inbound_events", "instagram_accounts", "email_accounts"} <= set(tables)
     for name in tables:
         before, after = old.recorded(name), old.rows(name)
         after = [row for row in after if next(iter(row.values())) not in ADDED.get(name, ())]
+        if name in MORE:
+            assert len(after) > len(before), name
+            after = after[: len(before)]
         assert len(before) == len(after), name
         for was, now in zip(before, after, strict=True):
             kept = {column: now.get(column) for column in was if column not in CHANGED.get(name, ())}
@@ -69,7 +80,7 @@ def test_keys_of_people_who_left_end_and_others_stay(old: Old) -> None:
 
 
 def test_what_was_sealed_can_be_read(old: Old) -> None:
-    assert re.fullmatch(r"[1-9]\d* values open, 0 do not\n", old.rig.lobby("secrets", "verify"))
+    assert re.fullmatch(r"[1-9]\d* values can be decrypted, 0 can't\n", old.rig.lobby("secrets", "verify"))
 
 
 @pytest.fixture(scope="module")
@@ -152,7 +163,8 @@ def test_passwords_and_the_addon_work(served: Old) -> None:
     person = served.rig.person(ADMIN)
     assert "Instagram Direct" in person.open("/admin/addons")
     assert "Active" in person.text
-    (addon,) = served.rows("addons")
+    built_in, addon = served.rows("addons")
+    assert (built_in["slug"], built_in["state"]) == ("email", "active")
     assert addon["state"] == "active"
 
 

@@ -58,7 +58,7 @@ def release(folder: Path, version: str, *revisions: str) -> Path:
         shutil.copytree(CHECKOUT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     init = folder / "host" / "__init__.py"
     init.write_text(init.read_text().replace(f'"{host.__version__}"', f'"{version}"'))
-    newest = next(of.newest for of in migrations._known() if of.table == migrations.HOST_VERSION_TABLE)
+    newest = list(migrations.revisions())[-1]
     for number, text in enumerate(revisions, 1):
         revision, before = f"9{number:03}", newest if number == 1 else f"9{number - 1:03}"
         path = folder / "migrations" / "versions" / f"{revision}_later.py"
@@ -197,10 +197,10 @@ def upgrade_to_the_next(first: Process, second: Process, old: Old) -> None:
     inbox = first.get("/w/1/inbox", Cookie=old.notes["cookie"])
     assert inbox.url.endswith("/w/1/inbox"), "and not the page to sign in"
     warned = first.lobby("doctor", "--no-accounts")
-    assert "migrated by a newer Lobby than 1.0.0" in warned.stdout
+    assert "migrated by a newer Lobby; 1.0.0" in warned.stdout
 
     second.start()
-    told = "Processes run different versions of Lobby: 1.1.0, and 1.0.0 on"
+    told = "Processes are running different versions of Lobby: 1.1.0, and 1.0.0 on"
     cookie = old.notes["cookie"]
     until(lambda: told in second.get("/admin/health", Cookie=cookie).text, "both versions on Health")
     assert told in first.get("/admin/health", Cookie=cookie).text
@@ -212,7 +212,7 @@ def contract_comes_later(first: Process, second: Process, third: Process) -> Non
     """What takes something away waits until nobody runs who needs it."""
     refused = third.lobby("migrate")
     assert refused.returncode == Exit.BUSY, refused.stdout + refused.stderr
-    assert re.search(r"would no longer serve Lobby before 1\.1\.0, .*1\.0\.0 on", refused.stderr)
+    assert re.search(r"Lobby before 1\.1\.0 can't use the new tables, .*1\.0\.0 on", refused.stderr)
     first.stop()
     migrated = third.lobby("migrate", "--no-backup")
     assert migrated.returncode == 0, migrated.stdout + migrated.stderr

@@ -48,7 +48,7 @@ def asked(browser: Browser, path: str, **fields: object) -> None:
     assert kept == {name: [str(value)] for name, value in fields.items()}
     wrong = browser.post_form(where, **kept, password="not this one")
     assert wrong.status_code == 403
-    assert "That is not your password" in wrong.text
+    assert "Wrong password" in wrong.text
     assert carried(wrong.text) == (where, kept)
     done = browser.post_form(where, **kept, password=PASSWORD)
     assert done.status_code in (200, 302), done.text
@@ -176,7 +176,7 @@ def test_too_many_wrong_passwords_lose_nothing_either(api_desk: ApiDesk, browser
         for n in range(6):
             answer = browser.post_form(path, name="Shop", scopes="write", password=f"guess {n}")
         assert answer.status_code == 429
-        assert "too many wrong passwords" in answer.text
+        assert "Too many incorrect passwords" in answer.text
         assert carried(answer.text) == (path, {"name": ["Shop"], "scopes": ["write"]})
 
 

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from flask import Flask
 
 from host.core import clock, db
-from host.models.signing_in import Wanted
+from host.models.signing_in import RequirementScope
 from host.models.users import AuditEntry, LoginSession, User
 from host.users.pages import sudo
 from tests.helpers import PASSWORD, Browser, browser, client_for, make_user
@@ -24,7 +24,7 @@ __all__ = ["_nothing_known", "liar"]
 
 PROTECTED = "/account/security/app"
 SOON = sudo.FRESH + timedelta(seconds=1)
-UNABLE = "Acme can’t confirm that it’s you."
+UNABLE = "Acme can’t confirm your identity."
 
 
 def now() -> int:
@@ -154,7 +154,7 @@ def test_the_provider_alone_leads_to_a_protected_page_by_the_documented_way(desk
     with clock.travel(SOON):
         page = confirm_page(client)
         assert UNABLE in page
-        assert "sign out and in again" in page
+        assert "Sign out and sign in again" in page
         assert "for=again" not in page
         client.post_form("/logout")
         travel(client, liar)
@@ -167,7 +167,7 @@ def test_the_provider_alone_leads_to_a_protected_page_by_the_documented_way(desk
         second = travel(client, liar).location
         assert client.post_form(second, code=code_at(secret)).status_code == 302
     with clock.travel(3 * SOON):
-        assert "sign out and in again" not in confirm_page(client)
+        assert "Sign out and sign in again" not in confirm_page(client)
         done = client.post_form("/account/confirm/code", code=code_at(secret), next=PROTECTED)
         assert done.location == PROTECTED
     assert UNABLE not in client.get("/account/security").text, "they have another way now"
@@ -248,7 +248,7 @@ def test_a_second_factor_after_the_password_confirms_by_that(desk: Flask) -> Non
 
 
 def test_a_trusted_provider_confirms_only_what_it_says(desk: Flask, liar: Liar) -> None:
-    use(liar.address, trusted=True, passwords=Wanted.EVERYBODY)
+    use(liar.address, trusted=True, passwords=RequirementScope.EVERYBODY)
     client = browser(desk)
     liar.claims = {"auth_time": now() - 3600}
     travel(client, liar)

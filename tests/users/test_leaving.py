@@ -9,15 +9,17 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from host.automation.actions import Close
 from host.core import clock, db
 from host.delivery.housekeeping import Housekeeping
 from host.inbox import saved_views
 from host.inbox.canned import macros, replies
-from host.inbox.canned.replies import Who
-from host.models.canned import CannedReply, Macro
+from host.inbox.canned.models import CannedReply, Macro
+from host.inbox.canned.replies import Viewer
 from host.models.saved_views import SavedView
 from host.models.users import AuditEntry, Membership, Role, User
 from host.users import invitations, members, users
+from host.users.actor import DESK
 from tests import helpers
 from tests.api.conftest import desk
 from tests.api.desks import ApiDesk, Program
@@ -72,7 +74,7 @@ def test_a_key_ends_with_its_makers_place(desk: ApiDesk, how: str) -> None:
     status, error = program.refused("GET", "/accounts")
     assert (status, error["code"]) == (401, "key_ended")
     assert reason in error["message"]
-    assert "make a new one" in error["next"]
+    assert "create a new one" in error["next"]
     shown = client_for(desk.app, owner(desk, "ann@example.com", "Ann")).get(keys_page(desk)).text
     assert f"Jo Brandt {'was ' if how == 'locked_out' else ''}" in shown
     assert reason in shown
@@ -106,7 +108,7 @@ def test_before_somebody_goes_the_page_says_which_keys_end(desk: ApiDesk, what: 
     address = f"/w/{desk.workspace}/settings/people/{jo.id}/{what}"
     asked = ann.post_form(address, role="agent")
     assert asked.status_code == 200
-    assert "Nothing is changed yet" in asked.text
+    assert "Nothing has been changed yet" in asked.text
     assert "Nightly export" in asked.text
     assert program.call("GET", "/accounts").status_code == 200
     seen = re.findall(r'name="seen" value="([^"]+)"', asked.text)
@@ -130,7 +132,7 @@ def test_the_keys_can_be_handed_to_another_owner(desk: ApiDesk, what: str) -> No
     assert program.call("GET", "/accounts").status_code == 200
     shown = ann.get(keys_page(desk)).text
     assert "by Jo Brandt" in shown
-    assert "Ann answers for it" in shown
+    assert "owned by Ann" in shown
     assert actions("api_key.handed_over") == [("api_key.handed_over", "Nightly export")]
     owner(desk, "last@example.com", "Last")
     db.write(members.remove, desk.workspace, ann_user.id)
@@ -194,20 +196,26 @@ def test_before_somebody_goes_the_page_says_which_invitations_end(desk: ApiDesk)
 
 def own_things(desk: ApiDesk, person: User | None) -> None:
     """Make a canned reply, a macro and a view: of *person*, or shared."""
-    who = Who(person.id if person else None, keeps=True)
+    who = Viewer(person.id if person else None, keeps=True)
     name, now = f"of-{person.id if person else 'all'}", clock.now()
 
     def write(session: Session) -> None:
-        wanted = replies.Wanted(
+        wanted = replies.CannedReplyInput(
             shortcut=name, title="Hours", texts={replies.ANY: "9 to 5"}, own=person is not None
         )
-        replies.create(session, wanted, workspace_id=desk.workspace, who=who, now=now)
+        replies.create(session, wanted, workspace_id=desk.workspace, viewer=who, actor=DESK, now=now)
         macros.create(
-            session, workspace_id=desk.workspace, who=who, name=name, steps=(macros.Close(),),
-            shared=person is None, now=now,
+            session, workspace_id=desk.workspace, viewer=who, name=name, steps=(Close(),),
+            shared=person is None, actor=DESK, now=now,
         )  # fmt: skip
         saved_views.create(
-            session, workspace_id=desk.workspace, owner_id=who.user_id, name=name, shows="late", now=now
+            session,
+            workspace_id=desk.workspace,
+            owner_id=who.user_id,
+            name=name,
+            shows="late",
+            actor=DESK,
+            now=now,
         )
 
     db.write(write)
@@ -223,7 +231,7 @@ def test_what_was_their_own_ends_with_their_place_and_the_page_says_so(desk: Api
     for person in (ann, jo, None):
         own_things(desk, person)
     kinds = (CannedReply, Macro, SavedView)
-    says = "3 canned replies, macros and views of their own end."
+    says = "3 personal canned replies, macros and views are deleted."
     assert says in client_for(desk.app, jo).get("/account").text
     db.write(users.disable, jo.id)
     Housekeeping().clean_up()

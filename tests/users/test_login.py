@@ -65,7 +65,7 @@ def test_a_wrong_password_an_unknown_and_a_disabled_person_look_the_same(desk: F
     ]
     assert {answer.status_code for answer in answers} == {401}
     for answer in answers:
-        assert "The e-mail address or the password is wrong." in answer.text
+        assert "The email address or password is incorrect." in answer.text
         assert "login" not in str(answer.headers.get("Set-Cookie"))
 
 
@@ -117,7 +117,7 @@ def test_guessing_is_slowed_down_and_says_for_how_long(desk: Flask) -> None:
     refused = login(browser(desk), person.email, PASSWORD)
     assert refused.status_code == 429
     assert int(refused.headers["Retry-After"]) >= 1
-    assert "too many wrong passwords" in refused.text
+    assert "Too many incorrect passwords" in refused.text
 
 
 def test_a_person_is_not_locked_out_by_what_somebody_else_tries(desk: Flask) -> None:
@@ -318,7 +318,7 @@ def test_limits_count_in_the_process_while_their_storage_is_away(desk: Flask) ->
         for _ in range(5):
             guard.enter("mia@example.com", "192.0.2.1")
             guard.failed("192.0.2.1")
-        with pytest.raises(Exception, match="too many"):
+        with pytest.raises(Exception, match="Too many"):
             guard.enter("mia@example.com", "192.0.2.1")
 
 
@@ -332,7 +332,7 @@ def test_processes_that_share_a_storage_count_together(desk: Flask) -> None:
         for guard in (one, other, one, other, one):
             guard.enter(who, "192.0.2.77")
             guard.failed("192.0.2.77")
-        with pytest.raises(Exception, match="too many"):
+        with pytest.raises(Exception, match="Too many"):
             other.enter(who, "192.0.2.77")
         one.forgive(who, "192.0.2.77")
         other.enter(who, "192.0.2.77")
@@ -476,7 +476,7 @@ def test_the_present_password_is_needed_for_a_new_one(desk: Flask) -> None:
     fields = {"password": "another fine phrase", "again": "another fine phrase"}
     answer = client.post_form("/account/password", current="not it at all", **fields)
     assert answer.status_code == 400
-    assert "This is not your present password." in answer.text
+    assert "Your current password is incorrect." in answer.text
     for _ in range(6):
         answer = client.post_form("/account/password", current="not it at all", **fields)
     assert answer.status_code == 429

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Iterator
 
 import pytest
@@ -11,6 +10,7 @@ from argon2 import PasswordHasher
 
 from host.core.errors import InvalidError, UnavailableError
 from host.users import passwords
+from tests.helpers import takes_at_most
 
 
 @pytest.fixture(autouse=True)
@@ -49,17 +49,17 @@ def test_bad_passwords_are_refused_with_a_reason(password: str) -> None:
 @pytest.mark.parametrize(
     ("password", "reason"),
     [
-        ("Passw0rd!", "password many people use"),
-        ("P@ssw0rd123", "password many people use"),
-        ("Welcome2024!", "password many people use"),
-        ("Willkommen1!", "password many people use"),
-        ("letmein99!", "password many people use"),
-        ("Hunter2Hunter2", "repeats itself"),
-        ("ab3!" * 20, "repeats itself"),
-        ("12.05.1987", "date"),
-        ("abcdefghijk1", "follow each other"),
-        ("mia.reuter1", "your address"),
-        ("Example2026", "your address"),
+        ("Passw0rd!", "common password"),
+        ("P@ssw0rd123", "common password"),
+        ("Welcome2024!", "common password"),
+        ("Willkommen1!", "common password"),
+        ("letmein99!", "common password"),
+        ("Hunter2Hunter2", "repetitive"),
+        ("ab3!" * 20, "repetitive"),
+        ("12.05.1987", "Dates"),
+        ("abcdefghijk1", "in sequence"),
+        ("mia.reuter1", "your email address"),
+        ("Example2026", "your email address"),
     ],
 )
 def test_a_simple_variant_of_a_common_password_is_refused_and_why(password: str, reason: str) -> None:
@@ -69,10 +69,9 @@ def test_a_simple_variant_of_a_common_password_is_refused_and_why(password: str,
 
 
 def test_a_hostile_password_is_looked_at_in_no_time() -> None:
-    begun = time.perf_counter()
-    for password in ("@4$5!0" * 21, "a1" * 64, "qwertyuiop" * 12, "0123456789" * 12):
-        passwords.problem(password)
-    assert time.perf_counter() - begun < 8
+    with takes_at_most(240):
+        for password in ("@4$5!0" * 21, "a1" * 64, "qwertyuiop" * 12, "0123456789" * 12):
+            passwords.problem(password)
 
 
 def test_a_password_from_before_the_rule_goes_on_working(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,9 +19,9 @@ from host.cli.commands import main
 from host.core import clock, db, mail
 from host.core.errors import ConflictError, LobbyError, NotFoundError
 from host.models.api import ApiKey
-from host.models.automation import Rule, RuleState, RuleVersion
 from host.models.inbox import Conversation, Message
 from host.models.users import AuditEntry, LoginSession, Membership, PasswordLink, Role, User
+from host.rules.models import Rule, RuleState, RuleVersion
 from host.users import api_keys, members, password_links, passwords, sessions, users
 from host.users.api_keys import Scope
 from host.users.throttle import LINKS_OF_ADDRESS
@@ -87,7 +87,7 @@ def test_nobody_is_added_twice(desk: Flask) -> None:
     person = make_user(is_admin=True)
     answer = client_for(desk, person).post_form("/admin/people", name="X", email=person.email.upper())
     assert answer.status_code == 409
-    assert "has this e-mail address already" in answer.text
+    assert "already has this email address" in answer.text
 
 
 def test_a_link_ends_with_time_with_another_one_and_with_the_person(desk: Flask) -> None:
@@ -233,12 +233,12 @@ def test_replies_that_wait_and_rules_that_name_them_are_said(desk: Flask) -> Non
 
     db.write(write)
     asked = client_for(desk, owner).post_form(f"/w/{workspace}/settings/people/{kim.id}/remove").text
-    assert "1 reply that waits still goes out." in asked
-    assert "1 rule stays" in asked
+    assert "1 waiting reply is still sent." in asked
+    assert "1 rule is kept" in asked
     assert "To Kim" in asked
     assert "To Ann" not in asked
     assert "Not at work" not in asked
-    assert "typed and not sent stays in their browser" in asked
+    assert "unsent drafts are kept" in asked
 
 
 def test_conversations_go_to_nobody_who_is_not_asked(desk: Flask) -> None:
@@ -345,12 +345,12 @@ def test_who_has_no_password_deletes_their_account_after_a_fresh_sign_in(desk: F
     db.write(lambda session: session.execute(none) and None)
     theirs = client_for(desk, kim)
     page = theirs.get("/account").text
-    assert "You have no password here." in page
+    assert "You don't have a password." in page
     assert 'id="delete-password"' not in page
     for wrong in ({}, {"address": "mia@example.com"}, {"password": PASSWORD}):
         assert theirs.post_form("/account/delete", **wrong).status_code == 400
     with clock.travel(timedelta(minutes=20)):
-        assert "Confirm first that it is you" in theirs.get("/account").text
+        assert "Confirm that it’s you first" in theirs.get("/account").text
         answer = theirs.post_form("/account/delete", address="kim@example.com")
         assert answer.status_code == 403
         assert "/account/confirm" in answer.text
@@ -376,7 +376,7 @@ def test_a_forgotten_password_is_replaced_by_mail(mailing: tuple[Flask, list[Any
     desk, sent = mailing
     make_user("kim@example.com")
     client = browser(desk)
-    assert "Have a link mailed to you" in client.get("/login").text
+    assert "Get a link by email" in client.get("/login").text
     answers = [
         client.post_form("/forgot", email=email).text for email in ("Kim@Example.com", "no@example.com")
     ]
@@ -450,7 +450,7 @@ def test_a_server_that_is_away_is_asked_again(
 
 def test_without_a_mail_server_the_page_is_not_there(desk: Flask) -> None:
     assert browser(desk).get("/forgot").status_code == 404
-    assert "An admin of the desk can give you a link" in browser(desk).get("/login").text
+    assert "Ask a desk admin for a link" in browser(desk).get("/login").text
 
 
 # On the command line
@@ -474,7 +474,7 @@ def test_the_command_does_the_same(database: db.Database, data: Any, monkeypatch
     locked_out = lobby("disable", kim.email)
     assert locked_out.startswith("0 ")
     assert "In Pottery, open conversations that go to nobody: 1." in locked_out
-    assert "The API key “Wiki” has ended with that" in locked_out
+    assert "The API key “Wiki” no longer works" in locked_out
     assert row(kim).disabled_at is not None
     assert lobby("admin", kim.email).startswith("1 ")
     assert lobby("enable", kim.email).startswith("0 ")

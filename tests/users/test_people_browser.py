@@ -12,9 +12,10 @@ from PIL import Image
 from playwright.sync_api import Page, expect
 
 from host.core import clock, db, storage
-from host.inbox import teams
+from host.inbox.teams import teams
 from host.models.users import Role, User
 from host.users import audit, failed_tries, members, sessions
+from host.users.actor import DESK
 from tests.browser.conftest import look, screenshot
 from tests.helpers import PASSWORD, LiveServer, make_user, make_workspace
 from tests.inbox import toys
@@ -62,8 +63,8 @@ def test_an_admin_looks_after_the_people_of_the_desk(
     page.goto("/admin/people")
     look(page, "desk-people")
     page.get_by_label("Name", exact=True).fill("Noor O.")
-    page.get_by_label("E-mail address").fill("noor@pottery.example")
-    page.get_by_role("button", name="Add and show the link").click()
+    page.get_by_label("Email address").fill("noor@pottery.example")
+    page.get_by_role("button", name="Add and show link").click()
     link = page.get_by_label("Link", exact=True).input_value()
     look(page, "desk-people-added")
     context = chromium.new_context(base_url=live_server.url(), reduced_motion="reduce")
@@ -71,19 +72,19 @@ def test_an_admin_looks_after_the_people_of_the_desk(
     theirs.goto(live_server.url() + link[link.index("/password/") :])
     look(theirs, "choose-password")
     theirs.get_by_role("textbox", name="New password").fill(NEW)
-    theirs.get_by_label("Password again").fill(NEW)
+    theirs.get_by_label("Confirm password").fill(NEW)
     theirs.get_by_role("button", name="Save and sign in").click()
-    expect(theirs.get_by_role("heading", name="You are in no workspace")).to_be_visible()
+    expect(theirs.get_by_role("heading", name="You're not in a workspace")).to_be_visible()
     page.goto("/admin/people")
-    menu(page, "Noor O.", "New password at next page")
-    expect(page.get_by_text("They choose a new one next.")).to_be_visible()
+    menu(page, "Noor O.", "Require new password")
+    expect(page.get_by_text("They must choose a new password.")).to_be_visible()
     theirs.goto("/account")
     expect(theirs.get_by_role("heading", name="Choose a new password")).to_be_visible()
     look(theirs, "new-password")
-    theirs.get_by_label("Present password").fill(NEW)
+    theirs.get_by_label("Current password").fill(NEW)
     theirs.get_by_role("textbox", name="New password").fill(PASSWORD)
-    theirs.get_by_label("Password again").fill(PASSWORD)
-    theirs.get_by_role("button", name="Change the password").click()
+    theirs.get_by_label("Confirm password").fill(PASSWORD)
+    theirs.get_by_role("button", name="Change password").click()
     expect(theirs.get_by_role("heading", name="Your account")).to_be_visible()
     menu(page, "Noor O.", "Lock out…")
     expect(page.get_by_role("heading", name="Lock Noor O. out?")).to_be_visible()
@@ -101,16 +102,16 @@ def test_an_admin_looks_after_the_people_of_the_desk(
     for name in ("Bo T.", "Kim L."):
         page.get_by_label(f"Choose {name}", exact=True).check()
     expect(page.locator("[data-tick-count]")).to_have_text("2")
-    page.get_by_label("What to do").select_option("Lock out…")
+    page.get_by_label("Action").select_option("Lock out…")
     look(page, "desk-people-ticked")
-    page.get_by_role("button", name="Do", exact=True).click()
+    page.get_by_role("button", name="Apply", exact=True).click()
     expect(page.get_by_role("heading", name="Lock 2 people out?")).to_be_visible()
     look(page, "lock-many")
     page.get_by_role("button", name="Lock out").click()
     expect(page.get_by_text("Done with 2 people.")).to_be_visible()
     own = page.get_by_role("row", name=re.compile(r"Mia R\."))
     own.locator("summary").click()
-    expect(own.get_by_text("The only admin stays one")).to_be_visible()
+    expect(own.get_by_text("The only admin can't be removed")).to_be_visible()
     context.close()
 
 
@@ -119,7 +120,7 @@ def test_a_hundred_people_make_no_endless_page_of_a_phone(page: Page, place: tup
     for number in range(100):
         make_user(f"person.of.the.shop.{number:03}@pottery.example", workspace=workspace)
         make_workspace(f"Shop {number:03}")
-    team = db.write(teams.create, workspace_id=workspace, name="Orders", now=clock.now()).id
+    team = db.write(teams.create, workspace_id=workspace, name="Orders", actor=DESK, now=clock.now()).id
     page.set_viewport_size({"width": 360, "height": 780})
     for address, most in (
         ("/admin/people", 6_000),
@@ -157,9 +158,9 @@ def test_an_owner_says_who_may_see_what(page: Page, place: tuple[int, User]) -> 
     menu(page, "Bo T.", "Role and access")
     page.get_by_role("radio", name=re.compile("^Auditor")).check()
     page.get_by_role("button", name="Save").click()
-    expect(page.get_by_role("row", name=re.compile("Bo T."))).to_contain_text("Everything, reads only")
-    page.get_by_label("E-mail address").fill("ivo@pottery.example")
-    page.get_by_label("Only these").check()
+    expect(page.get_by_role("row", name=re.compile("Bo T."))).to_contain_text("Everything, read-only")
+    page.get_by_label("Email address").fill("ivo@pottery.example")
+    page.get_by_label("Selected accounts").check()
     page.get_by_label("@sample.studio").check()
     page.get_by_role("button", name="Make an invitation").click()
     expect(page.get_by_label("Link for ivo@pottery.example")).to_have_value(re.compile("/invite/"))
@@ -171,7 +172,7 @@ def test_an_owner_says_who_may_see_what(page: Page, place: tuple[int, User]) -> 
     expect(page.get_by_role("row")).to_have_count(3)
     page.get_by_label("State").select_option("disabled")
     page.get_by_role("button", name="Find").click()
-    expect(page.get_by_text("Nobody here is like that.")).to_be_visible()
+    expect(page.get_by_text("No matching people.")).to_be_visible()
     look(page, "people-nobody")
     page.get_by_role("link", name="Show everybody").click()
     expect(page.get_by_role("row")).to_have_count(6)
@@ -197,8 +198,8 @@ def test_ones_own_account(page: Page, place: tuple[int, User], tmp_path: Path) -
     look(page, "account")
     page.get_by_role("button", name="Sign out all others").click()
     expect(page.get_by_text("Firefox on Windows")).to_have_count(0)
-    expect(page.get_by_role("button", name="Delete my account…")).to_be_disabled()
-    expect(page.get_by_text("The only admin of the desk.")).to_be_visible()
+    expect(page.get_by_role("button", name="Delete account…")).to_be_disabled()
+    expect(page.get_by_text("The only admin.")).to_be_visible()
 
 
 def test_somebody_deletes_their_account(page: Page, place: tuple[int, User]) -> None:
@@ -206,16 +207,16 @@ def test_somebody_deletes_their_account(page: Page, place: tuple[int, User]) -> 
     sign_in(page, "bo@pottery.example")
     page.goto("/account")
     page.get_by_label("Your password").fill("not this one")
-    page.get_by_role("button", name="Delete my account…").click()
-    expect(page.get_by_text("That is not your password, so nothing was done.")).to_be_visible()
+    page.get_by_role("button", name="Delete account…").click()
+    expect(page.get_by_text("Wrong password. Nothing was changed.")).to_be_visible()
     look(page, "account-not-deleted")
     page.get_by_label("Your password").fill(PASSWORD)
-    page.get_by_role("button", name="Delete my account…").click()
-    expect(page.get_by_text("Your account is deleted.")).to_be_visible()
-    page.get_by_label("E-mail address").fill("bo@pottery.example")
+    page.get_by_role("button", name="Delete account…").click()
+    expect(page.get_by_text("Your account was deleted.")).to_be_visible()
+    page.get_by_label("Email address").fill("bo@pottery.example")
     page.get_by_label("Password").fill(PASSWORD)
     page.get_by_role("button", name="Sign in").click()
-    expect(page.get_by_text("The e-mail address or the password is wrong.")).to_be_visible()
+    expect(page.get_by_text("The email address or password is incorrect.")).to_be_visible()
 
 
 def test_the_audit_is_read_and_narrowed(page: Page, place: tuple[int, User], live_server: LiveServer) -> None:
@@ -233,20 +234,20 @@ def test_the_audit_is_read_and_narrowed(page: Page, place: tuple[int, User], liv
             details=details,
         )  # fmt: skip
     page.goto(f"/w/{workspace}/settings/audit")
-    expect(page.get_by_text("Wrong passwords for kim@pottery.example: 6")).to_be_visible()
+    expect(page.get_by_text("Failed passwords for kim@pottery.example: 6")).to_be_visible()
     expect(page.get_by_text("an unknown address")).to_have_count(0)
     page.locator("details.entry").first.locator("summary").click()
     look(page, "audit")
-    page.get_by_label("Kind").select_option("API keys and endpoints")
+    page.get_by_label("Kind").select_option("API keys and webhook endpoints")
     page.get_by_role("button", name="Find").click()
     expect(page.locator("details.entry")).to_have_count(1)
     page.goto("/admin/audit")
-    expect(page.get_by_text("Wrong passwords for an unknown address: 6")).to_be_visible()
+    expect(page.get_by_text("Failed passwords for an unknown address: 6")).to_be_visible()
     look(page, "audit-desk")
 
 
 def test_the_sign_in_page_says_how_to_get_in_again(page: Page, live_server: LiveServer) -> None:
     make_user("mia@pottery.example")
     page.goto("/login")
-    expect(page.get_by_text("An admin of the desk can give you a link")).to_be_visible()
+    expect(page.get_by_text("Ask a desk admin for a link")).to_be_visible()
     look(page, "login")

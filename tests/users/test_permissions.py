@@ -20,7 +20,7 @@ from tests.helpers import Browser, browser, client_for, make_user, make_workspac
 
 PAGE = Path(__file__).parents[2] / "docs" / "roles.md"
 NOT_THERE = 987_654
-SERVED_TO_ALL = {"static", "bootstrap.static", "addon_static", "modules", "swagger_ui.static"}
+SERVED_TO_ALL = {"static", "bootstrap.static", "addon_static", "modules", "styles", "swagger_ui.static"}
 LOGIN, IN, NO, FOREIGN = "sign in first", "let in", "may not", "nothing there"
 NOBODY, STRANGER, ADMIN = "nobody", "owner elsewhere", "admin of the desk"
 PEOPLE = (NOBODY, STRANGER, ADMIN, *Role)
@@ -52,7 +52,7 @@ def test_every_id_in_an_address_of_a_workspace_is_known_to_belong_to_an_account_
             continue
         if Role.AGENT not in roles.with_permission(needs(desk, rule.endpoint) or Permission.DESK):
             continue  # nobody who may be limited comes here
-        unknown = {name for name in rule.arguments if name.endswith("_id")} - reach.KNOWN
+        unknown = {name for name in rule.arguments if name.endswith("_id")} - reach.known()
         assert unknown == set(), rule.rule
 
 

@@ -23,7 +23,7 @@ from joserfc.jwk import RSAKey
 
 from host.core import clock, db, guard
 from host.core.secrets import Secret
-from host.models.signing_in import ProviderIdentity, SignInSettings, Wanted
+from host.models.signing_in import ProviderIdentity, RequirementScope, SignInSettings
 from host.models.users import AuditEntry, Membership, Role, User
 from host.users import invitations, users
 from host.users.signin import oidc, settings
@@ -75,7 +75,7 @@ def use(issuer: str, **more: Any) -> None:
         "secret": Secret("a secret of ours"),
         "keep_secret": False,
         "label": "Acme",
-        "passwords": Wanted.EVERYBODY,
+        "passwords": RequirementScope.EVERYBODY,
         "joins": True,
         "trusted": False,
         "groups_claim": "groups",
@@ -165,7 +165,7 @@ def test_an_address_that_is_not_verified_opens_nothing(desk: Flask, honest: str)
         person_there(honest, "sub-unverified", email="x@example.com", **claims)
         client = browser(desk)
         assert arrive(client, "sub-unverified").location == "/login?next=/"
-        assert "does not say that your e-mail address is verified" in said(client)
+        assert "does not report your email address as verified" in said(client)
         assert who(client) == ""
 
 
@@ -176,7 +176,7 @@ def test_people_nobody_added_or_invited_stay_outside_where_the_setting_says_so(
     person_there(honest, "sub-guest", email="guest@example.com", email_verified=True)
     client = browser(desk)
     arrive(client, "sub-guest")
-    assert "There is no account here for guest@example.com." in said(client)
+    assert "No account found for guest@example.com." in said(client)
     workspace = make_workspace()
     owner = make_user(workspace=workspace, role=Role.OWNER)
     token = db.write(
@@ -256,7 +256,7 @@ def test_who_is_locked_out_stays_out(desk: Flask, honest: str) -> None:
     client = browser(desk)
     arrive(client, "sub-off")
     assert who(client) == ""
-    assert "Your account here is locked." in said(client)
+    assert "Your account is locked out." in said(client)
 
 
 def test_people_join_the_two_on_the_page_of_their_account_and_part_them(desk: Flask, honest: str) -> None:
@@ -277,7 +277,7 @@ def test_people_join_the_two_on_the_page_of_their_account_and_part_them(desk: Fl
     link = re.search(r'href="(/login/provider\?for=join[^"]+)"', his.get("/account/security").text)
     assert link
     arrive(his, "sub-page", link[1].replace("&amp;", "&"))
-    assert "joined with another already" in his.get("/account/security").text
+    assert "already linked to another" in his.get("/account/security").text
     with db.read() as session:
         number = session.scalars(sa.select(ProviderIdentity.id)).one()
     assert his.post_form(f"/account/security/provider/{number}/remove").status_code == 404
@@ -293,16 +293,16 @@ def test_who_has_no_password_does_not_part_from_the_provider(desk: Flask, honest
     with db.read() as session:
         number = session.scalars(sa.select(ProviderIdentity.id)).one()
     client.post_form(f"/account/security/provider/{number}/remove")
-    assert "could not sign in any more" in client.get("/account/security").text
+    assert "would not be able to sign in" in client.get("/account/security").text
 
 
 def test_passwords_may_be_for_admins_alone(desk: Flask, honest: str) -> None:
     mia, admin = make_user(), make_user(is_admin=True)
     assert login(browser(desk), mia.email).status_code == 302
-    use(honest, passwords=Wanted.ADMINS)
+    use(honest, passwords=RequirementScope.ADMINS)
     refused = login(browser(desk), mia.email)
     assert refused.status_code == 401
-    assert "Only admins of the desk sign in with a password." in refused.text
+    assert "Only desk admins can sign in with a password." in refused.text
     assert login(browser(desk), admin.email).status_code == 302
     db.write(
         settings.save_provider,
@@ -311,7 +311,7 @@ def test_passwords_may_be_for_admins_alone(desk: Flask, honest: str) -> None:
         secret=None,
         keep_secret=False,
         label="",
-        passwords=Wanted.ADMINS,
+        passwords=RequirementScope.ADMINS,
         joins=False,
         trusted=False,
         groups_claim="groups",
@@ -322,7 +322,7 @@ def test_passwords_may_be_for_admins_alone(desk: Flask, honest: str) -> None:
 
 def test_a_provider_the_desk_trusts_is_a_second_factor(desk: Flask, honest: str) -> None:
     use(honest, trusted=True)
-    db.write(settings.save_second_factor, Wanted.EVERYBODY)
+    db.write(settings.save_second_factor, RequirementScope.EVERYBODY)
     person_there(honest, "sub-trusted", email="trusted@example.com", email_verified=True)
     client = browser(desk)
     arrive(client, "sub-trusted")
@@ -512,7 +512,7 @@ def test_a_token_somebody_else_signed_is_not_believed(
     liar.forge = lambda claims: forge(liar, claims)
     client = try_it(desk, liar)
     assert who(client) == ""
-    assert "cannot be believed" in said(client)
+    assert "is invalid. Try again" in said(client)
 
 
 WRONG: list[dict[str, Any]] = [
@@ -619,7 +619,7 @@ def test_addresses_that_lead_elsewhere_are_not_followed(
 def test_a_provider_that_is_away_is_said_and_passwords_go_on(desk: Flask, liar: Liar) -> None:
     use(liar.address)
     liar.status = 500
-    assert "does not answer" in said(try_it(desk, liar)) or "cannot be believed" in said(try_it(desk, liar))
+    assert "t be reached" in said(try_it(desk, liar)) or "is invalid. Try again" in said(try_it(desk, liar))
     mia = make_user()
     oidc.reset()
     with serving(Flask("gone")) as server:
@@ -627,7 +627,7 @@ def test_a_provider_that_is_away_is_said_and_passwords_go_on(desk: Flask, liar: 
     use(gone)
     client = browser(desk)
     assert client.get("/login/provider?next=/account").location == "/login?next=/account"
-    assert "Acme does not answer." in said(client)
+    assert "t be reached. Try again in a minute" in said(client)
     assert login(client, mia.email).status_code == 302
 
 
@@ -686,7 +686,7 @@ def test_an_admin_sets_it_up_and_the_secret_is_never_shown(desk: Flask, liar: Li
     )
     assert answer.status_code == 302, answer.text
     page = boss.get("/admin/sign-in").text
-    assert "The provider answers" in page
+    assert "The provider responds" in page
     assert "hunter" not in page
     with db.read() as session:
         row = session.scalars(sa.select(SignInSettings)).one()
@@ -705,13 +705,13 @@ def test_an_admin_sets_it_up_and_the_secret_is_never_shown(desk: Flask, liar: Li
 @pytest.mark.parametrize(
     ("issuer", "says"),
     [
-        ("http://login.example.com", "by https"),
-        ("https://login.example.com:8443", "by https"),
-        ("https://login.example.com/?x=1", "not the address"),
-        ("login.example.com", "not the address"),
-        ("javascript:alert(1)", "not the address"),
-        ("https://u:p@login.example.com", "not the address"),
-        ("https://[", "not the address"),
+        ("http://login.example.com", "must use https"),
+        ("https://login.example.com:8443", "must use https"),
+        ("https://login.example.com/?x=1", "not a provider URL"),
+        ("login.example.com", "not a provider URL"),
+        ("javascript:alert(1)", "not a provider URL"),
+        ("https://u:p@login.example.com", "not a provider URL"),
+        ("https://[", "not a provider URL"),
     ],
 )
 def test_what_is_no_address_of_a_provider_is_said_and_kept(desk: Flask, issuer: str, says: str) -> None:
@@ -739,7 +739,7 @@ def test_not_everybody_becomes_an_admin(desk: Flask) -> None:
         "/admin/sign-in/provider", issuer="https://login.example.com", group="*", gives="admin", **FIELDS
     )
     assert answer.status_code == 400
-    assert "Not everybody can be an admin." in answer.text
+    assert "Not everyone can be an admin." in answer.text
 
 
 def test_the_environment_may_name_the_provider(database: db.Database, data: Path, liar: Liar) -> None:

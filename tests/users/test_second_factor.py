@@ -13,7 +13,7 @@ from flask import Flask
 
 from host.core import clock, db, resealing, secrets
 from host.core.errors import ConflictError
-from host.models.signing_in import AuthenticatorApp, RecoveryCode, SignInStep, Wanted
+from host.models.signing_in import AuthenticatorApp, RecoveryCode, RequirementScope, SignInStep
 from host.models.users import AuditEntry, LoginSession, User
 from host.users import password_links, passwords, sessions, users
 from host.users.signin import factors, settings
@@ -291,7 +291,7 @@ def test_removing_it_takes_a_password_and_the_last_takes_the_codes_along(desk: F
 # Wanted
 
 
-def want(whom: Wanted) -> None:
+def want(whom: RequirementScope) -> None:
     db.write(settings.save_second_factor, whom)
 
 
@@ -299,13 +299,13 @@ def test_who_has_to_have_one_is_led_there_before_anything_else(desk: Flask) -> N
     mia = make_user()
     client = client_for(desk, mia)
     assert client.get("/account").status_code == 200
-    want(Wanted.EVERYBODY)
+    want(RequirementScope.EVERYBODY)
     led = client.get("/account?x=1")
     assert led.status_code == 302
     assert led.location.startswith("/account/security?next=")
     page = client.get(led.location)
     assert page.status_code == 200
-    assert "Your desk asks you" in page.text
+    assert "Your desk requires" in page.text
     refused = client.post_form("/account/profile", name="X", theme="auto")
     assert refused.status_code == 403
     secret_page = client.get("/account/security/app").text
@@ -315,14 +315,14 @@ def test_who_has_to_have_one_is_led_there_before_anything_else(desk: Flask) -> N
     assert client.get("/account").status_code == 200
     removed = client.post_form("/account/security/app/remove")
     assert removed.status_code == 302
-    assert "asks you for a second factor" in client.get("/account/security").text
+    assert "A second factor is required here" in client.get("/account/security").text
     assert db.write(factors.use_code, mia.id, "x") is False
     with db.read() as session:
         assert factors.of(session, mia.id).any, "the last one stays while it is wanted"
 
 
 def test_admins_alone_may_have_to(desk: Flask) -> None:
-    want(Wanted.ADMINS)
+    want(RequirementScope.ADMINS)
     mia, admin = make_user(), make_user(is_admin=True)
     assert client_for(desk, mia).get("/account").status_code == 200
     assert client_for(desk, admin).get("/admin/people").location.startswith("/account/security")
@@ -332,7 +332,7 @@ def test_admins_alone_may_have_to(desk: Flask) -> None:
 
 def test_a_new_password_comes_first(desk: Flask) -> None:
     mia = make_user()
-    want(Wanted.EVERYBODY)
+    want(RequirementScope.EVERYBODY)
     db.write(users.require_new_password, mia.id)
     client = client_for(desk, mia)
     assert client.get("/account").location.startswith("/account/new-password")
@@ -341,7 +341,7 @@ def test_a_new_password_comes_first(desk: Flask) -> None:
 
 
 def test_signing_out_and_confirming_go_before_it(desk: Flask) -> None:
-    want(Wanted.EVERYBODY)
+    want(RequirementScope.EVERYBODY)
     client = client_for(desk, make_user())
     with clock.travel(timedelta(minutes=20)):
         asked = client.get("/account/security/app")
@@ -357,7 +357,7 @@ def test_an_admin_resets_it(desk: Flask) -> None:
     hers = browser(desk)
     hers.post_form(pending(hers, mia), code=codes[0])
     boss = client_for(desk, admin)
-    assert "Take the second factor away" in boss.get("/admin/people").text
+    assert "Remove second factor" in boss.get("/admin/people").text
     assert boss.post_form(f"/admin/people/{mia.id}/second-factor/reset").status_code == 302
     assert not signed_in(hers)
     assert login(browser(desk), mia.email).location == "/"

@@ -14,7 +14,7 @@ from playwright.sync_api import Page, expect
 
 from demo.processes import free_port
 from host.core import clock, db
-from host.models.signing_in import Wanted
+from host.models.signing_in import RequirementScope
 from host.models.users import Role
 from host.users.pages import sudo
 from host.users.signin import settings
@@ -85,20 +85,20 @@ def test_a_passkey_is_added_and_signs_in_with_and_without_a_password(page: Page)
     look(page, "security-none")
     page.get_by_label("Name of the passkey").fill("Mia’s laptop")
     page.get_by_role("button", name="Add a passkey").click()
-    expect(page.get_by_role("heading", name="Keep these codes")).to_be_visible()
+    expect(page.get_by_role("heading", name="Save these codes")).to_be_visible()
     codes = page.locator(".codes li").all_inner_texts()
     assert len(codes) == 10
     look(page, "recovery-codes")
-    page.get_by_role("link", name="I have kept them").click()
+    page.get_by_role("link", name="I've saved them").click()
     expect(page.get_by_text("Mia’s laptop", exact=True)).to_be_visible()
     look(page, "security")
     page.get_by_role("button", name="Add a passkey").click()
-    expect(page.get_by_text("This device has a passkey for you already.")).to_be_visible()
+    expect(page.get_by_text("This device already has a passkey for you.")).to_be_visible()
     made = cdp.send("WebAuthn.getCredentials", {"authenticatorId": held})["credentials"]
     assert [one["rpId"] for one in made] == ["localhost"]
     page.context.clear_cookies()
     type_password(page, mia.email)
-    expect(page.get_by_role("heading", name="Is it you?")).to_be_visible()
+    expect(page.get_by_role("heading", name="Confirm your identity")).to_be_visible()
     look(page, "second-passkey")
     page.get_by_role("button", name="Use a passkey").click()
     page.wait_for_url(lambda url: "/login" not in url)
@@ -128,25 +128,25 @@ def test_a_passkey_is_added_and_signs_in_with_and_without_a_password(page: Page)
     page.get_by_role("button", name="Save").click()
     expect(page.get_by_text("Old laptop", exact=True)).to_be_visible()
     page.get_by_role("button", name=re.compile("^Remove.*Old laptop")).click()
-    expect(page.get_by_text("You have no second factor.")).to_be_visible()
+    expect(page.get_by_text("You don't have a second factor.")).to_be_visible()
 
 
 @pytest.mark.slow
 def test_somebody_who_has_to_is_led_through_an_app(page: Page) -> None:
     mia = make_user("mia@pottery.example", "Mia R.", workspace=make_workspace(), is_admin=True)
-    db.write(settings.save_second_factor, Wanted.EVERYBODY)
+    db.write(settings.save_second_factor, RequirementScope.EVERYBODY)
     type_password(page, mia.email)
-    expect(page.get_by_text("Your desk asks you for a second factor.")).to_be_visible()
+    expect(page.get_by_text("Your desk requires a second factor.")).to_be_visible()
     look(page, "security-wanted")
     page.get_by_role("link", name="Set up", exact=True).click()
     look(page, "security-app")
-    secret = page.get_by_label("Or type this key").input_value().replace(" ", "")
+    secret = page.get_by_label("Or enter this key").input_value().replace(" ", "")
     page.get_by_label("Code").fill("123")
     page.get_by_role("button", name="Set up").click()
-    expect(page.get_by_text("This is not the code of now.")).to_be_visible()
+    expect(page.get_by_text("This code is not valid now.")).to_be_visible()
     page.get_by_label("Code").fill(pyotp.TOTP(secret).at(clock.now()))
     page.get_by_role("button", name="Set up").click()
-    page.get_by_role("link", name="I have kept them").click()
+    page.get_by_role("link", name="I've saved them").click()
     page.wait_for_url(lambda url: "/security" not in url)
     page.goto("/admin/sign-in")
     look(page, "sign-in-settings")
@@ -171,7 +171,7 @@ def test_the_page_to_sign_in_names_the_provider(page: Page) -> None:
         secret=None,
         keep_secret=False,
         label="Acme",
-        passwords=Wanted.ADMINS,
+        passwords=RequirementScope.ADMINS,
         joins=True,
         trusted=False,
         groups_claim="groups",
@@ -209,14 +209,14 @@ def test_a_passkey_sends_the_form_that_was_held(page: Page) -> None:
     page.goto("/account/security")
     page.get_by_label("Name of the passkey").fill("Mia’s laptop")
     page.get_by_role("button", name="Add a passkey").click()
-    expect(page.get_by_role("heading", name="Keep these codes")).to_be_visible()
+    expect(page.get_by_role("heading", name="Save these codes")).to_be_visible()
     page.goto("/w/1/settings/api")
     page.locator("form:has(select[name=scopes]) input[name=name]").fill("The shop")
     page.locator("select[name=scopes]").select_option("write")
     with clock.travel(sudo.FRESH + timedelta(seconds=1)):
-        page.get_by_role("button", name="Make a key").click()
+        page.get_by_role("button", name="Create API key").click()
         expect(page.locator("#code-again-form")).to_be_visible()
         look(page, "password-again-ways")
         page.get_by_role("button", name="Use a passkey").click()
-        expect(page.get_by_role("heading", name="Is it still you?")).to_have_count(0)
+        expect(page.get_by_role("heading", name="Confirm that it's you")).to_have_count(0)
         expect(page.get_by_text("The shop").first).to_be_visible()

@@ -77,7 +77,7 @@ def test_a_time_zone_that_does_not_exist_changes_nothing(desk: Flask) -> None:
     for zone in ("Mars/Olympus", "../etc/passwd", "Europe/Berlin\n", "x" * 500):
         answer = client.post_form(page, name="Clay", timezone=zone)
         assert answer.status_code == 400
-        assert "There is no such time zone" in answer.text
+        assert "Time zone not found" in answer.text
     assert row(workspace).name == "Pottery"
 
 
@@ -88,7 +88,7 @@ def test_of_two_owners_who_save_at_once_the_second_is_told(desk: Flask) -> None:
     assert first.post_form(page, name="First", version="0").status_code == 302
     answer = second.post_form(page, name="Second", version="0")
     assert answer.status_code == 409
-    assert "Somebody else saved these settings" in answer.text
+    assert "Someone else saved these settings" in answer.text
     assert 'value="Second"' in answer.text
     assert row(workspace).name == "First"
 
@@ -146,8 +146,8 @@ def test_deleting_takes_the_name_and_the_password(desk: Flask) -> None:
     assert row(workspace).delete_asked_at is not None
     assert client.get(page).status_code == 302
     shown = client.get(f"/w/{workspace}/settings/general").text
-    assert "This workspace is deleted on" in shown
-    assert "Take it back" in shown
+    assert "This workspace will be deleted on" in shown
+    assert "Cancel deletion" in shown
     assert actions()[-1] == "workspace.deletion_asked"
 
 
@@ -170,7 +170,7 @@ def test_who_has_no_password_deletes_a_workspace_after_a_fresh_sign_in(desk: Fla
     no_password()
     page = f"/w/{workspace}/settings/general/delete"
     with clock.travel(timedelta(minutes=20)):
-        assert "Confirm first that it is you" in client.get(page).text
+        assert "Confirm that it’s you first" in client.get(page).text
         assert client.post_form(page, name="Pottery").status_code == 403
     assert row(workspace).delete_asked_at is None
     assert client.post_form(page, name="Pottery").status_code == 302
@@ -372,11 +372,11 @@ def test_a_test_goes_through_the_server_the_page_set_and_the_page_says_how_it_we
     try:
         client = client_for(build_app(data, mail_relays=relay), make_user("mia@example.com", is_admin=True))
         client.post_form("/admin/desk/mail/test")
-        assert "No mail server is set." in client.get("/admin/desk").text
+        assert "No mail server is set up." in client.get("/admin/desk").text
         form = {"host": "127.0.0.1", "port": str(port), "encryption": "starttls", "user": ""}
         assert client.post_form("/admin/desk/mail", **form, sender="desk@example.com").status_code == 302
         client.post_form("/admin/desk/mail/test")
-        assert "Look into the mail of mia@example.com." in client.get("/admin/desk").text
+        assert "Check the inbox of mia@example.com." in client.get("/admin/desk").text
         (envelope,) = server.taken
         assert (envelope.mail_from, envelope.rcpt_tos) == ("desk@example.com", ["mia@example.com"])
         server.answer = "550 not here"
@@ -400,9 +400,9 @@ def test_what_only_the_environment_sets_is_shown_with_where_it_comes_from(
     shown = {name: (value, origin) for name, value, origin in rows}
     others = {one.variable for one in settings.SETTINGS if one.name not in desk_settings.OVERLAID}
     assert set(shown) == others
-    assert shown["LOBBY_AUDIT_DAYS"] == ("77", "from the environment")
-    assert shown["LOBBY_SESSION_KEY"] == ("set, not shown", "from the environment")
-    assert shown["LOBBY_WORKERS"][1] == "as it comes"
+    assert shown["LOBBY_AUDIT_DAYS"] == ("77", "set by the environment")
+    assert shown["LOBBY_SESSION_KEY"] == ("set, not shown", "set by the environment")
+    assert shown["LOBBY_WORKERS"][1] == "default"
     assert "a key of ours" not in page
 
 
@@ -443,7 +443,7 @@ def test_an_invitation_is_mailed_resent_and_revoked(
     people = f"/w/{workspace}/settings/people"
     answer = client.post_form(f"{people}/invite", email="new@example.com", role="agent")
     assert answer.status_code == 302
-    assert "being mailed" in client.get(people).text
+    assert "sending the email" in client.get(people).text
     taken.error = mail.NotSentError("no", "unreachable")
     assert invitations.send_due() == 0
     taken.error = None
@@ -463,7 +463,7 @@ def test_an_invitation_is_mailed_resent_and_revoked(
     client.post_form(f"/w/{workspace}/settings/general", name="Pottery", language="de", timezone="")
     client.post_form(f"{people}/invitations/{id_}/again")
     assert invitations.send_due() == 1
-    assert "lädt Sie in Pottery ein" in taken.mails[-1]["Subject"], "in the language of the workspace"
+    assert "hat Sie in Pottery eingeladen" in taken.mails[-1]["Subject"], "in the language of the workspace"
     shown = client.post_form(f"{people}/invitations/{id_}/again", how="link").text
     assert "/invite/" in shown
     assert client.post_form(f"{people}/invitations/{id_}/withdraw").status_code == 302

@@ -134,7 +134,7 @@ def test_a_form_filled_in_badly_says_what_is_wrong_and_keeps_the_link(desk: Flas
     client = browser(desk)
     answer = client.post_form("/setup", token=token, **{**ANSWERS, "again": "something else"})
     assert answer.status_code == 400
-    assert "The two passwords differ." in answer.text
+    assert "The passwords do not match." in answer.text
     assert PASSWORD not in answer.text
     assert client.post_form("/setup", token=token, **ANSWERS).status_code == 302
 

@@ -57,10 +57,10 @@ def test_a_wrong_or_missing_password_does_nothing(browser: Browser) -> None:
     with clock.travel(LATER):
         answer = browser.post_form("/dangerous", password="wrong")
         assert answer.status_code == 403
-        assert "That is not your password" in answer.text
+        assert "Wrong password" in answer.text
         answer = browser.post_form("/dangerous")
         assert answer.status_code == 403
-        assert "typed within the last 15 minutes" in answer.text
+        assert "your password in the last 15 minutes" in answer.text
         assert 'action="/dangerous"' in answer.text
         as_json = browser.post(
             "/dangerous", headers={"Accept": "application/json", "X-CSRFToken": browser.csrf()}
@@ -79,10 +79,10 @@ def test_a_page_sends_people_to_confirm_and_back(browser: Browser) -> None:
         answer = browser.get("/dangerous?x=1")
         assert answer.status_code == 302
         assert answer.location == "/account/confirm?next=/dangerous?x%3D1"
-        assert "Your password" in browser.get(answer.location).text
+        assert "Confirm your password" in browser.get(answer.location).text
         wrong = browser.post_form("/account/confirm", password="wrong", next="/dangerous?x=1")
         assert wrong.status_code == 400
-        assert "That is not your password" in wrong.text
+        assert "Wrong password" in wrong.text
         right = browser.post_form("/account/confirm", password="correct horse battery", next="/dangerous?x=1")
         assert right.location == "/dangerous?x=1"
         assert browser.get("/dangerous").text == "done"

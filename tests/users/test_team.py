@@ -13,7 +13,7 @@ from flask import Flask
 
 from host.core import clock, db
 from host.core.errors import ConflictError, InvalidError, LobbyError, NotFoundError
-from host.models.signing_in import Wanted
+from host.models.signing_in import RequirementScope
 from host.models.users import AuditEntry, Invitation, Membership, Role, User
 from host.users import invitations, members, passwords, users
 from host.users.signin import settings
@@ -96,10 +96,10 @@ def test_the_list_says_who_has_no_second_factor_and_greys_the_only_owner(
     client = client_for(desk, owner)
     page = client.get(f"/w/{workspace}/settings/people").text
     assert page.count(">None</span>") == 2
-    assert "The only owner stays" in page
+    assert "The only owner can't be removed" in page
     assert page.count("Remove…") == 1
     make_user("second@example.com", workspace=workspace, role=Role.OWNER)
-    assert "The only owner stays" not in client.get(f"/w/{workspace}/settings/people").text
+    assert "The only owner can't be removed" not in client.get(f"/w/{workspace}/settings/people").text
 
 
 def test_the_list_says_which_second_factor_and_warns_where_one_is_asked_for(
@@ -112,9 +112,9 @@ def test_the_list_says_which_second_factor_and_warns_where_one_is_asked_for(
     address = f"/w/{workspace}/settings/people"
     assert "Authenticator app" in client.get(address).text
     assert "no second factor yet" not in client.get(address).text, "nobody is asked for one"
-    db.write(settings.save_second_factor, Wanted.ADMINS)
+    db.write(settings.save_second_factor, RequirementScope.ADMINS)
     assert "no second factor yet" not in client.get(address).text, "no admin is without one"
-    db.write(settings.save_second_factor, Wanted.EVERYBODY)
+    db.write(settings.save_second_factor, RequirementScope.EVERYBODY)
     page = client.get(address).text
     assert "1 person has no second factor yet." in page
     assert page.count(">None yet</span>") == 1
@@ -147,8 +147,8 @@ def test_the_list_is_narrowed(desk: Flask, workspace: int, owner: User, asked: s
     page = client_for(desk, owner).get(f"/w/{workspace}/settings/people{asked}").text
     rows = page[page.index('class="bar"') : page.index('id="invite"')]
     assert set(re.findall(r"[a-z]+@example\.com(?=<)", rows)) == shown
-    assert ("Nobody here is like that." in page) == (not shown)
-    assert "2 people may sign in, 1 is invited, 1 is locked out." in page, "all are counted"
+    assert ("No matching people." in page) == (not shown)
+    assert "2 people can sign in, 1 is invited, 1 is locked out." in page, "all are counted"
 
 
 def test_a_new_person_joins_with_a_name_and_a_password(desk: Flask, workspace: int, owner: User) -> None:
@@ -188,7 +188,7 @@ def test_an_account_is_not_taken_over_by_accepting_as_new(desk: Flask, workspace
 def test_an_invitation_is_for_the_person_it_names(desk: Flask, workspace: int, owner: User) -> None:
     token = invite(workspace, owner)
     other = client_for(desk, make_user("eve@example.com"))
-    assert "This invitation is for somebody else." in other.get(f"/invite/{token}").text
+    assert "This invitation is for someone else." in other.get(f"/invite/{token}").text
     assert other.post_form(f"/invite/{token}").status_code == 409
     assert role_of(workspace, "eve@example.com") is None
     assert browser(desk).get(f"/invite/{token}").status_code == 200
@@ -249,7 +249,7 @@ def test_a_member_is_not_invited_again(desk: Flask, workspace: int, owner: User)
         f"/w/{workspace}/settings/people/invite", email=owner.email, role="agent"
     )
     assert answer.status_code == 409
-    assert "in the workspace already" in answer.text
+    assert "already in the workspace" in answer.text
 
 
 @pytest.mark.parametrize(

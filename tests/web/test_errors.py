@@ -38,7 +38,7 @@ def error_of(answer: TestResponse) -> dict[str, str]:
 def test_a_page_that_is_not_there_says_so_and_leads_back(client: Browser) -> None:
     page = client.get("/nothing")
     assert page.status_code == 404
-    assert "Nothing here" in page.text
+    assert "Page not found" in page.text
     assert 'href="/"' in page.text
 
 
@@ -72,11 +72,11 @@ def test_a_limit_says_when_to_come_back(database: db.Database, data: Path) -> No
 
 
 def test_an_error_of_a_use_case_shows_its_own_sentence(database: db.Database, data: Path) -> None:
-    error = ConflictError("The pot is broken.", next_step="Make a new one.")
+    error = ConflictError("The pot is broken.", next_step="Create a new one.")
     page = browser(desk_that_raises(data, error)).get("/addons/toy/go")
     assert page.status_code == 409
     assert "The pot is broken." in page.text
-    assert "Make a new one." in page.text
+    assert "Create a new one." in page.text
 
 
 def test_something_missing_behind_the_desk_is_a_503(database: db.Database, data: Path) -> None:
@@ -96,7 +96,7 @@ def test_a_database_that_is_down_is_a_503_also_for_people_signed_in(
     monkeypatch.setattr("host.users.sessions.load", down)
     page = client.get("/account")
     assert page.status_code == 503
-    assert "not available right now" in page.text
+    assert "Lobby is unavailable" in page.text
     assert "server closed" not in page.text
 
 

@@ -9,15 +9,16 @@ import pytest
 import sqlalchemy as sa
 from flask import Flask, url_for
 
+from host.assistants.models import Assistant, AssistantAccount
 from host.core import clock, db
-from host.inbox import labels, names
-from host.models.assistants import Assistant, AssistantAccount
-from host.models.automation import Rule, RuleState, RuleVersion
-from host.models.canned import Macro
-from host.models.contacts import ContactAttribute
-from host.models.labels import Label
-from host.models.teams import Team, TeamMember
+from host.inbox import names
+from host.inbox.canned.models import Macro
+from host.inbox.contacts.models import ContactAttribute
+from host.inbox.labels import labels
+from host.inbox.labels.models import Label
+from host.inbox.teams.models import Team, TeamMember
 from host.models.users import Membership, Role, User
+from host.rules.models import Rule, RuleState, RuleVersion
 from tests import helpers
 from tests.web.test_account_picker import MOST_BYTES, MOST_STATEMENTS, counted, offered, ticked
 from tests.web.test_account_picker import fill as add_accounts

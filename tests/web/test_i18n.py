@@ -10,7 +10,7 @@ from flask import Flask
 
 from host.addons.running import generation
 from host.core import db, storage
-from host.inbox.pages.canned_views import LANGUAGES, language_name
+from host.inbox.canned.pages.reply_views import LANGUAGES, language_name
 from host.models.users import Role
 from host.users import invitations, setup
 from tests.helpers import (
@@ -67,7 +67,7 @@ def test_pages_of_owners_and_admins(strange_desk: Flask) -> None:
         "/nothing",
     ]
     # The middle of a sentence of the audit, whose beginning and end are marked beyond the names in it.
-    known = ["English", "named the workspace"]
+    known = ["English", "named the workspace", "renamed the workspace to"]
     for path in paths:
         assert untranslated(client.get(path).text, data=known) == [], path
     posts = [

@@ -11,12 +11,12 @@ from flask import Flask
 from sqlalchemy.orm import Session
 
 from host.core import clock, db
-from host.inbox import labels
+from host.inbox.canned.models import CannedReply
+from host.inbox.labels import labels
+from host.inbox.labels.models import Label, LabelTone
 from host.models.api import ApiKey
-from host.models.automation import Rule, RuleState, RuleVersion
-from host.models.canned import CannedReply
-from host.models.labels import Label, LabelTone
 from host.models.users import Role
+from host.rules.models import Rule, RuleState, RuleVersion
 from tests import helpers
 from tests.web.test_account_picker import MOST_BYTES, MOST_STATEMENTS, counted
 
@@ -61,7 +61,7 @@ def test_labels_come_in_pages_and_are_found(owner: helpers.Browser, workspace: i
     assert f"1 to 25 of {labels.MOST}" in page(owner, here)
     assert "476 to 500" in page(owner, f"{here}?page=20")
     assert page(owner, f"{here}?q=LABEL 499").count('class="label-row"') == 1
-    assert "No label has these words." in page(owner, f"{here}?q=nothing")
+    assert "No labels found." in page(owner, f"{here}?q=nothing")
 
 
 def test_one_of_many_labels_is_merged_by_name_and_its_page_is_shown_again(

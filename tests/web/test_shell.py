@@ -89,7 +89,7 @@ def test_the_start_page_leads_where_the_work_is(desk: Flask) -> None:
     admin = client_for(desk, make_user(is_admin=True)).get("/").location
     assert admin == "/admin/addons"
     lost = client_for(desk, make_user()).get("/")
-    assert "You are in no workspace" in lost.text
+    assert "You're not in a workspace" in lost.text
 
 
 def test_the_start_page_goes_back_to_the_workspace_visited_last(desk: Flask) -> None:
@@ -307,6 +307,6 @@ def test_one_navigation_of_settings_holds_what_the_person_may_open(desk: Flask) 
         client_for(desk, make_user(workspace=workspace, role=Role.OWNER)).get("/account").text
     )
     admin = settings_nav_of(client_for(desk, make_user(is_admin=True)).get("/admin/workspaces").text)
-    assert ("Your account" in agent, "General" in agent, "This desk" in agent) == (True, False, False)
-    assert ("Your account" in owner, "General" in owner, "This desk" in owner) == (True, True, False)
-    assert ("Your account" in admin, "General" in admin, "This desk" in admin) == (True, False, True)
+    assert ("Your account" in agent, "General" in agent, "admins only" in agent) == (True, False, False)
+    assert ("Your account" in owner, "General" in owner, "admins only" in owner) == (True, True, False)
+    assert ("Your account" in admin, "General" in admin, "admins only" in admin) == (True, False, True)

@@ -14,7 +14,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from host.addons import lifecycle
+from host.addons import lifecycle, preinstalled
 from host.channels import connecting
 from host.core import config, db, migrations
 from host.models.users import Role
@@ -73,6 +73,8 @@ def main() -> None:
     if wanted.get("migrate"):
         migrations.upgrade_host(configuration.database_url)
     application = HostApplication(configuration)
+    if wanted.get("migrate"):
+        preinstalled.provide(configuration)
     told: dict[str, Any] = make_people(wanted) if "people" in wanted else {}
     if "zip" in wanted:
         release = lifecycle.install_file(configuration, Path(wanted["zip"]))

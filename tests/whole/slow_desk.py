@@ -15,8 +15,10 @@ from flask import Blueprint, current_app
 from host import recording
 from host.cli.commands import main
 from host.core import logs
+from host.features import registry
+from host.features.feature import Feature
 from host.models.health import Metric
-from host.process import app, shutdown
+from host.process import features, shutdown
 from host.sdk.webhooks import Envelope
 
 bp = Blueprint("slow", __name__)
@@ -45,8 +47,7 @@ def leave_traces(name: str) -> str:
 
 def make_slow() -> None:
     """Add the page. Runs at import: a server's worker may be a new process."""
-    if bp not in app.BLUEPRINTS:
-        app.BLUEPRINTS = (*app.BLUEPRINTS, bp)
+    registry.use([*features.BUILT_IN, Feature("tests.whole", blueprints=("slow_desk:bp",))])
     shutdown.PATIENCE_SECONDS = float(os.environ.get("SLOW_PATIENCE", shutdown.PATIENCE_SECONDS))
 
 

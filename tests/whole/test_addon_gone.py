@@ -191,7 +191,7 @@ class Stage:
         for state in STATES[STATES.index(self.state) + 1 : STATES.index(wanted) + 1]:
             if state == "inactive":
                 admin.open("/admin/addons")
-                admin.press("Deactivate")
+                admin.press("Deactivate", to="/instagram/")
             elif state == "uninstalled":
                 admin.open("/admin/addons/instagram/uninstall")
                 admin.press("Uninstall", {"what": "keep"})
@@ -215,7 +215,7 @@ def furnish_channels(scene: Scene) -> None:
     owner = scene.rig.person(POTTERY_OWNER)
     base = f"/w/{home}/settings"
     owner.open(f"{base}/channels")
-    owner.press("Switch on: Comments")
+    owner.press("Turn on: Comments")
     for kind, more in (("image", {}), ("audio", {}), ("comment", {"text": "tide, please"})):
         said = {"account": POTTERY.igid, "customer": POTTERY.customer, "kind": kind, **more}
         scene.rig.control("POST", "dm", said)

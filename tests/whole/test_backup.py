@@ -150,7 +150,7 @@ def come_back(kind: str, folder: Path, settings: dict[str, str], before: Any, da
         assert "Restored." in said
         assert {name for name, found in before.items() if found} >= SEALED
         said = lobby("secrets", "verify", environment=environment)
-        assert re.fullmatch(r"[1-9]\d* values open, 0 do not\n", said)
+        assert re.fullmatch(r"[1-9]\d* values can be decrypted, 0 can't\n", said)
         after = rows(url)
         assert {"users", "workspaces", "addon_archive_parts", "inbound_requests"} <= set(before)
         added = [one for one in after["installation_values"] if one["name"] == restored.NAME]

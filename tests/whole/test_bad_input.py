@@ -129,6 +129,7 @@ FIELDS: dict[str, dict[str, str]] = {
     f"{INBOX}/reply": {
         "text": "Hello",
         "reply_key": "bad-input-reply",
+        "draft_version": "1",
         "overflow": "split",
         "upload": "x",
         "reply_to": "1",
@@ -190,11 +191,25 @@ FIELDS: dict[str, dict[str, str]] = {
     f"{INBOX}/tool-calls/<int:call_id>": {"allowed": "1"},
     f"{INBOX}/typing": {"on": "1"},
     f"{INBOX}/presence": {"state": "typing", "left": ""},
+    f"{INBOX}/draft": {"version": "0", "content": '{"texts": {"reply": {"text": "Hello", "by": "tab"}}}'},
     f"{INBOX}/unread": {},
     f"{INBOX}/messages/<int:message_id>/react": {"emoji": "\u2764\ufe0f"},
     "/addons/instagram/deauthorize": {"signed_request": "a.b"},
     "/addons/instagram/deletion": {"signed_request": "a.b"},
-    f"{INBOX}/note": {"text": "Hello", "reply_key": "bad-input-note", "mention": "1", "mention_team": "1"},
+    f"{INBOX}/note": {
+        "text": "Hello",
+        "reply_key": "bad-input-note",
+        "draft_version": "1",
+        "mention": "1",
+        "mention_team": "1",
+    },
+    f"{INBOX}/notes/<int:message_id>/edit": {
+        "text": "Hello",
+        "version": "0",
+        "mention": "1",
+        "mention_team": "1",
+    },
+    f"{INBOX}/notes/<int:message_id>/delete": {},
     f"{INBOX}/overflow": {"text": "Hello", "overflow": "split"},
     f"{INBOX}/read": {"until": "1"},
     f"{INBOX}/assign": {"assignee": "", "team": "1"},
@@ -460,6 +475,7 @@ FIELDS: dict[str, dict[str, str]] = {
         "timezone": "UTC",
         "language": "",
         "on_reply": "",
+        "drafts": "",
         "undo": "10",
         "version": "0",
     },
@@ -604,6 +620,7 @@ FIELDS: dict[str, dict[str, str]] = {
     "/admin/addons/upload": {"zip": "not a file"},
     "/admin/addons/shipped": {"sha256": "0" * 64},
     "/admin/addons/<slug>/activate": {},
+    "/admin/features/<name>": {"on": "1"},
     "/admin/addons/<slug>/deactivate": {},
     "/admin/addons/<slug>/export": {},
     "/admin/addons/<slug>/roll-back": {"to": "1.0.0"},
@@ -1020,7 +1037,7 @@ def test_a_form_that_is_refused_keeps_what_was_typed_and_no_secret(desk: Desk) -
     assert owner.forms[-1].values["name"] == "Typed <name>"
     assert owner.forms[-1].values["page_id"] == "12"
     assert owner.forms[-1].values["page_access_token"] == ""
-    owner.expect("An ID is a row of digits")
+    owner.expect("An ID contains only digits")
     owner.open(desk.path(f"{SETTINGS}/people"))
     with pytest.raises(PageError, match="answered 400"):
         owner.press("Make an invitation", {"email": "not an address"})
@@ -1031,10 +1048,10 @@ def test_wrong_credentials_are_told_beside_the_field_with_metas_words(desk: Desk
     owner = desk.people[POTTERY_OWNER]
     right = {key: value for key, value in CARD.items() if key not in {"human_agent", "cut_long_text"}}
     cases = {
-        "page_access_token": ("EAA" + "x" * 30, "Meta does not accept this token"),
-        "app_secret": ("0" * 31 + "a", "not the secret of the app"),
+        "page_access_token": ("EAA" + "x" * 30, "Meta rejected this token"),
+        "app_secret": ("0" * 31 + "a", "belongs to a different app"),
         "page_id": (STUDIO.page, "Choosing another Page moves it there"),
-        "ig_user_id": (STUDIO.igid, "linked to another Instagram account"),
+        "ig_user_id": (STUDIO.igid, "linked to a different Instagram account"),
     }
     for name, (value, sentence) in cases.items():
         owner.open(desk.path(f"{SETTINGS}/channels/instagram/new"))
@@ -1045,7 +1062,7 @@ def test_wrong_credentials_are_told_beside_the_field_with_metas_words(desk: Desk
         assert control is not None
         assert 'aria-invalid="true"' in control[0], f"the problem is not beside {name}"
         if name in {"page_access_token", "app_secret"}:
-            owner.expect("Meta answered")
+            owner.expect("Meta responded")
 
 
 # Zips, through the page
@@ -1111,7 +1128,7 @@ def test_a_bad_zip_is_refused_with_its_sentence_and_leaves_nothing(
     admin = desk.people[ADMIN]
     admin.open("/admin/addons")
     with pytest.raises(PageError, match="answered 4"):
-        admin.press("Upload & Install", files={"zip": ("an addon.zip", make(addon_zip.read_bytes()))})
+        admin.press("Upload and install", files={"zip": ("an addon.zip", make(addon_zip.read_bytes()))})
     admin.expect(sentence)
     assert desk.rig.value("SELECT COUNT(*) FROM addon_releases") == releases
     after = {path for path in desk.rig.data.rglob("*") if "lobby.sqlite3" not in path.name}
@@ -1124,7 +1141,7 @@ def test_an_addon_for_another_host_is_shown_and_cannot_be_installed(desk: Desk, 
     admin = desk.people[ADMIN]
     admin.open("/admin/addons")
     future = _manifest(b">=1.0,<2", b">=9.0,<10")(addon_zip.read_bytes())
-    admin.press("Upload & Install", files={"zip": ("future.zip", future)})
+    admin.press("Upload and install", files={"zip": ("future.zip", future)})
     admin.expect(">=9.0,<10")
     with pytest.raises(PageError, match="no button 'Install'"):
         admin.press("Install")
@@ -1144,14 +1161,14 @@ def test_a_file_larger_than_any_addon_is_refused_before_it_is_kept(desk: Desk) -
     admin = desk.people[ADMIN]
     admin.open("/admin/addons")
     with pytest.raises(PageError, match="answered 413"):
-        admin.press("Upload & Install", files={"zip": ("huge.zip", bytes(30 * 1024 * 1024))})
+        admin.press("Upload and install", files={"zip": ("huge.zip", bytes(30 * 1024 * 1024))})
 
 
 def test_no_file_at_all_is_asked_for(desk: Desk) -> None:
     admin = desk.people[ADMIN]
     admin.open("/admin/addons")
-    admin.press("Upload & Install")
-    admin.expect("Choose the .zip")
+    admin.press("Upload and install")
+    admin.expect("Choose an addon .zip")
 
 
 def unblock(desk: Desk) -> None:

@@ -327,7 +327,7 @@ def diagnose(story: Story) -> None:
     for call in ("conversations", "debug_token", "subscribe", "other", "page"):
         rig.control("POST", "faults", {"call": call, "action": "error", "code": 100, "message": said})
     owner.open(story.channels)
-    assert "Cannot tell" in story.press(POTTERY_OWNER, "Diagnose", {})
+    assert "Unknown" in story.press(POTTERY_OWNER, "Diagnose", {})
     story.hunt.look("doctor", doctor_says(rig, "--json"))
     story.hunt.look("doctor for people", doctor_says(rig))
     rig.control("DELETE", "faults")
@@ -478,7 +478,7 @@ def test_no_json_holds_a_secret(story: Story) -> None:
 def test_the_api_tells_no_secret_and_its_key_is_kept_nowhere(story: Story) -> None:
     owner = story.people[POTTERY_OWNER]
     owner.open(f"/w/{story.workspace}/settings/api")
-    owner.press("Make a key", {"name": "Shop", "scopes": "write"})
+    owner.press("Create API key", {"name": "Shop", "scopes": "write"})
     made = re.search(r'id="api-key" value="(lobby_[\w-]{43})"', owner.html)
     assert made is not None
     key = made.group(1)

@@ -68,8 +68,8 @@ def test_the_conversation_is_read_and_marked_and_offers_no_reply(scene: Scene) -
     assert "Channel not active" in owner.html
     owner.open(f"/w/{ids['workspace_id']}/inbox/{ids['conversation_id']}")
     assert f"secret of {POTTERY.page}" in owner.html
-    assert "No active addon brings it" in owner.html
-    assert "reply_key" not in owner.html.split("No active addon brings it")[0]
+    assert "Its addon is not active" in owner.html
+    assert "reply_key" not in owner.html.split("Its addon is not active")[0]
     before = scene.rig.value("SELECT COUNT(*) FROM messages")
     address = f"{scene.rig.url}/w/{ids['workspace_id']}/inbox/{ids['conversation_id']}/reply"
     form = {"csrf_token": scene.tokens[POTTERY_OWNER], "text": "Hello", "reply_key": "to-nobody"}
@@ -81,7 +81,7 @@ def test_the_conversation_is_read_and_marked_and_offers_no_reply(scene: Scene) -
 def test_programs_read_it_too(scene: Scene) -> None:
     owner = scene.rig.person(POTTERY_OWNER)
     owner.open(f"/w/{scene.pottery['workspace_id']}/settings/api")
-    owner.press("Make a key", {"name": "Reader", "scopes": "write"})
+    owner.press("Create API key", {"name": "Reader", "scopes": "write"})
     key = re.search(r"lobby_[\w-]{43}", owner.html)
     assert key is not None
     answered = {}

@@ -115,7 +115,7 @@ def test_a_desk_that_starts_meanwhile_waits_keeps_what_comes_and_goes_on(far: Fa
     assert requests.get(f"{far.rig.url}/readyz", timeout=10).status_code == 503
     assert requests.get(f"{far.rig.url}/readyz/webhooks", timeout=10).status_code == 200
     page = requests.get(f"{far.rig.url}/login", timeout=10)
-    assert (page.status_code, "Its database does not answer" in page.text) == (503, True)
+    assert (page.status_code, "The database does not respond" in page.text) == (503, True)
     assert [far.deliver(f"meanwhile {number}") for number in range(5)] == [200] * 5
     raw = body_of(entry(POTTERY, event(POTTERY, "forged")))
     assert post(shared(far.rig), raw, sign(raw, "not the secret")).status_code == 200, "nobody can tell yet"

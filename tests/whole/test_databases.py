@@ -57,7 +57,7 @@ def test_the_whole_journey_with_several_processes_on_one_database(
         until(lambda: "Do you ship to Norway?" in person.open(inbox), "the DM in the second process")
         assert "channel=instagram" in person.html
         journey.admin.open("/admin/addons")
-        journey.admin.press("Deactivate")
+        journey.admin.press("Deactivate", to="/instagram/")
         started = time.monotonic()
         until(lambda: person.open(inbox) and "channel=instagram" not in person.html, "the filter's end there")
         print(f"\na deactivation reached the second process in {time.monotonic() - started:.2f} s")

@@ -114,7 +114,7 @@ def test_while_the_store_is_away_pages_do_without_files_and_what_comes_is_fetche
     path = f"/w/{far.workspace}/media/{number}"
     until(lambda: get(person, path).status_code == 503, "the word about it")
     gone = get(person, path)
-    assert "The place where this desk keeps files does not answer" in gone.text
+    assert "The file storage does not respond" in gone.text
     assert get(person, f"/w/{far.workspace}/inbox").status_code == 200
     until(lambda: far.metric(far.second) == "lobby_files_up 0.0", "the metric")
     far.picture_comes()

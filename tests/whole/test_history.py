@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from host.core.backports.values import replace
 from tests.whole.history import Accepted, Row, check, read_ledger
 
 ANA = "1026000000000001"

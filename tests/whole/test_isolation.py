@@ -153,7 +153,7 @@ def furnished(rig: Rig, addon_zip: Path, outside: Outside, port: int) -> Scene:
     owner.press("Make an invitation", {"email": "guest@example.com", "role": "agent"})
     link = re.search(r"/invite/([\w-]+)", owner.html)
     owner.open(f"/w/{home}/settings/api")
-    owner.press("Make a key", {"name": "Shop", "scopes": "write"})
+    owner.press("Create API key", {"name": "Shop", "scopes": "write"})
     assert link is not None
     for shop in (POTTERY, STUDIO):
         rig.control(
@@ -309,7 +309,7 @@ def refused(scene: Scene, workspace: int, conversation: int) -> int:
 
 
 def asked(scene: Scene, workspace: int, mail: dict[str, str]) -> int:
-    """Return the id of an e-mail account that waits to be confirmed."""
+    """Return the id of an email account that waits to be confirmed."""
     address = f"{scene.rig.url}/w/{workspace}/settings/channels/email/new"
     form = {**mail, "address": "sales@pottery.example", "smtp_security": "none"}
     form["csrf_token"] = scene.tokens[POTTERY_OWNER]

@@ -20,7 +20,7 @@ import pytest
 
 from demo.processes import Program, clean_environment, free_port
 from host.core import db
-from host.record.writing import show
+from host.events.writing import show
 from tests.inbox import desks
 from tests.inbox.desks import Desk
 from tests.live.served import Reader, cookie

@@ -14,7 +14,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -24,6 +24,7 @@ import sqlalchemy as sa
 from demo.person import PageError, Person
 from demo.processes import free_port
 from host.addons.package.build import build_addon
+from host.core.backports.values import replace
 from tests.conftest import POSTGRESQL, fresh_server_database
 from tests.whole.rig import Rig, running, until
 from tests.whole.shops import prepare
@@ -188,7 +189,7 @@ class Scene:
         ada = self.admins[0]
         ada.open("/admin/addons")
         path = toy(version, self.folder)
-        ada.press("Upload & Install", files={"zip": (path.name, path.read_bytes())})
+        ada.press("Upload and install", files={"zip": (path.name, path.read_bytes())})
         ada.press("Install")
         self.together("/admin/addons", "Activate")
         self.both_show(version)
@@ -269,7 +270,7 @@ def test_nothing_is_lost_while_two_admins_switch_an_addon_at_once(scene: Scene) 
     ada = scene.admins[0]
     ada.open(addons)
     path = toy("1.1.0", scene.folder)
-    ada.press("Upload & Install", files={"zip": (path.name, path.read_bytes())})
+    ada.press("Upload and install", files={"zip": (path.name, path.read_bytes())})
     scene.together(ada.url.removeprefix(first.url), "Replace 1.0.0 with 1.1.0")
     scene.both_show("1.1.0")
     on_the_second = scene.in_flight(second, "1.1.0")
@@ -312,8 +313,8 @@ def test_nothing_is_lost_while_two_admins_uninstall_an_addon_at_once(scene: Scen
     scene.both_show("404")
     read = scene.together(page, "Uninstall", {"what": "keep"})
     assert provider.trouble == []
-    assert sum("Its tables and conversations stay." in one for one in read) == 1, read
-    assert sum("No addon toy is installed." in one or BUSY in one for one in read) == 1, read
+    assert sum("Its tables and conversations are kept." in one for one in read) == 1, read
+    assert sum("The addon toy is not installed." in one or BUSY in one for one in read) == 1, read
     assert scene.rows("SELECT slug FROM addons") == []
     before = len(provider.taken)
     assert scene.rows("SELECT state FROM channel_accounts") == [("connected",)]
@@ -327,9 +328,9 @@ def test_nothing_is_lost_while_two_admins_uninstall_an_addon_at_once(scene: Scen
     scene.together(addons, "Deactivate")
     export = scene.admins[1]
     export.open(page)
-    export.press("Export its data")
+    export.press("Export data")
     read = scene.together(page, "Uninstall", {"what": "purge", "name": "toy"})
-    assert sum("and its tables with it" in one for one in read) == 1, read
+    assert sum("and its tables deleted" in one for one in read) == 1, read
     tables = "SELECT tablename FROM pg_tables WHERE tablename LIKE 'toy_%' OR tablename LIKE 'addon_toy%'"
     assert scene.rows(tables) == []
     scene.both_show("404")
@@ -339,7 +340,7 @@ def test_nothing_is_lost_while_two_admins_uninstall_an_addon_at_once(scene: Scen
     assert set(counted.values()) == {1}
     # What came right before the end is in the journal, and says why it went no further.
     dead = scene.rows("SELECT body, reason FROM inbound_events WHERE state = 'dead'")
-    assert {reason for _body, reason in dead} <= {"The addon was removed before this was applied."}
+    assert {reason for _body, reason in dead} <= {"The addon was uninstalled before this was applied."}
     assert {*counted, *(json.loads(bytes(body))["text"] for body, _reason in dead)} == provider.taken
     for admin in scene.admins:
         assert admin.open("/admin/addons")
@@ -359,7 +360,7 @@ def test_an_error_in_one_process_is_shown_by_the_other_and_after_both_are_gone(s
         desk.start()
     assert "the kiln of 1.0.0 is cold" in ada.open("/admin/addons")
     path = toy("1.2.0", scene.folder)
-    ada.press("Upload & Install", files={"zip": (path.name, path.read_bytes())})
+    ada.press("Upload and install", files={"zip": (path.name, path.read_bytes())})
     ada.press("Replace 1.0.0 with 1.2.0")
     scene.both_show("1.2.0")
     for admin in scene.admins:

@@ -529,7 +529,7 @@ def test_the_addresses_of_an_addon_are_gone_while_it_is_not_active(desk: Rig) ->
     before = stored(desk)
     admin = desk.person(ADMIN)
     admin.open("/admin/addons")
-    admin.press("Deactivate")
+    admin.press("Deactivate", to="/instagram/")
     try:
         for address in addresses(desk, POTTERY).values():
             assert post(address, raw, sign(raw, APP_SECRET)).status_code == 404
@@ -538,7 +538,7 @@ def test_the_addresses_of_an_addon_are_gone_while_it_is_not_active(desk: Rig) ->
         assert stored(desk) == before
     finally:
         admin.open("/admin/addons")
-        admin.press("Activate")
+        admin.press("Activate", to="/instagram/")
     for address in addresses(desk, POTTERY).values():
         assert post(address, raw, sign(raw, APP_SECRET)).status_code == 200
     until(lambda: shown(desk, text), "the message")

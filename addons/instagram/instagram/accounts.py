@@ -1,4 +1,4 @@
-"""The addon's rows: credentials for a call, and the book the webhook looks accounts up in."""
+"""The addon's rows: credentials for calls, and the index by which the webhook finds accounts."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ CATALOGUE_SCOPE = "catalog_management"
 
 
 def app_name(app_id: str, ig_user_id: str) -> str:
-    """Return what an app is known by: its id, or the account where Meta did not tell the id."""
+    """Return the key of an app: its id, or the account if Meta did not give the id."""
     return app_id or f"{NAMELESS}{ig_user_id}"
 
 
@@ -42,7 +42,7 @@ def graph_of(flavour: Flavour, token: Secret, app_secret: Secret) -> Graph:
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """What it takes to call Meta for one account.
+    """Credentials for calling Meta for one account.
 
     :param account_id: whom they were asked for: the account itself, or the one for comments beside it.
     """
@@ -59,7 +59,7 @@ class Credentials:
 
     @property
     def may_subscribe(self) -> bool:
-        """Whether its permissions let us subscribe, and see what is subscribed."""
+        """Whether its permissions allow subscribing, and reading the subscriptions."""
         return may_subscribe(self.flavour, self.scopes)
 
     @property
@@ -72,7 +72,7 @@ class Credentials:
 
     @property
     def app(self) -> str:
-        """What its app is known by: the id, or the account where Meta did not tell the id."""
+        """Return the key of its app: the id, or the account if Meta did not give the id."""
         return app_name(self.app_id, self.ig_user_id)
 
     @property
@@ -83,7 +83,7 @@ class Credentials:
 
 @dataclass(frozen=True, slots=True)
 class Details:
-    """What a person connecting an account gave and Meta confirmed, ready to be stored."""
+    """Connection details that a person entered and Meta confirmed, ready to be stored."""
 
     page_id: str
     page_name: str
@@ -102,23 +102,24 @@ class Details:
 
     @property
     def may_subscribe(self) -> bool:
-        """Whether its permissions let us subscribe, and see what is subscribed."""
+        """Whether its permissions allow subscribing, and reading the subscriptions."""
         return may_subscribe(self.flavour, self.scopes)
 
 
 def may_read_catalogue(flavour: Flavour, scopes: Sequence[str]) -> bool:
-    """Tell whether a token with these permissions may read the catalogue of its shop."""
+    """Return whether a token with these permissions may read the shop's catalogue."""
     return flavour is Flavour.PAGE and CATALOGUE_SCOPE in scopes
 
 
 def may_subscribe(flavour: Flavour, scopes: Sequence[str]) -> bool:
-    """Tell whether a token with these permissions may subscribe what it stands for."""
+    """Return whether a token with these permissions may subscribe its Page or account."""
     return flavour is Flavour.LOGIN or not scopes or SUBSCRIBES in scopes
 
 
 def find(session: Session, account_id: int) -> InstagramAccount | None:
-    """Return the addon's row of an account, also after it was disconnected; of one for comments that of the
-    account it stands beside."""
+    """Return the row of an account, even if disconnected; for a comments account, that of its main
+    account.
+    """
     host = db.host_table("channel_accounts")
     home = (
         sa.select(host.c.beside_id)
@@ -130,8 +131,7 @@ def find(session: Session, account_id: int) -> InstagramAccount | None:
 
 
 def live_ids(session: Session, account_id: int) -> list[int]:
-    """Return the accounts that use the credentials of an account and are not disconnected: itself, and the
-    one for comments beside it, messages first."""
+    """Return the connected accounts that share an account's credentials, the one for messages first."""
     row = find(session, account_id)
     if row is None:
         return []
@@ -149,7 +149,7 @@ def live_ids(session: Session, account_id: int) -> list[int]:
 
 
 def shown_id(account_id: int) -> int:
-    """Return the account on whose card stands what concerns the credentials of an account."""
+    """Return the account whose card shows information about an account's credentials."""
     with db.read() as session:
         return next(iter(live_ids(session, account_id)), account_id)
 
@@ -180,7 +180,7 @@ def app_place(own: WorkspaceApp) -> Place:
 
 
 def own_app(session: Session, workspace_id: int, flavour: Flavour) -> WorkspaceApp | None:
-    """Return the app a workspace brought itself for this road, or None."""
+    """Return the workspace's own app for this sign-in, or None."""
     return session.scalar(
         sa.select(WorkspaceApp).where(
             WorkspaceApp.workspace_id == workspace_id, WorkspaceApp.flavour == flavour
@@ -270,7 +270,9 @@ def new_verify_token() -> Secret:
 
 
 def set_verify_token(session: Session, account_id: int, token: Secret) -> bool:
-    """Replace the verify token of an account; the one before stops at once. False if there is no such row."""
+    """Replace the verify token of an account; the old one stops working at once. Return False without a
+    row.
+    """
     row = find(session, account_id)
     if row is None:
         return False
@@ -291,7 +293,7 @@ class Bound:
     verify_token: bytes = field(repr=False)
     flavour: Flavour = Flavour.PAGE
     others: tuple[bytes, ...] = field(default=(), repr=False)
-    """What its app may sign with as well: the secret kept for the app itself, which may be newer."""
+    """Further secrets its app may sign with: the one stored for the app itself, which may be newer."""
     comments_id: int | None = None
     """The account for comments beside it; None: comments are switched off."""
     app_id: str = ""
@@ -314,7 +316,7 @@ class Bound:
         return tuple(one for one in (self.secret, *self.others) if one)
 
     def is_signed_by(self, secret: bytes) -> bool:
-        """Tell whether *secret*, which is not empty, is one of :attr:`secrets`."""
+        """Return whether *secret*, which is not empty, is one of :attr:`secrets`."""
         return secret == self.secret or secret in self.others
 
 

@@ -1,4 +1,4 @@
-"""What the addon tells the host: its channel, card, webhook, migrations, pages and jobs."""
+"""Hooks of the addon: its channel, card, webhook, migrations, pages and jobs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The shapes of what the Graph API answers, as far as anybody here reads them."""
+"""The parts of Graph API responses that the addon uses."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class PageNode(msgspec.Struct, frozen=True):
 
 
 class TokenFacts(msgspec.Struct, frozen=True):
-    """What ``debug_token`` tells. ``expires_at`` 0: no date; None: not told."""
+    """Response of ``debug_token``. ``expires_at`` 0: no date; None: unknown."""
 
     is_valid: bool = True
     app_id: str = ""
@@ -39,14 +39,14 @@ class TokenFacts(msgspec.Struct, frozen=True):
 
 
 class Bought(msgspec.Struct, frozen=True):
-    """An access token and the seconds it lasts; 0: no end was told."""
+    """An access token and its lifetime in seconds; 0 if Meta gave no end."""
 
     access_token: str
     expires_in: float = 0
 
 
 class OwnPage(msgspec.Struct, frozen=True):
-    """A Page of the person who signed in: what they may do there, and its token."""
+    """A Page of the person who signed in, with their permissions on it and its token."""
 
     id: str
     name: str = ""
@@ -65,7 +65,7 @@ class Paging(msgspec.Struct, frozen=True):
 
     @property
     def after(self) -> str:
-        """Where the next page begins; empty on the last."""
+        """Return the cursor of the next page; empty on the last."""
         return self.cursors.after if self.next else ""
 
 
@@ -94,7 +94,7 @@ class AppField(msgspec.Struct, frozen=True):
 
 
 class AppSubscription(msgspec.Struct, frozen=True):
-    """Where an app's webhooks of one kind of object go, and which fields are ticked."""
+    """Webhook subscription of an app for one kind of object: its address and fields."""
 
     object: str = ""
     callback_url: str = ""
@@ -114,7 +114,7 @@ class SendAnswer(msgspec.Struct, frozen=True):
 
 
 class ActionAnswer(msgspec.Struct, frozen=True):
-    """The answer to a reaction, typing or seen."""
+    """The response to a reaction, typing or seen."""
 
     recipient_id: str = ""
 

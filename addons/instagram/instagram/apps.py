@@ -1,4 +1,4 @@
-"""Whose Meta app is used: the one a workspace brought itself, else the installation's.
+"""The Meta app in use: the workspace's own, or else the installation's.
 
 An app that Meta restricts takes everybody down who is connected through it; a workspace with its own stands
 on its own feet.
@@ -30,7 +30,7 @@ from .models import InstagramAccount, WorkspaceApp
 
 
 def app_of(flavour: Flavour, workspace_id: int) -> MetaApp | None:
-    """Return the app people of a workspace sign in to on this road, or None where there is none.
+    """Return the app that people of a workspace sign in to, or None if there is none.
 
     :raises SecretUnreadableError: if the workspace has one of its own whose secret cannot be decrypted.
     """
@@ -50,14 +50,14 @@ FIELDS = (
         "facebook_app_id",
         lazy_gettext("Meta App ID"),
         link=dashboard.apps(),
-        help=lazy_gettext("For Connect with Facebook. In the Meta app under Settings, Basic."),
+        help=lazy_gettext("For Connect with Facebook. Find it in the Meta app under Settings, Basic."),
         required=False,
         clean=clean_id,
     ),
     Field(
         "facebook_app_secret",
         lazy_gettext("App Secret"),
-        help=lazy_gettext("Beside it."),
+        help=lazy_gettext("Next to the ID."),
         required=False,
         secret=True,
         clean=clean_secret,
@@ -66,14 +66,14 @@ FIELDS = (
         "instagram_app_id",
         lazy_gettext("Instagram App ID"),
         link=dashboard.apps(),
-        help=lazy_gettext("For Connect Instagram. Under Instagram, API setup with Instagram login."),
+        help=lazy_gettext("For Connect Instagram. Find it under Instagram, API setup with Instagram login."),
         required=False,
         clean=clean_id,
     ),
     Field(
         "instagram_app_secret",
         lazy_gettext("Instagram App Secret"),
-        help=lazy_gettext("Beside it."),
+        help=lazy_gettext("Next to the ID."),
         required=False,
         secret=True,
         clean=clean_secret,
@@ -93,21 +93,21 @@ def read(workspace_id: int) -> CardStatus:
         values[id_name] = own.app_id
         try:
             unseal(own.app_secret, app_place(own))
-            stored[secret_name] = _("set on %(date)s", date=format_date(own.app_secret_set_at))
+            stored[secret_name] = _("Set on %(date)s", date=format_date(own.app_secret_set_at))
         except SecretUnreadableError:
-            sentence = _("The key it was encrypted with is missing. Enter it again.")
-            notices.append(("bad", _("A stored App Secret cannot be read."), sentence))
-    login = _("Enter it in the Meta app's login settings as a valid redirect address.")
-    advanced = _("Enter it in the Meta app's login settings.")
+            sentence = _("Its encryption key is missing. Enter the secret again.")
+            notices.append(("bad", _("A stored App Secret can't be read."), sentence))
+    login = _("Add it to the Meta app's login settings as a valid redirect URL.")
+    advanced = _("Add it to the Meta app's login settings.")
     copyables = [
-        Copyable(_("Return address for Connect with Facebook"), config.return_url("facebook"), login),
-        Copyable(_("Return address for Connect Instagram"), config.return_url("instagram"), login),
-        Copyable(_("Deauthorize callback"), config.callback_url("deauthorize"), advanced),
-        Copyable(_("Data deletion request address"), config.callback_url("deletion"), advanced),
+        Copyable(_("Redirect URL for Connect with Facebook"), config.return_url("facebook"), login),
+        Copyable(_("Redirect URL for Connect Instagram"), config.return_url("instagram"), login),
+        Copyable(_("Deauthorize callback URL"), config.callback_url("deauthorize"), advanced),
+        Copyable(_("Data deletion request URL"), config.callback_url("deletion"), advanced),
     ]
     if values:
-        where = _("Enter it in the Meta app under Webhooks, Instagram, as the Callback URL.")
-        beside = _("Enter it beside the URL, then subscribe to the fields.")
+        where = _("In the Meta app, under Webhooks, Instagram, enter it as the Callback URL.")
+        beside = _("Enter it next to the URL, then subscribe to the fields.")
         copyables += [
             Copyable(_("Webhook URL"), config.webhook_url(), where),
             Copyable(_("Verify Token"), config.verify_token(workspace_id), beside),
@@ -116,7 +116,7 @@ def read(workspace_id: int) -> CardStatus:
 
 
 def save(workspace_id: int, values: Mapping[str, str]) -> str | Problems:
-    """Check ids and secrets with Meta, as far as it tells, and store them; an empty id takes an app away."""
+    """Check ids and secrets with Meta if possible, and store them; an empty id removes an app."""
     wanted: dict[Flavour, MetaApp | None] = {}
     problems: dict[str, str] = {}
     for flavour, (id_name, secret_name) in _NAMES.items():
@@ -128,7 +128,7 @@ def save(workspace_id: int, values: Mapping[str, str]) -> str | Problems:
             continue
         secret = Secret(typed) if typed else _stored(workspace_id, flavour, app_id)
         if secret is None:
-            problems[secret_name] = _("Enter the secret of this app.")
+            problems[secret_name] = _("Enter this app's secret.")
             continue
         wanted[flavour] = MetaApp(app_id, secret)
         if flavour is Flavour.PAGE and typed:
@@ -137,12 +137,14 @@ def save(workspace_id: int, values: Mapping[str, str]) -> str | Problems:
         return Problems(problems)
     db.write(_write, workspace_id, wanted)
     if not any(wanted.values()):
-        return str(_("This workspace uses the desk's Meta app."))
-    return str(_("Saved. Accounts that sign in from now on use this app; reconnect the others to move them."))
+        return str(_("Saved. This workspace now uses the desk's Meta app."))
+    return str(
+        _("Saved. Accounts that sign in from now on use this app. Reconnect the others to switch them to it.")
+    )
 
 
 def _stored(workspace_id: int, flavour: Flavour, app_id: str) -> Secret | None:
-    """Return the secret that is kept for this very app, or None."""
+    """Return the stored secret of this app, or None."""
     with db.read() as session:
         own = own_app(session, workspace_id, flavour)
     if own is None or own.app_id != app_id:
@@ -155,7 +157,7 @@ def _stored(workspace_id: int, flavour: Flavour, app_id: str) -> Secret | None:
 
 
 def _check(app: MetaApp | None, id_name: str, secret_name: str) -> dict[str, str]:
-    """Ask Meta for the app's own token, which it gives for the right pair only; return what is wrong.
+    """Request the app's own token, which Meta only gives for a valid id and secret; return what is wrong.
 
     For an Instagram app no page of Meta names such a call; a wrong secret shows when somebody signs in.
     """
@@ -171,12 +173,12 @@ def _check(app: MetaApp | None, id_name: str, secret_name: str) -> dict[str, str
         Graph(Flavour.PAGE, app.secret, app.secret).exchange(url, Bought, params=query)
     except GraphError as error:
         if error.code is None:
-            told = _("Meta could not be asked, so nothing was saved. %(words)s", words=error.quote)
+            told = _("Nothing was saved because Meta couldn't be reached. %(words)s", words=error.quote)
             return {"": told}
         if "secret" in error.words.lower():
-            told = _("Meta says that this is not the secret of that app. Copy it again.")
+            told = _("This secret doesn't belong to that app. Copy it again.")
             return {secret_name: told}
-        return {id_name: _("Meta answered: %(words)s", words=error.quote)}
+        return {id_name: _("Meta responded: %(words)s", words=error.quote)}
     return {}
 
 
@@ -201,7 +203,7 @@ def _write(session: Session, workspace_id: int, wanted: Mapping[Flavour, MetaApp
 
 
 def unseal_or_none(sealed: str, where: Place) -> Secret | None:
-    """Return what was sealed, or None where it cannot be opened."""
+    """Return the decrypted value, or None if it cannot be decrypted."""
     try:
         found: Secret = unseal(sealed, where)
     except SecretUnreadableError:
@@ -210,7 +212,7 @@ def unseal_or_none(sealed: str, where: Place) -> Secret | None:
 
 
 def _hand_on(session: Session, own: WorkspaceApp, secret: Secret) -> None:
-    """Give the new secret of an app to the accounts that are connected through it already."""
+    """Give an app's new secret to the accounts already connected through it."""
     rows = session.scalars(
         sa.select(InstagramAccount).where(
             InstagramAccount.workspace_id == own.workspace_id,
@@ -225,12 +227,12 @@ def _hand_on(session: Session, own: WorkspaceApp, secret: Secret) -> None:
 
 
 PAGE = WorkspaceSettings(
-    label=lazy_gettext("Own Meta app"),
+    label=lazy_gettext("Your own Meta app"),
     fields=FIELDS,
     read=read,
     save=save,
     help=lazy_gettext(
-        "People of this workspace sign in to it instead of the desk's. What Meta decides about one app then "
-        "does not touch the accounts of another."
+        "This workspace signs in through this app instead of the desk's. Restrictions Meta places on one "
+        "app don't affect accounts of another."
     ),
 )

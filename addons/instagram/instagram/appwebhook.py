@@ -34,12 +34,12 @@ UNKNOWN_FIELD = 100
 
 
 class Led(Enum):
-    """Where the webhook of an app leads."""
+    """Target of an app's webhook."""
 
     HERE = "here"
-    """It leads here, with every field."""
+    """This desk, with every field."""
     ELSEWHERE = "elsewhere"
-    """It leads to somebody else, who may need it."""
+    """Somebody else, who may need it."""
     NOT_HELD = "not held"
     """Lobby does not hold the id and the secret of the app: it is set by hand."""
 
@@ -79,7 +79,7 @@ class AppWebhook:
         return self.graph.app_webhook(self.app_id)
 
     def is_ours(self, url: str) -> bool:
-        """Tell whether *url* is an address of this desk for this account."""
+        """Return whether *url* is an address of this desk for this account."""
         return url in {config.webhook_url(), *self._alone}
 
     @property
@@ -87,7 +87,8 @@ class AppWebhook:
         return self.own_url, self.own_url.replace("/addons/", "/webhooks/", 1)
 
     def set(self, before: AppSubscription | None, tidy: bool = False) -> None:
-        """Lead it here with every field it needs, and those of :data:`IF_KNOWN` where Meta takes them.
+        """Point the webhook here with every required field, and those of :data:`IF_KNOWN` if Meta accepts
+        them.
 
         What it has besides stays.
 
@@ -114,7 +115,7 @@ class AppWebhook:
 
 
 def of(account: AccountRef) -> AppWebhook | None:
-    """Return the webhook of the app of *account*; None where Lobby does not hold what it takes to set it.
+    """Return the webhook of the account's app; None if Lobby lacks the credentials to set it.
 
     :raises SecretUnreadableError: if a stored secret cannot be decrypted.
     """
@@ -149,7 +150,7 @@ def of(account: AccountRef) -> AppWebhook | None:
 
 @dataclass(frozen=True, slots=True)
 class AppProofs:
-    """When the Meta app of an account last showed that it knows the address of this desk.
+    """When the Meta app of an account last proved that it knows this desk's address.
 
     :ivar delivered_at: when it last delivered something, for any account connected through it.
     :ivar verified_at: when it last verified the address.
@@ -159,7 +160,7 @@ class AppProofs:
     verified_at: datetime | None
 
     def delivered_since(self, then: datetime) -> bool:
-        """Tell whether the app has delivered something since *then*."""
+        """Return whether the app has delivered something since *then*."""
         return self.delivered_at is not None and self.delivered_at >= then
 
     @property
@@ -173,8 +174,9 @@ def proofs(row: InstagramAccount) -> AppProofs:
 
 
 def proofs_of(rows: Sequence[InstagramAccount]) -> dict[int, AppProofs]:
-    """Return what the Meta apps of accounts have shown, by account. An app has one webhook, for all of its
-    accounts. Two statements, however many there are."""
+    """Return the proofs of accounts' Meta apps, by account. An app has one webhook for all its accounts.
+    Always two statements.
+    """
     host, own = db.host_table("channel_accounts"), InstagramAccount
     apps_of = {row.app_id for row in rows if row.app_id}
     comments = host.c.channel == config.COMMENTS_CHANNEL
@@ -207,7 +209,7 @@ def proofs_of(rows: Sequence[InstagramAccount]) -> dict[int, AppProofs]:
 
 
 def _wanted(app_id: str) -> tuple[bool, bool]:
-    """Tell whether any account connected through an app wants messages, and whether one wants comments."""
+    """Return whether any account connected through an app wants messages, and whether one wants comments."""
     with db.read() as session:
         rows = list(
             session.scalars(sa.select(InstagramAccount.account_id).where(InstagramAccount.app_id == app_id))
@@ -218,7 +220,7 @@ def _wanted(app_id: str) -> tuple[bool, bool]:
 
 
 def lead_here(account: AccountRef, *, take_over: bool = False, tidy: bool = False) -> Led:
-    """Lead the webhook of the app of *account* here, unless it leads somewhere else and may not be taken.
+    """Point the webhook of the account's app here, unless it points elsewhere and may not be changed.
 
     :param tidy: take away the fields of comments, where no account of the app wants them any more.
     :raises GraphError: if Meta does not take it.

@@ -1,4 +1,4 @@
-"""Checks of what comes in: whether Meta asked, whether it delivers, whether it signs with the secret we hold.
+"""Checks of deliveries: whether Meta verified the webhook, delivers, and signs with the stored secret.
 
 Nothing here quotes a credential: of a secret only its length and the day it was entered are told, of a verify
 token how it begins. What anybody could have sent turns nothing red by itself.
@@ -34,40 +34,46 @@ WITHOUT_A_RIGHT_ONE = timedelta(days=1)
 
 
 def webhook(look: Look) -> None:
-    """Whether Meta reaches this desk: what it signed and delivered. Our own tests are none of it."""
+    """Check whether Meta reaches this desk, by its signed deliveries. Lobby's own tests do not count."""
     at = look.delivered_at
-    try_it = _("Write to %(handle)s from another account.", handle=look.account.handle)
+    try_it = _("Send a message to %(handle)s from another account.", handle=look.account.handle)
     if comments.is_one(look.account):
         try_it = _("Comment on a post of %(handle)s from another account.", handle=look.account.handle)
     if at is not None:
-        evidence = _("The last event came on %(when)s.", when=format_datetime(at))
+        evidence = _("The last event arrived on %(when)s.", when=format_datetime(at))
         if not is_old(at):
             look.note(Verdict.PASS, evidence, seen_at=at)
             return
-        evidence += " " + _("Nobody has written since, or it does not arrive.")
+        evidence += " " + _("Nobody has written since, or messages aren't arriving.")
         look.note(Verdict.UNKNOWN, evidence, try_it, seen_at=at)
     elif clock.now() - look.seen.connected_at < JUST_CONNECTED:
         look.note(Verdict.UNKNOWN, _("The account was connected less than ten minutes ago."), try_it)
     elif appwebhook.proofs(look.row).delivered_since(look.seen.connected_at):
         look.note(
             Verdict.UNKNOWN,
-            _("Nothing has arrived since it was connected, but its Meta app delivers for other accounts."),
+            _(
+                "Nothing has arrived since the account was connected, but its Meta app delivers for other "
+                "accounts."
+            ),
             try_it,
         )
     else:
         look.note(
             Verdict.FAIL if not config.webhook_url().startswith("https://") else Verdict.UNKNOWN,
-            _("Nothing has arrived since it was connected. The address is %(url)s", url=config.webhook_url()),
             _(
-                "In the Meta app, under Webhooks, Instagram: this address, the verify token beside it, and "
-                "the field messages ticked."
+                "Nothing has arrived since the account was connected. The webhook URL is %(url)s",
+                url=config.webhook_url(),
+            ),
+            _(
+                "In the Meta app, under Webhooks, Instagram, check that this URL and its verify token "
+                "are entered and the field messages is selected."
             ),
             link=dashboard.webhooks(look.row.app_id),
         )
 
 
 def verification(look: Look) -> None:
-    """What Meta was told when it asked whether the address is ours; its dashboard is red until it is yes.
+    """The answer to Meta's check that the address is ours; its dashboard stays red until the answer is yes.
 
     Anybody may ask with any token. So a wrong one says something only while nothing has shown that Meta
     knows the right one: a verification, or a delivery.
@@ -86,8 +92,8 @@ def verification(look: Look) -> None:
     if latest is not None and (proven_at is None or latest.last_at > proven_at):
         theirs, ours = latest.hint.rpartition("/"), told_of(_verify_token(look)).rpartition("/")
         evidence = _(
-            "On %(when)s somebody asked with a token of %(length)s characters that begins with “%(theirs)s”; "
-            "the right one has %(right)s and begins with “%(ours)s”.",
+            "On %(when)s, a verification request used a token of %(length)s characters starting with "
+            "“%(theirs)s”. The correct one has %(right)s and starts with “%(ours)s”.",
             when=format_datetime(latest.last_at),
             length=theirs[2] or 0,
             theirs=theirs[0],
@@ -95,10 +101,10 @@ def verification(look: Look) -> None:
             ours=ours[0],
         )
         if proven_at is not None:
-            evidence += " " + _("Anybody may ask that, and Meta knew the right one before.")
+            evidence += " " + _("Anyone can send such a request, and Meta used the correct token before.")
         fix = _(
-            "If Meta's dashboard shows the address red, copy the verify token from %(place)s into the Meta "
-            "app once more.",
+            "If Meta's dashboard shows an error for the URL, copy the verify token from %(place)s into "
+            "the Meta app again.",
             place=_token_place(look),
         )
         verdict = Verdict.WARN if proven_at is None else Verdict.UNKNOWN
@@ -108,14 +114,14 @@ def verification(look: Look) -> None:
         evidence = _("Verified on %(when)s.", when=format_datetime(verified_at))
         look.note(Verdict.PASS, evidence, seen_at=verified_at)
     elif proofs.delivered_at is not None:
-        evidence = _("Signed deliveries arrive, so it was verified once.")
+        evidence = _("Signed deliveries are arriving, so the URL has been verified.")
         look.note(Verdict.PASS, evidence, seen_at=proofs.delivered_at)
     else:
         look.note(
             Verdict.UNKNOWN,
-            _("Meta has never asked whether the address is ours."),
+            _("Meta has never verified the URL."),
             _(
-                "In the Meta app, under Webhooks, Instagram, enter %(url)s and the verify token beside it.",
+                "In the Meta app, under Webhooks, Instagram, enter %(url)s and its verify token.",
                 url=config.webhook_url(),
             ),
             link=dashboard.webhooks(look.row.app_id),
@@ -137,12 +143,16 @@ def _verify_token(look: Look) -> str:
 
 def _token_place(look: Look) -> str:
     if look.way == "pasted":
-        return str(_("the account's Settings"))
-    return str(_("the addon's Settings page") if _own_app(look) is None else _("Channels, Own Meta app"))
+        return str(_("the account's settings"))
+    return str(
+        _("the addon's settings page")
+        if _own_app(look) is None
+        else _("Settings, Channels, Your own Meta app")
+    )
 
 
 def signature(look: Look) -> None:
-    """Deliveries nobody can believe show a wrong App Secret, or a stranger: anybody may post anything.
+    """Check for deliveries with an invalid signature: the App Secret is wrong, or they are not from Meta.
 
     Only Meta can send what is signed right, so a delivery that was outweighs all refused before it; and Meta
     itself can be asked whether the secret is the right one (docs/graph-api/guides/secure-requests).
@@ -158,7 +168,7 @@ def signature(look: Look) -> None:
         return
     if stray is not None:
         evidence = _(
-            "None for this account; %(count)s that named no account of this desk, last on %(when)s.",
+            "None for this account. %(count)s named no account of this desk, last on %(when)s.",
             count=stray.count,
             when=format_datetime(stray.last_at),
         )
@@ -167,24 +177,24 @@ def signature(look: Look) -> None:
         look.note(Verdict.UNKNOWN, evidence, fix, seen_at=stray.last_at, link=link)
         return
     if delivered_at is None:
-        look.note(Verdict.UNKNOWN, _("Nothing has been delivered yet that could be looked at."))
+        look.note(Verdict.UNKNOWN, _("No deliveries to check yet."))
         return
-    evidence = _("The last delivery, on %(when)s, was signed right.", when=format_datetime(delivered_at))
+    evidence = _("The last delivery, on %(when)s, had a valid signature.", when=format_datetime(delivered_at))
     verdict = Verdict.UNKNOWN if is_old(delivered_at) else Verdict.PASS
     look.note(verdict, evidence, seen_at=delivered_at)
 
 
 def _refused_signature(look: Look, refused: Refusals, delivered_at: datetime | None) -> None:
-    """Weigh deliveries for the account that were refused, with none signed right after them."""
+    """Judge refused deliveries for the account that no valid one followed."""
     evidence = _(
-        "%(count)s for %(handle)s refused since yesterday, the first on %(since)s, last on %(when)s.",
+        "%(count)s for %(handle)s rejected since yesterday, first on %(since)s, last on %(when)s.",
         count=refused.count,
         handle=look.account.handle,
         since=format_date(datetime.combine(refused.since, time(12), UTC)),
         when=format_datetime(refused.last_at),
     )
     stored = _(
-        "The secret stored here is from %(date)s and has %(length)s characters; Meta's have %(right)s.",
+        "The stored secret is from %(date)s and has %(length)s characters. Meta's secrets have %(right)s.",
         date=format_date(look.row.app_secret_set_at),
         length=len(look.found.app_secret.reveal()),
         right=SECRET_LENGTH,
@@ -192,10 +202,8 @@ def _refused_signature(look: Look, refused: Refusals, delivered_at: datetime | N
     link = dashboard.basic(look.row.app_id)
     held = _secret_holds(look)
     if held:
-        told = _(
-            "Meta takes the secret stored here, so they came from somebody else, or from another Meta app."
-        )
-        fix = _("If nothing arrives: let the webhook of the app %(app)s lead here.", app=look.row.app_id)
+        told = _("Meta accepts the stored secret, so these came from someone else or from another Meta app.")
+        fix = _("If nothing arrives, point the webhook of the app %(app)s to this desk.", app=look.row.app_id)
         verdict = Verdict.WARN if delivered_at is None else Verdict.UNKNOWN
         link = dashboard.webhooks(look.row.app_id)
         look.note(verdict, f"{evidence} {told}", fix, seen_at=refused.last_at, link=link)
@@ -203,9 +211,7 @@ def _refused_signature(look: Look, refused: Refusals, delivered_at: datetime | N
     evidence = f"{evidence} {stored}"
     if held is None and delivered_at is not None:
         # A stranger could have sent them; if it was Meta, with another secret, nothing signed right follows.
-        before = _(
-            "Those before were signed right, the last on %(when)s.", when=format_datetime(delivered_at)
-        )
+        before = _("Earlier ones had valid signatures, last on %(when)s.", when=format_datetime(delivered_at))
         long = refused.last_at - delivered_at > WITHOUT_A_RIGHT_ONE
         verdict = Verdict.WARN if long else Verdict.UNKNOWN
         evidence = f"{evidence} {before}"
@@ -217,7 +223,7 @@ def _refused_signature(look: Look, refused: Refusals, delivered_at: datetime | N
 
 
 def _secret_holds(look: Look) -> bool | None:
-    """Ask Meta whether the stored secret belongs to the token's app; None where it cannot be asked.
+    """Ask Meta whether the stored secret belongs to the token's app; None if it cannot be asked.
 
     On Instagram Login no page of Meta says that it looks at a proof.
     """
@@ -233,19 +239,21 @@ def _secret_holds(look: Look) -> bool | None:
 
 
 def _which_secret(look: Look) -> str:
-    """Say which secret to copy again, from where and to where."""
+    """Return which secret to copy again, and from where."""
     if look.found.flavour is Flavour.LOGIN:
         copy = _(
-            "Copy the Instagram App Secret of the app %(app)s again, from Instagram, API setup with "
+            "In the Meta app %(app)s, copy the Instagram App Secret again from Instagram, API setup with "
             "Instagram login.",
             app=look.row.app_id,
         )
     else:
-        copy = _("Copy the App Secret of the app %(app)s again, from Settings, Basic.", app=look.row.app_id)
+        copy = _(
+            "In the Meta app %(app)s, copy the App Secret again from Settings, Basic.", app=look.row.app_id
+        )
     if look.way == "pasted":
-        to = _("Enter it in this account's Settings.")
+        to = _("Enter it in this account's settings.")
     elif _own_app(look) is not None:
-        to = _("Enter it under Settings, Channels, Own Meta app.")
+        to = _("Enter it under Settings, Channels, Your own Meta app.")
     else:
         name = "FACEBOOK" if look.found.flavour is Flavour.PAGE else "INSTAGRAM"
         setting = f"LOBBY_ADDON_INSTAGRAM_{name}_APP_SECRET"
@@ -270,14 +278,14 @@ def self_test(look: Look) -> None:
         {"Content-Type": "application/json", "X-Hub-Signature-256": f"sha256={signed}"},
     )
     if answer is None:
-        evidence = _("This desk cannot reach itself by its public address, which some networks do not allow.")
+        evidence = _("This desk can't reach its own public address. Some networks don't allow it.")
         look.note(Verdict.UNKNOWN, evidence)
         return
     status, words = answer
     fine = status == 200 and words == "EVENT_RECEIVED"
-    fix = _("Look at what stands in front of Lobby: it must pass the body on unchanged.")
+    fix = _("Check the proxy in front of Lobby. It must pass the request body on unchanged.")
     look.note(
         Verdict.PASS if fine else Verdict.FAIL,
-        _("Answered with %(status)s.", status=status),
+        _("Returned %(status)s.", status=status),
         fix,
     )

@@ -13,19 +13,20 @@ from host.sdk.i18n import noop
 
 from .accounts import Credentials
 from .config import Flavour
-from .errors import Known, Outcome, Scope, classify, problem
+from .errors import CatalogueEntry, Outcome, Scope, classify, problem
 from .graph import GraphError
 from .sending import NO_CREDENTIALS
 
-NOT_BLOCKED = Known(
+NOT_BLOCKED = CatalogueEntry(
     code=0,
     outcome=Outcome.REJECTED,
-    sentence=noop("Instagram did not do it."),
+    sentence=noop("Instagram rejected the request."),
     cause=noop(
-        "The token lacks the permission business_management, or they share an Accounts Center with you."
+        "The token is missing the permission business_management, or the person shares an Accounts "
+        "Center with you."
     ),
     next_step=noop(
-        "Block them in the Instagram app, or give the Meta app business_management and try again."
+        "Block the person in the Instagram app, or grant the Meta app business_management and try again."
     ),
 )
 

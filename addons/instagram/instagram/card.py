@@ -54,7 +54,7 @@ def statuses(accounts: Sequence[AccountRef]) -> dict[int, CardStatus]:
 
 def _status(account: AccountRef, facts: CardFacts | None) -> CardStatus:
     if facts is None:
-        lost = _("The credentials of this account are not here. Connect it again.")
+        lost = _("This account's credentials are missing. Reconnect it.")
         return CardStatus(notices=(("bad", _("Incomplete."), lost),))
     row = facts.row
     notices: list[tuple[str, str, str]] = []
@@ -71,8 +71,8 @@ def _status(account: AccountRef, facts: CardFacts | None) -> CardStatus:
         notices.append(
             (
                 "bad",
-                _("The stored credentials cannot be read."),
-                _("The key they were encrypted with is missing. Ask your admin, or paste them again."),
+                _("The stored credentials can't be read."),
+                _("Their encryption key is missing. Ask your admin, or paste them again."),
             )
         )
     return CardStatus(
@@ -91,34 +91,36 @@ def _status(account: AccountRef, facts: CardFacts | None) -> CardStatus:
             HUMAN_AGENT.name: "1" if account.settings.get("human_agent") is True else "",
         },
         stored_secrets={
-            TOKEN.name: _("set on %(date)s", date=format_date(row.token_set_at)),
-            APP_SECRET.name: _("set on %(date)s", date=format_date(row.app_secret_set_at)),
+            TOKEN.name: _("Set on %(date)s", date=format_date(row.token_set_at)),
+            APP_SECRET.name: _("Set on %(date)s", date=format_date(row.app_secret_set_at)),
         },
     )
 
 
 def steps(account: AccountRef, facts: CardFacts) -> list[Step]:
-    """Return what has to happen before the first message comes; each ticks itself."""
+    """Return the steps until the first message arrives; each is ticked automatically."""
     row, proofs = facts.row, facts.proofs
-    known = _("Enter address and verify token there")
+    known = _("Enter the URL and verify token there")
     if proofs.verified_at is not None:
         known = _("Verified on %(date)s", date=format_date(proofs.verified_at))
     elif proofs.delivered_at is not None:
-        known = _("The Meta app delivers here, last on %(date)s", date=format_date(proofs.delivered_at))
+        known = _(
+            "The Meta app delivers to this desk, last on %(date)s", date=format_date(proofs.delivered_at)
+        )
     flavour = config.Flavour(row.flavour)
     wanted = config.fields_of(flavour, messages=facts.messages, comments=facts.comments)
     held = [name for name in wanted if name in row.subscribed_fields]
     return [
-        Step(_("Meta knows the address"), known, proofs.latest is not None),
+        Step(_("Webhook URL verified by Meta"), known, proofs.latest is not None),
         Step(
             _("Fields subscribed"),
-            _("%(held)s of %(all)s, by Lobby", held=len(held), all=len(wanted)),
+            _("%(held)s of %(all)s subscribed by Lobby", held=len(held), all=len(wanted)),
             len(held) == len(wanted),
         ),
         Step(
-            _("Comment on a post of %(handle)s now", handle=account.handle)
+            _("Comment on a post of %(handle)s", handle=account.handle)
             if comments.is_one(account)
-            else _("Write to %(handle)s now", handle=account.handle),
+            else _("Send a message to %(handle)s", handle=account.handle),
             _("From any other Instagram account"),
             False,
         ),
@@ -133,14 +135,14 @@ def _facts(row: InstagramAccount) -> list[tuple[str, str]]:
         (_("Meta app"), row.app_id),
         (
             _("Token"),
-            _("Valid until %(date)s", date=format_date(end)) if end else _("Has no date at which it ends"),
+            _("Valid until %(date)s", date=format_date(end)) if end else _("Doesn't expire"),
         ),
-        (_("The token allows"), comments.abilities_in_words(config.Flavour(row.flavour), row.scopes)),
+        (_("Token permissions"), comments.abilities_in_words(config.Flavour(row.flavour), row.scopes)),
     ]
 
 
 def _lacking(account: AccountRef, facts: CardFacts) -> list[tuple[str, str, str]]:
-    """Say what permissions that were never given cost. Those taken back are a warning of the host's."""
+    """Return what missing permissions prevent. The host warns about revoked ones."""
     with_comments = comments.is_one(account) or facts.comments
     missing = permissions.missing(config.Flavour(facts.row.flavour), facts.row.scopes, comments=with_comments)
     missing = [name for name in missing if name not in facts.warned]
@@ -150,30 +152,30 @@ def _lacking(account: AccountRef, facts: CardFacts) -> list[tuple[str, str, str]
 
 
 def _first_message(account: AccountRef, facts: CardFacts, *, pasted: bool) -> list[tuple[str, str, str]]:
-    """Invite to a first message until one came; after ten minutes say what to look at."""
+    """Suggest sending a first message until one has arrived; after ten minutes, suggest what to check."""
     connected_at, last_event_at = facts.connected_at, facts.last_event_at
     if last_event_at is not None and last_event_at >= connected_at:
         return []
     if clock.now() - connected_at < PATIENCE:
-        call = _("Write to %(handle)s from another account now.", handle=account.handle)
-        return [("good", call, _("The card turns to Receiving with the first message."))]
+        call = _("Send a message to %(handle)s from another account now.", handle=account.handle)
+        return [("good", call, _("The card changes to Receiving with the first message."))]
     if last_event_at is not None:
         return []  # it has received before: a quiet night after a reconnect is no fault
     phone = _(
-        "On the phone, look whether “Allow access to messages” is on, under Messages and story replies, "
-        "Connected tools."
+        "In the Instagram app, check that “Allow access to messages” is on, under Messages and story "
+        "replies, Connected tools."
     )
     if facts.proofs.delivered_since(connected_at):
         app = ""  # it delivers for other accounts
     elif pasted:
         app = _(
-            "In the Meta app, look under Webhooks, Instagram, whether URL and Verify Token are those below "
-            "and the field messages is subscribed, and whether the app is live."
+            "In the Meta app, under Webhooks, Instagram, check that URL and Verify Token match those "
+            "below, that the field messages is subscribed, and that the app is live."
         )
     elif facts.own_app:
-        app = _("The rest is the matter of your own Meta app: its webhook, and whether it is live.")
+        app = _("Also check your own Meta app: its webhook, and whether it's live.")
     else:
-        app = _("The rest is the matter of the desk's Meta app, which your admin sees to.")
+        app = _("If that doesn't help, ask your admin to check the desk's Meta app.")
     return [("warn", _("Nothing has arrived yet."), f"{phone} {app}".strip())]
 
 
@@ -183,18 +185,18 @@ def _copyables(account: AccountRef, app_id: str, verify_token: str) -> list[Copy
         Copyable(
             _("Webhook URL"),
             config.webhook_url(),
-            _("Enter it in the Meta app under Webhooks, Instagram, as the Callback URL."),
+            _("In the Meta app, under Webhooks, Instagram, enter it as the Callback URL."),
             link,
         )
     ]
     if verify_token:
-        where = _("Enter it beside the URL, then subscribe to the fields.")
+        where = _("Enter it next to the URL, then subscribe to the fields.")
         found.append(Copyable(_("Verify Token"), verify_token, where, link))
     found.append(
         Copyable(
-            _("Webhook URL of this account alone"),
+            _("Webhook URL for this account only"),
             config.account_webhook_url(account.uuid),
-            _("For a Meta app that serves only this account; either URL works."),
+            _("For a Meta app that serves only this account. Either URL works."),
             link,
         )
     )
@@ -213,10 +215,10 @@ def change_verify_token(account: AccountRef, values: Mapping[str, str]) -> str:
         return True
 
     if not db.write(use_case):
-        raise ValueError(_("The credentials of this account are not here. Connect it again."))
-    told: str = _("A new Verify Token was made. The old one has stopped; enter the new one in the Meta app.")
+        raise ValueError(_("This account's credentials are missing. Reconnect it."))
+    told: str = _("Verify Token created. The old one no longer works, so enter the new one in the Meta app.")
     if own:
-        told = _("Your Verify Token is set. The old one has stopped; enter the new one in the Meta app.")
+        told = _("Verify Token saved. The old one no longer works, so enter the new one in the Meta app.")
     return told
 
 
@@ -228,20 +230,25 @@ def lead_here(account: AccountRef, _values: Mapping[str, str]) -> str:
     try:
         led = appwebhook.lead_here(account, take_over=True)
     except SecretUnreadableError:
-        raise ValueError(_("The stored credentials cannot be read.")) from None
+        raise ValueError(_("The stored credentials can't be read.")) from None
     except GraphError as error:
-        by_hand = _("Enter address and verify token in the Meta app by hand.")
-        told = _("Meta did not take it: %(words)s", words=error.quote)
+        by_hand = _("Enter the URL and verify token in the Meta app yourself.")
+        told = _("Meta rejected it: %(words)s", words=error.quote)
         raise ValueError(f"{told} {by_hand}") from None
     if led is not appwebhook.Led.HERE:
-        raise ValueError(_("Lobby does not hold id and secret of the Meta app: enter it there by hand."))
-    return str(_("The Meta app's webhook leads here, with every field."))
+        raise ValueError(
+            _(
+                "Lobby doesn't have the Meta app's ID and secret. Enter the URL and verify "
+                "token there yourself."
+            )
+        )
+    return str(_("The Meta app's webhook now points to this desk, with every field."))
 
 
 def late_replies_off(account: AccountRef, _values: Mapping[str, str]) -> str:
     """Switch replies after 24 hours off, which Meta refuses as long as it has not approved them."""
     host_accounts.set_setting(account.id, HUMAN_AGENT.name, False)
-    return str(_("Replies to %(handle)s close after 24 hours from now on.", handle=account.handle))
+    return str(_("Replies to %(handle)s now close after 24 hours.", handle=account.handle))
 
 
 def subscribe_again(account: AccountRef, _values: Mapping[str, str]) -> str:
@@ -252,16 +259,16 @@ def subscribe_again(account: AccountRef, _values: Mapping[str, str]) -> str:
     try:
         found = credentials(account.id)
         if found is None:
-            raise ValueError(_("The credentials of this account are not here. Connect it again."))
+            raise ValueError(_("This account's credentials are missing. Reconnect it."))
         if not found.may_subscribe:
             raise ValueError(permissions.costs([permissions.SUBSCRIBES]))
         if not look_after(found):
-            raise ValueError(_("Meta no longer accepts this account's sign-in. Reconnect it."))
+            raise ValueError(_("Meta no longer accepts this account's sign-in. Reconnect the account."))
     except SecretUnreadableError:
-        raise ValueError(_("The stored credentials cannot be read.")) from None
+        raise ValueError(_("The stored credentials can't be read.")) from None
     except GraphError as error:
-        raise ValueError(_("Meta did not take it: %(words)s", words=error.quote)) from None
-    return str(_("Meta lists the subscription of %(handle)s.", handle=account.handle))
+        raise ValueError(_("Meta rejected it: %(words)s", words=error.quote)) from None
+    return str(_("%(handle)s is subscribed at Meta.", handle=account.handle))
 
 
 CARD = SettingsCard(
@@ -274,7 +281,8 @@ CARD = SettingsCard(
     disconnect=disconnect,
     configure_label=lazy_gettext("Configure"),
     configure_help=lazy_gettext(
-        "Paste the credentials of your own Meta app. Saving checks them with Meta and subscribes the Page."
+        "Paste the credentials of your own Meta app. When you save, Lobby checks them with Meta and "
+        "subscribes the Page."
     ),
     sign_ins=(facebook.SIGN_IN, login.SIGN_IN),
     diagnose=diagnose,
@@ -287,23 +295,23 @@ CARD = SettingsCard(
             run=change_verify_token,
             fields=(OWN_VERIFY_TOKEN,),
             ways=(WAY,),
-            confirm=lazy_gettext("The Verify Token in use stops working at once."),
+            confirm=lazy_gettext("The current Verify Token stops working immediately."),
         ),
         CardAction(
             name=LEAD_HERE,
-            label=lazy_gettext("Lead the app's webhook here"),
+            label=lazy_gettext("Point the app's webhook here"),
             run=lead_here,
-            confirm=lazy_gettext("The Meta app delivers here from then on, and nowhere else."),
+            confirm=lazy_gettext("The Meta app will deliver only to this desk."),
             listed=False,
         ),
-        CardAction(name=LATE_OFF, label=lazy_gettext("Switch it off"), run=late_replies_off, listed=False),
+        CardAction(name=LATE_OFF, label=lazy_gettext("Turn off"), run=late_replies_off, listed=False),
         comments.ACTION,
     ),
     advice=Advice(
-        when=lazy_gettext("We have a Meta app of our own"),
-        how=lazy_gettext("Every value is checked with Meta before it is kept."),
+        when=lazy_gettext("You have your own Meta app"),
+        how=lazy_gettext("Every value is checked with Meta before it's saved."),
         needs=lazy_gettext("Page ID, IG User ID, token, App Secret"),
-        takes=lazy_gettext("Ten minutes in Meta's dashboard"),
-        lasts=lazy_gettext("As long as the token does"),
+        takes=lazy_gettext("10 minutes in Meta's dashboard"),
+        lasts=lazy_gettext("As long as the token is valid"),
     ),
 )

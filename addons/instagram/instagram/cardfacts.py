@@ -1,4 +1,4 @@
-"""What the cards of many accounts are made of, read at once: the page of all accounts shows many."""
+"""Facts for the cards of many accounts, read together, because the page of all accounts shows many."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from .models import InstagramAccount, WorkspaceApp
 
 @dataclass(frozen=True, slots=True)
 class CardFacts:
-    """What is kept of one account, for its card.
+    """Stored facts about one account, for its card.
 
     :param messages: whether the messages of these credentials are connected, *comments* whether comments are.
     :param own_app: whether its Meta app is the one its workspace brought.

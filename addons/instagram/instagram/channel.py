@@ -1,4 +1,4 @@
-"""The adapter: what the host asks of Instagram, answered in the host's words."""
+"""The adapter between the host and Instagram."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ log = logging.getLogger(__name__)
 
 
 class InstagramAdapter(ChannelAdapter):
-    """Instagram Direct, by way of the account's Facebook Page or of Instagram Login."""
+    """Instagram Direct, through the account's Facebook Page or Instagram Login."""
 
     key: ClassVar[str] = CHANNEL
     label: ClassVar[str] = "Instagram"

@@ -47,8 +47,8 @@ class Item:
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
-    """What a look at the desk says of one line."""
+class ItemStatus:
+    """Status of one checklist item, as determined by this desk."""
 
     verdict: str = ""
     evidence: str = ""
@@ -59,22 +59,22 @@ def _lines(app_id: str) -> list[Item]:
     return [
         Item(
             "business-app",
-            _("An app of type Business"),
+            _("Create an app of type Business"),
             _("In the Meta developer dashboard, under My apps."),
             link=dashboard.home(app_id),
         ),
         Item(
             "instagram-product",
-            _("The Instagram product is added"),
-            _("In the app, under Add products; Webhooks as well."),
+            _("Add the Instagram product"),
+            _("In the app, under Add products. Add Webhooks as well."),
             link=dashboard.products(app_id),
         ),
         Item(
             "permissions",
-            _("The permissions are requested"),
+            _("Request the permissions"),
             _(
-                "The first two are a must; a missing one of the others is a warning on the account. For "
-                "comments %(comments)s besides:",
+                "The first two are required. If another is missing, the account shows a warning. For "
+                "comments, also %(comments)s:",
                 comments=", ".join(config.comment_scopes(config.Flavour.PAGE)),
             ),
             codes=config.page_scopes(),
@@ -82,18 +82,21 @@ def _lines(app_id: str) -> list[Item]:
         ),
         Item(
             "callback-url",
-            _("The callback URL is entered"),
-            _("By Lobby, where it holds the app's id and secret; else under Webhooks, Instagram."),
+            _("Enter the callback URL"),
+            _(
+                "Lobby enters it if it has the app's ID and secret. Otherwise, enter it under Webhooks, "
+                "Instagram."
+            ),
             copy=config.webhook_url(),
             link=dashboard.webhooks(app_id),
         ),
         Item(
             "fields",
-            _("The fields are subscribed"),
+            _("Subscribe to the fields"),
             _(
-                "Under Webhooks, Instagram. Story mentions come under messages, without a field of their own."
-                " Tick message_edit, messaging_optins and response_feedback as well where they are listed."
-                " For comments: %(comments)s.",
+                "Under Webhooks, Instagram. Story mentions arrive under messages and have no field of "
+                "their own. If listed, also select message_edit, messaging_optins and response_feedback. "
+                "For comments: %(comments)s.",
                 comments=", ".join(config.object_comment_fields()),
             ),
             codes=config.object_fields(),
@@ -101,21 +104,21 @@ def _lines(app_id: str) -> list[Item]:
         ),
         Item(
             "data-deletion",
-            _("The data deletion address is entered"),
-            _("Meta can switch off an app that has none. Lobby cannot enter it."),
+            _("Enter the data deletion URL"),
+            _("Meta can disable an app without one. Lobby can't enter it for you."),
             copy=config.callback_url("deletion"),
             link=dashboard.basic(app_id),
         ),
         Item(
             "app-review",
-            _("App Review has granted Advanced Access"),
-            _("Until then, only people with a role in the app reach you."),
+            _("Get Advanced Access through App Review"),
+            _("Until then, only people with a role in the app can reach you."),
             link=dashboard.review(app_id),
         ),
         Item(
             "live-mode",
-            _("The app is Live"),
-            _("In development mode, customers' messages do not arrive."),
+            _("Set the app to Live"),
+            _("In development mode, customers' messages don't arrive."),
             link=dashboard.mode(app_id),
         ),
     ]
@@ -134,7 +137,7 @@ ITEMS = (
 
 
 def items(summary: DeliverySummary) -> list[Item]:
-    """Return the checklist as it stands: what is open first.
+    """Return the checklist in its current state, open items first.
 
     :param summary: what Meta delivered. Own tests are none of it.
     """
@@ -143,24 +146,26 @@ def items(summary: DeliverySummary) -> list[Item]:
         app_id = _app_id(session)
         missing = _missing_fields(session)
         scopes = _scopes(session)
-    looks: Mapping[str, Callable[[], Seen]] = {
+    looks: Mapping[str, Callable[[], ItemStatus]] = {
         "permissions": lambda: _permissions(scopes),
         "callback-url": lambda: _delivered(summary),
         "fields": lambda: _fields(missing),
         "live-mode": lambda: _live(summary),
     }
-    found = [_item(line, looks.get(line.name, Seen)(), marks.get(line.name)) for line in _lines(app_id)]
+    found = [_item(line, looks.get(line.name, ItemStatus)(), marks.get(line.name)) for line in _lines(app_id)]
     return sorted(found, key=lambda item: item.verdict == "pass")
 
 
-def _item(line: Item, seen: Seen, mark: ChecklistMark | None) -> Item:
+def _item(line: Item, seen: ItemStatus, mark: ChecklistMark | None) -> Item:
     verdict, evidence, at = seen.verdict, seen.evidence, seen.at
     if mark is not None and not verdict:
-        evidence = _("Ticked by %(name)s on %(date)s.", name=mark.done_by, date=format_date(mark.done_at))
+        evidence = _(
+            "Marked as done by %(name)s on %(date)s.", name=mark.done_by, date=format_date(mark.done_at)
+        )
         verdict = "pass"
         if line.name in CHANGES_UNSEEN and is_old(mark.done_at):
             verdict, at = "unknown", mark.done_at
-            evidence += " " + _("That may have changed since, and nothing says so: look again.")
+            evidence += " " + _("Lobby can't check this and it may have changed since. Check it again.")
     return Item(
         name=line.name,
         title=line.title,
@@ -176,53 +181,58 @@ def _item(line: Item, seen: Seen, mark: ChecklistMark | None) -> Item:
     )
 
 
-def _delivered(summary: DeliverySummary) -> Seen:
-    """Say whether Meta delivered, which proves the callback URL for then."""
+def _delivered(summary: DeliverySummary) -> ItemStatus:
+    """Return whether Meta has delivered, which proves that the callback URL worked then."""
     at = summary.last_taken_at
     if at is None:
-        return Seen()
+        return ItemStatus()
     evidence = _(
-        "Signed deliveries arrive, the last on %(when)s. Own tests are not counted.", when=format_datetime(at)
+        "Signed deliveries are arriving, last on %(when)s. Your own tests aren't counted.",
+        when=format_datetime(at),
     )
-    return Seen("unknown" if is_old(at) else "pass", evidence, at)
+    return ItemStatus("unknown" if is_old(at) else "pass", evidence, at)
 
 
-def _live(summary: DeliverySummary) -> Seen:
-    """Say whether different people get through, which proves a live app for then."""
+def _live(summary: DeliverySummary) -> ItemStatus:
+    """Return whether messages of different people arrive, which proves that the app was live then."""
     at = summary.several_at
     if at is None:
-        return Seen()
+        return ItemStatus()
     if is_old(at):
         evidence = _(
-            "Different people wrote, the last on %(when)s. An app that was put back into development mode "
-            "since would look the same.",
+            "Different people wrote, last on %(when)s. If the app was returned to development mode "
+            "since, this would look the same.",
             when=format_datetime(at),
         )
-        return Seen("", evidence, at)
+        return ItemStatus("", evidence, at)
     evidence = _(
-        "%(count)s people wrote in seven days, the last on %(when)s.",
+        "%(count)s people have written in the last seven days, most recently on %(when)s.",
         count=summary.people,
         when=format_datetime(at),
     )
-    return Seen("pass", evidence, at)
+    return ItemStatus("pass", evidence, at)
 
 
-def _fields(missing: list[str]) -> Seen:
+def _fields(missing: list[str]) -> ItemStatus:
     if not missing:
-        return Seen()
-    return Seen("fail", _("Missing at the Page of an account: %(missing)s.", missing=", ".join(missing)))
+        return ItemStatus()
+    return ItemStatus(
+        "fail", _("An account's Page is missing these fields: %(missing)s.", missing=", ".join(missing))
+    )
 
 
-def _permissions(scopes: list[tuple[list[str], datetime | None]]) -> Seen:
-    """Say whether the token of an account carries every permission: then they were requested and given."""
+def _permissions(scopes: list[tuple[list[str], datetime | None]]) -> ItemStatus:
+    """Return whether an account's token has every permission, which proves they were requested and
+    granted.
+    """
     for held, at in scopes:
         if all(name in held for name in config.page_scopes()):
-            return Seen("pass", _("All %(count)s are on a token.", count=len(config.page_scopes())), at)
-    return Seen()
+            return ItemStatus("pass", _("A token has all %(count)s.", count=len(config.page_scopes())), at)
+    return ItemStatus()
 
 
 def app_id() -> str:
-    """Return the Meta app the links lead to; nothing while there is none."""
+    """Return the Meta app that the links lead to, or an empty string."""
     with db.read() as session:
         return _app_id(session)
 

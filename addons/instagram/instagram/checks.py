@@ -27,8 +27,8 @@ _PERMISSION = {3, 10}
 
 
 @dataclass(frozen=True, slots=True)
-class Given:
-    """What a person typed, or what is kept from before."""
+class EnteredCredentials:
+    """Credentials that a person entered, or stored ones."""
 
     page_id: str
     page_name: str
@@ -42,18 +42,18 @@ class Given:
 
 @dataclass(slots=True)
 class Findings:
-    """What the checks found so far: sentences by field, and what Meta told."""
+    """Problems found so far: sentences by field, with Meta's message."""
 
     problems: dict[str, str] = field(default_factory=dict)
 
     def note(self, name: str, sentence: str, error: GraphError | None = None) -> None:
-        """Note the first problem of a field, with Meta's words."""
+        """Record the first problem of a field, with Meta's message."""
         if error is not None:
-            sentence = f"{sentence} {_('Meta answered: %(words)s', words=error.quote)}"
+            sentence = f"{sentence} {_('Meta responded: %(words)s', words=error.quote)}"
         self.problems.setdefault(name, sentence)
 
 
-def examine(given: Given, taken: Callable[[str], str | None]) -> Details | dict[str, str]:
+def examine(given: EnteredCredentials, taken: Callable[[str], str | None]) -> Details | dict[str, str]:
     """Check credentials with Meta; return what to store, or a sentence per field that is wrong."""
     findings = Findings()
     graph, me = _ask_who(given, findings)
@@ -83,31 +83,33 @@ def examine(given: Given, taken: Callable[[str], str | None]) -> Details | dict[
     )
 
 
-def _ask_who(given: Given, findings: Findings) -> tuple[Graph, Node | None]:
-    """Ask what the token stands for, with the app secret's proof; tell a wrong token from a wrong secret."""
+def _ask_who(given: EnteredCredentials, findings: Findings) -> tuple[Graph, Node | None]:
+    """Request the token's owner with the app secret's proof; distinguish a wrong token from a wrong
+    secret.
+    """
     graph = Graph(config.Flavour.PAGE, given.token, given.app_secret)
     try:
         return graph, graph.me()
     except GraphError as error:
         first = error
     if first.code is None:
-        findings.note("", _("Meta could not be asked, so nothing was saved. Try again in a moment."), first)
+        findings.note(
+            "", _("Nothing was saved because Meta couldn't be reached. Try again in a moment."), first
+        )
         return graph, None
     if first.code in DEAD_TOKEN:
-        findings.note(TOKEN.name, _("Meta does not accept this token. Make a new one and paste it."), first)
+        findings.note(TOKEN.name, _("Meta rejected this token. Create a new one and paste it."), first)
         return graph, None
     # Meta's errors about a proof have no code of their own: the same call without it tells them apart.
     unproven = replace(graph, prove=False)
-    wrong = _(
-        "This is not the secret of the app the token was made for. Copy the App Secret from the same app."
-    )
+    wrong = _("This secret belongs to a different app than the token. Copy the App Secret from the same app.")
     try:
         me = unproven.me()
     except GraphError as second:
         if "appsecret_proof" in first.words:
             findings.note(APP_SECRET.name, wrong, first)
         else:
-            findings.note(TOKEN.name, _("Meta did not accept this token."), second)
+            findings.note(TOKEN.name, _("Meta rejected this token."), second)
         return graph, None
     findings.note(APP_SECRET.name, wrong, first)
     return unproven, me
@@ -117,16 +119,14 @@ def _check_token(graph: Graph, findings: Findings) -> TokenFacts | None:
     try:
         facts = graph.token_facts()
     except GraphError as error:
-        findings.note(TOKEN.name, _("Meta did not tell what this token is worth."), error)
+        findings.note(TOKEN.name, _("Meta didn't return details for this token."), error)
         return None
     if not facts.is_valid:
-        findings.note(
-            TOKEN.name, _("Meta says this token is not valid any more. Make a new one and paste it.")
-        )
+        findings.note(TOKEN.name, _("This token is no longer valid. Create a new one and paste it."))
     elif facts.type and facts.type.upper() != "PAGE":
         findings.note(
             TOKEN.name,
-            _("This is not the token of a Page but one of type %(type)s.", type=facts.type[:20].lower()),
+            _("This is a token of type %(type)s, not a Page token.", type=facts.type[:20].lower()),
         )
     missing = permissions.lacking(config.Flavour.PAGE, facts.scopes)
     end = end_of(facts)
@@ -134,7 +134,7 @@ def _check_token(graph: Graph, findings: Findings) -> TokenFacts | None:
         findings.note(
             TOKEN.name,
             _(
-                "The token lacks permissions that are a must: %(missing)s. Make one that has them.",
+                "The token is missing required permissions: %(missing)s. Create one that has them.",
                 missing=", ".join(missing),
             ),
         )
@@ -142,37 +142,37 @@ def _check_token(graph: Graph, findings: Findings) -> TokenFacts | None:
         findings.note(
             TOKEN.name,
             _(
-                "This token is short-lived: it ends on %(date)s. Make a long-lived one, "
-                "from a long-lived user token, and paste that.",
+                "This short-lived token expires on %(date)s. Create a long-lived one from a long-lived user "
+                "token, and paste that.",
                 date=format_date(end),
             ),
         )
     if not facts.app_id:
-        findings.note(TOKEN.name, _("Meta did not tell which app this token was made for."))
+        findings.note(TOKEN.name, _("Meta didn't return the app of this token."))
     return facts
 
 
-def _check_page(graph: Graph, given: Given, me: Node, findings: Findings) -> PageNode | None:
-    """Check that token, Page and Instagram account name each other; say which of the three is the odd one."""
+def _check_page(graph: Graph, given: EnteredCredentials, me: Node, findings: Findings) -> PageNode | None:
+    """Check that token, Page and Instagram account belong together; name the one that does not."""
     try:
         page = _page(graph, me, given)
     except GraphError as error:
         if me.id == given.page_id:
-            findings.note(PAGE_ID.name, _("Meta does not show this Page to the token."), error)
+            findings.note(PAGE_ID.name, _("This token has no access to this Page."), error)
         else:
-            findings.note(TOKEN.name, _("This token belongs to no Page."), error)
+            findings.note(TOKEN.name, _("This token doesn't belong to a Page."), error)
         return None
     linked = page.instagram_business_account
     if me.id != given.page_id:
         mine = linked is not None and linked.id == given.ig_user_id
         if given.page_id == given.ig_user_id or (linked is not None and linked.id == given.page_id):
-            sentence = _("This is the ID of the Instagram account. The ID of its Page belongs here.")
+            sentence = _("This is the ID of the Instagram account. Enter the ID of its Page instead.")
             findings.note(PAGE_ID.name, sentence)
         elif mine:
             findings.note(
                 PAGE_ID.name,
                 _(
-                    "The token belongs to the Page “%(page)s”, whose ID is %(id)s.",
+                    "The token is for the Page “%(page)s” with the ID %(id)s.",
                     page=page.name,
                     id=page.id,
                 ),
@@ -181,8 +181,8 @@ def _check_page(graph: Graph, given: Given, me: Node, findings: Findings) -> Pag
             findings.note(
                 TOKEN.name,
                 _(
-                    "This token belongs to another Page: “%(page)s”, %(id)s. "
-                    "Paste the token of the Page whose ID is above.",
+                    "This token is for a different Page: “%(page)s”, %(id)s. Paste the token of the Page "
+                    "with the ID above.",
                     page=page.name,
                     id=page.id,
                 ),
@@ -192,8 +192,8 @@ def _check_page(graph: Graph, given: Given, me: Node, findings: Findings) -> Pag
         findings.note(
             IG_USER_ID.name,
             _(
-                "The Page “%(page)s” has no professional Instagram account linked to it. "
-                "Link it in the Page's settings, then save again.",
+                "No professional Instagram account is linked to the Page “%(page)s”. Link one in the "
+                "Page's settings, then save again.",
                 page=page.name,
             ),
         )
@@ -201,7 +201,7 @@ def _check_page(graph: Graph, given: Given, me: Node, findings: Findings) -> Pag
         findings.note(
             IG_USER_ID.name,
             _(
-                "The Page “%(page)s” is linked to another Instagram account: %(name)s, %(id)s.",
+                "The Page “%(page)s” is linked to a different Instagram account: %(name)s, %(id)s.",
                 page=page.name,
                 name=f"@{linked.username}" if linked.username else "Instagram",
                 id=linked.id,
@@ -210,7 +210,7 @@ def _check_page(graph: Graph, given: Given, me: Node, findings: Findings) -> Pag
     return page
 
 
-def _page(graph: Graph, me: Node, given: Given) -> PageNode:
+def _page(graph: Graph, me: Node, given: EnteredCredentials) -> PageNode:
     """Return the Page and its account, as much of them as the token's permissions show.
 
     Without ``pages_read_engagement`` Meta may keep the Page to itself; the account then speaks for itself.
@@ -230,7 +230,7 @@ def _page(graph: Graph, me: Node, given: Given) -> PageNode:
 
 
 def is_permission(error: GraphError) -> bool:
-    """Tell whether Meta refused for want of a permission."""
+    """Return whether Meta refused because of a missing permission."""
     return error.code in _PERMISSION or 200 <= (error.code or 0) < 300
 
 
@@ -244,7 +244,7 @@ def end_of(facts: TokenFacts) -> datetime | None:
 
 
 def subscribe(details: Details, *, comments: bool = False) -> tuple[Details, bool] | dict[str, str]:
-    """Subscribe Page or account and read that back; return the fields Meta holds, and whether it is new.
+    """Subscribe the Page or account and verify it; return the subscribed fields, and whether they are new.
 
     Fields of the Instagram object are selected in the app itself: Meta refuses their names here.
     """
@@ -260,16 +260,17 @@ def subscribe(details: Details, *, comments: bool = False) -> tuple[Details, boo
             return replace(details, subscribed_fields=()), False
         name = TOKEN.name if is_permission(error) else ""
         sentence = (
-            _("The Page could not be subscribed, so nothing was saved.")
+            _("Nothing was saved because the Page couldn't be subscribed.")
             if details.page_id
-            else _("The account could not be subscribed, so nothing was saved.")
+            else _("Nothing was saved because the account couldn't be subscribed.")
         )
-        return {name: f"{sentence} {_('Meta answered: %(words)s', words=error.quote)}"}
+        return {name: f"{sentence} {_('Meta responded: %(words)s', words=error.quote)}"}
     missing = [wish for wish in wanted if wish not in (after or ())]
     if missing:
         return {
             "": _(
-                "Meta took the subscription but does not list it: %(missing)s. Try again in a moment.",
+                "Meta accepted the subscription but doesn't list these fields: %(missing)s. Try again in "
+                "a moment.",
                 missing=", ".join(missing),
             )
         }

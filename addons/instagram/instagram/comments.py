@@ -1,4 +1,4 @@
-"""The Comments switch of an account: an account for comments beside it, and what its token allows.
+"""The Comments switch of an account, and the comments account that shares its credentials.
 
 The permissions are asked for only when the switch goes on (docs/instagram-platform). What has not been asked
 for cannot be misused, and an owner who wants messages only is not frightened by a longer list. Messages and
@@ -33,7 +33,7 @@ ABILITY = "comments"
 
 
 def is_one(account: AccountRef) -> bool:
-    """Tell whether *account* is one for comments."""
+    """Return whether *account* is one for comments."""
     return account.channel == COMMENTS_CHANNEL
 
 
@@ -43,12 +43,12 @@ def of(account: AccountRef | None) -> AccountRef | None:
 
 
 def wanted(account: AccountRef | None) -> bool:
-    """Tell whether comments of *account*, or of the one it stands beside, are switched on."""
+    """Return whether comments are enabled for *account* or its main account."""
     return account is not None and (is_one(account) or of(account) is not None)
 
 
 def stand_alone(workspace_id: int) -> bool:
-    """Tell whether comments are on in a workspace whose account's messages were disconnected."""
+    """Return whether a workspace has a comments account whose main account is disconnected."""
     host = db.host_table("channel_accounts")
     home = host.alias("home")
     query = (
@@ -66,7 +66,7 @@ def stand_alone(workspace_id: int) -> bool:
 
 
 def uses(account_id: int) -> tuple[bool, bool]:
-    """Tell of the credentials of an account whether its messages use them, and whether its comments do."""
+    """Return whether messages, and whether comments, use an account's credentials."""
     with db.read() as session:
         row = find(session, account_id)
         live = live_ids(session, account_id)
@@ -82,7 +82,7 @@ def fields_of(found: Credentials) -> tuple[str, ...]:
 
 
 def allowed(flavour: Flavour, scopes: Collection[str]) -> bool:
-    """Tell whether a token with these permissions may read comments."""
+    """Return whether a token with these permissions may read comments."""
     return all(name in scopes for name in config.comment_scopes(flavour))
 
 
@@ -93,7 +93,7 @@ def abilities_in_words(flavour: Flavour, scopes: Collection[str]) -> str:
         found.append(_("Messages"))
     if allowed(flavour, scopes):
         found.append(_("Comments"))
-    return ", ".join(found) or _("Nothing")
+    return ", ".join(found) or _("None")
 
 
 def abilities(flavour: Flavour, scopes: Collection[str], *, on: bool) -> list[Ability]:
@@ -105,11 +105,10 @@ def abilities(flavour: Flavour, scopes: Collection[str], *, on: bool) -> list[Ab
         on=on,
         granted=granted,
         action=ACTION.name,
-        help=_("What people write below your posts, and where they mention you.")
+        help=_("Comments on your posts, and mentions of you.")
         if granted
         else _(
-            "What people write below your posts, and where they mention you. Switching it on asks Meta for "
-            "this permission as well."
+            "Comments on your posts, and mentions of you. Turning this on also asks Meta for this permission."
         ),
     )
     return [switch]
@@ -124,24 +123,24 @@ def switch(account: AccountRef, values: Mapping[str, str]) -> str:
     try:
         found = credentials(account.id)
         if found is None:
-            raise ValueError(_("The credentials of this account are not here. Connect it again."))
+            raise ValueError(_("This account's credentials are missing. Reconnect it."))
         if on:
             _require(found)
         subscribe(found, comments=on)
     except SecretUnreadableError:
-        raise ValueError(_("The stored credentials cannot be read.")) from None
+        raise ValueError(_("The stored credentials can't be read.")) from None
     except GraphError as error:
-        raise ValueError(_("Meta did not take it: %(words)s", words=error.quote)) from None
+        raise ValueError(_("Meta rejected it: %(words)s", words=error.quote)) from None
     if not on:
         host_accounts.close_beside(account, COMMENTS_CHANNEL)
         tell_app(account, tidy=True)
-        return str(_("Comments are off for %(handle)s.", handle=account.handle))
+        return str(_("Comments turned off for %(handle)s.", handle=account.handle))
     open_for(account)
     if tell_app(account):
-        return str(_("Comments are on for %(handle)s.", handle=account.handle))
+        return str(_("Comments turned on for %(handle)s.", handle=account.handle))
     return str(
         _(
-            "Comments are on for %(handle)s. In the Meta app, under Webhooks, Instagram: tick %(fields)s.",
+            "Comments are on for %(handle)s. In the Meta app, under Webhooks, Instagram, select %(fields)s.",
             handle=account.handle,
             fields=", ".join(config.object_comment_fields()),
         )
@@ -149,20 +148,20 @@ def switch(account: AccountRef, values: Mapping[str, str]) -> str:
 
 
 def open_for(account: AccountRef) -> None:
-    """Open the account for comments beside *account*.
+    """Connect the comments account of *account*.
 
     :raises ValueError: with a sentence, if it cannot be.
     """
     try:
         host_accounts.open_beside(account, COMMENTS_CHANNEL)
     except AccountTakenError:
-        raise ValueError(_("The comments of this account are connected in another workspace.")) from None
+        raise ValueError(_("This account's comments are already connected in another workspace.")) from None
     except AccountGoneError:
-        raise ValueError(_("The account is disconnected. Connect it again.")) from None
+        raise ValueError(_("The account is disconnected. Reconnect it.")) from None
 
 
 def after_connecting(account: AccountRef, *, on: bool) -> None:
-    """Let comments stand as somebody wanted who connected the account; then see to the Meta app's webhook."""
+    """Apply the chosen state of comments after connecting the account; then update the Meta app's webhook."""
     if on and of(account) is None:
         try:
             open_for(account)
@@ -174,7 +173,7 @@ def after_connecting(account: AccountRef, *, on: bool) -> None:
 
 
 def tell_app(account: AccountRef, *, tidy: bool = False) -> bool:
-    """Tick the fields of comments in the Meta app, or take the ticks away; return whether it is done."""
+    """Select or clear the comment fields in the Meta app's webhook; return whether that succeeded."""
     try:
         return appwebhook.lead_here(account, tidy=tidy) is appwebhook.Led.HERE
     except GraphError as error:
@@ -195,7 +194,7 @@ def _require(found: Credentials) -> None:
     if missing:
         raise ValueError(
             _(
-                "The token does not allow it: %(missing)s is missing. Connect the account again with a token "
+                "The token is missing the permission %(missing)s. Reconnect the account with a token "
                 "that has it.",
                 missing=", ".join(missing),
             )

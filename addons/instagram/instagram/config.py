@@ -45,7 +45,7 @@ def media_hosts() -> frozenset[str]:
 
 
 def page_scopes() -> tuple[str, ...]:
-    """Return the permissions wanted of a Page access token."""
+    """Return the permissions to request for a Page access token."""
     return _names("page_scopes")
 
 
@@ -63,7 +63,7 @@ def object_fields() -> tuple[str, ...]:
 
 
 def login_scopes() -> tuple[str, ...]:
-    """Return the permissions Instagram Login is asked for."""
+    """Return the permissions to request from Instagram Login."""
     return _names("login_scopes")
 
 
@@ -73,7 +73,7 @@ def login_fields() -> tuple[str, ...]:
 
 
 def object_comment_fields() -> tuple[str, ...]:
-    """Return the fields of the Meta app's Instagram object by which comments and mentions come."""
+    """Return the webhook fields of the Meta app's Instagram object for comments and mentions."""
     return _names("object_comment_fields")
 
 
@@ -103,7 +103,7 @@ def comment_scopes(flavour: Flavour) -> tuple[str, ...]:
 
 
 def graph_version() -> str:
-    """Return the version of the Graph API, as it stands in addresses."""
+    """Return the Graph API version used in URLs."""
     return settings.get(SLUG, "graph_version").strip("/")
 
 
@@ -132,7 +132,7 @@ _APPS = {
 
 
 def app_of(flavour: Flavour) -> MetaApp | None:
-    """Return the installation's app for signing in on this road, or None where it has none."""
+    """Return the installation's app for this sign-in, or None."""
     app_id, secret = (settings.get(SLUG, name).strip() for name in _APPS[flavour])
     return MetaApp(app_id, Secret(secret)) if app_id and secret else None
 
@@ -147,12 +147,14 @@ def verify_token(workspace_id: int | None = None) -> str:
 
 
 def return_url(way: str) -> str:
-    """Return where people come back to from the dialog of a way to sign in; the host serves it."""
+    """Return the URL to return to from a sign-in dialog; the host serves it."""
     return f"{settings.public_url()}/channels/{CHANNEL}/sign-in/{way}"
 
 
 def callback_url(name: str) -> str:
-    """Return an address Meta calls when somebody takes back what they gave: ``deauthorize``, ``deletion``."""
+    """Return the URL Meta calls when a person removes the app or requests deletion: ``deauthorize``,
+    ``deletion``.
+    """
     return f"{settings.public_url()}/addons/{SLUG}/{name}"
 
 

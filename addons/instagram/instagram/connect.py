@@ -1,4 +1,4 @@
-"""What Save and Disconnect do on the settings card."""
+"""Save and Disconnect on the settings card."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from host.sdk.i18n import gettext as _
 from host.sdk.secrets import Secret, seal
 
 from .accounts import Credentials, Details, credentials, find, graph_of, live_ids, place, store
-from .checks import Given, examine, node_of, subscribe
+from .checks import EnteredCredentials, examine, node_of, subscribe
 from .comments import after_connecting, allowed, uses
 from .comments import subscribe as subscribe_to_what_is_on
 from .config import COMMENTS_CHANNEL, Flavour
@@ -73,7 +73,7 @@ def _changed(request: ConnectRequest, account: AccountRef) -> Connection | Probl
     with db.read() as session:
         row = find(session, account.id)
     if row is None:
-        return Problems({"": _("The credentials of this account are not here. Sign in again.")})
+        return Problems({"": _("This account's credentials are missing. Sign in again.")})
     return Connection(
         external_id=account.external_id,
         name=request.values.get(NAME.name, "") or account.name,
@@ -128,7 +128,7 @@ def connection(
 
 
 def _has_comments(workspace_id: int, ig_user_id: str) -> bool:
-    """Tell whether the comments of an Instagram account are connected in this workspace."""
+    """Return whether the comments of an Instagram account are connected in this workspace."""
     host = db.host_table("channel_accounts")
     query = sa.select(host.c.id).where(
         host.c.workspace_id == workspace_id,
@@ -140,7 +140,7 @@ def _has_comments(workspace_id: int, ig_user_id: str) -> bool:
         return session.scalar(query.limit(1)) is not None
 
 
-def _given(request: ConnectRequest) -> Given | Problems:
+def _given(request: ConnectRequest) -> EnteredCredentials | Problems:
     values = request.values
     ig_user_id = values[IG_USER_ID.name]
     kept: Credentials | None = None
@@ -152,8 +152,8 @@ def _given(request: ConnectRequest) -> Given | Problems:
             return Problems(
                 {
                     IG_USER_ID.name: _(
-                        "This card is for %(handle)s and keeps its conversations. "
-                        "To connect another account, close this form and choose Configure.",
+                        "This card is for %(handle)s and keeps its conversations. To connect a different "
+                        "account, close this form and choose Configure.",
                         handle=request.account.handle,
                     )
                 }
@@ -163,7 +163,7 @@ def _given(request: ConnectRequest) -> Given | Problems:
         except SecretUnreadableError:
             log.error("the credentials of account %s cannot be read; asking for new ones", request.account.id)
     token, app_secret = values.get(TOKEN.name, ""), values.get(APP_SECRET.name, "")
-    missing = _("It is not stored here any more, so it has to be pasted again.")
+    missing = _("It's no longer stored. Paste it again.")
     problems = {
         name: missing
         for name, value in ((TOKEN.name, token), (APP_SECRET.name, app_secret))
@@ -171,7 +171,7 @@ def _given(request: ConnectRequest) -> Given | Problems:
     }
     if problems:
         return Problems(problems)
-    return Given(
+    return EnteredCredentials(
         page_id=values[PAGE_ID.name],
         page_name=values.get(PAGE_NAME.name, ""),
         ig_user_id=ig_user_id,
@@ -184,7 +184,9 @@ def _given(request: ConnectRequest) -> Given | Problems:
 
 
 def moves(workspace_id: int, ig_user_id: str, page_id: str) -> str:
-    """Say that an account of the workspace would be reached through another Page; nothing if it would not."""
+    """Return a sentence if an account of the workspace would be reached through another Page, else
+    nothing.
+    """
     query = (
         sa.select(InstagramAccount.page_id, InstagramAccount.page_name)
         .where(InstagramAccount.workspace_id == workspace_id, InstagramAccount.ig_user_id == ig_user_id)
@@ -197,15 +199,15 @@ def moves(workspace_id: int, ig_user_id: str, page_id: str) -> str:
         return ""
     return str(
         _(
-            "Until now this account was reached through the Page “%(page)s”. Choosing another Page moves it "
-            "there; all of its conversations stay.",
+            "This account is currently connected through the Page “%(page)s”. Choosing another Page "
+            "moves it there. All its conversations stay.",
             page=before.page_name or before.page_id,
         )
     )
 
 
 def disconnect(account: AccountRef) -> None:
-    """End the subscription at Meta and drop the token. Where Meta cannot be told now, it is told later.
+    """End the subscription at Meta and delete the token. If Meta is unreachable, it is notified later.
 
     Where comments go on when messages end, or messages when comments do, their part of it stays.
 
@@ -241,14 +243,14 @@ def leave(found: Credentials) -> None:
 
 
 def _left(session: Session, account_id: int) -> None:
-    """Note that Meta was told."""
+    """Record that Meta was notified."""
     row = find(session, account_id)
     if row is not None:
         row.leave_due_at = None
 
 
 def drop_token(session: Session, account_id: int) -> None:
-    """Forget the token of an account that was disconnected; its app secret still verifies late deliveries."""
+    """Delete the token of a disconnected account; its app secret still verifies late deliveries."""
     row = find(session, account_id)
     if row is not None and not live_ids(session, account_id):
         row.token = seal(Secret(""), place(row, "token"))
@@ -256,14 +258,14 @@ def drop_token(session: Session, account_id: int) -> None:
 
 
 def leave_later(session: Session, account_id: int) -> None:
-    """Note that Meta is still to be told."""
+    """Record that Meta has yet to be notified."""
     row = find(session, account_id)
     if row is not None and account_id not in live_ids(session, account_id):
         row.leave_due_at = clock.now() + LEAVE_AGAIN
 
 
 def _needed_elsewhere(found: Credentials) -> bool:
-    """Tell whether a connected account is reached through the same Page, or login, and the same Meta app."""
+    """Return whether a connected account uses the same Page or login, and the same Meta app."""
     table = InstagramAccount
     same = (
         table.page_id == found.page_id

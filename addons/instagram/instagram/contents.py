@@ -1,4 +1,4 @@
-"""What a ``message`` object says: its kind, text, files and the rest worth keeping.
+"""Contents of a ``message`` object: its kind, text, files and the rest worth storing.
 
 Meta's pages: docs/instagram-platform/webhooks/examples, docs/instagram-messaging/webhooks.
 """
@@ -49,8 +49,8 @@ _IDS = (
 _NAMES = ("title", "name", "file_name", "filename")
 
 
-class Said(NamedTuple):
-    """A message's substance."""
+class MessageParts(NamedTuple):
+    """The contents of a message: text, attachments and context."""
 
     kind: MessageKind
     text: str
@@ -59,8 +59,10 @@ class Said(NamedTuple):
     reply_to: str | None = None
 
 
-def said(message: Mapping[str, Any]) -> Said:
-    """Return what *message* says. What it does not know is ``UNSUPPORTED``, with its name in ``content``."""
+def said(message: Mapping[str, Any]) -> MessageParts:
+    """Return the contents of *message*. Unknown kinds become ``UNSUPPORTED``, with their name in
+    ``content``.
+    """
     words = text(message.get("text"))
     content: dict[str, Any] = {}
     _context(message, content)
@@ -72,7 +74,7 @@ def said(message: Mapping[str, Any]) -> Said:
     if content.get("sticker") == "like_heart" and not attachments and not words:
         words = HEART
     reply_to = identifier(mapping(message.get("reply_to")).get("mid")) or None
-    return Said(kind, words, attachments, content, reply_to)
+    return MessageParts(kind, words, attachments, content, reply_to)
 
 
 def _kind(
@@ -99,7 +101,7 @@ def _kind(
 def _attachments(
     value: object, content: dict[str, Any]
 ) -> tuple[tuple[InboundAttachment, ...], list[MessageKind]]:
-    """Read attachments of every kind; those without an address leave only what they were."""
+    """Read attachments of every kind; without a URL, only their kind is kept."""
     items = value if isinstance(value, list) else [value] if isinstance(value, dict) else []
     found: list[InboundAttachment] = []
     kinds: list[MessageKind] = []
@@ -130,7 +132,7 @@ def _attachments(
 
 
 def _with_url(payload: Mapping[str, Any], url: str | None) -> Mapping[str, Any]:
-    """Return *payload* with the address of a story where the host looks for that of anything shared."""
+    """Return *payload* with a story's URL in the field where the host expects shared URLs."""
     return {**payload, "url": url} if "story_media_url" in payload and url else payload
 
 
@@ -143,7 +145,7 @@ def _kind_of(name: str, payload: Mapping[str, Any]) -> MessageKind:
 
 
 def _each_once(items: list[Any]) -> list[tuple[str, Mapping[str, Any]]]:
-    """Return name and payload of each attachment; two forms of one are one, the one that says more.
+    """Return name and payload of each attachment once; of two forms, the more detailed one.
 
     Meta sends a share under its old name beside the new one, and a sticker as a picture beside the sticker.
     """
@@ -178,7 +180,7 @@ def _address(payload: Mapping[str, Any]) -> str | None:
 
 
 def _context(message: Mapping[str, Any], content: dict[str, Any]) -> None:
-    """Note what a message answers, which button was tapped and where it came from."""
+    """Add the message it answers, the tapped button and its origin to *content*."""
     quick = message.get("quick_reply")
     if isinstance(quick, dict):
         content["payload"] = text(quick.get("payload"))

@@ -18,8 +18,8 @@ def apps() -> Link:
 
 
 def home(app_id: str) -> Link:
-    """The app's first page; App Mode stands at its top."""
-    return Link(_("Dashboard of the app"), _of_app(app_id, "dashboard/"))
+    """Return the app's first page, which shows the App Mode at the top."""
+    return Link(_("App dashboard"), _of_app(app_id, "dashboard/"))
 
 
 def mode(app_id: str) -> Link:
@@ -31,11 +31,11 @@ def products(app_id: str) -> Link:
 
 
 def webhooks(app_id: str) -> Link:
-    return Link(_("Webhooks of the app"), _of_app(app_id, "webhooks/"))
+    return Link(_("App webhooks"), _of_app(app_id, "webhooks/"))
 
 
 def basic(app_id: str) -> Link:
-    """Where the App ID and the App Secret stand, and the data deletion address is entered."""
+    """Return the page with the App ID and App Secret, where the data deletion address is entered."""
     return Link(_("Basic settings"), _of_app(app_id, "settings/basic/"))
 
 
@@ -44,7 +44,7 @@ def advanced(app_id: str) -> Link:
 
 
 def facebook_login(app_id: str) -> Link:
-    return Link(_("Settings of Facebook Login"), _of_app(app_id, "fb-login/settings/"))
+    return Link(_("Facebook Login settings"), _of_app(app_id, "fb-login/settings/"))
 
 
 def review(app_id: str) -> Link:
@@ -52,7 +52,7 @@ def review(app_id: str) -> Link:
 
 
 def explorer() -> Link:
-    """Where a token is made by hand."""
+    """Return the page where a token is created by hand."""
     return Link(_("Graph API Explorer"), "https://developers.facebook.com/tools/explorer/")
 
 
@@ -69,7 +69,7 @@ def linked_account() -> Link:
 
 
 def granted(*, page: bool) -> Link:
-    """Where a person sees, and takes back, what they allowed."""
+    """Return the page where a person sees and revokes their permissions."""
     if page:
         return Link(_("Business integrations"), "https://www.facebook.com/settings/?tab=business_tools")
     return Link(_("Apps and websites"), "https://www.instagram.com/accounts/manage_access/")

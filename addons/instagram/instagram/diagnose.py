@@ -1,4 +1,4 @@
-"""Diagnose: what people complain about, as executed checks with evidence and a fix, in the order to look.
+"""Diagnose: checks for common complaints, with evidence and a fix, in order of likelihood.
 
 Nothing here quotes a credential: of a secret only its length and the day it was entered are told.
 """
@@ -32,8 +32,8 @@ _SWITCH = {(200, 2534041), (10, 2534041)}
 
 
 def diagnose(account: AccountRef) -> Sequence[Finding]:
-    """Run every check on *account*. One that cannot ask Meta says so and the next goes on."""
-    name, title = "credentials", _("The stored credentials can be read")
+    """Run every check on *account*. If one cannot ask Meta, it says so and the others still run."""
+    name, title = "credentials", _("Stored credentials can be read")
     with db.read() as session:
         row = find(session, account.id)
     try:
@@ -42,8 +42,11 @@ def diagnose(account: AccountRef) -> Sequence[Finding]:
         found = None
     seen = deliveries.of_account(account.id)
     if row is None or found is None or seen is None:
-        fix = _("Reconnect the account. If it stays, the admin restores the file of secret keys.")
-        evidence = _("They are missing or do not open.")
+        fix = _(
+            "Reconnect the account. If this keeps happening, ask your admin to restore the file of "
+            "secret keys."
+        )
+        evidence = _("They are missing or can't be decrypted.")
         return [Finding(name, title, Verdict.FAIL, evidence, fix, RECONNECT)]
     look = Look(account, row, found, seen, way_of(account), [Finding(name, title, Verdict.PASS)])
     of_comments = comments.is_one(account)
@@ -54,7 +57,7 @@ def diagnose(account: AccountRef) -> Sequence[Finding]:
         try:
             check(look)
         except GraphError as error:
-            words = _("Meta answered: %(words)s", words=error.quote)
+            words = _("Meta responded: %(words)s", words=error.quote)
             look.note(Verdict.UNKNOWN, words, _(classify(error).next_step))
     return look.findings
 
@@ -71,23 +74,21 @@ def _token(look: Look) -> None:
             raise
         if known.outcome is Outcome.RECONNECT:
             stop(look.account.id, known.sentence)
-        evidence = f"{_(known.sentence)} {_('Meta answered: %(words)s', words=error.quote)}"
+        evidence = f"{_(known.sentence)} {_('Meta responded: %(words)s', words=error.quote)}"
         fix = _("Reconnect the account. All conversations stay.")
         link = dashboard.granted(page=look.found.flavour is Flavour.PAGE)
         look.note(Verdict.FAIL, evidence, fix, RECONNECT, link=link)
         return
     end = look.row.token_expires_at
-    evidence = (
-        _("It ends on %(date)s.", date=format_date(end)) if end else _("It has no date at which it ends.")
-    )
+    evidence = _("It expires on %(date)s.", date=format_date(end)) if end else _("It doesn't expire.")
     if look.row.renewal_error:
         failed_at = look.row.renewal_failed_at or clock.now()
         evidence += " " + _(
-            "Renewing it failed on %(when)s: %(words)s",
+            "Renewal failed on %(when)s: %(words)s",
             when=format_datetime(failed_at),
             words=look.row.renewal_error,
         )
-        fix = _("Reconnect the account before it ends.")
+        fix = _("Reconnect the account before it expires.")
         link = dashboard.granted(page=False)
         look.note(Verdict.FAIL, evidence, fix, RECONNECT, seen_at=failed_at, link=link)
         return
@@ -102,11 +103,11 @@ def _permissions(look: Look) -> None:
     missing = permissions.missing(flavour, held, comments=with_comments)
     if not missing:
         count = len(config.scopes_of(flavour, comments=with_comments))
-        look.note(Verdict.PASS, _("All %(count)s are there.", count=count))
+        look.note(Verdict.PASS, _("It has all %(count)s.", count=count))
         return
-    fix = _("Reconnect the account and leave every permission ticked.")
+    fix = _("Reconnect the account and keep all permissions selected.")
     if look.way == "pasted":
-        fix = _("Make a token that has them, and paste it under Reconnect.")
+        fix = _("Create a token that has them, and paste it under Reconnect.")
     evidence = _("Missing: %(names)s", names=", ".join(missing))
     told = permissions.costs([name for name in missing if permissions.cost(name)])
     verdict = Verdict.FAIL if permissions.lacking(flavour, held) else Verdict.WARN
@@ -123,9 +124,9 @@ def _professional(look: Look) -> None:
             look.note(Verdict.PASS, _("Page “%(page)s”", page=page.name))
             return
         evidence = (
-            _("The Page “%(page)s” is linked to no account.", page=page.name)
+            _("The Page “%(page)s” isn't linked to an account.", page=page.name)
             if linked is None
-            else _("The Page “%(page)s” is linked to @%(name)s now.", page=page.name, name=linked.username)
+            else _("The Page “%(page)s” is now linked to @%(name)s.", page=page.name, name=linked.username)
         )
         fix = _("Link this account in the Page's settings.")
         look.note(Verdict.FAIL, evidence, fix, link=dashboard.linked_account())
@@ -139,39 +140,40 @@ def _professional(look: Look) -> None:
 
 
 def _allowed(look: Look) -> None:
-    """The owner's own switch on the phone; while it is off nothing arrives and nobody says why."""
+    """Check the owner's switch in the Instagram app. If it is off, nothing arrives and there is no error."""
     fix = _(
-        "On the phone: Settings, Messages and story replies, Message controls, Connected tools, "
+        "In the Instagram app: Settings, Messages and story replies, Message controls, Connected tools, "
         "Allow access to messages."
     )
     try:
         _threads(look)
     except GraphError as error:
         if (error.code, error.subcode) in _SWITCH:
-            look.note(Verdict.FAIL, _("Meta says it is off."), fix)
+            look.note(Verdict.FAIL, _("Meta reports that it is off."), fix)
             return
         raise
-    look.note(Verdict.PASS, _("Threads can be read."))
+    look.note(Verdict.PASS, _("Conversations can be read."))
 
 
 def _live(look: Look) -> None:
-    """Whether the app is live is told to nobody; somebody without a role in it getting through proves it.
+    """Check whether the app is live. Meta does not say; a message from someone without a role proves it.
 
     It proves it for then: an app may be put back into development mode, and nothing says so.
     """
     link, at = dashboard.mode(look.row.app_id), look.seen.several_at
-    fix = _("Look in the Meta app, at the top: App Mode.")
+    fix = _("Check App Mode at the top of the Meta app.")
     if at is None:
         evidence = _(
-            "Meta tells no program. In development mode only people with a role in the app get through."
+            "Lobby can't check this. In development mode, only messages from people with a role in the "
+            "app arrive."
         )
         look.note(Verdict.UNKNOWN, evidence, fix, link=link)
         return
-    evidence = _("Different people's messages have arrived, the last on %(when)s.", when=format_datetime(at))
+    evidence = _("Messages from different people have arrived, last on %(when)s.", when=format_datetime(at))
     if not is_old(at):
         look.note(Verdict.PASS, evidence, seen_at=at)
         return
-    evidence += " " + _("An app that was put back into development mode since would look the same.")
+    evidence += " " + _("If the app was returned to development mode since, this would look the same.")
     look.note(Verdict.UNKNOWN, evidence, fix, seen_at=at, link=link)
 
 
@@ -184,7 +186,7 @@ def _fields(look: Look) -> None:
     subscriptions = look.found.graph().subscriptions(look.found.node)
     held = held_of(subscriptions, look.found.flavour, look.row.app_id)
     if held is None:
-        look.note(Verdict.FAIL, _("There is no subscription."), _("Subscribe."), "subscribe")
+        look.note(Verdict.FAIL, _("No subscription."), _("Subscribe the account."), "subscribe")
         return
     missing = [name for name in comments.fields_of(look.found) if name not in held]
     evidence = (
@@ -198,54 +200,57 @@ def _fields(look: Look) -> None:
 
 
 def _missing_threads(look: Look) -> None:
-    """Threads Meta has and we do not: requests nobody accepted, or people the app may not see."""
+    """Find threads that Meta has and Lobby does not: requests not accepted, or people hidden from the app."""
     people = _threads(look)
     known = deliveries.known_contacts(look.account.id, people)
     missing = [one for one in people if one not in known]
-    evidence = _("%(here)s of the newest %(all)s threads.", here=len(people) - len(missing), all=len(people))
+    evidence = _(
+        "%(here)s of the newest %(all)s conversations are in Lobby.",
+        here=len(people) - len(missing),
+        all=len(people),
+    )
     if not missing:
         look.note(Verdict.PASS, evidence)
         return
     fix = _(
-        "Only what is written after connecting arrives by itself; Catch up on the card brings in what was "
-        "said before. If new messages of some people are "
-        "missing, the app is in development mode or has standard access: they need a role in it, or it "
-        "needs App Review."
+        "Only messages sent after connecting arrive automatically. Choose Catch up on the card to import "
+        "earlier ones. If new messages from some people are missing, the app is in development mode or "
+        "has standard access: give them a role in it, or complete App Review."
     )
     look.note(Verdict.UNKNOWN, evidence, fix)
 
 
 def _app_fields(look: Look) -> None:
-    """What is ticked in the app's own webhooks, beside what the Page is subscribed to."""
+    """Check the fields selected in the app's own webhook, besides those of the Page."""
     found = appwebhook.of(look.account)
     if found is None:
-        evidence = _("Lobby does not hold id and secret of the Meta app, so it cannot look.")
-        fix = _("In the Meta app, under Webhooks, Instagram: tick the fields.")
+        evidence = _("Lobby can't check because it doesn't have the Meta app's ID and secret.")
+        fix = _("In the Meta app, under Webhooks, Instagram, select the fields.")
         look.note(Verdict.UNKNOWN, evidence, fix, link=dashboard.webhooks(look.row.app_id))
         return
     link, webhook = dashboard.webhooks(found.app_id), found.read()
     by_hand = _(
-        "Let Lobby enter it, or in the Meta app, under Webhooks, Instagram: enter %(url)s and tick the "
+        "Let Lobby enter it, or enter %(url)s in the Meta app under Webhooks, Instagram and select the "
         "fields.",
         url=config.webhook_url(),
     )
     if webhook is None:
-        evidence = _("Meta lists no webhook for Instagram of the app %(app)s.", app=found.app_id)
+        evidence = _("The app %(app)s has no webhook for Instagram at Meta.", app=found.app_id)
         look.note(Verdict.UNKNOWN, evidence, by_hand, LEAD_HERE, link=link)
         return
     if not found.is_ours(webhook.callback_url):
         evidence = _("Meta delivers to %(url)s.", url=webhook.callback_url)
-        fix = _("In the Meta app, under Webhooks, Instagram: enter %(url)s.", url=config.webhook_url())
+        fix = _("In the Meta app, under Webhooks, Instagram, enter %(url)s.", url=config.webhook_url())
         look.note(Verdict.FAIL, evidence, fix, LEAD_HERE, link=link)
         return
     if not webhook.active:
-        look.note(Verdict.FAIL, _("Meta has switched the webhook off."), by_hand, LEAD_HERE, link=link)
+        look.note(Verdict.FAIL, _("Meta has disabled the webhook."), by_hand, LEAD_HERE, link=link)
         return
     ticked = [one.name for one in webhook.fields]
     missing = found.lacking(webhook)
     fix = _(
-        "Let Lobby enter them, or in the Meta app, under Webhooks, Instagram: tick them. Story mentions have "
-        "no field of their own, they come under messages."
+        "Let Lobby select them, or select them in the Meta app under Webhooks, Instagram. Story mentions "
+        "have no field of their own and arrive under messages."
     )
     if missing:
         urgent = any(name in HANDLED for name in missing)
@@ -258,10 +263,10 @@ def _app_fields(look: Look) -> None:
 def _human_agent(look: Look) -> None:
     """The seven-day reply, which Meta approves per app and refuses with the same code as a closed window."""
     if look.account.settings.get("human_agent") is not True:
-        look.note(Verdict.PASS, _("Switched off here: replies close after 24 hours."))
+        look.note(Verdict.PASS, _("Off. Replies close after 24 hours."))
         return
-    evidence = _("Switched on here. Meta tells only when such a reply is sent whether the app is approved.")
-    fix = _("If Meta refuses with 2534022, switch it off until Human Agent is approved for the app.")
+    evidence = _("On. Meta reveals whether the app is approved only when such a reply is sent.")
+    fix = _("If Meta returns error 2534022, turn this off until Human Agent is approved for the app.")
     look.note(Verdict.UNKNOWN, evidence, fix, refusing.LATE_OFF, link=dashboard.review(look.row.app_id))
 
 
@@ -281,27 +286,27 @@ def _threads(look: Look) -> list[str]:
 
 
 _CHECKS: tuple[tuple[str, object, Callable[[Look], None]], ...] = (
-    ("restriction", lazy_gettext("Meta answers the app"), refusing.restriction),
-    ("token", lazy_gettext("The token works"), _token),
-    ("permissions", lazy_gettext("The token carries every permission"), _permissions),
+    ("restriction", lazy_gettext("Meta responds to the app"), refusing.restriction),
+    ("token", lazy_gettext("The token is valid"), _token),
+    ("permissions", lazy_gettext("The token has every permission"), _permissions),
     (
         "professional",
-        lazy_gettext("The account is professional, and the Page is linked to it"),
+        lazy_gettext("The account is professional and linked to the Page"),
         _professional,
     ),
     ("allowed", lazy_gettext("“Allow access to messages” is on"), _allowed),
-    ("live", lazy_gettext("The Meta app is live, with advanced access"), _live),
-    ("fields", lazy_gettext("Meta is subscribed to deliver messages"), _fields),
-    ("app-fields", lazy_gettext("The Meta app's webhook leads here, with the fields ticked"), _app_fields),
-    ("webhook", lazy_gettext("Meta reaches this desk"), arriving.webhook),
-    ("verification", lazy_gettext("Meta may use this address"), arriving.verification),
-    ("signature", lazy_gettext("Deliveries carry the right signature"), arriving.signature),
-    ("self-test", lazy_gettext("A signed test event comes through"), arriving.self_test),
-    ("threads", lazy_gettext("Every recent thread at Instagram is here too"), _missing_threads),
+    ("live", lazy_gettext("The Meta app is live and has Advanced Access"), _live),
+    ("fields", lazy_gettext("The account is subscribed to messages"), _fields),
+    ("app-fields", lazy_gettext("The Meta app's webhook points here, with the fields selected"), _app_fields),
+    ("webhook", lazy_gettext("Meta's deliveries reach this desk"), arriving.webhook),
+    ("verification", lazy_gettext("Meta has verified the webhook URL"), arriving.verification),
+    ("signature", lazy_gettext("Deliveries have a valid signature"), arriving.signature),
+    ("self-test", lazy_gettext("A signed test event arrives"), arriving.self_test),
+    ("threads", lazy_gettext("Every recent Instagram conversation is in Lobby"), _missing_threads),
     ("human-agent", lazy_gettext("Replies after 24 hours"), _human_agent),
-    ("window", lazy_gettext("Replies go out in time"), refusing.window),
-    ("recipients", lazy_gettext("Everybody who was written to could be reached"), refusing.person),
-    ("sending", lazy_gettext("App and account may send"), refusing.permission),
+    ("window", lazy_gettext("Replies are sent in time"), refusing.window),
+    ("recipients", lazy_gettext("All recipients could be reached"), refusing.person),
+    ("sending", lazy_gettext("The app and account are allowed to send"), refusing.permission),
     ("stories", lazy_gettext("Story mentions and replies"), refusing.stories),
 )
 _OF_COMMENTS = frozenset(

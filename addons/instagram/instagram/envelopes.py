@@ -1,4 +1,4 @@
-"""Cutting a verified delivery into envelopes, one per event, whatever it looks like.
+"""Split a verified delivery into envelopes, one per event, whatever its shape.
 
 Meta's page: docs/instagram-platform/webhooks/examples.
 """
@@ -76,7 +76,7 @@ _fast = msgspec.json.Decoder(_Body)
 
 @dataclass(slots=True)
 class Owner:
-    """Whose an entry is: the account it is applied to, or why it is not applied."""
+    """Owner of an entry: the account it is applied to, or why it is not applied."""
 
     account_id: int | None
     set_aside: str = ""
@@ -86,7 +86,7 @@ class Owner:
     app_id: str = ""
     catalogue: bool = False
     gone: bool = False
-    """It was disconnected: that something came is noted, what it says is not."""
+    """A disconnected account: the arrival of an event is noted, its content is not."""
     username: str = ""
 
 
@@ -280,12 +280,12 @@ def _below(
 
 
 def comment_key(comment_id: str, words: str) -> str:
-    """Return what makes a comment that comes again the same event: an edited one has another text."""
+    """Return the dedupe key of a comment. An edited one has another text, so another key."""
     return f"comment:{comment_id}:{words}"
 
 
 class Comment(NamedTuple):
-    """What a change tells of a comment, under either of its names. What it does not tell is empty.
+    """A comment's fields in a change, under either of their names; missing ones are empty.
 
     :param author: id of whose it is, made of the name where none is told.
     :param author_id: that id as it is told.
@@ -305,14 +305,14 @@ class Comment(NamedTuple):
 
 
 def author_of(said: Mapping[str, Any]) -> tuple[str, str]:
-    """Return id and name of the author of a comment or a post; an id made of the name where none is told."""
+    """Return id and name of a comment's or post's author; without an id, one derived from the name."""
     author = mapping(said.get("from"))
     username = text(said.get("username")) or text(author.get("username"))
     return identifier(author.get("id")) or (f"@{username}" if username else ""), username
 
 
 def is_own(author: str, account_id: str, username: str) -> bool:
-    """Tell whether *author*, as :func:`author_of` returns it, is the account with this id and username.
+    """Return whether *author*, as :func:`author_of` returns it, is the account with this id and username.
 
     That ``from`` carries a ``self_ig_scoped_id`` tells nothing: comments of customers carry one, too.
     """
@@ -388,7 +388,7 @@ def _name(value: str) -> str:
 
 
 class Sides(NamedTuple):
-    """Who an event is between.
+    """The two sides of an event.
 
     :param customer: the customer's id: the sender, or the recipient of what the business sent.
     :param ours: whether the business did it: it is the sender, or the message is an echo. What was sent to
@@ -400,7 +400,7 @@ class Sides(NamedTuple):
 
 
 def sides_of(event: Mapping[str, Any], entry_id: str) -> Sides:
-    """Tell who an event of the account *entry_id* is between. Read once: a third of the cut went to it."""
+    """Return the two sides of an event of the account *entry_id*."""
     sender, recipient = _party(event, "sender"), _party(event, "recipient")
     ours = sender == entry_id
     if not ours and recipient != entry_id:
@@ -438,14 +438,14 @@ def dedupe_key(event: Mapping[str, Any], kind: str, lane: str) -> str:
 
 
 def edit_number(value: object) -> int | None:
-    """Return which edit of a message it is, 0 for the message itself; None where nobody can tell."""
+    """Return the number of a message's edit, 0 for the message itself; None if unknown."""
     digits = text(value)
     number = int(digits) if digits.isascii() and digits.isdigit() and len(digits) < 4 else MOST_EDITS + 1
     return number if number <= MOST_EDITS else None
 
 
 def keys_carrying(mid: str) -> tuple[str, ...]:
-    """Return the dedupe keys of every event that holds what the message *mid* says.
+    """Return the dedupe keys of every event that contains the message *mid*.
 
     Edits without a number have keys of their content; the host knows those of a message by itself.
     """
@@ -462,7 +462,7 @@ def _digest(event: Mapping[str, Any], raw: bytes) -> str:
 
 
 def _time_of(head: bytes, now: datetime) -> datetime:
-    """Return the entry's own time where the event tells none that can be; else the time of arrival."""
+    """Return the event's time, or the time of arrival if it is missing or impossible."""
     try:
         at = moment(mapping(loads(head + b'"}')).get("time"))
     except ValueError:

@@ -1,4 +1,4 @@
-"""What Meta's error codes mean for us: one catalogue, read from ``errors.toml``.
+"""Catalogue of Meta's error codes and their meaning for us, read from ``errors.toml``.
 
 Codes and subcodes decide, a subcode before its code; HTTP status and ``type`` never do where a code could be
 read, because the two roads dress the same error differently.
@@ -23,7 +23,7 @@ CATALOGUE = Path(__file__).with_name("errors.toml")
 
 
 class Outcome(StrEnum):
-    """What follows from an error while sending. The table is in docs/architecture.md."""
+    """Consequence of an error while sending. The table is in docs/architecture.md."""
 
     WAIT = "wait"
     """Certainly not sent; to be tried again."""
@@ -36,7 +36,7 @@ class Outcome(StrEnum):
 
 
 class Scope(StrEnum):
-    """What an error is about, and so whom it stops."""
+    """Scope of an error, which determines what it blocks."""
 
     MESSAGE = "message"
     CONTACT = "contact"
@@ -46,7 +46,7 @@ class Scope(StrEnum):
     """Every account connected through the same Meta app."""
 
 
-class Known(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class CatalogueEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One entry of the catalogue. ``until`` makes it hold for a range of codes.
 
     :param wait_seconds: how long to wait where the usage headers say nothing; None: the host backs off. Of a
@@ -73,61 +73,63 @@ class Known(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class _Catalogue(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    error: tuple[Known, ...]
+    error: tuple[CatalogueEntry, ...]
 
 
 @functools.cache
-def catalogue() -> tuple[Known, ...]:
+def catalogue() -> tuple[CatalogueEntry, ...]:
     """Return every entry, in the order of the file."""
     return strictjson.convert(tomllib.loads(CATALOGUE.read_text(encoding="utf-8")), _Catalogue).error
 
 
 @functools.cache
-def _index() -> tuple[dict[tuple[int, int | None], Known], tuple[Known, ...]]:
+def _index() -> tuple[dict[tuple[int, int | None], CatalogueEntry], tuple[CatalogueEntry, ...]]:
     plain = [known for known in catalogue() if not known.words]
     exact = {(known.code, known.subcode): known for known in plain if known.until is None}
     return exact, tuple(known for known in plain if known.until is not None)
 
 
 @functools.cache
-def _worded() -> tuple[Known, ...]:
+def _worded() -> tuple[CatalogueEntry, ...]:
     return tuple(known for known in catalogue() if known.words)
 
 
-UNREACHABLE = Known(
+UNREACHABLE = CatalogueEntry(
     code=0,
     outcome=Outcome.WAIT,
-    sentence=noop("Instagram could not be reached."),
+    sentence=noop("Instagram couldn't be reached."),
     cause=noop("The connection to Meta failed before anything was sent."),
-    next_step=noop("Nothing to do: it is sent as soon as Meta answers again."),
+    next_step=noop("Nothing to do. It will be sent as soon as Meta responds again."),
 )
-UNCONFIRMED = Known(
+UNCONFIRMED = CatalogueEntry(
     code=0,
     outcome=Outcome.UNKNOWN,
-    sentence=noop("Meta gave no answer that can be read, so nobody knows whether the message arrived."),
-    cause=noop("The connection ended, or the answer could not be read, after the message was handed over."),
+    sentence=noop("Meta's response couldn't be read, so it isn't known whether the message arrived."),
+    cause=noop(
+        "The connection was lost or the response couldn't be read after the message was sent to Meta."
+    ),
     next_step=noop(
-        "Check looks for it in the thread at Instagram. Sending again may reach the customer twice."
+        "Choose Check to look for it in the Instagram thread. Sending again may reach the customer twice."
     ),
 )
-TOO_MANY = Known(
+TOO_MANY = CatalogueEntry(
     code=0,
     outcome=Outcome.WAIT,
-    sentence=noop("Instagram takes no more calls of this account for the moment."),
-    cause=noop("The limit of calls is used up."),
-    next_step=noop("Nothing to do: it is sent once the limit allows it."),
+    sentence=noop("This account has reached Instagram's request limit."),
+    cause=noop("The request limit has been reached."),
+    next_step=noop("Nothing to do. It will be sent once the limit allows it."),
     scope=Scope.ACCOUNT,
 )
-UNLISTED = Known(
+UNLISTED = CatalogueEntry(
     code=0,
     outcome=Outcome.REJECTED,
-    sentence=noop("Instagram did not accept this message."),
-    cause=noop("Meta gave a reason that is not known here."),
-    next_step=noop("Look at the error, then try again."),
+    sentence=noop("Instagram rejected this message."),
+    cause=noop("Meta returned an unknown reason."),
+    next_step=noop("Check the error, then try again."),
 )
 
 
-def lookup(code: int, subcode: int | None) -> Known | None:
+def lookup(code: int, subcode: int | None) -> CatalogueEntry | None:
     """Return the entry for a code: by its subcode, else by the code, else by the family it belongs to.
 
     Meta also reports some subcodes in the place of the code.
@@ -142,7 +144,7 @@ def lookup(code: int, subcode: int | None) -> Known | None:
     return next((known for known in ranges if known.code <= code <= (known.until or known.code)), None)
 
 
-def classify(error: GraphError) -> Known:
+def classify(error: GraphError) -> CatalogueEntry:
     """Return what *error* means for a message that was being sent."""
     if error.code is not None:
         known = _by_words(error) or lookup(error.code, error.subcode)
@@ -157,8 +159,8 @@ def classify(error: GraphError) -> Known:
     return UNCONFIRMED if error.transient or (error.status or 500) >= 500 else UNLISTED
 
 
-def _by_words(error: GraphError) -> Known | None:
-    """Return the entry that Meta's message belongs to; a subcode says more than any message."""
+def _by_words(error: GraphError) -> CatalogueEntry | None:
+    """Return the entry for Meta's message; a subcode is more precise than the text."""
     if error.subcode is not None:
         return None
     said = error.words.removeprefix(f"(#{error.code}) ").lower()
@@ -168,12 +170,12 @@ def _by_words(error: GraphError) -> Known | None:
 
 
 def _accepted_maybe(error: GraphError) -> bool:
-    """Tell whether an answer without a readable error leaves it open what became of the message."""
+    """Return whether an unreadable response leaves it open whether the message was sent."""
     return error.status is None or error.status >= 500 or error.status < 400
 
 
-def problem(known: Known, error: GraphError | None = None) -> ProviderProblem:
-    """Return *known* as agents get it, with Meta's own words behind it."""
+def problem(known: CatalogueEntry, error: GraphError | None = None) -> ProviderProblem:
+    """Return *known* in a form for agents, followed by Meta's message."""
     return ProviderProblem(
         code=error.key if error else "",
         sentence=known.sentence,

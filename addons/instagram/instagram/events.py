@@ -1,4 +1,4 @@
-"""What one event means for the inbox. Total: any bytes give changes, never an exception.
+"""Translate one event for the inbox. Any bytes give changes, never an exception.
 
 Meta's pages: docs/instagram-platform/webhooks/examples, docs/instagram-messaging/webhooks.
 """
@@ -30,7 +30,7 @@ from host.sdk.messages import (
 from host.sdk.webhooks import Envelope
 
 from . import products, programs, stories
-from .contents import Said, said
+from .contents import MessageParts, said
 from .envelopes import (
     COMMENTS,
     COMMENTS_OFF,
@@ -60,10 +60,8 @@ HANDOVERS = {
     "app_roles": Handover.ROLES,
 }
 BLOCKED = noop("Meta has blocked this account from sending: %(reason)s")
-WARNED = noop("Meta warns that this account breaks its rules: %(reason)s")
-POLICY_STEP = noop(
-    "Look at the Support Home of the account in the Instagram app, and at the Meta app's alerts."
-)
+WARNED = noop("Meta warned that this account violates its rules: %(reason)s")
+POLICY_STEP = noop("Check the account's Support Home in the Instagram app, and the Meta app's alerts.")
 UNREADABLE = "the event is not readable"
 OPT_INS = {"STOP_NOTIFICATIONS": "stopped", "RESUME_NOTIFICATIONS": "resumed"}
 RATINGS = {"Good response": "good", "Bad response": "bad"}
@@ -93,7 +91,7 @@ class Event(NamedTuple):
 
     @property
     def digest(self) -> str:
-        """What names an event to which the provider gave no id."""
+        """The identity of an event to which the provider gave no id."""
         return hashlib.sha256(self.body).hexdigest()
 
 
@@ -117,7 +115,7 @@ def parse(envelope: Envelope) -> Sequence[InboundChange]:
 
 
 def read_event(envelope: Envelope) -> Event | None:
-    """Return the event of an envelope; None where it is not readable."""
+    """Return the event of an envelope, or None if it is unreadable."""
     try:
         outer = mapping(loads(envelope.body))
     except ValueError:
@@ -145,7 +143,9 @@ def read_event(envelope: Envelope) -> Event | None:
 
 
 def _is_self(event: Event) -> bool:
-    """Tell whether the account talks to itself: no customer (docs/instagram-platform/self-messaging)."""
+    """Return whether the account messaged itself, without a customer
+    (docs/instagram-platform/self-messaging).
+    """
     if event.customer == event.entry_id:
         return True
     data = event.data
@@ -187,7 +187,7 @@ def _echo(event: Event, _kind: str) -> InboundChange:
     )
 
 
-def _content(event: Event, found: Said) -> dict[str, Any]:
+def _content(event: Event, found: MessageParts) -> dict[str, Any]:
     """Return what is kept of a message beyond its text; the whole of it where we do not know its kind."""
     content = dict(found.content)
     # Where a customer comes from stands inside the message, or beside it.
@@ -203,12 +203,12 @@ def _content(event: Event, found: Said) -> dict[str, Any]:
 
 
 def _products(event: Event, content: Mapping[str, Any]) -> tuple[InboundAttachment, ...]:
-    """Return the pictures of the products a message names, where they can be looked up."""
+    """Return the pictures of the products a message names, if they can be looked up."""
     return products.files(content) if event.catalogue else ()
 
 
 def _postback(event: Event, _kind: str) -> InboundChange:
-    """Read a tap on an ice breaker, a menu or a template's button. In standby it comes without payload."""
+    """Read a tap on an ice breaker, a menu or a template's button. In standby it has no payload."""
     postback = mapping(event.data.get("postback"))
     content: dict[str, Any] = {"payload": text(postback.get("payload"))}
     referral = postback.get("referral") or event.data.get("referral")
@@ -228,7 +228,7 @@ def _postback(event: Event, _kind: str) -> InboundChange:
 
 
 def _read(event: Event, _kind: str) -> InboundChange:
-    """Read a seen event; on Instagram it names a message, never a watermark."""
+    """Read a seen event; on Instagram it names a message, not a time."""
     mid = identifier(mapping(event.data.get("read")).get("mid"))
     if not mid:
         return Ignored("a read receipt that names no message")
@@ -335,12 +335,12 @@ def _nothing(event: Event, kind: str) -> InboundChange:
 
 
 def _unknown(event: Event, kind: str) -> InboundChange:
-    """Keep an event nobody here has seen before, as a row people can see."""
+    """Keep an event of an unknown kind as a row that people can see."""
     return _row(event, MessageKind.UNSUPPORTED, "", {"event": kind, "raw": plain(event.data)})
 
 
 def _row(event: Event, kind: MessageKind, words: str, content: Mapping[str, Any]) -> MessageReceived:
-    """Return a neutral row: it has no id of its own and opens no window."""
+    """Return a neutral row: it has no id and opens no reply window."""
     return MessageReceived(
         contact=event.customer,
         external_id=None,
@@ -354,12 +354,12 @@ def _row(event: Event, kind: MessageKind, words: str, content: Mapping[str, Any]
 
 
 def _username(event: Event) -> str | None:
-    """Return the customer's name where the event tells it; the profile is asked for all the same."""
+    """Return the customer's name if the event has it; the profile is requested anyway."""
     return None if event.ours else text(mapping(event.data.get("sender")).get("username")) or None
 
 
 def _change(event: Event, kind: str) -> InboundChange:
-    """Read a change of the account that is neither comment nor mention: insights name nobody."""
+    """Read a change of the account other than a comment or mention. Insights name nobody."""
     if kind in COMMENTS:
         return Ignored(COMMENTS_OFF)
     value = mapping(event.data.get("value"))

@@ -27,7 +27,7 @@ from host.sdk.secrets import Secret
 from . import comments, config, permissions, signin
 from .accounts import Details
 from .answers import Bought, OwnPage
-from .checks import Given, examine
+from .checks import EnteredCredentials, examine
 from .config import Flavour
 from .connect import connection, moves
 from .graph import Graph, GraphError
@@ -100,8 +100,8 @@ def finish(request: SignInReturn) -> Sequence[Candidate] | SignInProblem:
         return signin.refused(error)
     if not pages:
         return SignInProblem(
-            _("Facebook shows us no Page of yours."),
-            _("Press the button again, as the person who manages the Page, and leave the Page ticked."),
+            _("Facebook didn't return any of your Pages."),
+            _("Sign in again as the person who manages the Page, and keep the Page selected."),
         )
     found = [_candidate(page, person) for page in pages]
     return [
@@ -123,19 +123,19 @@ def _candidate(page: OwnPage, person: str) -> Candidate:
             detail=detail,
             problem=SignInProblem(
                 _("No professional Instagram account is linked to this Page."),
-                _("Link one in the Page's settings, then press the button again."),
+                _("Link one in the Page's settings, then sign in again."),
             ),
         )
     problem = None
     if not ANSWERING.intersection(task.upper() for task in page.tasks):
         problem = SignInProblem(
-            _("You may not answer messages of this Page."),
-            _("Ask an admin of the Page for the task “Messages”, then press the button again."),
+            _("You aren't allowed to reply to messages of this Page."),
+            _("Ask an admin of the Page for the task “Messages”, then sign in again."),
         )
     elif not page.access_token:
         problem = SignInProblem(
-            _("Facebook gave us no access to this Page."),
-            _("Press the button again and leave the Page ticked."),
+            _("Facebook didn't grant access to this Page."),
+            _("Sign in again and keep the Page selected."),
         )
     handle = f"@{linked.username}" if linked.username else f"Instagram …{linked.id[-4:]}"
     return Candidate(
@@ -160,7 +160,7 @@ def connect(choice: SignInChoice) -> Connection | SignInProblem:
     if isinstance(app, SignInProblem):
         return app
     kept = choice.candidate.keep
-    given = Given(
+    given = EnteredCredentials(
         page_id=kept["page_id"],
         page_name=kept["page_name"],
         ig_user_id=choice.candidate.external_id,
@@ -191,11 +191,11 @@ SIGN_IN = SignIn(
     available=lambda workspace_id: signin.unavailable(Flavour.PAGE, workspace_id),
     abilities=(comments.ABILITY,),
     advice=Advice(
-        when=lazy_gettext("It is linked to a Facebook Page, and I manage the Page"),
-        how=lazy_gettext("Sign in, choose the Page, done. Most shops take this way."),
-        needs=lazy_gettext("The task “Messages” on the Page"),
-        takes=lazy_gettext("One minute, nothing to copy"),
-        lasts=lazy_gettext("Until a password changes"),
+        when=lazy_gettext("The account is linked to a Facebook Page you manage"),
+        how=lazy_gettext("Sign in and choose the Page. Most shops use this."),
+        needs=lazy_gettext("The “Messages” task on the Page"),
+        takes=lazy_gettext("1 minute, nothing to copy"),
+        lasts=lazy_gettext("Until the password changes"),
     ),
     permissions=lambda: permissions.asked(Flavour.PAGE),
 )

@@ -1,4 +1,4 @@
-"""The inputs of the settings card, each checked by itself before Meta is asked."""
+"""The fields of the settings card, each validated before Meta is asked."""
 
 from __future__ import annotations
 
@@ -20,9 +20,7 @@ _USERNAME = re.compile(r"[A-Za-z0-9._]{1,30}")
 def _trimmed(value: str) -> str:
     value = value.strip()
     if value and not (value.isascii() and value.isprintable() and " " not in value):
-        raise ValueError(
-            _("This holds spaces or characters that cannot be part of it. Copy it again from Meta.")
-        )
+        raise ValueError(_("This contains spaces or invalid characters. Copy it again from Meta."))
     return value
 
 
@@ -30,11 +28,11 @@ def clean_id(value: str) -> str:
     """Return an id of Meta's: digits, kept as text."""
     value = _trimmed(value)
     if _TOKEN.fullmatch(value) or _LOGIN_TOKEN.fullmatch(value):
-        raise ValueError(_("This looks like an access token. Here goes an ID, a row of digits."))
+        raise ValueError(_("This looks like an access token. Enter an ID, which has digits only."))
     if _SECRET.fullmatch(value) and not value.isdigit():
-        raise ValueError(_("This looks like an App Secret. Here goes an ID, a row of digits."))
+        raise ValueError(_("This looks like an App Secret. Enter an ID, which has digits only."))
     if not _ID.fullmatch(value):
-        raise ValueError(_("An ID is a row of digits, such as 17841400000000001."))
+        raise ValueError(_("An ID contains only digits, for example 17841400000000001."))
     return value
 
 
@@ -42,7 +40,9 @@ def clean_username(value: str) -> str:
     """Return an Instagram username without its @."""
     value = value.strip().removeprefix("@")
     if value and not _USERNAME.fullmatch(value):
-        raise ValueError(_("A username has letters, digits, dots and underscores, 30 at most."))
+        raise ValueError(
+            _("A username contains letters, digits, periods and underscores, and has at most 30 characters.")
+        )
     return value
 
 
@@ -50,15 +50,13 @@ def clean_token(value: str) -> str:
     """Return a Page access token."""
     value = _trimmed(value)
     if _SECRET.fullmatch(value):
-        raise ValueError(_("This looks like the App Secret. Here goes the token, which starts with EAA."))
+        raise ValueError(_("This looks like the App Secret. Enter the token, which starts with EAA."))
     if value.isdigit():
-        raise ValueError(_("This looks like an ID. Here goes the token, which starts with EAA."))
+        raise ValueError(_("This looks like an ID. Enter the token, which starts with EAA."))
     if _LOGIN_TOKEN.fullmatch(value):
-        raise ValueError(
-            _("This is a token of Instagram Login. Here goes the token of the Page, which starts with EAA.")
-        )
+        raise ValueError(_("This is an Instagram Login token. Enter the Page token, which starts with EAA."))
     if not _TOKEN.fullmatch(value):
-        raise ValueError(_("A Page Access Token starts with EAA and has letters and digits only."))
+        raise ValueError(_("A Page Access Token starts with EAA and contains only letters and digits."))
     return value
 
 
@@ -66,9 +64,7 @@ def clean_secret(value: str) -> str:
     """Return an app secret."""
     value = _trimmed(value)
     if _TOKEN.fullmatch(value) or _LOGIN_TOKEN.fullmatch(value):
-        raise ValueError(
-            _("This looks like an access token. Here goes the App Secret, from Settings, Basic.")
-        )
+        raise ValueError(_("This looks like an access token. Enter the App Secret from Settings, Basic."))
     if value.isdigit() and len(value) <= 20:
         raise ValueError(_("This looks like an App ID. The App Secret is below it, under Settings, Basic."))
     if not 16 <= len(value) <= 128:
@@ -84,7 +80,7 @@ def clean_verify_token(value: str) -> str:
     return value
 
 
-NAME = Field("name", lazy_gettext("Name"), help=lazy_gettext("Shown to your team only."), max_length=120)
+NAME = Field("name", lazy_gettext("Name"), help=lazy_gettext("Visible only to your team."), max_length=120)
 PAGE_ID = Field(
     "page_id",
     lazy_gettext("Page ID"),
@@ -96,7 +92,7 @@ PAGE_ID = Field(
 PAGE_NAME = Field(
     "page_name",
     lazy_gettext("Page Name"),
-    help=lazy_gettext("Used only where Meta does not tell it."),
+    help=lazy_gettext("Used only if Meta doesn't provide it."),
     required=False,
     pasted=True,
 )
@@ -111,7 +107,7 @@ IG_USER_ID = Field(
 IG_USERNAME = Field(
     "ig_username",
     lazy_gettext("IG Username"),
-    help=lazy_gettext("Used only where Meta does not tell it."),
+    help=lazy_gettext("Used only if Meta doesn't provide it."),
     required=False,
     clean=clean_username,
     pasted=True,
@@ -119,7 +115,7 @@ IG_USERNAME = Field(
 TOKEN = Field(
     "page_access_token",
     lazy_gettext("Page Access Token"),
-    help=lazy_gettext("A long-lived token of the Page; it starts with EAA."),
+    help=lazy_gettext("A long-lived Page token. It starts with EAA."),
     secret=True,
     max_length=2000,
     clean=clean_token,
@@ -129,7 +125,7 @@ TOKEN = Field(
 APP_SECRET = Field(
     "app_secret",
     lazy_gettext("App Secret"),
-    help=lazy_gettext("In the Meta app under Settings, Basic."),
+    help=lazy_gettext("Find it in the Meta app under Settings, Basic."),
     secret=True,
     clean=clean_secret,
     pasted=True,
@@ -137,15 +133,15 @@ APP_SECRET = Field(
 )
 HUMAN_AGENT = Field(
     "human_agent",
-    lazy_gettext("People may reply for 7 days"),
-    help=lazy_gettext("Only if Meta has approved the Human Agent feature for the app."),
+    lazy_gettext("Allow human replies for 7 days"),
+    help=lazy_gettext("Turn on only if Meta has approved the Human Agent feature for the app."),
     required=False,
     kind="checkbox",
 )
 MOVED = Field(
     "moved",
-    lazy_gettext("It has moved to another Page"),
-    help=lazy_gettext("Only when an account that was connected before is linked to another Page now."),
+    lazy_gettext("The account moved to another Page"),
+    help=lazy_gettext("Turn on only if a previously connected account is now linked to another Page."),
     required=False,
     kind="checkbox",
     pasted=True,
@@ -153,7 +149,7 @@ MOVED = Field(
 OWN_VERIFY_TOKEN = Field(
     "verify_token",
     lazy_gettext("Verify Token"),
-    help=lazy_gettext("Leave it empty to have a new one made."),
+    help=lazy_gettext("Leave empty to generate a new one."),
     required=False,
     max_length=128,
     clean=clean_verify_token,

@@ -1,4 +1,4 @@
-"""The Graph API: one call, its typed answer, and every way it can fail as one error.
+"""The Graph API: one call, its typed response, and one error type for every way it can fail.
 
 Meta's pages: docs/graph-api/guides/error-handling,
 documentation/business-messaging/messenger-platform/overview/rate-limiting.
@@ -55,7 +55,7 @@ _LOOKS_SECRET = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What the usage headers said: percent of the limit used, and the seconds Meta asks us to wait.
+    """The usage headers: percent of the limit used, and the seconds Meta asks us to wait.
 
     Meta's page: documentation/business-messaging/messenger-platform/overview/rate-limiting;
     ``estimated_time_to_regain_access`` is in minutes.
@@ -107,7 +107,7 @@ class GraphError(Exception):
 
     @property
     def quote(self) -> str:
-        """What Meta answered, in one line."""
+        """Return Meta's answer on one line."""
         return f"{self.words} ({self.key})" if self.key else self.words
 
 
@@ -172,7 +172,7 @@ class Graph:
         params: Mapping[str, str] | None = None,
         form: Mapping[str, str] | None = None,
     ) -> T:
-        """Trade ``self.token``, a code or a token, for another; both stand in *params* or *form*.
+        """Exchange ``self.token``, a code or a token, for another; both are in *params* or *form*.
 
         :raises GraphError: as :meth:`call` does.
         """
@@ -220,7 +220,7 @@ class Graph:
         return self.call("GET", ig_user_id, LinkedAccount, params={"fields": "id,username"})
 
     def me(self) -> Node:
-        """Return what the token stands for: a Page, or a person."""
+        """Return the owner of the token: a Page, or a person."""
         return self.call("GET", "me", Node, params={"fields": "id,name"})
 
     def token_facts(self) -> TokenFacts:
@@ -241,7 +241,7 @@ class Graph:
         return self.call("GET", "debug_token", TokenAnswer, params=question, token=app_token).data
 
     def own_pages(self) -> list[OwnPage]:
-        """Return every Page of the person the token stands for, over all pages of the answer."""
+        """Return every Page of the token's person, over all pages of the response."""
         fields = "id,name,access_token,tasks,instagram_business_account{id,username}"
         query = {"fields": fields, "limit": "100"}
         found: list[OwnPage] = []
@@ -259,7 +259,7 @@ class Graph:
         return self.call("GET", f"{page_id}/subscribed_apps", Subscriptions).data
 
     def app_webhook(self, app_id: str) -> AppSubscription | None:
-        """Return the app's webhook for Instagram as its dashboard has it, asked with the app's own token.
+        """Return the app's webhook for Instagram, requested with the app's own token.
 
         None where Meta lists none (docs/graph-api/reference/app/subscriptions).
         """
@@ -271,7 +271,7 @@ class Graph:
     def set_app_webhook(
         self, app_id: str, callback_url: str, verify_token: Secret, fields: Sequence[str]
     ) -> None:
-        """Lead the app's webhook for Instagram to *callback_url*, which Meta asks for a challenge meanwhile.
+        """Point the app's webhook for Instagram to *callback_url*, which Meta verifies during this call.
 
         Meta's pages: docs/graph-api/reference/app/subscriptions. An older one of Messenger's says that this
         object is set in the dashboard only (docs/messenger-platform/instagram/features/webhook).
@@ -311,7 +311,7 @@ class Graph:
             raise GraphError("the answer could not be read", status=response.status, usage=usage) from None
 
     def _failure(self, data: object, status: int, usage: Usage) -> GraphError | None:
-        """Return the error an answer stands for, in either of Meta's two envelopes."""
+        """Return the error for a response, in either of Meta's two formats."""
         fields = mapping(data)
         error = fields.get("error")
         if isinstance(error, dict):
@@ -331,7 +331,7 @@ class Graph:
         return None
 
     def _redact(self, words: str) -> str:
-        """Return *words* without a credential: Meta quotes tokens back in some of its errors."""
+        """Return *words* without credentials, because Meta quotes tokens in some errors."""
         known = [self.token.reveal()]
         if self.app_secret:
             known += [self.app_secret.reveal(), proof(self.app_secret, self.token)]

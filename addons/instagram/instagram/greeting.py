@@ -1,4 +1,4 @@
-"""Ice breakers and the menu of an account: set at Meta, deleted there, and always read back.
+"""Ice breakers and the menu of an account: set or deleted at Meta, then always read back.
 
 Meta's pages: docs/instagram-messaging/features/ice-breakers,
 docs/instagram-messaging/features/persistent-menu. What is read comes in two shapes: the list itself,
@@ -64,7 +64,7 @@ def write_menu(found: Credentials | None, wanted: Menu) -> Menu | ProviderProble
 
 
 def _in_order(wanted: Mapping[str, Sequence[T]]) -> list[tuple[str, Sequence[T]]]:
-    """Return the locales that have something, ``default`` first: Meta wants it to be there."""
+    """Return the locales with content, ``default`` first because Meta requires it."""
     return sorted(((name, list(items)) for name, items in wanted.items() if items), key=_default_first)
 
 

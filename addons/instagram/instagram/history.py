@@ -1,4 +1,4 @@
-"""What was said before, read through the Conversations API: its threads, and the newest messages of one.
+"""Read earlier conversations through the Conversations API: its threads, and the newest messages of one.
 
 Meta's pages: docs/messenger-platform/instagram/features/conversation,
 docs/instagram-platform/instagram-api-with-instagram-login/messaging-api. Two calls a second for an account;
@@ -40,7 +40,7 @@ from . import restrictions
 from .accounts import Credentials
 from .answers import Paging
 from .contents import said
-from .errors import Known, Outcome, classify, problem
+from .errors import CatalogueEntry, Outcome, classify, problem
 from .events import EMOJI, OTHER
 from .graph import GraphError, Usage
 from .limits import HISTORY as RULES
@@ -57,21 +57,21 @@ SLOW = 30.0
 """Seconds to leave an account alone that Meta finds too busy, where it does not say how long."""
 
 _CURSOR = re.compile(r"[A-Za-z0-9_=+/-]{1,2000}")
-"""What may stand among the fields of a call; anything else ends the thread there."""
+"""Characters allowed in the fields of a call; anything else ends the thread there."""
 
-NO_CREDENTIALS = Known(
+NO_CREDENTIALS = CatalogueEntry(
     code=0,
     outcome=Outcome.WAIT,
-    sentence=noop("The credentials of this account cannot be read."),
-    cause=noop("They were encrypted with a key that is not here."),
-    next_step=noop("Connect the account again."),
+    sentence=noop("This account's credentials can't be read."),
+    cause=noop("Their encryption key is missing."),
+    next_step=noop("Reconnect the account."),
 )
-CANNOT_READ = Known(
+CANNOT_READ = CatalogueEntry(
     code=0,
     outcome=Outcome.WAIT,
-    sentence=noop("Instagram did not hand out its conversations."),
-    cause=noop("Meta gave a reason that is shown behind the error."),
-    next_step=noop("Run Diagnose on the account's card, then catch up again."),
+    sentence=noop("Instagram didn't return the conversations."),
+    cause=noop("Meta's reason is shown after the error."),
+    next_step=noop("Choose Diagnose on the account's card, then choose Catch up again."),
 )
 
 
@@ -277,7 +277,7 @@ def _read(found: Credentials, thread: HistoryThread, fields: str) -> _Content:
 
 
 def cannot_ask(found: Credentials | None) -> HistoryTrouble:
-    """Return why Meta is not asked about an account whose credentials are unknown, or its app restricted."""
+    """Return why Meta cannot be asked about an account: no credentials, or its app is restricted."""
     if found is None:
         return HistoryTrouble(problem(NO_CREDENTIALS), final=True)
     return HistoryTrouble(problem(restrictions.RESTRICTED), held=True)
@@ -300,7 +300,7 @@ def trouble_of(error: GraphError) -> HistoryTrouble:
 def _changes(
     message: Mapping[str, Any], mid: str, found: Credentials, account: AccountRef, thread: HistoryThread
 ) -> list[InboundChange]:
-    """Return what one message says, and the reactions on it; nothing where Meta tells no details."""
+    """Return the changes of one message and its reactions; none if Meta gives no details."""
     at, sender = moment(message.get("created_time")), _author(message)
     if at is None or not mid or not sender.id:
         return []
@@ -354,7 +354,7 @@ def _changes(
 
 
 def _as_webhook(message: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a message of a thread with its parts named as webhooks name them."""
+    """Return a message of a thread with its parts named as in webhooks."""
     shown: dict[str, Any] = {"text": message.get("message"), "is_unsupported": message.get("is_unsupported")}
     attachments = [_attachment(one) for one in _items(message.get("attachments"))]
     attachments += [

@@ -1,4 +1,4 @@
-"""Every hour: what about an account would trouble its owner if nobody said it.
+"""Hourly checks for problems of an account that its owner would not notice.
 
 The token that ends and was not renewed, permissions somebody took back, an account that has gone quiet, and
 messages that leave without coming back as echoes: each raises one warning. Where there is one, it is looked
@@ -55,14 +55,14 @@ SENDS_OVER = timedelta(days=7)
 
 
 def inspect() -> None:
-    """Look at every connected account; what fails for one stops none of the others."""
+    """Inspect every connected account; a failure of one does not stop the others."""
     for row in in_use():
         if row.state is AccountState.CONNECTED:
             _inspect(row)
 
 
 def look_again() -> None:
-    """Look at the accounts that have a warning, and take back what is over."""
+    """Inspect the accounts that have a warning again, and clear what is resolved."""
     for row in in_use():
         if row.state is AccountState.CONNECTED and row.warnings:
             _inspect(row)
@@ -84,14 +84,16 @@ def _inspect(row: AccountOverview) -> None:
 
 
 def stage_of(end: datetime, now: datetime) -> int | None:
-    """Return how near an end is: 14, 7, 3 or 1 days, 0 once it has come; None while it is far."""
+    """Return how close an expiry is: 14, 7, 3 or 1 days, 0 once expired; None if it is further away."""
     if end <= now:
         return 0
     return next((days for days in STAGES if end - now <= days * DAY), None)
 
 
 def _ends(row: AccountOverview) -> None:
-    """Warn of a token that ends. One that renews itself comes so far only if that has failed for long."""
+    """Warn of a token that expires. One that renews automatically only comes this far if that keeps
+    failing.
+    """
     with db.read() as session:
         found = find(session, row.account.id)
     end = None if found is None else found.token_expires_at
@@ -102,16 +104,16 @@ def _ends(row: AccountOverview) -> None:
         else:
             clear_warning(row.account.id, ENDS)
         return
-    sentence = noop("The token ends on %(date)s.")
+    sentence = noop("The token expires on %(date)s.")
     if stage == 0:
-        sentence = noop("The token ended on %(date)s.")
-    step = noop("Paste a new one before that. All conversations stay.")
+        sentence = noop("The token expired on %(date)s.")
+    step = noop("Paste a new token before then. All conversations stay.")
     if row.way != "pasted":
-        step = noop("Reconnect the account before that. All conversations stay.")
+        step = noop("Reconnect the account before then. All conversations stay.")
         if found.renewal_error:
-            step = noop("Renewing it failed: %(why)s Reconnect the account. All conversations stay.")
+            step = noop("Renewal failed: %(why)s Reconnect the account. All conversations stay.")
     elif stage == 0:
-        step = noop("Paste a new one. All conversations stay.")
+        step = noop("Paste a new token. All conversations stay.")
     details: dict[str, str | datetime] = {"date": end, "why": (found.renewal_error or "").rstrip(".") + "."}
     warn(
         row.account.id,
@@ -149,8 +151,8 @@ def _worth(row: AccountOverview) -> None:
     warn(
         row.account.id,
         PERMISSIONS,
-        noop("These permissions were taken back: %(missing)s."),
-        next_step=noop("Reconnect the account and leave every permission ticked."),
+        noop("These permissions were revoked: %(missing)s."),
+        next_step=noop("Reconnect the account and keep all permissions selected."),
         details={"missing": ", ".join(missing)},
         stage=stage_of_names(missing),
         bad=bool(must),
@@ -167,7 +169,7 @@ def stage_of_names(names: Sequence[str]) -> str:
 
 
 def _app(row: AccountOverview) -> None:
-    """Warn when the Meta app's own webhook is off or lacks messages, and Lobby could not mend it."""
+    """Warn when the Meta app's own webhook is off or lacks messages, and Lobby could not repair it."""
     found = credentials(row.account.id)
     with db.read() as session:
         kept = find(session, row.account.id)
@@ -187,19 +189,21 @@ def _app(row: AccountOverview) -> None:
     warn(
         row.account.id,
         APP,
-        noop("The Meta app %(app)s delivers no messages: its webhook is off, or messages is not ticked.")
+        noop(
+            "The Meta app %(app)s isn't delivering messages. Its webhook is off, or messages isn't selected."
+        )
         if wanted == "messages"
         else noop(
-            "The Meta app %(app)s delivers no comments: its webhook is off, or comments is not ticked."
+            "The Meta app %(app)s isn't delivering comments. Its webhook is off, or comments isn't selected."
         ),
-        next_step=noop("In the Meta app, under Webhooks, Instagram: subscribe again and tick the fields."),
+        next_step=noop("In the Meta app, under Webhooks, Instagram, subscribe again and select the fields."),
         details={"app": kept.app_id},
         bad=True,
     )
 
 
 def _delivers(webhook: AppSubscription | None, wanted: str) -> bool:
-    """Tell whether an app's webhook brings the field *wanted* to somebody."""
+    """Return whether any app's webhook delivers the field *wanted*."""
     return webhook is not None and webhook.active and any(one.name == wanted for one in webhook.fields)
 
 
@@ -210,7 +214,7 @@ def _note(session: Session, account_id: int, scopes: tuple[str, ...], end: datet
 
 
 def _quiet(row: AccountOverview) -> None:
-    """Warn of an account that had events every day and has had none for a day."""
+    """Warn of an account that had events every day, and none for a day."""
     last = row.last_event_at
     if last is None or clock.now() - last < DAY:
         clear_warning(row.account.id, QUIET)
@@ -222,13 +226,13 @@ def _quiet(row: AccountOverview) -> None:
     warn(
         row.account.id,
         QUIET,
-        noop("Nothing has arrived for 24 hours, where there were five events a day and more."),
-        next_step=noop("Press Diagnose on its card: it says whether something is in the way."),
+        noop("Nothing has arrived for 24 hours. Usually there are five or more events a day."),
+        next_step=noop("Choose Diagnose on its card to see if there is a problem."),
     )
 
 
 def _echoless(row: AccountOverview) -> None:
-    """Warn when the last three messages sent did not come back as echoes: nothing else arrives then."""
+    """Warn when the last three sent messages had no echo, because then nothing else arrives either."""
     if comments.is_one(row.account):
         return
     now = clock.now()
@@ -243,8 +247,11 @@ def _echoless(row: AccountOverview) -> None:
     warn(
         row.account.id,
         ECHOLESS,
-        noop("Of the last three messages sent, Meta reported none back, as it does while it delivers to us."),
-        next_step=noop("Press Diagnose on its card: it says whether something is in the way."),
+        noop(
+            "Meta confirmed none of the last three sent messages, which it does while it delivers to "
+            "this desk."
+        ),
+        next_step=noop("Choose Diagnose on its card to see if there is a problem."),
     )
 
 

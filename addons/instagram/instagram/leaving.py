@@ -1,4 +1,4 @@
-"""What remains to be done after an account was disconnected, and Meta's own ways of saying good-bye.
+"""Clean up after an account was disconnected, on our side or through Meta.
 
 Meta's page: docs/development/create-an-app/app-dashboard/data-deletion-callback.
 """
@@ -42,7 +42,7 @@ log = logging.getLogger(__name__)
 EVERY = timedelta(minutes=15)
 GIVE_UP_AFTER = timedelta(days=7)
 SECRET_KEPT = timedelta(days=30)
-REMOVED = noop("The person who signed in removed our access at Meta.")
+REMOVED = noop("The person who signed in removed Lobby's access at Meta.")
 
 bp = Blueprint(f"{SLUG}_leaving", __name__)
 
@@ -51,7 +51,7 @@ bp = Blueprint(f"{SLUG}_leaving", __name__)
 
 
 def tidy() -> None:
-    """Tell Meta what it could not be told before, and forget app secrets nothing is signed with any more."""
+    """Send Meta the postponed notifications, and delete app secrets that no longer sign anything."""
     for account_id, gone_at in _to_tell(clock.now()):
         try:
             found = credentials(account_id)
@@ -66,7 +66,7 @@ def tidy() -> None:
 
 
 def _to_tell(now: datetime) -> list[tuple[int, datetime]]:
-    """Return the accounts of which Meta is to be told, and when messages or comments of them ended."""
+    """Return the accounts that Meta has yet to be notified of, and when their messages or comments ended."""
     host, table = db.host_table("channel_accounts"), InstagramAccount.__table__
     query = (
         sa.select(table.c.account_id, sa.func.max(host.c.disconnected_at).label("gone_at"))
@@ -129,7 +129,7 @@ JOB = Job("leaving", EVERY, tidy)
 
 
 def read_signed(signed: str, app_secrets: Iterable[bytes]) -> tuple[dict[str, Any], bytes] | None:
-    """Return what a ``signed_request`` says and which of *app_secrets* signed it; None if none did.
+    """Return the content of a ``signed_request`` and which of *app_secrets* signed it; None if none did.
 
     All secrets are compared, none skipped.
     """
@@ -171,7 +171,7 @@ def _person() -> tuple[str, frozenset[int]]:
 
 @bp.post("/deauthorize")
 def deauthorize() -> ResponseReturnValue:
-    """Take note that a person removed our access: what they connected needs somebody to sign in again."""
+    """Record that a person revoked access: the accounts they connected need a new sign-in."""
     for account_id in _connected_by(*_person()):
         stop(account_id, REMOVED)
     return jsonify(ok=True)
@@ -179,7 +179,7 @@ def deauthorize() -> ResponseReturnValue:
 
 @bp.post("/deletion")
 def delete() -> ResponseReturnValue:
-    """Delete what is held of a person who signed in: their tokens; answer where to see how it stands."""
+    """Delete the tokens of a person who signed in, and return where they can see the status."""
     (person, through), code = _person(), secrets.token_hex(12)
     accounts = _connected_by(person, through)
     for account_id in accounts:
@@ -190,14 +190,14 @@ def delete() -> ResponseReturnValue:
 
 @bp.get("/deletion")
 def status() -> ResponseReturnValue:
-    """Tell a person how their request stands, in plain words and to nobody else but whoever has the code."""
+    """Show the status of a deletion request to anyone who has its code."""
     with db.read() as session:
         found = session.get(Deletion, request.args.get("code", "")[:64])
     if found is None:
-        return _("There is no request with this code."), 404, {"Content-Type": "text/plain; charset=utf-8"}
+        return _("No request with this code was found."), 404, {"Content-Type": "text/plain; charset=utf-8"}
     words = _(
-        "Your request %(code)s of %(date)s is done. The access you had given to this desk was deleted. What "
-        "your customers wrote belongs to the workspace you connected; its owner can delete it.",
+        "Your request %(code)s of %(date)s is complete. The access you gave this desk was deleted. Your "
+        "customers' messages belong to the workspace you connected, and its owner can delete them.",
         code=found.code,
         date=format_date(found.asked_at),
     )

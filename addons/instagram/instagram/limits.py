@@ -1,4 +1,4 @@
-"""What can be sent on Instagram: the one declaration composer, API and server check read.
+"""Capabilities of Instagram: the single declaration that composer, API and server check read.
 
 Meta's pages: docs/instagram-messaging/features/send-message,
 docs/instagram-messaging/features/attachment-upload, docs/instagram-messaging/features/quick-replies,
@@ -39,8 +39,8 @@ STORED_KINDS = frozenset(
         MessageKind.TEMPLATE,
     }
 )
-"""What somebody sends directly, and pictures of the account's own products. The media of stories may not be
-stored; posts and reels belong to others."""
+"""Files that people send directly, and pictures of the account's own products. The media of stories may not
+be stored; posts and reels belong to others."""
 
 SECOND_LOOK = LookRules(calls_per_customer=200)
 """Meta's page: docs/graph-api/overview/rate-limiting (business use case, Instagram messaging: 200 calls in 24
@@ -50,21 +50,21 @@ HISTORY = HistoryRules(
     details=20,
     limits=(
         noop(
-            "Of each conversation Instagram tells only the newest 20 messages. Older ones are counted here, "
-            "and can be read in the Instagram app."
+            "Instagram returns only the newest 20 messages of each conversation. Older ones are counted "
+            "here and can be read in the Instagram app."
         ),
         noop(
-            "Message requests are read too, but Instagram does not say which conversations are requests, "
-            "and does not list those in which nothing happened for 30 days."
+            "Message requests are read too, but Instagram doesn't mark them as requests, and omits those "
+            "without activity for 30 days."
         ),
         noop(
-            "What was unsent, disappearing messages, and taps whose button is not named any more cannot be "
-            "had. Of an edited message there is its latest text, and of shared posts and stories what their "
-            "owners still show."
+            "Unsent messages, disappearing messages, and taps on buttons Instagram no longer names can't "
+            "be imported. For edited messages, only the latest text is available. For shared posts and "
+            "stories, only what their owners still show."
         ),
         noop(
-            "Without Advanced Access for the Meta app, people without a role in it are left out, and so are "
-            "accounts that share an e-mail address or a telephone number."
+            "Without Advanced Access for the Meta app, people without a role in it are missing, and so "
+            "are accounts that share an email address or phone number."
         ),
     ),
 )
@@ -123,12 +123,12 @@ CAPABILITIES = Capabilities(
 WITHDRAWN_ASKS: Mapping[Ask, object] = dict.fromkeys(
     Ask,
     lazy_gettext(
-        "Meta disabled quick replies that ask for a phone number or e-mail address on Instagram on 5 October "
-        "2026, so nothing was sent."
+        "Nothing was sent, because Meta disabled quick replies that ask for a phone number or email "
+        "address on Instagram on 5 October 2026."
     ),
 )
 """Meta takes a request that has them, and leaves them out (docs/instagram-platform/changelog)."""
 
 OF_LOGIN = replace(CAPABILITIES, reactions=frozenset(), blocks=False)
-"""What an account has that was connected with Instagram Login: for one of a Page Meta names the heart only
+"""Capabilities of an account connected with Instagram Login: for one of a Page Meta names the heart only
 (docs/instagram-platform/instagram-api-with-instagram-login/messaging-api). Blocking is a call of the Page."""

@@ -103,12 +103,12 @@ def finish(request: SignInReturn) -> Sequence[Candidate] | SignInProblem:
     # "id" is the app's own number for the account; webhooks carry "user_id".
     user_id, username = identifier(me.get("user_id")), text(me.get("username"))
     if not user_id:
-        return SignInProblem(_("Instagram did not tell which account this is."), signin.again())
+        return SignInProblem(_("Instagram didn't return the account."), signin.again())
     problem = None
     if text(me.get("account_type")).upper() not in PROFESSIONAL:
         problem = SignInProblem(
             _("This is a personal account. Only professional accounts can be connected."),
-            _("Switch it to a professional account in the Instagram app, then press the button again."),
+            _("Switch it to a professional account in the Instagram app, then sign in again."),
         )
     return [
         Candidate(
@@ -184,11 +184,11 @@ SIGN_IN = SignIn(
     available=lambda workspace_id: signin.unavailable(Flavour.LOGIN, workspace_id),
     abilities=(comments.ABILITY,),
     advice=Advice(
-        when=lazy_gettext("It has no Page, or I do not know"),
-        how=lazy_gettext("Sign in as the account itself."),
+        when=lazy_gettext("The account has no Page, or you're not sure"),
+        how=lazy_gettext("Sign in with the Instagram account itself."),
         needs=lazy_gettext("The account's own password"),
-        takes=lazy_gettext("One minute, nothing to copy"),
-        lasts=lazy_gettext("60 days, renewed by itself"),
+        takes=lazy_gettext("1 minute, nothing to copy"),
+        lasts=lazy_gettext("60 days, renewed automatically"),
     ),
     permissions=lambda: permissions.asked(Flavour.LOGIN),
 )

@@ -20,13 +20,13 @@ FRESH = timedelta(days=7)
 
 
 def is_old(at: datetime) -> bool:
-    """Tell whether evidence of then says nothing about now."""
+    """Return whether evidence of that time is too old to count."""
     return clock.now() - at > FRESH
 
 
 @dataclass(slots=True)
 class Look:
-    """One account under examination: what is stored, and what came in."""
+    """One account under examination: its stored data and its deliveries."""
 
     account: AccountRef
     row: InstagramAccount
@@ -49,7 +49,7 @@ class Look:
         seen_at: datetime | None = None,
         link: Link | None = None,
     ) -> None:
-        """Note what the check under way found.
+        """Record the result of the current check.
 
         :param seen_at: how old the evidence is.
         :param link: where at Meta it is put right.
@@ -64,8 +64,7 @@ class Look:
 
     @property
     def delivered_at(self) -> datetime | None:
-        """When something signed by Meta last came for the account since it was connected: nobody else can
-        send such a thing."""
+        """When the account last received a delivery signed by Meta since it was connected."""
         at = self.seen.last_event_at
         return at if at is not None and at >= self.seen.connected_at else None
 

@@ -1,4 +1,4 @@
-"""What we hand to the Send API, and how to recognise it again in a thread. Pure: nothing here calls anybody.
+"""Build requests for the Send API, and recognise sent messages in a thread. Makes no calls.
 
 Meta's pages: docs/instagram-messaging/features/send-message,
 docs/instagram-messaging/features/quick-replies, docs/instagram-messaging/generic-template,
@@ -42,7 +42,7 @@ SAMPLE_NAMES = {
     "audio/wav": "audio.wav",
     "application/pdf": "document.pdf",
 }
-"""What an uploaded file is called: Meta takes no names beyond ASCII, and the customer sees none."""
+"""File name of every upload: Meta takes no names beyond ASCII, and the customer sees none."""
 
 
 class UnsendableError(ValueError):
@@ -93,7 +93,7 @@ def _quick_reply(offered: Mapping[str, Any]) -> Body:
 
 
 def file_count(part: OutgoingPart) -> int:
-    """Return how many files *part* brings, those Meta has already among them."""
+    """Return how many files *part* has, including those already uploaded to Meta."""
     return len(part.files) or len(part.content.get("provider_files", ()))
 
 
@@ -131,7 +131,7 @@ def button_body(button: Mapping[str, Any]) -> Body:
 
 
 def upload_form(kind: MessageKind) -> dict[str, str]:
-    """Return the fields beside the file of an upload; ``is_reusable`` is text in Meta's pages too."""
+    """Return the fields beside the file of an upload; ``is_reusable`` is a string in Meta's docs too."""
     message = f'{{"attachment":{{"type":"{MEDIA[kind]}","is_reusable":"true"}}}}'
     return {"platform": "instagram", "message": message}
 
@@ -147,12 +147,12 @@ def react_body(recipient: str, message: str, emoji: str) -> Body:
 
 
 def action_body(recipient: str, action: str) -> Body:
-    """Return the body of ``typing_on``, ``typing_off`` or ``mark_seen``; nothing else may stand in it."""
+    """Return the body of ``typing_on``, ``typing_off`` or ``mark_seen``, which may have no other fields."""
     return {"recipient": {"id": recipient}, "sender_action": action}
 
 
 def alike(one: str, other: str) -> bool:
-    """Tell whether two texts are the same message: Meta trims and may normalise what it was given."""
+    """Return whether two texts are the same message, because Meta trims and may normalise texts."""
     return _normal(one) == _normal(other)
 
 

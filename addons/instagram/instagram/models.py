@@ -68,14 +68,14 @@ class InstagramAccount(Base):
     checked_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     """When the watchdog last got an answer from Meta about this account."""
     person_id: Mapped[str | None] = mapped_column(ExternalId, index=True)
-    """Who signed in, as this app knows them; NULL where credentials were pasted."""
+    """App-scoped id of the person who signed in; NULL if credentials were pasted."""
     leave_due_at: Mapped[datetime | None] = mapped_column(UTCDateTime, index=True)
     """When to tell Meta next that the account was disconnected; NULL: nothing to tell."""
     created_at: Mapped[datetime] = mapped_column(UTCDateTime)
 
 
 class AppRestriction(Base):
-    """What is known about whether Meta has restricted an app. No row: it never answered as if it had."""
+    """Whether Meta has restricted an app. No row means that it never answered as if it had."""
 
     __tablename__ = "instagram_restrictions"
 
@@ -86,7 +86,7 @@ class AppRestriction(Base):
     worked_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     """When a message that Meta took was handed over, the newest since it last refused one."""
     words: Mapped[str] = mapped_column(sa.String(500))
-    """What Meta answered."""
+    """Meta's answer."""
     restricted_since: Mapped[datetime | None] = mapped_column(UTCDateTime)
     me_refused: Mapped[bool] = mapped_column(sa.Boolean)
     """Whether Meta refused ``GET /me`` alike, so that asking it again tells whether the restriction ended."""
@@ -113,7 +113,7 @@ class WorkspaceApp(Base):
 
 
 class Deletion(Base):
-    """A person's request to delete what this app holds of them, for the page that says how it stands."""
+    """A person's request to delete their data from this app, for the status page."""
 
     __tablename__ = "instagram_deletions"
 

@@ -1,4 +1,4 @@
-"""What programs are told of Instagram's own events, key for key.
+"""Outgoing events of Instagram's own, key for key.
 
 What Meta did not tell is left out: the price of a product. Of a mention in a story programs are told once
 Meta was asked for the story's id.
@@ -48,17 +48,17 @@ KINDS: Sequence[OutgoingKind] = (
     ),
     OutgoingKind(
         POSTBACK,
-        noop("A customer tapped an ice breaker, a line of the menu, or a button of a card."),
+        noop("A customer tapped an ice breaker, a menu item or a card button."),
         {"payload": "GET_PRODUCTS"},
     ),
     OutgoingKind(
         REACTION,
-        noop("A customer reacted to a message, or took the reaction back."),
+        noop("A customer added or removed a reaction to a message."),
         {"messageId": "4711", "reaction": "love", "action": "react"},
     ),
     OutgoingKind(
         PRODUCT_SHARE,
-        noop("A customer asks about a product of the account's shop."),
+        noop("A customer asked about a product in the account's shop."),
         {"product": {"id": "4381572605000001", "name": "Blue mug"}},
     ),
 )
@@ -109,7 +109,7 @@ def _of_message(event: DeskEvent, message: ToldMessage) -> Iterator[OutgoingEven
 
 
 def _told(**values: str) -> dict[str, Any]:
-    """Return what there is of *values*."""
+    """Return those of *values* that are set."""
     return {name: value for name, value in values.items() if value}
 
 
@@ -118,5 +118,5 @@ def _first_file(message: ToldMessage) -> str:
 
 
 def _picture(message: ToldMessage) -> str:
-    """Return where the picture of a product is, where the desk was told that there is one."""
+    """Return the URL of a product's picture, if the desk was told that there is one."""
     return next((one.url for one in message.files if one.kind == MessageKind.TEMPLATE), "")

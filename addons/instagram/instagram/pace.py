@@ -1,4 +1,4 @@
-"""How fast Meta lets an account call: limits that are known before, and what it says while answering.
+"""Rate limits for an account's calls: those known beforehand, and those Meta reports in responses.
 
 Meta's pages: docs/instagram-platform (100 messages a second, 10 with audio or video, 2 readings of
 conversations, 750 private replies an hour, 100 a second on a broadcast),
@@ -36,26 +36,24 @@ HOUR = 3600
 REST_SECONDS = 60.0
 """How long sending rests when a limit is almost used up and Meta names no time."""
 
-OF_ACCOUNT = noop("Many messages of this account are going out at once. This one follows in its turn.")
+OF_ACCOUNT = noop("This account is sending many messages at once. This message is queued.")
 OF_MEDIA = noop(
-    "Instagram takes only a few audio and video messages of an account a second. "
-    "This one follows in its turn."
+    "Instagram allows only a few audio and video messages per second from an account. This message is queued."
 )
 OF_CUSTOMER = noop(
-    "This customer has got as many messages within an hour as the limit allows. This one follows by itself."
+    "This customer has received the maximum number of messages for this hour. This message will be sent "
+    "automatically."
 )
 OF_APP = noop(
-    "All accounts of the Meta app together have sent as many messages within an hour as the limit allows. "
-    "This one follows by itself."
+    "All accounts of the Meta app together have reached the hourly message limit. This message will be "
+    "sent automatically."
 )
-OF_PRIVATE = noop(
-    "Instagram takes 750 private replies of an account within an hour. This one follows in its turn."
-)
+OF_PRIVATE = noop("Instagram allows 750 private replies per hour from an account. This message is queued.")
 OF_LIFTED = noop(
-    "Meta answers this app again after a restriction, so messages go out at half rate. This one follows."
+    "Meta accepts this app again after a restriction. Messages are sent at half rate, and this one is queued."
 )
-OF_LOOKUPS = noop("Instagram lets conversations be read only a few times a second.")
-ALMOST_USED_UP = noop("Meta says that the limit of calls is almost used up, so sending rests for a moment.")
+OF_LOOKUPS = noop("Instagram allows conversations to be read only a few times per second.")
+ALMOST_USED_UP = noop("Meta's request limit is almost used up, so sending is paused briefly.")
 
 _DEFAULTS = {
     "sends_per_second": 100,
@@ -102,7 +100,7 @@ def _private(account: AccountRef, request: SendRequest) -> list[SendLimit]:
 
 
 def private_per_hour() -> int | None:
-    """Return how many private replies of an account go out in an hour; None: as many as there are."""
+    """Return how many private replies an account may send per hour; None for no limit."""
     return _number("private_replies_per_hour") or None
 
 
@@ -124,7 +122,7 @@ def _limit(setting: str, key: str, seconds: int, sentence: str, *, whole: bool =
 
 
 def _number(name: str) -> int:
-    """Return a setting that is a number; what is none counts as its default, so that sending goes on."""
+    """Return a numeric setting, or its default if it is invalid, so that sending continues."""
     text = settings.get(SLUG, name).strip()
     if text.isascii() and text.isdigit() and len(text) < 10:
         return int(text)

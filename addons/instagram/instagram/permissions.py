@@ -1,4 +1,4 @@
-"""What an account's token may do: what it must carry, and what a missing permission costs.
+"""Permissions of an account's token: the required ones, and the cost of missing ones.
 
 Meta's pages: docs/instagram-messaging, docs/messenger-platform/instagram/features/private-replies.
 """
@@ -22,28 +22,28 @@ SUBSCRIBES = "pages_manage_metadata"
 
 _COSTS: Mapping[str, object] = {
     SUBSCRIBES: lazy_gettext(
-        "Lobby cannot subscribe the Page, nor see whether it is subscribed: do that by hand at Meta."
+        "Lobby can't subscribe the Page or check its subscription. Subscribe it at Meta yourself."
     ),
-    "pages_messaging": lazy_gettext("Attachments and private replies to comments may be refused."),
-    "pages_read_engagement": lazy_gettext("The Page may show as a number instead of its name."),
-    LISTS_PAGES: lazy_gettext("Signing in with Facebook shows no Pages to choose from."),
-    "instagram_manage_comments": lazy_gettext("Comments do not arrive."),
-    "instagram_business_manage_comments": lazy_gettext("Comments do not arrive."),
+    "pages_messaging": lazy_gettext("Attachments and private replies to comments may be rejected."),
+    "pages_read_engagement": lazy_gettext("The Page may appear as a number instead of its name."),
+    LISTS_PAGES: lazy_gettext("Facebook sign-in doesn't list any Pages."),
+    "instagram_manage_comments": lazy_gettext("Comments don't arrive."),
+    "instagram_business_manage_comments": lazy_gettext("Comments don't arrive."),
 }
 _GIVES: Mapping[str, object] = {
-    "instagram_basic": lazy_gettext("See the account"),
-    "instagram_manage_messages": lazy_gettext("Read and answer messages"),
-    LISTS_PAGES: lazy_gettext("List your Pages, to choose from"),
-    SUBSCRIBES: lazy_gettext("Be told of new messages"),
-    "pages_messaging": lazy_gettext("Attachments and private replies"),
+    "instagram_basic": lazy_gettext("View the account"),
+    "instagram_manage_messages": lazy_gettext("Read and reply to messages"),
+    LISTS_PAGES: lazy_gettext("List your Pages so that you can choose one"),
+    SUBSCRIBES: lazy_gettext("Receive new messages"),
+    "pages_messaging": lazy_gettext("Send attachments and private replies"),
     "pages_read_engagement": lazy_gettext("Read the Page's name"),
-    "instagram_business_basic": lazy_gettext("See the account"),
-    "instagram_business_manage_messages": lazy_gettext("Read and answer messages"),
+    "instagram_business_basic": lazy_gettext("View the account"),
+    "instagram_business_manage_messages": lazy_gettext("Read and reply to messages"),
 }
 
 
 def must(flavour: Flavour) -> tuple[str, ...]:
-    """Return the permissions without which no message comes or goes."""
+    """Return the permissions required for messages."""
     return PAGE_MUST if flavour is Flavour.PAGE else LOGIN_MUST
 
 
@@ -53,13 +53,15 @@ def lacking(flavour: Flavour, held: Collection[str]) -> list[str]:
 
 
 def missing(flavour: Flavour, held: Collection[str], *, comments: bool = False) -> list[str]:
-    """Return which of the permissions that are asked for are not in *held*, those that are a must first."""
+    """Return the requested permissions that are not in *held*, required ones first."""
     wanted = dict.fromkeys((*must(flavour), *config.scopes_of(flavour, comments=comments)))
     return [name for name in wanted if name not in held]
 
 
 def cost(name: str) -> str:
-    """Return in a sentence what goes without the permission *name*; nothing if no page of Meta says."""
+    """Return a sentence about what the missing permission *name* prevents; empty if Meta documents
+    nothing.
+    """
     return str(_COSTS.get(name, ""))
 
 
@@ -72,6 +74,6 @@ def asked(flavour: Flavour) -> list[Permission]:
     """Return what signing in asks for, and what a missing one costs."""
     needed = (*must(flavour), LISTS_PAGES)
     return [
-        Permission(name, str(_GIVES.get(name, "")), _("It is a must.") if name in needed else cost(name))
+        Permission(name, str(_GIVES.get(name, "")), _("Required.") if name in needed else cost(name))
         for name in config.scopes_of(flavour)
     ]

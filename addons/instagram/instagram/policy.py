@@ -12,23 +12,23 @@ from .messages import HUMAN_AGENT
 WINDOW = timedelta(hours=24)
 HUMAN_AGENT_WINDOW = timedelta(days=7)
 
-NEVER_WROTE = noop("On Instagram nobody can write first: a conversation begins with the customer.")
+NEVER_WROTE = noop("On Instagram, only the customer can start a conversation.")
 PEOPLE_ONLY = noop(
-    "More than 24 hours have passed: only a person may still reply, about what the customer asked, "
-    "until seven days after their last message."
+    "More than 24 hours have passed since the customer's last message. Until 7 days after it, only a "
+    "person may reply, and only about what the customer asked."
 )
 CLOSED = noop(
-    "Instagram allows replies for 24 hours after the customer's last message. "
-    "You can write again as soon as they do."
+    "Instagram allows replies for 24 hours after the customer's last message. You can reply again when "
+    "they write."
 )
 CLOSED_FOR_PEOPLE = noop(
-    "Instagram allows replies by a person for 7 days after the customer's last message. "
-    "You can write again as soon as they do."
+    "Instagram allows human replies for 7 days after the customer's last message. You can reply again "
+    "when they write."
 )
 
 
 def reply_policy(context: ReplyContext) -> ReplyPolicy:
-    """Tell who may reply now: anybody for 24 hours, then people where the account may, then nobody."""
+    """Return who may reply now: anyone for 24 hours, then people if the account may, then nobody."""
     since = context.last_inbound_at
     if since is None:
         return ReplyPolicy(ReplyState.CLOSED, sentence=NEVER_WROTE)

@@ -1,4 +1,4 @@
-"""The account's own posts: found by the link people copy, and told of to assistants.
+"""The account's own posts: found by link, and described to assistants.
 
 Meta's page: docs/instagram-platform/instagram-graph-api/reference/ig-user/media.
 """
@@ -33,12 +33,12 @@ class _Posts(msgspec.Struct, frozen=True):
 
 
 def is_link(post: str) -> bool:
-    """Tell whether *post* is an address rather than an id."""
+    """Return whether *post* is a URL rather than an id."""
     return "/" in post
 
 
 def find(found: Credentials, link: str) -> str | None:
-    """Return the id of the account's post at *link*; None if it has no such one.
+    """Return the id of the account's post at *link*, or None if it has no such post.
 
     :raises GraphError: if Meta cannot be asked.
     """
@@ -58,7 +58,7 @@ def find(found: Credentials, link: str) -> str | None:
 
 
 def about(found: Credentials, words: str) -> str:
-    """Return what the newest posts say, a paragraph each: the day, the caption, the link.
+    """Return the newest posts as text, a paragraph each: date, caption and link.
 
     Of the newest hundred these are the :data:`MOST_TOLD` that have most of *words*, the newest first where
     they have as many.

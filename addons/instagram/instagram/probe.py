@@ -1,4 +1,4 @@
-"""Asking Meta once more before a token counts as dead: one refusal alone has been seen of good ones."""
+"""Ask Meta again before a token counts as dead, because Meta sometimes refuses valid ones."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from .graph import GraphError
 
 
 def is_dead(found: Credentials) -> bool:
-    """Tell whether Meta refuses the token itself, asked now. No answer is no refusal."""
+    """Return whether Meta refuses the token itself now. No response does not count as a refusal."""
     try:
         found.graph().me()
     except GraphError as error:

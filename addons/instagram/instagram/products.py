@@ -40,7 +40,7 @@ def ids(content: Mapping[str, Any]) -> list[str]:
 
 
 def shown(content: Mapping[str, Any]) -> list[dict[str, str]]:
-    """Return what is told of each product of :func:`ids`, under the names programs know."""
+    """Return the details of each product of :func:`ids`, with the keys programs know."""
     wanted = ids(content)
     found: dict[str, dict[str, str]] = {}
     for one in _named(content):
@@ -70,7 +70,7 @@ def files(content: Mapping[str, Any]) -> tuple[InboundAttachment, ...]:
 
 
 def is_one(url: str) -> bool:
-    """Tell whether *url* is one of :func:`files`."""
+    """Return whether *url* is one of :func:`files`."""
     return url.startswith(_start()) and url.removeprefix(_start()).isdigit()
 
 

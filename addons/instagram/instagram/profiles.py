@@ -1,4 +1,4 @@
-"""Who a customer is, as far as Instagram tells (docs/instagram-messaging/features/user-profile)."""
+"""Profiles of customers on Instagram (docs/instagram-messaging/features/user-profile)."""
 
 from __future__ import annotations
 

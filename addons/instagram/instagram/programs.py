@@ -1,4 +1,4 @@
-"""Which program sent a message or has a conversation, as far as Meta says so: never a guess.
+"""The program that sent a message or controls a conversation, if Meta says which. Never guessed.
 
 Meta's pages: documentation/business-messaging/messenger-platform/webhooks/webhook-events/message-echoes,
 docs/messenger-platform/reference/handover-protocol.
@@ -19,12 +19,12 @@ _OWNERS = ("new_owner_app_id", "requested_owner_app_id")
 
 
 def sender(message: Mapping[str, Any], own_app: str) -> Program | None:
-    """Return the program that sent the echoed *message*; None: Meta does not say."""
+    """Return the program that sent the echoed *message*, or None if Meta does not say."""
     return _program(identifier(message.get("app_id")), own_app)
 
 
 def owner(passed: Mapping[str, Any], own_app: str) -> Program | None:
-    """Return the program a conversation was passed to, or that asks for it; None: Meta names none."""
+    """Return the program that a conversation was passed to, or that requests it; None if Meta names none."""
     found = (identifier(passed.get(name)) for name in _OWNERS)
     return _program(next(filter(None, found), ""), own_app)
 

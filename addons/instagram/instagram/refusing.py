@@ -1,4 +1,4 @@
-"""Checks of what goes out, and of what cannot come: what Meta refused lately, and why."""
+"""Checks of sending, and of deliveries that cannot arrive: what Meta refused lately, and why."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from host.sdk.i18n import gettext as _
 from host.sdk.messages import MessageKind
 
 from . import config, dashboard, permissions, restrictions
-from .errors import Known, Outcome, Scope, lookup
+from .errors import CatalogueEntry, Outcome, Scope, lookup
 from .look import Look
 
 LATE_OFF = "late-replies-off"
@@ -28,7 +28,7 @@ HUMAN_AGENT_FROM = timedelta(hours=24)
 HUMAN_AGENT_UNTIL = timedelta(days=7)
 
 
-def _failures(look: Look) -> list[tuple[FailedSend, Known | None, int | None]]:
+def _failures(look: Look) -> list[tuple[FailedSend, CatalogueEntry | None, int | None]]:
     found = []
     for one in deliveries.failed_sends(look.account.id, since=clock.now() - LATELY):
         code, _slash, subcode = one.code.partition("/")
@@ -40,14 +40,16 @@ def _failures(look: Look) -> list[tuple[FailedSend, Known | None, int | None]]:
 
 
 def window(look: Look) -> None:
-    """Replies refused for their time: one code stands for a window that closed and for a missing approval."""
+    """Check for replies refused for their time: one error code means a closed window or a missing
+    approval.
+    """
     late = [one for one, _known, subcode in _failures(look) if subcode in WINDOW]
     if not late:
-        look.note(Verdict.PASS, _("None was refused for its time in the last seven days."))
+        look.note(Verdict.PASS, _("No message was rejected for being too late in the last seven days."))
         return
     newest = late[0]
     evidence = _(
-        "%(count)s refused for their time in the last seven days, the newest on %(when)s.",
+        "%(count)s rejected for being too late in the last seven days, most recently on %(when)s.",
         count=len(late),
         when=format_datetime(newest.at),
     )
@@ -55,7 +57,7 @@ def window(look: Look) -> None:
     after = None if wrote is None or wrote > newest.at else newest.at - wrote
     if wrote is not None and after is not None:
         said = _(
-            "The customer had written on %(wrote)s, %(long)s before.",
+            "The customer's last message before that was on %(wrote)s, %(long)s earlier.",
             wrote=format_datetime(wrote),
             long=format_timedelta(after),
         )
@@ -63,15 +65,15 @@ def window(look: Look) -> None:
     agent = look.account.settings.get("human_agent") is True
     if agent and (after is None or HUMAN_AGENT_FROM < after <= HUMAN_AGENT_UNTIL):
         fix = _(
-            "The switch for replies after 24 hours is on, but Meta has not approved Human Agent for the app: "
-            "switch it off, or ask Meta for the approval."
+            "Replies after 24 hours are turned on, but Meta hasn't approved Human Agent for the app. "
+            "Turn them off, or ask Meta for approval."
         )
     elif agent:
-        fix = _("Wait until the customer writes again, or write an e-mail.")
+        fix = _("Wait until the customer writes again, or send an email.")
     else:
         fix = _(
-            "Wait until the customer writes again, or write an e-mail. Where Meta approved Human Agent for "
-            "the app, switch “People may reply for 7 days” on."
+            "Wait until the customer writes again, or send an email. If Meta has approved Human Agent "
+            "for the app, turn on “Allow human replies for 7 days”."
         )
     link = dashboard.review(look.row.app_id)
     look.note(Verdict.FAIL, evidence, fix, LATE_OFF if agent else "", seen_at=newest.at, link=link)
@@ -82,52 +84,54 @@ def restriction(look: Look) -> None:
     state, link = restrictions.state_of(look.found.app), dashboard.home(look.row.app_id)
     late = restrictions.too_late(look.account.id)
     missed = _(
-        "Not sent, because the time to reply ended meanwhile: %(count)s, to %(names)s.",
+        "Not sent because the reply window closed in the meantime: %(count)s, to %(names)s.",
         count=len(late),
         names=", ".join(dict.fromkeys(one.recipient for one in late[:NAMED]))
         + (" …" if len(late) > NAMED else ""),
     )
     if state is not None and state.restricted_since is not None:
         evidence = _(
-            "Meta has restricted the app %(app)s. It has refused every call since %(when)s: %(words)s",
+            "Meta has restricted the app %(app)s and has rejected every request since %(when)s: %(words)s",
             app=state.app,
             when=format_datetime(state.restricted_since),
             words=state.words,
         )
         fix = _(
-            "Look at the app in Meta's App Dashboard, under Alerts, and appeal there. Messages wait, and "
-            "go out once Meta answers again."
+            "Open the app in Meta's App Dashboard and appeal under Alerts. Messages wait and are sent "
+            "once Meta responds again."
         )
         evidence = f"{evidence} {missed}" if late else evidence
         look.note(Verdict.FAIL, evidence, fix, seen_at=state.restricted_since, link=link)
     elif late:
-        fix = _("Write to them once they have written again, or another way.")
+        fix = _("Contact them another way, or reply after they write again.")
         look.note(Verdict.WARN, missed, fix, seen_at=late[0].at)
     elif state is not None and state.suspected:
-        evidence = _("Meta refused a call in a way that may mean a restriction: %(words)s", words=state.words)
-        look.note(Verdict.UNKNOWN, evidence, _("Wait a few minutes: Lobby is finding out."), link=link)
+        evidence = _(
+            "Meta rejected a request, possibly because of a restriction: %(words)s", words=state.words
+        )
+        look.note(Verdict.UNKNOWN, evidence, _("Wait a few minutes while Lobby checks."), link=link)
     else:
         look.note(Verdict.PASS)
 
 
 def person(look: Look) -> None:
-    """Customers who cannot be written to: they blocked the account, closed theirs, or are nobody of it."""
+    """Check for customers who cannot be written to: they blocked the account, or closed theirs."""
     found = [
         (one, known)
         for one, known, subcode in _failures(look)
         if known is not None and known.scope is Scope.CONTACT and subcode not in WINDOW
     ]
     if not found:
-        look.note(Verdict.PASS, _("None was refused because of its recipient in the last seven days."))
+        look.note(Verdict.PASS, _("No message was rejected because of its recipient in the last seven days."))
         return
     newest, known = found[0]
     evidence = _(
-        "%(count)s refused because of their recipient, the newest on %(when)s. %(why)s",
+        "%(count)s rejected because of their recipient, most recently on %(when)s. %(why)s",
         count=len(found),
         when=format_datetime(newest.at),
         why=f"{_(known.sentence)} ({newest.code})",
     )
-    fix = _("Nothing to do: their composer says why it is closed, and opens when they write.")
+    fix = _("Nothing to do. The composer shows why it is closed, and opens when they write.")
     look.note(Verdict.UNKNOWN, evidence, fix)
 
 
@@ -142,37 +146,40 @@ def permission(look: Look) -> None:
         and subcode not in WINDOW
     ]
     if not found:
-        look.note(Verdict.PASS, _("None was refused for want of a permission in the last seven days."))
+        look.note(Verdict.PASS, _("No message was rejected for a missing permission in the last seven days."))
         return
     newest, known = found[0]
     evidence = _(
-        "%(count)s refused, the newest on %(when)s. %(why)s",
+        "%(count)s rejected, most recently on %(when)s. %(why)s",
         count=len(found),
         when=format_datetime(newest.at),
         why=f"{_(known.sentence)} {_(known.cause)} ({newest.code})",
     )
     fix = _(
-        "Look whether the token carries %(scopes)s, whether App Review has granted them Advanced Access, and "
-        "whether the Page is still linked to the account.",
+        "Check that the token has %(scopes)s, that App Review has granted them Advanced Access, and that "
+        "the Page is still linked to the account.",
         scopes=", ".join(config.scopes_of(look.found.flavour)),
     )
     missing = permissions.missing(look.found.flavour, look.row.scopes)
     if missing:
-        fix = _("Connect it again with what is missing: %(costs)s", costs=permissions.costs(missing))
+        fix = _(
+            "Reconnect the account with the missing permissions. %(costs)s", costs=permissions.costs(missing)
+        )
     link = dashboard.review(look.row.app_id)
     look.note(Verdict.FAIL, evidence, fix, RECONNECT if missing else "", seen_at=newest.at, link=link)
 
 
 def stories(look: Look) -> None:
-    """Story mentions and replies: what never comes, and what comes without its picture."""
+    """Check for story mentions and replies that cannot arrive, or arrive without their picture."""
     kinds: Sequence[str] = (MessageKind.STORY_MENTION, MessageKind.STORY_REPLY)
     last = deliveries.last_of_kind(look.account.id, kinds)
     if last is not None and last > clock.now() - STORIES_LATELY:
-        look.note(Verdict.PASS, _("The last one came on %(when)s.", when=format_datetime(last)))
+        look.note(Verdict.PASS, _("The last one arrived on %(when)s.", when=format_datetime(last)))
         return
-    evidence = _("None came in the last 30 days.")
+    evidence = _("None arrived in the last 30 days.")
     fix = _(
-        "They come under the field messages; Meta has no field of their own for them. Mentions by private "
-        "accounts never arrive. A story's picture is there for 24 hours; then a placeholder takes its place."
+        "They arrive under the field messages, because Meta has no separate field for them. Mentions by "
+        "private accounts never arrive. A story's image is available for 24 hours, then replaced by a "
+        "placeholder."
     )
     look.note(Verdict.UNKNOWN, evidence, fix)

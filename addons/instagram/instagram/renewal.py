@@ -37,7 +37,7 @@ ENDS = "token-ends"
 """The warning that it was not renewed: raised when that fails, and by the inspection as its end is near."""
 FAILED = "failed"
 SOON = timedelta(days=14)
-"""So long before its end the inspection tells when a token ends."""
+"""How long before its end a token's expiry appears in the inspection."""
 
 
 def renew() -> None:
@@ -82,7 +82,7 @@ def due(now: datetime) -> list[int]:
 
 
 def renew_one(found: Credentials) -> None:
-    """Renew the token of one account, and store it unless somebody stored another meanwhile."""
+    """Renew the token of one account, and store it unless another was stored meanwhile."""
     url = f"{config.address('graph_instagram_url')}/refresh_access_token"
     query = {"grant_type": "ig_refresh_token", "access_token": found.token.reveal()}
     try:
@@ -111,7 +111,7 @@ def _store(session: Session, found: Credentials, token: Secret, expires_in: floa
 
 
 def _failed(account_id: int, words: str) -> None:
-    """Note that renewing failed, and tell people at once: it may work again, or the token ends one day."""
+    """Record that renewing failed, and notify people at once."""
     db.write(_note_failure, account_id, words)
     with db.read() as session:
         row = find(session, account_id)
@@ -120,23 +120,23 @@ def _failed(account_id: int, words: str) -> None:
 
 
 def tell_failed(row: InstagramAccount) -> None:
-    """Warn that a token was not renewed, unless it ends so soon that people are told of its end."""
+    """Warn that a token was not renewed, unless there is a warning of its expiry already."""
     end = row.token_expires_at
     if not row.renewal_error or (end is not None and end - clock.now() <= SOON):
         return
     step = noop(
-        "It is tried again every hour, and messages come and go meanwhile. If it stays, reconnect the "
-        "account."
+        "Lobby retries every hour, and messages are still sent and received. If this keeps happening, "
+        "reconnect the account."
     )
     if end is not None:
         step = noop(
-            "It is tried again every hour, and messages come and go until %(date)s. If it stays, reconnect "
-            "the account before that."
+            "Lobby retries every hour, and messages are still sent and received until %(date)s. If this "
+            "keeps happening, reconnect the account before then."
         )
     warn(
         shown_id(row.account_id),
         ENDS,
-        noop("Renewing the sign-in failed: %(why)s"),
+        noop("Sign-in renewal failed: %(why)s"),
         next_step=step,
         details={
             "why": row.renewal_error.rstrip(".") + ".",

@@ -1,4 +1,4 @@
-"""Apps that Meta restricted: found out, their messages held, and let go by one probe.
+"""Apps that Meta restricted: detect the restriction, hold their messages, and probe for its end.
 
 Meta answers every call of such an app with code 100, "Unsupported request - method type: post", for days or
 weeks (chatwoot/chatwoot #14932). That is no fault of the message, but one such answer may be a fault of ours.
@@ -25,7 +25,7 @@ from host.sdk.deliveries import FailedSend
 from host.sdk.i18n import noop
 
 from .accounts import NAMELESS, Credentials, sharing_app
-from .errors import UNLISTED, Known, Outcome, Scope, classify, lookup, problem
+from .errors import UNLISTED, CatalogueEntry, Outcome, Scope, classify, lookup, problem
 from .graph import GraphError
 from .models import AppRestriction, InstagramAccount
 
@@ -48,26 +48,27 @@ TOO_LATE = "window_closed"
 NOTED_FOR = timedelta(days=7)
 
 WARNING = "app-restricted"
-RESTRICTED = Known(
+RESTRICTED = CatalogueEntry(
     code=0,
     outcome=Outcome.WAIT,
     scope=Scope.APP,
-    sentence=noop("Meta has restricted the app of this account. Messages wait until it answers again."),
-    cause=noop("A decision of Meta about the app, not a fault of the message."),
+    sentence=noop("Meta has restricted this account's app. Messages wait until Meta responds again."),
+    cause=noop("A decision by Meta about the app. The message itself isn't the problem."),
     next_step=noop(
-        "Nothing to do for the message: it is sent once Meta lifts the restriction, while the time to reply "
-        "lasts."
+        "Nothing to do for the message. It will be sent once Meta lifts the restriction if the reply "
+        "window is still open."
     ),
 )
 TITLE = "Meta"
-WARNED = noop("Meta has restricted the app %(app)s, so messages wait. Other apps go on.")
+WARNED = noop("Meta has restricted the app %(app)s, so messages are waiting. Other apps aren't affected.")
 STEP = noop(
-    "Look at the app in Meta's App Dashboard, under Alerts, and appeal there. Lobby finds out by itself when "
-    "it is over; then messages go out in order, while the time to reply lasts."
+    "Open the app in Meta's App Dashboard and appeal under Alerts. Lobby automatically detects when the "
+    "restriction is lifted. It then sends messages in order while their reply windows are open."
 )
-LIFTED = noop("Meta answers the app %(app)s again. Messages that waited go out in order, at half rate.")
+LIFTED = noop("Meta responds to the app %(app)s again. Waiting messages are sent in order, at half rate.")
 LIFTED_STEP = noop(
-    "Not sent, because the time to reply had ended: %(count)s. Diagnose on the account's card lists them."
+    "Not sent because the reply window had closed: %(count)s. Choose Diagnose on the account's card to "
+    "see them."
 )
 
 
@@ -77,13 +78,13 @@ class _Verdict(Enum):
     """``GET /me`` decides."""
     RESTRICTED = "restricted"
     BEGINS = "begins"
-    """It is known to be restricted from now on."""
+    """The app has just become known to be restricted."""
     OUR_FAULT = "our fault"
 
 
 @dataclass(frozen=True, slots=True)
 class AppState:
-    """What is known about one app.
+    """Known state of one app.
 
     :param suspected: whether Meta refused it since it last took a message.
     """
@@ -111,7 +112,7 @@ _states = db.Snapshot(_load)
 
 
 def state_of(app: str) -> AppState | None:
-    """Return what is known about an app; None if Meta never answered as if it had restricted it."""
+    """Return the known state of an app; None if no response ever looked like a restriction."""
     return _states.get().get(app)
 
 
@@ -121,13 +122,13 @@ def is_restricted(app: str) -> bool:
 
 
 def is_easing(app: str) -> bool:
-    """Tell whether an app sends at half rate, because its restriction ended a short while ago."""
+    """Return whether an app sends at half rate because its restriction ended recently."""
     state = state_of(app)
     return state is not None and state.lifted_at is not None and clock.now() < state.lifted_at + EASES_FOR
 
 
 def _hold(found: Credentials) -> NotSent | None:
-    """Return why a call of an app must wait; None: it may go ahead, as a probe if the app is restricted.
+    """Return why a call of an app must wait; None if it may proceed, as a probe if the app is restricted.
 
     Only one call in each interval may, in whichever process.
     """
@@ -159,7 +160,7 @@ def guarded(found: Credentials, send: Callable[[], SendResult]) -> SendResult:
 
 
 def probe(found: Credentials) -> bool:
-    """Ask Meta, if it is time, whether an app is still restricted; return whether it is."""
+    """Ask Meta, if it is time, whether an app is still restricted; return the result."""
     app = found.app
     with db.read() as session:
         row = session.get(AppRestriction, app)
@@ -173,7 +174,7 @@ def probe(found: Credentials) -> bool:
 
 
 def refused(found: Credentials, error: GraphError, message: str) -> NotSent | Rejected:
-    """Return what an answer means that may be a restriction; decide whether it is one.
+    """Return the meaning of a response that may be a restriction, after checking whether it is one.
 
     :param message: what was refused, the same at every attempt.
     """
@@ -192,7 +193,9 @@ def refused(found: Credentials, error: GraphError, message: str) -> NotSent | Re
 
 
 def warn(app: str) -> None:
-    """Put the warning on the card of every account of a restricted app. People are told once, elsewhere."""
+    """Add the warning to the card of every account of a restricted app. People are notified once,
+    elsewhere.
+    """
     for account_id in _account_ids(app):
         host_accounts.warn(
             account_id, WARNING, WARNED, next_step=STEP, details={"app": app}, bad=True, notify=False
@@ -219,7 +222,7 @@ def too_late(account_id: int) -> list[FailedSend]:
 
 
 def _is_refused(found: Credentials) -> bool | None:
-    """Ask ``GET /me``; return whether it is refused alike, or None where Meta could not be asked."""
+    """Call ``GET /me``; return whether it is refused the same way, or None if Meta cannot be asked."""
     try:
         found.graph().me()
     except GraphError as error:
@@ -317,7 +320,7 @@ def _accounts(row: AppRestriction) -> set[str]:
 
 
 def _is_disproved(row: AppRestriction, message: str) -> bool:
-    """Tell whether Meta took another message of the app after it had refused this one."""
+    """Return whether Meta accepted another message of the app after refusing this one."""
     worked_at = row.worked_at
     return worked_at is not None and any(
         one["message"] == message and _at(one) <= worked_at for one in row.refusals
@@ -337,7 +340,7 @@ def _begin(session: Session, row: AppRestriction, me_refused: bool, account_ids:
 
 
 def _note_taken(found: Credentials, began: datetime) -> None:
-    """Note that Meta took a message that was handed over at *began*: the app is not restricted.
+    """Record that Meta accepted a message sent at *began*, so the app is not restricted.
 
     One that was under way when Meta began to refuse proves nothing.
     """
@@ -361,7 +364,7 @@ def _note_worked(session: Session, app: str, began: datetime) -> None:
 
 
 def _lift(found: Credentials, began: datetime | None = None) -> None:
-    """Let every message of an app go, once Meta has answered it."""
+    """Release every message of an app once Meta has responded to it."""
     app = found.app
     ids = _account_ids(app)
     if not db.write(_end, app, began, ids, sum(len(too_late(account_id)) for account_id in ids)):
@@ -389,7 +392,7 @@ def _end(session: Session, app: str, began: datetime | None, account_ids: Sequen
 def _tell(
     session: Session, account_ids: Sequence[int], sentence: str, next_step: str, details: dict[str, str]
 ) -> None:
-    """Tell the owners of every workspace of an app, and the admins, once each."""
+    """Notify the owners of every workspace of an app, and the admins, once each."""
     host = db.host_table("channel_accounts")
     query = sa.select(host.c.workspace_id).where(host.c.id.in_(account_ids)).distinct()
     workspaces = sorted(session.scalars(query))

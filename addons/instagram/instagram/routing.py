@@ -12,18 +12,22 @@ from host.sdk.channel import ProviderProblem
 from host.sdk.i18n import noop
 
 from .accounts import Credentials
-from .errors import Known, Outcome, Scope, classify, problem
+from .errors import CatalogueEntry, Outcome, Scope, classify, problem
 from .graph import GraphError
 from .sending import NO_CREDENTIALS
 
 LONGEST_NOTE = 1000
-NOT_GIVEN = Known(
+NOT_GIVEN = CatalogueEntry(
     code=0,
     outcome=Outcome.REJECTED,
-    sentence=noop("Meta did not hand this conversation over."),
-    cause=noop("The app is not the default app of the Page's conversation routing, nor has it this right."),
+    sentence=noop("Meta didn't hand over this conversation."),
+    cause=noop(
+        "The app isn't the default app in the Page's conversation routing and has no permission "
+        "to take over conversations."
+    ),
     next_step=noop(
-        "In the Page's settings at Meta, under conversation routing, let this desk's app take conversations."
+        "In the Page's settings at Meta, under conversation routing, allow this desk's app to take over "
+        "conversations."
     ),
 )
 

@@ -1,4 +1,4 @@
-"""What rules and assistants of a workspace may ask and do on Instagram."""
+"""Conditions, actions and tools for rules and assistants on Instagram."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _NO_MESSAGES = frozenset(
         MessageKind.UNSEND,
     }
 )
-"""What stands in a thread and is nothing anybody could react to."""
+"""Kinds of messages nobody can react to."""
 
 
 def _follows(about: AskedAbout, _value: str) -> bool:
@@ -41,7 +41,7 @@ def _has_followers(about: AskedAbout, value: str) -> bool:
 
 
 def _came_from(about: AskedAbout, value: str) -> bool:
-    """Tell whether the message says that it came by an ad, or by a link.
+    """Return whether the message came through an ad or a link.
 
     A question about a product of the shop has a referral, too, with neither a source nor a word of a link.
     """
@@ -89,7 +89,7 @@ class _NotConnectedError(Exception):
 
 
 def _posts(about: UsedFor, arguments: Mapping[str, Any]) -> str:
-    """Return what the account's newest posts say, those with the words first."""
+    """Return the account's newest posts as text, those with the words first."""
     found = accounts.credentials(about.account.id)
     if found is None:
         raise _NotConnectedError
@@ -101,7 +101,10 @@ TOOLS = (
         "instagram.posts",
         CHANNEL,
         noop("Read the account's posts"),
-        noop("When they ask about something that was posted: what the newest posts say, with links."),
+        noop(
+            "Use when the customer asks about something you posted. Returns the text of the newest "
+            "posts, with links."
+        ),
         {
             "type": "object",
             "properties": {

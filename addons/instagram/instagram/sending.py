@@ -29,7 +29,7 @@ from host.sdk.text import byte_length
 from . import pace, posts, restrictions
 from .accounts import Credentials, sharing_app
 from .answers import ActionAnswer, SendAnswer
-from .errors import Known, Outcome, Scope, classify, problem
+from .errors import CatalogueEntry, Outcome, Scope, classify, problem
 from .graph import GraphError, Usage
 from .limits import CAPABILITIES, TEXT_LIMIT_BYTES
 from .messages import MEDIA, Body, UnsendableError, action_body, file_count, react_body, send_body
@@ -42,47 +42,47 @@ FETCH_PATIENCE = 100.0
 NOT_FETCHED = frozenset({2018008, 2018294})
 """Subcodes that say Meta could not fetch our file: its bytes are uploaded instead."""
 
-NO_CREDENTIALS = Known(
+NO_CREDENTIALS = CatalogueEntry(
     code=0,
     outcome=Outcome.RECONNECT,
-    sentence=noop("This account's sign-in cannot be read here."),
-    cause=noop("The stored credentials are missing, or the key they were encrypted with is."),
+    sentence=noop("This account's sign-in can't be read."),
+    cause=noop("The stored credentials or their encryption key are missing."),
     next_step=noop("Ask the workspace owner to reconnect the account. The message waits until then."),
 )
-TOO_LONG = Known(
+TOO_LONG = CatalogueEntry(
     code=0,
     outcome=Outcome.REJECTED,
-    sentence=noop("The message is longer than the 1,000 bytes Instagram takes."),
-    cause=noop("The text was not split."),
+    sentence=noop("The message is longer than the 1,000 bytes Instagram allows."),
+    cause=noop("The text wasn't split."),
     next_step=noop("Shorten it, or send it as several messages."),
 )
-NOT_SENDABLE = Known(
+NOT_SENDABLE = CatalogueEntry(
     code=0,
     outcome=Outcome.REJECTED,
-    sentence=noop("This kind of message cannot be sent on Instagram."),
-    cause=noop("Instagram has no such message, or a part of it is missing."),
-    next_step=noop("Send it another way."),
+    sentence=noop("This kind of message can't be sent on Instagram."),
+    cause=noop("Instagram doesn't support this kind of message, or part of the message is missing."),
+    next_step=noop("Use another channel or message type."),
 )
-REFUSED_ONCE = Known(
+REFUSED_ONCE = CatalogueEntry(
     code=0,
     outcome=Outcome.WAIT,
-    sentence=noop("Instagram refused this account's sign-in once, but accepts it now."),
-    cause=noop("A passing fault at Meta."),
-    next_step=noop("Nothing to do: it is sent again by itself."),
+    sentence=noop("Instagram rejected this account's sign-in once, but accepts it now."),
+    cause=noop("A temporary error at Meta."),
+    next_step=noop("Nothing to do. It will be sent again automatically."),
 )
-NOT_PREPARED = Known(
+NOT_PREPARED = CatalogueEntry(
     code=0,
     outcome=Outcome.WAIT,
-    sentence=noop("What belongs to this message could not be handed to Instagram yet."),
-    cause=noop("The upload of a file, or the search for a post, broke off or was not confirmed."),
-    next_step=noop("Nothing to do: it is tried again by itself."),
+    sentence=noop("An attachment or post of this message hasn't been handed to Instagram yet."),
+    cause=noop("A file upload or post search was interrupted or not confirmed."),
+    next_step=noop("Nothing to do. It will be retried automatically."),
 )
-NO_SUCH_POST = Known(
+NO_SUCH_POST = CatalogueEntry(
     code=0,
     outcome=Outcome.REJECTED,
-    sentence=noop("This account has no such post."),
-    cause=noop("The link leads to somebody else's post, to a story, or to one of long ago."),
-    next_step=noop("Copy the link of a post of this account, then send it again."),
+    sentence=noop("This post wasn't found in this account."),
+    cause=noop("The link points to another account's post, a story or an old post."),
+    next_step=noop("Copy the link of one of this account's posts, then send the message again."),
 )
 
 
@@ -127,8 +127,8 @@ def _send_part(found: Credentials, request: SendRequest) -> SendResult:
         return outcome(found, error, key)
 
 
-def _refused(part: OutgoingPart) -> Known | None:
-    """Return why *part* cannot be sent, whatever the account; the host has checked the same before."""
+def _refused(part: OutgoingPart) -> CatalogueEntry | None:
+    """Return why *part* cannot be sent on any account; the host has checked the same before."""
     if part.kind is MessageKind.TEXT and byte_length(part.text) > TEXT_LIMIT_BYTES:
         return TOO_LONG
     most = CAPABILITIES.images_per_message if part.kind is MessageKind.IMAGE else 1
@@ -181,7 +181,7 @@ def _react(found: Credentials, request: ReactRequest) -> SendResult:
 
 
 def act(found: Credentials | None, contact: str, action: str) -> None:
-    """Show typing or seen.
+    """Show typing or seen to the customer.
 
     :raises GraphError: if Meta does not do it.
     """
@@ -208,7 +208,7 @@ def outcome(found: Credentials, error: GraphError, message: str) -> SendResult:
     return Rejected(what, whole_contact=known.closes, until=until if known.closes else None)
 
 
-def _limited(found: Credentials, known: Known, error: GraphError, what: ProviderProblem) -> NotSent:
+def _limited(found: Credentials, known: CatalogueEntry, error: GraphError, what: ProviderProblem) -> NotSent:
     """Return how long to wait, and who has to: the limit of an app stops all its accounts."""
     wait = error.usage.regain_seconds or known.wait_seconds
     others = sharing_app(found.account_id) if known.scope is Scope.APP else ()
@@ -217,13 +217,13 @@ def _limited(found: Credentials, known: Known, error: GraphError, what: Provider
 
 
 def _before_outcome(found: Credentials, error: GraphError, message: str) -> SendResult:
-    """Return what an error means in what goes before the message itself: nothing was sent, whatever it is."""
+    """Return the outcome of an error in a call before the message itself: nothing was sent."""
     result = outcome(found, error, message)
     return NotSent(problem(NOT_PREPARED, error)) if isinstance(result, Unknown) else result
 
 
-def _confirmed(found: Credentials, known: Known, error: GraphError) -> SendResult:
-    """Ask once more before an account needs a new sign-in: Meta refuses good tokens at times."""
+def _confirmed(found: Credentials, known: CatalogueEntry, error: GraphError) -> SendResult:
+    """Ask again before an account needs a new sign-in, because Meta sometimes refuses valid tokens."""
     try:
         found.graph().me()
     except GraphError as second:

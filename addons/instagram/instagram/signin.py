@@ -1,4 +1,4 @@
-"""What both ways of signing in share: the app, what the dialog says instead of a code, plain sentences."""
+"""Shared by both ways of signing in: the app, the dialog's errors, and their plain sentences."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .values import clean
 
 def again() -> str:
     """Return the next step after most of what can go wrong."""
-    return str(_("Press the button again."))
+    return str(_("Try again."))
 
 
 def app(flavour: config.Flavour, workspace_id: int) -> config.MetaApp | SignInProblem:
@@ -26,25 +26,25 @@ def app(flavour: config.Flavour, workspace_id: int) -> config.MetaApp | SignInPr
         found = apps.app_of(flavour, workspace_id)
     except SecretUnreadableError:
         return SignInProblem(
-            _("The secret of this workspace's own Meta app cannot be read."),
-            _("Enter it again under Settings, Channels, Own Meta app."),
+            _("The secret of this workspace's own Meta app can't be read."),
+            _("Enter it again under Settings, Channels, Your own Meta app."),
         )
     if found is not None:
         return found
     return SignInProblem(
-        _("Signing in is not set up on this desk."),
-        _("Ask your admin to enter the Meta app's id and secret, or connect by pasting credentials."),
+        _("Sign-in isn't set up on this desk."),
+        _("Ask your admin to enter the Meta app's ID and secret, or connect by pasting credentials."),
     )
 
 
 def unavailable(flavour: config.Flavour, workspace_id: int) -> str | None:
-    """Return why this way cannot be offered in a workspace, or None."""
+    """Return why this sign-in is unavailable in a workspace, or None if it is available."""
     found = app(flavour, workspace_id)
     return found.sentence if isinstance(found, SignInProblem) else None
 
 
 def code_of(request: SignInReturn) -> str | SignInProblem:
-    """Return the code the dialog gave, or what it said instead."""
+    """Return the code from the dialog, or its error."""
     values = request.values
     # Instagram appends "#_" to the address; some clients carry it along.
     code = values.get("code", "").removesuffix("#_")
@@ -53,55 +53,56 @@ def code_of(request: SignInReturn) -> str | SignInProblem:
     reason = values.get("error_reason", "") or values.get("error", "")
     if reason in {"user_denied", "access_denied"}:
         return SignInProblem(
-            _("You cancelled in the dialog, so nothing was connected."),
-            _("Press the button again and choose Continue."),
+            _("You canceled the sign-in, so nothing was connected."),
+            _("Try again and choose Continue."),
         )
     words = clean(values.get("error_description", "") or values.get("error_message", "") or reason)[:300]
     if words:
         return SignInProblem(
-            _("Meta ended the sign-in: %(words)s", words=words), _("If it stays, tell your admin.")
+            _("Meta canceled the sign-in: %(words)s", words=words),
+            _("If this keeps happening, contact your admin."),
         )
-    return SignInProblem(_("Nothing came back from Meta's dialog, so nothing was connected."), again())
+    return SignInProblem(_("Nothing was connected because Meta didn't respond."), again())
 
 
 def refused(error: GraphError) -> SignInProblem:
     """Return what an error during the exchange means."""
     if error.code is None:
         return SignInProblem(
-            _("Meta could not be asked, so nothing was connected. %(words)s", words=error.quote),
+            _("Nothing was connected because Meta couldn't be reached. %(words)s", words=error.quote),
             _("Try again in a few minutes."),
         )
     if "client secret" in error.words.lower() or "client_secret" in error.words.lower():
         return SignInProblem(
-            _("Meta does not accept the app secret of this desk."),
-            _("Tell your admin: the app's secret has to be copied again from the Meta app."),
+            _("Meta rejected this desk's app secret."),
+            _("Ask your admin to copy the secret from the Meta app again."),
         )
     if "redirect_uri" in error.words:
         return SignInProblem(
-            _("Meta does not know this desk's address as a place to come back to."),
-            _("Tell your admin: the address has to be entered in the Meta app's login settings."),
+            _("This desk's redirect URL isn't registered with Meta."),
+            _("Ask your admin to add the redirect URL to the Meta app's login settings."),
         )
-    return SignInProblem(_("Meta did not complete the sign-in: %(words)s", words=error.quote), again())
+    return SignInProblem(_("Meta didn't complete the sign-in: %(words)s", words=error.quote), again())
 
 
 def lacking(wanted: tuple[str, ...], granted: tuple[str, ...]) -> SignInProblem | None:
-    """Return what to say when permissions were unticked in the dialog, or None."""
+    """Return a sentence about permissions that were deselected in the dialog, or None."""
     missing = [name for name in wanted if name not in granted]
     if not missing:
         return None
     return SignInProblem(
-        _("These permissions were not given: %(missing)s.", missing=", ".join(missing)),
-        _("Press the button again and leave everything ticked."),
+        _("Missing permissions: %(missing)s.", missing=", ".join(missing)),
+        _("Try again and keep all permissions selected."),
     )
 
 
 def asks_for_comments(abilities: Collection[str]) -> bool:
-    """Tell whether a sign-in asks for comments."""
+    """Return whether a sign-in asks for comments."""
     return comments.ABILITY in abilities
 
 
 def end_of(expires_in: float) -> datetime | None:
-    """Return when a token ends that lasts this many seconds; None for one without an end."""
+    """Return when a token with this lifetime in seconds expires, or None if it does not."""
     return clock.now() + timedelta(seconds=expires_in) if 0 < expires_in < 10**9 else None
 
 

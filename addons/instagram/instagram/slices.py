@@ -14,7 +14,7 @@ _CLOSES = {b"{": b"}", b"[": b"]"}
 
 
 def elements(data: bytes) -> list[bytes] | None:
-    """Return the items of the array *data*, untouched; None if it is no array that closes."""
+    """Return the items of the array *data* unparsed, or None if it is not a complete array."""
     return _parts(data, b"[")
 
 

@@ -1,4 +1,4 @@
-"""Ask Meta which story a customer mentions the account in: a webhook does not tell its id.
+"""Ask Meta which story a customer mentions the account in, because the webhook has no id.
 
 Meta's page: docs/messenger-platform/instagram/features/conversation (the field ``story`` of a message).
 """
@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 
 
 def with_question(message: MessageReceived) -> Sequence[InboundChange]:
-    """Return *message*, with a question to Meta where it mentions a story and does not tell which."""
+    """Return *message*, with a question to Meta if it mentions a story without naming it."""
     story = mapping(message.content.get("story"))
     if message.kind is not MessageKind.STORY_MENTION or story.get("id") or not message.external_id:
         return [message]
@@ -30,7 +30,7 @@ def with_question(message: MessageReceived) -> Sequence[InboundChange]:
 
 
 def look_up(found: Credentials | None, what: Mapping[str, str]) -> MessageDetails:
-    """Ask once which story a message mentions. Without an answer there are no details."""
+    """Ask once which story a message mentions. Without a response there are no details."""
     mid = identifier(what.get("mid"))
     if found is None:
         return MessageDetails(mid)

@@ -1,4 +1,4 @@
-"""Looking into a thread at Instagram for a message whose sending nobody confirmed.
+"""Search a thread at Instagram for a message whose sending was not confirmed.
 
 Meta's page: docs/messenger-platform/instagram/features/conversation. Details come for the newest 20 messages
 of a thread only; times are in whole seconds.
@@ -39,7 +39,7 @@ AGAIN_SOON_SECONDS = 5.0
 """The same, where Meta says that it failed for a moment."""
 NO_THREAD = CannotTell("Instagram lists no thread with this person")
 LONGEST = timedelta(minutes=10)
-"""What we look for was accepted, if at all, within this time after the attempt."""
+"""How long after the attempt a message may still have been accepted."""
 CLOCK_OFF = timedelta(hours=2)
 """How wrong our clock may have been at the attempt: the same words at such a time are not called absent."""
 
@@ -49,7 +49,7 @@ class _Person(msgspec.Struct, frozen=True):
 
 
 class _File(msgspec.Struct, frozen=True):
-    """A file as the Conversations API shows it: what it is, is told by what is there."""
+    """A file in the Conversations API, whose kind follows from the fields it has."""
 
     mime_type: str | None = None
     image_data: dict[str, Any] | None = None
@@ -58,7 +58,7 @@ class _File(msgspec.Struct, frozen=True):
 
     @property
     def kind(self) -> MessageKind | None:
-        """The kind, as far as it can be told: audio and documents look alike."""
+        """The kind, as far as it is known: audio and documents look the same."""
         family = (self.mime_type or "").partition("/")[0]
         if self.image_data is not None or family == "image":
             return MessageKind.IMAGE
@@ -93,7 +93,9 @@ class _Threads(msgspec.Struct, frozen=True):
 
 
 def search(found: Credentials | None, request: SearchRequest) -> SearchResult:
-    """Look for our message: from us, the same text or files, within the attempt's time, not known already."""
+    """Search for our message: sent by us within the attempt's time, with the same content, and not stored
+    yet.
+    """
     if found is None:
         return Held(problem(NO_CREDENTIALS))
     fields = f"messages.limit({DETAILED}){{id,created_time,from,message,attachments}}"
@@ -159,7 +161,7 @@ def _look(listed: list[_Message], ours: str, request: SearchRequest) -> SearchRe
 
 
 def _our_words(message: _Message, ours: str, request: SearchRequest) -> bool:
-    """Tell whether *message* is a text of the same words from us that nobody here knows of."""
+    """Return whether *message* is our text with the same words, and not stored yet."""
     return (
         request.part.kind is MessageKind.TEXT
         and message.sender is not None
@@ -170,7 +172,7 @@ def _our_words(message: _Message, ours: str, request: SearchRequest) -> bool:
 
 
 def _same(message: _Message, part: OutgoingPart) -> bool | None:
-    """Tell whether *message* is what *part* asked to send; None where that cannot be told.
+    """Return whether *message* is what *part* asked to send, or None if that is unclear.
 
     Sending twice is worse than asking a person: only what is certainly something else is False.
     """
@@ -198,4 +200,4 @@ _LOOKS_LIKE: dict[MessageKind, set[MessageKind | None]] = {
     MessageKind.AUDIO: {MessageKind.AUDIO, MessageKind.VIDEO, None},
     MessageKind.FILE: {None},
 }
-"""What a file of each kind may come back as: an animated picture as a video, a document as nothing known."""
+"""Kinds a file may come back as: an animated picture as a video, a document as nothing known."""

@@ -1,4 +1,4 @@
-"""Reading what somebody else wrote: functions that take anything and never raise."""
+"""Read values from outside: functions that accept anything and never raise."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def text(value: object) -> str:
 
 
 def identifier(value: object) -> str:
-    """Return an id as a string, or nothing where there is none.
+    """Return an id as a string, or an empty string if there is none.
 
     Ids come as strings and, in some of Meta's samples, as numbers. One too long to store becomes its digest:
     the same id always the same string.
@@ -57,7 +57,7 @@ def identifier(value: object) -> str:
 
 
 def flag(value: object) -> bool:
-    """Tell whether *value* says yes: true, or 1, also as text."""
+    """Return whether *value* is true: true, or 1, also as text."""
     if value is None or value is True or value is False:
         return value is True
     return text(value).strip().lower() in {"true", "1"}

@@ -30,7 +30,7 @@ from . import checklist, comments, config, dashboard
 from .config import CHANNEL, COMMENTS_CHANNEL, SLUG
 
 _WAYS = {
-    "pasted": lazy_gettext("Pasted"),
+    "pasted": lazy_gettext("Pasted credentials"),
     "facebook": lazy_gettext("Facebook sign-in"),
     "instagram": lazy_gettext("Instagram sign-in"),
 }
@@ -96,7 +96,7 @@ def context() -> Mapping[str, Any]:
 
 
 def _fits(each: AccountOverview, wanted: str) -> bool:
-    """Tell whether an account is listed: its name, its handle or its workspace has *wanted* in it."""
+    """Return whether an account matches the search: its name, handle or workspace contains *wanted*."""
     words = f"{each.account.name} {each.account.handle} {each.workspace_name}"
     return wanted.casefold() in words.casefold()
 

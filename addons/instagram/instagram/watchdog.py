@@ -33,7 +33,7 @@ SUBSCRIPTION = "subscription"
 
 
 def watch() -> None:
-    """Look after every connected account; one that fails stops none of the others."""
+    """Check every connected account; a failure of one does not stop the others."""
     restrictions.settle()
     for row in in_use():
         if row.state is not AccountState.CONNECTED:
@@ -94,8 +94,10 @@ def look_after(found: Credentials) -> bool:
     warn(
         found.account_id,
         SUBSCRIPTION,
-        noop("Meta does not deliver everything: it took the subscription and does not list %(missing)s."),
-        next_step=noop("Press Subscribe again on its card; if it stays, Diagnose says what is in the way."),
+        noop("Meta isn't delivering everything. It accepted the subscription but doesn't list %(missing)s."),
+        next_step=noop(
+            "Choose Subscribe again on its card. If this keeps happening, Diagnose shows the problem."
+        ),
         details={"missing": ", ".join(missing)},
         stage=",".join(missing)[:64],
         bad=True,
@@ -104,7 +106,7 @@ def look_after(found: Credentials) -> bool:
 
 
 def _catch_up(found: Credentials, before: Collection[str], held: Collection[str]) -> None:
-    """Read what was written while nothing was delivered: it does not come by itself any more."""
+    """Fetch messages written while nothing was delivered, because Meta does not deliver them later."""
     with db.read() as session:
         row, live = find(session, found.account_id), live_ids(session, found.account_id)
     for one in live if row is not None else ():

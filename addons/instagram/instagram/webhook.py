@@ -64,7 +64,7 @@ def verify(request: WebhookRequest) -> Verified | Refused:
 
 
 def told_of(token: str) -> str:
-    """Return how a verify token begins and how long it is, ``lobby-9dQx/38``: enough to tell two apart.
+    """Return the beginning and length of a verify token, ``lobby-9dQx/38``: enough to compare two.
 
     Of the part that differs from token to token a quarter at most is told, and four characters.
     """
@@ -129,7 +129,7 @@ def _candidates(known: Book, request: WebhookRequest, named: list[Bound]) -> tup
 
 
 def _refused(named: list[Bound], *, signed: bool) -> Refused:
-    """Refuse a delivery. What carries no signature at all cannot be Meta's, and is counted apart."""
+    """Refuse a delivery. One without a signature cannot be Meta's, and is counted separately."""
     if any(not bound.secrets for bound in named):
         # Nobody can tell whether this is Meta, and 401s could cost the app its webhooks: the host answers 503
         # to a raise, and Meta tries again.

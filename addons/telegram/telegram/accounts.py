@@ -22,7 +22,7 @@ _accounts = db.host_table("channel_accounts")
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """What it takes to call Telegram for a bot, and to know its requests."""
+    """Credentials for calling Telegram for a bot, and for verifying its requests."""
 
     token: Secret
     secret: Secret
@@ -56,7 +56,7 @@ def store(session: Session, account: AccountRef, token: Secret, secret: Secret) 
 
 
 def of(account: AccountRef) -> Credentials | None:
-    """Return the credentials of *account*; None if it has none, or none that can be read."""
+    """Return the credentials of *account*, or None if there are none or they cannot be decrypted."""
     return of_all([account]).get(account.id)
 
 

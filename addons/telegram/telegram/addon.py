@@ -1,4 +1,4 @@
-"""What the addon tells the host: its channel, card, webhook and table."""
+"""Hooks of the addon: its channel, card, webhook and table."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Calls to the Bot API, and what goes wrong with them.
+"""Calls to the Bot API, and their errors.
 
 The token is part of the address, there is no other way: the client keeps addresses out of its errors, and
 nothing here quotes one. https://core.telegram.org/bots/api#making-requests

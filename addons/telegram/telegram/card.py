@@ -45,43 +45,55 @@ def clean_token(value: str) -> str:
     """
     if not _TOKEN.fullmatch(value):
         raise ValueError(
-            _("A bot's token looks like 123456789:AAE…, a number, a colon and 35 characters. Copy all of it.")
+            _(
+                "A bot token looks like 123456789:AAE…: a number, a colon and 35 characters. Copy the "
+                "whole token."
+            )
         )
     return value
 
 
 def webhook_address(bot_id: str) -> str:
-    """Return the address Telegram is told. By the bot's id, which is known before the account is written."""
+    """Return the webhook URL to register, which contains the bot's id because the account has no row yet."""
     return f"{settings.public_url()}/webhooks/telegram/{bot_id}"
 
 
 def connect(request: ConnectRequest) -> Connection | Problems:
-    """Ask Telegram whose token it is, and have it deliver here."""
+    """Ask Telegram for the bot of a token, and register the webhook."""
     before = None if request.account is None else accounts.of(request.account)
     given = request.values.get("token")
     token = Secret(given) if given else None if before is None else before.token
     if token is None:
-        return Problems({"token": _("Paste the token @BotFather gave you.")})
+        return Problems({"token": _("Paste the token you got from @BotFather.")})
     address = settings.public_url()
     if not address.startswith("https://"):
-        said = _("Telegram delivers to https only, and this desk's address is %(address)s.", address=address)
+        said = _(
+            "Telegram only delivers to https addresses, and this desk's address is %(address)s.",
+            address=address,
+        )
         return Problems({"": said})
     secret = Secret(secrets.token_urlsafe(32))
     try:
         me = mapping(api.call(token, "getMe"))
         bot_id, username = identifier(me.get("id")), text(me.get("username"))
         if not bot_id or not username or me.get("is_bot") is not True:
-            return Problems({"token": _("Telegram does not say which bot this token is of.")})
+            return Problems({"token": _("Telegram didn't return the bot for this token.")})
         taken = request.taken(bot_id)
         if taken:
             return Problems({"token": taken})
         api.call(token, "setWebhook", **_webhook(bot_id, secret))
     except api.BotError as error:
         if error.code in {401, 404}:
-            return Problems({"token": _("Telegram does not know this token. Was it replaced at @BotFather?")})
-        return Problems({"": _("Telegram refused: %(words)s", words=error.words)})
+            return Problems(
+                {
+                    "token": _(
+                        "Telegram doesn't recognize this token. It may have been replaced at @BotFather."
+                    )
+                }
+            )
+        return Problems({"": _("Telegram rejected the request: %(words)s", words=error.words)})
     except FetchError as error:
-        return Problems({"": _("Telegram cannot be reached: %(why)s.", why=error.reason)})
+        return Problems({"": _("Telegram can't be reached: %(why)s.", why=error.reason)})
 
     def store(session: Session, account: AccountRef) -> None:
         accounts.store(session, account, token, secret)
@@ -113,7 +125,7 @@ def statuses(every: Sequence[AccountRef]) -> dict[int, CardStatus]:
 
 def _status(account: AccountRef, found: accounts.Credentials | None) -> CardStatus:
     if found is None:
-        lost = _("The token of this bot cannot be read here. Paste it again.")
+        lost = _("This bot's token can't be read. Paste it again.")
         return CardStatus(notices=(("bad", _("Incomplete."), lost),))
     return CardStatus(
         facts=((_("Bot"), account.handle), (_("Link for customers"), f"https://t.me/{account.handle[1:]}")),
@@ -122,7 +134,7 @@ def _status(account: AccountRef, found: accounts.Credentials | None) -> CardStat
 
 
 def disconnect(account: AccountRef) -> None:
-    """Have Telegram deliver nowhere. The account is switched off here already, whatever it answers."""
+    """Remove the webhook at Telegram. The account is already disabled here, whatever the response."""
     found = accounts.of(account)
     if found is None:
         return
@@ -133,11 +145,13 @@ def disconnect(account: AccountRef) -> None:
 
 
 def diagnose(account: AccountRef) -> Sequence[Finding]:
-    """Ask Telegram what it knows of the bot and of deliveries to this desk."""
+    """Ask Telegram for the state of the bot and its webhook."""
     found = accounts.of(account)
-    again = _("Open the account's Settings and save; paste the token again if it was replaced at @BotFather.")
+    again = _(
+        "Open the account's Settings and save. If the token was replaced at @BotFather, paste the new one."
+    )
     if found is None:
-        return (Finding("token", _("The token"), Verdict.FAIL, _("It cannot be read here."), again),)
+        return (Finding("token", _("The token"), Verdict.FAIL, _("It can't be read."), again),)
     try:
         me = mapping(api.call(found.token, "getMe"))
         info = mapping(api.call(found.token, "getWebhookInfo"))
@@ -146,7 +160,7 @@ def diagnose(account: AccountRef) -> Sequence[Finding]:
             mark_needs_reconnect(account.id, TOKEN_GONE)
         return (Finding("token", _("The token"), Verdict.FAIL, str(error), again),)
     except FetchError as error:
-        why = _("See that this desk may reach api.telegram.org by https.")
+        why = _("Check that this desk can reach api.telegram.org over https.")
         return (Finding("reach", _("Reaching Telegram"), Verdict.FAIL, error.reason, why),)
     address, wanted = text(info.get("url")), webhook_address(account.external_id)
     waiting = info.get("pending_update_count")
@@ -161,7 +175,7 @@ def diagnose(account: AccountRef) -> Sequence[Finding]:
             address or _("nowhere"),
             ""
             if address == wanted
-            else _("Open the account's Settings and save: that tells Telegram again."),
+            else _("Open the account's Settings and save to register this desk with Telegram again."),
         ),
         Finding(
             "deliveries",
@@ -175,12 +189,12 @@ def diagnose(account: AccountRef) -> Sequence[Finding]:
 
 CARD = SettingsCard(
     channel="telegram",
-    summary=lazy_gettext("Messages people write to your Telegram bot."),
+    summary=lazy_gettext("Messages to your Telegram bot"),
     fields=(
         Field(
             "token",
             lazy_gettext("Token"),
-            help=lazy_gettext("In Telegram, write /newbot to @BotFather, or /token for a bot you have."),
+            help=lazy_gettext("In Telegram, send /newbot to @BotFather, or /token for an existing bot."),
             secret=True,
             clean=clean_token,
         ),
@@ -189,6 +203,8 @@ CARD = SettingsCard(
     status=status,
     statuses=statuses,
     disconnect=disconnect,
-    configure_help=lazy_gettext("Saving asks Telegram whose token it is, and has it deliver here."),
+    configure_help=lazy_gettext(
+        "When you save, Lobby checks the token with Telegram and sets up delivery to this desk."
+    ),
     diagnose=diagnose,
 )

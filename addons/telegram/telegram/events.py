@@ -1,4 +1,4 @@
-"""What Telegram's updates say, in the host's words. Pure: an envelope may be read again next week.
+"""Translate Telegram's updates for the host. Pure: an envelope may be read again next week.
 
 https://core.telegram.org/bots/api#message
 """
@@ -65,7 +65,7 @@ def read(envelope: Envelope) -> InboundChange:
 
 
 def external_id(chat: str, message_id: str) -> str:
-    """Return what a message is called here: Telegram numbers the messages of each chat anew."""
+    """Return the external id of a message, because Telegram numbers messages per chat."""
     return f"{chat}:{message_id}"
 
 

@@ -1,4 +1,4 @@
-"""Where a file is that somebody sent: Telegram tells it anew each time, for an hour.
+"""Addresses of received files, which Telegram issues on request and for an hour.
 
 https://core.telegram.org/bots/api#getfile
 """
@@ -14,7 +14,7 @@ from .values import mapping, text
 
 
 def locate(account: AccountRef, url: str) -> str:
-    """Return the address of the file that :mod:`.events` named by *url*; the bot's token is in it.
+    """Return the URL of the file that :mod:`.events` named by *url*. It contains the bot's token.
 
     :raises FileEndedError: if Telegram no longer has it.
     :raises FetchError: if it cannot be found out now.

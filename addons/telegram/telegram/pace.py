@@ -1,4 +1,4 @@
-"""How fast Telegram lets a bot send: limits that are known before.
+"""The rate at which Telegram lets a bot send.
 
 https://core.telegram.org/bots/faq#my-bot-is-hitting-limits-how-do-i-avoid-this names them: about 30 messages
 a second to all chats together, one a second to a chat, 20 a minute to a group. Bursts may pass; what is too
@@ -10,9 +10,9 @@ from __future__ import annotations
 from host.sdk.channel import ModerateRequest, ReactRequest, SearchRequest, SendLimit, SendRequest
 from host.sdk.i18n import noop
 
-OF_BOT = noop("Many messages of this bot are going out at once. This one follows in its turn.")
-OF_CHAT = noop("Telegram takes one message a second for a person. This one follows in its turn.")
-OF_GROUP = noop("Telegram takes 20 messages a minute for a group. This one follows in its turn.")
+OF_BOT = noop("This bot is sending many messages at once. This message is queued.")
+OF_CHAT = noop("Telegram allows one message per second to a person. This message is queued.")
+OF_GROUP = noop("Telegram allows 20 messages per minute to a group. This message is queued.")
 
 
 def limits(request: SendRequest | ReactRequest | ModerateRequest | SearchRequest) -> list[SendLimit]:

@@ -1,4 +1,4 @@
-"""What a reply becomes at Telegram, and what its answer means.
+"""Send replies to Telegram, and interpret its answers.
 
 https://core.telegram.org/bots/api#sendmessage and the methods for files below it.
 """
@@ -46,16 +46,16 @@ CAPABILITIES = Capabilities(
     typing=True,
 )
 
-NO_CREDENTIALS = noop("The bot's token cannot be read here.")
+NO_CREDENTIALS = noop("The bot's token can't be read.")
 TOKEN_GONE = noop("Telegram no longer accepts the bot's token.")
-CANNOT = noop("This kind of message cannot be sent on Telegram.")
-_RECONNECT = noop("Ask the workspace owner to connect the bot again. The message waits until then.")
+CANNOT = noop("Telegram doesn't support this kind of message.")
+_RECONNECT = noop("Ask the workspace owner to reconnect the bot. The message waits until then.")
 _GONE = ("blocked", "deactivated", "chat not found", "can't initiate", "user not found")
 """Words of refusals that hold for whatever is sent to this person."""
 
 
 def send(request: SendRequest) -> SendResult:
-    """Send one part. Whatever is not certain is ``Unknown``: nothing must reach a customer twice."""
+    """Send one part. An uncertain result is ``Unknown``, so that nothing is sent twice."""
     part = request.part
     files = 0 if part.kind is MessageKind.TEXT else 1
     if part.kind not in CAPABILITIES.sends or len(part.files) != files:
@@ -77,11 +77,11 @@ def send(request: SendRequest) -> SendResult:
     except api.BotError as error:
         return _refused(found.token, error)
     except FetchError as error:
-        away = ProviderProblem("away", noop("Telegram did not answer."), raw=error.reason)
+        away = ProviderProblem("away", noop("Telegram didn't respond."), raw=error.reason)
         return Unknown(away) if error.sent else NotSent(away)
     sent = identifier(mapping(answer).get("message_id"))
     if not sent:
-        return Unknown(ProviderProblem("no_id", noop("Telegram did not confirm the message.")))
+        return Unknown(ProviderProblem("no_id", noop("Telegram didn't confirm the message.")))
     return Sent(external_id(request.recipient, sent))
 
 
@@ -119,21 +119,21 @@ def _refused(token: Secret, error: api.BotError) -> SendResult:
         return NotSent(ProviderProblem("429", busy, raw=raw), retry_after=error.retry_after)
     if error.code in {401, 404}:
         if _is_good(token):
-            once = noop("Telegram refused the bot's token once, but accepts it now.")
+            once = noop("Telegram rejected the bot's token once, but accepts it now.")
             return NotSent(ProviderProblem(str(error.code), once, raw=raw))
         return Held(ProviderProblem(str(error.code), TOKEN_GONE, _RECONNECT, raw=raw))
     if error.code >= 500:
-        fault = noop("Telegram had a fault; the message may have arrived all the same.")
+        fault = noop("Telegram had an error. The message may still have arrived.")
         return Unknown(ProviderProblem(str(error.code), fault, raw=raw))
     if error.code == 403 or any(words in error.words.lower() for words in _GONE):
-        away = noop("This person has blocked the bot, or their account is gone.")
-        later = noop("They can be answered again once they write.")
+        away = noop("This person blocked the bot or deleted their account.")
+        later = noop("You can reply again once they write.")
         return Rejected(ProviderProblem(str(error.code), away, later, raw=raw), whole_contact=True)
-    return Rejected(ProviderProblem(str(error.code), noop("Telegram does not take this message."), raw=raw))
+    return Rejected(ProviderProblem(str(error.code), noop("Telegram rejected this message."), raw=raw))
 
 
 def _is_good(token: Secret) -> bool:
-    """Ask once more before the bot has to be connected again."""
+    """Ask again before the bot has to be reconnected."""
     try:
         api.call(token, "getMe")
     except api.BotError as error:
@@ -144,7 +144,7 @@ def _is_good(token: Secret) -> bool:
 
 
 def show_typing(token: Secret, contact: str) -> None:
-    """Show for five seconds that somebody writes.
+    """Show the customer for five seconds that somebody is typing.
 
     :raises BotError: if Telegram does not do it.
     :raises FetchError: if it does not answer.

@@ -13,7 +13,7 @@ def mapping(value: object) -> Mapping[str, Any]:
 
 
 def text(value: object) -> str:
-    """Return *value* if it is text, else none."""
+    """Return *value* if it is text, else an empty string."""
     return value if isinstance(value, str) else ""
 
 
@@ -25,7 +25,7 @@ def identifier(value: object) -> str:
 
 
 def moment(value: object) -> datetime | None:
-    """Return the time *value* seconds after 1970; None if it is no such number."""
+    """Return the time *value* seconds after 1970, or None if it is not a valid time."""
     if isinstance(value, bool) or not isinstance(value, int) or not 0 < value < 2**35:
         return None
     return datetime.fromtimestamp(value, UTC)

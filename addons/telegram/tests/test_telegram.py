@@ -58,9 +58,9 @@ def test_connecting_tells_telegram_where_to_deliver_and_with_which_secret(
 @pytest.mark.parametrize(
     ("token", "why"),
     [
-        ("", "fill this in"),
+        ("", "is required"),
         ("AAE-sample", "looks like 123456789:AAE"),
-        (f"{BOT}:AAE-another_token_nobody_knows_of_0002", "does not know this token"),
+        (f"{BOT}:AAE-another_token_nobody_knows_of_0002", "recognize this token"),
     ],
 )
 def test_a_token_that_cannot_be_used_is_named_beside_its_field(
@@ -78,7 +78,7 @@ def test_a_telegram_that_refuses_or_is_silent_connects_nothing(
     with pytest.raises(RefusedByCardError, match="Failed to resolve host"):
         desk.connect("telegram", {"token": TOKEN})
     telegram.refuse["getMe"] = [None]
-    with pytest.raises(RefusedByCardError, match="cannot be reached") as silent:
+    with pytest.raises(RefusedByCardError, match="can't be reached") as silent:
         desk.connect("telegram", {"token": TOKEN})
     assert TOKEN not in str(silent.value)
 
@@ -297,11 +297,11 @@ def test_a_picture_telegram_takes_for_no_photo_goes_as_a_document(
 @pytest.mark.parametrize(
     ("answer", "state", "words"),
     [
-        ((400, "Bad Request: message text is empty", {}), "failed", "does not take this message"),
-        ((403, "Forbidden: bot was blocked by the user", {}), "failed", "has blocked the bot"),
-        ((400, "Bad Request: chat not found", {}), "failed", "account is gone"),
-        ((500, "Internal Server Error", {}), "unknown", "may have arrived"),
-        (None, "unknown", "did not answer"),
+        ((400, "Bad Request: message text is empty", {}), "failed", "rejected this message"),
+        ((403, "Forbidden: bot was blocked by the user", {}), "failed", "blocked the bot"),
+        ((400, "Bad Request: chat not found", {}), "failed", "deleted their account"),
+        ((500, "Internal Server Error", {}), "unknown", "may still have arrived"),
+        (None, "unknown", "didn't respond"),
         ((401, "Unauthorized", {}), "queued", ""),
     ],
 )

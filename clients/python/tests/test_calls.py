@@ -237,6 +237,11 @@ def test_each_call_that_takes_an_idempotency_key_sends_one_and_no_other(
             {"text": "Paid"},
         ),
         (
+            lambda client: client.conversations.edit_note(9, "Paid", mentions=[], edit_count=0),
+            "PATCH /notes/9",
+            {"text": "Paid", "mentions": [], "editCount": 0},
+        ),
+        (
             lambda client: client.conversations.forward(42, ["ana@example.org"], message_id=7, note="Look"),
             "POST /conversations/42/forwards",
             {"to": ["ana@example.org"], "note": "Look", "files": True, "messageId": 7},
@@ -301,6 +306,7 @@ SENT_TOOL = {**TOOL, "effect": "asks", "header": "Authorization"}
             types.Assistant,
         ),
         (lambda client: client.assistants.delete(7), "DELETE /assistants/7", None, type(None)),
+        (lambda client: client.conversations.delete_note(9), "DELETE /notes/9", None, type(None)),
         (lambda client: client.assistants.versions(7), "GET /assistants/7/versions", None, list),
         (
             lambda client: client.assistants.set_mode(7, CHANNEL, "suggest", needed=20),

@@ -168,7 +168,7 @@ def _hint(schema: Mapping[str, Any], schemas: Mapping[str, Any]) -> str:
 
 def files() -> dict[Path, str]:
     """Return what each made file should hold."""
-    import host.api.routes  # noqa: F401 - declares what the document tells of
+    import host.process.features  # noqa: F401 - loads the features whose routes the document describes
     from host.api.http.openapi import document
 
     made = {PACKAGE / "types.py": types(document("https://desk.example.com"))}

@@ -20,9 +20,9 @@ from host.models.addons import AddonCalls
 from host.sdk import strictjson
 
 KEPT = timedelta(days=1)
-"""How long rows of ended processes count, and how long messages of errors are kept."""
+"""How long rows of ended processes count, and how long error messages are kept."""
 AGAIN = timedelta(hours=1)
-"""How often a row is written even if unchanged, so that its process does not seem to have ended."""
+"""How often a row is written even if unchanged, so that its process does not seem ended."""
 
 _table = AddonCalls.metadata.tables["addon_calls"]
 
@@ -43,7 +43,7 @@ class _Calls(msgspec.Struct, frozen=True):
 
 
 class _Counted(msgspec.Struct, frozen=True):
-    """The counts of one process, and since when it counts."""
+    """The counts of one process, with the time it began counting."""
 
     since: datetime
     calls: list[_Calls]
@@ -57,7 +57,7 @@ class Writer:
         self._again_at: datetime | None = None
 
     def __call__(self) -> None:
-        """Write the counts, unless the database has them already."""
+        """Write the counts, unless the database already has them."""
         own, now = in_process.metrics(), clock.now()
         text = _encoded(own.since, own.seen(), now)
         if text == self._written and self._again_at is not None and now < self._again_at:

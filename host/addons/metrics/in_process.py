@@ -44,16 +44,16 @@ Key = tuple[str, str, str]
 LIMIT = 5
 WINDOW_SECONDS = 300.0
 
-# The host handles single failures by itself: an event that cannot be read, a message that cannot be sent, a
-# job, a page. The functions listed here fail for all accounts at once, or lose what a provider sent.
+# The host handles single failures itself: an event that cannot be read, a message that cannot be sent, a job,
+# a page. The functions listed here fail for all accounts at once, or lose what a provider sent.
 HELD_AGAINST = frozenset({"authenticate", "verify", "reply_policy", "contact_label"})
 
 _STEPS = [1e-6 * 10 ** (n / 5) for n in range(41)]
-"""Upper ends of the classes times are counted in: 1 µs to 100 s, five to each power of ten."""
+"""Upper bounds of the histogram classes: 1 µs to 100 s, five per power of ten."""
 
 
 class EndedProcessError(Exception):
-    """Addon code tried to end the process, by ``sys.exit()`` for one; its call failed instead."""
+    """Addon code tried to end the process, for example with ``sys.exit()``; its call failed instead."""
 
 
 class Series:
@@ -69,7 +69,7 @@ class Series:
         self.recent: deque[tuple[float, bool]] = deque(maxlen=4 * LIMIT)
         """The times of the last calls, and whether each failed."""
         self.classes: Counter[int] = Counter()
-        """How many calls took how long, by index of the class of times."""
+        """Number of calls by index of the histogram class."""
 
     def add(self, seconds: float) -> None:
         self.calls += 1
@@ -99,7 +99,7 @@ class Series:
         return 0.0
 
     def is_broken(self, now: float) -> bool:
-        """Tell whether most of the recent calls failed, and there were enough of them."""
+        """Return whether most recent calls failed, and there were enough of them."""
         recent = [fault for at, fault in self.recent if now - at <= WINDOW_SECONDS]
         return sum(recent) >= LIMIT and 2 * sum(recent) >= len(recent)
 
@@ -173,13 +173,11 @@ class CallMetrics:
             call_budget.leave(depth)
         self.note(slug, release, what, time.perf_counter() - started)
 
-    def counted(self, slug: str, release: str, what: str, function: F, *, bounded: bool = True) -> F:
-        """Return *function* with each call counted; as it is where its calls are counted already.
+    def counted(self, slug: str, release: str, what: str, function: F) -> F:
+        """Return *function* with each call counted, or unchanged if its calls are already counted.
 
         A call that tries to end the process raises :class:`EndedProcessError`. While one runs its thread is
-        marked with it (:mod:`host.core.marks`).
-
-        :param bounded: whether it has a budget (:mod:`host.core.call_budget`).
+        marked with it (:mod:`host.core.marks`). It has a budget (:mod:`host.core.call_budget`).
         """
         if getattr(function, "lobby_counted", None) == (slug, release, what):
             return function
@@ -190,15 +188,15 @@ class CallMetrics:
         def wrapper(*args: Any, **kwargs: Any) -> Any:
             started = time.perf_counter()
             before = marks.enter(mark)
-            depth = call_budget.enter(slug, release, what) if bounded else None
+            depth = call_budget.enter(slug, release, what)
             try:
                 result = function(*args, **kwargs)
             except Exception as error:
                 self.note(slug, release, what, time.perf_counter() - started, error)
                 raise
             except (GeneratorExit, db.WouldWaitError, OverdueError):
-                # Not the code's doing: who waits for a database is asked again in a thread. Or it was counted
-                # by whoever ended it.
+                # Not a fault of the code: a call that waits for a database is repeated in a thread, or it was
+                # counted when it was ended.
                 raise
             except BaseException as error:
                 self.note(slug, release, what, time.perf_counter() - started, error)
@@ -207,8 +205,7 @@ class CallMetrics:
                 raise EndedProcessError(f"{what} tried to end the process: {error!r}") from error
             finally:
                 marks.leave(before)
-                if depth is not None:
-                    call_budget.leave(depth)
+                call_budget.leave(depth)
             self.note(slug, release, what, time.perf_counter() - started)
             return result
 
@@ -226,7 +223,7 @@ class CallMetrics:
 
 
 def is_fault(error: BaseException) -> bool:
-    """Tell whether *error* is a bug of the code, and not an answer or a failure of database or network."""
+    """Return whether *error* is a bug in the code, and not an answer or a failure of database or network."""
     return not isinstance(
         error,
         HTTPException | LobbyError | sa.exc.SQLAlchemyError | OSError | GeneratorExit | db.WouldWaitError,
@@ -234,7 +231,7 @@ def is_fault(error: BaseException) -> bool:
 
 
 def _is_main() -> bool:
-    """Tell whether this is the thread a Ctrl-C is raised in."""
+    """Return whether this is the thread in which a Ctrl-C is raised."""
     return threading.current_thread() is threading.main_thread()
 
 
@@ -242,7 +239,7 @@ _metrics = CallMetrics()
 
 
 def metrics() -> CallMetrics:
-    """Return the counted calls of this process. It outlives every generation."""
+    """Return the counted calls of this process. They outlive every generation."""
     return _metrics
 
 

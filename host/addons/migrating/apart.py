@@ -1,4 +1,4 @@
-"""Run an addon's revisions in a process of their own: one that ends or hangs takes nothing with it.
+"""Run an addon's revisions in a separate process, so that a crash or a hang affects nothing else.
 
 The process has no settings, keys or locks of this one, only the address of the database. It is ended when
 its time is up, and when this process ends; the database undoes what was not committed and lets its locks go.
@@ -38,12 +38,12 @@ class Migrator(Protocol):
     def sums(self, url: str, folder: Path, seconds: float) -> Sums:
         """Return the sums of the rows that are not the addon's.
 
-        :raises FailedError: if they cannot be had.
+        :raises FailedError: if they cannot be computed.
         """
 
 
 class _Apart:
-    def __init__(self, line: child.Line) -> None:
+    def __init__(self, line: child.RunningChild) -> None:
         self._line = line
 
     def upgrade(self, url: str, folder: Path, revision: str, seconds: float) -> None:
@@ -67,9 +67,9 @@ class _Apart:
 
 @contextmanager
 def migrator(data: Path) -> Iterator[Migrator]:
-    """Yield what runs revisions in a process that is started here and ended with the block.
+    """Yield a runner of revisions in a process that is started here and ended with the block.
 
-    :param data: the data folder, where the process is written down for :func:`end_running`.
+    :param data: the data folder, where the process is recorded for :func:`end_running`.
     """
     with child.conversing(MODULE) as line:
         file = data / _PID
@@ -83,7 +83,7 @@ def migrator(data: Path) -> Iterator[Migrator]:
 
 
 def end_running(data: Path) -> bool:
-    """End the process on this machine that migrates for an addon, if there is one; tell whether there was."""
+    """End a process on this machine that migrates for an addon; return whether there was one."""
     with suppress(OSError, ValueError):
         number = int((data / _PID).read_text())
         if MODULE.encode() in Path(f"/proc/{number}/cmdline").read_bytes():

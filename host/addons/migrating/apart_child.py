@@ -23,10 +23,10 @@ Kind = Literal["foreign", "refused", "locked", "failed", "ended", "late"]
 class Failure(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Why a revision failed.
 
-    :param kind: ``foreign``: it reached for what is not the addon's; ``locked``: a lock was not free in time;
-        ``ended``: its code ended the process; ``late``: its time was up.
-    :param what: the table it reached for, or the words of who refused.
-    :param words: the database's.
+    :param kind: ``foreign``: it accessed something that is not the addon's; ``locked``: a lock was not free
+        in time; ``ended``: its code ended the process; ``late``: its time was up.
+    :param what: the table it accessed, or the message of the refusal.
+    :param words: the database's message.
     """
 
     kind: Kind
@@ -44,7 +44,7 @@ class FailedError(Exception):
 
 
 def failure_of(error: BaseException) -> Failure:
-    """Return what *error*, raised by a revision, says."""
+    """Return the failure that *error*, raised by a revision, stands for."""
     if isinstance(error, FailedError):
         return error.failure
     if isinstance(error, ForeignTableError):
@@ -59,7 +59,7 @@ def failure_of(error: BaseException) -> Failure:
 
 
 class Order(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What the process is told to do.
+    """A request to the process.
 
     :param revision: to run; empty: add up the rows of every table that is not the addon's.
     """
@@ -71,14 +71,14 @@ class Order(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Answer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How it went."""
+    """The answer to an order."""
 
     failure: Failure | None = None
     sums: rows.Sums | None = None
 
 
 def main() -> None:
-    """Do what is asked on the descriptor ``argv[2]``, until nobody asks any more."""
+    """Answer requests on the descriptor ``argv[2]`` until it is closed."""
     child_limits.end_with_parent()
     child_limits.no_core()
     child.answer(int(sys.argv[2]), _answer)
@@ -94,7 +94,7 @@ def _answer(asked: bytes) -> bytes:
 
 
 def take(order: Order) -> rows.Sums | None:
-    """Do what *order* says; return the sums it asks for."""
+    """Carry out *order*; return the sums it asks for."""
     folder = Path(order.folder)
     manifest = manifests.read_manifest(folder)
     with migrations.locked(order.url) as engine:
@@ -111,7 +111,7 @@ def take(order: Order) -> rows.Sums | None:
 
 
 def _limit_statements(engine: sa.Engine, seconds: float) -> None:
-    """Have a server end statements that take longer than this process may: it does not see it end."""
+    """Make the server cancel statements that outlast this process's time: it does not notice its end."""
     words = {
         "postgresql": f"SET statement_timeout = {round(seconds * 1000)}",
         "mysql": f"SET SESSION max_statement_time = {round(seconds)}",

@@ -33,9 +33,9 @@ def back_up(config: Config, reason: str) -> str:
     if config.backup_command:
         return _command(config, reason)
     if not config.database_url.startswith("sqlite"):
-        return Skipped(_("LOBBY_BACKUP_COMMAND names no command to back this database up with."))
+        return Skipped(_("LOBBY_BACKUP_COMMAND is not set, so there is no command to back up this database."))
     if not config.backups:
-        return Skipped(_("LOBBY_BACKUPS=0 keeps no copies."))
+        return Skipped(_("LOBBY_BACKUPS=0 turns backups off."))
     return _copy(config, reason)
 
 
@@ -50,11 +50,11 @@ def _command(config: Config, reason: str) -> str:
         said = _last_line(output.read())
     if status is None:
         raise _failed(
-            _("The command was not done after %(seconds)s seconds.", seconds=config.backup_seconds), said
+            _("The command timed out after %(seconds)s seconds.", seconds=config.backup_seconds), said
         )
     if status:
-        raise _failed(_("The command ended with status %(status)s.", status=status), said)
-    return said or _("The command ended well and said nothing.")
+        raise _failed(_("The command exited with status %(status)s.", status=status), said)
+    return said or _("The command succeeded without output.")
 
 
 def _run(arguments: list[str], output: IO[bytes], seconds: int) -> int | None:
@@ -103,7 +103,7 @@ def _copy(config: Config, reason: str) -> str:
     except (OSError, sqlite3.Error) as error:
         with suppress(OSError):
             draft.unlink()
-        raise _failed(_("Copying the file failed."), str(error)) from error
+        raise _failed(_("The file could not be copied."), str(error)) from error
     return str(
         _("%(file)s, %(size)s MB", file=_shown(target, config), size=_megabytes(target.stat().st_size))
     )

@@ -18,7 +18,7 @@ _MARIADB_TIMEOUTS = frozenset({1205})
 
 
 def is_lock_timeout(error: BaseException) -> bool:
-    """Tell whether *error* says that a lock was not free in time."""
+    """Return whether *error* says that a lock was not free in time."""
     original: Any = error.orig if isinstance(error, DBAPIError) else error
     if getattr(original, "sqlstate", None) == _LOCK_NOT_AVAILABLE:
         return True
@@ -73,7 +73,7 @@ def _described(row: Any) -> str:
         _("of %(person)s", person=row.person),
         _("from %(place)s", place=row.place) if row.place else "",
         _("open for %(seconds)s s", seconds=row.seconds),
-        _("last statement %(verb)s", verb=doing.group(1).upper()) if doing else "",
+        _("last statement: %(verb)s", verb=doing.group(1).upper()) if doing else "",
         _("using %(tables)s", tables=row.tables) if row.tables else "",
     ]
     return ", ".join(part for part in parts if part)
@@ -110,13 +110,13 @@ def sentence(engine: sa.Engine, seconds: int) -> object:
     found: Sequence[str] = holders(engine)
     if not found:
         return _(
-            "It waited %(seconds)s seconds for others to let go of a table, and the database does not say "
-            "who. Nothing was switched on; try again when less is going on.",
+            "A table stayed locked for %(seconds)s seconds, and the database does not say by "
+            "which connection. Nothing was activated. Try again when there is less load.",
             seconds=seconds,
         )
     return _(
-        "It waited %(seconds)s seconds for others to let go of a table: %(who)s. "
-        "End that, or wait for it, then try again. Nothing was switched on.",
+        "A table stayed locked for %(seconds)s seconds by %(who)s. End that connection or "
+        "wait for it, then try again. Nothing was activated.",
         seconds=seconds,
         who="; ".join(found),
     )

@@ -43,7 +43,7 @@ class Guard:
         self.before = snapshot.of_database(connection)
 
     def is_own(self, table: str) -> bool:
-        """Tell whether *table* is the addon's: declared by this release or an earlier one."""
+        """Return whether *table* is the addon's: declared by this release or an earlier one."""
         name = table.casefold()
         if name in self.own:
             return True

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import ast
-from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
 import sqlalchemy as sa
 
 from host.core import db
 from host.core.migrations import addon_version_table
 
 
-@dataclass(frozen=True, slots=True)
-class PlannedRevision:
+class PlannedRevision(msgspec.Struct, frozen=True):
     """One revision: its id, the first line of its docstring, and whether it ran."""
 
     revision: str
@@ -56,14 +55,14 @@ def revisions(folder: Path, slug: str) -> list[PlannedRevision]:
 def before(folder: Path, revision: str) -> str | None:
     """Return the revision that *revision* follows, None for the first.
 
-    :raises PlanError: if a file is no revision.
+    :raises PlanError: if a file is not a revision.
     """
     facts = map(_facts, sorted((folder / "migrations" / "versions").glob("*.py")))
     return next((previous for name, previous, _ in facts if name == revision), None)
 
 
 def has_downgrade(folder: Path, revision: str) -> bool:
-    """Tell whether the file of *revision* has a function ``downgrade``."""
+    """Return whether the file of *revision* has a function ``downgrade``."""
     for path in (folder / "migrations" / "versions").glob("*.py"):
         if _facts(path)[0] == revision:
             tree = ast.parse(path.read_bytes())

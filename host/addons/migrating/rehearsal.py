@@ -34,7 +34,7 @@ def rehearse(config: Config, migrate: Callable[[str], None]) -> str:
     if size > config.rehearsal_mb * 1024**2:
         return Skipped(
             _(
-                "The database is %(size)s MB, more than LOBBY_REHEARSAL_MB=%(limit)s allows to copy.",
+                "The database has %(size)s MB, but LOBBY_REHEARSAL_MB allows copying at most %(limit)s MB.",
                 size=round(size / 1024**2),
                 limit=config.rehearsal_mb,
             )
@@ -52,7 +52,7 @@ def rehearse(config: Config, migrate: Callable[[str], None]) -> str:
 
 
 def clean(config: Config) -> None:
-    """Remove the copy of a rehearsal that died, if there is one."""
+    """Remove the copy left by a rehearsal that died."""
     url = make_url(config.database_url)
     if url.get_dialect().name == "sqlite":
         shutil.rmtree(config.data / FOLDER, ignore_errors=True)
@@ -81,7 +81,9 @@ def _copy(config: Config, url: URL, size: int) -> URL | Skipped:
 def _file(config: Config, url: URL, size: int) -> URL | Skipped:
     free = shutil.disk_usage(config.data).free
     if free < 2 * size + _SPARE:
-        return Skipped(_("There is not enough space for a copy: %(free)s MB are free.", free=free // 1024**2))
+        return Skipped(
+            _("There is not enough space for a copy: only %(free)s MB are free.", free=free // 1024**2)
+        )
     target = config.data / FOLDER / Path(str(url.database)).name
     try:
         target.parent.mkdir(parents=True, exist_ok=True)

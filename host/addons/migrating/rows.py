@@ -7,10 +7,10 @@ from collections.abc import Iterable, Mapping
 import sqlalchemy as sa
 
 MOST = 300_000
-"""Rows of a table that are read; of one that has more, only their number is known."""
+"""Maximum number of rows read from a table; of larger tables, only the number of rows is known."""
 
 Sums = Mapping[str, tuple[int, str]]
-"""By table, how many rows it has and a sum of what is in them; empty where they are too many to read."""
+"""For each table, its number of rows and a sum of their content, empty if there are too many rows."""
 
 
 def of_tables(connection: sa.Connection, columns: Mapping[str, Iterable[str]]) -> dict[str, tuple[int, str]]:
@@ -48,5 +48,5 @@ def columns_of(connection: sa.Connection, tables: Iterable[str]) -> dict[str, li
 
 
 def changed(before: Sums, after: Sums) -> str | None:
-    """Return the first table whose rows are not what they were, None where all are."""
+    """Return the first table whose rows changed, or None."""
     return next((table for table in sorted(before) if before[table] != after.get(table)), None)

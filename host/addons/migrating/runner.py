@@ -23,11 +23,11 @@ from host.models.addons import AddonState
 from host.sdk.migrations import MigrationRefusedError
 
 TRIES = 3
-"""How often a revision tries to get its locks. Between two tries the sessions behind it can go on."""
+"""Number of attempts of a revision to get its locks. Between two attempts, waiting sessions can proceed."""
 
 PATIENCE_SECONDS = 60.0
 PATIENCE_TIMES = 10
-"""A revision may take so many seconds, or so many times as long as on the copy, if that is more."""
+"""Timeout of a revision in seconds, or as a multiple of its time on the copy, whichever is longer."""
 
 Around = Callable[[str, Callable[[], str | None]], None]
 """``around(name, do)``: run one step; *do* returns its detail."""
@@ -46,9 +46,9 @@ class MigrationError(AddonError):
 
 
 def run(config: Config, manifest: Manifest, folder: Path, around: Around) -> None:
-    """Bring the tables of the addon in *folder* up to date, one call of *around* for each step.
+    """Migrate the tables of the addon in *folder*, with one call of *around* for each step.
 
-    Nothing is done where nothing is pending. Writers of this process wait while a revision runs. A revision
+    Does nothing if no revision is pending. Writers of this process wait while a revision runs. A revision
     that died, hung or failed is run again from its beginning the next time; those before it stay.
 
     :raises MigrationError: for the first revision that fails, on the copy or for good.
@@ -61,14 +61,14 @@ def run(config: Config, manifest: Manifest, folder: Path, around: Around) -> Non
 
 
 def ready(config: Config, todo: Sequence[PlannedRevision]) -> AbstractContextManager[Migrator | None]:
-    """Yield what runs the revisions in *todo*, None where there are none. It starts while others work."""
+    """Yield a runner for the revisions in *todo*, None without any. It starts in the background."""
     return migrator(config.data) if todo else nullcontext()
 
 
 def pending(manifest: Manifest, folder: Path) -> list[PlannedRevision]:
     """Return the revisions of the addon in *folder* that have not run, oldest first.
 
-    :raises plan.PlanError: if they do not follow one another.
+    :raises plan.PlanError: if they do not form one line.
     """
     return [planned for planned in plan.revisions(folder, manifest.slug) if not planned.applied]
 
@@ -81,7 +81,7 @@ def take(
     around: Around,
     apart: Migrator | None,
 ) -> None:
-    """Do what :func:`run` does, for the revisions in *todo*, by *apart*."""
+    """Run the revisions in *todo* through *apart*, as :func:`run` does."""
     if apart is None:
         return
     around(_("Back up the database"), lambda: backup.back_up(config, f"{manifest.slug}-{manifest.version}"))
@@ -102,15 +102,15 @@ def take(
         changed = rows.changed(before, apart.sums(url, folder, limit))
         if changed is not None:
             sentence = _(
-                "On the copy the migrations changed rows of %(what)s, which is not the addon's. "
-                "Nothing was switched on.",
+                "On the copy, the migrations changed rows of %(what)s, which the addon does not own. "
+                "Nothing was activated.",
                 what=changed,
             )
             raise MigrationError(sentence, "", "")
 
-    around(_("Try the migrations on a copy"), lambda: _rehearsed(config, on_the_copy))
+    around(_("Test the migrations on a copy"), lambda: _rehearsed(config, on_the_copy))
     if took:
-        # Writers wait for it, and it was seen how long it takes.
+        # Writers wait for it, and the rehearsal showed how long it takes.
         limit = min(limit, max(PATIENCE_SECONDS, PATIENCE_TIMES * max(took)))
     with db.current().writing():
         for planned in todo:
@@ -150,6 +150,23 @@ def upgrade(engine: sa.Engine, manifest: Manifest, folder: Path) -> None:
             raise _failure(sentence, failure_of(error), _address(engine)) from error
 
 
+def make_first_tables(config: Config, manifest: Manifest, folder: Path, around: Around) -> None:
+    """Run every revision of the addon in *folder* if none has run yet; without a backup and a rehearsal.
+
+    There is no data to lose then. Only call it for code trusted like the desk's own: it runs in this process.
+
+    :raises MigrationError: for a revision that fails; those before it stay.
+    """
+    planned = plan.revisions(folder, manifest.slug)
+
+    def make() -> None:
+        with db.current().writing(), migrations.locked(config.database_url) as engine:
+            upgrade(engine, manifest, folder)
+
+    if planned and not any(one.applied for one in planned):
+        around(_("Create tables"), make)
+
+
 def _address(engine: sa.Engine) -> str:
     return engine.url.render_as_string(hide_password=False)
 
@@ -175,7 +192,7 @@ def undo(engine: sa.Engine, manifest: Manifest, folder: Path) -> None:
                     check=guard.compare,
                 )
         except Exception as error:
-            sentence = _("Migration %(revision)s could not be undone.", revision=planned.revision)
+            sentence = _("Migration %(revision)s could not be reverted.", revision=planned.revision)
             raise _failure(sentence, failure_of(error), _address(engine)) from error
 
 
@@ -209,15 +226,15 @@ def _failure(sentence: str, failure: Failure, url: str) -> MigrationError:
             engine.dispose()
         return MigrationError(f"{sentence} {words}", failure.statement, failure.words)
     if failure.kind == "ended":
-        why = _("Its code ended the process it ran in. Nothing was switched on.")
+        why = _("The migration crashed its process. Nothing was activated.")
         return MigrationError(f"{sentence} {why}", "", failure.words)
     if failure.kind == "late":
-        why = _("It was not done in time and was ended. Nothing was switched on.")
+        why = _("The migration timed out and was stopped. Nothing was activated.")
         return MigrationError(f"{sentence} {why}", "", failure.words)
     shown = failure.statement
     if not _SCHEMA.match(shown):
         shown = _TEXT.sub("'…'", shown)
-    unchanged = _("Nothing was switched on.")
+    unchanged = _("Nothing was activated.")
     return MigrationError(f"{sentence} {unchanged}", shown.strip()[:4000], failure.words)
 
 
@@ -225,15 +242,18 @@ def _foreign(sentence: str, failure: Failure, url: str) -> MigrationError:
     statement = _TEXT.sub("'…'", failure.statement).strip()[:4000]
     if failure.statement:
         why = _(
-            "It would change %(what)s, which is not the addon's; it was stopped before that.",
+            "The migration was stopped because it would change %(what)s, which the addon does not own.",
             what=failure.what,
         )
     elif url.startswith(("sqlite", "postgresql")):
-        why = _("It changed %(what)s, which is not the addon's; that was undone.", what=failure.what)
+        why = _(
+            "The migration changed %(what)s, which the addon does not own. The change was reverted.",
+            what=failure.what,
+        )
     else:
         why = _(
-            "It changed %(what)s, which is not the addon's, and this database cannot undo that: "
-            "look at the table before anything else.",
+            "The migration changed %(what)s, which the addon does not own, and this database "
+            "cannot revert that. Check the table first.",
             what=failure.what,
         )
     return MigrationError(f"{sentence} {why}", statement, "")

@@ -6,7 +6,8 @@ This is no full SQL parser: it knows the few kinds of statement a migration need
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+
+import msgspec
 
 # The databases differ in how texts, names and comments are quoted.
 _PLAIN = r"[nNxXbB]?'(?:[^']|'')*'"
@@ -44,8 +45,7 @@ _ADJECTIVES = frozenset({"temporary", "temp", "unlogged", "global", "local", "un
 _FILLERS = frozenset({"if", "not", "exists", "only", "concurrently", "ignore", "low_priority", "online"})
 
 
-@dataclass(frozen=True, slots=True)
-class Effect:
+class Effect(msgspec.Struct, frozen=True):
     """One thing a statement changes.
 
     :param verb: in capitals: ``CREATE TABLE``, ``INSERT``; for an unknown statement its first words.
@@ -58,8 +58,7 @@ class Effect:
     name: str
 
 
-@dataclass(frozen=True, slots=True)
-class _Token:
+class _Token(msgspec.Struct, frozen=True):
     kind: str
     text: str
 
@@ -185,7 +184,7 @@ def _written_inside(tokens: list[_Token]) -> list[Effect]:
 
 
 def _is_insert(tokens: list[_Token], into: int) -> bool:
-    """Tell whether the INTO at *into* belongs to an INSERT, REPLACE or MERGE a few words before it."""
+    """Return whether the INTO at *into* belongs to an INSERT, REPLACE or MERGE a few words before it."""
     return any(token.is_("insert", "replace", "merge") for token in tokens[max(0, into - 3) : into])
 
 

@@ -10,8 +10,9 @@ import hashlib
 import os
 import zlib
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
+
+import msgspec
 
 from host.addons.package import manifest as manifests
 from host.addons.package import signing, zipdirectory
@@ -40,7 +41,7 @@ _READ = {
     signing.FILES: signing.MAX_FILES,
     signing.SIGNATURE: signing.MAX_SIGNATURE,
 }
-"""Files that are read without running the addon, with the most bytes of each."""
+"""Files read without running the addon, with the maximum size of each in bytes."""
 
 
 class ArchiveError(Exception):
@@ -51,8 +52,7 @@ class ArchiveError(Exception):
         self.problems = problems
 
 
-@dataclass(frozen=True, slots=True)
-class Archive:
+class Archive(msgspec.Struct, frozen=True):
     """A zip that passed every rule.
 
     :param files: path in the zip -> SHA-256 of its content.

@@ -12,7 +12,7 @@ from host.sdk import strictjson
 from host.sdk.i18n import noop
 
 TIMEOUT_SECONDS = 40.0
-"""More than a busy machine needs, less than the minute a proxy waits."""
+"""Timeout: more than a busy machine needs, less than the minute a proxy waits."""
 
 
 def check(path: Path, *, timeout: float = TIMEOUT_SECONDS) -> Archive:
@@ -20,7 +20,7 @@ def check(path: Path, *, timeout: float = TIMEOUT_SECONDS) -> Archive:
 
     :raises ArchiveError: with one plain sentence per problem.
     """
-    # Absolute: the child stands in another folder.
+    # Absolute, as the child runs in another folder.
     ended = child.run("host.addons.package.checking_child", str(path.absolute()), timeout=timeout)
     if not ended.in_time or not ended.data:
         raise ArchiveError(noop("The zip takes too long or too much memory to read."))

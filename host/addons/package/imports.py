@@ -46,7 +46,7 @@ def _providers() -> dict[str, list[str]]:
 
 
 def may_import(manifest: Manifest, module: str) -> bool:
-    """Tell whether the addon of *manifest* may import *module*: stdlib, declared packages, ``host.sdk``."""
+    """Return whether the addon of *manifest* may import *module*: stdlib, declared packages, ``host.sdk``."""
     top = module.partition(".")[0]
     if top == "host":
         return module in ("host", "host.sdk") or module.startswith("host.sdk.")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
-from dataclasses import dataclass
 
+import msgspec
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 WORD = "ed25519"
 _KEY_BYTES, _SIGNATURE_BYTES = 32, 64
 
-# Points of small order: anybody can forge a signature of such a key. The sign bit is ignored.
+# Points of small order: anyone can forge a signature for such a key. The sign bit is ignored.
 _WEAK = frozenset(
     bytes.fromhex(text)
     for text in (
@@ -34,8 +34,7 @@ class KeyFormatError(ValueError):
     """A text is not a valid key or signature. The message is one sentence."""
 
 
-@dataclass(frozen=True, slots=True)
-class PublicKey:
+class PublicKey(msgspec.Struct, frozen=True):
     """A publisher's public key. Two keys are equal exactly if their bytes are."""
 
     raw: bytes
@@ -50,7 +49,7 @@ class PublicKey:
         return base64.b64encode(self.raw).decode()
 
     def verifies(self, signature: bytes, message: bytes) -> bool:
-        """Tell whether *signature* was made by this key over *message*."""
+        """Return whether *signature* was made by this key over *message*."""
         try:
             Ed25519PublicKey.from_public_bytes(self.raw).verify(signature, message)
         except (InvalidSignature, UnsupportedAlgorithm, ValueError):
@@ -97,8 +96,7 @@ def signature(text: object) -> bytes:
     return exact_base64(text, _SIGNATURE_BYTES)
 
 
-@dataclass(frozen=True, slots=True)
-class PrivateKey:
+class PrivateKey(msgspec.Struct, frozen=True):
     """A publisher's private key. Never leaves the publisher's machine."""
 
     key: Ed25519PrivateKey
@@ -124,7 +122,7 @@ def new_private_key() -> PrivateKey:
 
 
 def is_encrypted(pem: bytes) -> bool:
-    """Tell whether the key file asks for a passphrase."""
+    """Return whether the key file asks for a passphrase."""
     return b"ENCRYPTED PRIVATE KEY" in pem
 
 

@@ -59,7 +59,7 @@ class AddonSetting(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Declares(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What the addon reaches, owns and opens. Shown before it is installed, and enforced afterwards.
+    """The resources the addon uses, owns and opens. Shown before it is installed, and enforced afterwards.
 
     ``routes`` are the addresses that answer without a login, relative to ``/addons/<slug>/``.
     """

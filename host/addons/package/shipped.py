@@ -1,13 +1,14 @@
-"""The addons that come with this release: zips in ``dist/`` beside the code, known by their hash.
+"""The addons included in this release: zips in ``dist/``, identified by their hash.
 
-Who can write there can write the desk's own code, so these need no signature. An installed Lobby has the
-folder inside its package.
+Anyone who can write there can also change the desk's own code, so these need no signature. An installed Lobby
+has the folder inside its package.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
+
+import msgspec
 
 import host
 from host.addons.package import archive
@@ -20,9 +21,8 @@ FOLDER = _INSIDE if _INSIDE.is_dir() else _PACKAGE.parent / "dist"
 SUMS = "SHA256SUMS"
 
 
-@dataclass(frozen=True, slots=True)
-class Shipped:
-    """One addon that comes with the release."""
+class Shipped(msgspec.Struct, frozen=True):
+    """An addon included in the release."""
 
     path: Path
     sha256: str
@@ -42,8 +42,13 @@ def hashes(folder: Path | None = None) -> dict[str, str]:
     return {found[0]: found[1] for found in pairs}
 
 
+def slugs() -> dict[str, str]:
+    """Return the hash of each addon that comes with this release, by slug; no zip is read."""
+    return {Path(name).name.partition("-addon-v")[0]: digest for digest, name in hashes().items()}
+
+
 def addons(folder: Path | None = None) -> list[Shipped]:
-    """Return the addons that come with this release and are there, by name; no file that was changed."""
+    """Return the intact addons that come with this release, by name."""
     where = folder or FOLDER
     found = []
     for digest, name in hashes(where).items():

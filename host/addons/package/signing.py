@@ -32,7 +32,7 @@ class SignatureError(Exception):
     """The signature is not valid. The message is one sentence."""
 
 
-class Listed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class FileEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One file in ``FILES.json``."""
 
     sha256: str
@@ -45,7 +45,7 @@ class FileList(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     id: str
     version: str
     host: str
-    files: Mapping[str, Listed]
+    files: Mapping[str, FileEntry]
 
 
 class SignatureFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

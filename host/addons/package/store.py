@@ -9,10 +9,10 @@ import tempfile
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+import msgspec
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
@@ -21,14 +21,15 @@ from host.addons.package.archive import Archive
 from host.addons.package.failures import AddonError
 from host.addons.package.manifest import Manifest, from_dict, to_dict
 from host.core import db
+from host.core.filelock import file_lock
 from host.models.addons import AddonArchivePart, AddonRelease, AddonState
 from host.sdk.i18n import noop
 
 PART = 1024 * 1024
+_LOCK = "lock"
 
 
-@dataclass(frozen=True, slots=True)
-class Release:
+class Release(msgspec.Struct, frozen=True):
     """One accepted zip, as a plain value."""
 
     id: int
@@ -107,24 +108,37 @@ def root(data: Path) -> Path:
 
 @contextmanager
 def scratch(data: Path) -> Iterator[Path]:
-    """Yield a new folder on the same disk as the addons; it is always deleted afterwards."""
+    """Yield a new folder on the same disk as the addons; it is always deleted afterwards.
+
+    It is locked meanwhile: other processes delete unlocked folders when they start.
+    """
     staging = root(data) / "staging"
     staging.mkdir(parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(dir=staging))
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    while True:
+        folder = Path(tempfile.mkdtemp(dir=staging))
+        lock = folder / _LOCK
+        with file_lock(lock) as free:
+            if not free or not lock.exists():
+                continue  # another process deleted it before it was locked
+            work = folder / "work"
+            work.mkdir()
+            try:
+                yield work
+            finally:
+                shutil.rmtree(folder, ignore_errors=True)
+            return
 
 
 def clean(data: Path) -> None:
-    """Delete what a killed process left in staging."""
+    """Delete what a killed process left in staging; folders in use by others stay."""
     for leftover in staged(data):
-        shutil.rmtree(leftover, ignore_errors=True)
+        with file_lock(leftover / _LOCK) as free:
+            if free:
+                shutil.rmtree(leftover, ignore_errors=True)
 
 
 def staged(data: Path) -> list[Path]:
-    """Return what is in staging: of an operation that runs, or that was killed."""
+    """Return the contents of staging: of an operation that runs, or that was killed."""
     staging = root(data) / "staging"
     return list(staging.iterdir()) if staging.is_dir() else []
 
@@ -153,13 +167,11 @@ def materialise(data: Path, release: Release, *, heal: bool = False) -> Path:
                 _unpack(data, release, folder)
                 return folder
             raise AddonError(
-                noop("Its files on disk are not those that were installed."),
+                noop("Its files on disk differ from the installed ones."),
                 state=AddonState.MODIFIED,
                 detail=", ".join(difference[:5]),
             )
-    raise AddonError(
-        noop("Its files disappear again and again from the data folder."), state=AddonState.MODIFIED
-    )
+    raise AddonError(noop("Its files keep disappearing from the data folder."), state=AddonState.MODIFIED)
 
 
 def check_signature(folder: Path, release: Release) -> None:
@@ -173,7 +185,9 @@ def check_signature(folder: Path, release: Release) -> None:
     key, problem = archive.signed_by(release.manifest, release.files, sizes, contents)
     if problem or key != release.public_key:
         raise AddonError(
-            noop("Its files are not those its publisher signed."), state=AddonState.MODIFIED, detail=problem
+            noop("Its files differ from those the publisher signed."),
+            state=AddonState.MODIFIED,
+            detail=problem,
         )
 
 

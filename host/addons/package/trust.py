@@ -7,9 +7,9 @@ A line of a key file has the form that ``lobby addon keygen`` writes: ``ed25519 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 
+import msgspec
 from flask_babel import gettext as _
 from sqlalchemy.orm import Session
 
@@ -27,11 +27,11 @@ _MAX_FILE = 1024 * 1024
 
 
 class SignatureState(StrEnum):
-    """How far this desk trusts an addon's signature."""
+    """The trust of this desk in an addon's signature."""
 
     SIGNED = "signed"
     SHIPPED = "shipped"
-    """It carries no signature, and is known by its hash: it comes with this release."""
+    """Not signed, but identified by its hash as part of this release."""
     UNSIGNED = "unsigned"
     UNKNOWN_KEY = "unknown_key"
     INVALID = "invalid"
@@ -39,8 +39,7 @@ class SignatureState(StrEnum):
     """``LOBBY_SIGNATURES=off``."""
 
 
-@dataclass(frozen=True, slots=True)
-class TrustedKey:
+class TrustedKey(msgspec.Struct, frozen=True):
     """One key of the list.
 
     :param only: the slugs it is trusted for; empty: for all.
@@ -52,16 +51,14 @@ class TrustedKey:
     revoked: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Trust:
+class Trust(msgspec.Struct, frozen=True):
     """The keys this desk knows, by id, and the lines of the list that cannot be used."""
 
     keys: Mapping[str, TrustedKey]
     problems: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
+class Standing(msgspec.Struct, frozen=True):
     """The judgement on a signature.
 
     :param sentence: for an admin; empty if the signature is trusted.
@@ -76,7 +73,7 @@ class Standing:
 
     @property
     def trusted(self) -> bool:
-        """Whether the desk knows who made it, without anybody having to say so."""
+        """Whether the desk knows the signer without anyone having to confirm it."""
         return self.state in {SignatureState.SIGNED, SignatureState.SHIPPED}
 
     @property
@@ -105,7 +102,7 @@ def load(config: Config) -> Trust:
         try:
             key = parse(line)
         except KeyFormatError:
-            problems.append(_("%(where)s is not a public key, so it trusts nobody.", where=where))
+            problems.append(_("%(where)s is not a valid public key, so it is ignored.", where=where))
             continue
         known = found.get(key.key_id)
         # A key that one line revokes stays revoked, whatever other lines say.
@@ -117,7 +114,7 @@ def load(config: Config) -> Trust:
 def parse(line: str) -> TrustedKey:
     """Return the key in a line of the list.
 
-    :raises KeyFormatError: if it holds none.
+    :raises KeyFormatError: if it holds no key.
     """
     words = line.split()
     only: frozenset[str] = frozenset()
@@ -161,18 +158,18 @@ def judge(
     if not public_key and comes_with_release:
         return Standing(SignatureState.SHIPPED)
     if not public_key:
-        sentence = noop("It is not signed, so nobody vouches for who made it.")
+        sentence = noop("It is not signed, so its publisher cannot be verified.")
         return Standing(SignatureState.UNSIGNED, sentence=sentence, blocks=enforced and not unsigned_allowed)
     key_id = keys.public_key(public_key).id
     known = trust.keys.get(key_id)
     if known is None:
-        sentence = noop("It is signed with a key this desk does not know.")
+        sentence = noop("It is signed with an unknown key.")
         return Standing(SignatureState.UNKNOWN_KEY, key_id, "", sentence, enforced)
     if known.revoked:
-        sentence = noop("It is signed with a key that was revoked.")
+        sentence = noop("It is signed with a revoked key.")
         return Standing(SignatureState.INVALID, key_id, known.name, sentence, True)
     if known.only and slug not in known.only:
-        sentence = noop("It is signed with a key that is trusted for other addons only.")
+        sentence = noop("It is signed with a key you trust for other addons only.")
         return Standing(SignatureState.UNKNOWN_KEY, key_id, known.name, sentence, enforced)
     return Standing(SignatureState.SIGNED, key_id, known.name)
 
@@ -204,8 +201,7 @@ def require(config: Config, release: Release) -> Standing:
     return standing
 
 
-@dataclass(frozen=True, slots=True)
-class Publisher:
+class Publisher(msgspec.Struct, frozen=True):
     """The publisher of an addon, known from its accepted releases.
 
     :param public_key: the pinned key; empty as long as no release was signed.
@@ -217,11 +213,11 @@ class Publisher:
     highest_version: str
 
     def is_another(self, release: Release) -> bool:
-        """Tell whether *release* is signed with another key than the pinned one, or with none."""
+        """Return whether *release* is signed with a key other than the pinned one, or not signed."""
         return bool(self.public_key) and self.public_key != release.public_key
 
     def is_older(self, release: Release) -> bool:
-        """Tell whether a newer release than *release* was accepted before."""
+        """Return whether a newer release than *release* was accepted before."""
         return version_key(release.version) < version_key(self.highest_version)
 
 
@@ -232,7 +228,7 @@ def publisher_of(session: Session, slug: str) -> Publisher | None:
 
 
 def record_publisher(session: Session, release: Release) -> None:
-    """Store that *release* was accepted. The caller has checked whether another publisher may take over.
+    """Record that *release* was accepted. The caller has checked whether another publisher may take over.
 
     The highest version starts again with a new publisher: a 99.0.0 signed with a stolen key must not keep the
     fixed 1.0.1 out.

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import stat
 import struct
-from dataclasses import dataclass
+
+import msgspec
 
 _LOCAL = struct.Struct("<4sHHHHHIIIHH")
 _CENTRAL = struct.Struct("<4sHHHHHHIIIHHHHHII")
@@ -21,8 +22,7 @@ class ZipError(Exception):
     """The bytes are not a plain zip. The message is one sentence."""
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(msgspec.Struct, frozen=True):
     """One entry; its two headers were compared and agree.
 
     :param start: where its data begins in the file; it has *packed* bytes there, *size* when unpacked.

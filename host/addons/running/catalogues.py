@@ -11,11 +11,11 @@ log = logging.getLogger(__name__)
 
 FOLDER = "translations"
 WRITTEN_IN = "en"
-"""The language addons are written in; a catalogue of it would change the words of the desk."""
+"""The language addons are written in; a catalogue for it would change the desk's own texts."""
 
 
 def problem(folder: Path) -> str:
-    """Return why no catalogue in *folder* is used, a sentence; empty: they can be, or there are none."""
+    """Return why the catalogues in *folder* cannot be used, as a sentence; empty if there is no problem."""
     for path in sorted(folder.glob("*/LC_MESSAGES/messages.mo")):
         language = path.parent.parent.name
         if language == WRITTEN_IN:

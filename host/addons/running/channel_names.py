@@ -1,4 +1,4 @@
-"""The names and marks of channels, kept beyond their addon: its conversations stay when it is removed."""
+"""The names and marks of channels, kept after their addon is removed, because its conversations stay."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def remember(session: Session, adapters: Iterable[ChannelAdapter]) -> None:
 
 
 def remembered(session: Session) -> dict[str, KnownChannel]:
-    """Return the channels that were kept, by key."""
+    """Return the stored channels, by key."""
     query = sa.select(InstallationValue).where(InstallationValue.name.startswith(_PREFIX, autoescape=True))
     return {
         row.name.removeprefix(_PREFIX): strictjson.decode(row.value, KnownChannel)

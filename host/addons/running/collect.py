@@ -40,7 +40,7 @@ def register(manager: pluggy.PluginManager, slug: str, plugin: object) -> None:
             manager.unregister(name=slug)
         words = str(error).strip().splitlines()
         raise AddonError(
-            noop("It implements a hook this host does not have, or with other arguments."),
+            noop("It implements a hook that Lobby does not have, or with different arguments."),
             state=AddonState.QUARANTINED,
             detail=words[-1] if words else "",
         ) from error
@@ -80,12 +80,9 @@ def collect(manager: pluggy.PluginManager, manifest: Manifest, folder: Path) -> 
     return found
 
 
-def counted(found: Contribution, release: str, *, bounded: bool) -> Contribution:
-    """Return *found* with the calls of its functions counted under the addon's slug and *release*.
-
-    :param bounded: whether these calls have a budget.
-    """
-    count = partial(in_process.metrics().counted, found.slug, release, bounded=bounded)
+def counted(found: Contribution, release: str) -> Contribution:
+    """Return *found* with the calls of its functions counted under the addon's slug and *release*."""
+    count = partial(in_process.metrics().counted, found.slug, release)
     return Contribution(
         found.slug, {kind.hook: tuple(kind.counted(item, count) for item in found.of(kind)) for kind in KINDS}
     )

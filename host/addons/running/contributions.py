@@ -10,17 +10,19 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 
+import msgspec
 from flask import Blueprint
 from flask_babel import lazy_gettext as _l
 
 from host.addons.metrics.in_process import F
 from host.addons.package.manifest import Manifest
 from host.addons.running import scratch_app
-from host.automation.assistants.language import schemas
+from host.channels import tool_schemas
+from host.core.backports.values import replace
 from host.sdk.cards import SettingsCard
 from host.sdk.channel import ChannelAdapter, ChannelMark
 from host.sdk.pages import AdminPage, Job, Migrations
@@ -36,8 +38,7 @@ _RULE_PART = re.compile(r"[a-z0-9][a-z0-9-]{0,31}\.[a-z][a-z0-9_]{0,31}")
 _PATH = re.compile(r"[a-z0-9][a-z0-9_.-]{0,62}(/[a-z0-9][a-z0-9_.-]{0,62}){0,4}")
 
 
-@dataclass(frozen=True, slots=True)
-class Contribution:
+class Contribution(msgspec.Struct, frozen=True):
     """Everything one addon contributes.
 
     :param by_hook: what each hook of :data:`KINDS` returned.
@@ -131,7 +132,7 @@ def _count_adapter(adapter: ChannelAdapter, count: Count) -> ChannelAdapter:
 CHANNELS: Kind[ChannelAdapter] = Kind(
     "register_channels",
     ChannelAdapter,
-    _l("The channels the addon brings."),
+    _l("Channels the addon adds."),
     check=_check_channels,
     names=lambda _manifest, adapter: (adapter.key,),
     declared="channels",
@@ -148,7 +149,7 @@ def _check_channel_of(kind: Kind[Any], found: Contribution) -> Iterator[str]:
 
 
 _TAKEN_FIELDS = frozenset({"confirmation_code", "csrf_token", "move_account", "password"})
-"""What the desk asks for in the same form; ``password`` is that of the person."""
+"""Field names the desk itself uses in the same form; ``password`` is the person's own."""
 
 
 def _check_cards(_manifest: Manifest, found: Contribution, _folder: Path) -> Iterator[str]:
@@ -177,7 +178,7 @@ def _count_card(card: SettingsCard, count: Count) -> SettingsCard:
 CARDS: Kind[SettingsCard] = Kind(
     "register_settings_cards",
     SettingsCard,
-    _l("How accounts of its channels are connected."),
+    _l("Ways to connect an account."),
     check=_check_cards,
     names=lambda _manifest, card: (card.channel,),
     counted=_count_card,
@@ -212,7 +213,7 @@ def _count_webhook(route: WebhookRoute, count: Count) -> WebhookRoute:
 WEBHOOKS: Kind[WebhookRoute] = Kind(
     "register_webhook_routes",
     WebhookRoute,
-    _l("The public addresses providers post to."),
+    _l("Public webhook addresses."),
     check=_check_webhooks,
     names=lambda manifest, route: (manifest.prefix + route.path,),
     counted=_count_webhook,
@@ -227,7 +228,7 @@ def _check_receivers(_manifest: Manifest, found: Contribution, _folder: Path) ->
 RECEIVERS: Kind[Receiver] = Kind(
     "register_receivers",
     Receiver,
-    _l("What listens by itself, instead of waiting for requests."),
+    _l("Background listeners."),
     check=_check_receivers,
     names=lambda _manifest, receiver: (receiver.name,),
     counted=lambda one, count: replace(one, start=count(f"receiver {one.name}", one.start)),
@@ -245,7 +246,7 @@ def _check_migrations(_manifest: Manifest, found: Contribution, folder: Path) ->
 MIGRATIONS: Kind[Migrations] = Kind(
     "register_migrations",
     Migrations,
-    _l("Where the migrations of its tables are."),
+    _l("Location of its database migrations."),
     single=True,
     check=_check_migrations,
 )
@@ -264,7 +265,7 @@ def _check_admin_pages(manifest: Manifest, found: Contribution, folder: Path) ->
 ADMIN_PAGES: Kind[AdminPage] = Kind(
     "register_admin_pages",
     AdminPage,
-    _l("The page behind the Settings button of its card."),
+    _l("Page opened by the Settings button on its card."),
     check=_check_admin_pages,
     names=lambda _manifest, page: (page.template,),
     counted=lambda page, count: replace(page, context=count("admin page", page.context)),
@@ -288,7 +289,7 @@ def _check_blueprints(manifest: Manifest, found: Contribution, _folder: Path) ->
 BLUEPRINTS: Kind[Blueprint] = Kind(
     "register_blueprints",
     Blueprint,
-    _l("Pages of its own."),
+    _l("Its own pages."),
     check=_check_blueprints,
     names=scratch_app.rules,
     counted_as=("page",),  # wrapped by the app of the generation, once its views are known
@@ -309,7 +310,7 @@ def _check_jobs(manifest: Manifest, found: Contribution, _folder: Path) -> Itera
 JOBS: Kind[Job] = Kind(
     "register_jobs",
     Job,
-    _l("Periodic work, such as renewing tokens."),
+    _l("Scheduled jobs, such as renewing tokens."),
     check=_check_jobs,
     names=lambda _manifest, job: (job.name,),
     declared="jobs",
@@ -341,7 +342,7 @@ def _check_actions(manifest: Manifest, found: Contribution, _folder: Path) -> It
 CONDITIONS: Kind[RuleCondition] = Kind(
     "register_conditions",
     RuleCondition,
-    _l("What rules may ask of its conversations."),
+    _l("Rule conditions for its conversations."),
     check=_check_conditions,
     names=lambda _manifest, one: (one.name,),
     counted=lambda one, count: replace(one, holds=count(f"condition {one.name}", one.holds)),
@@ -351,7 +352,7 @@ CONDITIONS: Kind[RuleCondition] = Kind(
 ACTIONS: Kind[RuleAction] = Kind(
     "register_actions",
     RuleAction,
-    _l("What rules may do in its conversations."),
+    _l("Rule actions for its conversations."),
     check=_check_actions,
     names=lambda _manifest, one: (one.name,),
     counted=lambda one, count: replace(one, plan=count(f"rule {one.name}", one.plan)),
@@ -364,14 +365,14 @@ def _check_tools(manifest: Manifest, found: Contribution, _folder: Path) -> Iter
     for one in found.of(TOOLS):
         if not one.about:
             yield f"the tool {one.name!r} does not say when it is used"
-        if not schemas.is_usable(one.parameters):
+        if not tool_schemas.is_usable(one.parameters):
             yield f"the parameters of {one.name!r} are no JSON schema of an object"
 
 
 TOOLS: Kind[AssistantTool] = Kind(
     "register_tools",
     AssistantTool,
-    _l("What assistants may use in its conversations."),
+    _l("Assistant tools for its conversations."),
     check=_check_tools,
     names=lambda _manifest, one: (one.name,),
     counted=lambda one, count: replace(one, use=count(f"tool {one.name}", one.use)),
@@ -391,11 +392,11 @@ KINDS: tuple[Kind[Any], ...] = (
     ACTIONS,
     TOOLS,
 )
-"""In the order of :mod:`host.sdk.hookspecs`; they are collected, checked and shown in this order."""
+"""All kinds in the order of :mod:`host.sdk.hookspecs`, in which they are collected, checked and shown."""
 
 NOTICES: dict[str, object] = {
-    "addon_activated": _l("Told once, after it was switched on."),
-    "addon_deactivated": _l("Told once, after it was switched off."),
+    "addon_activated": _l("Called once after activation."),
+    "addon_deactivated": _l("Called once after deactivation."),
 }
 """The hooks that contribute nothing, with their purpose."""
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, TypeVar, cast
 
+import msgspec
 import pluggy
 import sqlalchemy as sa
 from flask import Flask, current_app
@@ -15,7 +16,7 @@ from flask import Flask, current_app
 from host import counters
 from host.addons.package import store, trust
 from host.addons.package.failures import AddonError, last_lines
-from host.addons.package.manifest import Manifest, ManifestError, fit_problems, read_manifest
+from host.addons.package.manifest import Manifest, fit_problems
 from host.addons.package.store import Release
 from host.addons.running import catalogues, channel_names, contributions, loader
 from host.addons.running import collect as collecting
@@ -38,7 +39,6 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-BUILTIN = Path(__file__).resolve().parents[2] / "builtin"
 
 AppFactory = Callable[["Generation"], Flask]
 
@@ -48,11 +48,11 @@ class Generation:
     """One immutable set of running addons and the app built with them.
 
     :param number: the value of the generation counter it was built for.
-    :param contributions: those of every addon in it, built-in ones first.
+    :param contributions: those of every addon in it, by slug.
     :param directory: the channels of all of them, and their cards.
     :param webhooks: by full path, ``/addons/<slug>/<path>``.
     :param catalogues: slug -> the folder of an addon's own translations, of those that can be read.
-    :param manifests: those of every addon in it, built-in ones too.
+    :param manifests: those of every addon in it.
     :param failures: slug -> one sentence, for each active addon that was left out.
     :param failure_states: slug -> the state that addon's card shows.
     :param failure_details: slug -> more, for "Show the error".
@@ -138,9 +138,8 @@ def named_by(routes: Mapping[str, T], path: str) -> tuple[str, T, str | None] | 
     return (head, routes[head], account) if head in routes else None
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """The generation that the database asks for.
+class DesiredState(msgspec.Struct, frozen=True):
+    """The set of releases that should run, according to the database.
 
     :param number: the generation counter.
     :param releases: those that should run.
@@ -151,11 +150,11 @@ class Asked:
     number: int
     releases: tuple[Release, ...]
     addresses: Mapping[str, Waiting]
-    channels: Mapping[str, KnownChannel] = field(default_factory=dict)
+    channels: Mapping[str, KnownChannel] = msgspec.field(default_factory=dict)
 
 
-def asked(session: sa.orm.Session) -> Asked:
-    """Return what the database asks for now."""
+def asked(session: sa.orm.Session) -> DesiredState:
+    """Return the desired state from the database."""
     number = session.scalar(sa.select(Counter.value).where(Counter.name == counters.GENERATION)) or 0
     query = (
         sa.select(Addon, AddonRelease)
@@ -170,7 +169,7 @@ def asked(session: sa.orm.Session) -> Asked:
         for one in addon.webhooks:
             full = f"/addons/{addon.slug}/{one['path']}"
             addresses[full] = Waiting(addon.slug, full, int(one["max_body"]))
-    return Asked(number, tuple(releases), addresses, channel_names.remembered(session))
+    return DesiredState(number, tuple(releases), addresses, channel_names.remembered(session))
 
 
 def build(
@@ -186,7 +185,7 @@ def build(
     An addon that fails is left out, with its reason in ``failures``; the others run.
 
     :param create_app: makes the Flask app; None if no pages are needed (commands).
-    :param number: the generation's number; default: the present counter.
+    :param number: the generation's number; default: the current counter.
     :param replace: releases to use instead of the database's, by slug (None: leave it out); for trying a
         change before it is made.
     :param off: addons this process does not run, with the reason of each.
@@ -219,7 +218,7 @@ def build(
                 raise
             log.exception("the app could not be built; trying without %s", ", ".join(sorted(suspects)))
             failure = AddonError(
-                noop("The pages it brings could not be added."),
+                noop("Its pages could not be added."),
                 state=AddonState.QUARANTINED,
                 detail=last_lines(error),
             )
@@ -231,12 +230,12 @@ def build(
 
 
 def build_one(config: Config, release: Release) -> Generation:
-    """Build the built-in addons and *release*, without pages and without a look at the database.
+    """Build *release* alone, without pages and without reading the database.
 
     :raises AddonError: if *release* is left out.
     """
     slug = release.slug
-    generation = _collect(config, {slug: release}, {}, Asked(0, (release,), {}), 0)
+    generation = _collect(config, {slug: release}, {}, DesiredState(0, (release,), {}), 0)
     if slug in generation.failures:
         state, detail = generation.failure_states[slug], generation.failure_details[slug]
         raise AddonError(generation.failures[slug], state=state, detail=detail)
@@ -244,8 +243,8 @@ def build_one(config: Config, release: Release) -> Generation:
 
 
 def build_alone(config: Config, create_app: AppFactory) -> Generation:
-    """Build the host and its built-in addons, without a look at the database."""
-    generation = _collect(config, {}, {}, Asked(0, (), {}), 0)
+    """Build the host without addons, without reading the database."""
+    generation = _collect(config, {}, {}, DesiredState(0, (), {}), 0)
     object.__setattr__(generation, "app", create_app(generation))
     return generation
 
@@ -254,11 +253,10 @@ def _collect(
     config: Config,
     wanted: Mapping[str, Release],
     without: Mapping[str, AddonError],
-    now: Asked,
+    now: DesiredState,
     number: int,
 ) -> Generation:
     builder = _Builder(config)
-    builder.add_builtin()
     for slug in sorted(wanted):
         if slug in without:
             builder.leave_out(slug, without[slug])
@@ -268,7 +266,7 @@ def _collect(
 
 
 class _Builder:
-    """Collects addon by addon. An addon is added only after all of it was checked."""
+    """A collector of contributions, addon by addon. An addon is added only after all of it was checked."""
 
     def __init__(self, config: Config) -> None:
         self.config = config
@@ -279,17 +277,6 @@ class _Builder:
         listen = "" if config.smtp_listen is None else ":".join(map(str, config.smtp_listen))
         own = {"public_url": config.public_url, "smtp_listen": listen}
         settings.provide("", {**own, "smtp_authserv_id": config.smtp_authserv_id})
-
-    def add_builtin(self) -> None:
-        """Add every addon that is part of the host."""
-        for folder in sorted(BUILTIN.iterdir()):
-            if (folder / "addon.toml").is_file():
-                try:
-                    manifest = read_manifest(folder)
-                except ManifestError as error:
-                    self.leave_out(folder.name, AddonError(str(error), state=AddonState.INCOMPATIBLE))
-                    continue
-                self._add(manifest, lambda m=manifest, f=folder: loader.load_builtin(m, f))  # type: ignore[misc]
 
     def add_installed(self, release: Release) -> None:
         """Add an installed addon, unpacking it first if this machine does not have it."""
@@ -310,7 +297,7 @@ class _Builder:
         slug = manifest.slug
         try:
             settings.provide(slug, self._settings(manifest))
-            # In a thread of its own: whoever builds holds locks, which code that hangs must not keep.
+            # In a thread of its own: the builder holds locks, which hanging code must not keep.
             loaded, found = run_apart(lambda: self._collect(manifest, load), f"addon {slug}")
             try:
                 self._check_neighbours(found)
@@ -345,11 +332,10 @@ class _Builder:
         except AddonError:
             self.manager.unregister(name=slug)
             raise
-        # What comes with the host is never set aside, and a mail may take its time.
-        return loaded, collecting.counted(found, manifest.version, bounded=bool(loaded.sha256))
+        return loaded, collecting.counted(found, manifest.version)
 
     def leave_out(self, slug: str, error: AddonError) -> None:
-        """Go on without the addon *slug*, and remember why."""
+        """Continue without the addon *slug*, and remember the reason."""
         log.warning("addon %s is left out: %s %s", slug, error.sentence, error.detail)
         self.failures[slug] = error
 
@@ -376,7 +362,7 @@ class _Builder:
             if adapter.key in taken:
                 raise AddonError(f"Another addon already brings the channel {adapter.key!r}.")
 
-    def finish(self, number: int, now: Asked) -> Generation:
+    def finish(self, number: int, now: DesiredState) -> Generation:
         contributed = tuple(found for _, found in self.added)
         releases = {loaded.slug: loaded for loaded, _ in self.added}
         words = _folders(releases, catalogues.FOLDER)
@@ -420,9 +406,9 @@ class _Builder:
 
 
 def hung(error: HungCallError) -> AddonError:
-    """Return why an addon is left out whose code hung while a generation was built."""
+    """Return the error for an addon whose code hung while a generation was built."""
     return AddonError(
-        noop("Its code did not return while it was being started."),
+        noop("Its code hung while starting."),
         state=AddonState.QUARANTINED,
         detail=str(error),
     )

@@ -1,7 +1,7 @@
-"""Hold webhook requests of an addon that is switched on but not running, until it runs again.
+"""Hold webhook requests of an addon that is active but not running, until it runs again.
 
-The host cannot tell a provider's request from a stranger's; only the addon can. So only a limited number
-of requests is kept, and the addon authenticates each once it runs again, before it reaches the journal.
+The host cannot tell a provider's request from a stranger's; only the addon can. So only a limited number of
+requests is kept, and the addon authenticates each once it runs again, before it reaches the inbound log.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ COUNT_SECONDS = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """A webhook address of an addon that is switched on but not in this generation."""
+    """A webhook address of an active addon that is not in this generation."""
 
     slug: str
     path: str
@@ -48,7 +48,7 @@ class Waiting:
 
 
 class FullError(Exception):
-    """The limit for this addon is reached; the provider keeps the request and sends it again."""
+    """The limit for this addon is reached; the provider keeps the request and retries it."""
 
 
 class HeldWebhooks:
@@ -135,7 +135,7 @@ class Running(Protocol):
 def deliver(running: Running, journal: Journal) -> int:
     """Hand held requests to the addons of *running*; return how many were decided on.
 
-    Several processes may do this at once: the journal takes an event once, however often it comes.
+    Several processes may do this at once: the inbound log stores each event once.
     """
     delete_old(clock.now() - KEPT)
     done = 0

@@ -19,10 +19,10 @@ _LONGEST = 2000
 
 
 class Answer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How it went.
+    """The result of a hook call.
 
-    :param failed: how it failed; None: it returned.
-    :param lines: level, logger and text of what was logged meanwhile, without credentials.
+    :param failed: the error; None: it returned.
+    :param lines: level, logger and text of each log record, without credentials.
     """
 
     failed: str | None = None
@@ -30,7 +30,7 @@ class Answer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class _Lines(logging.Handler):
-    """Keeps what is logged: nobody reads what this process writes."""
+    """Log handler that collects records, as nobody reads the output of this process."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -43,7 +43,7 @@ class _Lines(logging.Handler):
 
 
 def main() -> None:
-    """Call what is asked for on the descriptor ``argv[2]``."""
+    """Call the requested hooks on the descriptor ``argv[2]``."""
     child_limits.end_with_parent()
     child_limits.no_core()
     child_limits.hide()
@@ -67,7 +67,7 @@ def _answer(asked: bytes) -> bytes:
 
 
 def call(config: Config, release: Release, hook: str) -> None:
-    """Make this process ready for the code of *release*, and call its *hook*.
+    """Prepare this process for the code of *release*, and call its *hook*.
 
     :raises AddonError: if its code cannot be loaded, or for anything the hook raises.
     """

@@ -1,6 +1,6 @@
-"""Call the hooks that only tell an addon something in a process of their own.
+"""Call hooks that only notify an addon, in a separate process.
 
-One that ends its process, hangs or eats the memory takes nothing with it. The process has the settings, the
+A hook that ends its process, hangs or uses up memory harms nothing else. The process has the settings, the
 keys and the database of this one, because what the addon does there is its usual work; it loads no other
 addon. It is ended with everything it started when it has returned, or when its time is up.
 """
@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 
 MODULE = "host.addons.running.hook_child"
 SECONDS = 20.0
-"""How long such a hook may take, the start of its process included."""
+"""Timeout of such a hook in seconds, including the start of its process."""
 
 
 class HookError(Exception):
@@ -33,16 +33,16 @@ class HookError(Exception):
 
 
 def has(generation: Generation, slug: str, hook: str) -> bool:
-    """Tell whether the addon *slug* of *generation* implements *hook*."""
+    """Return whether the addon *slug* of *generation* implements *hook*."""
     plugin = generation.plugins.get_plugin(slug)
     callers = [] if plugin is None else generation.plugins.get_hookcallers(plugin) or []
     return any(caller.name == hook for caller in callers)
 
 
 def tell(config: Config, release: Release, hook: str) -> None:
-    """Call *hook* of *release*, and wait for it; whatever it does is logged and counted, and changes nothing.
+    """Call *hook* of *release*, and wait for it; errors are logged and counted, and change nothing.
 
-    To be called without the lock for operations, which no addon's code may hold without need.
+    Call it without the operation lock, which addon code must not hold without need.
     """
     started = time.perf_counter()
     failed = _ask(config, release, hook)
@@ -53,7 +53,7 @@ def tell(config: Config, release: Release, hook: str) -> None:
 
 
 def _ask(config: Config, release: Release, hook: str) -> str | None:
-    """Return how it failed, or None."""
+    """Return the error, or None."""
     with child.conversing(MODULE) as line:
         try:
             said = line.ask(pickle.dumps((config, release, hook)), timeout=SECONDS)

@@ -1,4 +1,4 @@
-"""Import an addon under a name of its own, from exactly the bytes that were accepted.
+"""Import an addon under a unique name, from exactly the bytes that were accepted.
 
 An installed release is imported as ``_addons.<slug>_<version>_<sha12>``, never from ``sys.path``, so that two
 releases can run side by side while old requests finish. Its modules are compiled from source each time: no
@@ -169,13 +169,6 @@ def load(manifest: Manifest, folder: Path, sha256: str, files: Mapping[str, str]
         _loaded[name] = release
         weakref.finalize(release, _drop, name, source).atexit = False
         return release
-
-
-def load_builtin(manifest: Manifest, folder: Path) -> LoadedRelease:
-    """Import an addon that is part of the host."""
-    name = f"host.builtin.{folder.name}"
-    plugin = _guarded(lambda: importlib.import_module(f"{name}.addon"))
-    return LoadedRelease(manifest, folder, "", name, plugin)
 
 
 def _guarded(run: Callable[[], types.ModuleType]) -> types.ModuleType:

@@ -1,6 +1,7 @@
-"""Read what addons look up for their webhooks before the first one comes, and drop it when they end.
+"""Preload the data that addons look up for their webhooks, and drop it when they end.
 
-A process has it at hand then, should its database go away before anybody wrote. Credentials are among it.
+A process then has it available even if the database goes away before the first request. It includes
+credentials.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ log = logging.getLogger(__name__)
 
 
 def load_all(generation: Generation) -> None:
-    """Load every look-up of the addons of *generation*. What fails is loaded when it is asked for."""
+    """Load every look-up of the addons of *generation*. Failed ones are loaded on first use."""
     for slug, release in generation.releases.items():
         for one in _of(release):
             try:
@@ -27,7 +28,7 @@ def load_all(generation: Generation) -> None:
 
 
 def forget(before: Generation, now: Generation) -> None:
-    """Drop what was loaded for the releases of *before* that *now* runs no longer."""
+    """Drop the data of releases in *before* that *now* no longer runs."""
     running = {release.module_name for release in now.releases.values()}
     for release in before.releases.values():
         if release.module_name not in running:

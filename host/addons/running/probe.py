@@ -19,16 +19,16 @@ import msgspec
 
 from host.addons.package.failures import AddonError
 from host.addons.package.manifest import Manifest
-from host.addons.running.probe_child import Report, Seen
+from host.addons.running.probe_child import ContributedNames, Report
 from host.core import child
 from host.sdk import strictjson
 from host.sdk.i18n import noop
 
 TIMEOUT_SECONDS = 40.0
-"""More than a busy machine needs, less than the minute a proxy waits."""
+"""Timeout: more than a busy machine needs, less than the minute a proxy waits."""
 
 
-def run(folder: Path, manifest: Manifest, *, timeout: float = TIMEOUT_SECONDS) -> Seen:
+def run(folder: Path, manifest: Manifest, *, timeout: float = TIMEOUT_SECONDS) -> ContributedNames:
     """Import and register the addon in *folder* in a child process and return what it contributes.
 
     :raises AddonError: with one sentence, if the addon raised, ended the process, hung, or brought something
@@ -39,21 +39,21 @@ def run(folder: Path, manifest: Manifest, *, timeout: float = TIMEOUT_SECONDS) -
     if not ended.in_time:
         raise AddonError(f"Its code did not finish loading within {timeout:g} seconds.")
     if not ended.data:
-        raise AddonError(noop("Its code ended the process while it was being loaded."), detail=ended.how)
+        raise AddonError(noop("Its code ended the process while loading."), detail=ended.how)
     try:
         report = strictjson.decode(ended.data, Report)
     except msgspec.DecodeError as error:
-        raise AddonError(noop("Its code disturbed the report on what it contributes.")) from error
+        raise AddonError(noop("Its code corrupted the report of its contributions.")) from error
     if report.failed is not None:
         raise AddonError(report.failed.sentence, state=report.failed.state, detail=report.failed.detail)
     if report.seen is None:
-        raise AddonError(noop("Its code disturbed the report on what it contributes."))
+        raise AddonError(noop("Its code corrupted the report of its contributions."))
     return report.seen
 
 
 @contextmanager
 def _for_anybody(folder: Path) -> Iterator[Path]:
-    """Yield *folder*, or a copy that every user can read where the child may become another one."""
+    """Yield *folder*, or a copy that every user can read if the child may change its user."""
     if os.geteuid() != 0:
         yield folder
         return

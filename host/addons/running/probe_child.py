@@ -26,10 +26,10 @@ _MEMORY = 2 * 1024**3
 _CPU_SECONDS = 15
 
 
-class Seen(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What an addon contributes, by name, as its own process reported it.
+class ContributedNames(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The names of an addon's contributions, as its own process reported them.
 
-    :param by_hook: the names of what each hook of :data:`KINDS` returned.
+    :param by_hook: the names of the contributions of each hook of :data:`KINDS` returned.
     :param tables: the tables of its models.
     :param hooks: the hooks it implements.
     """
@@ -39,12 +39,12 @@ class Seen(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     hooks: tuple[str, ...]
 
     def names(self, kind: Kind[Any]) -> tuple[str, ...]:
-        """Return the names of what it contributes of *kind*."""
+        """Return the names of its contributions of *kind*."""
         return self.by_hook.get(kind.hook, ())
 
 
 class Failed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Why the addon did not pass."""
+    """The reason the addon did not pass."""
 
     sentence: str
     detail: str
@@ -54,7 +54,7 @@ class Failed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Report(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The child's report: one of the two is set."""
 
-    seen: Seen | None = None
+    seen: ContributedNames | None = None
     failed: Failed | None = None
 
 
@@ -79,7 +79,7 @@ def main() -> None:
     os._exit(0)  # threads the addon started would keep the process alive
 
 
-def probe(folder: Path) -> Seen:
+def probe(folder: Path) -> ContributedNames:
     """Load the addon in *folder* and return what it contributes.
 
     :raises AddonError: for the first rule that is broken.
@@ -99,13 +99,13 @@ def probe(folder: Path) -> Seen:
     found = collect.collect(manager, manifest, folder)
     if any(mapper.class_.__module__.startswith(release.module_name) for mapper in Base.registry.mappers):
         raise AddonError(
-            noop("Its models use the host's base class; host.sdk.db.addon_model_base makes its own.")
+            noop("Its models use Lobby's base class. Use host.sdk.db.addon_model_base to create one.")
         )
     tables = _tables(release.module_name)
     undeclared = sorted(tables - set(manifest.declares.tables))
     if undeclared:
         raise AddonError(f"The table {undeclared[0]} is not declared in addon.toml.")
-    return Seen(
+    return ContributedNames(
         by_hook={
             kind.hook: tuple(name for item in found.of(kind) for name in kind.names(manifest, item))
             for kind in KINDS

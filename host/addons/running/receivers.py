@@ -1,4 +1,4 @@
-"""Run what addons receive messages with beside webhooks: connections that they hold open themselves."""
+"""Run the receivers of addons: connections they hold open to receive messages without webhooks."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 class Receivers:
     """The receivers that run in this process.
 
-    :param journal: takes in what they receive.
+    :param journal: stores what they receive.
     """
 
     def __init__(self, journal: Journal) -> None:
@@ -35,8 +35,7 @@ class Receivers:
             start = partial(receiver.start, self._ingest(receiver))
             try:
                 stop = run_apart(start, f"receiver {receiver.name}")
-                if generation.releases[slug].sha256:
-                    stop = call_budget.watching(slug, generation.manifests[slug].version, "receiver", stop)
+                stop = call_budget.watching(slug, generation.manifests[slug].version, "receiver", stop)
                 self._running.append((slug, stop))
             except (Exception, SystemExit):
                 log.exception("the receiver %s of addon %s could not start", receiver.name, slug)

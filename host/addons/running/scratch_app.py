@@ -24,7 +24,7 @@ def rules(manifest: Manifest, blueprint: Blueprint) -> list[str]:
         app.register_blueprint(blueprint, url_prefix=manifest.prefix.rstrip("/"))
     except Exception as error:
         raise AddonError(
-            noop("register_blueprints: it could not be registered."),
+            noop("register_blueprints: registration failed."),
             state=AddonState.QUARANTINED,
             detail=last_lines(error),
         ) from error

@@ -1,4 +1,4 @@
-"""Test a release right after it was switched on: the desk must answer, and so must the addon."""
+"""Test a release right after activation: the desk must answer, and so must the addon."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def run(generation: Generation, release: Release) -> str:
         raise AddonError(generation.failures[slug], detail=generation.failure_details[slug])
     loaded = generation.releases.get(slug)
     if loaded is None or loaded.sha256 != release.sha256:
-        raise AddonError(noop("Another release of it was switched on meanwhile."))
+        raise AddonError(noop("Another release was activated in the meantime."))
     tried: list[str] = []
     for path, route in generation.webhooks.items():
         if path.startswith(release.manifest.prefix):
@@ -58,7 +58,7 @@ def run(generation: Generation, release: Release) -> str:
         if page is not None:
             tried.append(page.title)
             _expect(page.title, lambda: _settings_page(generation, slug, page), (str,))
-    return str(_("It answers: %(what)s", what=", ".join(tried) or "–"))
+    return str(_("Responds: %(what)s", what=", ".join(tried) or "–"))
 
 
 def _context(channel: str) -> ReplyContext:
@@ -70,7 +70,7 @@ def _context(channel: str) -> ReplyContext:
 def _login_page(generation: Generation) -> str:
     answer = generation.app.test_client().get("/login")
     if answer.status_code >= 500:
-        raise AddonError(noop("With it, the desk's own pages do not work."))
+        raise AddonError(noop("Lobby's own pages do not work with the addon."))
     return str(answer.text)
 
 
@@ -117,7 +117,7 @@ def _expect(what: str, call: Callable[[], Any], kinds: tuple[type, ...]) -> None
     if errors:
         raise AddonError(_("%(what)s does not work.", what=what), detail=last_lines(errors[0])) from errors[0]
     if not found:
-        raise AddonError(_("%(what)s does not answer.", what=what))
+        raise AddonError(_("%(what)s does not respond.", what=what))
     if not isinstance(found[0], kinds):
-        words = _("%(what)s answers with something else than it has to.", what=what)
+        words = _("%(what)s returns an unexpected response.", what=what)
         raise AddonError(words, detail=type(found[0]).__name__)

@@ -1,10 +1,10 @@
-"""Keep webhook requests that come before the database first answers, until somebody can decide on them.
+"""Keep webhook requests that arrive before the database first answers, until they can be decided on.
 
-A process that starts while the database is away runs no addon, so nobody there can tell a provider's
-request from a stranger's. It knows the addresses of webhooks from its data folder and keeps what comes in the
-spool, as it came. Once the database answers, these requests become those of
-:mod:`host.addons.running.held_webhooks`, and the addon decides on each with the secrets that count then:
-nothing of an account that was disconnected since, or signed with a secret that was changed, is taken in.
+A process that starts while the database is away runs no addon, so it cannot tell a provider's request from a
+stranger's. It knows the webhook addresses from its data folder and keeps requests unchanged in the spool.
+Once the database answers, these requests move to :mod:`host.addons.running.held_webhooks`, and the addon
+decides on each with the secrets valid then: requests for an account that was disconnected, or signed with a
+secret that was changed, are rejected.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ ADDRESSES = "webhooks.json"
 
 
 class Undecided(msgspec.Struct, frozen=True):
-    """One request as it came; what a file holds.
+    """One request as received; the content of a file.
 
     :ivar about: its headers and query, sealed for the row it becomes.
     """
@@ -61,7 +61,7 @@ _taking_in = threading.Lock()
 
 
 def note_addresses(data: Path, generation: Generation) -> None:
-    """Write down which addresses are webhooks, for the next start."""
+    """Store the addresses of webhooks for the next start."""
     found = {full: route.max_body for full, route in generation.webhooks.items()}
     found |= {full: one.max_body for full, one in generation.waiting.items()}
     text = json.dumps(found, sort_keys=True)
@@ -78,7 +78,7 @@ def note_addresses(data: Path, generation: Generation) -> None:
 
 
 def known_addresses(data: Path) -> Mapping[str, Waiting]:
-    """Return the webhooks the process before wrote down, by full path."""
+    """Return the webhooks the previous process stored, by full path."""
     try:
         found = strictjson.decode((data / ADDRESSES).read_bytes(), dict[str, int])
     except (OSError, msgspec.MsgspecError):
@@ -93,12 +93,12 @@ def named(addresses: Mapping[str, Waiting], path: str) -> tuple[Waiting, str | N
 
 
 class UndecidedRequests:
-    """Keeps requests as files, within the limits there are for addons that do not run."""
+    """A store of requests as files, within the limits for addons that do not run."""
 
     def __init__(self, kept: Spool, folder: Path) -> None:
         self._spool = kept
         self._lock = threading.Lock()
-        # Processes that share the folder begin far apart, as in the journal.
+        # Processes that share the folder start at distant numbers, as in the inbound log.
         self._numbers = itertools.count(secrets.randbelow(4096) << 11)
         waiting = spool.undecided(folder)
         self._requests = len(waiting)
@@ -107,7 +107,7 @@ class UndecidedRequests:
     def keep(self, waiting: Waiting, request: WebhookRequest) -> None:
         """Store *request*; return once it is durable.
 
-        :raises FullError: if too much is stored already, or the disk takes no more.
+        :raises FullError: if too much is stored already, or the disk is full.
         """
         row = held_webhooks.as_row(waiting, request)
         values = {name: getattr(row, name) for name in Undecided.__struct_fields__}
@@ -125,9 +125,9 @@ class UndecidedRequests:
 
 
 def take_in(generation: Generation, kept: Spool, folder: Path) -> int:
-    """Hand what was kept to those who hold requests for addons; return how many.
+    """Move kept requests to :class:`HeldWebhooks`; return how many.
 
-    :raises sqlalchemy.exc.SQLAlchemyError: if the database does not answer; what is left stays.
+    :raises sqlalchemy.exc.SQLAlchemyError: if the database does not answer; the remaining ones stay.
     """
     with _taking_in:
         paths = spool.undecided(folder)
@@ -149,5 +149,5 @@ def take_in(generation: Generation, kept: Spool, folder: Path) -> int:
 
 
 def _put(session: Session, found: Undecided) -> None:
-    # Twice, after a process that died before it removed the file, is as good as once: the journal tells.
+    # A repeat after a process died before it removed the file is harmless: the inbound log detects it.
     session.add(ParkedRequest(workspace_id=0, **msgspec.structs.asdict(found)))

@@ -1,4 +1,4 @@
-"""What a program may ask to send: one form of body for each kind of message."""
+"""Request bodies for sending: one form for each kind of message."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Address = Annotated[str, Meta(min_length=1, max_length=2000)]
 
 
 class Send(Wire, frozen=True):
-    """Whom it goes to: a conversation, or an account and the id a contact has there."""
+    """The recipient: a conversation, or an account and the contact's id there."""
 
     conversation_id: Id | None = None
     account_id: Annotated[Id | None, Meta(description="With `to`, instead of `conversationId`.")] = None
@@ -69,7 +69,7 @@ class Send(Wire, frozen=True):
 
 
 class QuickReply(Wire, frozen=True):
-    """An answer offered below a text: words, or with `ask` what the provider knows of the customer."""
+    """A quick reply offered below a text: a title, or with `ask` a contact detail the provider knows."""
 
     title: Short | None = None
     payload: Annotated[str, Meta(max_length=1000, description="What comes back; else the title.")] = ""
@@ -83,7 +83,7 @@ class QuickReply(Wire, frozen=True):
 
 
 class FileRef(Wire, frozen=True):
-    """A file to send, one of: where it can be fetched, one that was uploaded, one the provider has."""
+    """A file to send: an address to fetch it from, an upload, or a file the provider already has."""
 
     url: Annotated[Address, Meta(description="An https address on the internet.")] | None = None
     upload: Annotated[str, Meta(max_length=64, description="The id of an upload.")] | None = None
@@ -139,25 +139,25 @@ Files = Annotated[list[FileRef], Meta(min_length=1, max_length=10)]
 
 
 class SendImage(Send, frozen=True, kw_only=True, tag_field="kind", tag="image"):
-    """One picture or several; those a channel takes together become one message."""
+    """One or more pictures. Those a channel accepts together become one message."""
 
     files: Files
 
 
 class SendVideo(Send, frozen=True, kw_only=True, tag_field="kind", tag="video"):
-    """Films, each a message."""
+    """Videos, each sent as its own message."""
 
     files: Files
 
 
 class SendAudio(Send, frozen=True, kw_only=True, tag_field="kind", tag="audio"):
-    """Recordings, each a message."""
+    """Audio files, each sent as its own message."""
 
     files: Files
 
 
 class SendFile(Send, frozen=True, kw_only=True, tag_field="kind", tag="file"):
-    """Other files, each a message."""
+    """Other files, each sent as its own message."""
 
     files: Files
 
@@ -214,7 +214,7 @@ EXAMPLES: dict[str, Any] = {
         "text": "It ships tomorrow.",
         "overflow": "reject",
     },
-    "A text with a file and a copy, by e-mail": {
+    "A text with a file and a copy, by email": {
         "conversationId": 42,
         "kind": "text",
         "text": "Here is your **invoice**.",

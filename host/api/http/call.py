@@ -33,10 +33,11 @@ from host.channels.directory import Directory, current_directory
 from host.core import clock, db
 from host.core.errors import ArchivedError, NotFoundError
 from host.core.ids import MAX_ID
+from host.events.models import ActorKind
 from host.models.api import KeyEnd
 from host.sdk.channel import ChannelAdapter
 from host.users import api_keys as keys
-from host.users import audit
+from host.users.actor import Actor
 from host.users.api_keys import Caller, Scope
 from host.web.request_helpers import client_address, config, request_id
 
@@ -48,7 +49,7 @@ _encoder = msgspec.json.Encoder()
 
 @dataclass(slots=True)
 class Call:
-    """The request, as a route's function gets it.
+    """A request, as passed to a route's function.
 
     :param claim: the claim on the request's Idempotency-Key, if it has one whose answer is not stored yet.
     """
@@ -66,22 +67,14 @@ class Call:
     def adapter(self, channel: str) -> ChannelAdapter | None:
         return self.directory.adapter(channel)
 
-    def audit(
-        self, session: Session, action: str, subject: str, *, named: str = "by", **details: str
-    ) -> None:
-        """Write a line of the audit journal in the current write, by the request's key.
+    def contact_id_name(self, channel: str) -> str:
+        """Return the channel's name for the id of a contact."""
+        adapter = self.adapter(channel)
+        return "id" if adapter is None else adapter.contact_id_name
 
-        :param named: what the line's details call the key's name.
-        """
-        audit.record(
-            session,
-            action,
-            subject,
-            user_id=None,
-            workspace_id=self.workspace_id,
-            remote=client_address(),
-            details={**details, named: self.caller.name},
-        )
+    @property
+    def actor(self) -> Actor:
+        return Actor(ActorKind.KEY, name=self.caller.name, remote=client_address())
 
     def commit(self, use_case: Callable[[Session], Any]) -> bytes:
         """Run *use_case* in one write and return its answer, encoded.
@@ -122,7 +115,7 @@ def new_reply_key() -> str:
 
 
 def answer(route: Route, **ids: int | str) -> Response:
-    """Answer the present request as *route* declares it."""
+    """Answer the current request as *route* declares it."""
     g.lobby_user = None  # cookies are ignored here
     if any(isinstance(id_, int) and id_ > MAX_ID for id_ in ids.values()):
         raise NotFoundError()
@@ -205,7 +198,7 @@ def _answered(call: Call, ids: dict[str, int | str]) -> Response:
 
 
 def _files() -> list[list[str]]:
-    """Return what tells one form with files from another: for each its field, its name and its digest."""
+    """Return the identity of a form with files: for each file its field, name and digest."""
     found = []
     for field, file in request.files.items(multi=True):
         digest = hashlib.sha256()

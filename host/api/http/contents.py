@@ -1,7 +1,7 @@
-"""The other form of a message to send: a channel, the customer's id there, and a content told by its type.
+"""The alternative form of a message to send: a channel, the customer's id there, and a content with a type.
 
-Programs written for other inboxes send this form. It says less than the one of :mod:`host.api.http.bodies`,
-and becomes one of those before anything is done with it.
+Programs written for other inboxes send this form. It has fewer options than :mod:`host.api.http.bodies`, and
+is converted to one of those first.
 """
 
 from __future__ import annotations
@@ -63,13 +63,13 @@ class ImageContent(Wire, frozen=True, tag_field="type", tag="image"):
 
 
 class VideoContent(Wire, frozen=True, tag_field="type", tag="video"):
-    """A film."""
+    """A video."""
 
     video: FileRef
 
 
 class AudioContent(Wire, frozen=True, tag_field="type", tag="audio"):
-    """A recording."""
+    """An audio file."""
 
     audio: FileRef
 
@@ -81,7 +81,7 @@ class FileContent(Wire, frozen=True, tag_field="type", tag="file"):
 
 
 class StickerRef(Wire, frozen=True):
-    """Which sticker."""
+    """A reference to a sticker."""
 
     id: Annotated[Literal["like", "heart"], Meta(description="Both are the heart.")]
 
@@ -129,7 +129,7 @@ class TemplateContent(Wire, frozen=True, tag_field="type", tag="template"):
 
 
 class SendContent(Wire, frozen=True):
-    """A content, to the customer `to` of a channel. Its fields may be written in snake_case, too."""
+    """A content for the customer `to` of a channel. Field names in snake_case are accepted, too."""
 
     channel_id: ChannelId
     to: Annotated[str, Meta(min_length=1, max_length=512, description="The contact's external id.")]
@@ -163,7 +163,7 @@ class SendContent(Wire, frozen=True):
         return SendTemplate(account_id=account_id, to=to, elements=cards)
 
     def place_of(self, field: str | None) -> str | None:
-        """Return where in this body stands what the API's own form calls *field*."""
+        """Return the field of this body that corresponds to *field* in the API's own form."""
         first = _FIRST.match(field or "")
         if field is None or first is None or first[1] == "to":
             return field

@@ -11,14 +11,14 @@ from datetime import UTC, datetime, timedelta
 from host.api.http.errors import CursorError
 
 Position = tuple[datetime, int]
-"""A moment and an id: what lists are sorted by."""
+"""A time and an id, by which lists are sorted."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FORMAT = struct.Struct(">qqI")
 
 
 def write(kind: str, position: Position) -> str:
-    """Return *position* in the list *kind* as text: 27 characters, safe in a URL."""
+    """Return *position* in the list *kind* as text of 27 characters, safe in a URL."""
     at, id_ = position
     micros = (at - _EPOCH) // timedelta(microseconds=1)
     packed = _FORMAT.pack(micros, id_, _check(kind, micros, id_))
@@ -29,7 +29,7 @@ def read(kind: str, text: str, field: str) -> Position:
     """Return the position that *text* names in the list *kind*.
 
     :param field: the parameter it came in, for errors.
-    :raises CursorError: for anything :func:`write` did not make for that list.
+    :raises CursorError: for anything :func:`write` did not create for that list.
     """
     try:
         packed = base64.b64decode(text.encode("ascii") + b"=", altchars=b"-_", validate=True)
@@ -45,13 +45,13 @@ _NUMBERS = struct.Struct(">qqqI")
 
 
 def write_numbers(kind: str, *numbers: int) -> str:
-    """Return three *numbers* that are a place in the list *kind* as text, safe in a URL."""
+    """Return three *numbers*, a position in the list *kind*, as text that is safe in a URL."""
     packed = _NUMBERS.pack(*numbers, _check(kind, *numbers))
     return base64.urlsafe_b64encode(packed).decode().rstrip("=")
 
 
 def read_numbers(kind: str, text: str, field: str) -> tuple[int, int, int]:
-    """Return the numbers that *text* holds, as :func:`write_numbers` made it.
+    """Return the numbers in *text* from :func:`write_numbers`.
 
     :raises CursorError: for anything else.
     """
@@ -67,5 +67,5 @@ def read_numbers(kind: str, text: str, field: str) -> tuple[int, int, int]:
 
 
 def _check(kind: str, *numbers: int) -> int:
-    """Return a checksum. A cursor is no secret, but a cursor of another list is a mistake to report."""
+    """Return a checksum. A cursor is not secret, but using one of another list is a mistake to report."""
     return zlib.crc32(" ".join([kind, *map(str, numbers)]).encode())

@@ -1,4 +1,4 @@
-"""Declare a route once: what it takes and answers. Handling requests and the document both use it."""
+"""Declaration of a route: its input and output, used for handling requests and for the API document."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from msgspec import Meta
 
 from host.core.errors import LobbyError
 from host.core.ids import MAX_ID
+from host.features import registry
 from host.users.api_keys import Scope
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -51,7 +52,7 @@ TAGS: dict[str, str] = {
 
 
 class Wire(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
-    """Base of everything that goes over the wire: camelCase, nothing unknown."""
+    """Base class of all requests and answers: camelCase, no unknown fields."""
 
 
 class Nothing(Wire, frozen=True):
@@ -59,7 +60,7 @@ class Nothing(Wire, frozen=True):
 
 
 class Binary:
-    """An answer that is a file."""
+    """Marker for an answer that is a file."""
 
 
 class Refused(NamedTuple):
@@ -71,7 +72,7 @@ class Refused(NamedTuple):
 
 
 class OtherForm(NamedTuple):
-    """Another form of body of a route, told from the first by a field only it has."""
+    """An alternative form of a route's body, recognised by a field that only it has."""
 
     told_by: str
     body: type[Wire]
@@ -89,8 +90,8 @@ class Route:
     :param other_form: another form its JSON body may have, with names in camelCase or snake_case.
     :param upload: whether it takes a file as multipart/form-data instead.
     :param answer: the type of its JSON answer; None: 204 and no body; :class:`Binary`: a file.
-    :param errors: its errors, besides those of every route.
-    :param secret: whether its answer holds a secret: one that is kept for repeats is sealed.
+    :param errors: its errors, in addition to those of every route.
+    :param secret: whether its answer contains a secret, so that answers stored for repeats are sealed.
     :param examples: example bodies, by a short title.
     """
 
@@ -115,13 +116,13 @@ class Route:
 
     @property
     def rule(self) -> str:
-        """Return the path as Flask writes it."""
+        """Return the path in Flask's syntax."""
         path = self.path.replace("{account_id}", "<api_account:account_id>")
         return BASE + path.replace("{", "<api_id:").replace("}", ">")
 
     @property
     def idempotent(self) -> bool:
-        """Whether it honours Idempotency-Key, as every POST does: repeating any other method does no more."""
+        """Return whether it honours Idempotency-Key: every POST does; other methods need none."""
         return self.method == "POST"
 
     @property
@@ -130,7 +131,7 @@ class Route:
         return [part[1:-1] for part in self.path.split("/") if part.startswith("{")]
 
 
-ROUTES: list[Route] = []
+_declared: list[Route] = []
 
 
 def route(
@@ -144,7 +145,7 @@ def route(
 
     def decorate(run: F) -> F:
         first, *rest = run.__name__.split("_")
-        ROUTES.append(
+        _declared.append(
             Route(
                 method=method,
                 path=path,
@@ -160,6 +161,14 @@ def route(
         return run
 
     return decorate
+
+
+def routes() -> list[Route]:
+    """Return the routes of the features that are on, in the order of the document."""
+    modules = {module.__name__ for module in registry.parts("routes")}
+    order = {tag: number for number, tag in enumerate(TAGS)}
+    found = [one for one in _declared if one.run.__module__ in modules]
+    return sorted(found, key=lambda one: (order[one.tag], one.path, one.method))
 
 
 def _paragraphs(docstring: str) -> str:

@@ -1,4 +1,4 @@
-"""Why the API would not do something. One shape for all of them; see :mod:`host.web.error_pages`."""
+"""Errors of the API. All have the same shape; see :mod:`host.web.error_pages`."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ REALM = "Lobby API"
 
 
 class UnauthorizedError(LobbyError):
-    """The request shows no key that opens the door."""
+    """The request has no valid key."""
 
     code = "key_missing"
     status = 401
-    title = _l("A key is needed")
-    default_sentence = _l("The request carries no API key.")
+    title = _l("API key required")
+    default_sentence = _l("The request has no API key.")
     default_next_step = _l("Send the header “Authorization: Bearer lobby_…”.")
     challenge: ClassVar[str] = f'Bearer realm="{REALM}"'
 
@@ -28,49 +28,51 @@ class UnauthorizedError(LobbyError):
 
 
 class KeyInvalidError(UnauthorizedError):
-    """Nobody made such a key."""
+    """The key does not exist."""
 
     code = "key_invalid"
-    title = _l("The key is not known")
-    default_sentence = _l("The API key is not known here.")
-    default_next_step = _l("Copy it again, or let an owner of the workspace make a new one.")
+    title = _l("Invalid API key")
+    default_sentence = _l("The API key is invalid.")
+    default_next_step = _l("Copy it again, or ask an owner of the workspace to create a new one.")
     challenge = f'Bearer realm="{REALM}", error="invalid_token"'
 
 
 class KeyRevokedError(KeyInvalidError):
-    """The key was ended by an owner."""
+    """The key was revoked by an owner."""
 
     code = "key_revoked"
-    title = _l("The key was revoked")
+    title = _l("API key revoked")
     default_sentence = _l("The API key was revoked, so nothing was done.")
-    default_next_step = _l("Let an owner of the workspace make a new one.")
+    default_next_step = _l("Ask an owner of the workspace to create a new one.")
 
 
 class KeyEndedError(KeyInvalidError):
-    """Who answered for the key is no owner of its workspace any more."""
+    """The person responsible for the key is no longer an owner of its workspace."""
 
     code = "key_ended"
-    title = _l("The key has ended")
-    default_sentence = _l("The API key has ended, so nothing was done.")
-    default_next_step = _l("Let an owner of the workspace make a new one.")
+    title = _l("API key expired")
+    default_sentence = _l("The API key has expired, so nothing was done.")
+    default_next_step = _l("Ask an owner of the workspace to create a new one.")
 
 
 KEY_ENDED = {
-    KeyEnd.LEFT: _l("Who answered for this API key left the workspace, so it ended and nothing was done."),
+    KeyEnd.LEFT: _l("The owner of this API key left the workspace, so the key expired and nothing was done."),
     KeyEnd.DEMOTED: _l(
-        "Who answered for this API key is no longer an owner of the workspace, so it ended "
-        "and nothing was done."
+        "The owner of this API key is no longer an owner of the workspace, so the key expired and "
+        "nothing was done."
     ),
-    KeyEnd.LOCKED_OUT: _l("Who answered for this API key was locked out, so it ended and nothing was done."),
+    KeyEnd.LOCKED_OUT: _l(
+        "The owner of this API key was locked out, so the key expired and nothing was done."
+    ),
 }
 
 
 class ScopeError(ForbiddenError):
-    """The key may not do that."""
+    """The key's scopes do not allow that."""
 
     code = "scope_missing"
-    default_sentence = _l("The API key may only read.")
-    default_next_step = _l("Use a key that may read and write.")
+    default_sentence = _l("The API key is read-only.")
+    default_next_step = _l("Use a key with read and write access.")
 
     @property
     def headers(self) -> dict[str, str]:
@@ -78,69 +80,73 @@ class ScopeError(ForbiddenError):
 
 
 class RateLimitedError(TooManyError):
-    """The key has made as many requests as it may in a time."""
+    """The key has reached its rate limit."""
 
     code = "rate_limited"
     title = _l("Too many requests")
-    default_sentence = _l("This API key has made too many requests in a short time.")
-    default_next_step = _l("Wait as many seconds as Retry-After says.")
+    default_sentence = _l("This API key has sent too many requests in a short time.")
+    default_next_step = _l("Wait for the number of seconds in Retry-After.")
 
 
 class BodyError(InvalidError):
-    """The body is not what the route takes."""
+    """The body is not valid for the route."""
 
     code = "invalid_body"
-    default_sentence = _l("The body cannot be used, so nothing was changed.")
-    default_next_step = _l("Compare it with the description of the route.")
+    default_sentence = _l("The body is invalid, so nothing was changed.")
+    default_next_step = _l("Check it against the API documentation.")
 
 
 class QueryError(InvalidError):
-    """A parameter of the query is not what the route takes."""
+    """A query parameter is not valid for the route."""
 
     code = "invalid_query"
-    default_sentence = _l("The query cannot be used.")
-    default_next_step = _l("Compare it with the description of the route.")
+    default_sentence = _l("The query is invalid.")
+    default_next_step = _l("Check it against the API documentation.")
 
 
 class CursorError(QueryError):
-    """A cursor the API did not give out for this list."""
+    """The cursor was not issued by the API for this list."""
 
     code = "invalid_cursor"
-    default_sentence = _l("This cursor belongs to no place in this list.")
-    default_next_step = _l("Begin without a cursor, and send those of the answers back unchanged.")
+    default_sentence = _l("This cursor isn't valid for this list.")
+    default_next_step = _l("Start without a cursor, then send back the cursors you receive unchanged.")
 
 
 class MediaTypeError(InvalidError):
-    """The body says it is of a type the route does not take."""
+    """The body has a content type the route does not accept."""
 
     code = "unsupported_media_type"
     status = 415
-    default_sentence = _l("The body has to be JSON.")
+    default_sentence = _l("The body must be JSON.")
     default_next_step = _l("Send the header “Content-Type: application/json”.")
 
 
 class IdempotencyKeyError(InvalidError):
-    """The header Idempotency-Key cannot be used."""
+    """The header Idempotency-Key is invalid."""
 
     code = "invalid_idempotency_key"
-    default_sentence = _l("The header Idempotency-Key has to be 1 to 255 visible ASCII characters.")
+    default_sentence = _l("The Idempotency-Key header must be 1 to 255 visible ASCII characters.")
     default_next_step = _l("Send a UUID, for example.")
 
 
 class IdempotencyReusedError(ConflictError):
-    """The same Idempotency-Key came with another request before."""
+    """The Idempotency-Key was already used for a different request."""
 
     code = "idempotency_key_reused"
-    default_sentence = _l("This Idempotency-Key was used for another request, so nothing was done.")
-    default_next_step = _l("Use a new key for each request, and the same only to repeat it unchanged.")
+    default_sentence = _l(
+        "This Idempotency-Key was already used for a different request, so nothing was done."
+    )
+    default_next_step = _l(
+        "Use a new key for each request. Reuse a key only to retry the same request unchanged."
+    )
 
 
 class InFlightError(ConflictError):
-    """The same request is being worked on. *retry_after* is in seconds."""
+    """The same request is in progress. *retry_after* is in seconds."""
 
     code = "request_in_flight"
-    default_sentence = _l("The same request is being worked on.")
-    default_next_step = _l("Wait as many seconds as Retry-After says, then repeat it.")
+    default_sentence = _l("The same request is still being processed.")
+    default_next_step = _l("Wait for the number of seconds in Retry-After, then retry.")
 
     def __init__(self, retry_after: int = 1) -> None:
         super().__init__()

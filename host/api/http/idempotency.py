@@ -1,11 +1,11 @@
-"""Idempotency keys: a request may be repeated without being done twice.
+"""Idempotency keys: a repeated request is executed only once.
 
 A request with an Idempotency-Key is claimed first, in a write of its own. Its changes and its answer are then
 written together, and only while the claim is valid. A process that dies in between has changed nothing, and
-its claim runs out. A process that is too slow finds its claim taken over, and writes nothing.
+its claim expires. A process that is too slow finds its claim taken over, and writes nothing.
 
-A claim is short, so that a repeat after a crash soon gets through, and is renewed while its request is worked
-on. How long it is decides about waiting alone: whatever happens to it, the request is done once.
+A claim is short, so that a repeat after a crash soon succeeds, and is renewed while its request is in
+progress. Its length only affects waiting: the request is always executed once.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, cast
 
@@ -37,7 +36,7 @@ log = logging.getLogger("lobby.api")
 
 KEPT = timedelta(hours=24)
 CLAIMED = timedelta(seconds=15)
-"""How long a claim is valid unless it is renewed: how long repeats are refused after a process died."""
+"""Validity of a claim unless renewed, and so how long repeats are refused after a process died."""
 RENEW_SECONDS = 4.0
 CHUNK = 200
 
@@ -45,16 +44,14 @@ _TABLE = cast(sa.Table, IdempotentRequest.__table__)
 _NAME = re.compile(r"[\x21-\x7e]{1,255}")
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
+class Claim(msgspec.Struct, frozen=True):
     """The right to execute a request, until another process takes it over."""
 
     row_id: int
     token: str
 
 
-@dataclass(frozen=True, slots=True)
-class Stored:
+class Stored(msgspec.Struct, frozen=True):
     """The stored answer of the same request."""
 
     status: int
@@ -73,7 +70,7 @@ def claim(key_id: int, name: str, wanted: str, now: datetime) -> Claim | Stored:
     :param wanted: its fingerprint.
     :raises IdempotencyKeyError: for a name that is not valid.
     :raises IdempotencyReusedError: if the name was used for another request.
-    :raises InFlightError: if it is being worked on.
+    :raises InFlightError: if it is in progress.
     """
     if not _NAME.fullmatch(name):
         raise IdempotencyKeyError()
@@ -83,7 +80,7 @@ def claim(key_id: int, name: str, wanted: str, now: datetime) -> Claim | Stored:
 def _claim(session: Session, key_id: int, name_hash: str, wanted: str, now: datetime) -> Claim | Stored:
     _forget(session, now)
     token = secrets.token_hex(16)
-    # The unique key decides between two requests at the same time, on every database.
+    # The unique key decides between two simultaneous requests, on every database.
     session.connection().execute(
         db.insert_ignore(_TABLE, session.get_bind().dialect.name),
         {
@@ -117,8 +114,8 @@ def _claim(session: Session, key_id: int, name_hash: str, wanted: str, now: date
 def keep_answer(session: Session, held: Claim, status: int, answer: str, *, secret: bool = False) -> None:
     """Store the answer of a request, in the write of its changes.
 
-    :param secret: whether it holds a secret, so that it is sealed.
-    :raises InFlightError: if another process took over the claim; the write must be rolled back then.
+    :param secret: whether it contains a secret and has to be sealed.
+    :raises InFlightError: if another process took over the claim; the write must then be rolled back.
     """
     if secret:
         answer = keyring().seal(Secret(answer), _place(held.row_id))
@@ -136,7 +133,7 @@ def _place(row_id: int) -> Place:
 
 
 def _opened(row: IdempotentRequest) -> str:
-    """Return a stored answer, whether it was sealed or is JSON."""
+    """Return a stored answer, unsealed if necessary."""
     answer = row.answer or ""
     if not answer.startswith("v1:"):
         return answer
@@ -144,7 +141,7 @@ def _opened(row: IdempotentRequest) -> str:
         return keyring().open(answer, _place(row.id)).reveal()
     except SecretUnreadableError:
         raise IdempotencyReusedError(
-            _l("The answer to this Idempotency-Key cannot be read any more, so nothing was done."),
+            _l("The stored response for this Idempotency-Key can't be read, so nothing was done."),
             field="Idempotency-Key",
         ) from None
 
@@ -156,13 +153,13 @@ def release(held: Claim) -> None:
 
 
 def void_claims(session: Session) -> None:
-    """End every claim; where one process owns the database, those it finds at its start are of dead ones."""
+    """End all claims. If one process owns the database, claims at its start are of dead processes."""
     open_ = _TABLE.c.claim.is_not(None)
     session.execute(sa.update(_TABLE).where(open_).values(claimed_until=clock.now()))
 
 
 class _Renewing:
-    """Renews the claims of this process, in one thread that ends when there are none."""
+    """Renews the claims of this process, in a thread that ends when there are none."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -211,7 +208,7 @@ renewed = _renewing.renewed
 
 
 def _forget(session: Session, now: datetime) -> None:
-    """Remove some rows that have been kept long enough."""
+    """Remove some expired rows."""
     old = sa.select(_TABLE.c.id).where(_TABLE.c.expires_at <= now).order_by(_TABLE.c.expires_at).limit(CHUNK)
     ids = list(session.scalars(old))
     if ids:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from dataclasses import dataclass
 
+import msgspec
 from limits import RateLimitItem, parse
 from limits.storage import MemoryStorage, storage_from_string
 from limits.strategies import FixedWindowRateLimiter
@@ -14,11 +14,10 @@ from limits.strategies import FixedWindowRateLimiter
 log = logging.getLogger("lobby.api")
 
 
-@dataclass(frozen=True, slots=True)
-class Remaining:
-    """How much of its limit a key has left in the present window.
+class Remaining(msgspec.Struct, frozen=True):
+    """The remaining requests of a key in the current window.
 
-    :param reset: seconds until the window ends and counting starts again.
+    :param reset: seconds until the window ends and the count restarts.
     """
 
     allowed: bool
@@ -36,7 +35,7 @@ class Remaining:
 
 
 class Counter:
-    """Counts requests in the storage at *url*; in this process while that does not answer."""
+    """Counts requests in the storage at *url*, or in this process while that is unavailable."""
 
     def __init__(self, url: str) -> None:
         storage = storage_from_string(url)
@@ -46,7 +45,7 @@ class Counter:
         self._down: tuple[type[Exception], ...] = errors if isinstance(errors, tuple) else (errors,)
 
     def count(self, limit: RateLimitItem, key_id: int) -> Remaining:
-        """Count one request of the key and return what is left of its limit."""
+        """Count one request of the key and return what remains of its limit."""
         try:
             return self._count(self._limiter, limit, key_id)
         except self._down:

@@ -10,7 +10,7 @@ import msgspec
 
 from host import __version__
 from host.api import shapes
-from host.api.http.declare import BASE, ROUTES, TAGS, Binary, Nothing, Refused, Route
+from host.api.http.declare import BASE, TAGS, Binary, Nothing, Refused, Route, routes
 from host.api.http.errors import (
     IdempotencyKeyError,
     IdempotencyReusedError,
@@ -26,8 +26,9 @@ from host.api.http.errors import (
 )
 from host.core.errors import LobbyError, NotFoundError, TooLargeError, UnavailableError
 from host.core.ids import MAX_ID
-from host.outgoing.bodies import samples
-from host.outgoing.bodies.shapes import Tombstone
+from host.events.bodies import samples
+from host.events.kinds.shapes import Tombstone
+from host.features import registry
 from host.users.api_keys import Scope
 
 ABOUT = """\
@@ -56,7 +57,7 @@ _ACCOUNT_ID = {"anyOf": [_ID, {"type": "string", "minLength": 1, "maxLength": 64
 
 
 class ErrorAnswer(msgspec.Struct, frozen=True):
-    """What every refusal looks like."""
+    """Shape of every error."""
 
     error: shapes.Error
 
@@ -70,14 +71,15 @@ HEADERS: dict[str, str] = {
 
 def document(public_url: str) -> dict[str, Any]:
     """Return the document for the desk at *public_url*."""
-    paths, components = _made()
-    webhooks, shapes_of_events = _webhooks()
+    paths, components = _made(tuple(feature.package for feature in registry.active()))
+    webhooks, shapes_of_events = _webhooks() if registry.hooks().posts_events() else ({}, {})
+    used = {route["tags"][0] for path in (*paths.values(), *webhooks.values()) for route in path.values()}
     return {
         "openapi": "3.1.0",
         "info": {"title": "Lobby", "version": __version__, "description": ABOUT},
         "servers": [{"url": public_url + BASE}],
         "security": [{"key": []}],
-        "tags": [{"name": name, "description": text} for name, text in TAGS.items()],
+        "tags": [{"name": name, "description": text} for name, text in TAGS.items() if name in used],
         "paths": paths,
         "webhooks": webhooks,
         "components": {**components, "schemas": {**components["schemas"], **shapes_of_events}},
@@ -85,12 +87,13 @@ def document(public_url: str) -> dict[str, Any]:
 
 
 @cache
-def _made() -> tuple[dict[str, Any], dict[str, Any]]:
-    types = [ErrorAnswer, *(kind for route in ROUTES for kind in _types(route))]
+def _made(_features: tuple[str, ...]) -> tuple[dict[str, Any], dict[str, Any]]:
+    declared = routes()
+    types = [ErrorAnswer, *(kind for route in declared for kind in _types(route))]
     schemas, components = _named(msgspec.json.schema_components(types, ref_template=_REF))
     by_type = dict(zip(map(id, types), schemas, strict=True))
     paths: dict[str, Any] = {}
-    for route in ROUTES:
+    for route in declared:
         paths.setdefault(route.path, {})[route.method.lower()] = _operation(route, by_type)
     return paths, {
         "schemas": components,
@@ -108,7 +111,7 @@ def _made() -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 def _named(made: tuple[Any, dict[str, Any]]) -> tuple[Any, dict[str, Any]]:
-    """Return *made* if each schema is named after its class alone, so that a class may change its module.
+    """Return *made* if each schema is named only after its class, so that classes can move between modules.
 
     :raises ValueError: if two classes share a name: msgspec then names both after their modules.
     """
@@ -126,10 +129,10 @@ _SIGNED = {
 
 @cache
 def _webhooks() -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return what endpoints are posted, by the name of the event, and the shapes that takes."""
+    """Return the requests posted to webhook endpoints, by event name, and their shapes."""
     kinds = samples.of_host()
     types = [Tombstone, *(kind.shape for kind in kinds if kind.shape is not None)]
-    # Names of their own: a conversation as endpoints are told it is not a conversation as routes answer it.
+    # Separate names: a conversation in an event differs from a conversation in an answer.
     reference = _REF.replace("{name}", "Told{name}")
     schemas, components = _named(msgspec.json.schema_components(types, ref_template=reference))
     tombstone, *told = schemas
@@ -245,7 +248,7 @@ def parameters(route: Route) -> list[dict[str, Any]]:
 
 
 def _present(schema: dict[str, Any]) -> dict[str, Any]:
-    """Return the schema of a parameter without null, which only stands for one that is left out."""
+    """Return the schema of a parameter without null, which only represents an omitted one."""
     schema = {name: value for name, value in schema.items() if (name, value) != ("default", None)}
     variants = [one for one in schema.pop("anyOf", ()) if one != {"type": "null"}]
     if len(variants) == 1:

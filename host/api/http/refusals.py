@@ -1,6 +1,6 @@
-"""What a message or a file may be refused with besides what every route may: codes, and what they mean.
+"""Error codes for messages and files, in addition to those of every route, and their meanings.
 
-The sentences people get name the limit and the number; these say what the code stands for.
+The sentences shown to people name the limit and the number; these describe the code.
 """
 
 from __future__ import annotations

@@ -6,7 +6,6 @@ from typing import Literal, cast
 
 import sqlalchemy as sa
 from flask_babel import lazy_gettext as _l
-from msgspec import UNSET
 from sqlalchemy.orm import Session
 
 from host.api import shapes
@@ -59,7 +58,7 @@ def shown(call: Call, row: ChannelAccount) -> shapes.Account:
 
 @route("GET", "/accounts", tag="Accounts", summary="List accounts", scope=Scope.READ, answer=shapes.Accounts)
 def list_accounts(call: Call) -> shapes.Accounts:
-    """Every account the workspace ever connected, disconnected ones too."""
+    """All accounts the workspace ever connected, including disconnected ones."""
     query = (
         sa.select(ChannelAccount)
         .where(ChannelAccount.workspace_id == call.workspace_id)
@@ -75,7 +74,7 @@ def find_account(
     """Return an account of the key's workspace.
 
     :param account: its id, or its public one, a string.
-    :param field: the field that holds the id, if it is not in the address; for errors.
+    :param field: the field that holds the id, if it is not in the path; for errors.
     :raises AccountNotFoundError: if the workspace has no such account.
     """
     by = ChannelAccount.uuid if isinstance(account, str) else ChannelAccount.id
@@ -95,7 +94,7 @@ def find_account(
     errors=(AccountNotFoundError,),
 )
 def get_account(call: Call, account_id: int | str) -> shapes.Account:
-    """With what can be sent through it, and how much."""
+    """The account, with what can be sent through it and the limits."""
     with db.read() as session:
         return shown(call, find_account(session, call, account_id))
 
@@ -112,21 +111,20 @@ def get_account(call: Call, account_id: int | str) -> shapes.Account:
     examples={"An hour": {"replyTarget": 60}, "No time": {"replyTarget": None}},
 )
 def change_account(call: Call, account_id: int | str, body: shapes.AccountChange) -> bytes:
-    """Within how many minutes customers are to be answered, from their first message since the last answer.
+    """Sets the minutes within which customers should be answered, from their first unanswered message.
 
-    What waits already is due by the new time. Reports measure each wait by the time there was when it began.
+    The new target also applies to customers who are already waiting. Reports measure each wait by the target
+    that applied when it began.
     """
 
     def use_case(session: Session) -> shapes.Account:
         row = find_account(session, call, account_id)
         if row.state == AccountState.DISCONNECTED:
             raise AccountDisconnectedError(next_step="")
-        if body.reply_target is not UNSET and body.reply_target != row.reply_target:
-            try:
-                accounts.set_reply_target(session, row.id, body.reply_target)
-            except InvalidError as error:
-                raise BodyError(error.sentence, field="replyTarget") from None
-            call.audit(session, "account.messages_changed", row.handle, named="key", channel=row.channel)
+        try:
+            accounts.change_messages(session, row.id, reply_target=body.reply_target, actor=call.actor)
+        except InvalidError as error:
+            raise BodyError(error.sentence, field="replyTarget") from None
         return shown(call, row)
 
     return call.commit(use_case)
@@ -134,7 +132,7 @@ def change_account(call: Call, account_id: int | str, body: shapes.AccountChange
 
 @route("GET", "/members", tag="Team", summary="List people", scope=Scope.READ, answer=shapes.Members)
 def list_members(call: Call) -> shapes.Members:
-    """Everybody a conversation can be given to."""
+    """All people a conversation can be assigned to."""
     query = (
         sa.select(User.id, User.name, Membership.role)
         .join(Membership, Membership.user_id == User.id)

@@ -1,4 +1,4 @@
-"""What an account says and does by itself: its greeting, its away message, and who gets its conversations."""
+"""API routes of an account's automation: its greeting, its away message, and the routing of conversations."""
 
 from __future__ import annotations
 
@@ -17,14 +17,15 @@ from host.automation.settings import FEWEST_DAYS, MOST_DAYS, RouteError, Silence
 from host.automation.texts import AutomationTextError
 from host.core import db
 from host.core.errors import InvalidError
-from host.inbox.errors import AccountDisconnectedError, TeamNotFoundError, UnknownChannelError
+from host.inbox.errors import AccountDisconnectedError, UnknownChannelError
+from host.inbox.teams.errors import TeamNotFoundError
 from host.inbox.variables import VariableError
 from host.models.channels import AccountState
 from host.users.api_keys import Scope
 from host.users.workspaces import SavedMeanwhileError
 
 LONGEST = 20_000
-"""Most letters of a text that are read at all."""
+"""Most characters of a text in a request."""
 
 Text = Annotated[
     str,
@@ -38,7 +39,7 @@ On = Annotated[bool, Meta(description="A text is kept while it is off.")]
 
 
 class Greeting(Wire, frozen=True):
-    """What is said once to who is new, or was silent for long."""
+    """The message sent once to new customers, and to those who were silent for long."""
 
     on: On
     text: Text = ""
@@ -60,14 +61,14 @@ class Greeting(Wire, frozen=True):
 
 
 class Away(Wire, frozen=True):
-    """What is said once per absence, outside the hours."""
+    """The message sent once per absence, outside working hours."""
 
     on: On
     text: Text = ""
 
 
 class Routing(Wire, frozen=True):
-    """Who gets new conversations."""
+    """The assignment of new conversations."""
 
     on: bool
     team: Annotated[
@@ -83,7 +84,7 @@ class Routing(Wire, frozen=True):
 
 
 class AccountAutomation(Wire, frozen=True):
-    """What an account says and does by itself."""
+    """The automation settings of an account."""
 
     greeting: Greeting
     away: Away
@@ -92,7 +93,7 @@ class AccountAutomation(Wire, frozen=True):
 
 
 class NewAutomation(Wire, frozen=True):
-    """What an account is to say and do by itself, in place of what it did."""
+    """New automation settings of an account, replacing the old ones."""
 
     greeting: Greeting
     away: Away
@@ -135,7 +136,7 @@ def _shown(kept: Settings) -> AccountAutomation:
     errors=(AccountNotFoundError,),
 )
 def get_automation(call: Call, account_id: int | str) -> AccountAutomation:
-    """Its greeting, its away message, and who gets its new conversations."""
+    """Its greeting, its away message, and the assignment of its new conversations."""
     with db.read() as session:
         row = find_account(session, call, account_id)
         return _shown(account_settings.of_account(session, call.workspace_id, row.id))
@@ -173,7 +174,7 @@ def get_automation(call: Call, account_id: int | str) -> AccountAutomation:
     },
 )
 def set_automation(call: Call, account_id: int | str, body: NewAutomation) -> bytes:
-    """All of it at once. What cannot be kept is refused with its place: `greeting.text`."""
+    """Replaces all settings. Invalid ones are refused with their path: `greeting.text`."""
 
     def use_case(session: Session) -> AccountAutomation:
         row = find_account(session, call, account_id)
@@ -198,21 +199,12 @@ def set_automation(call: Call, account_id: int | str, body: NewAutomation) -> by
         )
         limit = adapter.capabilities.text_limit_bytes
         try:
-            changed = account_settings.save(session, wanted, limit=limit, now=call.now, version=body.version)
+            account_settings.save(
+                session, wanted, limit=limit, version=body.version, actor=call.actor, now=call.now
+            )
         except InvalidError as error:
             error.field = _PLACES.get(error.field or "", error.field)
             raise
-        if changed:
-            call.audit(
-                session,
-                "account.automation_changed",
-                row.handle,
-                named="key",
-                channel=row.channel,
-                greeting=str(wanted.greets),
-                away=str(wanted.tells_away),
-                routing=str(wanted.routes),
-            )
         return _shown(account_settings.of_account(session, call.workspace_id, row.id))
 
     return call.commit(use_case)

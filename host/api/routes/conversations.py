@@ -1,4 +1,4 @@
-"""List, show and change conversations: their shape, filter and changes in the API."""
+"""List, show and change conversations: their shape, filters and changes in the API."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ from host.api.http import cursors
 from host.api.http.call import Call
 from host.api.http.declare import ChannelId, Id, Moment, Wire, route
 from host.api.http.errors import BodyError, CursorError, QueryError
-from host.api.routes.contacts import id_name
 from host.api.serialise import shown_post
 from host.core import db
-from host.inbox import conversation_actions, labels, queries
+from host.inbox import conversation_actions, queries
 from host.inbox.comments import posts
 from host.inbox.comments.posts import PostRow
 from host.inbox.conversation_actions import Changes
 from host.inbox.errors import (
     ConversationNotFoundError,
-    LabelNotFoundError,
     NotAMemberError,
     NotSnoozableError,
     SnoozeTimeError,
-    TeamNotFoundError,
 )
+from host.inbox.labels import labels
+from host.inbox.labels.errors import LabelNotFoundError
 from host.inbox.onward import places
 from host.inbox.queries import AnyTeam, Assignee, ConversationFilter, Row
 from host.inbox.reply import policy_for
+from host.inbox.teams.errors import TeamNotFoundError
 from host.models.channels import AccountState
 from host.models.inbox import ConversationStatus, Handler, Snooze, SnoozeKind
 from host.sdk.channel import ReplyState
@@ -50,7 +50,7 @@ LabelIds = Annotated[
 
 
 class ContactRef(Wire, frozen=True):
-    """Whom a conversation is with."""
+    """The contact of a conversation."""
 
     id: Id
     name: str | None
@@ -60,7 +60,7 @@ class ContactRef(Wire, frozen=True):
 
 
 class Window(Wire, frozen=True):
-    """Whether the API may reply now."""
+    """The reply window of the API."""
 
     state: Annotated[
         Literal["open", "people_only", "closed", "unavailable"],
@@ -83,7 +83,7 @@ class Last(Wire, frozen=True):
 
 
 class Conversation(Wire, frozen=True):
-    """What one contact and the team say to each other on one account."""
+    """A conversation between one contact and the team on one account."""
 
     id: Id
     status: Status
@@ -141,14 +141,14 @@ class Conversation(Wire, frozen=True):
 
 
 class Conversations(Wire, frozen=True):
-    """A page of conversations, the one first that has the latest message, or came back last from a snooze."""
+    """A page of conversations, ordered by the latest message or the latest end of a snooze, newest first."""
 
     data: list[Conversation]
     next: Annotated[shapes.Cursor | None, Meta(description="For the next page; null: there is none.")]
 
 
 class ConversationQuery(Wire, frozen=True):
-    """What a list of conversations is narrowed to."""
+    """Filters for a list of conversations."""
 
     status: Annotated[Status | None, Meta(description="Left out: both.")] = None
     channel: Annotated[str, Meta(max_length=32, description="The key of a channel.")] | None = None
@@ -197,7 +197,7 @@ class ConversationQuery(Wire, frozen=True):
 
 
 class ConversationChange(Wire, frozen=True):
-    """What is to become different; what is left out stays."""
+    """A change of a conversation; omitted fields stay unchanged."""
 
     assignee: Annotated[
         Id | UnsetType | None, Meta(description="The id of a person, or null for nobody.")
@@ -255,7 +255,7 @@ def _shown(
             name=row.contact_name or row.identity_name,
             username=row.username,
             external_id=row.identity_external_id,
-            external_id_name=id_name(call, row.channel),
+            external_id_name=call.contact_id_name(row.channel),
         ),
         subject=row.subject,
         post=None if post is None else shown_post(post),
@@ -285,7 +285,7 @@ def _shown(
 
 
 def window(call: Call, row: Row) -> Window:
-    """Return whether the API may reply to a conversation now; it counts as a program, not a person."""
+    """Return the reply window of a conversation for the API, which counts as a program, not a person."""
     adapter = call.adapter(row.channel)
     if adapter is None:
         return Window(state="unavailable", until=None, sentence=_("The channel is not active."))
@@ -307,7 +307,7 @@ def window(call: Call, row: Row) -> Window:
     errors=(QueryError, CursorError),
 )
 def list_conversations(call: Call, query: ConversationQuery) -> Conversations:
-    """The one with the latest message comes first. Conditions are combined."""
+    """The conversation with the latest message comes first. All filters must match."""
     before = None if query.cursor is None else cursors.read(LIST, query.cursor, "cursor")
     with db.read() as session:
         if not queries.has_accounts(session, call.workspace_id, query.channel):
@@ -354,7 +354,7 @@ def _ids(text: str | None) -> frozenset[int] | None:
 
 
 def snooze_of(wished: shapes.Snooze | None) -> Snooze | None:
-    """Return the snooze a body asks for."""
+    """Return the snooze requested in a body."""
     return None if wished is None else Snooze(SnoozeKind(wished.kind), wished.until)
 
 
@@ -379,7 +379,7 @@ def get(session: Session, call: Call, conversation_id: int) -> Row:
     errors=(ConversationNotFoundError,),
 )
 def get_conversation(call: Call, conversation_id: int) -> Conversation:
-    """Whom it is with, who takes care of it, and whether a reply may be sent now."""
+    """The conversation with its contact, its assignee, and whether a reply may be sent now."""
     with db.read() as session:
         return shown(session, call, get(session, call, conversation_id))
 
@@ -410,7 +410,7 @@ def get_conversation(call: Call, conversation_id: int) -> Conversation:
     },
 )
 def change_conversation(call: Call, conversation_id: int, body: ConversationChange) -> bytes:
-    """All at once or one alone; the thread gets a line for each, in the name of the key."""
+    """Changes one or several properties; each adds a line to the thread, in the name of the key."""
 
     def use_case(session: Session) -> Conversation:
         changes: Changes = {}

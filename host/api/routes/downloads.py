@@ -14,7 +14,7 @@ from host.users.api_keys import Scope
 
 
 class AttachmentNotFoundError(NotFoundError):
-    """No such file in this workspace, or nobody to ask for it."""
+    """There is no such file in this workspace, or its channel is not available."""
 
     code = "attachment_not_found"
     default_sentence = _l("This file does not exist in this workspace, or its channel is not active.")
@@ -37,9 +37,9 @@ class AttachmentNotFoundError(NotFoundError):
     ),
 )
 def get_attachment(call: Call, attachment_id: int) -> Response:
-    """The bytes themselves, or with the header `Range` a part of them.
+    """Returns the bytes of the file, or a part of them with the header `Range`.
 
-    A file the provider keeps is passed through. One it no longer shows is answered with 410.
+    A file stored at the provider is proxied. If the provider no longer has it, the answer is 410.
     """
     try:
         return view(call.workspace_id, attachment_id, directory=call.directory, download=True)

@@ -1,4 +1,4 @@
-"""What happened, for programs that ask instead of being told."""
+"""API route of events, for programs that poll instead of using webhooks."""
 
 from __future__ import annotations
 
@@ -17,34 +17,33 @@ from host.api.http.errors import CursorError, QueryError
 from host.api.shapes import Cursor
 from host.core import clock, db
 from host.core.errors import LobbyError
-from host.outgoing.bodies.building import Told, build
-from host.outgoing.bodies.telling import heard
-from host.outgoing.endpoints import EVERYTHING
+from host.events import reading, writing
+from host.events.bodies.building import OutgoingBody, build
+from host.events.bodies.choosing import EVERYTHING, heard
+from host.events.reading import Position, Recorded
 from host.queue import policy
-from host.record import reading, writing
-from host.record.reading import Position, Recorded
 from host.users.api_keys import Scope
 from host.web.request_helpers import config
 
 LIST = "events"
 LONGEST_WAIT = 25
 LOOK_SECONDS = 0.5
-"""How often what other processes recorded is looked for meanwhile."""
+"""Polling interval for events of other processes while a request waits."""
 MOST_READ = 200
 
 
 class EventsGoneError(LobbyError):
-    """What comes after that cursor is not kept any more."""
+    """The events after that cursor have been removed."""
 
     code = "events_gone"
     status = 410
-    title = _l("These events are gone")
-    default_sentence = _l("Events after this cursor are not kept any more, so some are missing.")
-    default_next_step = _l("Begin without a cursor, and read what you missed from the conversations.")
+    title = _l("Events no longer available")
+    default_sentence = _l("Some events after this cursor have been deleted.")
+    default_next_step = _l("Start without a cursor, and read what you missed from the conversations.")
 
 
 class Event(Wire, frozen=True):
-    """One event, as endpoints are told it."""
+    """One event, as webhook endpoints get it."""
 
     id: Annotated[
         str, Meta(description="The same as the header `webhook-id`.", examples=["evt_aWdfZAG1c0FB"])
@@ -55,7 +54,7 @@ class Event(Wire, frozen=True):
 
 
 class Events(Wire, frozen=True):
-    """Events in the order they happened."""
+    """Events, in the order they happened."""
 
     data: list[Event]
     next: Annotated[Cursor, Meta(description="For what comes after these; also where there are none.")]
@@ -63,7 +62,7 @@ class Events(Wire, frozen=True):
 
 
 class EventQuery(Wire, frozen=True):
-    """Where to begin."""
+    """The position to begin at, and the size of the page."""
 
     after: Annotated[
         str | None,
@@ -82,7 +81,7 @@ class EventQuery(Wire, frozen=True):
 
 
 class _Waiting:
-    """How many requests wait in this process: each holds a thread that pages need too."""
+    """Number of waiting requests in this process: each holds a thread that pages also need."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -114,10 +113,10 @@ _waiting = _Waiting()
     errors=(QueryError, CursorError, EventsGoneError),
 )
 def list_events(call: Call, query: EventQuery) -> bytes:
-    """The same events that endpoints are told, under the same ids, without a public address.
+    """The same events that webhook endpoints get, with the same ids, without needing a public address.
 
-    Ask with the `next` of the last answer, and nothing is missed. Where a channel has an event of its own,
-    the desk's own is left out.
+    Continue with the `next` of the last answer to miss nothing. If a channel has its own event, it replaces
+    the desk's.
     """
     position = _position(query.after)
     until = clock.monotonic() + query.wait
@@ -140,22 +139,24 @@ def list_events(call: Call, query: EventQuery) -> bytes:
 
 
 def _position(after: str | None) -> Position | None:
-    """Return where a cursor stands; None: it begins now."""
+    """Return the position of a cursor; None: begin now."""
     if after is None:
         return None
     place, id_, made_at = cursors.read_numbers(LIST, after, "after")
     if made_at < (clock.now() - policy.RECORD_KEPT).timestamp():
         raise EventsGoneError(field="after")
     with db.read() as session:
-        # A desk that was restored elsewhere has other places for the same events.
+        # A desk restored elsewhere has other positions for the same events.
         moved = reading.place_of(session, id_)
     return Position(place if moved is None else moved, id_)
 
 
-def _read(call: Call, position: Position, limit: int) -> tuple[list[tuple[Recorded, Told]], Position, bool]:
-    """Return up to *limit* bodies after *position*, where that ends, and whether there may be more.
+def _read(
+    call: Call, position: Position, limit: int
+) -> tuple[list[tuple[Recorded, OutgoingBody]], Position, bool]:
+    """Return up to *limit* bodies after *position*, the end position, and whether there may be more.
 
-    An event that makes several stands on one page.
+    Several bodies of one event are always on the same page.
     """
     with db.read() as session:
         batch = reading.after(session, position, min(limit, MOST_READ), workspace_id=call.workspace_id)
@@ -167,7 +168,7 @@ def _read(call: Call, position: Position, limit: int) -> tuple[list[tuple[Record
     return found, batch.end, batch.more
 
 
-def _answer(found: list[tuple[Recorded, Told]], end: Position, more: bool) -> bytes:
+def _answer(found: list[tuple[Recorded, OutgoingBody]], end: Position, more: bool) -> bytes:
     data = []
     for event, told in found:
         body = _decoder.decode(told.body.body)

@@ -1,4 +1,4 @@
-"""The questions an account offers to somebody who has not written yet, and its menu: kept at its provider."""
+"""API routes of an account's ice breakers and menu, which are stored at the provider."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from typing import Annotated, TypeVar
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from msgspec import Meta
-from sqlalchemy.orm import Session
 
 from host.api.http.call import Call
 from host.api.http.declare import Wire, route
@@ -17,7 +16,7 @@ from host.api.http.errors import BodyError
 from host.api.routes.accounts import AccountNotFoundError, find_account
 from host.channels import button_payloads
 from host.channels.pages import greetings
-from host.channels.pages.greetings import Block, Line, Sheet
+from host.channels.pages.greetings import Block, GreetingItem, Sheet
 from host.core import db
 from host.core.errors import ConflictError, InvalidError
 from host.inbox.errors import AccountDisconnectedError, ProviderRefusedError, UnknownChannelError
@@ -37,7 +36,7 @@ log = logging.getLogger("lobby.api")
 
 
 class NotSupportedError(ConflictError):
-    """The channel has nothing of the kind."""
+    """The channel does not support this."""
 
     code = "not_supported"
     default_sentence = _l("This channel has no ice breakers.")
@@ -49,28 +48,28 @@ class IceBreakerError(InvalidError):
 
     code = "invalid_ice_breakers"
     status = 422
-    default_sentence = _l("The ice breakers break a limit of the channel, so nothing was changed.")
-    default_next_step = _l("Its limits are in the account.")
+    default_sentence = _l("The ice breakers exceed a limit of the channel, so nothing was changed.")
+    default_next_step = _l("The account lists the limits.")
 
 
 class MenuError(InvalidError):
-    """A line of the menu, or the list of them, breaks a limit of the channel."""
+    """A menu item, or the list of them, breaks a limit of the channel."""
 
     code = "invalid_menu"
     status = 422
-    default_sentence = _l("The menu breaks a limit of the channel, so nothing was changed.")
-    default_next_step = _l("Its limits are in the account.")
+    default_sentence = _l("The menu exceeds a limit of the channel, so nothing was changed.")
+    default_next_step = _l("The account lists the limits.")
 
 
 class IceBreaker(Wire, frozen=True):
-    """A question. A tap on it comes as a message of the kind `postback`, with its payload."""
+    """A question. A tap on it arrives as a message of the kind `postback`, with its payload."""
 
     question: Annotated[str, Meta(min_length=1, max_length=1000)]
     payload: Annotated[str, Meta(max_length=1000, description="What a tap sends; else the question.")] = ""
 
 
 class IceBreakersOfAccount(Wire, frozen=True):
-    """The questions of each locale. `default` is shown wherever a locale has none of its own."""
+    """The questions per locale. `default` is shown for locales without their own."""
 
     locales: Annotated[
         dict[str, Annotated[list[IceBreaker], Meta(max_length=40)]],
@@ -79,7 +78,7 @@ class IceBreakersOfAccount(Wire, frozen=True):
 
 
 class MenuItem(Wire, frozen=True):
-    """A line of the menu: it opens `url`, or a tap comes as a message of the kind `postback`."""
+    """A menu item: it opens `url`, or a tap arrives as a message of the kind `postback`."""
 
     title: Annotated[str, Meta(min_length=1, max_length=1000)]
     payload: Annotated[str, Meta(max_length=1000, description="What a tap sends; else the title.")] = ""
@@ -87,7 +86,7 @@ class MenuItem(Wire, frozen=True):
 
 
 class MenuOfAccount(Wire, frozen=True):
-    """The lines of each locale. `default` is shown wherever a locale has none of its own."""
+    """The menu items per locale. `default` is shown for locales without their own."""
 
     locales: Annotated[
         dict[str, Annotated[list[MenuItem], Meta(max_length=40)]],
@@ -141,14 +140,14 @@ def _menu(call: Call, account_id: int | str) -> tuple[ChannelAccount, ChannelAda
 def _account(
     call: Call, account_id: int | str, wanted: Callable[[Capabilities], L | None], without: object = None
 ) -> tuple[ChannelAccount, ChannelAdapter, L]:
-    """Return an account, its adapter and what limits the channel sets; *without*: what to say if none."""
+    """Return an account, its adapter and the channel's limits. *without* is the error if it has none."""
     with db.read() as session:
         row = find_account(session, call, account_id)
     adapter = call.adapter(row.channel)
     if adapter is None:
         raise UnknownChannelError()
     if row.state == AccountState.DISCONNECTED:
-        raise AccountDisconnectedError(_l("The account is disconnected, so its provider is not asked."))
+        raise AccountDisconnectedError(_l("The account is disconnected, so Lobby can't ask its provider."))
     limits = wanted(adapter.capabilities)
     if limits is None:
         raise NotSupportedError(without)
@@ -193,7 +192,7 @@ def _shown(found: IceBreakers) -> IceBreakersOfAccount:
     errors=COMMON,
 )
 def get_ice_breakers(call: Call, account_id: int | str) -> IceBreakersOfAccount:
-    """As the provider has them now."""
+    """The current ice breakers at the provider."""
     row, adapter, _limits = _ice_breakers(call, account_id)
     return _shown(_ask(row, lambda: adapter.ice_breakers(ref(row))))
 
@@ -210,11 +209,11 @@ def get_ice_breakers(call: Call, account_id: int | str) -> IceBreakersOfAccount:
     examples=EXAMPLE,
 )
 def set_ice_breakers(call: Call, account_id: int | str, body: IceBreakersOfAccount) -> IceBreakersOfAccount:
-    """Replaces all of them; answers what the provider has after that."""
+    """Replaces all of them; returns those the provider has afterwards."""
     row, adapter, limits = _ice_breakers(call, account_id)
     wanted = _checked(body, limits)
     kept = _ask(row, lambda: adapter.set_ice_breakers(ref(row), wanted))
-    db.write(_note, call, row, "ice_breakers", kept)
+    _note(call, row, "ice_breakers", kept)
     return _shown(kept)
 
 
@@ -230,7 +229,7 @@ def delete_ice_breakers(call: Call, account_id: int | str) -> None:
     """In every locale."""
     row, adapter, _limits = _ice_breakers(call, account_id)
     kept = _ask(row, lambda: adapter.set_ice_breakers(ref(row), {}))
-    db.write(_note, call, row, "ice_breakers", kept)
+    _note(call, row, "ice_breakers", kept)
 
 
 def _shown_menu(found: Menu) -> MenuOfAccount:
@@ -252,7 +251,7 @@ def _shown_menu(found: Menu) -> MenuOfAccount:
     errors=COMMON,
 )
 def get_menu(call: Call, account_id: int | str) -> MenuOfAccount:
-    """As the provider has it now."""
+    """The current menu at the provider."""
     row, adapter, _limits = _menu(call, account_id)
     return _shown_menu(_ask(row, lambda: adapter.menu(ref(row))))
 
@@ -269,11 +268,11 @@ def get_menu(call: Call, account_id: int | str) -> MenuOfAccount:
     examples=MENU_EXAMPLE,
 )
 def set_menu(call: Call, account_id: int | str, body: MenuOfAccount) -> MenuOfAccount:
-    """Replaces all of it; answers what the provider has after that."""
+    """Replaces all of it; returns the menu the provider has afterwards."""
     row, adapter, limits = _menu(call, account_id)
     wanted = _checked_menu(body, limits)
     kept = _ask(row, lambda: adapter.set_menu(ref(row), wanted))
-    db.write(_note, call, row, "menu", kept)
+    _note(call, row, "menu", kept)
     return _shown_menu(kept)
 
 
@@ -289,7 +288,7 @@ def delete_menu(call: Call, account_id: int | str) -> None:
     """In every locale."""
     row, adapter, _limits = _menu(call, account_id)
     kept = _ask(row, lambda: adapter.set_menu(ref(row), {}))
-    db.write(_note, call, row, "menu", kept)
+    _note(call, row, "menu", kept)
 
 
 def _checked_menu(body: MenuOfAccount, limits: MenuLimits) -> Menu:
@@ -307,12 +306,12 @@ def _checked_menu(body: MenuOfAccount, limits: MenuLimits) -> Menu:
         None,
     )
     if both is not None:
-        raise MenuError(_l("A line opens an address or sends a payload, not both."), field=both)
+        raise MenuError(_l("An item opens a URL or sends a payload, not both."), field=both)
     blocks = [
         Block(
             locale,
             [
-                Line(
+                GreetingItem(
                     one.title.strip(),
                     (one.url or one.payload).strip(),
                     does="url" if one.url else "payload",
@@ -337,7 +336,7 @@ def _refuse(sheet: Sheet, error: type[InvalidError], most: int, text: str, value
             raise error(block.error, field=f"locales.{block.locale}", limit=most)
         for at, line in enumerate(block.lines):
             if line.blank:
-                line.errors["text"] = str(_("This line is empty."))
+                line.errors["text"] = str(_("This item is empty."))
             for name, sentence in line.errors.items():
                 part = text if name == "text" else "url" if line.does == "url" else value
                 raise error(sentence, field=f"locales.{block.locale}[{at}].{part}")
@@ -349,7 +348,7 @@ def _checked(body: IceBreakersOfAccount, limits: IceBreakerLimits) -> IceBreaker
     :raises IceBreakerError: naming the first place that breaks a limit.
     """
     blocks = [
-        Block(locale, [Line(one.question.strip(), one.payload.strip()) for one in questions])
+        Block(locale, [GreetingItem(one.question.strip(), one.payload.strip()) for one in questions])
         for locale, questions in {greetings.DEFAULT: [], **body.locales}.items()
     ]
     sheet = Sheet(blocks)
@@ -358,8 +357,7 @@ def _checked(body: IceBreakersOfAccount, limits: IceBreakerLimits) -> IceBreaker
     return wanted
 
 
-def _note(session: Session, call: Call, row: ChannelAccount, what: str, kept: IceBreakers | Menu) -> None:
-    """Note the change in the audit journal, and the payloads, so that the inbox can name what was tapped."""
+def _note(call: Call, row: ChannelAccount, what: str, kept: IceBreakers | Menu) -> None:
+    """Store the payloads, so that the inbox can name the tapped item."""
     payloads = [one.payload for items in kept.values() for one in items]
-    button_payloads.remember_payloads(session, row.id, what, payloads)
-    call.audit(session, f"account.{what}_changed", row.handle, named="key", channel=row.channel)
+    db.write(button_payloads.remember_payloads, row.id, what, payloads, actor=call.actor)

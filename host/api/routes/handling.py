@@ -1,4 +1,4 @@
-"""What a customer is shown besides messages, and which app has a conversation, by a program."""
+"""API routes for typing and seen indicators, handoff, and thread control between apps."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ from host.inbox.errors import (
     PeopleOnlyError,
     ProviderRefusedError,
     SignalNotSupportedError,
-    TeamNotFoundError,
     ThreadControlError,
     TooLongError,
     UnknownChannelError,
     WindowClosedError,
 )
 from host.inbox.reply import Voice, check_may_send
+from host.inbox.teams.errors import TeamNotFoundError
 from host.models import inbox
 from host.queue import signals
 from host.queue.signals import Signal
@@ -61,19 +61,19 @@ CONTROL = (
 
 
 class Typing(Wire, frozen=True):
-    """Whether somebody writes."""
+    """The typing indicator."""
 
     on: Annotated[bool, Meta(description="False: no longer.")] = True
 
 
 class Taking(Wire, frozen=True):
-    """How a conversation is taken."""
+    """Options for taking over a conversation."""
 
     note: Annotated[str, Meta(max_length=1000, description="For the app that has it.")] = ""
 
 
 class HandingOver(Wire, frozen=True):
-    """To whom a conversation is handed over."""
+    """The target of a handoff."""
 
     note: Annotated[
         str, Meta(max_length=notes.MAX_LENGTH, description="Why, for whoever goes on: a private note.")
@@ -83,7 +83,7 @@ class HandingOver(Wire, frozen=True):
 
 
 class Passing(Wire, frozen=True):
-    """Whom a conversation is passed to."""
+    """The app a conversation is passed to."""
 
     to: Annotated[str, Meta(min_length=1, max_length=64, description="The provider's id of that app.")]
     note: Annotated[str, Meta(max_length=1000, description="For that app.")] = ""
@@ -100,7 +100,7 @@ class Passing(Wire, frozen=True):
     examples={"Somebody writes": {"on": True}},
 )
 def show_typing(call: Call, conversation_id: int, body: Typing) -> None:
-    """While anybody may reply. It ends by itself after some seconds, and with the next message.
+    """Possible while anybody may reply. It ends automatically after some seconds, and with the next message.
 
     Nothing waits for it: should the provider not show it, nobody is told.
     """
@@ -116,7 +116,7 @@ def show_typing(call: Call, conversation_id: int, body: Typing) -> None:
     errors=SIGNALS,
 )
 def show_seen(call: Call, conversation_id: int) -> None:
-    """While anybody may reply. What the account is set to show is about people; a program that asks is heard.
+    """Allowed while anyone may reply. The account's seen setting only affects people, not programs.
 
     Nothing waits for it: should the provider not show it, nobody is told.
     """
@@ -157,8 +157,8 @@ def _signal(call: Call, conversation_id: int, signal: Signal) -> None:
     examples={"To a team, with a note": {"team": 5, "note": "Wants to change an order that has left."}},
 )
 def hand_over_conversation(call: Call, conversation_id: int, body: HandingOver) -> bytes:
-    """From now on the customer waits for a person, and nothing automatic is sent until the conversation is
-    closed or left to automation. A closed one is opened. Asked again, nothing more happens but the note."""
+    """The customer then waits for a person, and nothing automated is sent until the conversation is closed or
+    left to automation. A closed conversation is reopened. Repeating it only adds the note."""
 
     def use_case(session: Session) -> Conversation:
         changes: Changes = {}
@@ -202,7 +202,7 @@ def hand_over_conversation(call: Call, conversation_id: int, body: HandingOver) 
     examples={"With a note": {"note": "A person takes over."}},
 )
 def take_conversation(call: Call, conversation_id: int, body: Taking) -> Conversation:
-    """Where a provider lets several apps answer, one has a conversation at a time. The provider decides."""
+    """If a provider lets several apps answer, one controls a conversation at a time. The provider decides."""
     thread_control.take(
         call.directory,
         workspace_id=call.workspace_id,
@@ -228,9 +228,9 @@ def take_conversation(call: Call, conversation_id: int, body: Taking) -> Convers
     examples={"To another app": {"to": "263902037430900", "note": "Please answer in the Page's inbox."}},
 )
 def pass_conversation(call: Call, conversation_id: int, body: Passing) -> Conversation:
-    """What the desk sends afterwards may be refused, until it takes the conversation or gets it back."""
+    """Messages the desk sends afterwards may be refused, until it takes the conversation or gets it back."""
     if not body.to.strip().isalnum():
-        raise BodyError(_l("That is no ID of an app."), field="to")
+        raise BodyError(_l("That isn't a valid app ID."), field="to")
     thread_control.hand_on(
         call.directory,
         workspace_id=call.workspace_id,

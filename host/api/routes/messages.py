@@ -1,8 +1,8 @@
-"""List and show messages, cancel and edit those that wait, and add notes."""
+"""List and show messages, cancel and edit queued ones, and add, edit and delete notes."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 from flask_babel import lazy_gettext as _l
@@ -27,6 +27,9 @@ from host.inbox.errors import (
     ConversationNotFoundError,
     EmptyTextError,
     MessageNotFoundError,
+    NotAuthorError,
+    NoteChangedError,
+    NoteDeletedError,
     SendTimeError,
     TooLongError,
     UnknownChannelError,
@@ -40,10 +43,11 @@ from host.users.api_keys import Scope
 from host.users.reach import ALL_ACCOUNTS
 
 LIST = "messages"
+T = TypeVar("T")
 
 
 class MessageQuery(Wire, frozen=True):
-    """Which part of a conversation. With neither `before` nor `after`: its end."""
+    """The part of a conversation to list. Without `before` and `after`: its end."""
 
     limit: Limit = 50
     before: Annotated[str | None, Meta(description="A cursor of an answer: what comes before it.")] = None
@@ -51,7 +55,7 @@ class MessageQuery(Wire, frozen=True):
 
 
 class NewWords(Wire, frozen=True):
-    """What a message that waits becomes; what is left out stays."""
+    """A change of a queued message; omitted fields stay unchanged."""
 
     text: Annotated[str, Meta(min_length=1, max_length=MAX_LENGTH)] | UnsetType = UNSET
     send_at: Annotated[
@@ -64,7 +68,7 @@ class NewWords(Wire, frozen=True):
 
 
 class NewForward(Wire, frozen=True):
-    """What is forwarded, and to whom."""
+    """The messages to forward, and the recipients."""
 
     to: Annotated[
         list[Copied],
@@ -87,7 +91,7 @@ class NewForward(Wire, frozen=True):
 
 
 class NewNote(Wire, frozen=True):
-    """A note to be added."""
+    """A note to add."""
 
     text: Annotated[str, Meta(min_length=1, max_length=notes.MAX_LENGTH)]
     mentions: Annotated[
@@ -107,6 +111,37 @@ class NewNote(Wire, frozen=True):
     ] = msgspec.field(default_factory=list)
 
 
+class NoteEdit(Wire, frozen=True):
+    """The new text of a note; omitted fields stay unchanged."""
+
+    text: Annotated[str, Meta(min_length=1, max_length=notes.MAX_LENGTH)]
+    mentions: (
+        Annotated[
+            list[Id],
+            Meta(
+                max_length=mentions.MOST,
+                description="Ids of everybody it mentions now. Those it didn't mention before are notified.",
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
+    teams: (
+        Annotated[list[Id], Meta(max_length=mentions.MOST, description="Ids of all teams it mentions now.")]
+        | UnsetType
+    ) = UNSET
+    edit_count: (
+        Annotated[
+            int,
+            Meta(
+                ge=0,
+                le=2**31 - 1,
+                description="The `editCount` that was read. If the note was edited since, the answer is 409.",
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
+
+
 @route(
     "GET",
     "/conversations/{conversation_id}/messages",
@@ -118,10 +153,10 @@ class NewNote(Wire, frozen=True):
     errors=(QueryError, CursorError, ConversationNotFoundError),
 )
 def list_messages(call: Call, conversation_id: int, query: MessageQuery) -> shapes.Messages:
-    """Oldest first, notes of the team and lines that say what was done among them.
+    """Oldest first, including the team's notes and lines about activity.
 
-    Without a cursor the newest are answered. Pages go by id, so none misses a message whose time changes
-    meanwhile; within a page each stands where its `sentAt` puts it.
+    Without a cursor, returns the newest. Pages are by id, so none misses a message whose time changes
+    meanwhile; each page is sorted by `sentAt`.
     """
     if query.before is not None and query.after is not None:
         raise QueryError(_l("Send before or after, not both."), field="after")
@@ -138,7 +173,7 @@ def list_messages(call: Call, conversation_id: int, query: MessageQuery) -> shap
             limit=query.limit,
         )
         data = shown(session, call.workspace_id, thread.entries)
-    # An empty page has the position it was asked for.
+    # An empty page keeps the requested position.
     ids = [entry.id for entry in thread.entries]
     ends = (min(ids), max(ids)) if ids else (after or before,) * 2
     first, last = (
@@ -174,7 +209,7 @@ def get(session: Session, call: Call, message_id: int) -> shapes.Message:
     errors=(MessageNotFoundError,),
 )
 def get_message(call: Call, message_id: int) -> shapes.Message:
-    """With where it stands: queued, sent, read, failed and why."""
+    """The message with its state: queued, sent, read, or failed and why."""
     with db.read() as session:
         return get(session, call, message_id)
 
@@ -192,10 +227,10 @@ WAITING = (MessageNotFoundError, NotInOutboxError, StateMovedOnError)
     errors=WAITING,
 )
 def cancel_message(call: Call, message_id: int) -> bytes:
-    """One that is queued and has not left. While it is being sent it is too late: 409, and it goes out.
+    """Cancels a queued message that has not left. While it is being sent it is too late: 409, and it is sent.
 
-    A message that was unconfirmed and was to be sent again is unconfirmed again, not cancelled: it may have
-    arrived before.
+    An unconfirmed message that is queued for a retry becomes unconfirmed again, not cancelled: it may have
+    arrived.
     """
 
     def use_case(session: Session) -> shapes.Message:
@@ -231,9 +266,9 @@ def cancel_message(call: Call, message_id: int) -> bytes:
     },
 )
 def edit_message(call: Call, message_id: int, body: NewWords) -> bytes:
-    """One that is queued and has not left keeps its place. A text has to fit in one message of the channel.
+    """Edits a queued message that has not left; it keeps its place. A text must fit in one message.
 
-    The time of a reply is that of all its parts.
+    All parts of a reply have the same time.
     """
 
     def use_case(session: Session) -> shapes.Message:
@@ -287,7 +322,7 @@ def edit_message(call: Call, message_id: int, body: NewWords) -> bytes:
     },
 )
 def add_note(call: Call, conversation_id: int, body: NewNote) -> bytes:
-    """Only the team sees it. Who is mentioned is told, as they chose to be."""
+    """Only the team sees it. Mentioned people are notified according to their settings."""
 
     def use_case(session: Session) -> shapes.Message:
         note = notes.add_note(
@@ -306,6 +341,81 @@ def add_note(call: Call, conversation_id: int, body: NewNote) -> bytes:
         return get(session, call, note.id)
 
     return call.commit(use_case)
+
+
+@route(
+    "PATCH",
+    "/notes/{message_id}",
+    tag="Messages",
+    summary="Edit a note",
+    scope=Scope.WRITE,
+    body=NoteEdit,
+    answer=shapes.Message,
+    errors=(
+        BodyError,
+        EmptyTextError,
+        MentionError,
+        MessageNotFoundError,
+        NotAuthorError,
+        NoteChangedError,
+        NoteDeletedError,
+        TooLongError,
+    ),
+    examples={
+        "Another text": {"text": "Paid by bank transfer, order 1042."},
+        "Unless it was edited since": {"text": "Paid by bank transfer.", "editCount": 0},
+    },
+)
+def edit_note(call: Call, message_id: int, body: NoteEdit) -> bytes:
+    """Edits a note that a key of the same name added. Repeating it does nothing."""
+
+    def use_case(session: Session) -> shapes.Message:
+        notes.edit_note(
+            session,
+            **_note(session, call, message_id),
+            text=body.text,
+            version=_set(body.edit_count),
+            mentioned=_set(body.mentions),
+            teams=_set(body.teams),
+        )
+        return get(session, call, message_id)
+
+    return call.commit(use_case)
+
+
+@route(
+    "DELETE",
+    "/notes/{message_id}",
+    tag="Messages",
+    summary="Delete a note",
+    scope=Scope.WRITE,
+    errors=(MessageNotFoundError, NotAuthorError),
+)
+def delete_note(call: Call, message_id: int) -> None:
+    """Deletes the content of a note that a key of the same name added. Repeating it does nothing.
+
+    The message stays, without text and with `unsentAt`.
+    """
+    call.commit(lambda session: notes.delete_note(session, **_note(session, call, message_id)))
+
+
+def _note(session: Session, call: Call, message_id: int) -> dict[str, Any]:
+    """Return what the use cases of a note are called with.
+
+    :raises MessageNotFoundError: if the workspace has no such message.
+    """
+    get(session, call, message_id)
+    return {
+        "workspace_id": call.workspace_id,
+        "note_id": message_id,
+        "accounts": ALL_ACCOUNTS,
+        "actor": call.actor,
+        "now": call.now,
+    }
+
+
+def _set(value: T | UnsetType) -> T | None:
+    return None if isinstance(value, UnsetType) else value
 
 
 @route(
@@ -331,10 +441,10 @@ def add_note(call: Call, conversation_id: int, body: NewNote) -> bytes:
     },
 )
 def forward(call: Call, conversation_id: int, body: NewForward) -> bytes:
-    """The customer is told nothing; answers come into the conversation. Notes are never forwarded.
+    """The customer is not notified; answers arrive in the conversation. Notes are never forwarded.
 
-    What is answered is an internal message of kind `forward` with a delivery state: it waits to be sent, and
-    `GET /messages/{message_id}` tells what became of it.
+    Returns an internal message of kind `forward` with a delivery state: it is queued, and
+    `GET /messages/{message_id}` returns its current state.
     """
 
     def use_case(session: Session) -> shapes.Message:

@@ -1,4 +1,4 @@
-"""Reactions of the team on messages, by a program."""
+"""API routes of the team's reactions to messages."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ COMMON = (
 
 
 class NewReaction(Wire, frozen=True):
-    """What the team's reaction becomes."""
+    """The team's new reaction."""
 
     emoji: Annotated[str, Meta(min_length=1, max_length=MAX_LENGTH, description="One emoji.")]
 
@@ -54,12 +54,12 @@ class NewReaction(Wire, frozen=True):
     examples={"A heart": {"emoji": "\u2764\ufe0f"}},
 )
 def react_to_message(call: Call, message_id: int, body: NewReaction) -> bytes:
-    """The team has one reaction on a message: another replaces it, the same again changes nothing.
+    """The team has one reaction per message: another replaces it, and the same again changes nothing.
 
-    Which emoji a channel takes is in its account. Answered is the message; its reaction waits to be sent.
+    The account lists the emoji a channel accepts. Returns the message; its reaction is queued.
     """
     if not body.emoji.strip():
-        raise EmptyTextError(_l("There is no emoji."), next_step="", field="emoji")
+        raise EmptyTextError(_l("The emoji is missing."), next_step="", field="emoji")
     return call.commit(lambda session: _set(session, call, message_id, body.emoji))
 
 
@@ -72,7 +72,7 @@ def react_to_message(call: Call, message_id: int, body: NewReaction) -> bytes:
     errors=COMMON,
 )
 def remove_reaction(call: Call, message_id: int) -> None:
-    """The team's; the customer's stays. Where there is none, nothing happens."""
+    """Removes the team's reaction; the customer's stays. Does nothing if there is none."""
     call.commit(lambda session: _set(session, call, message_id, ""))
 
 

@@ -18,7 +18,7 @@ from host.search import building
 from host.search.finding import finder
 from host.search.finding.asking import read_query
 from host.search.finding.excerpts import excerpt
-from host.search.finding.finder import Place
+from host.search.finding.finder import SearchPosition
 from host.search.finding.narrowing import understood
 from host.users.api_keys import Scope
 
@@ -37,7 +37,7 @@ class SearchHit(Wire, frozen=True):
 
 
 class FoundContact(Wire, frozen=True):
-    """A contact that was found, with the conversation that was last written in."""
+    """A contact that was found, with its most recently active conversation."""
 
     contact_id: Id
     conversation_id: Id
@@ -48,7 +48,7 @@ class FoundContact(Wire, frozen=True):
 
 
 class SearchResults(Wire, frozen=True):
-    """What was found: the newest message first."""
+    """Search results, the newest message first."""
 
     data: list[SearchHit]
     contacts: Annotated[
@@ -70,7 +70,7 @@ class SearchResults(Wire, frozen=True):
 
 
 class SearchQuery(Wire, frozen=True):
-    """What to look for."""
+    """The search query."""
 
     q: Annotated[
         str,
@@ -99,11 +99,11 @@ class SearchQuery(Wire, frozen=True):
     errors=(QueryError, CursorError),
 )
 def search(call: Call, query: SearchQuery) -> SearchResults:
-    """Words are found whatever their case and marks, in any script. Days are those of UTC."""
+    """Words match regardless of case and accents, in any script. Days are in UTC."""
     asked = read_query(query.q)
     after = None
     if query.cursor is not None:
-        after = Place(*cursors.read_numbers(LIST, query.cursor, "cursor")[:2])
+        after = SearchPosition(*cursors.read_numbers(LIST, query.cursor, "cursor")[:2])
     with db.read() as session:
         wanted = understood(session, call.workspace_id, None, asked, zone=UTC)
         found = finder.find(session, call.workspace_id, None, wanted, after=after, limit=query.limit)

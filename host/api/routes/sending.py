@@ -1,8 +1,7 @@
-"""Sending: every kind of message a channel takes, to a conversation or a contact; starting a conversation."""
+"""API routes for sending all kinds of messages, and for starting a conversation."""
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Annotated, Any
 
 import sqlalchemy as sa
@@ -43,6 +42,7 @@ from host.api.routes import conversations
 from host.api.routes.accounts import AccountNotFoundError, find_account
 from host.api.serialise import some_messages
 from host.core import db
+from host.core.backports.values import replace
 from host.core.errors import LobbyError
 from host.inbox.comments.once import PrivateReplyEndedError, PrivateReplyUsedError
 from host.inbox.conversations import get_conversation
@@ -80,12 +80,12 @@ from host.users.reach import ALL_ACCOUNTS
 
 
 class NotWrittenFirstError(LobbyError):
-    """Nobody with that id has written to the account."""
+    """No contact with that id has written to the account."""
 
     code = "not_written_first"
     status = 422
     default_sentence = _l("This person has not written to the account yet, so nothing can be sent to them.")
-    default_next_step = _l("Wait until they write. On this channel nobody can be written to first.")
+    default_next_step = _l("Wait until they write. On this channel you can't start a conversation.")
 
 
 REFUSALS: tuple[Refused | type[LobbyError], ...] = (
@@ -141,24 +141,24 @@ FIELDS = {
     examples=EXAMPLES | EXAMPLES_OF_CONTENTS,
 )
 def send_message(call: Call, body: Any) -> bytes:
-    """Each kind is another form of body, told by `kind`. What a channel can send is in its account.
+    """Each `kind` has its own form of body. The account lists what its channel can send.
 
-    A body with `content` is taken as well: a channel by its public id, whom it goes to, and what.
+    A body with `content` is accepted, too: a channel by its public id, a recipient, and a content.
 
-    It starts no conversation: who has not written first cannot be written to (`not_written_first`).
+    It does not start a conversation: the contact must have written first (`not_written_first`).
 
-    What is answered waits to be sent; `GET /messages/{message_id}` tells what became of it. A long text or
-    several files may become several messages: all of them are written, or none. With `sendAt` it waits for
-    its time, and what is sent meanwhile goes out before it. On channels with a reply
-    window the API may write as long as it is open for everybody; later only a person may, in the inbox.
+    The returned messages are queued; `GET /messages/{message_id}` returns their current state. A long text or
+    several files may become several messages: all of them are written, or none. With `sendAt` a message waits
+    for its time, and later messages may be sent before it. On channels with a reply window the API may
+    write as long as it is open for everybody; after that only a person may, in the inbox.
 
-    What a key sends that is marked as automatic is refused while a person handles the conversation
-    (`handled_by_person`), to customers who want nothing of the kind (`opted_out`), as the answer to a message
-    of a machine (`from_machine`), and where one address got several within minutes (`automatic_limit`). What
-    any other key sends is taken for a person's word.
+    Messages of a key that is marked as automatic are refused while a person handles the conversation
+    (`handled_by_person`), for customers who opted out of automated messages (`opted_out`), in answer to an
+    automated message (`from_machine`), and if an address got several within minutes (`automatic_limit`).
+    Messages of any other key are treated as written by a person.
 
-    Where the channel has `copies`, a message can go to others besides, by `cc` and `bcc`; where the account
-    has several addresses, it goes from `ownAddress`. The answer has it in `content`. Where it takes
+    If the channel has `copies`, a message can have further recipients in `cc` and `bcc`; if the account has
+    several addresses, it is sent from `ownAddress`. The answer has these in `content`. If the channel has
     `textWithFiles`, a text and its `files` are one message.
     """
     if not isinstance(body, SendContent):
@@ -214,7 +214,7 @@ def _send(call: Call, body: Any) -> bytes:
 
 
 def _along(body: Send | NewConversation) -> dict[str, Any]:
-    """Return what goes along with a message, in the form of :mod:`host.inbox.sendable`."""
+    """Return the extras of a message, in the form of :mod:`host.inbox.sendable`."""
     found = {"cc": list(body.cc), "bcc": list(body.bcc), OWN_ADDRESS: body.own_address}
     return {name: value for name, value in found.items() if value}
 
@@ -229,7 +229,8 @@ def _target(session: Session, call: Call, body: Send) -> tuple[Conversation, Cha
     if body.conversation_id is not None:
         if body.account_id is not None or body.to is not None:
             raise BodyError(
-                _l("Name a conversation, or an account and a contact, not both."), field="conversationId"
+                _l("Give either a conversation, or an account and a contact, not both."),
+                field="conversationId",
             )
         try:
             conversation = get_conversation(
@@ -240,7 +241,7 @@ def _target(session: Session, call: Call, body: Send) -> tuple[Conversation, Cha
     elif body.account_id is None or body.to is None:
         missing = "conversationId" if body.account_id is None and body.to is None else "to"
         missing = "accountId" if body.account_id is None and body.to is not None else missing
-        raise BodyError(_l("Name a conversation, or an account and a contact."), field=missing)
+        raise BodyError(_l("Give either a conversation, or an account and a contact."), field=missing)
     else:
         conversation = _latest(session, call, body.account_id, body.to)
     adapter = call.adapter(conversation.channel)
@@ -318,7 +319,7 @@ def _button(one: Button) -> dict[str, str]:
 def _quick_reply(one: QuickReply, field: str) -> dict[str, str]:
     if (one.title is None) == (one.ask is None):
         raise BodyError(
-            _l("A quick reply has a title, or asks for something: give one of both."), field=field
+            _l("A quick reply either has a title or asks for something. Give one of the two."), field=field
         )
     if one.ask is not None:
         return {"ask": one.ask.value}
@@ -326,13 +327,13 @@ def _quick_reply(one: QuickReply, field: str) -> dict[str, str]:
 
 
 def _provider_files(files: list[FileRef]) -> list[str]:
-    """Return the provider's ids of the files of a body; none where they are files of ours."""
+    """Return the provider's ids of the files of a body; empty if they are our own files."""
     known = [one.provider_id for one in files if one.provider_id is not None]
     if not known:
         return []
     if len(known) < len(files) or any(one.url is not None or one.upload is not None for one in files):
         raise BodyError(
-            _l("Name files by the provider's IDs alone, or none of them: send the others by themselves."),
+            _l("Provider file IDs can't be mixed with other files. Send the others in a separate message."),
             field="files",
         )
     return known
@@ -351,14 +352,14 @@ def _file(call: Call, ref: FileRef, adapter: ChannelAdapter, field: str) -> str:
 
 def _check_ref(ref: FileRef, field: str) -> None:
     if (ref.url is None) == (ref.upload is None) or ref.provider_id is not None:
-        raise BodyError(_l("A file has an address or is an upload: give one of both."), field=field)
+        raise BodyError(_l("A file has either a URL or an upload. Give one of the two."), field=field)
 
 
 # ---- starting a conversation ---------------------------------------------------------------------------
 
 
 class NewConversation(Wire, frozen=True):
-    """From which account, and what is said first."""
+    """The account to start from, and the first message."""
 
     account_id: Annotated[Id, Meta(description="An account whose channel has `canStart`.")]
     text: Text
@@ -406,7 +407,7 @@ class Started(Wire, frozen=True):
     status=201,
     errors=(*REFUSALS, ContactNotFoundError, AddressOfAnotherError, GoesOnError, NoWayOutError),
     examples={
-        "By e-mail, where the reply window is closed": {
+        "By email, where the reply window is closed": {
             "accountId": 2,
             "previousId": 42,
             "text": "The blue mugs are back.",
@@ -417,9 +418,9 @@ class Started(Wire, frozen=True):
 def start_conversation(call: Call, contact_id: int, body: NewConversation) -> bytes:
     """The conversation and its first message are written together, or neither is.
 
-    Only where the channel of the account has `canStart`, and to an address the contact is known by: what they
-    are on an account of that channel, or their e-mail address. One that another contact writes from is
-    refused (`address_of_another`) until the two are merged.
+    Only if the account's channel has `canStart`, and to a known address of the contact: their id on an
+    account of that channel, or their email address. An address of another contact is refused
+    (`address_of_another`) until the two are merged.
     """
     with db.read() as session:
         account = find_account(session, call, body.account_id, field="accountId")

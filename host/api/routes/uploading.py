@@ -1,4 +1,4 @@
-"""Files a program uploads, to name them in a message within a day."""
+"""API route for uploading files, to use them in a message within a day."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ from host.sdk.messages import MessageKind
 from host.users.api_keys import Scope
 
 MULTIPART = 64 * 1024
-"""Bytes a form may add around its file."""
+"""Most bytes a form may add to its file."""
 MOST_WAITING = 500
-"""Most files of a workspace's programs that may wait at a time."""
+"""Most uploaded files that may wait to be sent, per workspace."""
 
 
 class TooManyUploadsError(TooManyError):
     """Too many files wait to be sent."""
 
     code = "too_many_uploads"
-    default_sentence = _l("Too many files that programs uploaded wait to be sent already.")
-    default_next_step = _l("Send some of them, or wait until they are a day old.")
+    default_sentence = _l("Too many files uploaded through the API are waiting to be sent.")
+    default_next_step = _l("Send some of them, or wait: unsent files are deleted after a day.")
 
 
 class Upload(Wire, frozen=True):
-    """A file that waits to be sent. It is removed after a day."""
+    """An uploaded file that waits to be sent. It is deleted after a day."""
 
     id: Annotated[str, Meta(description="To be named in a message, once.")]
     kind: Annotated[MessageKind, Meta(description="The kind of message it can be sent as.")]
@@ -51,7 +51,7 @@ class Upload(Wire, frozen=True):
 def take_upload(
     stream: storage.Readable, name: str, *, workspace_id: int, media: uploads.Allowed | None = None
 ) -> uploads.Upload:
-    """Take a file of a program; see :func:`host.media.uploads.keep_upload`.
+    """Store an uploaded file; see :func:`host.media.uploads.keep_upload`.
 
     :raises TooManyUploadsError: if too many files of the workspace wait.
     """
@@ -70,16 +70,16 @@ def take_upload(
 def the_file() -> FileStorage:
     """Return the one file of the request's form.
 
-    :raises MediaTypeError: if the body is no form.
-    :raises BodyError: if it holds anything else.
+    :raises MediaTypeError: if the body is not a form.
+    :raises BodyError: if it contains anything else.
     """
     if request.mimetype != "multipart/form-data":
         raise MediaTypeError(
-            _l("The body has to be multipart/form-data with a field named file."), next_step=""
+            _l("The body must be multipart/form-data with a field named file."), next_step=""
         )
     given = request.files.getlist("file")
     if len(given) != 1 or len(request.files) != 1 or request.form:
-        raise BodyError(_l("The form has to hold one field named file, and nothing else."), field="file")
+        raise BodyError(_l("The form must contain exactly one field, named file."), field="file")
     return given[0]
 
 
@@ -96,9 +96,9 @@ def the_file() -> FileStorage:
     body_limit=MAX_BYTES + MULTIPART,
 )
 def create_upload(call: Call) -> Upload:
-    """As multipart/form-data with one field, `file`; 25 MB at most.
+    """Takes multipart/form-data with one field, `file`, of at most 25 MB.
 
-    What it is shows in its bytes, not in its name. A picture is looked at once, to see that it is whole.
+    The type is detected from its bytes, not its name. A picture is checked for completeness.
     """
     given = the_file()
     taken = take_upload(given.stream, given.filename or "", workspace_id=call.workspace_id)

@@ -17,13 +17,13 @@ from host.web.request_helpers import Permission, current_user, flash_good, works
 @bp.post("/w/<int:workspace_id>/settings/channels/ask")
 @workspace_view(Permission.ACCOUNTS)
 def ask(workspace_id: int) -> ResponseReturnValue:
-    """Tell every admin who wants the channel, once in a week."""
+    """Ask every admin for the channel, at most once a week."""
     wanted = request.form.get("channel", "")
     offer = next((one for one in navigation.channel_offers() if one.key == wanted), None)
     if offer is None:
         raise NotFoundError()
     if db.write(asking.ask, workspace_id, current_user().id, offer.key, offer.label):
-        flash_good(_("The admins are told under the bell, and by mail where the desk has a mail server."))
+        flash_good(_("The admins are notified, by mail too if a mail server is set up."))
     else:
-        flash_good(_("The admins were asked already."))
+        flash_good(_("The admins have already been asked."))
     return redirect(url_for("channels.index", workspace_id=workspace_id, _anchor="more-channels"))

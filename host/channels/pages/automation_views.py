@@ -1,16 +1,14 @@
-"""Settings -> Channels -> an account -> Greeting & routing: what it says and does by itself."""
+"""Settings -> Channels -> an account -> Greeting & routing: its automation."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from flask import redirect, render_template, request
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
-from sqlalchemy.orm import Session
 
 from host.automation import facts, preview, texts
 from host.automation import settings as account_settings
@@ -19,30 +17,31 @@ from host.automation.preview import KNOWN, NEW, SILENT, Question
 from host.channels.pages.blueprint import bp
 from host.channels.pages.message_views import BELOW, settable
 from host.core import clock, db
+from host.core.backports.values import replace
 from host.core.errors import InvalidError
 from host.core.ids import read_id
-from host.inbox import teams
 from host.inbox.errors import SnoozeTimeError
 from host.inbox.snoozing import typed_moment
+from host.inbox.teams import teams
 from host.models.channels import ChannelAccount
 from host.models.users import Workspace
-from host.users import hours
-from host.users.hours import Hours
 from host.web import languages
-from host.web.request_helpers import Permission, audit, flash_good, form_version, workspace_view
+from host.web.request_helpers import Permission, actor, flash_good, form_version, workspace_view
+from host.working_hours import hours
+from host.working_hours.hours import Hours
 
 LONGEST = 20_000
-"""Most letters of a text that are read from a form at all."""
+"""Most characters read from a text field."""
 DAYS = (7, 14, 30, 60, 90, 180, 365)
 LATELY = timedelta(days=7)
 MOST_NAMED = 12
-"""Most people the preview offers as who wrote with somebody last."""
+"""Most people in the preview as the last one who wrote."""
 
 
 @bp.route(f"{BELOW}/automation", methods=["GET", "POST"])
 @workspace_view(Permission.ACCOUNTS)
 def automation(workspace_id: int, account_id: int) -> ResponseReturnValue:
-    """Show and change what an account says and does by itself, and what would happen if somebody wrote."""
+    """Show and change an account's automation, with a preview of what happens when a customer writes."""
     row, adapter, choices = settable(workspace_id, account_id)
     limit = adapter.capabilities.text_limit_bytes
     with db.read() as session:
@@ -52,7 +51,14 @@ def automation(workspace_id: int, account_id: int) -> ResponseReturnValue:
         chosen = _entered(kept)
         try:
             if "preview" not in request.form:
-                db.write(_save, chosen, limit, row, form_version() or 0)
+                db.write(
+                    account_settings.save,
+                    chosen,
+                    limit=limit,
+                    version=form_version() or 0,
+                    actor=actor(),
+                    now=clock.now(),
+                )
                 flash_good(_("Saved."))
                 return redirect(request.path, 303)
             with db.read() as session:
@@ -76,21 +82,8 @@ def automation(workspace_id: int, account_id: int) -> ResponseReturnValue:
     return page, problem.status if refused and problem is not None else 200
 
 
-def _save(session: Session, wanted: Settings, limit: int | None, row: ChannelAccount, version: int) -> None:
-    if account_settings.save(session, wanted, limit=limit, now=clock.now(), version=version):
-        details = {
-            "channel": row.channel,
-            "greeting": wanted.greets,
-            "away": wanted.tells_away,
-            "routing": wanted.routes,
-        }
-        audit(
-            session, "account.automation_changed", row.handle, workspace_id=row.workspace_id, details=details
-        )
-
-
 def _entered(kept: Settings) -> Settings:
-    """Return what the form asks for; days that are no number are none, which saving refuses."""
+    """Return the submitted settings; invalid days become None, which validation rejects."""
     form = request.form
     days = form.get("silence_days", "30").strip()
     sent = {Sent(one) for one in form.getlist("greets_on") if one in {*GREETED, Sent.MENTION}}
@@ -110,7 +103,7 @@ def _entered(kept: Settings) -> Settings:
 
 
 def _offered() -> list[tuple[str, str]]:
-    """Return the variables as they are written into a text, each with what it stands for."""
+    """Return the variables as written in a text, each with its meaning."""
     fallback = {texts.OPENS_AT: _("soon"), "contact.first_name": _("there")}
     found = []
     for name, label in texts.VARIABLES.items():
@@ -120,7 +113,7 @@ def _offered() -> list[tuple[str, str]]:
 
 
 def _seen(row: ChannelAccount, its: Settings) -> dict[str, Any]:
-    """Return what the page shows beside the form: hours, people, the preview, what happened lately."""
+    """Return what the page shows next to the form: hours, people, the preview, recent runs."""
     now = clock.now()
     with db.read() as session:
         workspace = session.get_one(Workspace, row.workspace_id)
@@ -165,7 +158,7 @@ def _opens(theirs: Hours, now: datetime, zone: str | None) -> str:
 
 
 def _question(now: datetime, people: Sequence[Person]) -> Question:
-    """Return what somebody asks the preview; what makes no sense is somebody new, with a message, now."""
+    """Return the preview's question; invalid input becomes a new customer with a message, now."""
     form = request.form
     who, _dash, last = form.get("who", NEW).partition("-")
     sent = form.get("sent", "")
@@ -180,7 +173,7 @@ def _question(now: datetime, people: Sequence[Person]) -> Question:
 
 
 def _moment(text: str) -> datetime | None:
-    """Return the moment of a typed local time, in the zone of whoever typed it; None: it is none."""
+    """Return a typed local time in the reader's time zone, or None if it is invalid."""
     zone = languages.reader().zone
     try:
         at = typed_moment(text, zone)

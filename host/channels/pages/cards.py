@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from types import MappingProxyType
 
+import msgspec
 import sqlalchemy as sa
 from flask import request
 from flask_babel import gettext as _
@@ -18,6 +19,7 @@ from host.channels.directory import Directory
 from host.channels.pages.looks import LookReport
 from host.channels.pages.messaging import Choices
 from host.core import clock
+from host.core.backports.values import replace
 from host.models.channels import AccountState, AccountWarning, ChannelAccount, ref
 from host.sdk.cards import CardStatus, SectionNotice, SettingsCard, SignIn
 
@@ -26,11 +28,11 @@ log = logging.getLogger(__name__)
 TONES = {"good", "warn", "bad"}
 WORST_FIRST = ("bad", "warn", "idle", "good")
 SIZE = 12
-"""Accounts on a page, which stays below 100 KB: the page itself has 20, a card without setup up to 6."""
+"""Accounts per page, which stays below 100 KB: the page itself takes 20, a card without setup up to 6."""
 MOST_SETUPS = 8
-"""Most accounts on a page that unfolds how to set them up, which is another 4 KB each."""
+"""Most accounts on a page that shows setup instructions, which take another 4 KB each."""
 MOST_GONE = 5
-"""Disconnected accounts listed below a channel; a page of its own has the others."""
+"""Most disconnected accounts listed below a channel; the others have their own page."""
 
 STATES = {
     "attention": _l("Needs attention"),
@@ -38,11 +40,10 @@ STATES = {
     "waiting": _l("Waiting for the first message"),
     "disconnected": _l("Disconnected"),
 }
-"""What the list can be narrowed to, and its name."""
+"""Filters of the list, with their names."""
 
 
-@dataclass(frozen=True, slots=True)
-class AccountCard:
+class AccountCard(msgspec.Struct, frozen=True):
     """One account as its card shows it.
 
     :param state: ``connected``, ``receiving``, ``needs_reconnect`` or ``disconnected``.
@@ -69,15 +70,15 @@ class AccountCard:
     catching_up: bool = False
     way_label: str = ""
     beside_id: int | None = None
-    """The account whose credentials it shares, of a channel whose accounts stand beside others."""
+    """The account whose credentials it shares, if its channel's accounts are linked to others."""
     heard: bool = False
-    """Whether anything ever came for it."""
+    """Whether it has ever received anything."""
     look: LookReport | None = None
-    """How it is checked for messages that were not delivered; None: it is not."""
+    """How it is checked for undelivered messages; None if it is not checked."""
 
     @property
     def tone(self) -> str:
-        """Return how bad it is: ``bad``, ``warn``, ``idle`` or ``good``."""
+        """Return the severity: ``bad``, ``warn``, ``idle`` or ``good``."""
         tones = {one.tone for one in self.warnings} | {tone for tone, _bold, _words in self.status.notices}
         return _tone(self.state, tones, self.blocked_until is not None)
 
@@ -86,11 +87,11 @@ class AccountCard:
 class Section:
     """A channel and its accounts in this workspace.
 
-    :ivar card: None while no active addon brings the channel.
-    :ivar sign_ins: the card's ways to sign in that are offered now.
-    :ivar refusals: why others are not, by their names.
-    :ivar notices: what the addon has to say besides.
-    :ivar beside: whether its accounts stand beside those of another channel, where they are switched on.
+    :ivar card: None while no active addon provides the channel.
+    :ivar sign_ins: the card's available ways to sign in.
+    :ivar refusals: why the others are unavailable, by name.
+    :ivar notices: further notices of the addon.
+    :ivar beside: whether its accounts are linked to those of another channel, where they are switched on.
     """
 
     key: str
@@ -104,12 +105,11 @@ class Section:
     gone: list[AccountCard] = field(default_factory=list)
 
 
-@dataclass(frozen=True, slots=True)
-class ListedAccount:
-    """One account as the list of all of them needs it, made of the database alone.
+class ListedAccount(msgspec.Struct, frozen=True):
+    """An account in the list, from the database only.
 
-    :param tone: how bad it is by what the host knows; its addon may know worse.
-    :param off: whether no active addon brings its channel.
+    :param tone: severity as known to the host; its addon may know of worse.
+    :param off: whether no active addon provides its channel.
     """
 
     id: int
@@ -127,9 +127,8 @@ class ListedAccount:
         return self.state == AccountState.DISCONNECTED
 
 
-@dataclass(frozen=True, slots=True)
-class WantedAccounts:
-    """What the list is narrowed to: by the address of the page. An empty field narrows nothing.
+class WantedAccounts(msgspec.Struct, frozen=True):
+    """The filter of the list, from the address of the page. Empty fields match everything.
 
     :param state: a name of :data:`STATES`.
     """
@@ -140,24 +139,24 @@ class WantedAccounts:
 
     @classmethod
     def asked(cls) -> WantedAccounts:
-        """Return what this request asks for; an unknown state counts as empty."""
+        """Return the filter of this request; an unknown state counts as empty."""
         given = request.args
         state = given.get("state", "")
         return cls(given.get("q", "").strip(), state if state in STATES else "", given.get("channel", ""))
 
     @property
     def any(self) -> bool:
-        """Whether it narrows anything."""
+        """Whether any field is set."""
         return bool(self.q or self.state or self.channel)
 
     @property
     def arguments(self) -> dict[str, str]:
-        """The parameters of an address that narrows the list like this."""
+        """The address parameters of this filter."""
         pairs = {"q": self.q, "state": self.state, "channel": self.channel}
         return {name: value for name, value in pairs.items() if value}
 
     def takes(self, account: ListedAccount) -> bool:
-        """Tell whether an account is listed."""
+        """Return whether the filter matches an account."""
         words = f"{account.name} {account.handle}".casefold()
         if self.q.casefold() not in words or self.channel not in {"", account.channel}:
             return False
@@ -174,9 +173,9 @@ class WantedAccounts:
 
 
 def listing(session: Session, directory: Directory, workspace_id: int) -> list[ListedAccount]:
-    """Return every account of a workspace in the order of the page: by channel, the worst first, by name.
+    """Return every account of a workspace in page order: by channel, most severe first, by name.
 
-    Disconnected ones are left out where they cannot be connected again here. Two statements, however many
+    Disconnected accounts that cannot be connected again here are left out. Two statements, however many
     accounts there are.
     """
     tones: dict[int, set[str]] = {}
@@ -228,7 +227,7 @@ def rows_of(session: Session, ids: Sequence[int]) -> list[ChannelAccount]:
 
 
 def _tone(state: str, tones: Collection[str], blocked: bool) -> str:
-    """Return how bad it is: ``bad``, ``warn``, ``idle`` or ``good``."""
+    """Return the severity: ``bad``, ``warn``, ``idle`` or ``good``."""
     if state == AccountState.NEEDS_RECONNECT or "bad" in tones:
         return "bad"
     if blocked or "warn" in tones:
@@ -270,7 +269,7 @@ def sections(
         if row.state != AccountState.DISCONNECTED:
             brought = directory.adapter(row.channel)
             choices = None if brought is None else Choices.of(brought)
-            # What a warning advises, such as to run Diagnose, takes the addon.
+            # Following a warning's advice, such as running Diagnose, requires the addon.
             told = () if brought is None else warnings.get(row.id, ())
             shown = account_card(row, statuses[row.id], choices, told)
             shown = replace(
@@ -290,20 +289,20 @@ def sections(
 
 
 def _way(card: SettingsCard | None, way: str) -> str:
-    """Return by what name people know the way an account was connected in; nothing where there is one."""
+    """Return the name of the way an account was connected; empty if there is only one."""
     if card is None or not card.sign_ins:
         return ""
-    return next((str(one.label) for one in card.sign_ins if one.name == way), _("Entered by hand"))
+    return next((str(one.label) for one in card.sign_ins if one.name == way), _("Entered manually"))
 
 
 def _offer(section: Section, workspace_id: int) -> None:
-    """Note the ways to sign in that work here, and why others do not; one that raises is not offered."""
+    """Set the ways to sign in that work here, and why others don't; one that raises is not offered."""
     for one in section.card.sign_ins if section.card is not None else ():
         try:
             why = one.available(workspace_id)
         except Exception:
             log.exception("the sign-in %s cannot tell whether it is available", one.name)
-            why = _("The addon of this channel failed while looking.")
+            why = _("The addon of this channel failed during the check.")
         if why is None:
             section.sign_ins.append(one)
         else:
@@ -326,7 +325,7 @@ def account_card(
     choices: Choices | None = None,
     warnings: Sequence[AccountWarning] = (),
 ) -> AccountCard:
-    """Return what a row or a page shows of an account."""
+    """Return the view of an account for a row or a page."""
     blocked = row.blocked_until is not None and row.blocked_until > clock.now()
     return AccountCard(
         id=row.id,
@@ -368,9 +367,9 @@ def _state(state: str, last_event_at: datetime | None, connected_at: datetime) -
 
 
 def statuses_of(card: SettingsCard | None, rows: Sequence[ChannelAccount]) -> dict[int, CardStatus]:
-    """Return what the addon says about each of *rows*, by id.
+    """Return the addon's status for each of *rows*, by id.
 
-    An addon that cannot tell of many at once, or fails at it, is asked for each.
+    If the addon cannot answer for many at once, or fails, it is asked for each.
     """
     told: Mapping[int, CardStatus] = {}
     if card is not None and card.statuses is not None and rows:
@@ -385,7 +384,7 @@ def statuses_of(card: SettingsCard | None, rows: Sequence[ChannelAccount]) -> di
 
 
 def status_of(card: SettingsCard | None, row: ChannelAccount) -> CardStatus:
-    """Return what the addon says about the account of *row*; a raise becomes a notice."""
+    """Return the addon's status for the account of *row*; an exception becomes a notice."""
     if card is None:
         return CardStatus()
     try:
@@ -394,6 +393,6 @@ def status_of(card: SettingsCard | None, row: ChannelAccount) -> CardStatus:
             raise TypeError(f"status() returned {type(status).__name__}")
     except Exception:
         log.exception("the card of channel %s could not tell how account %s is doing", row.channel, row.id)
-        sentence = _("The addon of this channel failed while looking. Messages are not affected.")
-        return CardStatus(notices=[("warn", _("State unknown."), sentence)])
+        sentence = _("The addon of this channel failed during the check. Messages are not affected.")
+        return CardStatus(notices=[("warn", _("Status unknown."), sentence)])
     return status

@@ -45,7 +45,7 @@ def files(workspace_id: int, account_id: int) -> ResponseReturnValue:
         error = (
             _("Enter a number of days from 1 to %(most)d.", most=MOST)
             if way == "days"
-            else _("Choose one of the three.")
+            else _("Choose one of the three options.")
         )
     page = render_template(
         "channels/files.html",

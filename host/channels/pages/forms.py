@@ -63,7 +63,7 @@ def _controls(one: Field) -> re.Pattern[str]:
 
 
 def _misplaced(text: str, error: str) -> bool:
-    """Tell whether *text* may be a credential that was pasted into the wrong field: it is not shown again."""
+    """Return whether *text* may be a credential pasted into the wrong field, which is not shown again."""
     return redact(text) != text or bool(error and _LOOKS_SECRET.fullmatch(text))
 
 
@@ -72,23 +72,23 @@ def _read(one: Field, text: str, clean: dict[str, str], *, editing: bool) -> str
     if not text and one.secret and editing:
         return ""
     if _controls(one).search(text):
-        return str(_("This holds characters that cannot be part of it. Type it, or copy it again."))
+        return str(_("This contains invalid characters. Enter it manually, or copy it again."))
     if len(text) > one.max_length:
-        return str(_("This is too long: at most %(most)d characters.", most=one.max_length))
+        return str(_("Too long: use at most %(most)d characters.", most=one.max_length))
     if one.kind == "select" and not text and not one.required and one.choices:
         text = one.choices[0][0]
     if one.kind == "select" and text not in {value for value, _label in one.choices}:
-        return str(_("Choose one of the list."))
+        return str(_("Choose an option from the list."))
     if not text and one.required and one.kind != "checkbox":
-        return str(_("Please fill this in."))
+        return str(_("This field is required."))
     if one.clean is not None and (text or not one.secret):
         try:
             text = one.clean(text) if text or one.required else text
         except ValueError as error:
-            return str(error) or str(_("This cannot be used."))
+            return str(error) or str(_("This value is invalid."))
         except Exception:
             log.exception("checking the field %s failed", one.name)
-            return str(_("This could not be checked: the addon of this channel failed."))
+            return str(_("This could not be checked because the addon of this channel failed."))
     clean[one.name] = text
     return ""
 
@@ -101,4 +101,4 @@ def add_problems(entered: Entered, problems: Mapping[str, str], fields: tuple[Fi
         before = entered.errors.get(where)
         entered.errors[where] = f"{before} {sentence}" if before else str(sentence)
     if not entered.errors:
-        entered.errors[""] = str(_("The account could not be connected, and the addon did not say why."))
+        entered.errors[""] = str(_("The account could not be connected. The addon gave no reason."))

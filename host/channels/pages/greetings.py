@@ -20,7 +20,7 @@ _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
 @dataclass(slots=True)
-class Line:
+class GreetingItem:
     """One question or menu item as it was typed.
 
     :ivar does: of a menu item: ``payload`` or ``url``.
@@ -42,11 +42,11 @@ class Block:
     """The lines of one locale."""
 
     locale: str
-    lines: list[Line]
+    lines: list[GreetingItem]
     error: str = ""
 
     @property
-    def used(self) -> list[Line]:
+    def used(self) -> list[GreetingItem]:
         return [line for line in self.lines if not line.blank]
 
 
@@ -76,7 +76,7 @@ class Sheet:
     def add_locale(self, most: int) -> None:
         """Add an empty locale at the end."""
         if len(self.blocks) < MOST_LOCALES:
-            self.blocks.append(Block("", [Line() for _number in range(most)]))
+            self.blocks.append(Block("", [GreetingItem() for _number in range(most)]))
 
     def remove_locale(self, number: int) -> None:
         """Take a locale out; the default one stays."""
@@ -98,8 +98,8 @@ def read_sheet(form: Mapping[str, str], most: int) -> Sheet:
     return Sheet(blocks)
 
 
-def _line(form: Mapping[str, str], place: str) -> Line:
-    return Line(
+def _line(form: Mapping[str, str], place: str) -> GreetingItem:
+    return GreetingItem(
         text=form.get(f"text-{place}", "").strip(),
         value=form.get(f"value-{place}", "").strip(),
         does="url" if form.get(f"does-{place}") == "url" else "payload",
@@ -111,7 +111,8 @@ def from_ice_breakers(found: IceBreakers, most: int) -> Sheet:
     return _sheet(
         {
             locale: [
-                Line(one.question, "" if one.payload == one.question else one.payload) for one in questions
+                GreetingItem(one.question, "" if one.payload == one.question else one.payload)
+                for one in questions
             ]
             for locale, questions in found.items()
         },
@@ -124,9 +125,9 @@ def from_menu(found: Menu, most: int) -> Sheet:
     return _sheet(
         {
             locale: [
-                Line(one.title, one.url, "url")
+                GreetingItem(one.title, one.url, "url")
                 if one.url
-                else Line(one.title, "" if one.payload == one.title else one.payload)
+                else GreetingItem(one.title, "" if one.payload == one.title else one.payload)
                 for one in items
             ]
             for locale, items in found.items()
@@ -135,12 +136,12 @@ def from_menu(found: Menu, most: int) -> Sheet:
     )
 
 
-def _sheet(found: Mapping[str, Sequence[Line]], most: int) -> Sheet:
+def _sheet(found: Mapping[str, Sequence[GreetingItem]], most: int) -> Sheet:
     locales = [DEFAULT, *sorted(set(found) - {DEFAULT})]
     blocks = []
     for locale in locales:
         lines = list(found.get(locale, ()))
-        lines += [Line() for _number in range(most - len(lines))]
+        lines += [GreetingItem() for _number in range(most - len(lines))]
         blocks.append(Block(locale, lines))
     return Sheet(blocks)
 
@@ -149,7 +150,7 @@ def to_ice_breakers(sheet: Sheet, limits: IceBreakerLimits) -> IceBreakers:
     """Check a form and return its lists; mistakes are noted in *sheet*."""
     _check_locales(sheet, limits.most)
     for line in (line for block in sheet.blocks for line in block.used):
-        _check_text(line, limits.question_length, _("Write the question, or clear this line."))
+        _check_text(line, limits.question_length, _("Enter the question, or clear this line."))
         _check_payload(line, limits.payload_length)
     return {
         block.locale: tuple(IceBreaker(line.text, line.value or line.text) for line in block.used)
@@ -162,11 +163,11 @@ def to_menu(sheet: Sheet, limits: MenuLimits) -> Menu:
     """Check a form and return its lists; mistakes are noted in *sheet*."""
     _check_locales(sheet, limits.most)
     for line in (line for block in sheet.blocks for line in block.used):
-        _check_text(line, limits.title_length, _("Write the label, or clear this line."))
+        _check_text(line, limits.title_length, _("Enter the label, or clear this line."))
         if line.does == "payload":
             _check_payload(line, limits.payload_length)
         elif not _ADDRESS.fullmatch(line.value) or len(line.value) > limits.payload_length:
-            line.errors["value"] = str(_("Enter the address of the page; it starts with https://."))
+            line.errors["value"] = str(_("Enter a web address that starts with https://."))
     return {
         block.locale: tuple(
             MenuItem(line.text, url=line.value)
@@ -183,33 +184,33 @@ def _check_locales(sheet: Sheet, most: int) -> None:
     seen: set[str] = set()
     for block in sheet.blocks:
         if block.locale != DEFAULT and not _LOCALE.fullmatch(block.locale):
-            block.error = str(_("A language is written like de_DE: language and country."))
+            block.error = str(_("Enter a language and country, such as de_DE."))
         elif block.locale in seen:
-            block.error = str(_("This language is there already."))
+            block.error = str(_("This language already has a list."))
         elif len(block.used) > most:
-            block.error = str(_("At most %(most)s are taken.", most=most))
+            block.error = str(_("You can add at most %(most)s.", most=most))
         seen.add(block.locale)
     if not sheet.blocks[0].used and any(block.used for block in sheet.blocks[1:]):
         sheet.error = str(
-            _("Fill in the first list too: it is shown wherever a language has none of its own.")
+            _("Fill in the first list too. It is shown for every language without its own list.")
         )
 
 
-def _check_text(line: Line, most: int, missing: str) -> None:
+def _check_text(line: GreetingItem, most: int, missing: str) -> None:
     if not line.text:
         line.errors["text"] = str(missing)
     elif _CONTROL.search(line.text):
-        line.errors["text"] = str(_("This holds characters that cannot be part of it."))
+        line.errors["text"] = str(_("This contains invalid characters."))
     elif len(line.text) > most:
         line.errors["text"] = str(
-            _("%(used)s characters, and at most %(most)s are taken.", used=len(line.text), most=most)
+            _("%(used)s characters. The limit is %(most)s.", used=len(line.text), most=most)
         )
 
 
-def _check_payload(line: Line, most: int) -> None:
+def _check_payload(line: GreetingItem, most: int) -> None:
     if _CONTROL.search(line.value):
-        line.errors["value"] = str(_("This holds characters that cannot be part of it."))
+        line.errors["value"] = str(_("This contains invalid characters."))
     elif len(line.value) > most:
         line.errors["value"] = str(
-            _("%(used)s characters, and at most %(most)s are taken.", used=len(line.value), most=most)
+            _("%(used)s characters. The limit is %(most)s.", used=len(line.value), most=most)
         )

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+import msgspec
 import sqlalchemy as sa
 from flask import redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
@@ -30,11 +30,10 @@ from host.web.request_helpers import Permission, audit, flash_good, workspace_vi
 SHOWN = 100
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
-    """A thread the provider has, as the page lists it.
+class ThreadRow(msgspec.Struct, frozen=True):
+    """A thread at the provider in the list.
 
-    :param conversation_id: None where no message of it could be read.
+    :param conversation_id: None if none of its messages could be read.
     """
 
     name: str
@@ -45,9 +44,8 @@ class Found:
     problem: dict[str, Any] | None
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
-    """How far catching up is, and what it found.
+class CatchUpReport(msgspec.Struct, frozen=True):
+    """Progress and results of catching up.
 
     :param new: threads that were not here; *more_new* of them are not listed.
     :param filled: conversations that were here and lacked messages.
@@ -62,19 +60,19 @@ class Report:
     read: int
     imported: int
     untold: int
-    new: Sequence[Found]
-    filled: Sequence[Found]
-    failed: Sequence[Found]
+    new: Sequence[ThreadRow]
+    filled: Sequence[ThreadRow]
+    failed: Sequence[ThreadRow]
     more: int
 
     @property
     def percent(self) -> int:
-        """The percentage of the threads known so far that was read."""
+        """The percentage of known threads that was read."""
         return 100 * self.read // self.threads if self.threads else 0
 
 
-def report(session: Session, account_id: int, adapter: ChannelAdapter) -> Report | None:
-    """Return how far catching up on an account is; None if it never began."""
+def report(session: Session, account_id: int, adapter: ChannelAdapter) -> CatchUpReport | None:
+    """Return the progress of catching up on an account, or None if it never began."""
     run = session.get(CatchUp, account_id)
     if run is None:
         return None
@@ -95,7 +93,7 @@ def report(session: Session, account_id: int, adapter: ChannelAdapter) -> Report
         (mine, threads.state == CatchUpState.FAILED),
     ]
     found = [_found(session, adapter, conditions) for conditions in lists]
-    return Report(
+    return CatchUpReport(
         state=run.state,
         waiting=run.problem,
         running=run.next_at is not None,
@@ -112,7 +110,7 @@ def report(session: Session, account_id: int, adapter: ChannelAdapter) -> Report
     )
 
 
-def _found(session: Session, adapter: ChannelAdapter, conditions: Sequence[Any]) -> list[Found]:
+def _found(session: Session, adapter: ChannelAdapter, conditions: Sequence[Any]) -> list[ThreadRow]:
     newest = (
         sa.select(sa.func.max(Conversation.id))
         .where(Conversation.identity_id == ContactIdentity.id)
@@ -133,7 +131,7 @@ def _found(session: Session, adapter: ChannelAdapter, conditions: Sequence[Any])
         .limit(SHOWN + 1)
     )
     return [
-        Found(
+        ThreadRow(
             name=name or (f"@{row.username}" if row.username else adapter.contact_label(row.contact)),
             conversation_id=conversation_id,
             updated_at=row.updated_at,
@@ -148,7 +146,7 @@ def _found(session: Session, adapter: ChannelAdapter, conditions: Sequence[Any])
 @bp.get(f"{BELOW}/history")
 @workspace_view(Permission.ACCOUNTS)
 def history(workspace_id: int, account_id: int) -> ResponseReturnValue:
-    """Show how far catching up is, what it found, and what it cannot find."""
+    """Show the progress and results of catching up, and what it cannot find."""
     row, adapter, choices = settable(workspace_id, account_id)
     rules = adapter.capabilities.history
     if rules is None:
@@ -178,22 +176,24 @@ def catch_up(workspace_id: int, account_id: int) -> ResponseReturnValue:
     if adapter.capabilities.history is None:
         raise NotFoundError()
     db.write(_ask, row)
-    flash_good(_("Reading what %(channel)s knows. You can leave this page.", channel=adapter.label))
+    flash_good(
+        _("Reading earlier messages from %(channel)s. You can leave this page.", channel=adapter.label)
+    )
     return redirect(url_for("channels.history", workspace_id=workspace_id, account_id=account_id), 303)
 
 
 @bp.post(f"{BELOW}/look")
 @workspace_view(Permission.ACCOUNTS)
 def check_now(workspace_id: int, account_id: int) -> ResponseReturnValue:
-    """Look now for messages that were not delivered."""
+    """Check now for undelivered messages."""
     row, adapter, _choices = settable(workspace_id, account_id)
     rules = adapter.capabilities.second_look
     if rules is None:
         raise NotFoundError()
     if db.write(second_look.ask, row.id, rules):
-        flash_good(_("Checking. What is missing is here in a few minutes."))
+        flash_good(_("Checking. Missing messages appear within a few minutes."))
     else:
-        flash_good(_("It was checked a moment ago."))
+        flash_good(_("Already checked a moment ago."))
     return redirect(url_for("channels.history", workspace_id=workspace_id, account_id=account_id), 303)
 
 

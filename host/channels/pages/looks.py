@@ -1,11 +1,11 @@
-"""What a card and a page say of looking for messages that were not delivered."""
+"""Views of an account's checks for undelivered messages, for its card and page."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+import msgspec
 import sqlalchemy as sa
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
@@ -23,21 +23,21 @@ LISTED = 100
 
 _REASONS: Mapping[str, LazyString] = {
     "budget": _l(
-        "More often would cost too many of the calls %(channel)s allows; it allows more with more customers."
+        "Checking more often would use too many of the calls %(channel)s allows. The limit "
+        "grows with the number of customers."
     ),
-    "quiet": _l("Not more often, because nothing was written for a day."),
-    "limit": _l("Less often for now, because %(channel)s says that its limit of calls is almost used up."),
+    "quiet": _l("Checked less often because nobody has written for a day."),
+    "limit": _l("Checked less often for now because the call limit of %(channel)s is almost used up."),
 }
 
 
-@dataclass(frozen=True, slots=True)
-class LookReport:
-    """How an account is checked for messages that were not delivered.
+class LookReport(msgspec.Struct, frozen=True):
+    """How an account is checked for undelivered messages.
 
-    :param looked_at: when the latest complete check began; None: there was none yet.
+    :param looked_at: start of the latest complete check; None if there was none yet.
     :param missed: number of missed messages found within seven days.
     :param interval: seconds between two checks.
-    :param reason: why the interval is longer than the shortest; empty: it is not.
+    :param reason: why the interval is longer than the shortest; empty if it is not.
     """
 
     looked_at: datetime | None
@@ -48,20 +48,20 @@ class LookReport:
 
     @property
     def every(self) -> str:
-        """How often it is checked, in words."""
+        """The interval in words."""
         minutes = self.interval // 60
         if minutes < 60:
             return str(ngettext("Every %(num)s minute.", "Every %(num)s minutes.", minutes))
         return str(ngettext("Every hour.", "Every %(num)s hours.", minutes // 60))
 
     def why(self, channel: str) -> str:
-        """Return in words why it is not checked more often; empty where it cannot be."""
+        """Return in words why it is not checked more often; empty if it cannot be."""
         words = _REASONS.get(self.reason)
         return "" if words is None else str(words) % {"channel": channel}
 
 
 def reports(session: Session, account_ids: Sequence[int]) -> dict[int, LookReport]:
-    """Return how accounts are checked, by id; those whose provider cannot be asked are left out."""
+    """Return the checks of accounts by id; accounts whose provider cannot be asked are left out."""
     since = clock.now() - SHOWN_FOR
     counts = (
         sa.select(MissedMessage.account_id, sa.func.count())
@@ -78,11 +78,10 @@ def reports(session: Session, account_ids: Sequence[int]) -> dict[int, LookRepor
     }
 
 
-@dataclass(frozen=True, slots=True)
-class Missed:
-    """A message that was not delivered, as the account's page lists it.
+class Missed(msgspec.Struct, frozen=True):
+    """An undelivered message in the list.
 
-    :param conversation_id: None while it is not in the inbox yet.
+    :param conversation_id: None until it is in the inbox.
     """
 
     name: str
@@ -92,7 +91,7 @@ class Missed:
 
 
 def missed_messages(session: Session, account_id: int, adapter: ChannelAdapter) -> list[Missed]:
-    """Return the messages that were missed within seven days, the latest found first."""
+    """Return the messages missed within seven days, latest found first."""
     query = (
         sa.select(MissedMessage, Message.conversation_id, ContactIdentity)
         .outerjoin(

@@ -4,28 +4,29 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 from flask import redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from flask_babel import ngettext
-from sqlalchemy.orm import Session
+from msgspec import UNSET
 
 from host.channels import button_payloads
-from host.channels.accounts import set_reply_target
+from host.channels.accounts import change_messages
 from host.channels.directory import current_directory
 from host.channels.pages import greetings
 from host.channels.pages.blueprint import account_of, bp
 from host.channels.pages.greetings import Sheet
-from host.channels.pages.messaging import Choices, Messaging, set_messaging, target_from, targets
+from host.channels.pages.messaging import Choices, Messaging, target_from, targets
 from host.core import db
 from host.core.errors import NotFoundError
+from host.features import registry
 from host.models.channels import AccountState, ChannelAccount, ref
 from host.sdk.channel import AccountRef, ChannelAdapter, ProviderProblem
 from host.web.formats import round_length
-from host.web.request_helpers import Permission, audit, flash_good, workspace_view
+from host.web.request_helpers import Permission, actor, flash_good, workspace_view
 
 log = logging.getLogger(__name__)
 
@@ -58,24 +59,18 @@ def messages(workspace_id: int, account_id: int) -> ResponseReturnValue:
             chosen=Messaging.of(row.settings),
             limit=adapter.capabilities.text_limit_bytes,
             targets=[(one, round_length(one)) for one in targets(row.reply_target)],
+            has_reports=registry.is_on("reports"),
         )
     chosen = Messaging.read(request.form)
     # A form that does not name the time for an answer leaves it as it is.
-    target = target_from(request.form) if "reply_target" in request.form else row.reply_target
-
-    def use_case(session: Session) -> None:
-        set_messaging(session, account_id, chosen, choices)
-        if target != row.reply_target:
-            set_reply_target(session, account_id, target)
-        _note(session, row, "account.messages_changed", workspace_id)
-
-    db.write(use_case)
+    target = target_from(request.form) if "reply_target" in request.form else UNSET
+    settings = chosen.settings(choices)
+    db.write(change_messages, account_id, settings=settings, reply_target=target, actor=actor())
     flash_good(_("Saved."))
     return redirect(url_for("channels.messages", workspace_id=workspace_id, account_id=account_id), 303)
 
 
-@dataclass(frozen=True, slots=True)
-class Greeting:
+class Greeting(msgspec.Struct, frozen=True):
     """One of the two lists an account has at its provider, and how it is read, checked and written."""
 
     name: str
@@ -163,21 +158,16 @@ def _greeting(workspace_id: int, account_id: int, greeting: Greeting) -> Respons
     kept = _ask(lambda: greeting.put(adapter, ref(row), wanted), row)
     if isinstance(kept, ProviderProblem):
         return page(sheet, kept)
-
-    def use_case(session: Session) -> None:
-        payloads = (line.payload for lines in kept.values() for line in lines)
-        button_payloads.remember_payloads(session, account_id, greeting.name, payloads)
-        _note(session, row, f"account.{greeting.name}_changed", workspace_id)
-
-    db.write(use_case)
+    payloads = [line.payload for lines in kept.values() for line in lines]
+    db.write(button_payloads.remember_payloads, account_id, greeting.name, payloads, actor=actor())
     count = sum(len(lines) for lines in kept.values())
     if not count:
-        flash_good(_("Saved. %(channel)s shows none now.", channel=adapter.label))
+        flash_good(_("Saved. %(channel)s now shows none.", channel=adapter.label))
     else:
         flash_good(
             ngettext(
-                "Saved, and read back: %(channel)s has %(num)s now.",
-                "Saved, and read back: %(channel)s has %(num)s now.",
+                "Saved. %(channel)s now shows %(num)s.",
+                "Saved. %(channel)s now shows %(num)s.",
                 count,
                 channel=adapter.label,
             )
@@ -200,7 +190,3 @@ def _ask(
 
 def _number(text: str) -> int:
     return int(text) if text.isascii() and text.isdigit() and len(text) < 3 else 0
-
-
-def _note(session: Session, row: ChannelAccount, action: str, workspace_id: int) -> None:
-    audit(session, action, row.handle, workspace_id=workspace_id, details={"channel": row.channel})

@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 from flask_babel import lazy_gettext as _l
-from sqlalchemy.orm import Session
 
-from host.channels.accounts import changed
 from host.core.errors import InvalidError
-from host.models.channels import AccountState, ChannelAccount
 from host.sdk.channel import ChannelAdapter
-from host.sdk.errors import AccountGoneError
 
 OVERFLOW = ("split", "truncate")
 
 
-@dataclass(frozen=True, slots=True)
-class Messaging:
+class Messaging(msgspec.Struct, frozen=True):
     """The settings of an account, each at its default where none was chosen.
 
     :param mark_seen: customers see that the team has read their messages.
@@ -53,9 +48,14 @@ class Messaging:
             overflow="truncate" if form.get("overflow") == "truncate" else "split",
         )
 
+    def settings(self, choices: Choices) -> dict[str, Any]:
+        """Return what is to be stored: only what applies to the channel."""
+        seen = {"mark_seen": self.mark_seen, "show_seen": self.show_seen} if choices.seen else {}
+        typing = {"typing": self.typing} if choices.typing else {}
+        return {**seen, **typing, **({"overflow": self.overflow} if choices.overflow else {})}
 
-@dataclass(frozen=True, slots=True)
-class Choices:
+
+class Choices(msgspec.Struct, frozen=True):
     """Which of the settings apply to a channel, by its declaration."""
 
     seen: bool
@@ -103,25 +103,5 @@ def target_from(form: Mapping[str, str]) -> int | None:
     if not text:
         return None
     if not text.isascii() or not text.isdigit() or len(text) > 6:
-        raise InvalidError(_l("Choose a time for an answer from the list; nothing was saved."), next_step="")
+        raise InvalidError(_l("Choose a response time from the list. Nothing was saved."), next_step="")
     return int(text)
-
-
-def set_messaging(session: Session, account_id: int, chosen: Messaging, choices: Choices) -> ChannelAccount:
-    """Write how an account handles messages; settings that do not apply to its channel stay unchanged.
-
-    :raises AccountGoneError: if the account does not exist or is disconnected.
-    """
-    row = session.get(ChannelAccount, account_id)
-    if row is None or row.state == AccountState.DISCONNECTED:
-        raise AccountGoneError("The account is disconnected already.")
-    settings = dict(row.settings)
-    if choices.seen:
-        settings |= {"mark_seen": chosen.mark_seen, "show_seen": chosen.show_seen}
-    if choices.typing:
-        settings["typing"] = chosen.typing
-    if choices.overflow:
-        settings["overflow"] = chosen.overflow
-    row.settings = settings
-    changed(session, row)
-    return row

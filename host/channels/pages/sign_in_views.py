@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import partial
 
 from flask import Blueprint, Response, current_app, jsonify, redirect, render_template, request, url_for
@@ -21,6 +20,7 @@ from host.channels.directory import current_directory
 from host.channels.other_workspaces import taken_sentence
 from host.channels.pages.forms import Entered, read_form
 from host.core import db
+from host.core.backports.values import replace
 from host.core.errors import ArchivedError, NotFoundError
 from host.models.channels import ChannelAccount, SignInAttempt, SignInState, ref
 from host.sdk.cards import (
@@ -69,7 +69,7 @@ def stay_with_opener(response: Response) -> Response:
 
 
 def way_of(channel: str, way: str) -> tuple[SettingsCard, SignIn]:
-    """Return the card of *channel* and its sign-in called *way*.
+    """Return the card of *channel* and its sign-in *way*.
 
     :raises NotFoundError: if no active addon has it.
     """
@@ -143,7 +143,7 @@ def _return_url(attempt: SignInAttempt) -> str:
 @bp.get("/channels/<channel>/sign-in/<way>")
 @login_required
 def back(channel: str, way: str) -> ResponseReturnValue:
-    """Handle the provider's answer when the person comes back from the dialog, once, and show the result."""
+    """Handle the provider's response when the person returns from the dialog, once, and show the result."""
     _card, found = way_of(channel, way)
     values = {name: value for name, value in request.args.items() if len(value) <= LONGEST_VALUE}
     uuid = sign_in_attempts.read_state(str(current_app.secret_key), values.pop("state", ""))
@@ -155,8 +155,8 @@ def back(channel: str, way: str) -> ResponseReturnValue:
     membership = user.membership(attempt.workspace_id)
     if membership is None or not membership.may(Permission.ACCOUNTS):
         problem = SignInProblem(
-            _("You are not an owner of this workspace any more, so nothing was connected."),
-            _("Ask one of its owners to connect the account."),
+            _("You are no longer an owner of this workspace, so nothing was connected."),
+            _("Ask an owner to connect the account."),
         )
         _end(attempt, [], [problem])
         return redirect(here, 303)
@@ -212,8 +212,8 @@ def _reconnect(
             _end(attempt, [] if problem else [row.handle], [problem] if problem else [])
             return
     problem = SignInProblem(
-        _("%(handle)s is not among the accounts you allowed.", handle=row.handle),
-        _("Sign in as the person who manages it and leave it ticked in the dialog."),
+        _("%(handle)s is not one of the accounts you allowed.", handle=row.handle),
+        _("Sign in as the person who manages it, and keep it selected in the dialog."),
     )
     _end(attempt, [], [problem])
 
@@ -264,7 +264,7 @@ def choose(workspace_id: int, uuid: str) -> ResponseReturnValue:
     ]
     here = url_for("sign_in.show", workspace_id=workspace_id, uuid=uuid)
     if attempt.state == SignInState.CHOOSING and not chosen:
-        flash_bad(_("Tick the accounts to connect first."))
+        flash_bad(_("Select the accounts to connect first."))
         return redirect(here, 303)
     agreed = frozenset(request.form.getlist("move"))
     elsewhere = _elsewhere(workspace_id, attempt.channel)
@@ -348,14 +348,14 @@ def _connect(
             then=then,
         )
     except AccountTakenError:
-        return SignInProblem(taken(connection.external_id) or _("It was connected elsewhere a moment ago."))
+        return SignInProblem(taken(connection.external_id) or _("This account was just connected elsewhere."))
     except (OtherAccountError, AccountGoneError):
-        return SignInProblem(_("This account is not the one to be connected again, so nothing was changed."))
+        return SignInProblem(_("This is not the account you are reconnecting, so nothing was changed."))
     except Exception:
         log.exception("an account of channel %s could not be written", channel)
         return SignInProblem(
-            _("The account could not be stored, so nothing was changed."),
-            _("Try again; if it stays, tell an admin."),
+            _("The account could not be saved, so nothing was changed."),
+            _("Try again. If the problem persists, tell an admin."),
         )
     if moved is not None:
         other_workspaces.clean_up_moved(way_of(channel, attempt.way)[0], moved)
@@ -397,7 +397,7 @@ def _account(workspace_id: int, channel: str, given: str) -> AccountRef | None:
 def _addon_failed() -> SignInProblem:
     return SignInProblem(
         _("The addon of this channel failed, so nothing was connected."),
-        _("Tell an admin; the log says why."),
+        _("Tell an admin. The reason is in the log."),
     )
 
 

@@ -15,25 +15,19 @@ from flask_babel import lazy_gettext as _l
 from flask_babel import ngettext
 from sqlalchemy.orm import Session
 
-from host.automation.assistants import keeping as assistants
 from host.channels import asking, connecting, deliveries, other_workspaces
 from host.channels.accounts import disconnect_account
 from host.channels.directory import Directory, current_directory
 from host.channels.other_workspaces import elsewhere_sentence, taken_sentence
-from host.channels.pages import asking_views as _asking_views  # noqa: F401 - hangs its views on the same blueprint
-from host.channels.pages import automation_views as _automation_views  # noqa: F401 - hangs its views on the same blueprint
 from host.channels.pages import cards, forms, looks
-from host.channels.pages import diagnose_views as _diagnose_views  # noqa: F401 - hangs its views on the same blueprint
-from host.channels.pages import file_views as _file_views  # noqa: F401 - hangs its views on the same blueprint
-from host.channels.pages import history_views as _history_views  # noqa: F401 - so does this
-from host.channels.pages import message_views as _message_views  # noqa: F401 - so does this
-from host.channels.pages import workspace_views as _workspace_views  # noqa: F401 - and this
 from host.channels.pages.blueprint import account_of, bp
 from host.channels.pages.forms import Entered
 from host.channels.pages.messaging import Choices
 from host.channels.warnings import in_need, standing_warnings
 from host.core import clock, db
 from host.core.errors import NotFoundError
+from host.features import registry
+from host.features.account_link import AccountLink
 from host.live.events import newest_id
 from host.models.channels import AccountState, ChannelAccount, ref
 from host.notifications.notify import translated
@@ -90,7 +84,7 @@ def _card(channel: str) -> SettingsCard:
 
 
 def _check_connectable(channel: str) -> None:
-    """Answer as for no such page where accounts of *channel* are switched on beside others.
+    """Respond with 404 if accounts of *channel* are enabled as additions to other accounts.
 
     :raises NotFoundError: then, and where the channel has no card.
     """
@@ -106,6 +100,15 @@ def _index_url(workspace_id: int, account_id: int | None = None) -> str:
     return url_for(
         "channels.index", workspace_id=workspace_id, account=account_id, _anchor=f"account-{account_id}"
     )
+
+
+def _links(session: Session, workspace_id: int) -> dict[int, list[AccountLink]]:
+    """Return the links of features on the cards of accounts."""
+    links: dict[int, list[AccountLink]] = {}
+    for found in registry.hooks().on_accounts(session=session, workspace_id=workspace_id):
+        for account_id, link in found.items():
+            links.setdefault(account_id, []).append(link)
+    return links
 
 
 @bp.get("/w/<int:workspace_id>/settings/channels")
@@ -133,7 +136,7 @@ def index(workspace_id: int) -> ResponseReturnValue:
         hours = deliveries.by_hour(session, rows)
         looked = looks.reports(session, [row.id for row in rows])
         asked = asking.asked(session, workspace_id) if first else {}
-        looked_after = assistants.on_accounts(session, workspace_id)
+        links = _links(session, workspace_id)
     sections = cards.sections(directory, workspace_id, rows, warnings, busy, looked)
     return render_template(
         "channels/index.html",
@@ -152,7 +155,7 @@ def index(workspace_id: int) -> ResponseReturnValue:
         addon_page=navigation.addon_page,
         live_after=after,
         hours=hours,
-        assistants=looked_after,
+        links=links,
         told=translated,
         patience_over=lambda at: clock.now() - at > PATIENCE,
     )
@@ -161,7 +164,7 @@ def index(workspace_id: int) -> ResponseReturnValue:
 @bp.get("/w/<int:workspace_id>/settings/channels/<channel>/connect")
 @workspace_view(Permission.ACCOUNTS)
 def choose_way(workspace_id: int, channel: str) -> ResponseReturnValue:
-    """Say which way to connect is the right one for an account, and offer each."""
+    """Explain which way to connect suits an account, and offer each."""
     _check_connectable(channel)
     (section,) = [one for one in cards.sections(_directory(), workspace_id, ()) if one.key == channel]
     return render_template("channels/connect.html", section=section, live_after=0)
@@ -232,7 +235,9 @@ def _save(workspace_id: int, card: SettingsCard, row: ChannelAccount | None) -> 
         flash_good(outcome.sentence)
         return redirect(_index_url(workspace_id))
     if isinstance(outcome, Connection) and moved and moved.account.external_id != outcome.external_id:
-        outcome = Problems({"": _("These credentials belong to another account than the one to be moved.")})
+        outcome = Problems(
+            {"": _("These credentials belong to a different account than the one you are moving.")}
+        )
     if isinstance(outcome, Problems):
         forms.add_problems(entered, outcome.by_field, card.fields)
         return _form(card, entered, row)
@@ -261,14 +266,15 @@ def _save(workspace_id: int, card: SettingsCard, row: ChannelAccount | None) -> 
     except AccountTakenError:
         forms.add_problems(entered, {"": elsewhere_sentence(card.channel, outcome.external_id)}, card.fields)
     except OtherAccountError:
-        sentence = _("These credentials belong to another account. Connect that one as a new account.")
+        sentence = _("These credentials belong to a different account. Connect it as a new account.")
         forms.add_problems(entered, {"": sentence}, card.fields)
     except AccountGoneError as error:
         raise NotFoundError() from error
     except Exception:
         log.exception("an account of channel %s could not be written", card.channel)
         sentence = _(
-            "The account could not be stored, so nothing was changed. Try again; if it stays, tell an admin."
+            "The account could not be saved, so nothing was changed. Try again. If the problem "
+            "persists, tell an admin."
         )
         forms.add_problems(entered, {"": sentence}, card.fields)
     else:
@@ -328,7 +334,7 @@ def disconnect(workspace_id: int, account_id: int) -> ResponseReturnValue:
     try:
         db.write(use_case)
     except AccountGoneError:
-        flash_good(_("%(handle)s was disconnected before.", handle=row.handle))
+        flash_good(_("%(handle)s was already disconnected.", handle=row.handle))
         return redirect(_index_url(workspace_id))
     try:
         card.disconnect(ref(row))
@@ -336,13 +342,13 @@ def disconnect(workspace_id: int, account_id: int) -> ResponseReturnValue:
         log.exception("the addon of channel %s failed while disconnecting account %s", row.channel, row.id)
         flash_bad(
             _(
-                "%(handle)s is disconnected here, but the other side could not be told. "
-                "Remove our access there as well.",
+                "%(handle)s is disconnected here, but the provider could not be notified. Remove "
+                "Lobby's access there, too.",
                 handle=row.handle,
             )
         )
     else:
-        flash_good(_("%(handle)s is disconnected. Its conversations stay.", handle=row.handle))
+        flash_good(_("%(handle)s is disconnected. Its conversations are kept.", handle=row.handle))
     return redirect(_index_url(workspace_id))
 
 
@@ -382,7 +388,7 @@ def _run(action: CardAction, row: ChannelAccount) -> tuple[str, bool]:
     try:
         return str(action.run(ref(row), entered.clean)), True
     except ValueError as error:
-        return str(error) or str(_("That could not be used.")), False
+        return str(error) or str(_("That value is invalid.")), False
     except Exception:
         log.exception("the action %s of channel %s failed", action.name, row.channel)
         return str(_("The addon of this channel failed, so nothing was changed. Tell an admin.")), False

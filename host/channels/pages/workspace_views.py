@@ -53,8 +53,8 @@ def _read(page: WorkspaceSettings, workspace_id: int) -> CardStatus:
         return page.read(workspace_id)
     except Exception:
         log.exception("the settings of workspace %s could not be read by the addon", workspace_id)
-        sentence = _("The addon of this channel failed while looking. Messages are not affected.")
-        return CardStatus(notices=[("warn", _("State unknown."), sentence)])
+        sentence = _("The addon of this channel failed during the check. Messages are not affected.")
+        return CardStatus(notices=[("warn", _("Status unknown."), sentence)])
 
 
 def _save(page: WorkspaceSettings, workspace_id: int, entered: Entered) -> str:

@@ -33,11 +33,11 @@ R = TypeVar("R")
 SECONDS = 30.0
 JOB_SECONDS = 600.0
 REGISTER_SECONDS = 15.0
-"""While it runs, a new generation waits for it."""
+"""Budget of a registration; a new generation waits for it."""
 GRACE_SECONDS = 2.0
-"""How long a call may take to end once it was told to."""
+"""Time in seconds a call may take to end after it was told to."""
 DATABASE_SECONDS = 150.0
-"""How much longer a call may take that waits for the database: longer than any statement is given."""
+"""Extra time in seconds for a call that waits for the database: longer than any statement timeout."""
 LOOK_SECONDS = 0.5
 
 _DATABASE = ("sqlalchemy.", "psycopg", "pymysql")
@@ -76,7 +76,7 @@ def seconds_for(what: str) -> float:
 
 
 class Call:
-    """The outermost call into an addon that a thread is in."""
+    """The outermost call of a thread into an addon."""
 
     __slots__ = ("began", "given_up", "paused_at", "release", "seconds", "slug", "told_at", "what")
 
@@ -88,16 +88,16 @@ class Call:
         self.began = clock.monotonic()
         self.paused_at: float | None = None
         self.told_at: float | None = None
-        """When it was told to end."""
+        """The time it was told to end."""
         self.given_up = False
 
     def error(self) -> HungCallError:
-        """Return what is raised in its place."""
+        """Return the error raised in its place."""
         return HungCallError(self.slug, self.what, self.seconds)
 
 
 class ThreadState:
-    """What a thread is in, and what to release if it is given up: the innermost last."""
+    """The calls of a thread, and what to release if it is given up, innermost last."""
 
     __slots__ = ("__weakref__", "call", "depth", "given_up", "ident", "lock", "releases")
 
@@ -119,7 +119,7 @@ _on_hung: Callable[[Call, str], None] | None = None
 
 
 def current_state() -> ThreadState:
-    """Return what this thread is in."""
+    """Return the state of this thread."""
     try:
         found: ThreadState = _local.state
     except AttributeError:
@@ -133,7 +133,7 @@ def current_state() -> ThreadState:
 
 
 def enter(slug: str, release: str, what: str) -> int:
-    """Begin a call in this thread, or in the call it is in; return what to hand to :func:`leave`."""
+    """Begin a call in this thread, or inside its current call; return a value for :func:`leave`."""
     state = current_state()
     depth = state.depth
     if not depth:
@@ -172,7 +172,7 @@ def leave(depth: int) -> None:
 
 @contextmanager
 def watched(slug: str, release: str, what: str) -> Iterator[None]:
-    """Let the block take no longer than a call of *what*."""
+    """Apply the budget of a call of *what* to the block."""
     depth = enter(slug, release, what)
     try:
         yield
@@ -192,7 +192,7 @@ def watching(slug: str, release: str, what: str, function: Callable[[], R]) -> C
 
 @contextmanager
 def paused() -> Iterator[None]:
-    """Leave the time the block takes out of the call this thread is in."""
+    """Exclude the time of the block from the current call."""
     call = current_state().call
     if call is None or call.paused_at is not None:
         yield
@@ -206,13 +206,13 @@ def paused() -> Iterator[None]:
 
 
 def is_given_up() -> bool:
-    """Tell whether this thread was given up: then another has taken its work over."""
+    """Return whether this thread was given up: another one then has taken over its work."""
     state = current_state()
     return state.given_up or (state.call is not None and state.call.given_up)
 
 
 def refuse_given_up() -> None:
-    """Return unless this thread was given up.
+    """Raise an error if this thread was given up.
 
     :raises GivenUpError: if it was.
     """
@@ -220,12 +220,12 @@ def refuse_given_up() -> None:
         raise GivenUpError
 
 
-# What a thread holds
+# Resources of a thread
 
 
 @contextmanager
 def releasing(release: Callable[[], object]) -> Iterator[None]:
-    """Have *release* called by another thread if this one is given up in the block."""
+    """Let another thread call *release* if this one is given up in the block."""
     releases = current_state().releases
     count = len(releases)
     releases.append(release)
@@ -252,19 +252,20 @@ def released_once(release: Callable[[], object]) -> Iterator[None]:
 
 
 def release_later(release: Callable[[], object]) -> None:
-    """Do the same until the end of the block of :func:`releasing` that this thread is in, if it is in one."""
+    """Do the same until the end of the enclosing :func:`releasing` block, if there is one."""
     releases = current_state().releases
     if releases:
         releases.append(release)
 
 
-# The thread that looks
+# The watching thread
 
 
 def watch(on_hung: Callable[[Call, str], None] | None = None) -> None:
-    """Look at all calls of this process from now on.
+    """Start watching all calls of this process.
 
-    :param on_hung: called once for each call over its budget, in a thread of its own, with where it is.
+    :param on_hung: called once for each call over its budget, in a thread of its own, with its place in the
+        code.
     """
     global _on_hung  # noqa: PLW0603 - one watchdog per process is the point
     if on_hung is not None:
@@ -277,13 +278,13 @@ def watch(on_hung: Callable[[Call, str], None] | None = None) -> None:
 
 
 def stop_telling() -> None:
-    """Call nobody any more for calls over their budgets; they are ended as before."""
+    """Stop reporting calls over their budget; they are still ended."""
     global _on_hung  # noqa: PLW0603
     _on_hung = None
 
 
 def interrupt_main_thread() -> None:
-    """Have calls on the main thread, which serves the event loop, ended by a signal. To be called there."""
+    """Let a signal end calls on the main thread, which serves the event loop. Call it on that thread."""
     global _signalled  # noqa: PLW0603 - a process has one main thread
     signal.signal(_SIGNAL, _end_here)
     _signalled = True
@@ -296,7 +297,7 @@ def _end_here(_number: int, _frame: FrameType | None) -> None:
 
 
 def are_stuck() -> bool:
-    """Tell whether a thread that was given up is still there: it would keep the process from its end."""
+    """Return whether a thread that was given up is still running: it would keep the process from ending."""
     return any(state.call is not None and state.call.given_up for state in _all_states())
 
 
@@ -315,7 +316,7 @@ def _watch() -> None:
 
 
 def look() -> None:
-    """End every call that is over its budget, and give up the threads of those that were told and stay."""
+    """End every call that is over its budget, and give up the threads of those that did not end."""
     now = clock.monotonic()
     for state in _all_states():
         call = state.call
@@ -330,7 +331,7 @@ def look() -> None:
 
 
 def _waits_for_database(ident: int) -> bool:
-    """Tell whether what the addon called last is the database: then the addon does not hang."""
+    """Return whether the addon's last call went to the database: then the addon does not hang."""
     frame = sys._current_frames().get(ident)
     while frame is not None:
         module = str(frame.f_globals.get("__name__", ""))
@@ -383,7 +384,7 @@ def _release_all(releases: list[Callable[[], object]]) -> None:
 
 
 def _raise_in(ident: int, error: type[BaseException] | None) -> None:
-    """Raise *error* in a thread as soon as it runs Python code; None: take back what was not raised yet."""
+    """Raise *error* in a thread as soon as it runs Python code; None cancels an error not raised yet."""
     ctypes.pythonapi.PyThreadState_SetAsyncExc(
         ctypes.c_ulong(ident), None if error is None else ctypes.py_object(error)
     )

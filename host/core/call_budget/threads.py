@@ -1,4 +1,4 @@
-"""Threads that others wait for, and that are replaced when a call into an addon hangs in them."""
+"""Threads that others wait for, replaced if a call into an addon hangs in them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ R = TypeVar("R")
 
 
 class ReplaceableThread:
-    """A thread like :class:`threading.Thread`; if it is given up, a new one does the same in its place."""
+    """A thread like :class:`threading.Thread`; if it is given up, a new one continues in its place."""
 
     def __init__(self, *, target: Callable[..., object], name: str, args: tuple[object, ...] = ()) -> None:
         self._run = partial(target, *args)
@@ -44,12 +44,12 @@ class ReplaceableThread:
         self._thread.join(timeout)
 
     def is_alive(self) -> bool:
-        """Tell whether it has not ended."""
+        """Return whether it is still running."""
         return self._thread.is_alive()
 
 
 class ReplacingPool(ThreadPoolExecutor):
-    """A pool of threads in which one that is given up is replaced; who waits for it gets its error."""
+    """A thread pool that replaces given-up threads; callers waiting for them get an error."""
 
     def submit(self, fn: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> Future[R]:
         future: Future[R] = Future()
@@ -79,7 +79,7 @@ class ReplacingPool(ThreadPoolExecutor):
 
 
 def run_apart(function: Callable[[], R], name: str) -> R:
-    """Return what *function* returns, run in a thread of its own: a call that hangs in it holds no lock here.
+    """Run *function* in a thread of its own and return its result: a hanging call then holds no lock here.
 
     :raises HungCallError: if a call in it was given up.
     """

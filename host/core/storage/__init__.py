@@ -1,8 +1,8 @@
 """Store the bytes of attachments, apart from the database: in a folder, or in an S3-compatible store.
 
 Content is stored under its own SHA-256, so equal content is stored once and a key can be checked. The
-attachment's row decides who may see it; knowing the key is not enough. No store gives anybody an address of a
-file: the desk serves it itself.
+attachment's row decides who may see it; knowing the key is not enough. No store gives out addresses of files:
+the desk serves them itself.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ _store: Store | None = None
 
 
 def use(store: Store) -> None:
-    """Make *store* the one of this process."""
+    """Set the store of this process."""
     global _store  # noqa: PLW0603 - one store per process
     _store = store
 
@@ -66,14 +66,14 @@ def current() -> Store:
 
 
 def away() -> Away | None:
-    """Return why the store of this process is not used now; None: it answers as far as is known."""
+    """Return why the store of this process is unavailable; None if it answers, as far as is known."""
     return _store.away if isinstance(_store, WatchedStore) else None
 
 
 def store(content: bytes) -> str:
-    """Keep *content* durably and return its key. Not to be called inside a transaction.
+    """Store *content* durably and return its key. Do not call it inside a transaction.
 
-    :raises StoreAwayError: if it cannot be kept now.
+    :raises StoreAwayError: if it cannot be stored now.
     """
     key = key_of(content)
     if current().size(key) is None:
@@ -88,9 +88,9 @@ def bytes_staged(store: Store, content: bytes) -> Staged:
 
 
 def open_stored(key: str) -> BinaryIO:
-    """Open what is kept under *key*.
+    """Open the content stored under *key*.
 
-    :raises NotStoredError: if there is nothing.
+    :raises NotStoredError: if there is none.
     :raises StoreAwayError: if it cannot be read now.
     """
     return current().open_stored(key)

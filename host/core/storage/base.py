@@ -1,11 +1,11 @@
-"""What every store of files promises, and how files are removed so that none is lost.
+"""The interface of file stores, and a protocol for removing files without losing any.
 
 Several rows may name one key, so a file is removed only when no row names it. Storing and removing are safe
-in any order, on any number of machines, without a lock between them. Who stores has the bytes durable
-before the row (:meth:`Store.stage`), and after the row sees that they are still there
-(:meth:`Staged.keep`). Who removes looks for rows, sets the file aside, and looks again: a row from before
-the second look has its file put back, and one from after it has its bytes stored again by who wrote it.
-What a process that died had set aside goes back to the first who reads it.
+in any order, on any number of machines, without a lock between them. A writer makes the bytes durable before
+the row (:meth:`Store.stage`), and checks after the row that they are still there (:meth:`Staged.keep`). A
+remover looks for rows, sets the file aside, and looks again: for a row from before the second look, the file
+is put back; for a row from after it, its writer stores the bytes again. Files set aside by a process that
+died are put back by their first reader.
 """
 
 from __future__ import annotations
@@ -23,20 +23,20 @@ from host.core.errors import UnavailableError
 KEY = re.compile(r"[0-9a-f]{64}\Z")
 CHUNK = 256 * 1024
 SHARDS = tuple(f"{number:02x}" for number in range(256))
-"""The parts a store can be walked in: the first two digits of the keys in each."""
+"""The parts in which a store can be walked: the first two digits of the keys in each."""
 ASIDE = ".gone"
-"""Folder of what is set aside."""
+"""Folder of files that are set aside."""
 MARKER = "lobby.desk"
-"""Name of the file that says whose store it is."""
+"""Name of the file that identifies the desk a store belongs to."""
 LONGEST_MARKER = 1024
 
 
 class NotStoredError(Exception):
-    """There is nothing under that key."""
+    """There is no content under that key."""
 
 
 class TooLargeError(Exception):
-    """The content is larger than may be stored. *most* is in bytes."""
+    """The content is larger than allowed. *most* is in bytes."""
 
     def __init__(self, most: int) -> None:
         super().__init__(f"more than {most} bytes")
@@ -44,16 +44,14 @@ class TooLargeError(Exception):
 
 
 class StoreAwayError(UnavailableError):
-    """The store does not answer, or does not do what is asked.
+    """The store does not answer, or does not do what it is asked to.
 
-    :param words: why, for the log and for admins; never with a credential.
-    :param passing: whether it may be better in a moment; False: somebody has to change a setting or a right.
+    :param words: the reason, for the log and for admins; never with a credential.
+    :param passing: whether it may pass; False: somebody has to change a setting or a permission.
     """
 
-    title = _l("Files cannot be reached right now")
-    default_sentence = _l(
-        "The place where this desk keeps files does not answer at the moment. No file is lost."
-    )
+    title = _l("Files are unavailable")
+    default_sentence = _l("The file storage does not respond. No files have been lost.")
 
     def __init__(self, words: str, *, passing: bool = True) -> None:
         super().__init__()
@@ -72,12 +70,12 @@ class Readable(Protocol):
 
 
 class Staged(Protocol):
-    """Bytes that are durable and that no row names yet; to be used in a ``with`` block.
+    """Bytes that are durable but not yet named by a row; use it in a ``with`` block.
 
-    What is not kept is dropped: at once, or by the walk that removes what no row names.
+    Bytes that are not kept are dropped: at once, or by the walk that removes unreferenced files.
 
-    :ivar key: the key they have.
-    :ivar size: how many bytes.
+    :ivar key: their key.
+    :ivar size: their number.
     """
 
     key: str
@@ -87,9 +85,9 @@ class Staged(Protocol):
         """Open them for reading."""
 
     def keep(self) -> None:
-        """See that they are there to stay. Call it after the row that names the key was committed.
+        """Make sure that they stay. Call it after the row that names the key was committed.
 
-        :raises StoreAwayError: if that cannot be seen to now.
+        :raises StoreAwayError: if that is not possible now.
         """
 
     def __enter__(self) -> Staged: ...
@@ -102,55 +100,55 @@ class Staged(Protocol):
 class Store(Protocol):
     """A place for content-addressed bytes. Every method may raise :class:`StoreAwayError`.
 
-    :ivar place: where it is, for people; no credential is in it.
+    :ivar place: its location, for people, without credentials.
     """
 
     place: str
 
     def stage(self, stream: Readable, *, most: int) -> Staged:
-        """Take all of *stream* in, a piece at a time.
+        """Stage all of *stream*, a piece at a time.
 
-        :param most: bytes.
+        :param most: maximum number of bytes.
         :raises TooLargeError: if there is more; nothing is left behind.
         """
 
     def open_stored(self, key: str) -> BinaryIO:
-        """Open the content stored under *key*; it can be read from any place.
+        """Open the content stored under *key*; it is seekable.
 
         :raises NotStoredError: if there is none.
         """
 
     def size(self, key: str) -> int | None:
-        """Return how many bytes are stored under *key*; None: nothing is."""
+        """Return the size in bytes of the content under *key*; None if there is none."""
 
     def remove(self, key: str, *, in_use: Callable[[], bool]) -> bool:
         """Delete the content of *key* unless *in_use*, which looks for rows, returns True.
 
-        :return: whether nothing is stored under it now.
+        :return: whether nothing is stored under the key now.
         """
 
     def keys(self, shard: str, *, older_than: float | None) -> list[str]:
         """Return the keys in one of :data:`SHARDS` that are older than *older_than* (seconds since 1970).
 
-        Unfinished writes that old are deleted, and what was set aside as long ago is put back. None: all
-        keys, and nothing is tidied.
+        Unfinished writes of that age are deleted, and files set aside that long ago are put back. None:
+        return all keys, without cleaning up.
         """
 
     def marker(self) -> str | None:
-        """Return the text that says whose store it is; None: nobody's yet."""
+        """Return the text that identifies the desk the store belongs to; None if it is new."""
 
     def mark(self, text: str) -> None:
         """Make *text* the marker; at most :data:`LONGEST_MARKER` bytes."""
 
 
 class Shelf(Protocol):
-    """What :func:`remove` needs of a store. A *name* is one content that was set aside."""
+    """The store operations that :func:`remove` needs. A *name* is one content that was set aside."""
 
     def names_aside(self, key: str) -> list[str]:
-        """Return what of *key* is set aside now."""
+        """Return the names under which *key* is set aside now."""
 
     def set_aside(self, key: str) -> str | None:
-        """Take *key* out of sight; return its name now, which is no other's. None: it is not there."""
+        """Set *key* aside; return its name, which is unique, or None if it does not exist."""
 
     def put_back(self, name: str, key: str) -> None: ...
 
@@ -158,10 +156,10 @@ class Shelf(Protocol):
 
 
 def remove(shelf: Shelf, key: str, in_use: Callable[[], bool]) -> bool:
-    """Remove *key* as the module says; see :meth:`Store.remove`."""
+    """Remove *key* as described in the module; see :meth:`Store.remove`."""
     if not KEY.match(key):
         return False
-    # Listed before rows are looked for: what is set aside later belongs to somebody who may still need it.
+    # List before looking for rows: files set aside later belong to a process that may still need them.
     left = shelf.names_aside(key)
     if in_use():
         return False

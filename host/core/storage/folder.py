@@ -1,4 +1,4 @@
-"""Keep files in a folder, which processes on several machines may share over a network."""
+"""Store files in a folder, which processes on several machines may share over a network."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from host.core.storage.base import (
 
 _NEW = ".new-"
 _NO_FSYNC = {errno.EINVAL, errno.EBADF, errno.ENOTSUP}
-"""What file systems answer that know no fsync of a folder: they have it durable without."""
+"""Errors of file systems without fsync for folders, which are durable without it."""
 _OPERATORS = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT, errno.ENOTDIR}
 
 
@@ -54,13 +54,13 @@ class _StagedFile:
 
 
 class FolderStore:
-    """Keeps each content in a file ``<first two digits>/<key>`` below one folder.
+    """A store that keeps each content in a file ``<first two digits>/<key>`` below one folder.
 
-    It relies on nothing but renaming within the folder, which is whole or not at all on NFS too: on no lock,
-    and not on another machine's changes being seen at once.
+    It only relies on atomic renaming within the folder, which NFS has too; not on locks, and not on seeing
+    another machine's changes at once.
 
-    :param shared: the folder is somebody else's to make, and written only while its marker is there: an
-        empty folder where a disk or share is to be mounted takes nothing.
+    :param shared: the operator creates the folder, and it is only written while its marker exists: the empty
+        mount point of a missing disk or share is not written.
     """
 
     def __init__(self, root: Path, *, shared: bool = False) -> None:
@@ -196,7 +196,7 @@ class FolderStore:
         path = self._path(key)
         with self._answering():
             path.parent.mkdir(parents=True, exist_ok=True)
-            # Also over one that seems to be there: another machine may have set it aside a moment ago.
+            # Rename even over an existing file: another machine may have set it aside a moment ago.
             os.replace(staged, path)
             _sync_folder(path.parent)
             _sync_folder(self._root)
@@ -208,7 +208,7 @@ class FolderStore:
             return None
 
     def _look_again(self, key: str) -> bool:
-        """See whether *key* is there after all; put it back if a process that died had set it aside."""
+        """Check again whether *key* exists; put it back if a process that died had set it aside."""
         for name in self.names_aside(key)[:1]:
             self.put_back(name, key)
         _refresh(self._path(key).parent)
@@ -216,7 +216,7 @@ class FolderStore:
 
     @contextmanager
     def _answering(self) -> Iterator[None]:
-        """Say of an error of the file system that the store is away."""
+        """Turn errors of the file system into :class:`StoreAwayError`."""
         try:
             yield
         except OSError as error:
@@ -228,7 +228,7 @@ class FolderStore:
 
 
 def _refresh(folder: Path) -> None:
-    """Have an NFS client ask its server again what is in *folder*: it does when the folder is opened."""
+    """Make an NFS client refresh the content of *folder*, which happens when the folder is opened."""
     with suppress(FileNotFoundError):
         os.close(os.open(folder, os.O_RDONLY | os.O_DIRECTORY))
 

@@ -1,4 +1,4 @@
-"""Open the store that a setting names."""
+"""Open the store named in a setting."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from host.core.storage.folder import FolderStore
 from host.core.storage.s3 import S3Store
 
 FOLDER = "attachments"
-"""Folder of files in the data folder, where the setting names nothing else."""
+"""Folder of files in the data folder, by default."""
 
 
 def opened(config: Config, where: str | None = None) -> Store:
-    """Return the store *where* names, in the words of LOBBY_FILES; None: the desk's.
+    """Return the store at *where*, in the format of LOBBY_FILES; None: the desk's.
 
-    :raises StoreAwayError: if it cannot be used as it is set.
+    :raises StoreAwayError: if it cannot be used with its settings.
     """
     where = config.files if where is None else where
     own = config.data / FOLDER

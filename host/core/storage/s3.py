@@ -1,8 +1,8 @@
-"""Keep files in a bucket of an S3-compatible store.
+"""Store files in a bucket of an S3-compatible store.
 
-Objects have the names files have in a folder, so tools that copy a folder to a bucket copy a desk's files.
-They get no type and no right of their own: what a file is and who may see it is in the database, and the desk
-serves it.
+Objects are named like the files in a folder, so tools that copy a folder to a bucket can copy a desk's files.
+They get no type and no permissions of their own: the database holds the type and the access rights, and the
+desk serves the files.
 """
 
 from __future__ import annotations
@@ -39,14 +39,14 @@ if TYPE_CHECKING:
 
 CONNECT_SECONDS = 3
 ASK_SECONDS = 10
-"""How long a question about an object may take; *no* file is sent or read with this."""
+"""Timeout of a request about an object, in seconds. No file is sent or read with it."""
 SEND_SECONDS = 120
 READ_SECONDS = 20
-"""How long the store may send nothing while a file is read."""
+"""Maximum pause of the store while a file is read, in seconds."""
 PART = 5 * 1024**2
-"""The smallest part S3 takes: as much of a file is in memory."""
+"""The smallest part S3 accepts, which is also how much of a file is held in memory."""
 REOPENED = 3
-"""How often a file that broke off is read on from where it broke off."""
+"""How often a broken read is resumed where it stopped."""
 
 _RETRY: RetryConfig = {
     "max_retries": 2,
@@ -60,11 +60,12 @@ _KINDS = {"Connect": "cannot be reached", "Timeout": "does not answer in time"}
 
 
 class S3Store:
-    """Keeps each content in an object ``<prefix>/<first two digits>/<key>``.
+    """A store that keeps each content in an object ``<prefix>/<first two digits>/<key>``.
 
-    :param staging: folder where what comes in is written first: only then are its hash and length known.
-    :param endpoint: address of the store; empty: that of AWS, or as ``AWS_ENDPOINT_URL`` says.
-    :param region: empty: as ``AWS_REGION`` says.
+    :param staging: folder to which incoming content is written first, as its hash and length are only known
+        then.
+    :param endpoint: address of the store; empty: that of AWS, or ``AWS_ENDPOINT_URL``.
+    :param region: empty: ``AWS_REGION``.
     :param access_key: with *secret_key*; empty: those of the environment, or of the machine's role at AWS.
     """
 
@@ -79,7 +80,7 @@ class S3Store:
         access_key: str = "",
         secret_key: str = "",
     ) -> None:
-        # An extra, so imported where it is used.
+        # An optional dependency, imported on use.
         from obstore import exceptions
         from obstore.store import S3Store as Bucket
 
@@ -189,7 +190,7 @@ class S3Store:
             return self._listed(f"{ASIDE}/{key[:2]}/{key}")
 
     def set_aside(self, key: str) -> str | None:
-        # Listing begins at whole names between slashes.
+        # Listing starts at whole names between slashes.
         name = f"{self._prefix}{ASIDE}/{key[:2]}/{key}/{uuid.uuid4().hex}"
         try:
             with self._answering():
@@ -225,9 +226,9 @@ class S3Store:
         ]
 
     def _put(self, staged: _StagedFile) -> None:
-        """Send a file; it is there once all of it is.
+        """Upload a file; it appears once it is complete.
 
-        A large one goes in parts, each with its SHA-256 in the signature, for the store to compare.
+        A large file is sent in parts, each with its SHA-256 in the signature, for the store to compare.
         """
         with staged.open() as file, self._answering():
             self._sending.put(
@@ -239,7 +240,7 @@ class S3Store:
             )
 
     def _opened(self, key: str) -> BinaryIO:
-        """Open an object with one question: most are in the answer to it.
+        """Open an object with one request: most objects fit in its response.
 
         :raises FileNotFoundError: if there is none.
         """
@@ -254,7 +255,7 @@ class S3Store:
         return cast(BinaryIO, io.BufferedReader(_Object(self, key, head, size), CHUNK))
 
     def _from(self, key: str, start: int, end: int) -> Iterator[Bytes]:
-        """Yield the pieces of an object between two places."""
+        """Yield the pieces of an object between two positions."""
         with self._answering():
             yield from self._reading.get(self._name(key), options={"range": (start, end)}).stream(
                 min_chunk_size=CHUNK
@@ -262,7 +263,7 @@ class S3Store:
 
     @contextmanager
     def _answering(self) -> Iterator[None]:
-        """Say what went wrong in words of our own: the library's hold addresses and parts of requests.
+        """Reword the library's errors, which contain addresses and parts of requests.
 
         :raises FileNotFoundError: if there is no such object.
         """
@@ -307,7 +308,7 @@ class _StagedObject:
 
 
 class _Object(io.RawIOBase):
-    """An object that is read from any place on, a piece at a time.
+    """A seekable object that is read a piece at a time.
 
     :param head: its first bytes.
     """
@@ -321,7 +322,7 @@ class _Object(io.RawIOBase):
         self._pieces: Iterator[Bytes] | None = None
         self._piece = memoryview(b"")
         self._next = -1
-        """Where the first byte of ``_piece`` stands, and after it the pieces to come."""
+        """Position of the first byte of ``_piece``, followed by the remaining pieces."""
 
     def readable(self) -> bool:
         return True
@@ -351,7 +352,7 @@ class _Object(io.RawIOBase):
         return len(found)
 
     def _streamed(self) -> memoryview:
-        """Return bytes from here on, of a stream that is begun again where it breaks off."""
+        """Return bytes from the current position, of a stream that is resumed if it breaks off."""
         for left in reversed(range(REOPENED)):
             try:
                 if self._pieces is None or self._next != self._at:
@@ -375,6 +376,6 @@ class _Object(io.RawIOBase):
 
 
 def _said(text: str) -> str:
-    """Return the status and the code of an answer that is quoted in *text*."""
+    """Return the status and the code of the response quoted in *text*."""
     found = [match[1] for pattern in (_STATUS, _CODE) if (match := pattern.search(text))]
     return " ".join(found)

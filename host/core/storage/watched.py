@@ -1,7 +1,7 @@
 """Watch a store, so that nobody waits for one that does not answer.
 
-A page that waits for a file holds a thread. While a store is away its files are refused at once, with the
-reason, and the threads are left for pages.
+A page that waits for a file holds a thread. While a store is unavailable, its files are refused at once, with
+the reason, which leaves the threads for pages.
 """
 
 from __future__ import annotations
@@ -10,9 +10,10 @@ import logging
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import datetime
 from typing import BinaryIO
+
+import msgspec
 
 from host.core import clock
 from host.core.storage.base import Readable, Staged, Store, StoreAwayError
@@ -20,28 +21,27 @@ from host.core.storage.base import Readable, Staged, Store, StoreAwayError
 log = logging.getLogger(__name__)
 
 EVERY_SECONDS = 15.0
-"""How often a store is asked for its marker."""
+"""Interval in seconds at which a store is asked for its marker."""
 SOON_SECONDS = 5.0
-"""The same while it is away."""
+"""The same while it is unavailable."""
 PATIENCE_SECONDS = 12.0
-"""After this it is away: a share that hangs never says so."""
+"""Time in seconds after which a store counts as unavailable: a hanging share reports no error."""
 
 
-@dataclass(frozen=True, slots=True)
-class Away:
-    """Why a store is not used, and since when."""
+class Away(msgspec.Struct, frozen=True):
+    """The reason a store is unavailable, and since when."""
 
     words: str
     since: datetime
 
 
 class WatchedStore:
-    """A store that is asked for no file while it is away.
+    """A store that is not asked for files while it is unavailable.
 
-    It is away once it does not give a file or its marker, and until it gives its marker again. One that takes
-    nothing more, such as a full disk, still gives.
+    It becomes unavailable when it fails to return a file or its marker, until it returns its marker again. A
+    full disk can still be read.
 
-    :param marker: what the store's marker has to be now; None: anything.
+    :param marker: the marker the store must have; None: any.
     """
 
     def __init__(self, store: Store, marker: Callable[[], str | None] = lambda: None) -> None:
@@ -55,7 +55,7 @@ class WatchedStore:
 
     @property
     def away(self) -> Away | None:
-        """Why the store is not used; None: it answers as far as is known."""
+        """Why the store is unavailable; None if it answers, as far as is known."""
         return self._away
 
     # The store
@@ -91,22 +91,22 @@ class WatchedStore:
     # Watching
 
     def start(self) -> None:
-        """Begin to watch."""
+        """Start watching."""
         self._stopping.clear()
         self._watching = threading.Thread(target=self._watch, name="files", daemon=True)
         self._watching.start()
 
     def stop(self) -> None:
-        """End watching."""
+        """Stop watching."""
         self._stopping.set()
         if self._watching is not None:
             self._watching.join()
             self._watching = None
 
     def look(self, patience: float = PATIENCE_SECONDS) -> Away | None:
-        """Ask the store for its marker, and return whether it is away.
+        """Ask the store for its marker, and return why it is unavailable, or None.
 
-        :param patience: seconds. One question is under way at a time, also where it hangs.
+        :param patience: timeout in seconds. Only one request is under way at a time, even if it hangs.
         """
         if self._asking is None or not self._asking.is_alive():
             self._asking = threading.Thread(target=self._ask, name="files-ask", daemon=True)
@@ -117,7 +117,7 @@ class WatchedStore:
         return self._away
 
     def hangs(self) -> bool:
-        """Ask the store for its marker, and tell whether it answers nothing at all."""
+        """Ask the store for its marker, and return whether it gives no answer at all."""
         self.look()
         return self._asking is not None and self._asking.is_alive()
 

@@ -1,4 +1,4 @@
-"""The journal of received events, for admins: search, outcomes, replay of one or many."""
+"""The received events, for admins: search, results, replay of one or many."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from host.core.errors import InvalidError
 from host.delivery import fixture_recorder
 from host.models.queue import EventState, InboundEvent
 from host.queue import event_search
-from host.queue.event_search import LONGEST, SHORTEST, Wanted
+from host.queue.event_search import LONGEST, SHORTEST, EventFilter
 from host.queue.refusals import read_counts
 from host.queue.replay import EventNotFoundError, replay, replay_many, replayable, replayable_among, why_not
 from host.web import navigation
@@ -35,10 +35,10 @@ STATES = {
     EventState.IGNORED: (_l("Not for the inbox"), ""),
     EventState.DEAD: (_l("Failed"), "bad"),
 }
-"""What each state is called, and the tone of its chip."""
+"""Name of each state, and the tone of its chip."""
 
 AT_ONCE = 5000
-"""Most events one press replays."""
+"""Most events replayed at once."""
 BATCH = 200
 """Events replayed in one write."""
 
@@ -46,7 +46,7 @@ BATCH = 200
 @bp.get("/admin/journal")
 @admin_required
 def journal() -> ResponseReturnValue:
-    """List what providers sent and what became of it, newest first."""
+    """List received events and their results, newest first."""
     wanted, before = _wanted(request.args), id_argument("before")
     session = db.session()
     page = event_search.page(session, wanted, before=before)
@@ -101,23 +101,23 @@ def fixture(event_id: int) -> ResponseReturnValue:
 @bp.post("/admin/journal/<int:event_id>/replay")
 @admin_required
 def replay_event(event_id: int) -> ResponseReturnValue:
-    """Apply a failed or ignored event once more."""
+    """Apply a failed or ignored event again."""
     db.write(_replay, event_id)
-    flash_good(_("The event waits to be applied again. Reload in a moment to see what became of it."))
+    flash_good(_("The event is queued for replay. Reload in a moment to see the result."))
     return redirect(url_for("delivery.event", event_id=event_id))
 
 
 @bp.post("/admin/journal/replay")
 @admin_required
 def replay_events() -> ResponseReturnValue:
-    """Replay the selected events, or all that match: the first press asks, the second does it."""
+    """Replay the selected events, or all that match: the first request asks for confirmation."""
     wanted = _wanted(request.form)
     selected = _selected()
     everything = "all" in request.form
     if everything == bool(selected):
-        raise InvalidError(_("No event was selected."), next_step=_("Go back and tick some."))
+        raise InvalidError(_("No events selected."), next_step=_("Go back and select at least one."))
     if everything and wanted.state not in {EventState.DEAD, EventState.IGNORED}:
-        raise InvalidError(_("Only failed events and those not for the inbox can be replayed together."))
+        raise InvalidError(_("Only events that failed or were not for the inbox can be replayed in bulk."))
     with db.read() as session:
         ids = replayable(session, wanted, AT_ONCE + 1) if everything else replayable_among(session, selected)
     more, ids = len(ids) > AT_ONCE, ids[:AT_ONCE]
@@ -139,8 +139,8 @@ def replay_events() -> ResponseReturnValue:
     )
     flash_good(
         ngettext(
-            "%(num)s event waits to be applied again. Reload in a moment to see what became of it.",
-            "%(num)s events wait to be applied again. Reload in a moment to see what became of them.",
+            "%(num)s event is queued for replay. Reload in a moment to see the result.",
+            "%(num)s events are queued for replay. Reload in a moment to see the results.",
             replayed,
         )
     )
@@ -159,7 +159,7 @@ def _replay_many(session: Session, ids: list[int], details: dict[str, Any]) -> i
     return replayed
 
 
-def _wanted(given: Any) -> Wanted:
+def _wanted(given: Any) -> EventFilter:
     """Return the filter that the query or form *given* holds."""
     account = id_in(given["account"], "account") if given.get("account") else None
     channel = given.get("channel") or None
@@ -172,15 +172,15 @@ def _wanted(given: Any) -> Wanted:
         state = EventState(given["state"]) if given.get("state") else None
     except ValueError:
         raise InvalidError() from None
-    return Wanted(state, channel, account, _time(given, "since"), _time(given, "until"), text)
+    return EventFilter(state, channel, account, _time(given, "since"), _time(given, "until"), text)
 
 
 def _told_shortest(text: str) -> str:
     if text.isascii() and text.isdigit():
         return text  # the number of an event
     raise InvalidError(
-        _("An id is one word of at least %(n)s letters.", n=SHORTEST),
-        next_step=_("Look for an id of a message, a customer, an account, an event or a request."),
+        _("An ID is one word of at least %(n)s characters.", n=SHORTEST),
+        next_step=_("Search for the ID of a message, customer, account, event or request."),
         field="q",
     )
 
@@ -205,7 +205,7 @@ def _local(at: datetime | None) -> str:
     return "" if at is None else to_user_timezone(at).replace(tzinfo=None).isoformat(timespec="minutes")
 
 
-def _query(wanted: Wanted) -> dict[str, Any]:
+def _query(wanted: EventFilter) -> dict[str, Any]:
     """Return the parameters of a link or form that asks for *wanted* again."""
     values = {
         "state": wanted.state.value if wanted.state else "",

@@ -1,1 +1,1 @@
-"""What goes along with a message: where it goes from, what it quotes, what it forwards."""
+"""Extras of a message: its sender address, quotes and forwarded messages."""

@@ -1,17 +1,18 @@
-"""Forward messages of a conversation to somebody else, by an account that can.
+"""Forward messages of a conversation to somebody else, through an account that supports it.
 
-A forward is an internal message with a delivery state: the team sees who forwarded what to whom, and the
-customer nothing. What it passes on is read when it is sent, so nothing goes out that was erased meanwhile.
+A forward is an internal message with a delivery state: the team sees who forwarded what to whom, the customer
+sees nothing. The forwarded messages are read when the forward is sent, so nothing is sent that was erased
+meanwhile.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+import msgspec
 import sqlalchemy as sa
 from flask_babel import lazy_gettext as _l
 from sqlalchemy.orm import Session
@@ -19,6 +20,9 @@ from sqlalchemy.orm import Session
 from host.channels.directory import Directory
 from host.core.cleaning import clean_written
 from host.core.errors import ConflictError
+from host.events.kinds.conversations import CONVERSATION_FORWARDED
+from host.events.models import ActorKind
+from host.events.writing import Happened, record
 from host.inbox.conversations import actor_of, check_key, get_conversation, locked_conversation, message_of
 from host.inbox.drafts import MAX_FILES, MAX_LENGTH
 from host.inbox.errors import AlreadySentError, MessageNotFoundError, TooLongError
@@ -39,16 +43,13 @@ from host.models.inbox import (
     Origin,
     is_sent_along,
 )
-from host.models.record import ActorKind
 from host.queue import outbox
-from host.record import catalogue
-from host.record.writing import Happened, record
 from host.sdk.channel import AccountRef, ChannelAdapter, ForwardedMessage
 from host.sdk.messages import OWN_ADDRESS, MessageKind, OutgoingPart
 from host.users.reach import Accounts
 
 MOST = 200
-"""Most messages of a conversation that are forwarded at once: the newest."""
+"""Most messages forwarded at once: the newest."""
 _SAID = (DeliveryState.SENT, DeliveryState.READ)
 _PASSED_ON = re.compile(r"\s*fwd?\s?:", re.IGNORECASE)
 
@@ -58,12 +59,11 @@ class NoForwarderError(ConflictError):
 
     code = "no_forwarder"
     title = _l("Messages cannot be forwarded")
-    default_sentence = _l("This workspace has no e-mail account that you can use, so nothing was forwarded.")
+    default_sentence = _l("This workspace has no email account you can use, so nothing was forwarded.")
     default_next_step = _l("Connect one under Settings, Channels.")
 
 
-@dataclass(frozen=True, slots=True)
-class Forwarder:
+class Forwarder(msgspec.Struct, frozen=True):
     """An account that can forward messages."""
 
     account: AccountRef
@@ -71,7 +71,7 @@ class Forwarder:
 
     @property
     def most_bytes(self) -> int | None:
-        """Most bytes of all files together; None: there is no limit."""
+        """Most bytes of all files together; None for no limit."""
         return self.adapter.capabilities.files_bytes
 
     @property
@@ -81,12 +81,11 @@ class Forwarder:
         return 1 if copies is None else copies.most
 
 
-@dataclass(frozen=True, slots=True)
-class Chosen:
-    """What a forward passes on.
+class ForwardContent(msgspec.Struct, frozen=True):
+    """The content of a forward.
 
-    :param messages: oldest first; *left_out*: how many earlier ones there are besides.
-    :param files: those that can go along; *missing*: names of those that are not kept here.
+    :param messages: oldest first; *left_out*: the number of earlier ones not included.
+    :param files: files that can be sent; *missing*: names of those not stored here.
     """
 
     messages: Sequence[Message]
@@ -96,13 +95,12 @@ class Chosen:
 
     @property
     def size(self) -> int:
-        """Bytes of the files together."""
+        """Total size of the files in bytes."""
         return sum(file.size or 0 for file in self.files)
 
 
-@dataclass(frozen=True, slots=True)
-class PassedOn:
-    """A forward as the channel gets it."""
+class PassedOn(msgspec.Struct, frozen=True):
+    """A forward as the channel receives it."""
 
     part: OutgoingPart
     messages: tuple[ForwardedMessage, ...]
@@ -111,10 +109,10 @@ class PassedOn:
 def forwarders(
     session: Session, directory: Directory, workspace_id: int, accounts: Accounts, first: int | None = None
 ) -> list[Forwarder]:
-    """Return the accounts that can forward messages of *workspace_id*, whatever channel these are of.
+    """Return the accounts that can forward messages of *workspace_id*, of any channel.
 
-    :param accounts: those that whoever asks sees; None: all.
-    :param first: the id of the account to name first, where it can.
+    :param accounts: the accounts the person sees; None for all.
+    :param first: the id of the account to list first if it can forward.
     """
     able = _able(directory)
     query = (
@@ -127,7 +125,7 @@ def forwarders(
 
 
 def can_forward(session: Session, directory: Directory, workspace_id: int, accounts: Accounts) -> bool:
-    """Tell whether :func:`forwarders` returns any, without looking at all accounts."""
+    """Return whether :func:`forwarders` returns any, without reading all accounts."""
     able = _able(directory)
     query = sa.select(ChannelAccount.id).where(*_connected(workspace_id, able, accounts)).limit(1)
     return bool(able) and session.scalar(query) is not None
@@ -150,8 +148,8 @@ def _connected(
     return found if accounts is None else [*found, ChannelAccount.id.in_(accounts)]
 
 
-def chosen(session: Session, conversation: Conversation, message_id: int | None) -> Chosen:
-    """Return what is forwarded of *conversation*: one message, or what was said in it. Never a note.
+def chosen(session: Session, conversation: Conversation, message_id: int | None) -> ForwardContent:
+    """Return the content of a forward: one message, or all messages of *conversation* without notes.
 
     :raises MessageNotFoundError: if there is nothing to forward.
     """
@@ -170,14 +168,16 @@ def chosen(session: Session, conversation: Conversation, message_id: int | None)
         query = query.where(Message.id == message_id)
     found = session.scalars(query.limit(MOST)).all()[::-1]
     if not found:
-        raise MessageNotFoundError(_l("There is no message here that could be forwarded."))
+        raise MessageNotFoundError(_l("There are no messages to forward."))
     left_out = 0
     if len(found) == MOST:
         total = session.scalar(sa.select(sa.func.count()).select_from(query.subquery())) or 0
         left_out = total - MOST
     files = _files(session, [one.id for one in found])
     kept = [one for one in files if one.storage_key]
-    return Chosen(found, kept, [one.name or one.kind for one in files if not one.storage_key], left_out)
+    return ForwardContent(
+        found, kept, [one.name or one.kind for one in files if not one.storage_key], left_out
+    )
 
 
 def _files(session: Session, ids: Sequence[int]) -> Sequence[Attachment]:
@@ -237,7 +237,7 @@ def forward(
     text = clean_written(note)
     if len(text) > MAX_LENGTH:
         raise TooLongError(limit=MAX_LENGTH)
-    # As every write locks them: the lane, then the conversation.
+    # In the order in which every write locks them: the lane, then the conversation.
     outbox.take_lane(session, forwarder.account.id, people[0]["address"])
     conversation = locked_conversation(session, workspace_id, conversation_id, accounts=accounts)
     asked = {"to": people, "whole": message_id is None, "files": files}
@@ -282,7 +282,7 @@ def forward(
         session,
         Happened(
             workspace_id,
-            catalogue.CONVERSATION_FORWARDED,
+            CONVERSATION_FORWARDED,
             "message",
             conversation.account_id,
             conversation.id,
@@ -297,7 +297,7 @@ def forward(
 def _people(
     session: Session, conversation: Conversation, forwarder: Forwarder, to: Sequence[str]
 ) -> list[dict[str, str]]:
-    """Return whom a forward goes to, each once."""
+    """Return the recipients of a forward without duplicates."""
     copies = forwarder.adapter.capabilities.copies
     customer = session.get_one(ContactIdentity, conversation.identity_id).external_id
     known = session.get_one(Contact, conversation.contact_id).email
@@ -307,15 +307,15 @@ def _people(
         if copies is None or named is None:
             raise NotSendableError(
                 "forward_address",
-                _l("“%(address)s” is no e-mail address, so nothing was forwarded.", address=one[:120]),
-                next_step=_l("Correct it, or take it out."),
+                _l("“%(address)s” is not a valid email address. Nothing was forwarded.", address=one[:120]),
+                next_step=_l("Correct or remove it."),
                 field="to",
             )
         name, address = named
         if address in {customer, copies.clean(known or "")}:
             raise NotSendableError(
                 "forward_customer",
-                _l("“%(address)s” is the customer’s own address, so nothing was forwarded.", address=address),
+                _l("“%(address)s” is the customer’s own address. Nothing was forwarded.", address=address),
                 next_step=_l("Write a reply instead."),
                 field="to",
             )
@@ -323,46 +323,46 @@ def _people(
             raise NotSendableError(
                 "forward_own",
                 _l(
-                    "“%(address)s” is the address it would go from, so nothing was forwarded.",
+                    "“%(address)s” is the sending address. Nothing was forwarded.",
                     address=address,
                 ),
-                next_step=_l("Name somebody else."),
+                next_step=_l("Choose another recipient."),
                 field="to",
             )
         found.setdefault(address, name)
     if not found:
         raise NotSendableError(
             "forward_nobody",
-            _l("Nobody is named, so nothing was forwarded."),
-            next_step=_l("Enter an e-mail address."),
+            _l("No recipient was given. Nothing was forwarded."),
+            next_step=_l("Enter an email address."),
             field="to",
         )
     if len(found) > forwarder.most_people:
         raise NotSendableError(
             "too_many_recipients",
             _l(
-                "A message can be forwarded to %(most)s people, and these are %(count)s.",
+                "You added %(count)s recipients; a message can be forwarded to %(most)s.",
                 most=forwarder.most_people,
                 count=len(found),
             ),
-            next_step=_l("Leave some of them out."),
+            next_step=_l("Remove some of them."),
             field="to",
             limit=forwarder.most_people,
         )
     return [{"name": name, "address": address} for address, name in found.items()]
 
 
-def _check_files(found: Chosen, forwarder: Forwarder) -> None:
+def _check_files(found: ForwardContent, forwarder: Forwarder) -> None:
     most = forwarder.most_bytes
     if most is not None and found.size > most:
         raise NotSendableError(
             "forward_too_large",
             _l(
-                "The files have %(size)s together and a mail holds %(most)s, so nothing was forwarded.",
+                "The files total %(size)s; an email can have %(most)s. Nothing was forwarded.",
                 size=megabytes(found.size),
                 most=megabytes(most),
             ),
-            next_step=_l("Forward it without the files, or single messages."),
+            next_step=_l("Forward without the files, or forward single messages."),
             field="files",
             limit=most,
         )
@@ -370,11 +370,11 @@ def _check_files(found: Chosen, forwarder: Forwarder) -> None:
         raise NotSendableError(
             "too_many_files",
             _l(
-                "%(count)s files were given and at most %(most)s can be sent at once.",
+                "You attached %(count)s files; at most %(most)s can be sent at once.",
                 count=len(found.files),
                 most=MAX_FILES,
             ),
-            next_step=_l("Forward it without the files, or single messages."),
+            next_step=_l("Forward without the files, or forward single messages."),
             field="files",
             limit=MAX_FILES,
         )
@@ -384,7 +384,7 @@ def _check_files(found: Chosen, forwarder: Forwarder) -> None:
 
 
 def passed_on(session: Session, message: Message) -> PassedOn:
-    """Return the forward *message* as the channel gets it: of what is gone by now, nothing."""
+    """Return the forward *message* as the channel receives it, without anything deleted by now."""
     ids = message.content.get("messages") or []
     query = (
         sa.select(Message)

@@ -1,4 +1,4 @@
-"""What a reply may quote below itself."""
+"""Choose the message that a reply quotes."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from host.sdk.channel import QuotedMessage
 def to_quote(
     session: Session, conversation_id: int, account_id: int, reply_id: int | None = None
 ) -> QuotedMessage | None:
-    """Return the newest message of the customer or to them: never the words of somebody else beside them.
+    """Return the newest message by or to the customer, leaving out other participants' messages.
 
-    :param reply_id: the message that quotes it, where it is written already.
+    :param reply_id: the message that quotes it, if that is already stored.
     """
     query = sa.select(Message.text, Message.sent_at, Message.direction).where(
         Message.conversation_id == conversation_id,

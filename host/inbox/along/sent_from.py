@@ -1,7 +1,7 @@
-"""Which address of its account a message goes from, where the account has further ones.
+"""The address a message is sent from, if its account has several.
 
-It is decided when the message is written and stands in its content, so what the team is shown is what the
-channel is told. An address that the account loses meanwhile is the channel's to refuse.
+It is chosen when the message is written and stored in its content, so the team sees what the channel uses. If
+the account loses the address meanwhile, the channel refuses it.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 
 
 def further(adapter: ChannelAdapter | None, account: AccountRef) -> Sequence[str]:
-    """Return the addresses of *account* besides its own; none where the channel has no such."""
+    """Return the further addresses of *account*; none if the channel doesn't support them."""
     if adapter is None or adapter.capabilities.copies is None:
         return ()
     try:
@@ -36,7 +36,7 @@ def further(adapter: ChannelAdapter | None, account: AccountRef) -> Sequence[str
 
 
 def choices(adapter: ChannelAdapter | None, account: AccountRef) -> tuple[str, ...]:
-    """Return the addresses to choose from, the account's own first; none where there is nothing to choose."""
+    """Return the addresses to choose from, the account's own first; none if there is no choice."""
     others = further(adapter, account)
     return (account.external_id, *others) if others else ()
 
@@ -50,17 +50,17 @@ def check(adapter: ChannelAdapter, account: AccountRef, address: str) -> None:
     if not own and address not in further(adapter, account):
         raise NotSendableError(
             "sender_not_own",
-            _l("“%(address)s” is no address of this account, so nothing was sent.", address=address[:120]),
+            _l("“%(address)s” is not an address of this account. Nothing was sent.", address=address[:120]),
             next_step=_l("Choose another address to send from."),
             field=OWN_ADDRESS,
         )
 
 
 def led_from(session: Session, conversation_id: int) -> str:
-    """Return which address of the account the conversation is led from; empty: from its own.
+    """Return the address the conversation uses; empty for the account's own.
 
-    The customer's newest message says so, or where they have written none yet, our own. The account may have
-    lost it since.
+    It comes from the customer's newest message, or from ours if they have not written yet. The account may
+    have lost it since.
     """
     query = (
         sa.select(Message.content, Message.direction)
@@ -77,7 +77,7 @@ def led_from(session: Session, conversation_id: int) -> str:
 
 
 def named(content: Mapping[str, Any] | None) -> str:
-    """Return the address of the account that a message was written to or goes from; empty: it names none."""
+    """Return the account's address that a message was written to or sent from; empty if unknown."""
     given = (content or {}).get(OWN_ADDRESS)
     return given if isinstance(given, str) else ""
 
@@ -89,9 +89,9 @@ def settle(
     account: AccountRef,
     messages: Sequence[Message],
 ) -> None:
-    """Note on *messages*, none of which is written yet, where they go from.
+    """Store in *messages*, before they are written, the address they are sent from.
 
-    That is the address they name, else the further one that the conversation is led from.
+    It is the address they name, or the further address that the conversation uses.
 
     :raises NotSendableError: as :func:`check`.
     """
@@ -108,7 +108,7 @@ def settle(
 def change(
     session: Session, message: Message, adapter: ChannelAdapter | None, account: AccountRef, address: str
 ) -> None:
-    """Let a message that was not sent, and the parts of its reply that wait behind it, go from *address*.
+    """Change the sender address of an unsent message and of later parts of its reply.
 
     :raises UnknownChannelError: if no active addon brings the channel (*adapter* is None).
     :raises NotSendableError: as :func:`check`.

@@ -8,11 +8,13 @@ marks, and a line of the conversation tells of them until the message comes.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from host.core.backports.values import replace
 from host.core.cleaning import clean, clean_short, external_id
+from host.events.kinds.messages import MESSAGE_EDITED, MESSAGE_REACTED, MESSAGE_UNSENT, OfMessage, OfReaction
 from host.inbox.apply import conversations
 from host.inbox.apply.incoming import Incoming, believable
 from host.inbox.apply.values import (
@@ -30,8 +32,6 @@ from host.inbox.apply.values import (
     Thread,
 )
 from host.models.inbox import Actor, DeliveryState, Direction, MarkKind, Origin
-from host.record import catalogue
-from host.record.catalogue import OfMessage, OfReaction
 from host.sdk.messages import MessageEdited, MessageKind, MessageReacted, MessageUnsent
 
 AnyAnnotation = MessageReacted | MessageEdited | MessageUnsent
@@ -79,7 +79,7 @@ class Annotations:
     carried_by: set[str] = field(default_factory=set)
     new: bool = False
     recent: bool = False
-    """Whether any of those is more than history."""
+    """Whether any of them is not from the provider's history."""
 
 
 def line_key(what: str, key: Key) -> Key:
@@ -217,7 +217,7 @@ def resolve_annotations(draft: Draft, collected: Mapping[Key, Annotations]) -> A
     for key, said in here.items():
         message = draft.new.get(key)
         if said.unsent_at is not None and message is not None and message.imported_at is None:
-            found.happened.append(Annotation(message, catalogue.MESSAGE_UNSENT, said.unsent_at, OfMessage()))
+            found.happened.append(Annotation(message, MESSAGE_UNSENT, said.unsent_at, OfMessage()))
     reactions = _merge_reactions(draft, {**here, **missing})
     _annotate_stored(draft, here, found)
     _tell_lines(draft, here, missing, found)
@@ -271,9 +271,9 @@ def _annotate_stored(draft: Draft, here: Mapping[Key, Annotations], found: Annot
         if edit == before and unsent_at == body.unsent_at:
             continue
         if said.recent and unsent_at is not None:
-            found.happened.append(Annotation(stored, catalogue.MESSAGE_UNSENT, unsent_at, OfMessage()))
+            found.happened.append(Annotation(stored, MESSAGE_UNSENT, unsent_at, OfMessage()))
         elif said.recent and edit is not None:
-            found.happened.append(Annotation(stored, catalogue.MESSAGE_EDITED, edit.at, OfMessage()))
+            found.happened.append(Annotation(stored, MESSAGE_EDITED, edit.at, OfMessage()))
         text = "" if unsent_at else edit.text if edit else body.text
         found.bodies[id_] = {
             "text": text,
@@ -290,9 +290,9 @@ def _annotate_stored(draft: Draft, here: Mapping[Key, Annotations], found: Annot
 
 
 def _changes_nothing(edit: Edit, before: Edit | None, text: str, sent_at: datetime) -> bool:
-    """Tell whether an edit is none: some providers deliver a message again to say that it changed.
+    """Return whether an edit changes nothing: some providers redeliver a message to report a change.
 
-    Then it says what the message says; or what it said before that, where the later text came first.
+    The text then equals the current one, or an earlier one if the later text came first.
     """
     if edit.number > (1 if before is None else before.number):
         return False
@@ -345,7 +345,7 @@ def _note_looks(draft: Draft, here: Mapping[Key, Annotations], found: Annotated)
     found.quoted += [(key[1], new.thread) for key, new in draft.new.items() if new.late]
 
 
-# ---- reactions ---------------------------------------------------------------------------------------
+# ---- reactions -----------------------------------------------------------------------------------------
 
 
 def _merge_reactions(
@@ -398,7 +398,7 @@ def _set_reactions(
                     removed=reaction.removed,
                 )
                 message = draft.new.get(key) or draft.stored[key]
-                found.happened.append(Annotation(message, catalogue.MESSAGE_REACTED, reaction.at, facts))
+                found.happened.append(Annotation(message, MESSAGE_REACTED, reaction.at, facts))
             row_id = None if row is None else row.id
             workspace_id = person.account.workspace_id
             found.reactions.append(SetReaction(key, workspace_id, actor, row_id, place, values))
@@ -407,7 +407,7 @@ def _set_reactions(
 def _is_told(
     draft: Draft, key: Key, said: Annotations, row: StoredReaction | None, reaction: Reaction
 ) -> bool:
-    """Return whether a reaction is recorded: it is another one now, or was kept for the message that came."""
+    """Return whether a reaction is recorded: it changed, or was kept for a message that has now come."""
     message = draft.new.get(key)
     if message is not None:
         return message.imported_at is None

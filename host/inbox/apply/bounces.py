@@ -1,4 +1,4 @@
-"""Note what is reported of messages of ours after the provider had taken them: failed, delayed, read."""
+"""Record reports about sent messages that come after the provider accepted them: failed, delayed, read."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from sqlalchemy.engine import Connection
 
 from host.core.cleaning import clean_short, external_id
 from host.core.statements import Statement
+from host.events.writing import Happened
 from host.inbox.apply import participants
 from host.inbox.apply.happenings import Sent, of_state
 from host.inbox.apply.incoming import Incoming
 from host.inbox.apply.tables import CONVERSATIONS, MESSAGES
 from host.inbox.apply.values import Bounced, Draft
 from host.models.inbox import DeliveryState, Direction
-from host.record.writing import Happened
 from host.sdk.messages import MessageBounced, ReportKind
 
 CODE = "bounced"
-"""The code of the error such a message has."""
+"""Error code of a bounced message."""
 COPY = "copy_bounced"
-"""The code of the error of a message of which a copy came back, to those whom ``to`` names; it did arrive."""
+"""Error code of a message whose copy to the people in ``to`` bounced; the message itself arrived."""
 DELAYED = "delayed"
-"""The code of the error of a message that is still on its way; it counts as sent."""
+"""Error code of a delayed message; it counts as sent."""
 RECEIPTS = "receipts"
-"""In the content of a message of ours: what those it went to did with it, by their ids."""
+"""Key in the content of a sent message: receipts by recipient id."""
 
 _arrived = Statement(
     sa.select(MESSAGES.c.state, *(MESSAGES.c[name] for name in Sent._fields))
@@ -79,7 +79,7 @@ _count = (
 
 
 def note(draft: Draft, item: Incoming, change: MessageBounced) -> bool:
-    """Note that a message of ours came back; return False where its report has to be shown instead."""
+    """Record that a message bounced; return False if the report must be shown as a message instead."""
     key = item.account.id, external_id(change.external_id)
     message = draft.stored.get(key)
     if message is None or message.direction == Direction.INBOUND:
@@ -90,7 +90,7 @@ def note(draft: Draft, item: Incoming, change: MessageBounced) -> bool:
         content = draft.loaded.answered.get(message.id, {})
         if copy not in participants.of_message(content, item.account):
             return False
-    # By our own clock: it tells of an attempt before the last one.
+    # By our own clock: the report is about an attempt before the last one.
     if message.attempted_at is not None and item.received_at < message.attempted_at:
         return True
     code = {ReportKind.FAILED: COPY if copy else CODE, ReportKind.DELAYED: DELAYED}.get(change.kind, "")
@@ -106,7 +106,7 @@ def note(draft: Draft, item: Incoming, change: MessageBounced) -> bool:
 
 
 def write(connection: Connection, bounced: Sequence[Bounced]) -> Iterator[Happened]:
-    """Write *bounced* and yield what happened. What is no longer *sent* stays: a report may come twice."""
+    """Write *bounced* and yield the events. Messages that are not *sent* stay: reports may repeat."""
     failed = [one for one in bounced if one.kind is ReportKind.FAILED and not one.copy]
     yield from _annotated(connection, [one for one in bounced if one not in failed])
     errors = {one.message.id: one.error for one in failed}
@@ -123,7 +123,7 @@ def write(connection: Connection, bounced: Sequence[Bounced]) -> Iterator[Happen
 
 
 def _annotated(connection: Connection, bounced: Sequence[Bounced]) -> Iterator[Happened]:
-    """Note copies that came back, delays and receipts with their messages, which stay sent or become read."""
+    """Record bounced copies, delays and receipts with their messages, which stay sent or become read."""
     if not bounced:
         return
     rows = _went_out.rows(connection, {"ids": sorted({one.message.id for one in bounced})})
@@ -145,7 +145,7 @@ def _annotated(connection: Connection, bounced: Sequence[Bounced]) -> Iterator[H
 
 
 class _Note(NamedTuple):
-    """What the row of a message says that reports change."""
+    """Columns of a message that reports change."""
 
     error: dict[str, str] | None
     content: dict[str, Any]
@@ -159,7 +159,7 @@ def _noted(now: _Note, one: Bounced) -> _Note:
         people = dict.fromkeys(filter(None, (*before, one.copy)))
         return now._replace(error={**one.error, "to": ", ".join(people)})
     if one.kind is ReportKind.DELAYED:
-        # What is known for good says more.
+        # The final state says more.
         return now._replace(error={**one.error, "to": one.copy}) if code in {"", DELAYED} else now
     arrived = code == DELAYED and (now.error or {}).get("to", "") == one.copy
     if one.kind is ReportKind.READ and not one.copy:

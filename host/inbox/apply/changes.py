@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import partial
 
+import msgspec
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
@@ -41,16 +41,15 @@ MOST = 100
 """How many messages :func:`apply_all_marks` handles in one write."""
 
 
-@dataclass(frozen=True, slots=True)
-class Applied:
+class Applied(msgspec.Struct, frozen=True):
     """The result of a batch of changes.
 
     :param refused: ids of journalled events none of whose changes was applied, and why.
     :param made: for each event that brought a message: the ids of the conversation and the message.
     """
 
-    refused: Mapping[int, str] = field(default_factory=dict)
-    made: Mapping[int, tuple[int | None, int]] = field(default_factory=dict)
+    refused: Mapping[int, str] = msgspec.field(default_factory=dict)
+    made: Mapping[int, tuple[int | None, int]] = msgspec.field(default_factory=dict)
 
 
 def apply_changes(session: Session, items: Sequence[Incoming], *, waits: bool = True) -> Applied:

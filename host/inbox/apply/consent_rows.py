@@ -1,4 +1,4 @@
-"""The rows of opt-outs by a customer's own word. A batch without such a word asks and writes nothing here."""
+"""Rows of opt-outs in customers' own words. A batch without such a word runs no statement here."""
 
 from __future__ import annotations
 
@@ -11,29 +11,28 @@ from sqlalchemy.engine import Connection
 
 from host.core.db import padded
 from host.core.statements import Statement
+from host.events.kinds.contacts import CONTACT_OPTED_IN, CONTACT_OPTED_OUT, OfConsent
+from host.events.models import ActorKind
+from host.events.writing import Happened
 from host.inbox.apply.tables import CONTACTS, CONVERSATIONS, ENTRIES
-from host.inbox.apply.values import Consent, Key, Said, Standing, StoredPerson
-from host.models.contacts import EntryKind
-from host.models.record import ActorKind
-from host.record import catalogue
-from host.record.catalogue import OfConsent
-from host.record.writing import Happened
+from host.inbox.apply.values import Consent, ConsentAnswer, Key, Standing, StoredPerson
+from host.inbox.contacts.models import EntryKind
 
 LATEST = 50
-"""How many answers of a contact are looked at: who goes on writing STOP must not cost more each time."""
+"""Most answers read for a contact, so that somebody who keeps writing STOP does not slow it down."""
 TOLD = 200
-"""Most conversations of contacts that open browsers are told of at once."""
+"""Most conversations redrawn in open browsers at once."""
 
 _KINDS = (EntryKind.OPTED_OUT, EntryKind.OPTED_IN)
 _ids: sa.BindParameter[Any] = sa.bindparam("ids", expanding=True)
-# No key of theirs changes: new conversations may name them meanwhile.
+# No key changes, so new conversations may refer to them meanwhile.
 _contacts = Statement(
     sa.select(CONTACTS.c.id, CONTACTS.c.opted_out_at, CONTACTS.c.opted_out_source, CONTACTS.c.opted_out_by)
     .where(CONTACTS.c.id.in_(_ids))
     .order_by(CONTACTS.c.id)
     .with_for_update(key_share=True)
 )
-# What is noted of those who are a part of a contact counts for it.
+# Answers of merged contacts count for the contact they are a part of.
 _whole = sa.func.coalesce(CONTACTS.c.merged_into_id, CONTACTS.c.id)
 _said = (
     sa.select(
@@ -72,10 +71,10 @@ _change = (
 def load(
     connection: Connection, wishing: Collection[Key], people: Mapping[Key, StoredPerson]
 ) -> Mapping[Key, Standing]:
-    """Return how the customers *wishing* stand, locked until the write ends.
+    """Return the consents of the customers *wishing*, locked until the write ends.
 
-    The contacts of all *people* of the batch are locked, by id: it may also fill in a name of each, and
-    another batch wants them in the same order.
+    The contacts of all *people* of the batch are locked by id, because the batch may also fill in their
+    names, and other batches lock them in the same order.
     """
     if not wishing:
         return {}
@@ -90,16 +89,16 @@ def _standings(
     if not contacts:
         return {}
     rows = _contacts.rows(connection, {"ids": padded(sorted(locked))})
-    log: dict[int, list[Said]] = defaultdict(list)
+    log: dict[int, list[ConsentAnswer]] = defaultdict(list)
     for whole, at, kind, text, author_id in connection.execute(_log, {"ids": padded(sorted(contacts))}):
-        log[whole].append(Said(at, kind == EntryKind.OPTED_OUT, text, author_id))
+        log[whole].append(ConsentAnswer(at, kind == EntryKind.OPTED_OUT, text, author_id))
     return {id_: Standing(since, source, by, tuple(log[id_])) for id_, since, source, by in rows}
 
 
 def write(connection: Connection, consents: Sequence[Consent], ids: Mapping[Key, int]) -> Iterator[Happened]:
-    """Write how contacts stand now, and yield what is recorded of it.
+    """Write the consents and yield the events.
 
-    :param ids: of the messages that say so.
+    :param ids: ids of the messages that contain the words.
     """
     if not consents:
         return
@@ -145,8 +144,8 @@ def _told(consents: Sequence[Consent], ids: Mapping[Key, int]) -> Iterator[Happe
             message = ids[wish.message.account.id, wish.message.external_id]
             yield Happened(
                 one.person.account.workspace_id,
-                catalogue.CONTACT_OPTED_OUT if wish.word.closes else catalogue.CONTACT_OPTED_IN,
-                # Of no conversation: it holds on every account, and so for endpoints of each.
+                CONTACT_OPTED_OUT if wish.word.closes else CONTACT_OPTED_IN,
+                # Belongs to no conversation: it applies to every account, and so to every webhook endpoint.
                 actor_kind=ActorKind.CUSTOMER,
                 facts=OfConsent(contact=one.person.contact_id, word=wish.word.text, message=message),
                 occurred_at=wish.at,
@@ -154,7 +153,7 @@ def _told(consents: Sequence[Consent], ids: Mapping[Key, int]) -> Iterator[Happe
 
 
 def _looks(connection: Connection, consents: Sequence[Consent]) -> Iterator[Happened]:
-    """Yield the conversations that look different in open browsers: all of those contacts, the newest few."""
+    """Yield the contacts' newest conversations, for open browsers to redraw."""
     workspaces = {one.person.contact_id: one.person.account.workspace_id for one in consents}
     if not workspaces:
         return

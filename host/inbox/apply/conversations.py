@@ -58,7 +58,7 @@ def for_lines(person: Person, channel: str, until: datetime) -> Thread:
 
 
 def is_empty(thread: Thread) -> bool:
-    """Tell whether *thread* has no message yet. It may have lines about messages that are not stored."""
+    """Return whether *thread* has no message yet. It may have lines about messages that are not stored."""
     return thread.last_direction in {"", Direction.INTERNAL}
 
 
@@ -86,7 +86,7 @@ def show_last(thread: Thread, message: NewMessage) -> None:
 
 
 def take_for_person(thread: Thread) -> None:
-    """Note that a person of the team wrote, in the provider's own app: nothing automatic speaks any more."""
+    """Record that a team member wrote in the provider's own app, which stops automatic answers."""
     thread.handled_by, thread.changed = Handler.PERSON, True
 
 
@@ -125,7 +125,7 @@ def reopen(draft: Draft, thread: Thread, cause: NewMessage, received_at: datetim
 
 
 def wake(draft: Draft, thread: Thread, cause: NewMessage, received_at: datetime) -> None:
-    """End the snooze of a conversation whose customer wrote, unless it lasts whatever they write.
+    """End the snooze of a conversation whose customer wrote, unless it lasts regardless.
 
     One that is back already comes to the top again.
     """

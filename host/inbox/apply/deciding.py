@@ -77,7 +77,7 @@ def decide_marked(loaded: Loaded, now: datetime) -> Decided:
 
 
 def _told_at(item: Incoming) -> datetime:
-    """Return what changes are ordered by: where messages name those they answer, these come first."""
+    """Return the sort key of changes: messages before those that answer them."""
     change = item.change
     if not _by_references(item):
         return _FIRST
@@ -272,7 +272,9 @@ def _note_author(message: NewMessage, person: Person, change: MessageReceived) -
 
 
 def _answers_forward(draft: Draft, item: Incoming, change: MessageReceived) -> bool:
-    """Tell whether a message belongs to what was passed on to its author: the customer knows none of it."""
+    """Return whether a message belongs to what was forwarded to its author, which the customer does not
+    see.
+    """
     for reference in change.references:
         key = item.account.id, external_id(reference)
         stored, new = draft.stored.get(key), draft.new.get(key)

@@ -1,4 +1,4 @@
-"""Add to a message what its provider told of it later."""
+"""Add details to a message that its provider sent later."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from host.core.cleaning import clean_value, external_id
+from host.events.kinds.messages import MESSAGE_COMPLETED
+from host.events.writing import Happened, record
 from host.models.inbox import Conversation, Message
-from host.record import catalogue
-from host.record.writing import Happened, record
 from host.sdk.channel import AccountRef
 from host.sdk.messages import MessageDetails
 
@@ -36,7 +36,7 @@ def add_details(session: Session, account: AccountRef, details: MessageDetails) 
     message.content = content
     session.flush()
     ids = account.id, conversation_id, message.id
-    record(session, Happened(account.workspace_id, catalogue.MESSAGE_COMPLETED, "changed", *ids))
+    record(session, Happened(account.workspace_id, MESSAGE_COMPLETED, "changed", *ids))
 
 
 def _merged(content: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:

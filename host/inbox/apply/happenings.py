@@ -1,4 +1,4 @@
-"""What happened to messages, as the record and open browsers are told it."""
+"""Events about messages, for the event log and for open browsers."""
 
 from __future__ import annotations
 
@@ -6,12 +6,20 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import NamedTuple
 
+from host.events.kinds.conversations import CONVERSATION_REOPENED, CONVERSATION_WOKEN
+from host.events.kinds.messages import (
+    MESSAGE_FAILED,
+    MESSAGE_REACTED,
+    MESSAGE_READ,
+    MESSAGE_RECEIVED,
+    MESSAGE_SENT,
+    MESSAGE_UNCONFIRMED,
+    OfMessage,
+)
+from host.events.models import ActorKind
+from host.events.writing import Happened
 from host.inbox.apply.values import Annotation, NewMessage
 from host.models.inbox import DeliveryState, Direction, Origin
-from host.models.record import ActorKind
-from host.record import catalogue
-from host.record.catalogue import OfMessage
-from host.record.writing import Happened
 
 _ARRIVED = frozenset({DeliveryState.SENT, DeliveryState.READ})
 _ACTORS: dict[str, ActorKind] = {
@@ -21,14 +29,14 @@ _ACTORS: dict[str, ActorKind] = {
     Origin.PROVIDER: ActorKind.PROVIDER,
 }
 _OF_ACTIVITIES = {
-    "reopened_by_message": catalogue.CONVERSATION_REOPENED,
-    "woken_by_message": catalogue.CONVERSATION_WOKEN,
+    "reopened_by_message": CONVERSATION_REOPENED,
+    "woken_by_message": CONVERSATION_WOKEN,
 }
-"""The kinds of what activity lines say that arriving messages bring, by their ``what``."""
+"""Event kinds of the activity lines that incoming messages add, by their ``what``."""
 
 
 class Sent(NamedTuple):
-    """What is told of a message of the team."""
+    """Fields of a sent message that events contain."""
 
     id: int
     workspace_id: int
@@ -41,16 +49,16 @@ class Sent(NamedTuple):
 
 
 def of_state(message: Sent, state: str, before: str | None) -> Iterator[Happened]:
-    """Yield what it means that a message of the team has *state* now.
+    """Yield the events for a sent message whose state is now *state*.
 
-    :param before: the state it had.
+    :param before: its earlier state.
     """
-    # What is passed on to somebody else says nothing to the customer.
+    # A forward to somebody else says nothing to the customer.
     kinds = list(_kinds(state, before)) if message.direction == Direction.OUTBOUND else []
     kinds = kinds or [""]
     for kind in kinds:
-        read = kind == catalogue.MESSAGE_READ
-        sent = kind == catalogue.MESSAGE_SENT
+        read = kind == MESSAGE_READ
+        sent = kind == MESSAGE_SENT
         yield Happened(
             message.workspace_id,
             kind,
@@ -67,18 +75,18 @@ def of_state(message: Sent, state: str, before: str | None) -> Iterator[Happened
 
 def _kinds(state: str, before: str | None) -> Iterator[str]:
     if state in _ARRIVED and before not in _ARRIVED:
-        yield catalogue.MESSAGE_SENT
+        yield MESSAGE_SENT
     if state == DeliveryState.READ and before != state:
-        yield catalogue.MESSAGE_READ
+        yield MESSAGE_READ
     if state == DeliveryState.FAILED and before != state:
-        yield catalogue.MESSAGE_FAILED
+        yield MESSAGE_FAILED
     if state == DeliveryState.UNKNOWN and before != state:
-        yield catalogue.MESSAGE_UNCONFIRMED
+        yield MESSAGE_UNCONFIRMED
 
 
 def of_annotation(said: Annotation, workspace_id: int, id_: int, conversation_id: int | None) -> Happened:
-    """Return that *said* was said about the message *id_*."""
-    of_customer = said.message.direction == Direction.INBOUND or said.kind == catalogue.MESSAGE_REACTED
+    """Return the event for *said* about the message *id_*."""
+    of_customer = said.message.direction == Direction.INBOUND or said.kind == MESSAGE_REACTED
     account_id = said.message.account.id if isinstance(said.message, NewMessage) else said.message.account_id
     return Happened(
         workspace_id,
@@ -93,9 +101,9 @@ def of_annotation(said: Annotation, workspace_id: int, id_: int, conversation_id
 
 
 def of_new(message: NewMessage, id_: int) -> Happened:
-    """Return that a message, a note or an activity line is there.
+    """Return the event for a new message, note or activity line.
 
-    What only the provider's history brought is for browsers alone: nothing is done because of what is past.
+    Messages from the provider's history are for browsers only: nothing reacts to past messages.
     """
     kind = ""
     if message.imported_at is None:
@@ -103,7 +111,7 @@ def of_new(message: NewMessage, id_: int) -> Happened:
     return Happened(
         message.account.workspace_id,
         kind,
-        # Nobody is notified of imported messages, which are old, nor of spam.
+        # Nobody is notified of imported messages, which are old, or of spam.
         topic="changed" if message.imported_at is not None or message.thread.is_spam else "message",
         account_id=message.account.id,
         conversation_id=message.thread.id,
@@ -116,7 +124,7 @@ def of_new(message: NewMessage, id_: int) -> Happened:
 
 def _kind_of_new(message: NewMessage) -> str:
     if message.direction == Direction.INBOUND:
-        return catalogue.MESSAGE_RECEIVED
+        return MESSAGE_RECEIVED
     if message.direction == Direction.OUTBOUND:
-        return catalogue.MESSAGE_SENT
+        return MESSAGE_SENT
     return _OF_ACTIVITIES.get(str(message.content.get("what")), "")

@@ -16,9 +16,10 @@ from host.sdk.messages import InboundChange, MessageBounced, MessageEchoed, Mess
 NO_MEDIA = InboundMedia()
 
 FUTURE = timedelta(hours=2)
-"""How far a provider's time may be ahead of ours before ours is used instead. A clock of ours that is an hour
-wrong, as after a change to summer time, must not change the order of a thread. The reply window counts from
-ours at the latest."""
+"""Most time a provider's clock may be ahead of ours before our time is used instead. If our clock is an hour
+off, as after a change to summer time, the order of a thread must not change. The reply window counts from our
+time at the latest.
+"""
 
 
 class Incoming(NamedTuple):
@@ -53,7 +54,7 @@ def media_of(adapter: ChannelAdapter, change: InboundChange) -> InboundMedia:
 
 
 def believable(sent_at: datetime, received_at: datetime) -> datetime:
-    """Return the provider's time, or ours where theirs lies in the future.
+    """Return the provider's time, or ours if theirs is in the future.
 
     Otherwise one mail dated 2099 would stay on top of the inbox for ever. An adapter that knows the
     provider's own clock corrects a time that is ahead of that.

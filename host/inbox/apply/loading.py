@@ -62,7 +62,7 @@ from host.sdk.messages import (
 )
 
 SHOWN = 200
-"""Messages of the conversations a batch answers that are asked who was shown them, the newest."""
+"""Messages read, newest first, to find who was shown the conversations a batch answers."""
 REACH_BACK = timedelta(days=8)
 """How old an unconfirmed message may be for an echo to be about it; no reply window is longer than a week."""
 
@@ -466,7 +466,7 @@ def _read_answered(
 def _read_accounts(
     connection: Connection, needs: _Needs, strangers: Sequence[StoredPerson]
 ) -> dict[int, AccountRef]:
-    """Return the accounts of customers on accounts that are not of the batch's."""
+    """Return the accounts, outside of this batch, that its customers also write to."""
     ids = {one.account_id for one in strangers} - {account.id for account in needs.people.values()}
     if not ids:
         return {}

@@ -1,4 +1,4 @@
-"""The words by which customers stop what is sent to them by itself, and open it again.
+"""The words by which customers opt out of automated messages, and in again.
 
 A word counts only as a whole message. What stands around it does not matter, nor case, marks that nobody
 sees, full-width letters, and the accents people leave out. STOP and START count in every language. The table
@@ -25,15 +25,15 @@ import unicodedata
 from typing import NamedTuple
 
 LONGEST = 64
-"""Characters of the longest message that is looked at, with all that stands around the word."""
+"""Longest message considered, in characters, including everything around the word."""
 MOST_LETTERS = 32
-"""Letters of one: those of most messages are counted in a tenth of the time that folding takes."""
+"""Most letters considered: counting them is ten times faster than folding most messages."""
 
 
-class Word(NamedTuple):
-    """A word of the table, as people are told to write it.
+class OptOutWord(NamedTuple):
+    """An opt-out word, as people are told to write it.
 
-    :param closes: whether it stops what is sent by itself; False: it opens it again.
+    :param closes: whether it stops automated messages; False if it allows them again.
     """
 
     text: str
@@ -92,16 +92,18 @@ LANGUAGES = (
 )
 
 _PLAIN = str.maketrans({"đ": "d", "ł": "l", "ø": "o", "ı": "i", "\u0640": None})
-"""What is no accent to Unicode, and is written otherwise all the same; the stroke that makes Arabic words
-longer."""
+"""Letters that Unicode does not decompose but people write without their accent, and the Arabic lengthening
+stroke.
+"""
 _ACCENTED_BELOW = 0x700
-"""Letters below are Latin, Greek, Cyrillic, Hebrew and Arabic, whose marks people leave out. Elsewhere a mark
-is a vowel, and a word without it another word."""
+"""Below are Latin, Greek, Cyrillic, Hebrew and Arabic letters, whose marks people leave out. Elsewhere a mark
+is a vowel, and a word without it is a different word.
+"""
 _ASKING = frozenset("?\uff1f\u061f\u037e")
 
 
 def fold(text: str) -> str:
-    """Return *text* as words are compared: without what stands around it, and what people leave out."""
+    """Return *text* normalized for comparison: without surrounding characters and omitted marks."""
     if not text.isascii():
         text = _without_marks(unicodedata.normalize("NFKC", text).casefold())
     words = " ".join(text.casefold().replace("-", " ").split())
@@ -119,7 +121,7 @@ def _without_marks(text: str) -> str:
     for char in unicodedata.normalize("NFD", text).translate(_PLAIN):
         category = unicodedata.category(char)
         if category == "Cf" or "\ufe00" <= char <= "\ufe0f":
-            continue  # nobody sees it: joiners, directions, how an emoji is drawn
+            continue  # invisible: joiners, directions, emoji variants
         if category[0] == "M":
             if base >= _ACCENTED_BELOW:
                 kept.append(char)
@@ -132,17 +134,17 @@ def _without_marks(text: str) -> str:
 
 
 _WORDS = {
-    fold(text): Word(text, closes)
-    for language in reversed(LANGUAGES)  # of words that fold to one, the first is noted
+    fold(text): OptOutWord(text, closes)
+    for language in reversed(LANGUAGES)  # of words that fold to the same text, the first is stored
     for closes, texts in ((True, language.closing), (False, language.opening))
     for text in texts
 }
 CLOSING = frozenset(word.text for word in _WORDS.values() if word.closes)
-"""The words that stop, as they are noted down."""
+"""The opt-out words, as they are stored."""
 
 
-def word_in(text: str) -> Word | None:
-    """Return the word that *text* is, with nothing else in it; None: it is another message."""
+def word_in(text: str) -> OptOutWord | None:
+    """Return the word if *text* consists only of it, otherwise None."""
     if len(text) > LONGEST or sum(map(str.isalpha, text)) > MOST_LETTERS:
         return None
     word = _WORDS.get(fold(text))

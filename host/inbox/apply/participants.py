@@ -1,7 +1,7 @@
-"""Who takes part in a conversation besides its customer: those its messages went to, and who wrote them.
+"""Participants of a conversation besides its customer: recipients and authors of its messages.
 
-On a channel where anybody can name the message they answer, that name proves nothing: it can be guessed, and
-it stands in every mail that was passed on. Who was written to has been shown the conversation already.
+On a channel where anybody can name the message they answer, that reference proves nothing: it can be guessed,
+and every forwarded mail contains it. Recipients have already seen the conversation.
 """
 
 from __future__ import annotations
@@ -14,20 +14,20 @@ from host.sdk.channel import AccountRef
 
 RECIPIENTS = ("to", "cc", "bcc")
 AFTER_FORWARD = "after_forward"
-"""In the content of an answer to what was forwarded to its author, which the customer knows nothing of."""
+"""Key in the content of an answer to a forward, which the customer knows nothing about."""
 
 
 def is_forged(content: Mapping[str, Any]) -> bool:
-    """Tell whether our own server found that a message is not from whom it names."""
+    """Return whether our own server found that the sender of a message is forged."""
     check = content.get("sender_check")
     return isinstance(check, Mapping) and check.get("verdict") == "fail"
 
 
 def of_message(content: Mapping[str, Any], account: AccountRef) -> frozenset[str]:
-    """Return the ids of people that a message shows as taking part.
+    """Return the ids of people that a message shows as participants.
 
-    They are those it went to and who wrote it, without the account itself and its further addresses, which
-    ``content["own"]`` names; nobody where it is forged.
+    They are its recipients and author, without the account itself and its further addresses in
+    ``content["own"]``; nobody if the message is forged.
     """
     if is_forged(content):
         return frozenset()

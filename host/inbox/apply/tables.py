@@ -8,8 +8,8 @@ from typing import Any, cast
 import sqlalchemy as sa
 
 from host.core.db import padded
+from host.inbox.contacts.models import ContactEntry
 from host.models.channels import ChannelAccount
-from host.models.contacts import ContactEntry
 from host.models.inbox import Attachment, Contact, ContactIdentity, Conversation, Mark, Message, Reaction
 from host.models.posts import Post
 from host.models.queue import OutboxEntry

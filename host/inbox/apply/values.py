@@ -11,10 +11,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple
 
+import msgspec
+
+from host.events.facts import Facts
 from host.inbox.apply.incoming import NO_MEDIA, Incoming
-from host.inbox.apply.opt_out_words import Word
+from host.inbox.apply.opt_out_words import OptOutWord
 from host.models.inbox import Handler
-from host.record.catalogue import Facts
 from host.sdk.capabilities import InboundMedia
 from host.sdk.channel import AccountRef
 from host.sdk.messages import InboundAttachment, Post, ReportKind
@@ -46,7 +48,7 @@ class StoredPerson(NamedTuple):
 
 
 class KnownBeside(NamedTuple):
-    """The contact of somebody who is new on an account and known on the one beside it, by the same id."""
+    """The contact of a person who is new on an account but known on its linked account, by the same id."""
 
     account_id: int
     external_id: str
@@ -170,12 +172,12 @@ class StoredReaction(NamedTuple):
     state: str | None
 
 
-class Said(NamedTuple):
-    """One answer to whether a contact takes what is sent by itself.
+class ConsentAnswer(NamedTuple):
+    """An answer of a contact about automated messages.
 
-    :param closes: whether they do not.
-    :param source: how that is known.
-    :param author_id: the member who noted it, if one did.
+    :param closes: whether they opted out.
+    :param source: how it is known.
+    :param author_id: the member who recorded it, if any.
     """
 
     at: datetime
@@ -185,21 +187,20 @@ class Said(NamedTuple):
 
 
 class Standing(NamedTuple):
-    """Whether a contact takes what is sent by itself, and every answer that was noted.
+    """The consent of a contact to automated messages, and every recorded answer.
 
-    :param since: since when they do not; None: they do.
-    :param source: how that is known; *author_id*: the member who noted it, if one did.
-    :param log: the answers in the order of their times, the newest few.
+    :param since: time of the opt-out; None if not opted out.
+    :param source: how it is known; *author_id*: the member who recorded it, if any.
+    :param log: the newest answers, by time.
     """
 
     since: datetime | None = None
     source: str | None = None
     author_id: int | None = None
-    log: tuple[Said, ...] = ()
+    log: tuple[ConsentAnswer, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Loaded:
+class Loaded(msgspec.Struct, frozen=True):
     """All rows a batch needs.
 
     :param people: for every customer the batch names: the account, and the row if there is one.
@@ -217,20 +218,20 @@ class Loaded:
     :param shown: contents of the messages of their conversations, by the conversation's id.
     """
 
-    people: Mapping[Key, tuple[AccountRef, StoredPerson | None]] = field(default_factory=dict)
+    people: Mapping[Key, tuple[AccountRef, StoredPerson | None]] = msgspec.field(default_factory=dict)
     marks: Sequence[StoredMark] = ()
-    messages: Mapping[Key, StoredMessage] = field(default_factory=dict)
+    messages: Mapping[Key, StoredMessage] = msgspec.field(default_factory=dict)
     threads: Sequence[StoredThread] = ()
     unconfirmed: Sequence[Unconfirmed] = ()
-    bodies: Mapping[int, StoredBody] = field(default_factory=dict)
+    bodies: Mapping[int, StoredBody] = msgspec.field(default_factory=dict)
     reactions: Sequence[StoredReaction] = ()
-    standings: Mapping[Key, Standing] = field(default_factory=dict)
-    posts: Mapping[Key, int] = field(default_factory=dict)
-    beside: Mapping[Key, KnownBeside] = field(default_factory=dict)
+    standings: Mapping[Key, Standing] = msgspec.field(default_factory=dict)
+    posts: Mapping[Key, int] = msgspec.field(default_factory=dict)
+    beside: Mapping[Key, KnownBeside] = msgspec.field(default_factory=dict)
     strangers: Sequence[StoredPerson] = ()
-    elsewhere: Mapping[int, AccountRef] = field(default_factory=dict)
-    answered: Mapping[int, Mapping[str, Any]] = field(default_factory=dict)
-    shown: Mapping[int, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
+    elsewhere: Mapping[int, AccountRef] = msgspec.field(default_factory=dict)
+    answered: Mapping[int, Mapping[str, Any]] = msgspec.field(default_factory=dict)
+    shown: Mapping[int, Sequence[Mapping[str, Any]]] = msgspec.field(default_factory=dict)
 
 
 # ---- drafts, which deciding changes ------------------------------------------------------------------
@@ -324,7 +325,7 @@ class NewMessage:
     late: bool = False
     """Whether the conversation already had a later message."""
     writer: Person | None = None
-    """Who wrote it, where that is not the conversation's customer."""
+    """The author, if not the conversation's customer."""
 
 
 class Confirmed(NamedTuple):
@@ -341,11 +342,11 @@ class Confirmed(NamedTuple):
 
 
 class Bounced(NamedTuple):
-    """A message of ours of which something was reported after the provider had taken it.
+    """A sent message about which something was reported after the provider accepted it.
 
-    :param error: what its row says of it.
-    :param copy: whose copy it was; empty: the customer's own.
-    :param person: whom the report is about.
+    :param error: the error for its row.
+    :param copy: the recipient of the copy; empty for the customer's own message.
+    :param person: the person the report is about.
     """
 
     message: StoredMessage
@@ -356,13 +357,13 @@ class Bounced(NamedTuple):
 
 
 class Wish(NamedTuple):
-    """A message that is a word that stops what is sent by itself, or opens it again.
+    """A message with an opt-out or opt-in word.
 
-    :param at: when it counts from.
+    :param at: the time it counts from.
     """
 
     message: NewMessage
-    word: Word
+    word: OptOutWord
     at: datetime
 
 
@@ -420,7 +421,7 @@ class Draft:
         self.heard: dict[int, datetime] = {}
 
     def is_here(self, key: Key) -> bool:
-        """Tell whether the message *key* is stored or in the batch."""
+        """Return whether the message *key* is stored or in the batch."""
         return key in self.stored or key in self.new
 
     def sources(self, key: Key) -> Sequence[int] | None:
@@ -435,7 +436,7 @@ class Draft:
         return None if body is None else body.sources or ()
 
     def is_of_another(self, key: Key, person: Person) -> bool:
-        """Tell whether the message *key* is here, but in no conversation of *person*."""
+        """Return whether the message *key* is here, but in no conversation of *person*."""
         return self.is_here(key) and self.owner(key) is not person
 
     def owner(self, key: Key) -> Person | None:
@@ -555,9 +556,9 @@ class SetReaction(NamedTuple):
 
 
 class Annotation(NamedTuple):
-    """One thing that was said about a message now, for the record.
+    """A reaction, edit or unsend that was applied now, for the event log.
 
-    :param kind: a name of :mod:`host.record.catalogue`.
+    :param kind: a name of :mod:`host.events.catalogue`.
     """
 
     message: NewMessage | StoredMessage
@@ -594,9 +595,9 @@ class Annotated:
 
 
 class Noted(NamedTuple):
-    """A wish as it is noted down.
+    """A recorded opt-out or opt-in word.
 
-    :param turned: whether the contact takes what is sent by itself only since then, or no more.
+    :param turned: whether it changed the contact's consent.
     """
 
     wish: Wish
@@ -605,7 +606,7 @@ class Noted(NamedTuple):
 
 @dataclass(slots=True)
 class Consent:
-    """What the wishes of one contact come to."""
+    """The change of one contact's consent."""
 
     person: Person
     before: Standing
@@ -613,8 +614,7 @@ class Consent:
     noted: list[Noted] = field(default_factory=list)
 
 
-@dataclass(frozen=True, slots=True)
-class Decided:
+class Decided(msgspec.Struct, frozen=True):
     """Everything a batch writes.
 
     :param people: every customer of the batch who is stored already.
@@ -636,5 +636,5 @@ class Decided:
     refused: Mapping[int, str]
     consents: Sequence[Consent] = ()
     bounced: Sequence[Bounced] = ()
-    new_posts: Mapping[Key, tuple[AccountRef, Post]] = field(default_factory=dict)
-    posts: Mapping[Key, int] = field(default_factory=dict)
+    new_posts: Mapping[Key, tuple[AccountRef, Post]] = msgspec.field(default_factory=dict)
+    posts: Mapping[Key, int] = msgspec.field(default_factory=dict)

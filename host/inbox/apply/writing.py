@@ -20,6 +20,10 @@ from host.core import db
 from host.core.cleaning import clean, clean_short
 from host.core.db import UTCDateTime
 from host.core.statements import Insert, Statement
+from host.events.kinds.conversations import CONVERSATION_CREATED
+from host.events.models import ActorKind
+from host.events.writing import Happened, record_all
+from host.features import registry
 from host.inbox.apply import bounces, consent_rows
 from host.inbox.apply.happenings import Sent, of_annotation, of_new, of_state
 from host.inbox.apply.tables import (
@@ -51,11 +55,7 @@ from host.inbox.apply.values import (
 )
 from host.media import file_removal, inbound
 from host.models.inbox import DeliveryState, Direction
-from host.models.record import ActorKind
-from host.outgoing import erasing
 from host.queue import journal_erasure, policy
-from host.record import catalogue
-from host.record.writing import Happened, record_all
 from host.sdk.messages import AttachmentRole
 from host.search import postings
 
@@ -88,7 +88,7 @@ class _Named:
 
 
 _IDENTITIES = _Named(IDENTITIES, IDENTITIES.c.id, IDENTITIES.c.contact_id)
-_MESSAGES = _Named(MESSAGES, MESSAGES.c.id)
+_insert_message = Insert(MESSAGES, returning=(MESSAGES.c.account_id, MESSAGES.c.external_id, MESSAGES.c.id))
 _POSTS = _Named(POSTS, POSTS.c.id)
 _STALE_POST = timedelta(days=1)
 _refresh_posts = (
@@ -168,8 +168,8 @@ def write(session: Session, decided: Decided) -> dict[int, tuple[int | None, int
     _update_threads(connection, decided.changed_threads)
     _update_arrived(session, decided.arrived, now)
     _update_rows(connection, MESSAGES, annotated.bodies)
-    file_removal.forget_files(session, annotated.unsent)
-    erasing.forget_messages(session, annotated.unsent)
+    if annotated.unsent:
+        registry.hooks().forget_messages(session=session, ids=annotated.unsent)
     # What it said before an edit is gone too; the new text is found when the record has been read.
     changed = (*annotated.bodies, *annotated.lines, *(line.id for line in annotated.gone))
     postings.forget_messages(session, (*changed, *(id_ for id_, _ in decided.arrived)))
@@ -272,7 +272,7 @@ def _insert_people(connection: Connection, people: Sequence[Person], now: dateti
 
 
 def _write_posts(connection: Connection, decided: Decided, now: datetime) -> None:
-    """Insert posts, to be asked for at the provider, and name them in the conversations about them."""
+    """Insert posts, schedule their look-up at the provider, and link the conversations about them."""
     ids = dict(decided.posts)
     if decided.new_posts:
         rows = [
@@ -370,41 +370,48 @@ def _insert_threads(connection: Connection, threads: Sequence[Thread], now: date
 
 
 def _insert_messages(connection: Connection, messages: Sequence[NewMessage], now: datetime) -> dict[Key, int]:
-    """Insert messages with their attachments and return the messages' ids."""
+    """Insert messages with their attachments and return the messages' ids.
+
+    :raises ReadChangedError: if one of them is stored by now. A worker has recorded the provider's answer to
+        a message of ours since this write looked for what the echo may be about.
+    """
     if not messages:
         return {}
-    rows = _MESSAGES.insert(
-        connection,
-        [
-            {
-                "workspace_id": message.account.workspace_id,
-                "conversation_id": message.thread.id,
-                "account_id": message.account.id,
-                "external_id": message.external_id,
-                "direction": message.direction,
-                "origin": message.origin,
-                "kind": message.kind,
-                "text": message.text,
-                "content": message.content,
-                "author_id": None,
-                "writer_id": None if message.writer is None else message.writer.id,
-                "reply_key": None,
-                "position": 0,
-                "state": message.state,
-                "sent_at": message.sent_at,
-                "reply_to": message.reply_to,
-                "edited_at": message.edited_at,
-                "edit_count": message.edit_count,
-                "unsent_at": message.unsent_at,
-                "imported_at": message.imported_at,
-                "erased_at": message.erased_at,
-                "sources": message.sources or None,
-                "created_at": now,
-            }
-            for message in messages
-        ],
-    )
-    ids: dict[Key, int] = {key: id_ for key, (id_,) in rows.items()}
+    try:
+        rows = _insert_message.run(
+            connection,
+            [
+                {
+                    "workspace_id": message.account.workspace_id,
+                    "conversation_id": message.thread.id,
+                    "account_id": message.account.id,
+                    "external_id": message.external_id,
+                    "direction": message.direction,
+                    "origin": message.origin,
+                    "kind": message.kind,
+                    "text": message.text,
+                    "content": message.content,
+                    "author_id": None,
+                    "writer_id": None if message.writer is None else message.writer.id,
+                    "reply_key": None,
+                    "position": 0,
+                    "state": message.state,
+                    "sent_at": message.sent_at,
+                    "reply_to": message.reply_to,
+                    "edited_at": message.edited_at,
+                    "edit_count": message.edit_count,
+                    "unsent_at": message.unsent_at,
+                    "imported_at": message.imported_at,
+                    "erased_at": message.erased_at,
+                    "sources": message.sources or None,
+                    "created_at": now,
+                }
+                for message in messages
+            ],
+        )
+    except sa.exc.IntegrityError as error:
+        raise db.ReadChangedError("a message was stored by another write") from error
+    ids: dict[Key, int] = {(account, external): id_ for account, external, id_ in rows}
     attachments = [row for message in messages for row in _attachments(message, ids, now)]
     _insert_attachment.run(connection, attachments)
     return ids
@@ -699,7 +706,7 @@ def _begun(message: NewMessage) -> Happened:
     """Return that *message* began its conversation."""
     return Happened(
         message.account.workspace_id,
-        catalogue.CONVERSATION_CREATED,
+        CONVERSATION_CREATED,
         account_id=message.account.id,
         conversation_id=message.thread.id,
         actor_kind=ActorKind.CUSTOMER if message.direction == Direction.INBOUND else ActorKind.PROVIDER,

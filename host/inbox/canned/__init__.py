@@ -1,0 +1,1 @@
+"""Canned replies and macros: texts and actions that people use repeatedly."""

@@ -1,4 +1,4 @@
-"""Canned replies: what people send again and again, of their own, of a team, or of everybody.
+"""Canned replies: saved texts of one person, of a team or of everybody.
 
 Each has a shortcut, a text in one or more languages with variables (:mod:`host.inbox.variables`), and files.
 Using one copies it: what is sent does not change with it.
@@ -10,9 +10,9 @@ import re
 import unicodedata
 import uuid
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
+import msgspec
 import sqlalchemy as sa
 from flask_babel import lazy_gettext as _l
 from flask_babel import lazy_pgettext
@@ -21,20 +21,20 @@ from sqlalchemy.orm import Session
 from host.core.cleaning import clean, clean_written
 from host.core.errors import ForbiddenError, InvalidError, NotFoundError
 from host.inbox import names, variables
+from host.inbox.canned.models import CannedFile, CannedReply
 from host.inbox.drafts import MAX_LENGTH
 from host.inbox.queries import Row
+from host.inbox.teams.models import Team, TeamMember
 from host.media import file_removal, uploads
-from host.models.canned import CannedFile, CannedReply
 from host.models.inbox import ContactIdentity
-from host.models.teams import Team, TeamMember
-from host.models.users import User, Workspace
-from host.sdk.channel import AccountRef
+from host.models.users import Workspace
 from host.sdk.messages import MessageKind
+from host.users.actor import Actor
 
 ANY = "default"
-"""The language of a text for whoever has none of the others."""
+"""The language of the default text."""
 MOST = 500
-"""Most canned replies of everybody, of one team, and of one member."""
+"""Most shared canned replies, and most of one team and of one member."""
 MOST_FILES = 10
 MOST_LANGUAGES = 20
 LONGEST_SHORTCUT = 32
@@ -46,54 +46,52 @@ _REPLIES = CannedReply.metadata.tables["canned_replies"]
 
 
 class CannedReplyNotFoundError(NotFoundError):
-    """There is no such canned reply, or it is somebody else's."""
+    """The canned reply does not exist, or belongs to another person."""
 
     code = "canned_reply_not_found"
-    title = _l("No such canned reply")
-    default_sentence = _l("This canned reply does not exist. Somebody may have deleted it.")
+    title = _l("Canned reply not found")
+    default_sentence = _l("This canned reply does not exist. It may have been deleted.")
     default_next_step = lazy_pgettext("canned reply", "Choose another one.")
 
 
 class CannedReplyError(InvalidError):
-    """A canned reply lacks something, or has what it cannot have; *field* says which."""
+    """A canned reply is incomplete or invalid; *field* says where."""
 
     code = "canned_reply"
-    title = _l("The canned reply is not complete")
-    default_sentence = _l("The canned reply has no text, so nothing was saved.")
+    title = _l("The canned reply is incomplete")
+    default_sentence = _l("The canned reply has no text. Nothing was saved.")
     default_next_step = _l("Change it and save it again.")
 
 
 class SharedReplyError(ForbiddenError):
-    """What is everybody's or a team's is changed by those who keep it."""
+    """Only leads and owners change shared replies, and leads of a team those of the team."""
 
     code = "shared_reply"
     default_sentence = _l(
-        "What is everybody’s is changed by leads and owners, what is a team’s by its leads too. "
-        "Nothing was changed."
+        "Only leads and owners can change replies shared with everyone. Team leads can also "
+        "change those of their team. Nothing was changed."
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Who:
-    """Who looks at canned replies, or changes them.
+class Viewer(msgspec.Struct, frozen=True):
+    """The person or program that reads or changes canned replies and macros.
 
-    :param user_id: None: a program, which has none of its own.
-    :param keeps: whether they may change what everybody shares.
+    :param user_id: None for a program, which has none of its own.
+    :param keeps: whether they may change shared ones.
     """
 
     user_id: int | None
     keeps: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """A canned reply as somebody wants it.
+class CannedReplyInput(msgspec.Struct, frozen=True):
+    """A canned reply as entered.
 
     :param texts: by language; empty ones are left out.
-    :param team_id: the team whose it is to be.
-    :param own: whether it is for whoever saves it alone.
-    :param keep: ids of the files it had that stay; None: all of them.
-    :param uploads: ids of uploaded files to go out with it.
+    :param team_id: the team that should own it.
+    :param own: whether only the person saving it owns it.
+    :param keep: ids of existing files to keep; None for all.
+    :param uploads: ids of uploaded files to add.
     """
 
     shortcut: str
@@ -105,12 +103,11 @@ class Wanted:
     uploads: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Shown:
-    """A canned reply as somebody sees it.
+class CannedReplyView(msgspec.Struct, frozen=True):
+    """A canned reply as a person sees it.
 
-    :param team: the name of the team whose it is; empty: it is nobody's but *own*'s, or everybody's.
-    :param changes: whether whoever looks may change it.
+    :param team: name of the team that owns it; empty if it is shared, or the person's *own*.
+    :param changes: whether the person may change it.
     """
 
     id: int
@@ -127,14 +124,14 @@ class Shown:
     files: tuple[CannedFile, ...] = ()
 
 
-# ---- who sees which ------------------------------------------------------------------------------------
+# ---- reading them --------------------------------------------------------------------------------------
 
 
-def my_teams(session: Session, workspace_id: int, who: Who) -> list[tuple[int, str, bool]]:
-    """Return the teams whose replies somebody sees, by name: id, name, and whether they may change them."""
+def my_teams(session: Session, workspace_id: int, viewer: Viewer) -> list[tuple[int, str, bool]]:
+    """Return the teams whose replies a person sees, by name: id, name, and whether they may change them."""
     mine = (
         sa.select(TeamMember.team_id, TeamMember.lead)
-        .where(TeamMember.user_id == (who.user_id or 0))
+        .where(TeamMember.user_id == (viewer.user_id or 0))
         .subquery()
     )
     query = (
@@ -143,21 +140,26 @@ def my_teams(session: Session, workspace_id: int, who: Who) -> list[tuple[int, s
         .where(Team.workspace_id == workspace_id)
         .order_by(Team.name, Team.id)
     )
-    if not who.keeps:
+    if not viewer.keeps:
         query = query.where(mine.c.team_id.is_not(None))
-    return [(id_, name, who.keeps or bool(lead)) for id_, name, lead in session.execute(query)]
+    return [(id_, name, viewer.keeps or bool(lead)) for id_, name, lead in session.execute(query)]
 
 
 def listing(
-    session: Session, workspace_id: int, who: Who, *, search: str = "", only: Collection[int] | None = None
-) -> list[Shown]:
-    """Return the canned replies somebody sees, those that are used most first: three statements.
+    session: Session,
+    workspace_id: int,
+    viewer: Viewer,
+    *,
+    search: str = "",
+    only: Collection[int] | None = None,
+) -> list[CannedReplyView]:
+    """Return the canned replies a person sees, most used first: three statements.
 
-    :param search: words, each of which shortcut, title or a text has.
-    :param only: ids, of which those that they see are returned.
+    :param search: words, each of which must occur in shortcut, title or a text.
+    :param only: ids to restrict the result to.
     """
-    teams = {id_: (name, changes) for id_, name, changes in my_teams(session, workspace_id, who)}
-    mine = CannedReply.owner_id == who.user_id if who.user_id is not None else sa.false()
+    teams = {id_: (name, changes) for id_, name, changes in my_teams(session, workspace_id, viewer)}
+    mine = CannedReply.owner_id == viewer.user_id if viewer.user_id is not None else sa.false()
     everybodys = sa.and_(CannedReply.owner_id.is_(None), CannedReply.team_id.is_(None))
     query = sa.select(CannedReply).where(
         CannedReply.workspace_id == workspace_id,
@@ -168,15 +170,15 @@ def listing(
     rows = [row for row in session.scalars(query) if _has(row, search)]
     rows.sort(key=lambda row: (-row.uses, row.title.casefold(), row.id))
     files = files_of(session, [row.id for row in rows])
-    return [_shown(row, who, teams, files.get(row.id, ())) for row in rows]
+    return [_shown(row, viewer, teams, files.get(row.id, ())) for row in rows]
 
 
 def _shown(
-    row: CannedReply, who: Who, teams: Mapping[int, tuple[str, bool]], files: tuple[CannedFile, ...]
-) -> Shown:
+    row: CannedReply, viewer: Viewer, teams: Mapping[int, tuple[str, bool]], files: tuple[CannedFile, ...]
+) -> CannedReplyView:
     own = row.owner_id is not None
     team, leads = teams.get(row.team_id or 0, ("", False))
-    return Shown(
+    return CannedReplyView(
         id=row.id,
         shortcut=row.shortcut,
         title=row.title,
@@ -184,7 +186,7 @@ def _shown(
         team_id=row.team_id,
         team=team,
         own=own,
-        changes=own or leads or who.keeps,
+        changes=own or leads or viewer.keeps,
         uses=row.uses,
         used_at=row.used_at,
         changed_at=row.changed_at,
@@ -206,23 +208,23 @@ def files_of(session: Session, ids: Collection[int]) -> dict[int, tuple[CannedFi
     return found
 
 
-def seen(session: Session, workspace_id: int, canned_id: int, who: Who) -> Shown:
-    """Return a canned reply that somebody sees.
+def seen(session: Session, workspace_id: int, canned_id: int, viewer: Viewer) -> CannedReplyView:
+    """Return a canned reply that a person sees.
 
     :raises CannedReplyNotFoundError: if there is none.
     """
-    found = listing(session, workspace_id, who, only=[canned_id])
+    found = listing(session, workspace_id, viewer, only=[canned_id])
     if not found:
         raise CannedReplyNotFoundError()
     return found[0]
 
 
-def _locked(session: Session, workspace_id: int, canned_id: int, who: Who) -> CannedReply:
-    """Return a canned reply that somebody may change, locked until the write ends.
+def _locked(session: Session, workspace_id: int, canned_id: int, viewer: Viewer) -> CannedReply:
+    """Return a canned reply that a person may change, locked until the write ends.
 
-    :raises SharedReplyError: if they see it and may not change it.
+    :raises SharedReplyError: if they see it but may not change it.
     """
-    if not seen(session, workspace_id, canned_id, who).changes:
+    if not seen(session, workspace_id, canned_id, viewer).changes:
         raise SharedReplyError()
     query = sa.select(CannedReply).where(CannedReply.id == canned_id).with_for_update()
     row = session.scalars(query.execution_options(populate_existing=True)).one_or_none()
@@ -231,22 +233,32 @@ def _locked(session: Session, workspace_id: int, canned_id: int, who: Who) -> Ca
     return row
 
 
-# ---- keeping them --------------------------------------------------------------------------------------
+# ---- changing them -------------------------------------------------------------------------------------
 
 
-def create(session: Session, wanted: Wanted, *, workspace_id: int, who: Who, now: datetime) -> CannedReply:
-    """Add a canned reply and return it.
+def create(
+    session: Session,
+    wanted: CannedReplyInput,
+    *,
+    workspace_id: int,
+    viewer: Viewer,
+    actor: Actor,
+    now: datetime,
+) -> CannedReply:
+    """Create a canned reply and return it.
 
-    :raises CannedReplyError: if something is missing, too long or there already, or there are too many.
-    :raises VariableError: if a text has a variable that is none.
-    :raises SharedReplyError: if it is to be whose they may not change.
-    :raises FileRefusedError: for a file that is not there.
+    :raises CannedReplyError: if something is missing, too long or a duplicate, or there are too many.
+    :raises VariableError: if a text has an unknown variable.
+    :raises SharedReplyError: if they may not change replies of that owner.
+    :raises FileRefusedError: if a file doesn't exist.
     """
-    texts = _checked(session, workspace_id, wanted, who)
-    owner_id = who.user_id if wanted.own else None
+    texts = _checked(session, workspace_id, wanted, viewer)
+    owner_id = viewer.user_id if wanted.own else None
     beside = _beside(workspace_id, wanted.team_id, owner_id)
     if (session.scalar(sa.select(sa.func.count()).where(*beside)) or 0) >= MOST:
-        raise CannedReplyError(_l("There are as many canned replies as fit there, so nothing was saved."))
+        raise CannedReplyError(
+            _l("You have reached the maximum number of canned replies there. Nothing was saved.")
+        )
     row = CannedReply(
         workspace_id=workspace_id,
         team_id=wanted.team_id,
@@ -262,52 +274,69 @@ def create(session: Session, wanted: Wanted, *, workspace_id: int, who: Who, now
     session.add(row)
     session.flush()
     _set_files(session, row, wanted)
+    if owner_id is None:
+        actor.audit(session, "canned_reply.added", f"/{row.shortcut}", workspace_id=workspace_id)
     return row
 
 
 def change(
-    session: Session, wanted: Wanted, *, workspace_id: int, canned_id: int, who: Who, now: datetime
+    session: Session,
+    wanted: CannedReplyInput,
+    *,
+    workspace_id: int,
+    canned_id: int,
+    viewer: Viewer,
+    actor: Actor,
+    now: datetime,
 ) -> CannedReply:
-    """Make a canned reply what *wanted* says, and return it.
+    """Replace a canned reply and return it.
 
-    :raises CannedReplyNotFoundError: if they see no such reply. Besides, what :func:`create` raises.
+    :raises CannedReplyNotFoundError: if they see no such reply. Also the errors of :func:`create`.
     """
-    row = _locked(session, workspace_id, canned_id, who)
-    texts = _checked(session, workspace_id, wanted, who)
+    row = _locked(session, workspace_id, canned_id, viewer)
+    was_own = row.owner_id is not None
+    texts = _checked(session, workspace_id, wanted, viewer)
     row.shortcut = checked_shortcut(wanted.shortcut)
     row.title = checked_title(wanted.title)
     row.texts = texts
-    row.team_id, row.owner_id = wanted.team_id, who.user_id if wanted.own else None
+    row.team_id, row.owner_id = wanted.team_id, viewer.user_id if wanted.own else None
     row.changed_at = now
     with session.no_autoflush:
         _check_free(session, row, _beside(workspace_id, row.team_id, row.owner_id))
     session.flush()
     _set_files(session, row, wanted)
+    if row.owner_id is None or not was_own:
+        actor.audit(session, "canned_reply.changed", f"/{row.shortcut}", workspace_id=workspace_id)
     return row
 
 
-def delete(session: Session, *, workspace_id: int, canned_id: int, who: Who) -> CannedReply:
-    """Delete a canned reply with its files, and return it as it was. What was sent with it stays.
+def delete(
+    session: Session, *, workspace_id: int, canned_id: int, viewer: Viewer, actor: Actor
+) -> CannedReply:
+    """Delete a canned reply with its files, and return its earlier values. Messages sent with it stay.
 
     :raises CannedReplyNotFoundError: if they see no such reply.
     :raises SharedReplyError: if they may not change it.
     """
-    row = _locked(session, workspace_id, canned_id, who)
+    row = _locked(session, workspace_id, canned_id, viewer)
     remove_files(session, files_of(session, [row.id]).get(row.id, ()))
     session.execute(sa.delete(CannedReply).where(CannedReply.id == row.id))
     session.expunge(row)
+    if row.owner_id is None:
+        actor.audit(session, "canned_reply.deleted", f"/{row.shortcut}", workspace_id=workspace_id)
     return row
 
 
 def checked_shortcut(text: str) -> str:
-    """Return a shortcut as it is kept: without its slash.
+    """Return a valid shortcut without its slash.
 
-    :raises CannedReplyError: if it is empty, too long, or has other signs than ``-``, ``_`` and ``.``.
+    :raises CannedReplyError: if it is empty, too long, or has characters other than letters, digits, ``-``,
+        ``_`` and ``.``.
     """
     shortcut = unicodedata.normalize("NFC", clean(text)).strip().removeprefix("/")
     if not _SHORTCUT.fullmatch(shortcut) or len(shortcut) > LONGEST_SHORTCUT:
         raise CannedReplyError(
-            _l("A shortcut has up to 32 letters, digits, dots and hyphens, so nothing was saved."),
+            _l("A shortcut can have up to 32 letters, digits, dots and hyphens. Nothing was saved."),
             next_step=_l("Choose another shortcut, such as opening-hours."),
             field="shortcut",
         )
@@ -315,79 +344,81 @@ def checked_shortcut(text: str) -> str:
 
 
 def checked_title(text: str) -> str:
-    """Return a title as it is kept: on one line.
+    """Return a valid title on one line.
 
     :raises CannedReplyError: if it is empty or too long.
     """
     refusal = CannedReplyError(
-        _l("A title has one to 80 letters, so nothing was saved."),
-        next_step=_l("Give it a title by which others find it."),
+        _l("A title needs between 1 and 80 characters. Nothing was saved."),
+        next_step=_l("Give it a title that others can search for."),
         field="title",
     )
     return names.checked(text, refusal, longest=LONGEST_TITLE)
 
 
 def checked_texts(texts: Mapping[str, str]) -> dict[str, str]:
-    """Return texts as they are kept, without the empty ones.
+    """Return valid texts, without the empty ones.
 
-    :raises CannedReplyError: if none is left, one is too long, or something is no language.
-    :raises VariableError: if one has a variable that is none.
+    :raises CannedReplyError: if none is left, one is too long, or a language is invalid.
+    :raises VariableError: if one has an unknown variable.
     """
     kept = {code: written for code, text in texts.items() if (written := clean_written(text))}
     for code, text in kept.items():
         if code != ANY and not _LANGUAGE.fullmatch(code):
-            raise CannedReplyError(_l("One of the languages is none, so nothing was saved."), field="texts")
+            raise CannedReplyError(_l("One of the languages is unknown. Nothing was saved."), field="texts")
         if len(text) > MAX_LENGTH:
             raise CannedReplyError(
-                _l("A text has more than 20,000 letters, so nothing was saved."), field="texts"
+                _l("A text has more than 20,000 characters. Nothing was saved."), field="texts"
             )
         variables.parse(text)
     if len(kept) > MOST_LANGUAGES:
-        raise CannedReplyError(_l("At most 20 languages fit, so nothing was saved."), field="texts")
+        raise CannedReplyError(
+            _l("A canned reply can have up to 20 languages. Nothing was saved."), field="texts"
+        )
     return kept
 
 
-def _checked(session: Session, workspace_id: int, wanted: Wanted, who: Who) -> dict[str, str]:
+def _checked(session: Session, workspace_id: int, wanted: CannedReplyInput, viewer: Viewer) -> dict[str, str]:
     texts = checked_texts(wanted.texts)
-    if wanted.own and who.user_id is not None:
+    if wanted.own and viewer.user_id is not None:
         return texts
-    teams = {id_: changes for id_, _name, changes in my_teams(session, workspace_id, who)}
+    teams = {id_: changes for id_, _name, changes in my_teams(session, workspace_id, viewer)}
     if wanted.team_id is not None and wanted.team_id not in teams:
         raise CannedReplyError(
-            _l("There is no such team, so nothing was saved."),
-            next_step=_l("Choose whose it is to be."),
+            _l("That team does not exist. Nothing was saved."),
+            next_step=_l("Choose who can use it."),
             field="team",
         )
-    if wanted.own or not (who.keeps if wanted.team_id is None else teams[wanted.team_id]):
+    if wanted.own or not (viewer.keeps if wanted.team_id is None else teams[wanted.team_id]):
         raise SharedReplyError()
     return texts
 
 
 def _beside(workspace_id: int, team_id: int | None, owner_id: int | None) -> list[sa.ColumnElement[bool]]:
-    """Return the conditions for the replies of everybody, of a team, or of a member."""
+    """Return the conditions for shared replies, those of a team, or those of a member."""
     whose = CannedReply.team_id.is_(None) if team_id is None else CannedReply.team_id == team_id
     owner = CannedReply.owner_id.is_(None) if owner_id is None else CannedReply.owner_id == owner_id
     return [CannedReply.workspace_id == workspace_id, whose, owner]
 
 
 def _check_free(session: Session, row: CannedReply, beside: list[sa.ColumnElement[bool]]) -> None:
-    """Refuse a shortcut that another reply of the same people has. One's own may be called as everybody's."""
+    """Refuse a shortcut that another reply of the same owner has. A member's own may equal a shared one."""
     row.shortcut_key = names.name_key(row.shortcut)
     query = sa.select(CannedReply.id).where(*beside, CannedReply.shortcut_key == row.shortcut_key)
     if session.scalar(query.where(CannedReply.id != (row.id or 0)).limit(1)) is not None:
         raise CannedReplyError(
-            _l("There is a reply with that shortcut already, so nothing was saved."),
+            _l("A canned reply with that shortcut already exists. Nothing was saved."),
             next_step=_l("Choose another shortcut."),
             field="shortcut",
         )
 
 
-def _set_files(session: Session, row: CannedReply, wanted: Wanted) -> None:
+def _set_files(session: Session, row: CannedReply, wanted: CannedReplyInput) -> None:
     before = files_of(session, [row.id]).get(row.id, ())
     gone = [file for file in before if wanted.keep is not None and file.id not in wanted.keep]
     if len(before) - len(gone) + len(wanted.uploads) > MOST_FILES:
         raise CannedReplyError(
-            _l("At most 10 files go out with a canned reply, so nothing was saved."),
+            _l("A canned reply can have up to 10 files. Nothing was saved."),
             next_step=_l("Remove some of them."),
             field="uploads",
         )
@@ -406,12 +437,12 @@ def _set_files(session: Session, row: CannedReply, wanted: Wanted) -> None:
             )
         )
     if not row.texts and len(before) == len(gone) and not wanted.uploads:
-        raise CannedReplyError(field="texts", next_step=_l("Write what it says, or add a file."))
+        raise CannedReplyError(field="texts", next_step=_l("Write a text or add a file."))
     session.flush()
 
 
 def remove_files(session: Session, files: Sequence[CannedFile]) -> None:
-    """Delete files of canned replies; their bytes go soon after."""
+    """Delete files of canned replies; their bytes are deleted soon after."""
     if files:
         session.execute(sa.delete(CannedFile).where(CannedFile.id.in_([file.id for file in files])))
         file_removal.remove_later(session, [file.storage_key for file in files])
@@ -421,9 +452,9 @@ def remove_files(session: Session, files: Sequence[CannedFile]) -> None:
 
 
 def preferred(texts: Mapping[str, str], languages: Sequence[str]) -> str:
-    """Return the language of *texts* to offer first; empty where there is no text.
+    """Return the language of *texts* to offer first; empty if there is no text.
 
-    :param languages: of the customer and the desk, the best first.
+    :param languages: those of the customer and the desk, best first.
     """
     for wanted in languages:
         for code in (wanted.replace("_", "-"), wanted.replace("_", "-").split("-")[0]):
@@ -433,7 +464,7 @@ def preferred(texts: Mapping[str, str], languages: Sequence[str]) -> str:
 
 
 def languages_for(session: Session, row: Row) -> list[str]:
-    """Return the languages to answer a customer in, the best first, as far as they are known."""
+    """Return the known languages for a customer, best first."""
     query = (
         sa.select(ContactIdentity.profile, Workspace.language)
         .join(Workspace, Workspace.id == ContactIdentity.workspace_id)
@@ -444,40 +475,12 @@ def languages_for(session: Session, row: Row) -> list[str]:
     return [one for one in known if isinstance(one, str) and one]
 
 
-def values_for(session: Session, row: Row, user_id: int | None) -> dict[str, str]:
-    """Return what a conversation and whoever answers it know of each variable: one statement.
-
-    :param user_id: None: a program, which has no name.
-    """
-    name = row.contact_name or row.identity_name or ""
-    return values_at(session, row.account, name, row.username or "", row.contact_email or "", user_id)
-
-
-def values_at(
-    session: Session, account: AccountRef, name: str, username: str, email: str, user_id: int | None
-) -> dict[str, str]:
-    """Return the same of a contact who is written to on *account*, by what is known of them."""
-    query = sa.select(Workspace.name, User.name).outerjoin_from(Workspace, User, User.id == (user_id or 0))
-    workspace, agent = session.execute(query.where(Workspace.id == account.workspace_id)).one()
-    handle = username or email
-    return {
-        "contact.name": name,
-        "contact.first_name": variables.first_word(name),
-        "contact.handle": f"@{handle}" if handle and "@" not in handle else handle,
-        "contact.email": email or (handle if "@" in handle else ""),
-        "agent.name": agent or "",
-        "agent.first_name": variables.first_word(agent or ""),
-        "account.name": account.name or account.handle or "",
-        "workspace.name": workspace,
-    }
-
-
 def take_files(
-    session: Session, shown: Shown, *, workspace_id: int, user_id: int | None, now: datetime
+    session: Session, shown: CannedReplyView, *, workspace_id: int, user_id: int | None, now: datetime
 ) -> list[uploads.Upload]:
-    """Add the files of a canned reply to those that wait to be sent, and return them.
+    """Create uploads from the files of a canned reply, and return them.
 
-    :param user_id: who is going to send them; None: a program.
+    :param user_id: the member who will send them; None for a program.
     """
     made = [
         uploads.Upload(
@@ -500,9 +503,9 @@ def take_files(
 
 
 def note_used(session: Session, workspace_id: int, ids: Collection[int], now: datetime) -> None:
-    """Count that a reply was sent with each of the canned replies *ids*; those that are gone are left out."""
+    """Increase the usage count of the canned replies *ids*; deleted ones are ignored."""
     if ids:
-        # In one order, so that two who send at once do not wait for each other in a circle.
+        # In a fixed order, so that two concurrent senders do not deadlock.
         query = sa.select(CannedReply.id).where(
             CannedReply.workspace_id == workspace_id, CannedReply.id.in_(set(ids))
         )

@@ -1,1 +1,1 @@
-"""What customers write in public below posts: answering it there, once privately, hiding and deleting it."""
+"""Comments: customers' public messages below posts, with public and private replies, hiding and deleting."""

@@ -9,16 +9,15 @@ from sqlalchemy.orm import Session
 
 from host.core.cleaning import is_providers
 from host.core.ports import AdapterDirectory
+from host.events.kinds.messages import MESSAGE_DELETED, MESSAGE_HIDDEN, MESSAGE_SHOWN, OfMessage
+from host.events.models import ActorKind
+from host.events.writing import Happened, record
 from host.inbox.conversations import actor_of, locked_message, publish_changed_message
 from host.inbox.errors import AccountDisconnectedError, UnknownChannelError
 from host.inbox.sendable import NotSendableError
 from host.models.channels import AccountState, ChannelAccount, ref
 from host.models.inbox import DeliveryState, Direction
 from host.models.posts import MessageModeration
-from host.models.record import ActorKind
-from host.record import catalogue
-from host.record.catalogue import OfMessage
-from host.record.writing import Happened, record
 from host.sdk.channel import Moderated, Moderation
 from host.users.reach import Accounts
 
@@ -42,12 +41,12 @@ def moderate(
     directory: AdapterDirectory,
     now: datetime,
 ) -> MessageModeration | None:
-    """Have a customer's message stand as *wanted* at the provider; return its row if there is one.
+    """Show, hide or delete a customer's message at the provider; return its row if there is one.
 
-    Asking again for what stands, or is on its way, changes nothing. One that failed is tried again.
+    Asking again for the current or pending state changes nothing. A failed request is retried.
 
-    :param conversation_id: the conversation it has to be in; None: any of the workspace.
-    :param author: the rule or key that does it, where no person does.
+    :param conversation_id: the conversation it must be in; None for any of the workspace.
+    :param author: the rule or API key that does it, if no person does.
     :raises ConversationNotFoundError: if the workspace has no conversation *conversation_id*.
     :raises MessageNotFoundError: if there is no such message, or it is a note or an activity line.
     :raises UnknownChannelError: if no active addon brings the channel.
@@ -78,7 +77,7 @@ def moderate(
             return row
         raise NotSendableError(
             "message_gone",
-            _l("The message is no longer there: it was deleted or taken back."),
+            _l("The message no longer exists: it was deleted or unsent."),
             next_step=_l("Reload the conversation."),
             status=409,
         )
@@ -104,14 +103,14 @@ def moderate(
 
 
 _HAPPENED = {
-    Moderated.SHOWN: catalogue.MESSAGE_SHOWN,
-    Moderated.HIDDEN: catalogue.MESSAGE_HIDDEN,
-    Moderated.DELETED: catalogue.MESSAGE_DELETED,
+    Moderated.SHOWN: MESSAGE_SHOWN,
+    Moderated.HIDDEN: MESSAGE_HIDDEN,
+    Moderated.DELETED: MESSAGE_DELETED,
 }
 
 
 def stands_now(session: Session, row: MessageModeration) -> None:
-    """Record how a message stands after the provider answered: changed, or, where it refused, as before."""
+    """Record the state of a message after the provider answered: changed, or unchanged if it refused."""
     kind = _HAPPENED[Moderated(row.wanted)] if row.state == DeliveryState.SENT else ""
     record(
         session,

@@ -1,13 +1,13 @@
-"""The one private reply to a message: whether it may go out, and that it was taken.
+"""The private reply to a comment, of which there is at most one.
 
-That there is one is a row of the database (:class:`host.models.posts.PrivateReply`) written with our message.
+A row of the database (:class:`host.models.posts.PrivateReply`), written with our message, guarantees that.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+import msgspec
 import sqlalchemy as sa
 from flask_babel import lazy_gettext as _l
 from sqlalchemy.orm import Session
@@ -22,29 +22,29 @@ from host.sdk.capabilities import PrivateReplyLimits
 from host.sdk.channel import ChannelAdapter, PrivateContext, ReplyPolicy, ReplyState
 
 FREED = frozenset({DeliveryState.FAILED, DeliveryState.CANCELLED})
-"""A private reply in one of these states gave its place free again."""
+"""States of a private reply that make room for another one."""
 
 
 class PrivateReplyUsedError(ConflictError):
-    """The message was answered privately before."""
+    """The message already has a private reply."""
 
     code = "private_reply_used"
-    title = _l("It was answered privately before")
-    default_sentence = _l("This comment has had its one private reply, so nothing was sent.")
-    default_next_step = _l("Answer publicly, or go on in the private conversation once they wrote back.")
+    title = _l("Already replied to privately")
+    default_sentence = _l("A comment can get one private reply, and this one already has. Nothing was sent.")
+    default_next_step = _l("Reply publicly, or continue in the private conversation once they write back.")
 
 
 class PrivateReplyEndedError(ConflictError):
-    """The message cannot be answered privately, or not any more."""
+    """The message cannot be answered privately, or no longer."""
 
     code = "private_reply_ended"
-    title = _l("It cannot be answered privately")
-    default_sentence = _l("This comment cannot be answered privately, so nothing was sent.")
-    default_next_step = _l("Answer publicly.")
+    title = _l("No private reply possible")
+    default_sentence = _l("This comment cannot be replied to privately. Nothing was sent.")
+    default_next_step = _l("Reply publicly.")
 
 
 def post_value(row: Post) -> told.Post:
-    """Return a stored post as adapters and addons get it."""
+    """Return a stored post as adapters and addons receive it."""
     try:
         kind = told.PostKind(row.kind)
     except ValueError:
@@ -62,7 +62,7 @@ def post_value(row: Post) -> told.Post:
 
 
 def context(session: Session, message: Message, now: datetime) -> PrivateContext:
-    """Return what a policy looks at to tell whether *message* may be answered privately."""
+    """Return the data a policy needs to decide whether *message* may be answered privately."""
     account = session.get_one(ChannelAccount, message.account_id)
     post_id = session.get_one(Conversation, message.conversation_id).post_id
     row = None if post_id is None else session.get(Post, post_id)
@@ -71,9 +71,9 @@ def context(session: Session, message: Message, now: datetime) -> PrivateContext
 
 
 def answered(session: Session, account_id: int, external_id: str) -> Message | None:
-    """Return the message that a private reply stands for, or None.
+    """Return the private reply to a message, or None.
 
-    :param external_id: of the message that is answered.
+    :param external_id: the message that is answered.
     """
     query = (
         sa.select(Message)
@@ -86,11 +86,11 @@ def answered(session: Session, account_id: int, external_id: str) -> Message | N
 def check(
     session: Session, conversation: Conversation, external_id: str, adapter: ChannelAdapter, now: datetime
 ) -> ReplyPolicy:
-    """Refuse a private reply that cannot go out; return until when it may. The conversation is locked.
+    """Refuse a private reply that cannot be sent; return its deadline. The conversation is locked.
 
-    :param external_id: of the message that is to be answered, which is the customer's.
-    :raises PrivateReplyUsedError: if it has had one that was sent, or may have been.
-    :raises PrivateReplyEndedError: if the channel does not allow it, or not any more.
+    :param external_id: the customer's message to answer.
+    :raises PrivateReplyUsedError: if it has one that was sent, or may have been.
+    :raises PrivateReplyEndedError: if the channel doesn't allow it, or no longer.
     """
     before = answered(session, conversation.account_id, external_id)
     if before is not None and before.state not in FREED:
@@ -103,9 +103,9 @@ def check(
 
 
 def take(session: Session, ours: Message) -> None:
-    """Note that *ours* is the private reply to the message it answers, in place of one that was freed.
+    """Store *ours* as the private reply to the message it answers, replacing a failed or cancelled one.
 
-    :raises PrivateReplyUsedError: if another one is, and is not freed.
+    :raises PrivateReplyUsedError: if there is another one that was not failed or cancelled.
     """
     assert ours.reply_to is not None
     query = sa.select(PrivateReply).where(
@@ -130,21 +130,20 @@ def take(session: Session, ours: Message) -> None:
 
 
 def attempted(session: Session, message_id: int, at: datetime | None) -> None:
-    """Note when a private reply of ours was handed to the provider; None: not a byte of it went out."""
+    """Record when a private reply was handed to the provider; None if nothing was sent."""
     of = PrivateReply.message_id == message_id
     session.execute(sa.update(PrivateReply).where(of).values(attempted_at=at))
 
 
-@dataclass(frozen=True, slots=True)
-class OfHour:
-    """How many private replies of an account went out within the last hour, and how many may."""
+class OfHour(msgspec.Struct, frozen=True):
+    """Private replies of an account within the last hour, and their limit."""
 
     used: int
     most: int
 
     @property
     def share(self) -> float:
-        """Return what is used, in percent."""
+        """The used share of the limit, in percent."""
         return round(100 * min(self.used / self.most, 1), 1)
 
 
@@ -157,8 +156,8 @@ def of_hour(
 ) -> OfHour | None:
     """Return how many private replies of an account were handed to the provider within the last hour.
 
-    None: there is no limit, or those below *post_id* do not count. A reply counts from when it was handed
-    over, whatever came of it, as the provider counts.
+    Return None if there is no limit, or replies below *post_id* don't count. Like the provider, count each
+    reply from that moment, whatever its result.
     """
     if limits is None or limits.per_hour is None:
         return None
@@ -182,5 +181,5 @@ def _message(session: Session, account_id: int, external_id: str) -> Message:
     query = sa.select(Message).where(Message.account_id == account_id, Message.external_id == external_id)
     found = session.scalars(query).one_or_none()
     if found is None or found.unsent_at is not None:
-        raise PrivateReplyEndedError(_l("The comment was taken back, so nothing was sent."))
+        raise PrivateReplyEndedError(_l("The comment was deleted, so nothing was sent."))
     return found

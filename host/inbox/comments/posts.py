@@ -1,12 +1,12 @@
-"""Posts as pages and programs show them: one, those of some conversations, those with open ones, all."""
+"""Posts for pages and the API."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+import msgspec
 import sqlalchemy as sa
 from flask_babel import lazy_gettext as _l
 from sqlalchemy.orm import Session
@@ -22,25 +22,24 @@ from host.sdk.messages import PostKind
 from host.users.reach import Accounts
 
 MOST_OFFERED = 6
-"""Most posts that a list is offered to be narrowed to."""
+"""Most posts offered as a filter of the list."""
 
 
 class PostNotFoundError(NotFoundError):
-    """There is no such post in this workspace."""
+    """The workspace has no such post."""
 
     code = "post_not_found"
-    title = _l("No such post")
+    title = _l("Post not found")
     default_sentence = _l("This post does not exist in this workspace.")
 
 
-@dataclass(frozen=True, slots=True)
-class PostRow:
-    """A post that customers write below.
+class PostRow(msgspec.Struct, frozen=True):
+    """A post with customers' comments.
 
-    :param text: its caption; empty: it has none, or is not known yet.
-    :param picture: differs for each picture of it; empty: there is none to be had.
-    :param ended_at: when a broadcast was over; *gone_at*: when the provider first said it is no longer there.
-    :param owner: the handle of whom it belongs to; empty: the account.
+    :param text: its caption; empty if it has none, or is not yet known.
+    :param picture: a value that changes with its picture; empty if there is none.
+    :param ended_at: end of a broadcast; *gone_at*: when the provider first reported it as deleted.
+    :param owner: handle of its owner; empty for the account.
     """
 
     id: int
@@ -59,7 +58,7 @@ class PostRow:
 
     @property
     def value(self) -> told.Post:
-        """Return it as adapters get it."""
+        """Return it as adapters receive it."""
         return told.Post(
             external_id=self.external_id,
             kind=self.kind,
@@ -111,9 +110,9 @@ def get(session: Session, workspace_id: int, post_id: int) -> PostRow:
 def with_open(
     session: Session, workspace_id: int, accounts: Accounts, most: int = MOST_OFFERED
 ) -> list[PostRow]:
-    """Return the posts with open conversations, the newest first: one statement.
+    """Return the posts with open conversations, newest first: one statement.
 
-    :param accounts: those of a person who sees no others; None: all.
+    :param accounts: the accounts a person sees; None for all.
     """
     is_open = sa.exists().where(
         Conversation.post_id == Post.id,
@@ -128,7 +127,7 @@ def with_open(
 def below_private_only(
     session: Session, directory: AdapterDirectory, conversation_ids: Collection[int]
 ) -> set[int]:
-    """Return the conversations below posts where nothing of ours can be public: one statement."""
+    """Return the conversations below posts where we can only reply privately: one statement."""
     query = (
         sa.select(Conversation.id, Conversation.channel, Post.kind)
         .join(Post, Post.id == Conversation.post_id)
@@ -156,9 +155,9 @@ def listing(
     before: int | None = None,
     limit: int,
 ) -> Sequence[PostRow]:
-    """Return up to *limit* posts of a workspace, the one first that was heard of last.
+    """Return up to *limit* posts of a workspace, most recently mentioned first.
 
-    :param before: the id of a post, to go on behind it.
+    :param before: the id of a post, to continue after it.
     """
     query = _of(workspace_id, None).order_by(Post.id.desc()).limit(limit)
     if account_id is not None:
@@ -169,11 +168,11 @@ def listing(
 
 
 MOST_LOOKED = 500
-"""Most posts whose captions a typed name is looked for in: the newest."""
+"""Most posts whose captions are searched: the newest."""
 
 
 def named(session: Session, workspace_id: int, words: str, accounts: Accounts) -> int | None:
-    """Return the id of the newest post that is called *words*: its id, or how its caption begins."""
+    """Return the id of the newest post whose id is *words*, or whose caption begins with it."""
     sought = " ".join(words.casefold().split())
     query = _of(workspace_id, accounts).with_only_columns(Post.id, sa.func.substr(Post.text, 1, 200))
     for id_, text in session.execute(query.order_by(Post.id.desc()).limit(MOST_LOOKED)):

@@ -1,19 +1,19 @@
-"""Answer a message privately, and find the conversation that it led to on the account beside."""
+"""Answer a comment privately, and find the resulting conversation on the linked account."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
+import msgspec
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, aliased
 
+from host.events.writing import show
 from host.inbox.drafts import Draft
-from host.inbox.reply import AT_ONCE, Held, Hold, Voice, queue_parts
+from host.inbox.reply import AT_ONCE, HeldLocks, Hold, Voice, queue_parts
 from host.models.channels import ChannelAccount
 from host.models.inbox import Conversation, Direction, Message
-from host.record.writing import show
 from host.sdk.channel import ChannelAdapter
 from host.users.reach import Accounts
 
@@ -34,7 +34,7 @@ def queue_private(
     by_person: bool = True,
     voice: Voice = Voice.PERSON,
     hold: Hold = AT_ONCE,
-    held: Held | None = None,
+    held: HeldLocks | None = None,
 ) -> Message:
     """Queue the one private reply to a message of the customer; return ours.
 
@@ -65,11 +65,10 @@ def queue_private(
     return message
 
 
-@dataclass(frozen=True, slots=True)
-class LedTo:
-    """The message on the account beside that a private reply is there, and its conversation.
+class LedTo(msgspec.Struct, frozen=True):
+    """The private reply as a message on the linked account, with its conversation.
 
-    :param state: as that account knows it: whether the customer read it.
+    :param state: the state on that account: whether the customer read it.
     :param answered: whether the customer wrote there since.
     """
 
@@ -80,9 +79,9 @@ class LedTo:
 
 
 def led_to(session: Session, workspace_id: int, message_ids: Collection[int]) -> dict[int, LedTo]:
-    """Return where private replies led to, by the ids of ours in the conversation about the post.
+    """Return the direct messages that private replies became, by the ids of the replies.
 
-    One that nobody told of on the account beside is not in it, as where that account is disconnected.
+    Replies that the linked account did not report are left out, for instance if it is disconnected.
     """
     if not message_ids:
         return {}
@@ -113,7 +112,7 @@ def led_to(session: Session, workspace_id: int, message_ids: Collection[int]) ->
 
 
 def redraw_beside(session: Session, message_id: int) -> None:
-    """Show the message beside that a private reply of ours led to once more: it is known now whose it is."""
+    """Redraw the direct message of a private reply, now that the reply is known."""
     session.flush()
     workspace_id = session.get_one(Message, message_id).workspace_id
     for led in led_to(session, workspace_id, [message_id]).values():
@@ -121,16 +120,15 @@ def redraw_beside(session: Session, message_id: int) -> None:
         show(session, workspace_id, "changed", **ids)
 
 
-@dataclass(frozen=True, slots=True)
-class CameFrom:
-    """The private reply, and its conversation about a post, that a message of a direct conversation is."""
+class CameFrom(msgspec.Struct, frozen=True):
+    """The private reply, with its conversation about a post, that a direct message belongs to."""
 
     conversation_id: int
     message_id: int
 
 
 def came_from(session: Session, workspace_id: int, conversation_id: int) -> CameFrom | None:
-    """Return the newest private reply that a direct conversation goes back to; None: it does not."""
+    """Return the newest private reply behind a direct conversation, or None."""
     ours = aliased(Message)
     query = (
         sa.select(ours.conversation_id, ours.id)

@@ -1,12 +1,12 @@
-"""How messages below posts stand, for lists and threads: a fixed number of statements."""
+"""State of comments for lists and threads, in a fixed number of statements."""
 
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+import msgspec
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, aliased
 
@@ -17,11 +17,10 @@ from host.models.posts import MessageModeration, PrivateReply
 from host.sdk.channel import Moderated
 
 
-@dataclass(frozen=True, slots=True)
-class Private:
+class Private(msgspec.Struct, frozen=True):
     """The private reply to a message.
 
-    :param at: when it was written; *state*: its delivery.
+    :param at: time it was written; *state*: its delivery state.
     """
 
     message_id: int
@@ -30,16 +29,15 @@ class Private:
 
     @property
     def stands(self) -> bool:
-        """Whether it went out, or may have, so that there can be no other."""
+        """Whether it was or may have been sent, so that no other is allowed."""
         return self.state not in FREED
 
 
-@dataclass(frozen=True, slots=True)
-class Newest:
+class Newest(msgspec.Struct, frozen=True):
     """The newest message of the customer in a conversation about a post.
 
-    :param gone: whether its author took it back; *moderated*: how the team has it stand at the provider.
-    :param private: the private reply to it; None: it has none.
+    :param gone: whether its author deleted it; *moderated*: its state at the provider, set by the team.
+    :param private: the private reply to it; None if there is none.
     """
 
     message_id: int
@@ -96,7 +94,7 @@ def newest(session: Session, conversation_ids: Collection[int]) -> dict[int, New
 
 
 def privates(session: Session, account_id: int, external_ids: Collection[str]) -> dict[str, Private]:
-    """Return the private replies to messages of an account, by the external id of what they answer."""
+    """Return the private replies to messages of an account, by the external id of the answered message."""
     if not external_ids:
         return {}
     query = (
@@ -107,8 +105,7 @@ def privates(session: Session, account_id: int, external_ids: Collection[str]) -
     return {row[0]: Private(*row[1:]) for row in session.execute(query)}
 
 
-@dataclass(frozen=True, slots=True)
-class Answerable:
+class Answerable(msgspec.Struct, frozen=True):
     """A comment that can be answered."""
 
     id: int
@@ -119,9 +116,9 @@ class Answerable:
 
 
 def to_answer(session: Session, conversation_id: int, wanted: int | None = None) -> Answerable | None:
-    """Return a comment to answer: *wanted* if it is one of this conversation that is there, else the newest.
+    """Return a comment to answer: *wanted* if it exists in this conversation, otherwise the newest.
 
-    None: all are gone.
+    Return None if all are deleted.
     """
     query = (
         sa.select(Message.id, Message.external_id, Message.text, Message.sent_at, Message.content)
@@ -143,9 +140,8 @@ def to_answer(session: Session, conversation_id: int, wanted: int | None = None)
     return None if row is None or not is_providers(row.external_id) else Answerable(*row)
 
 
-@dataclass(frozen=True, slots=True)
-class Said:
-    """A message of the customer below the post, briefly."""
+class CommentExcerpt(msgspec.Struct, frozen=True):
+    """A comment of the customer, shortened."""
 
     id: int
     text: str
@@ -153,8 +149,8 @@ class Said:
     private: bool
 
 
-def said(session: Session, conversation_id: int, most: int) -> list[Said]:
-    """Return the newest messages of the customer in a conversation, the oldest of them first."""
+def said(session: Session, conversation_id: int, most: int) -> list[CommentExcerpt]:
+    """Return the customer's newest messages in a conversation, oldest first."""
     answered = sa.exists().where(
         PrivateReply.account_id == Message.account_id, PrivateReply.external_id == Message.external_id
     )
@@ -168,12 +164,11 @@ def said(session: Session, conversation_id: int, most: int) -> list[Said]:
         .order_by(Message.sent_at.desc(), Message.id.desc())
         .limit(most)
     )
-    return [Said(id_, text, at, bool(has)) for id_, text, at, has in session.execute(query)][::-1]
+    return [CommentExcerpt(id_, text, at, bool(has)) for id_, text, at, has in session.execute(query)][::-1]
 
 
-@dataclass(frozen=True, slots=True)
-class Direct:
-    """The latest conversation with the same person on the account beside."""
+class Direct(msgspec.Struct, frozen=True):
+    """The latest conversation with the same person on the linked account."""
 
     conversation_id: int
     channel: str
@@ -184,7 +179,7 @@ class Direct:
 
 
 def direct(session: Session, contact_id: int, account_id: int) -> Direct | None:
-    """Return the latest conversation with a contact on an account; None: there is none."""
+    """Return the latest conversation with a contact on an account, or None."""
     query = (
         sa.select(
             *(Conversation.id, Conversation.channel, Conversation.last_preview, Conversation.last_kind),

@@ -1,19 +1,21 @@
-"""Threads below posts: what hangs below which message, and what others said there.
+"""Threads below posts: replies to comments, and other people's comments in the same thread.
 
-A conversation is one person's part of them. What others said stands in their own conversations about the same
-post, and is found by the message at the top of the thread. What was taken back, erased or deleted is not.
+A conversation is one person's part of a thread. Other people's comments belong to their own conversations
+about the same post, and are found by the comment at the top of the thread. Deleted and erased ones are left
+out.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
+import msgspec
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, aliased
 
+from host.core.backports.values import replace
 from host.inbox.list_positions import Position, earlier_than
 from host.inbox.messages import Entry, load_messages
 from host.inbox.queries import picture_hash
@@ -22,16 +24,15 @@ from host.models.posts import MessageModeration, PrivateReply
 from host.sdk.channel import Moderated
 
 MOST = 3
-"""Most that others said in one thread, of the newest, before somebody asks for more."""
+"""Most comments of others shown in a thread, the newest, before somebody asks for more."""
 MORE = 50
-"""How much is added then."""
+"""Number added on request."""
 MOST_BELOW = 100
-"""Most answers to these that are shown below them."""
+"""Most replies shown below them."""
 
 
-@dataclass(frozen=True, slots=True)
-class Root:
-    """The message at the top of a thread."""
+class Root(msgspec.Struct, frozen=True):
+    """The comment at the top of a thread."""
 
     external_id: str
     id: int
@@ -39,14 +40,13 @@ class Root:
     at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class Above:
-    """What a message answers, and what it hangs below.
+class Above(msgspec.Struct, frozen=True):
+    """The message that another one answers, and its thread.
 
-    :param external_id: of what is answered; *conversation_id*: where that stands.
+    :param external_id: id of the answered message; *conversation_id*: its conversation.
     :param is_there: whether it can still be read at the provider.
-    :param name: of whose conversation that is.
-    :param root: the top of the thread; None: it is another's, and gone.
+    :param name: name of the contact of its conversation.
+    :param root: the top of the thread; None if it belongs to somebody else and was deleted.
     """
 
     external_id: str
@@ -59,7 +59,7 @@ class Above:
 def above(
     session: Session, conversation_id: int, account_id: int, external_ids: Collection[str]
 ) -> dict[str, Above]:
-    """Return where messages of an account hang that a conversation answers, by their external ids.
+    """Return the answered messages of a conversation's comments, by external id.
 
     One statement, none for no ids.
     """
@@ -92,11 +92,10 @@ def above(
     return found
 
 
-@dataclass(frozen=True, slots=True)
-class Author:
-    """Whose conversation a message of another stands in.
+class Author(msgspec.Struct, frozen=True):
+    """The contact of another conversation whose message is shown.
 
-    :param picture: differs for each picture of them; empty: there is none to be had.
+    :param picture: a value that changes with their picture; empty if there is none.
     """
 
     contact_id: int
@@ -106,9 +105,8 @@ class Author:
     picture: str
 
 
-@dataclass(frozen=True, slots=True)
-class Other:
-    """A message of another conversation about the same post; where ours, an answer to that customer."""
+class Other(msgspec.Struct, frozen=True):
+    """A message of another conversation about the same post; if it is ours, an answer to that customer."""
 
     entry: Entry
     root: Root
@@ -119,15 +117,14 @@ class Other:
         return self.entry.id == self.root.id
 
 
-@dataclass(frozen=True, slots=True)
-class Others:
-    """What others said in some threads.
+class Others(msgspec.Struct, frozen=True):
+    """Other people's comments in some threads.
 
-    :param earlier: threads of which there is more, each with the position before which it stands.
+    :param earlier: threads with more comments, each with the position before which they are.
     """
 
     found: Sequence[Other] = ()
-    earlier: Mapping[str, Position] = field(default_factory=dict)
+    earlier: Mapping[str, Position] = msgspec.field(default_factory=dict)
 
 
 def others(
@@ -140,11 +137,11 @@ def others(
     most: Mapping[str, int] | None = None,
     before: Position | None = None,
 ) -> Others:
-    """Return what others said in threads of an account, of each the newest: a fixed number of statements.
+    """Return the newest comments of others in threads of an account: a fixed number of statements.
 
-    :param conversation_id: the one whose own messages are left out.
-    :param most: of which threads more than :data:`MOST` is wanted, and how much.
-    :param before: only what stands before this position.
+    :param conversation_id: the conversation whose own messages are left out.
+    :param most: for threads with more than :data:`MOST`, how many.
+    :param before: only comments before this position.
     """
     tops = {one.external_id: one for one in roots}
     if not tops:
@@ -182,7 +179,7 @@ def again(
     post_id: int,
     ids: Collection[int],
 ) -> list[Other]:
-    """Return those of *ids* that are what others said in threads that a conversation takes part in.
+    """Return those of *ids* that are others' comments in a conversation's threads.
 
     A fixed number of statements, none for no ids.
     """
@@ -222,7 +219,7 @@ def again(
 
 
 def root_of(session: Session, account_id: int, post_id: int, message_id: int) -> Root | None:
-    """Return a message below a post as the top of a thread; None: there is none such."""
+    """Return a comment as the top of a thread, or None if it is not one."""
     query = (
         sa.select(Message.external_id, Message.id, Message.conversation_id, Message.sent_at)
         .join(Conversation, Conversation.id == Message.conversation_id)
@@ -238,7 +235,7 @@ def root_of(session: Session, account_id: int, post_id: int, message_id: int) ->
 
 
 def _is_there(message: Any) -> sa.ColumnElement[bool]:
-    """Return the condition that a message is public and still at the provider, be it hidden there."""
+    """Return the condition that a message is public and still at the provider, even if hidden there."""
     deleted = sa.exists().where(
         MessageModeration.message_id == message.id, MessageModeration.stood == Moderated.DELETED
     )
@@ -261,7 +258,7 @@ def _of_others(account_id: int, conversation_id: int) -> Any:
 def _answers(
     account_id: int, conversation_id: int, root: str, most: int, before: Position | None
 ) -> sa.Select[Any]:
-    """Select the newest answers to one message; the index has them in this order."""
+    """Select the newest answers to one message; the index has this order."""
     query = _of_others(account_id, conversation_id).where(Message.reply_to == root)
     if before is not None:
         query = query.where(*earlier_than(before, Message.sent_at, Message.id))
@@ -270,7 +267,7 @@ def _answers(
 
 
 def _loaded(session: Session, workspace_id: int, roots: Mapping[int, Root]) -> list[Other]:
-    """Return messages by their ids, each in the thread it hangs in, in the order threads show them."""
+    """Return messages by their ids, each in its thread, in the order threads show them."""
     if not roots:
         return []
     entries = load_messages(session, workspace_id, None, roots, parts=False)
@@ -289,7 +286,7 @@ def _loaded(session: Session, workspace_id: int, roots: Mapping[int, Root]) -> l
         for in_, contact_id, identity_id, external_id, name, picture in session.execute(query)
     }
     return [
-        # What it answers stands above it.
+        # The answered message is shown above it.
         Other(replace(one, quoted=None), roots[one.id], authors[one.conversation_id])
         for one in entries
         if not one.private and one.external_id is not None and one.unsent_at is None

@@ -1,1 +1,1 @@
-"""Contacts: what a team keeps about its customers, merging two, blocking one, and what programs may send."""
+"""Contacts: their details, merging, blocking, and consent to automated messages."""

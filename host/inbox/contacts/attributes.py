@@ -1,7 +1,7 @@
-"""Attributes: what else a workspace keeps about its customers, and what each of them has.
+"""Contact attributes of a workspace, and their values.
 
-Leads make, rename and delete attributes; who answers fills them in. A value is text, checked by the kind of
-its attribute.
+Leads create, rename and delete attributes; anyone who answers fills them in. A value is text, validated by
+the attribute's kind.
 """
 
 from __future__ import annotations
@@ -17,30 +17,31 @@ from sqlalchemy.orm import Session
 
 from host.core.cleaning import clean_written
 from host.inbox import names
+from host.inbox.contacts.models import AttributeKind, ContactAttribute, ContactValue
 from host.inbox.errors import (
     AttributeNameError,
     AttributeNotFoundError,
     ContactFieldError,
 )
-from host.models.contacts import AttributeKind, ContactAttribute, ContactValue
+from host.users.actor import Actor
 
 MOST = 50
-"""Most attributes of a workspace: all of them stand beside every conversation."""
+"""Most attributes of a workspace, all of which are shown next to every conversation."""
 MOST_CHOICES = 50
 LONGEST = 250
-"""Most letters of a value."""
+"""Longest value in characters."""
 YES, NO = "yes", "no"
-_TAKEN = _l("There is an attribute of that name already, so nothing was saved.")
+_TAKEN = _l("An attribute with that name already exists. Nothing was saved.")
 
 
 def all_of(session: Session, workspace_id: int) -> Sequence[ContactAttribute]:
-    """Return the attributes of a workspace, in the order they were made."""
+    """Return the attributes of a workspace, in the order they were created."""
     query = sa.select(ContactAttribute).where(ContactAttribute.workspace_id == workspace_id)
     return session.scalars(query.order_by(ContactAttribute.id)).all()
 
 
 def counts(session: Session, workspace_id: int) -> dict[int, int]:
-    """Return how many contacts have something for each attribute, by its id."""
+    """Return the number of contacts with a value, by attribute id."""
     query = (
         sa.select(ContactValue.attribute_id, sa.func.count())
         .join(ContactAttribute, ContactAttribute.id == ContactValue.attribute_id)
@@ -53,7 +54,7 @@ def counts(session: Session, workspace_id: int) -> dict[int, int]:
 def get(session: Session, workspace_id: int, attribute_id: int, *, lock: bool = False) -> ContactAttribute:
     """Return an attribute of the workspace.
 
-    :param lock: until the write ends.
+    :param lock: lock it until the write ends.
     :raises AttributeNotFoundError: if the workspace has no such attribute.
     """
     found = names.find(session, ContactAttribute, workspace_id, attribute_id, lock=lock)
@@ -69,18 +70,19 @@ def create(
     name: str,
     kind: AttributeKind,
     choices: Collection[str] = (),
+    actor: Actor,
     now: datetime,
 ) -> ContactAttribute:
-    """Add an attribute to a workspace and return it.
+    """Create an attribute and return it.
 
-    :param choices: of a choice, the words there are.
-    :raises AttributeNameError: if *name* is empty, too long, or that of another attribute but for capital
-        letters; if the workspace has :data:`MOST`; or if a choice has no words, or too many.
+    :param choices: the allowed values of a choice.
+    :raises AttributeNameError: if *name* is empty, too long, or equals another name ignoring case; if the
+        workspace has :data:`MOST`; or if a choice has no values, or too many.
     """
     count = session.scalar(sa.select(sa.func.count()).where(ContactAttribute.workspace_id == workspace_id))
     if (count or 0) >= MOST:
         raise AttributeNameError(
-            _l("There are as many attributes as a workspace can have, so nothing was saved.")
+            _l("The workspace has reached the maximum number of attributes. Nothing was saved.")
         )
     found = ContactAttribute(
         workspace_id=workspace_id,
@@ -90,6 +92,7 @@ def create(
         created_at=now,
     )
     names.save(session, found, AttributeNameError(_TAKEN))
+    actor.audit(session, "attribute.added", found.name, workspace_id=workspace_id)
     return found
 
 
@@ -100,10 +103,11 @@ def change(
     attribute_id: int,
     name: str | None = None,
     choices: Collection[str] | None = None,
+    actor: Actor,
 ) -> ContactAttribute:
-    """Rename an attribute, or give a choice other words; None: that stays. Return it.
+    """Change the name or choices of an attribute; None keeps them. Return it.
 
-    Values that are no longer among the words stay.
+    Contacts keep values that are no longer among the choices.
 
     :raises AttributeNotFoundError: if the workspace has no such attribute.
     :raises AttributeNameError: as :func:`create`.
@@ -114,11 +118,12 @@ def change(
     if choices is not None and found.kind == AttributeKind.CHOICE:
         found.choices = _words(choices)
     names.save(session, found, AttributeNameError(_TAKEN))
+    actor.audit(session, "attribute.changed", found.name, workspace_id=workspace_id)
     return found
 
 
-def delete(session: Session, *, workspace_id: int, attribute_id: int) -> ContactAttribute:
-    """Delete an attribute with everything contacts have for it. Return it as it was.
+def delete(session: Session, *, workspace_id: int, attribute_id: int, actor: Actor) -> ContactAttribute:
+    """Delete an attribute with all contacts' values. Return its earlier values.
 
     :raises AttributeNotFoundError: if the workspace has no such attribute.
     """
@@ -126,6 +131,7 @@ def delete(session: Session, *, workspace_id: int, attribute_id: int) -> Contact
     session.execute(sa.delete(ContactValue).where(ContactValue.attribute_id == attribute_id))
     session.execute(sa.delete(ContactAttribute).where(ContactAttribute.id == attribute_id))
     session.expunge(found)
+    actor.audit(session, "attribute.deleted", found.name, workspace_id=workspace_id)
     return found
 
 
@@ -137,17 +143,17 @@ def _words(choices: Collection[str]) -> list[str]:
     words = list(dict.fromkeys(word for one in choices if (word := _one_line(one))))
     if not words:
         raise AttributeNameError(
-            _l("A choice needs words to choose from, so nothing was saved."),
-            next_step=_l("Write one word on each line."),
+            _l("A choice needs at least one option. Nothing was saved."),
+            next_step=_l("Write one option per line."),
         )
     if len(words) > MOST_CHOICES:
         raise AttributeNameError(
-            _l("There are more than 50 words to choose from, so nothing was saved."),
-            next_step=_l("Take a text instead."),
+            _l("A choice can have up to 50 options. Nothing was saved."),
+            next_step=_l("Use a text attribute instead."),
         )
     if any(len(word) > names.LONGEST for word in words):
         raise AttributeNameError(
-            _l("A word to choose is longer than 40 letters, so nothing was saved."),
+            _l("An option has more than 40 characters. Nothing was saved."),
             next_step=_l("Make it shorter."),
         )
     return words
@@ -158,11 +164,11 @@ def _one_line(text: str) -> str:
     return " ".join(seen.split())
 
 
-# ---- what a contact has -------------------------------------------------------------------------------
+# ---- values --------------------------------------------------------------------------------------------
 
 
 def values_of(session: Session, contact_ids: Collection[int]) -> dict[int, dict[int, str]]:
-    """Return what contacts have, by contact and attribute; one that has nothing is left out."""
+    """Return values by contact and attribute; contacts without values are left out."""
     found: dict[int, dict[int, str]] = {}
     query = sa.select(ContactValue.contact_id, ContactValue.attribute_id, ContactValue.value)
     for contact_id, attribute_id, value in session.execute(
@@ -173,16 +179,16 @@ def values_of(session: Session, contact_ids: Collection[int]) -> dict[int, dict[
 
 
 def checked_value(attribute: ContactAttribute, given: str) -> str:
-    """Return a value as it is kept; empty for nothing.
+    """Return a valid value, normalized for storage; empty for none.
 
-    :raises ContactFieldError: if the kind of *attribute* has no such value.
+    :raises ContactFieldError: if it is invalid for the kind of *attribute*.
     """
     value = _one_line(given)
     if not value:
         return ""
     if len(value) > LONGEST:
         raise ContactFieldError(
-            _l("A detail has at most 250 letters, so nothing was saved."), next_step=_l("Make it shorter.")
+            _l("A detail can have up to 250 characters. Nothing was saved."), next_step=_l("Make it shorter.")
         )
     return _CHECKS[AttributeKind(attribute.kind)](attribute, value)
 
@@ -194,7 +200,7 @@ def _number(_attribute: ContactAttribute, value: str) -> str:
             raise InvalidOperation
     except InvalidOperation:
         raise ContactFieldError(
-            _l("That is not a number, so nothing was saved."),
+            _l("That is not a number. Nothing was saved."),
             next_step=_l("Write it in digits: 1042 or 9.5."),
         ) from None
     return format(found, "f")
@@ -205,14 +211,14 @@ def _date(_attribute: ContactAttribute, value: str) -> str:
         return date.fromisoformat(value).isoformat()
     except ValueError:
         raise ContactFieldError(
-            _l("That is not a date, so nothing was saved."), next_step=_l("Write it as 2026-11-20.")
+            _l("That is not a date. Nothing was saved."), next_step=_l("Write it as 2026-11-20.")
         ) from None
 
 
 def _yes_no(_attribute: ContactAttribute, value: str) -> str:
     if value.casefold() not in {YES, NO}:
         raise ContactFieldError(
-            _l("That is neither yes nor no, so nothing was saved."), next_step=_l("Choose one of the two.")
+            _l("That is neither yes nor no. Nothing was saved."), next_step=_l("Choose one of the two.")
         )
     return value.casefold()
 
@@ -220,7 +226,7 @@ def _yes_no(_attribute: ContactAttribute, value: str) -> str:
 def _choice(attribute: ContactAttribute, value: str) -> str:
     if value not in (attribute.choices or ()):
         raise ContactFieldError(
-            _l("That is none of the words to choose from, so nothing was saved."),
+            _l("That is not one of the options. Nothing was saved."),
             next_step=_l("Choose one of them, or have a lead add it under Settings, Attributes."),
         )
     return value
@@ -236,7 +242,7 @@ _CHECKS: Mapping[AttributeKind, Callable[[ContactAttribute, str], str]] = {
 
 
 def put(session: Session, contact_id: int, attribute_id: int, value: str | None) -> None:
-    """Have a locked contact have *value*, checked before; None or empty: nothing."""
+    """Set the value, already validated, of a locked contact; None or empty deletes it."""
     row = session.get(ContactValue, (contact_id, attribute_id))
     if row is None:
         if value:
@@ -249,5 +255,5 @@ def put(session: Session, contact_id: int, attribute_id: int, value: str | None)
 
 
 def named(found: Sequence[ContactAttribute], values: Mapping[int, str]) -> list[tuple[ContactAttribute, str]]:
-    """Return every attribute with what a contact has for it; empty where that is nothing."""
+    """Return every attribute with a contact's value; empty if there is none."""
     return [(one, values.get(one.id, "")) for one in found]

@@ -1,15 +1,15 @@
-"""Whether a contact may be written to by programs (their opt-out), and whether they may write (a block).
+"""Consent to automated messages (opt-out), and blocks.
 
-What customers write themselves, STOP and its like, is noted as it comes in: :mod:`host.inbox.apply.consents`.
+Opt-outs in customers' own words, such as STOP, are handled in :mod:`host.inbox.apply.consents`.
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
+import msgspec
 import sqlalchemy as sa
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
@@ -18,30 +18,29 @@ from sqlalchemy.orm import Session
 from host.channels.directory import Directory
 from host.core import db
 from host.core.cleaning import clean_written
+from host.events.kinds.contacts import (
+    CONTACT_BLOCKED,
+    CONTACT_OPTED_IN,
+    CONTACT_OPTED_OUT,
+    CONTACT_UNBLOCKED,
+    OfConsent,
+    OfContact,
+)
 from host.inbox.contacts import people
+from host.inbox.contacts.models import EntryKind
 from host.inbox.conversation_actions import put_away
 from host.inbox.conversations import add_activity
 from host.inbox.errors import ContactFieldError
 from host.models.channels import AccountState, ChannelAccount, ref
-from host.models.contacts import EntryKind
 from host.models.inbox import Contact, ContactIdentity
-from host.record import catalogue
-from host.record.catalogue import OfConsent, OfContact
 from host.sdk.channel import AccountRef, ChannelAdapter, ProviderProblem
 from host.sdk.i18n import noop
+from host.users.actor import Actor
 from host.users.reach import Accounts
 
 log = logging.getLogger(__name__)
 
 LONGEST_SOURCE = 250
-
-
-def may_be_written_automatically(contact: Contact) -> bool:
-    """Tell whether something may be sent to *contact* that no person writes: neither opted out nor blocked.
-
-    The one place that decides it. A person may still answer within a window that is open.
-    """
-    return contact.opted_out_at is None and contact.blocked_at is None
 
 
 def opt_out(
@@ -51,37 +50,29 @@ def opt_out(
     contact_id: int,
     accounts: Accounts,
     source: str,
-    author_id: int | None,
+    actor: Actor,
     now: datetime,
-    by: str | None = None,
 ) -> Contact:
-    """Note that a contact wants nothing that is sent by itself. One who has said so before stays as they are.
+    """Record that a contact opted out of automated messages. An earlier opt-out stays unchanged.
 
-    :param source: how that is known, in a few words; may be empty.
+    :param source: how it is known, in a few words; may be empty.
     :raises ContactNotFoundError: if the workspace has no such contact.
     :raises ContactFieldError: if *source* is too long.
     """
     words = " ".join(clean_written(source).split())
     if len(words) > LONGEST_SOURCE:
         raise ContactFieldError(
-            _l("How you know is longer than 250 letters, so nothing was saved."),
+            _l("The reason has more than 250 characters. Nothing was saved."),
             next_step=_l("Make it shorter."),
             field="source",
         )
     contact = people.locked(session, workspace_id, contact_id, accounts=accounts)
     if contact.opted_out_at is not None:
         return contact
-    contact.opted_out_at, contact.opted_out_by = now, author_id
+    contact.opted_out_at, contact.opted_out_by = now, actor.id
     contact.opted_out_source = words or None
-    people.note_down(session, contact, EntryKind.OPTED_OUT, author_id=author_id, by=by, now=now, text=words)
-    people.record_contact(
-        session,
-        contact,
-        catalogue.CONTACT_OPTED_OUT,
-        OfConsent(contact=contact.id),
-        author_id=author_id,
-        by=by,
-    )
+    people.note_down(session, contact, EntryKind.OPTED_OUT, actor=actor, now=now, text=words)
+    people.record_contact(session, contact, CONTACT_OPTED_OUT, OfConsent(contact=contact.id), actor=actor)
     return contact
 
 
@@ -91,11 +82,10 @@ def opt_in(
     workspace_id: int,
     contact_id: int,
     accounts: Accounts,
-    author_id: int | None,
+    actor: Actor,
     now: datetime,
-    by: str | None = None,
 ) -> Contact:
-    """Note that a contact takes what is sent by itself again.
+    """Record that a contact accepts automated messages again.
 
     :raises ContactNotFoundError: if the workspace has no such contact.
     """
@@ -103,34 +93,25 @@ def opt_in(
     if contact.opted_out_at is None:
         return contact
     contact.opted_out_at = contact.opted_out_by = contact.opted_out_source = None
-    people.note_down(session, contact, EntryKind.OPTED_IN, author_id=author_id, by=by, now=now)
-    people.record_contact(
-        session,
-        contact,
-        catalogue.CONTACT_OPTED_IN,
-        OfConsent(contact=contact.id),
-        author_id=author_id,
-        by=by,
-    )
+    people.note_down(session, contact, EntryKind.OPTED_IN, actor=actor, now=now)
+    people.record_contact(session, contact, CONTACT_OPTED_IN, OfConsent(contact=contact.id), actor=actor)
     return contact
 
 
 # ---- blocks -------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Unasked:
-    """A provider that did not do what it was asked for.
+class BlockFailure(msgspec.Struct, frozen=True):
+    """A provider that failed to block or unblock.
 
-    :param label: what the channel is called.
+    :param label: name of the channel.
     """
 
     label: str
     sentence: str
 
 
-@dataclass(frozen=True, slots=True)
-class _Asked:
+class _BlockTarget(msgspec.Struct, frozen=True):
     identity_id: int
     external_id: str
     account: AccountRef
@@ -143,22 +124,22 @@ def block(
     workspace_id: int,
     contact_id: int,
     on: bool,
-    author_id: int | None,
+    actor: Actor,
     now: datetime,
-    by: str | None = None,
     accounts: Accounts,
-) -> Sequence[Unasked]:
-    """Block a contact, or end that: here first, then at every provider that can. Not inside a transaction.
+) -> Sequence[BlockFailure]:
+    """Block or unblock a contact: here first, then at every provider that supports it. Not inside a
+    transaction.
 
-    Here their conversations become spam, and so does each new one; nobody tells them. Ending it takes out of
-    spam what came there since. Asked again, it asks the providers again that did not do it.
+    Their current and new conversations become spam; they are not notified. Unblocking takes conversations
+    that came there since out of spam. Repeating it asks the providers again that failed.
 
-    :param accounts: those that whoever does it sees; None: all.
-    :return: the providers that did not.
+    :param accounts: the accounts the person sees; None for all.
+    :return: the providers that failed.
     :raises ContactNotFoundError: if the workspace has no such contact.
     :raises NotAllTheirsError: if the contact also writes to accounts that are not among *accounts*.
     """
-    db.write(_set_blocked, workspace_id, contact_id, on, author_id, by, accounts, now)
+    db.write(_set_blocked, workspace_id, contact_id, on, actor, accounts, now)
     missed = []
     with db.read() as session:
         asked = _at_providers(session, directory, contact_id, on)
@@ -168,7 +149,7 @@ def block(
             db.write(_note_at_provider, one.identity_id, now if on else None)
         else:
             said = (problem.sentence, problem.next_step)
-            missed.append(Unasked(one.adapter.label, " ".join(_(part) for part in said if part)))
+            missed.append(BlockFailure(one.adapter.label, " ".join(_(part) for part in said if part)))
     return missed
 
 
@@ -177,13 +158,12 @@ def _set_blocked(
     workspace_id: int,
     contact_id: int,
     on: bool,
-    author_id: int | None,
-    by: str | None,
+    actor: Actor,
     accounts: Accounts,
     now: datetime,
 ) -> None:
     people.get(session, workspace_id, contact_id, accounts=accounts)
-    # In the order in which received changes lock them, so that no conversation begins meanwhile.
+    # In the order in which incoming changes lock them, so that no conversation starts meanwhile.
     identities = people.identities_locked(session, [contact_id])
     people.check_reach(identities, accounts)
     conversations = people.conversations_locked(session, [one.id for one in identities])
@@ -204,25 +184,24 @@ def _set_blocked(
             continue
         session.flush()
         content = {"what": "blocked" if on else "unblocked"}
-        add_activity(session, conversation, author_id, content, now, by=by)
+        add_activity(session, conversation, actor.id, content, now, by=actor.name or None)
     kind = EntryKind.BLOCKED if on else EntryKind.UNBLOCKED
-    people.note_down(session, contact, kind, author_id=author_id, by=by, now=now)
+    people.note_down(session, contact, kind, actor=actor, now=now)
     people.record_contact(
         session,
         contact,
-        catalogue.CONTACT_BLOCKED if on else catalogue.CONTACT_UNBLOCKED,
+        CONTACT_BLOCKED if on else CONTACT_UNBLOCKED,
         OfContact(contact=contact.id),
-        author_id=author_id,
-        by=by,
+        actor=actor,
     )
 
 
 def blocks_at_provider(adapter: ChannelAdapter | None, account: AccountRef) -> bool:
-    """Tell whether the provider of *account* can be asked to block somebody."""
+    """Return whether the provider of *account* supports blocking."""
     return adapter is not None and adapter.capabilities_of(account).blocks
 
 
-def _at_providers(session: Session, directory: Directory, contact_id: int, on: bool) -> list[_Asked]:
+def _at_providers(session: Session, directory: Directory, contact_id: int, on: bool) -> list[_BlockTarget]:
     done = ContactIdentity.blocked_at.is_not(None)
     rows = session.execute(
         sa.select(ContactIdentity, ChannelAccount)
@@ -238,11 +217,11 @@ def _at_providers(session: Session, directory: Directory, contact_id: int, on: b
     for identity, account in rows:
         adapter = directory.adapter(account.channel)
         if adapter is not None and blocks_at_provider(adapter, ref(account)):
-            asked.append(_Asked(identity.id, identity.external_id, ref(account), adapter))
+            asked.append(_BlockTarget(identity.id, identity.external_id, ref(account), adapter))
     return asked
 
 
-def _ask(asked: _Asked, on: bool) -> ProviderProblem | None:
+def _ask(asked: _BlockTarget, on: bool) -> ProviderProblem | None:
     try:
         return asked.adapter.block(asked.account, asked.external_id, on)
     except Exception:

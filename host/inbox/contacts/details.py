@@ -1,4 +1,4 @@
-"""The details of a contact: name, e-mail address, attributes, and notes about them."""
+"""The details of a contact: name, email address, attributes, and notes about them."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from flask_babel import lazy_gettext as _l
 from sqlalchemy.orm import Session
 
 from host.core.cleaning import clean_short, clean_written
+from host.events.kinds.contacts import CONTACT_CHANGED, OfContactChange
 from host.inbox.contacts import attributes, people
+from host.inbox.contacts.models import ContactAttribute, ContactEntry, ContactValue, EntryKind
 from host.inbox.errors import ContactFieldError, EmptyTextError, TooLongError
-from host.models.contacts import ContactAttribute, ContactEntry, ContactValue, EntryKind
 from host.models.inbox import Contact
-from host.record import catalogue
-from host.record.catalogue import OfContactChange
+from host.users.actor import Actor
 from host.users.reach import Accounts
 
 NAME, EMAIL, ATTRIBUTE = "name", "email", "attribute:"
@@ -25,12 +25,12 @@ MOST_NOTE = 20_000
 
 
 def field_of(attribute_id: int) -> str:
-    """Return the name of the detail that an attribute is."""
+    """Return the name of an attribute as a detail."""
     return f"{ATTRIBUTE}{attribute_id}"
 
 
 def attribute_in(field: str) -> int | None:
-    """Return the id of the attribute that a detail is; None for any other."""
+    """Return the attribute id of a detail, or None for other details."""
     text = field.removeprefix(ATTRIBUTE)
     return int(text) if field.startswith(ATTRIBUTE) and text.isascii() and text.isdigit() else None
 
@@ -42,17 +42,15 @@ def change(
     contact_id: int,
     accounts: Accounts,
     changes: Mapping[str, str | None],
-    author_id: int | None,
+    actor: Actor,
     now: datetime,
-    by: str | None = None,
 ) -> Contact:
-    """Change details of a contact: all of them, or none. Return it.
+    """Change details of a contact: all or none. Return it.
 
-    :param changes: by the name of the detail; None or empty: nothing from now on.
-    :param by: the name of the API key that changes them, where no person does.
+    :param changes: by detail name; None or empty deletes the value.
     :raises ContactNotFoundError: if the workspace has no such contact.
     :raises AttributeNotFoundError: if it has no such attribute.
-    :raises ContactFieldError: if a detail cannot be what is given.
+    :raises ContactFieldError: if a value is invalid.
     """
     contact = people.locked(session, workspace_id, contact_id, accounts=accounts)
     known: dict[str, ContactAttribute] = {}
@@ -60,7 +58,7 @@ def change(
     for field, given in changes.items():
         attribute_id = attribute_in(field)
         if attribute_id is not None:
-            # Shared, so that nobody deletes it before this is written.
+            # A shared lock, so that nobody deletes it before this is written.
             known[field] = attributes.get(session, workspace_id, attribute_id)
             wanted[field] = attributes.checked_value(known[field], given or "") or None
         elif field == NAME:
@@ -78,20 +76,18 @@ def change(
         content: dict[str, Any] = {"field": field, "before": before or "", "after": value or ""}
         if attribute is not None:
             content["name"] = attribute.name
-        people.note_down(
-            session, contact, EntryKind.CHANGED, author_id=author_id, by=by, now=now, content=content
-        )
+        people.note_down(session, contact, EntryKind.CHANGED, actor=actor, now=now, content=content)
         facts = OfContactChange(
             contact=contact.id,
             field="attribute" if attribute is not None else field,
             attribute=0 if attribute is None else attribute.id,
         )
-        people.record_contact(session, contact, catalogue.CONTACT_CHANGED, facts, author_id=author_id, by=by)
+        people.record_contact(session, contact, CONTACT_CHANGED, facts, actor=actor)
     return contact
 
 
 def read(session: Session, contact: Contact, field: str) -> str | None:
-    """Return what *contact* has for a detail; None for nothing."""
+    """Return a detail of *contact*, or None."""
     attribute_id = attribute_in(field)
     if attribute_id is None:
         return contact.name or None if field == NAME else contact.email or None
@@ -103,7 +99,7 @@ def read(session: Session, contact: Contact, field: str) -> str | None:
 
 
 def write(session: Session, contact: Contact, field: str, value: str | None) -> None:
-    """Have *contact*, which is locked, have *value* for a detail."""
+    """Set a detail of *contact*, which is locked."""
     attribute_id = attribute_in(field)
     if attribute_id is not None:
         attributes.put(session, contact.id, attribute_id, value)
@@ -118,7 +114,7 @@ def _short(given: str | None, length: int) -> str | None:
     text = " ".join(clean_written(given or "").split())
     if len(text) > length:
         raise ContactFieldError(
-            _l("The name is too long, so nothing was saved."), next_step=_l("Make it shorter."), field=NAME
+            _l("The name is too long. Nothing was saved."), next_step=_l("Make it shorter."), field=NAME
         )
     return clean_short(text, length)
 
@@ -130,8 +126,8 @@ def _email(given: str | None) -> str | None:
     name, at, domain = text.rpartition("@")
     if not (name and at and domain) or len(text) > 254 or any(one.isspace() for one in text):
         raise ContactFieldError(
-            _l("That is no e-mail address, so nothing was saved."),
-            next_step=_l("It looks like rosa@example.com."),
+            _l("That is not a valid email address. Nothing was saved."),
+            next_step=_l("Use the format rosa@example.com."),
             field=EMAIL,
         )
     return text
@@ -147,15 +143,14 @@ def add_note(
     contact_id: int,
     accounts: Accounts,
     text: str,
-    author_id: int | None,
+    actor: Actor,
     now: datetime,
-    by: str | None = None,
 ) -> ContactEntry:
     """Add a note about a contact, and return it.
 
     :raises ContactNotFoundError: if the workspace has no such contact.
     :raises EmptyTextError: if *text* is blank.
-    :raises TooLongError: if it has more than :data:`MOST_NOTE` letters.
+    :raises TooLongError: if it has more than :data:`MOST_NOTE` characters.
     """
     written = clean_written(text)
     if not written:
@@ -163,11 +158,9 @@ def add_note(
     if len(written) > MOST_NOTE:
         raise TooLongError(_l("The note is too long, so nothing was added."))
     contact = people.locked(session, workspace_id, contact_id, accounts=accounts)
-    entry = people.note_down(
-        session, contact, EntryKind.NOTE, author_id=author_id, by=by, now=now, text=written
-    )
+    entry = people.note_down(session, contact, EntryKind.NOTE, actor=actor, now=now, text=written)
     facts = OfContactChange(contact=contact.id, field="note")
-    people.record_contact(session, contact, catalogue.CONTACT_CHANGED, facts, author_id=author_id, by=by)
+    people.record_contact(session, contact, CONTACT_CHANGED, facts, actor=actor)
     return entry
 
 
@@ -178,9 +171,9 @@ def delete_note(
     contact_id: int,
     accounts: Accounts,
     entry_id: int,
-    author_id: int | None,
+    actor: Actor,
 ) -> None:
-    """Delete a note about a contact for good. One that they do not have, or not any more, is no error.
+    """Delete a note about a contact permanently. A note that doesn't exist is no error.
 
     :raises ContactNotFoundError: if the workspace has no such contact.
     """
@@ -192,4 +185,4 @@ def delete_note(
     session.delete(entry)
     session.flush()
     facts = OfContactChange(contact=contact.id, field="note")
-    people.record_contact(session, contact, catalogue.CONTACT_CHANGED, facts, author_id=author_id, by=None)
+    people.record_contact(session, contact, CONTACT_CHANGED, facts, actor=actor)

@@ -1,7 +1,7 @@
-"""Everything there is of one contact, as a zip: a page for people, JSON for programs, and the files.
+"""Export all data of a contact as a zip: a page for people, JSON for programs, and the files.
 
-It is made while it is sent, some messages at a time, so it takes no more memory for a customer of ten years
-than for one of today. What was unsent or erased is not in it.
+It is created while it is sent, some messages at a time, so memory does not grow with the contact's history.
+Unsent and erased content is left out.
 """
 
 from __future__ import annotations
@@ -10,20 +10,20 @@ import json
 import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+import msgspec
 import sqlalchemy as sa
 from markupsafe import escape
 from sqlalchemy.orm import Session
 
 from host.core import clock, db, storage
 from host.inbox.contacts import attributes, people
+from host.inbox.contacts.models import ContactEntry
 from host.inbox.list_positions import EPOCH, Position
 from host.inbox.messages import Entry, File, load_thread
 from host.models.channels import ChannelAccount
-from host.models.contacts import ContactEntry
 from host.models.inbox import (
     Attachment,
     AttachmentState,
@@ -34,18 +34,18 @@ from host.models.inbox import (
     Message,
 )
 from host.models.users import User
+from host.users.actor import Actor
 from host.users.reach import Accounts
 
 PORTION = 200
-"""Messages, or files, that are looked up at a time."""
+"""Messages or files read at a time."""
 PIECE = 256 * 1024
 
 
-@dataclass(frozen=True, slots=True)
-class Words:
-    """The words of the page, in the language of whoever asks.
+class ExportTexts(msgspec.Struct, frozen=True):
+    """Texts of the page, in the reader's language.
 
-    :param when: writes a moment.
+    :param when: formats a time.
     """
 
     language: str
@@ -62,7 +62,7 @@ class Words:
     when: Callable[[datetime], str]
 
 
-ENGLISH = Words(
+ENGLISH = ExportTexts(
     language="en",
     name="Name",
     email="Email",
@@ -76,12 +76,11 @@ ENGLISH = Words(
     not_kept="not kept here",
     when=lambda at: f"{at:%Y-%m-%d %H:%M} UTC",
 )
-"""For programs."""
+"""The texts for programs."""
 
 
-@dataclass(frozen=True, slots=True)
-class Known:
-    """What there is of a contact besides conversations, as JSON has it."""
+class ContactSummary(msgspec.Struct, frozen=True):
+    """A contact as JSON, with its conversations but without their messages."""
 
     contact_id: int
     name: str
@@ -89,12 +88,16 @@ class Known:
     conversations: Sequence[Mapping[str, Any]]
 
 
-def known(session: Session, workspace_id: int, contact_id: int, *, accounts: Accounts) -> Known:
-    """Return what there is of a contact besides messages.
+def summary(
+    session: Session, workspace_id: int, contact_id: int, *, accounts: Accounts, actor: Actor
+) -> ContactSummary:
+    """Return a contact without its messages, and write the export to the audit log.
 
     :raises ContactNotFoundError: if the workspace has no such contact.
     """
     contact = people.get(session, workspace_id, contact_id, accounts=accounts)
+    # No name: the audit log must not keep what may be erased.
+    actor.audit(session, "contact.exported", f"contact {contact_id}", workspace_id=workspace_id)
     members = people.members_of(session, contact.id)
     identities = session.execute(
         sa.select(ContactIdentity, ChannelAccount.channel, ChannelAccount.handle)
@@ -158,11 +161,13 @@ def known(session: Session, workspace_id: int, contact_id: int, *, accounts: Acc
         }
         for row in talks
     ]
-    return Known(contact.id, contact.name or contact.email or first or str(contact.id), about, conversations)
+    return ContactSummary(
+        contact.id, contact.name or contact.email or first or str(contact.id), about, conversations
+    )
 
 
-def pieces(workspace_id: int, found: Known, words: Words) -> Iterator[bytes]:
-    """Yield the zip of a contact. Reads while it is sent, so it uses no session of a request."""
+def pieces(workspace_id: int, found: ContactSummary, words: ExportTexts) -> Iterator[bytes]:
+    """Yield the zip of a contact. It reads while it is sent, so it uses no session of a request."""
     pipe = _Pipe()
     with zipfile.ZipFile(pipe, "w", zipfile.ZIP_DEFLATED) as archive:  # type: ignore[call-overload]
         for name, parts in _members(workspace_id, found, words):
@@ -174,7 +179,7 @@ def pieces(workspace_id: int, found: Known, words: Words) -> Iterator[bytes]:
 
 
 class _Pipe:
-    """What a zip is written into, and taken out of again piece by piece."""
+    """A buffer from which the zip is read in pieces as it is written."""
 
     def __init__(self) -> None:
         self._parts: list[bytes] = []
@@ -184,7 +189,7 @@ class _Pipe:
         return len(part)
 
     def flush(self) -> None:
-        """Do nothing: what is written is taken from memory."""
+        """Do nothing: data is read directly from memory."""
 
     def taken(self) -> Iterator[bytes]:
         parts, self._parts = self._parts, []
@@ -192,7 +197,9 @@ class _Pipe:
             yield b"".join(parts)
 
 
-def _members(workspace_id: int, found: Known, words: Words) -> Iterator[tuple[str, Iterator[bytes]]]:
+def _members(
+    workspace_id: int, found: ContactSummary, words: ExportTexts
+) -> Iterator[tuple[str, Iterator[bytes]]]:
     yield "contact.json", _json(workspace_id, found)
     yield "contact.html", _page(workspace_id, found, words)
     for talk in found.conversations:
@@ -211,7 +218,7 @@ def _read(file: Any) -> Iterator[bytes]:
 
 
 def _kept(conversation_id: int) -> Iterator[tuple[str, str]]:
-    """Yield name and key of every file of a conversation that the desk keeps."""
+    """Yield name and key of every stored file of a conversation."""
     after = 0
     query = (
         sa.select(Attachment.id, Attachment.name, Attachment.storage_key)
@@ -236,13 +243,13 @@ def _kept(conversation_id: int) -> Iterator[tuple[str, str]]:
 
 
 def _file_name(id_: int, name: str) -> str:
-    """Return where a file lies in the zip: no name of a customer's leads anywhere else."""
+    """Return a file's path in the zip: no name from a customer can lead anywhere else."""
     safe = "".join(one if one.isalnum() or one in "-_. " else "_" for one in name).strip(". ")
     return f"files/{id_}-{safe[-80:] or 'file'}"
 
 
 def _entries(workspace_id: int, conversation_id: int) -> Iterator[Entry]:
-    """Yield what was said in a conversation, and the notes of the team, the oldest first."""
+    """Yield the messages and notes of a conversation, oldest first."""
     position: Position | None = (EPOCH, 0)
     while position is not None:
         with db.read() as session:
@@ -256,7 +263,7 @@ def _entries(workspace_id: int, conversation_id: int) -> Iterator[Entry]:
         position = thread.last if thread.has_later else None
 
 
-def _json(workspace_id: int, found: Known) -> Iterator[bytes]:
+def _json(workspace_id: int, found: ContactSummary) -> Iterator[bytes]:
     head = json.dumps({"contact": found.about}, ensure_ascii=False, indent=1)
     yield head[: head.rindex("}")].rstrip().encode() + b',\n "conversations": ['
     for number, talk in enumerate(found.conversations):
@@ -312,12 +319,12 @@ p { margin: 0; white-space: pre-wrap; overflow-wrap: anywhere } small { color: #
 """
 
 
-def _page(workspace_id: int, found: Known, words: Words) -> Iterator[bytes]:
+def _page(workspace_id: int, found: ContactSummary, words: ExportTexts) -> Iterator[bytes]:
     for part in _lines(workspace_id, found, words):
         yield part.encode("utf-8", "replace")
 
 
-def _lines(workspace_id: int, found: Known, words: Words) -> Iterator[str]:
+def _lines(workspace_id: int, found: ContactSummary, words: ExportTexts) -> Iterator[str]:
     about, name = found.about, escape(found.name)
     yield (
         f'<!doctype html>\n<html lang="{escape(words.language)}"><head><meta charset="utf-8">'
@@ -349,7 +356,7 @@ def _lines(workspace_id: int, found: Known, words: Words) -> Iterator[str]:
     yield "</body></html>\n"
 
 
-def _side(entry: Entry, words: Words) -> tuple[str, str]:
+def _side(entry: Entry, words: ExportTexts) -> tuple[str, str]:
     if entry.direction == Direction.INTERNAL:
         return "note", f"{entry.author_name or words.team}, {words.note}"
     if entry.direction == Direction.OUTBOUND:
@@ -357,7 +364,9 @@ def _side(entry: Entry, words: Words) -> tuple[str, str]:
     return "them", words.customer
 
 
-def _said(side: str, text: str, below: str, files: Sequence[File] = (), words: Words | None = None) -> str:
+def _said(
+    side: str, text: str, below: str, files: Sequence[File] = (), words: ExportTexts | None = None
+) -> str:
     lines = [f"<p>{escape(text)}</p>"] if text else []
     for one in files:
         path, name = _path(one), escape(one.name or one.kind)

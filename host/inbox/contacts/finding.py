@@ -9,40 +9,41 @@ so they are looked up by the contacts.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+import msgspec
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, aliased
 
+from host.core.backports.values import replace
+from host.inbox.contacts.models import ContactValue
+from host.inbox.labels.models import ConversationLabel
+from host.inbox.labels.queries import LabelRef, labels_of_contacts
 from host.inbox.list_positions import EPOCH, Position, earlier_than, later_than
-from host.inbox.queries import LabelRef, picture_hash
+from host.inbox.queries import picture_hash
 from host.models.channels import ChannelAccount
-from host.models.contacts import ContactValue
 from host.models.inbox import Contact, ContactIdentity, Conversation, ConversationStatus
-from host.models.labels import ConversationLabel, Label, LabelTone
 from host.users.reach import Accounts
 
 PAGE = 50
 FEW = 1000
-"""Up to so many contacts are looked up one by one, and not found on the way through all conversations."""
+"""Up to this number, contacts are looked up one by one instead of found by reading all conversations."""
 
 
 class Sort(StrEnum):
-    """What the list is sorted by."""
+    """The order of the list."""
 
     RECENT = "recent"
-    """Whose conversations had a message last comes first."""
+    """Newest message first."""
     QUIET = "quiet"
-    """Of whom nothing was heard for longest comes first."""
+    """Oldest last message first."""
     NEWEST = "newest"
-    """Who was seen here first of all comes last. It alone has those without a conversation too."""
+    """Newest contact first. Only this order includes contacts without a conversation."""
 
 
-@dataclass(frozen=True, slots=True)
-class ContactFilter:
+class ContactFilter(msgspec.Struct, frozen=True):
     """Which contacts of a workspace. A field that is None does not matter; the others add up.
 
     :param ids: those that a search found.
@@ -64,9 +65,8 @@ class ContactFilter:
     accounts: Accounts = None
 
 
-@dataclass(frozen=True, slots=True)
-class Identity:
-    """A contact on one account."""
+class Identity(msgspec.Struct, frozen=True):
+    """A contact's identity on one account."""
 
     id: int
     contact_id: int
@@ -80,15 +80,14 @@ class Identity:
 
     @property
     def picture(self) -> str:
-        """Return a value that differs for each picture of theirs; empty where there is none."""
+        """Return a value that changes with their picture; empty if there is none."""
         return picture_hash(self.picture_url)
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class ContactRow(msgspec.Struct, frozen=True):
     """A contact in the list.
 
-    :param last_message_at: in any conversation that whoever looks may see; None: there is none.
+    :param last_message_at: in any conversation the person may see; None if there is none.
     """
 
     id: int
@@ -105,11 +104,10 @@ class Found:
     last_message_at: datetime | None
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
-    """A page of the list. *next* continues it; None: that was all."""
+class ContactPage(msgspec.Struct, frozen=True):
+    """A page of the list. *next* continues it; None on the last page."""
 
-    rows: Sequence[Found]
+    rows: Sequence[ContactRow]
     next: Position | None
 
 
@@ -121,10 +119,10 @@ def find(
     sort: Sort = Sort.RECENT,
     after: Position | None = None,
     limit: int = PAGE,
-) -> Page:
+) -> ContactPage:
     """Return a page of contacts."""
     ids, following = find_ids(session, workspace_id, filter_, sort=sort, after=after, limit=limit)
-    return Page(rows_of(session, workspace_id, ids, filter_.accounts), following)
+    return ContactPage(rows_of(session, workspace_id, ids, filter_.accounts), following)
 
 
 def find_ids(
@@ -136,7 +134,7 @@ def find_ids(
     after: Position | None = None,
     limit: int = PAGE,
 ) -> tuple[list[int], Position | None]:
-    """Return the ids of a page of contacts, and what continues it; None: that was all."""
+    """Return the ids of a page of contacts, and where the next one continues; None on the last page."""
     places = _places(session, workspace_id, filter_, sort, after, limit + 1)
     more = len(places) > limit
     places = places[:limit]
@@ -144,7 +142,7 @@ def find_ids(
 
 
 _Place = tuple[datetime, int, int]
-"""A moment, a contact, and the id of the row whose moment it is: what the list is sorted by."""
+"""The list's sort key: a time, a contact, and the id of the row with that time."""
 
 
 def _places(
@@ -184,7 +182,7 @@ def _places(
 
 
 def _narrowed(session: Session, workspace_id: int, filter_: ContactFilter) -> ContactFilter:
-    """Return a filter with the ids of those whom a part of it lets through, where they are few."""
+    """Return a filter restricted to the ids that one of its parts matches, if they are few."""
     ids = None if filter_.ids is None else set(filter_.ids)
     for query in _parts(workspace_id, filter_):
         rows = session.scalars(query.limit(FEW + 1)).all()  # a contact may be there twice
@@ -194,7 +192,7 @@ def _narrowed(session: Session, workspace_id: int, filter_: ContactFilter) -> Co
 
 
 def _parts(workspace_id: int, filter_: ContactFilter) -> Iterator[Any]:
-    """Yield for each part of a filter that few contacts may meet the query of their ids, along an index."""
+    """Yield for each part of a filter that few contacts match the query of their ids, along an index."""
     for given, column in ((filter_.opted_out, Contact.opted_out_at), (filter_.blocked, Contact.blocked_at)):
         if given:
             yield sa.select(Contact.id).where(Contact.workspace_id == workspace_id, column.is_not(None))
@@ -215,9 +213,9 @@ def _parts(workspace_id: int, filter_: ContactFilter) -> Iterator[Any]:
 
 
 def _talks(workspace_id: int, filter_: ContactFilter, status: ConversationStatus | None) -> Any:
-    """Select the newest conversation of each contact that the filter lets through, of one status.
+    """Select the newest conversation of each contact that matches the filter, of one status.
 
-    :param status: None: of any, looked up by the ids of the filter.
+    :param status: None for any, looked up by the ids of the filter.
     """
     newer = aliased(Conversation)
     later = sa.or_(
@@ -246,7 +244,7 @@ def _talks(workspace_id: int, filter_: ContactFilter, status: ConversationStatus
 
 
 def _talk_conditions(filter_: ContactFilter) -> list[sa.ColumnElement[bool]]:
-    """Return the conditions of a list of contacts that is not made of their conversations."""
+    """Return the conditions of a list of contacts that does not depend on conversations."""
     mine = sa.select(Conversation.id).where(Conversation.contact_id == Contact.id)
     found: list[sa.ColumnElement[bool]] = []
     if filter_.accounts is not None:
@@ -305,11 +303,11 @@ def _is_there(least: sa.Select[Any]) -> sa.ColumnElement[bool]:
     return least.correlate(Contact).scalar_subquery().is_not(None)
 
 
-# ---- what is shown of them ----------------------------------------------------------------------------
+# ---- rows ----------------------------------------------------------------------------------------------
 
 
-def rows_of(session: Session, workspace_id: int, ids: Sequence[int], accounts: Accounts) -> list[Found]:
-    """Return contacts as the list shows them, in the order of *ids*: four statements, however many."""
+def rows_of(session: Session, workspace_id: int, ids: Sequence[int], accounts: Accounts) -> list[ContactRow]:
+    """Return contacts as list rows, in the order of *ids*: four statements, however many."""
     if not ids:
         return []
     contacts = {
@@ -321,7 +319,7 @@ def rows_of(session: Session, workspace_id: int, ids: Sequence[int], accounts: A
         )
     }
     identities = identities_of(session, ids, accounts)
-    labels = labels_of(session, ids, accounts)
+    labels = labels_of_contacts(session, ids, accounts)
     numbers = _numbers_of(session, ids, accounts)
     found = []
     for id_ in ids:
@@ -329,7 +327,7 @@ def rows_of(session: Session, workspace_id: int, ids: Sequence[int], accounts: A
             continue
         count, open_, waiting, last = numbers.get(id_, (0, 0, 0, None))
         found.append(
-            Found(
+            ContactRow(
                 id=id_,
                 name=contact.name,
                 email=contact.email,
@@ -350,7 +348,7 @@ def rows_of(session: Session, workspace_id: int, ids: Sequence[int], accounts: A
 def identities_of(
     session: Session, ids: Collection[int], accounts: Accounts
 ) -> Mapping[int, Sequence[Identity]]:
-    """Return what contacts are on each account that may be seen, by contact."""
+    """Return the contacts' identities on the visible accounts, by contact."""
     query = (
         sa.select(
             ContactIdentity.id,
@@ -372,24 +370,6 @@ def identities_of(
     found: dict[int, list[Identity]] = {}
     for row in session.execute(query):
         found.setdefault(row.contact_id, []).append(Identity(*row))
-    return found
-
-
-def labels_of(session: Session, ids: Collection[int], accounts: Accounts) -> Mapping[int, Sequence[LabelRef]]:
-    """Return the labels that conversations of contacts have, by contact, each's by name."""
-    query = (
-        sa.select(Conversation.contact_id, Label.id, Label.name, Label.tone)
-        .join(ConversationLabel, ConversationLabel.conversation_id == Conversation.id)
-        .join(Label, Label.id == ConversationLabel.label_id)
-        .where(Conversation.contact_id.in_(ids))
-        .distinct()
-        .order_by(Label.name, Label.id)
-    )
-    if accounts is not None:
-        query = query.where(Conversation.account_id.in_(sorted(accounts)))
-    found: dict[int, list[LabelRef]] = {}
-    for contact_id, id_, name, tone in session.execute(query):
-        found.setdefault(contact_id, []).append(LabelRef(id_, name, LabelTone(tone)))
     return found
 
 

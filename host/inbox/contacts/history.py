@@ -1,21 +1,23 @@
-"""What a contact's page shows: one line of time of conversations and entries, figures, and shared files."""
+"""The timeline of a contact's page, with conversations and entries, figures, and shared files."""
 
 from __future__ import annotations
 
 import statistics
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, NamedTuple
 
+import msgspec
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from host.inbox import queries
-from host.inbox.queries import LabelRef
+from host.core.backports.values import replace
+from host.features import registry
+from host.inbox.contacts.models import ContactEntry, ContactMerge, EntryKind, MergeState
+from host.inbox.labels.queries import LabelRef, labels_of_conversations
 from host.media.picture_size import MOST_PIXELS
-from host.models.contacts import ContactEntry, ContactMerge, EntryKind, MergeState
 from host.models.inbox import (
     Attachment,
     AttachmentState,
@@ -27,7 +29,6 @@ from host.models.inbox import (
     Message,
     is_sent_along,
 )
-from host.models.reports import Span, SpanEnd, SpanKind
 from host.models.users import User
 from host.sdk.messages import MessageKind
 from host.users.reach import Accounts
@@ -35,11 +36,11 @@ from host.users.reach import Accounts
 PAGE = 30
 FILES = 24
 MEASURED = 500
-"""Most answers that the median is made of."""
+"""Most first answers used for the median."""
 
 
-class Show(StrEnum):
-    """What the line of time is narrowed to."""
+class TimelineFilter(StrEnum):
+    """The filter of the timeline."""
 
     ALL = "all"
     CONVERSATIONS = "conversations"
@@ -48,20 +49,19 @@ class Show(StrEnum):
     FILES = "files"
 
 
-class Place(NamedTuple):
-    """A place in the line of time: behind a conversation (rank 1) or an entry (rank 0) of that moment."""
+class TimelinePosition(NamedTuple):
+    """A position in the timeline: after a conversation (rank 1) or an entry (rank 0) at that time."""
 
     at: datetime
     rank: int
     id: int
 
 
-@dataclass(frozen=True, slots=True)
-class Talk:
-    """A conversation in the line of time.
+class ConversationItem(msgspec.Struct, frozen=True):
+    """A conversation in the timeline.
 
-    :param messages: that either side sent; *files*: of these.
-    :param answered: seconds to the first answer; None: not measured.
+    :param messages: number sent by either side; *files*: number of their files.
+    :param answered: seconds to the first answer; None if not measured.
     """
 
     id: int
@@ -84,11 +84,10 @@ class Talk:
     answered: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
-    """An entry in the line of time.
+class TimelineEntry(msgspec.Struct, frozen=True):
+    """An entry in the timeline.
 
-    :param other: what the other contact of a merge or split is called; empty where nobody knows any more.
+    :param other: name of the other contact of a merge or split; empty if unknown.
     """
 
     id: int
@@ -102,15 +101,14 @@ class Event:
 
 
 @dataclass(frozen=True, slots=True)
-class Stretch:
-    """A page of the line of time, the newest first. *next* continues it; None: that was all."""
+class TimelinePage:
+    """A page of the timeline, newest first. *next* continues it; None on the last page."""
 
-    items: Sequence[Talk | Event]
-    next: Place | None
+    items: Sequence[ConversationItem | TimelineEntry]
+    next: TimelinePosition | None
 
 
-@dataclass(frozen=True, slots=True)
-class SharedFile:
+class SharedFile(msgspec.Struct, frozen=True):
     """A file of a message of one of a contact's conversations."""
 
     id: int
@@ -124,18 +122,17 @@ class SharedFile:
 
     @property
     def is_picture(self) -> bool:
-        """Whether there is a picture to see, and a browser bears it."""
+        """Whether it is a picture that a browser can show."""
         gone = {AttachmentState.EXPIRED, AttachmentState.OUTSIDE}
         return (
             self.bearable and self.kind in {MessageKind.IMAGE, MessageKind.STICKER} and self.state not in gone
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Figures:
-    """How much there is of a contact.
+class Figures(msgspec.Struct, frozen=True):
+    """Figures of a contact.
 
-    :param answer_seconds: the median of the first answers; None: none is measured.
+    :param answer_seconds: median time to the first answer; None if not measured.
     """
 
     conversations: int
@@ -150,7 +147,7 @@ class Figures:
 
 
 def _mine(contact_id: int, accounts: Accounts) -> list[sa.ColumnElement[bool]]:
-    """Return the conditions for conversations of a contact that may be seen."""
+    """Return the conditions for a contact's visible conversations."""
     found = [Conversation.contact_id == contact_id]
     if accounts is not None:
         found.append(Conversation.account_id.in_(sorted(accounts)))
@@ -161,36 +158,39 @@ def stretch(
     session: Session,
     contact_id: int,
     members: Collection[int],
-    show: Show,
+    show: TimelineFilter,
     *,
-    before: Place | None = None,
+    before: TimelinePosition | None = None,
     accounts: Accounts = None,
     limit: int = PAGE,
-) -> Stretch:
-    """Return a page of the line of time.
+) -> TimelinePage:
+    """Return a page of the timeline.
 
-    :param members: the ids of the contact and of those that are a part of it.
+    :param members: the ids of the contact and of those merged into it.
     """
-    items: list[Talk | Event] = []
-    if show in {Show.ALL, Show.CONVERSATIONS}:
+    items: list[ConversationItem | TimelineEntry] = []
+    if show in {TimelineFilter.ALL, TimelineFilter.CONVERSATIONS}:
         items += _talks(session, contact_id, accounts, before, limit + 1)
-    if show in {Show.ALL, Show.NOTES, Show.CHANGES}:
+    if show in {TimelineFilter.ALL, TimelineFilter.NOTES, TimelineFilter.CHANGES}:
         items += _events(session, members, show, before, limit + 1)
     items.sort(key=_place, reverse=True)
     more = len(items) > limit
     items = items[:limit]
-    talks = [one for one in items if isinstance(one, Talk)]
+    talks = [one for one in items if isinstance(one, ConversationItem)]
     counted = _counted(session, [one.id for one in talks])
-    shown = [replace(one, **counted[one.id]._asdict()) if isinstance(one, Talk) else one for one in items]
-    return Stretch(shown, _place(items[-1]) if more else None)
+    shown = [
+        replace(one, **counted[one.id]._asdict()) if isinstance(one, ConversationItem) else one
+        for one in items
+    ]
+    return TimelinePage(shown, _place(items[-1]) if more else None)
 
 
-def _place(item: Talk | Event) -> Place:
-    return Place(item.at, 1 if isinstance(item, Talk) else 0, item.id)
+def _place(item: ConversationItem | TimelineEntry) -> TimelinePosition:
+    return TimelinePosition(item.at, 1 if isinstance(item, ConversationItem) else 0, item.id)
 
 
-def _behind(before: Place | None, rank: int, at: Any, id_: Any) -> list[sa.ColumnElement[bool]]:
-    """Return the conditions for rows of a rank that come after *before* in the line."""
+def _behind(before: TimelinePosition | None, rank: int, at: Any, id_: Any) -> list[sa.ColumnElement[bool]]:
+    """Return the conditions for rows of a rank that come after *before* in the timeline."""
     if before is None:
         return []
     if rank > before.rank:
@@ -201,8 +201,8 @@ def _behind(before: Place | None, rank: int, at: Any, id_: Any) -> list[sa.Colum
 
 
 def _talks(
-    session: Session, contact_id: int, accounts: Accounts, before: Place | None, limit: int
-) -> list[Talk]:
+    session: Session, contact_id: int, accounts: Accounts, before: TimelinePosition | None, limit: int
+) -> list[ConversationItem]:
     at = Conversation.last_message_at
     handle = sa.func.coalesce(ContactIdentity.username, ContactIdentity.external_id)
     query = (
@@ -214,7 +214,7 @@ def _talks(
         .limit(limit)
     )
     return [
-        Talk(
+        ConversationItem(
             id=row.id,
             at=row.last_message_at,
             channel=row.channel,
@@ -246,10 +246,10 @@ class _Count(NamedTuple):
 
 
 def _counted(session: Session, ids: Sequence[int]) -> dict[int, _Count]:
-    """Return what belongs to conversations: labels, messages, files and first answers, a statement each."""
+    """Return labels, messages, files and first answers of conversations, one statement each."""
     if not ids:
         return {}
-    labels = queries.labels_of(session, ids)
+    labels = labels_of_conversations(session, ids)
     told = Message.conversation_id.in_(ids), Message.direction != Direction.INTERNAL
     count = sa.select(Message.conversation_id, sa.func.count()).where(*told)
     count = count.group_by(Message.conversation_id)
@@ -260,23 +260,22 @@ def _counted(session: Session, ids: Sequence[int]) -> dict[int, _Count]:
             count.join(Attachment, Attachment.message_id == Message.id).where(is_sent_along())
         )
     }
-    first = sa.select(Span.conversation_id, sa.func.min(Span.seconds)).where(
-        Span.conversation_id.in_(ids), *_answered()
-    )
-    answers = {row[0]: row[1] for row in session.execute(first.group_by(Span.conversation_id))}
+    answers: dict[int, int] = {}
+    for id_, took in registry.hooks().answer_times(session=session, conversations=ids, most=None) or ():
+        answers[id_] = min(took, answers.get(id_, took))
     return {
         id_: _Count(labels.get(id_, ()), messages.get(id_, 0), files.get(id_, 0), answers.get(id_))
         for id_ in ids
     }
 
 
-def _answered() -> list[sa.ColumnElement[bool]]:
-    return [Span.kind == SpanKind.FIRST, Span.ended_by == SpanEnd.ANSWERED]
-
-
 def _events(
-    session: Session, members: Collection[int], show: Show, before: Place | None, limit: int
-) -> list[Event]:
+    session: Session,
+    members: Collection[int],
+    show: TimelineFilter,
+    before: TimelinePosition | None,
+    limit: int,
+) -> list[TimelineEntry]:
     entry = ContactEntry
     query = (
         sa.select(entry, User.name)
@@ -285,14 +284,14 @@ def _events(
         .order_by(entry.at.desc(), entry.id.desc())
         .limit(limit)
     )
-    if show is Show.NOTES:
+    if show is TimelineFilter.NOTES:
         query = query.where(entry.kind == EntryKind.NOTE)
-    elif show is Show.CHANGES:
+    elif show is TimelineFilter.CHANGES:
         query = query.where(entry.kind != EntryKind.NOTE)
     rows = session.execute(query).all()
     names = names_of(session, {int(row.content["other"]) for row, _ in rows if "other" in row.content})
     return [
-        Event(
+        TimelineEntry(
             id=row.id,
             at=row.at,
             kind=EntryKind(row.kind),
@@ -307,10 +306,10 @@ def _events(
 
 
 def names_of(session: Session, ids: Collection[int]) -> dict[int, str]:
-    """Return what contacts are called, by their ids; also of those that are a part of another."""
+    """Return names of contacts by id, including merged ones."""
     if not ids:
         return {}
-    # Those of one that is a part of another are with that one now, so its merge says which.
+    # A merged contact's data now belongs to the other one, so the merge says which.
     query = sa.select(Contact.id, Contact.name, Contact.email).where(Contact.id.in_(ids))
     found = {row.id: row.name or row.email or "" for row in session.execute(query)}
     unnamed = [id_ for id_, name in found.items() if not name]
@@ -329,7 +328,7 @@ def names_of(session: Session, ids: Collection[int]) -> dict[int, str]:
 
 
 def number_said(*mine: sa.ColumnElement[bool]) -> sa.Select[int]:
-    """Return the query for how many messages customers and the team wrote in conversations of *mine*."""
+    """Return the query for the number of messages customers and the team wrote in these conversations."""
     return (
         sa.select(sa.func.count())
         .select_from(Message)
@@ -341,7 +340,7 @@ def number_said(*mine: sa.ColumnElement[bool]) -> sa.Select[int]:
 def figures(
     session: Session, contact_id: int, members: Collection[int], accounts: Accounts = None
 ) -> Figures:
-    """Return how much there is of a contact: four statements."""
+    """Return the figures of a contact: four statements."""
     mine = _mine(contact_id, accounts)
     is_open = sa.case((Conversation.status == ConversationStatus.OPEN, 1), else_=0)
     row = session.execute(
@@ -360,13 +359,9 @@ def figures(
     numbers = session.execute(
         sa.select(number_said(*mine).scalar_subquery(), files.scalar_subquery(), notes.scalar_subquery())
     ).one()
-    measured = session.scalars(
-        sa.select(Span.seconds)
-        .join(Conversation, Conversation.id == Span.conversation_id)
-        .where(*mine, *_answered(), Span.seconds.is_not(None))
-        .order_by(Span.id.desc())
-        .limit(MEASURED)
-    ).all()
+    mine_ids = sa.select(Conversation.id).where(*mine)
+    times = registry.hooks().answer_times(session=session, conversations=mine_ids, most=MEASURED) or ()
+    measured = [seconds for _conversation, seconds in times]
     return Figures(
         conversations=row[0],
         open=int(row[1] or 0),
@@ -381,11 +376,11 @@ def figures(
 
 
 _bearable = sa.func.coalesce(Attachment.width, 0) * sa.func.coalesce(Attachment.height, 0) <= MOST_PIXELS
-"""The condition that a browser bears to show a picture."""
+"""The condition that a browser can show a picture."""
 
 
 def _shared(contact_id: int, accounts: Accounts) -> Any:
-    """Select the files of messages of a contact's conversations that are still there, the newest first."""
+    """Select the existing files of a contact's conversations, newest first."""
     return (
         sa.select(
             Attachment.id,
@@ -403,7 +398,7 @@ def _shared(contact_id: int, accounts: Accounts) -> Any:
             *_mine(contact_id, accounts),
             Message.unsent_at.is_(None),
             Message.hidden_at.is_(None),
-            # Neither a mail's own form nor the pictures in it: logos, mostly.
+            # Not a mail's own form, and not the pictures in it, which are mostly logos.
             Attachment.role.is_(None),
         )
         .order_by(Attachment.id.desc())
@@ -419,10 +414,10 @@ def shared_files(
     pictures: bool = False,
     limit: int = FILES,
 ) -> list[SharedFile]:
-    """Return files that were sent either way, the newest first.
+    """Return shared files, newest first.
 
     :param below: only those with a lower id.
-    :param pictures: only pictures that can be seen.
+    :param pictures: only pictures that can be shown.
     """
     query = _shared(contact_id, accounts)
     if below is not None:

@@ -37,7 +37,7 @@ def check(session: Session, conversation: Conversation, limit: AutomaticLimit | 
         raise FromMachineError()
     if content.get(AFTER_FORWARD) is True:
         raise FromMachineError(
-            _l("It answers a message that was forwarded, so nothing automatic goes to the customer.")
+            _l("It replies to a forwarded message, so no automatic message is sent to the customer.")
         )
     if (
         limit is not None

@@ -10,33 +10,32 @@ since.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+import msgspec
 import sqlalchemy as sa
 from flask_babel import lazy_gettext as _l
 from sqlalchemy.orm import Session
 
+from host.events.kinds.contacts import CONTACT_MERGED, CONTACT_SPLIT, OfMerge
 from host.inbox.apply.tables import CONTACTS, CONVERSATIONS, IDENTITIES
 from host.inbox.contacts import attributes, details, history, people
+from host.inbox.contacts.models import ContactAttribute, ContactEntry, ContactMerge, EntryKind, MergeState
 from host.inbox.errors import ContactFieldError, ContactNotFoundError, MergeError, MergeNotFoundError
-from host.models.contacts import ContactAttribute, ContactEntry, ContactMerge, EntryKind, MergeState
 from host.models.inbox import Contact, ContactIdentity, Conversation
-from host.record import catalogue
-from host.record.catalogue import OfMerge
 from host.search import postings
+from host.users.actor import Actor
 from host.users.reach import Accounts
 
 OPTED_OUT = "opted_out"
-"""What is taken over besides the details: that somebody wants nothing that is sent by itself."""
+"""The opt-out, which is taken over besides the details."""
 
 
-@dataclass(frozen=True, slots=True)
-class Field:
+class Field(msgspec.Struct, frozen=True):
     """A detail that at least one of two contacts has.
 
-    :param attribute: what it is, where it is no name and no e-mail address.
+    :param attribute: the attribute, unless it is the name or email address.
     """
 
     name: str
@@ -46,16 +45,15 @@ class Field:
 
     @property
     def differs(self) -> bool:
-        """Whether there is something to choose."""
+        """Whether there is a choice."""
         return bool(self.first and self.second) and self.first != self.second
 
 
-@dataclass(frozen=True, slots=True)
-class Comparison:
+class Comparison(msgspec.Struct, frozen=True):
     """Two contacts side by side.
 
-    :param conversations: of both together; so are *messages* and *notes*.
-    :param opted_out: whether the one that stays will have opted out.
+    :param conversations: number for both together; *messages* and *notes* likewise.
+    :param opted_out: whether the merged contact will have opted out.
     """
 
     first: Contact
@@ -100,7 +98,7 @@ def compare(
     )
 
 
-_SAME = _l("That is the same contact, so nothing was merged.")
+_SAME = _l("A contact cannot be merged with itself. Nothing was merged.")
 
 
 def merge(
@@ -110,16 +108,14 @@ def merge(
     contact_id: int,
     other_id: int,
     take: Collection[str] = (),
-    author_id: int | None,
+    actor: Actor,
     now: datetime,
-    by: str | None = None,
     accounts: Accounts,
 ) -> ContactMerge:
     """Make *other_id* a part of *contact_id*, which stays. Return the row that can undo it.
 
     :param take: names of details of which the other's is kept. What the one that stays has not, it gets.
-    :param by: the name of the API key that does it, where no person does.
-    :param accounts: those that whoever does it sees; None: all.
+    :param accounts: those the person may see; None for all.
     :raises ContactNotFoundError: if the workspace has not both, each as one of its own.
     :raises NotAllTheirsError: if one of them also writes to accounts that are not among *accounts*.
     :raises MergeError: if they are the same, one is blocked and the other is not, or somebody was faster.
@@ -130,8 +126,8 @@ def merge(
     contact, other, identities = _locked_both(session, workspace_id, contact_id, other_id, accounts)
     if (contact.blocked_at is None) is not (other.blocked_at is None):
         raise MergeError(
-            _l("One of the two is blocked and the other is not, so nothing was merged."),
-            next_step=_l("Block both or neither, then merge them."),
+            _l("Only one of the two is blocked, so nothing was merged."),
+            next_step=_l("Block or unblock both, then merge them."),
         )
     moving = [one.id for one in identities if one.contact_id == other.id]
     parts = people.members_of(session, other.id)
@@ -146,17 +142,17 @@ def merge(
         state=MergeState.MERGED,
         moved={"identities": moving, "contacts": parts},
         taken=taken,
-        author_id=author_id,
+        author_id=actor.id,
         at=now,
     )
     session.add(found)
     session.flush()
     # By its row: what the other is called must be in one place, or erasing it would not find it all.
     content = {"merge": found.id, "other": other.id, "conversations": conversations, "messages": messages}
-    people.note_down(session, contact, EntryKind.MERGED, author_id=author_id, by=by, now=now, content=content)
+    people.note_down(session, contact, EntryKind.MERGED, actor=actor, now=now, content=content)
     postings.forget_contact(session, other.id)
     facts = OfMerge(contact=contact.id, other=other.id)
-    people.record_contact(session, contact, catalogue.CONTACT_MERGED, facts, author_id=author_id, by=by)
+    people.record_contact(session, contact, CONTACT_MERGED, facts, actor=actor)
     return found
 
 
@@ -166,9 +162,8 @@ def split(
     workspace_id: int,
     contact_id: int,
     merge_id: int,
-    author_id: int | None,
+    actor: Actor,
     now: datetime,
-    by: str | None = None,
     accounts: Accounts,
 ) -> Contact:
     """Make two contacts again of those that a merge made one. Return the one that is back.
@@ -212,13 +207,12 @@ def split(
             session,
             one,
             EntryKind.SPLIT,
-            author_id=author_id,
-            by=by,
+            actor=actor,
             now=now,
             content={"merge": found.id, "other": beside.id},
         )
     facts = OfMerge(contact=contact.id, other=other.id)
-    people.record_contact(session, contact, catalogue.CONTACT_SPLIT, facts, author_id=author_id, by=by)
+    people.record_contact(session, contact, CONTACT_SPLIT, facts, actor=actor)
     people.show_conversations(session, other)
     return other
 
@@ -230,10 +224,10 @@ def refuse(
     contact_id: int,
     accounts: Accounts,
     other_id: int,
-    author_id: int | None,
+    actor: Actor,
     now: datetime,
 ) -> None:
-    """Note that two contacts are not the same person, so that nobody is asked again.
+    """Record that two contacts are different people, so that the suggestion does not return.
 
     :raises ContactNotFoundError: if the workspace has not both.
     """
@@ -249,7 +243,7 @@ def refuse(
             state=MergeState.REFUSED,
             moved={},
             taken={},
-            author_id=author_id,
+            author_id=actor.id,
             at=now,
         )
     )
@@ -257,7 +251,7 @@ def refuse(
 
 
 def refused(session: Session, contact_id: int) -> set[int]:
-    """Return whom somebody said *contact_id* is not."""
+    """Return the contacts that somebody marked as different from *contact_id*."""
     said = sa.select(ContactMerge.contact_id, ContactMerge.other_id).where(
         ContactMerge.state == MergeState.REFUSED,
         sa.or_(ContactMerge.contact_id == contact_id, ContactMerge.other_id == contact_id),
@@ -306,7 +300,7 @@ def _locked_both(
 
 
 def _move(session: Session, identity_ids: Sequence[int], contact_id: int) -> None:
-    """Give identities and their conversations to another contact."""
+    """Move identities and their conversations to another contact."""
     for table, column in ((IDENTITIES, IDENTITIES.c.id), (CONVERSATIONS, CONVERSATIONS.c.identity_id)):
         session.execute(sa.update(table).where(column.in_(identity_ids)).values(contact_id=contact_id))
     session.expire_all()
@@ -326,7 +320,7 @@ def _checked_fields(session: Session, workspace_id: int, take: Collection[str]) 
 
 
 def _take_over(session: Session, contact: Contact, other: Contact, take: set[str]) -> dict[str, Any]:
-    """Give *contact* what is taken from *other*; return what it had before and has now."""
+    """Copy details of *other* to *contact*; return the values before and after."""
     values = attributes.values_of(session, [contact.id, other.id])
     first, second = values.get(contact.id, {}), values.get(other.id, {})
     pairs: dict[str, tuple[str | None, str | None]] = {
@@ -357,7 +351,7 @@ def _copy_opt_out(of: Contact, to: Contact) -> None:
 
 
 def _was_opted_out_since(contact: Contact, found: ContactMerge, left: Sequence[ContactMerge]) -> bool:
-    """Tell whether an opt-out was noted for *contact* while the other was a part of it."""
+    """Return whether an opt-out was recorded for *contact* while the other was merged into it."""
     at = contact.opted_out_at
     if at is None or at < found.at:
         return False
@@ -396,7 +390,7 @@ def _give_back(
     left: Sequence[ContactMerge],
     again: ContactEntry | None,
 ) -> None:
-    """Undo what *contact* took over by a merge, unless somebody changed it since.
+    """Undo the copied details of a merge, unless somebody changed them since.
 
     Where a later merge took something over instead, that one will give back what this one would have.
 
@@ -440,7 +434,7 @@ def _give_back_opt_out(
 
 
 def _is_there(session: Session, field: str) -> bool:
-    """Tell whether a detail still is one: its attribute may have been deleted."""
+    """Return whether a detail still exists: its attribute may have been deleted."""
     id_ = details.attribute_in(field)
     return id_ is None or session.get(ContactAttribute, id_) is not None
 

@@ -9,13 +9,12 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from host.inbox.conversations import actor_of
+from host.events.facts import Facts
+from host.events.writing import Happened, record, record_all
+from host.inbox.contacts.models import ContactEntry, EntryKind
 from host.inbox.errors import ContactNotFoundError, NotAllTheirsError
-from host.models.contacts import ContactEntry, EntryKind
 from host.models.inbox import Contact, ContactIdentity, Conversation
-from host.models.record import ActorKind
-from host.record.catalogue import Facts
-from host.record.writing import Happened, record, record_all
+from host.users.actor import Actor
 from host.users.reach import Accounts
 
 TOLD = 200
@@ -60,7 +59,7 @@ def locked(session: Session, workspace_id: int, contact_id: int, *, accounts: Ac
 
 
 def check_seen(session: Session, contact: Contact, accounts: Accounts) -> None:
-    """Refuse a contact who writes to none of *accounts*, as if they did not exist.
+    """Raise if a contact writes to none of *accounts*, as if they did not exist.
 
     :raises ContactNotFoundError: if so.
     """
@@ -74,7 +73,7 @@ def check_seen(session: Session, contact: Contact, accounts: Accounts) -> None:
 
 
 def identities_locked(session: Session, contact_ids: Collection[int]) -> Sequence[ContactIdentity]:
-    """Return what contacts are on each account, locked: nobody of them writes meanwhile."""
+    """Return the identities of contacts, locked so that none of them can write meanwhile."""
     query = (
         sa.select(ContactIdentity)
         .where(ContactIdentity.contact_id.in_(contact_ids))
@@ -98,7 +97,7 @@ def conversations_locked(session: Session, identity_ids: Collection[int]) -> Seq
 
 
 def check_reach(identities: Collection[ContactIdentity], accounts: Accounts) -> None:
-    """Refuse somebody who does not see every account that contacts write to.
+    """Refuse a person who does not see every account that the contacts write to.
 
     The caller has made sure that they see each of the contacts: see :func:`check_seen`.
 
@@ -119,23 +118,19 @@ def note_down(
     contact: Contact,
     kind: EntryKind,
     *,
-    author_id: int | None,
-    by: str | None,
+    actor: Actor,
     now: datetime,
     text: str = "",
     content: dict[str, Any] | None = None,
 ) -> ContactEntry:
-    """Add an entry to the history of *contact*.
-
-    :param by: the name of the API key that did it, where no person did.
-    """
-    more = {} if by is None else {"by": by}
+    """Add an entry to the history of *contact*."""
+    named = {"by": actor.name} if actor.name else {}
     entry = ContactEntry(
         contact_id=contact.id,
         kind=kind,
         text=text,
-        content={**(content or {}), **more},
-        author_id=author_id,
+        content={**(content or {}), **named},
+        author_id=actor.id,
         at=now,
     )
     session.add(entry)
@@ -149,20 +144,18 @@ def record_contact(
     kind: str,
     facts: Facts,
     *,
-    author_id: int | None,
-    by: str | None,
+    actor: Actor,
 ) -> None:
-    """Record what was done to *contact*, and tell browsers that its conversations look different."""
-    actor = ActorKind.KEY if by is not None else actor_of(author_id)
+    """Record a change of *contact*, and notify browsers that its conversations changed."""
     record(
         session,
-        Happened(contact.workspace_id, kind, actor_kind=actor, actor_id=author_id, facts=facts),
+        Happened(contact.workspace_id, kind, actor_kind=actor.kind, actor_id=actor.id, facts=facts),
     )
     show_conversations(session, contact)
 
 
 def show_conversations(session: Session, contact: Contact) -> None:
-    """Tell browsers, and search, that who the conversations of *contact* are with is different now."""
+    """Notify browsers and search that the conversations of *contact* have a different contact now."""
     newest = (
         sa.select(Conversation.id)
         .where(Conversation.contact_id == contact.id)

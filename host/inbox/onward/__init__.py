@@ -1,1 +1,1 @@
-"""Write to a contact first: where they can be reached, and how a conversation goes on as another."""
+"""Write to a contact first: where they can be reached, and how conversations continue elsewhere."""

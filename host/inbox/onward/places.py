@@ -1,11 +1,11 @@
-"""Where a contact can be written to first, and which conversations go on as which."""
+"""Accounts a contact can be written to first, and the conversations that continue others."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
@@ -17,8 +17,7 @@ from host.sdk.channel import AccountRef, ChannelAdapter
 from host.users.reach import Accounts
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(msgspec.Struct, frozen=True):
     """An account on which a contact can be written to first.
 
     :param to: the external id they have there.
@@ -46,7 +45,7 @@ def places(
     """Return where *contact* can be written to first: on accounts that know them before the others, and on
     each at the addresses they wrote from before the others.
 
-    :param accounts: those that whoever asks sees; None: all.
+    :param accounts: those the person may see; None for all.
     """
     starting = {one.key for one in directory.adapters if one.capabilities.can_start}
     if not starting or contact.blocked_at is not None:
@@ -109,7 +108,7 @@ def _ids(adapter: ChannelAdapter, account: AccountRef, given: Sequence[str]) -> 
 
 
 def _owners(session: Session, wanted: Sequence[tuple[int, str]]) -> dict[tuple[int, str], int]:
-    """Return which contact has each of *wanted*, an account and an external id, where somebody does."""
+    """Return the contact that has each of *wanted*, an account and an external id."""
     if not wanted:
         return {}
     query = sa.select(
@@ -121,8 +120,7 @@ def _owners(session: Session, wanted: Sequence[tuple[int, str]]) -> dict[tuple[i
     return {(account_id, to): contact_id for account_id, to, contact_id in session.execute(query)}
 
 
-@dataclass(frozen=True, slots=True)
-class Linked:
+class Linked(msgspec.Struct, frozen=True):
     """The conversation before another or after it, by its id, and its account's."""
 
     id: int
@@ -130,7 +128,7 @@ class Linked:
 
 
 def before(session: Session, conversation_id: int) -> Linked | None:
-    """Return the conversation that this one goes on from; None: it began by itself.
+    """Return the conversation that this one continues, or None.
 
     One of two people who were one contact for a while is no part of the other's.
     """
@@ -139,7 +137,7 @@ def before(session: Session, conversation_id: int) -> Linked | None:
 
 
 def after(session: Session, conversation_id: int) -> Linked | None:
-    """Return the conversation that this one goes on as; None: it does not."""
+    """Return the conversation that continues this one, or None."""
     link = ConversationLink
     return _linked(session, link.after_id, link.before_id == conversation_id, link.before_id)
 
@@ -158,7 +156,7 @@ def _linked(session: Session, of: Any, where: Any, own: Any) -> Linked | None:
 
 
 def around(session: Session, ids: Sequence[int]) -> tuple[dict[int, int], dict[int, int]]:
-    """Return, of conversations by their ids, which each goes on from, and which it goes on as."""
+    """Return the conversations before and after each of these, by id."""
     if not ids:
         return {}, {}
     link = ConversationLink

@@ -1,11 +1,11 @@
-"""Write to a contact first: the conversation, its first messages and what it goes on from, in one write."""
+"""Write to a contact first: the conversation, its first messages and its link, in one write."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from datetime import datetime
 
+import msgspec
 import sqlalchemy as sa
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
@@ -13,7 +13,11 @@ from sqlalchemy.orm import Session
 
 from host.channels.directory import Directory
 from host.core import db
-from host.inbox import conversation_actions, labels, queries
+from host.core.backports.values import replace
+from host.events.kinds.conversations import CONVERSATION_CREATED, OfBeginning
+from host.events.models import ActorKind
+from host.events.writing import Happened, record
+from host.inbox import conversation_actions, queries
 from host.inbox.apply.tables import IDENTITIES
 from host.inbox.contacts import people
 from host.inbox.conversations import actor_of, add_activity, check_key, get_conversation, locked_conversation
@@ -25,6 +29,8 @@ from host.inbox.errors import (
     GoesOnError,
     NoWayOutError,
 )
+from host.inbox.labels import labels
+from host.inbox.labels.models import ConversationLabel
 from host.inbox.onward.places import Place, places
 from host.inbox.reply import AT_ONCE, Hold, Voice, queue_parts, until_when_undone
 from host.models.channels import AccountState, ChannelAccount
@@ -38,18 +44,12 @@ from host.models.inbox import (
     InternalKind,
     Message,
 )
-from host.models.labels import ConversationLabel
-from host.models.record import ActorKind
 from host.models.users import Membership
 from host.queue import outbox
-from host.record import catalogue
-from host.record.catalogue import OfBeginning
-from host.record.writing import Happened, record
 from host.users.reach import Accounts
 
 
-@dataclass(frozen=True, slots=True)
-class Started:
+class Started(msgspec.Struct, frozen=True):
     """The conversation that was started, and its first messages."""
 
     conversation_id: int
@@ -84,7 +84,7 @@ def start(
     :param before_id: the conversation it goes on from; None: it begins by itself.
     :param to: the external id of the contact there; None: the first that :func:`places` has.
     :param by: the name of the API key that does it, where no person does.
-    :param accounts: those that whoever does it sees; None: all.
+    :param accounts: those the person may see; None for all.
     :param hold: whether it can be undone for a while, or is for later. Undone, or until it has left, the
         customer waits for an answer in the new conversation as they did in the one before.
     :raises ConversationNotFoundError, ContactNotFoundError: if the workspace has no such thing.
@@ -119,8 +119,8 @@ def start(
     if conversation is None:
         if before is not None and before.spam:
             raise NoWayOutError(
-                _l("This conversation is marked as spam, so nothing was sent."),
-                next_step=_l("Take it out of spam first."),
+                _l("This conversation is marked as spam. Nothing was sent."),
+                next_step=_l("Mark it as not spam first."),
             )
         if link is not None and _still_goes_on(session, link, contact):
             raise GoesOnError(link.after_id)
@@ -162,7 +162,7 @@ def start(
 def _contact(
     session: Session, workspace_id: int, contact_id: int | None, before_id: int | None, accounts: Accounts
 ) -> Contact:
-    """Return whom the conversation is to be with, one of their own."""
+    """Return the contact of the new conversation, resolved after merges."""
     if before_id is None:
         assert contact_id is not None
         return people.get(session, workspace_id, contact_id, accounts=accounts)
@@ -221,7 +221,7 @@ def _identity(session: Session, contact: Contact, place: Place, now: datetime) -
 
 
 def _made_before(session: Session, identity: ContactIdentity, reply_key: str) -> Conversation | None:
-    """Return the conversation that *reply_key* has started; None: none."""
+    """Return the conversation that *reply_key* has started, or None."""
     query = (
         sa.select(Conversation)
         .join(Message, Message.conversation_id == Conversation.id)
@@ -232,7 +232,7 @@ def _made_before(session: Session, identity: ContactIdentity, reply_key: str) ->
 
 
 def _still_goes_on(session: Session, link: ConversationLink, contact: Contact) -> bool:
-    """Tell whether the conversation of *link* is one to write in: with the same contact, and not cut off."""
+    """Return whether the conversation of *link* can be continued: same contact, and not cut off."""
     found = session.get_one(Conversation, link.after_id, populate_existing=True)
     account = session.get_one(ChannelAccount, found.account_id)
     return found.contact_id == contact.id and account.state != AccountState.DISCONNECTED and not found.spam
@@ -274,7 +274,7 @@ def _begin(
         session,
         Happened(
             identity.workspace_id,
-            catalogue.CONVERSATION_CREATED,
+            CONVERSATION_CREATED,
             "conversation",
             account_id=conversation.account_id,
             conversation_id=conversation.id,
@@ -296,7 +296,7 @@ def _may_answer(session: Session, user_id: int, place: Place) -> bool:
 
 
 def _with_subject(draft: Draft, place: Place, before: Conversation | None) -> Draft:
-    """Return *draft* with a subject, where the channel has them and it has none."""
+    """Return *draft* with a subject, if the channel has subjects and it has none."""
     if not place.adapter.capabilities.has_subject or draft.content.get("subject"):
         return draft
     return replace(draft, content={**draft.content, "subject": proposed_subject(place, before)})

@@ -17,12 +17,12 @@ from flask.typing import ResponseReturnValue
 from flask_babel import ngettext
 from sqlalchemy.orm import Session
 
-from host.automation.assistants import suggesting
 from host.channels.directory import current_directory
 from host.channels.pages.messaging import Messaging
 from host.core import clock, db
 from host.core.cleaning import clean_written
 from host.core.errors import ConflictError, InvalidError, LobbyError
+from host.features import registry
 from host.inbox import (
     conversation_actions,
     erasure,
@@ -36,8 +36,9 @@ from host.inbox import (
 from host.inbox.canned import replies
 from host.inbox.conversation_actions import Changes
 from host.inbox.conversations import check_message, conversation_row
-from host.inbox.erasure import Holdings
 from host.inbox.errors import AnsweredMeanwhileError, ConversationNotFoundError, ProviderRefusedError
+from host.inbox.kept_drafts import drafts as kept_drafts
+from host.inbox.kept_drafts.content import Mode
 from host.inbox.messages import load_messages
 from host.inbox.pages.along.shown import signature_of
 from host.inbox.pages.arguments import filter_from_request, form_id
@@ -62,11 +63,12 @@ from host.users.reach import Accounts
 from host.web.languages import gettext as _
 from host.web.request_helpers import (
     Permission,
-    audit,
+    actor,
     body_limit,
     current_user,
     flash_good,
     flashing,
+    form_number,
     id_in,
     passive,
     seen_accounts,
@@ -100,7 +102,7 @@ def _done(workspace_id: int, conversation_id: int) -> ResponseReturnValue:
 @workspace_view(Permission.ANSWER)
 @with_conversation
 def reply(workspace_id: int, row: Row) -> ResponseReturnValue:
-    """Send a reply, with everything that goes along."""
+    """Send a reply with its copies, subject, quote and files."""
     adapter = current_directory().adapter(row.channel)
     author_id = current_user().id
 
@@ -125,11 +127,24 @@ def reply(workspace_id: int, row: Row) -> ResponseReturnValue:
                 accounts=seen_accounts(),
             )
             note(session, messages)
+            draft_sent(session, row.id, "reply", now)
             return messages
 
         return db.write(queue)
 
     return _written(workspace_id, row.id, "reply", use_case)
+
+
+def draft_sent(session: Session, conversation_id: int, mode: Mode, now: datetime) -> None:
+    """Remove from the person's draft what the form being sent had of it."""
+    kept_drafts.sent(
+        session,
+        user_id=current_user().id,
+        conversation_id=conversation_id,
+        mode=mode,
+        version=form_number("draft_version"),
+        now=now,
+    )
 
 
 def beside_from_form(
@@ -148,13 +163,13 @@ def beside_from_form(
         if messages[0].created_at == now:  # else they were sent before, and counted
             replies.note_used(session, workspace_id, used, now)
             if suggested is not None:
-                suggesting.note_reply(
-                    session,
-                    **here,
-                    turn_id=suggested,
-                    user_id=author_id,
+                registry.hooks().suggestion_sent(
+                    session=session,
+                    suggestion_id=suggested,
                     message=messages[-1],
+                    user_id=author_id,
                     accounts=seen_accounts(),
+                    now=now,
                 )
         if along is not None and hold.at is None:
             conversation_actions.set_fields(
@@ -165,7 +180,7 @@ def beside_from_form(
 
 
 def signature_from_form(row: Row, user_id: int) -> str:
-    """Return the signature that is to stand beneath the reply of the form being sent; empty: none."""
+    """Return the signature for the reply in the submitted form; empty for none."""
     adapter = current_directory().adapter(row.channel)
     if request.form.get("signature") != "1" or adapter is None or not adapter.capabilities.signatures:
         return ""
@@ -178,13 +193,13 @@ _ALONG: dict[str, Changes] = {
     holding.CLOSE: {"status": ConversationStatus.CLOSED},
     holding.SNOOZE: {"snooze": Snooze(SnoozeKind.REPLY)},
 }
-"""What can be done along with sending, by the word of the form."""
+"""Changes that can be made when sending, by their name in the form."""
 MOST_KEPT = 100_000
 """Most characters of what the page's scripts note of a reply, to show it again when it is undone."""
 
 
 def hold_from_form() -> Hold:
-    """Return how long the reply stays here: for the time the form names, else so that it can be undone.
+    """Return how long to hold the reply: until the chosen time, or as long as it can be undone.
 
     A form without ``undo`` is none of the composer's, and what it sends goes out at once.
 
@@ -216,21 +231,26 @@ def _overflow(row: Row) -> Overflow:
 def note(workspace_id: int, conversation_id: int) -> ResponseReturnValue:
     """Add a private note."""
 
-    def use_case() -> list[Message]:
-        note_ = db.write(
-            notes.add_note,
+    def add(session: Session) -> list[Message]:
+        now = clock.now()
+        note_ = notes.add_note(
+            session,
             workspace_id=workspace_id,
             conversation_id=conversation_id,
             author_id=current_user().id,
             text=request.form.get("text", ""),
             reply_key=request.form.get("reply_key", ""),
-            now=clock.now(),
+            now=now,
             mentioned=_mentioned("mention"),
             teams=_mentioned("mention_team"),
             typed=True,
             accounts=seen_accounts(),
         )
+        draft_sent(session, conversation_id, "note", now)
         return [note_]
+
+    def use_case() -> list[Message]:
+        return db.write(add)
 
     return _written(workspace_id, conversation_id, "note", use_case)
 
@@ -243,8 +263,7 @@ def _mentioned(field: str) -> set[int]:
 @workspace_view(Permission.ANSWER)
 @with_conversation
 def people(workspace_id: int, row: Row) -> ResponseReturnValue:
-    """Return whom a note there can mention: those who answer in the workspace, and its teams, each with
-    whether it would reach them."""
+    """Return the members and teams a note there can mention, each with whether they would be notified."""
     with opened_inbox(workspace_id) as inbox:
         found = mentions.people(inbox.session, workspace_id, row.account.id)
         teams = mentions.groups(inbox.session, workspace_id, found)
@@ -260,7 +279,7 @@ def people(workspace_id: int, row: Row) -> ResponseReturnValue:
     )
 
 
-def _listed(one: mentions.Person | mentions.Group) -> dict[str, Any]:
+def _listed(one: mentions.MentionablePerson | mentions.MentionableTeam) -> dict[str, Any]:
     return {"id": one.id, "name": one.name, "reached": one.reached}
 
 
@@ -281,7 +300,7 @@ def _written(
 
 
 def refused(error: LobbyError, workspace_id: int, conversation_id: int, mode: str) -> ResponseReturnValue:
-    """Show why the form *mode* of the composer was not taken, and keep what stands in it."""
+    """Show the error for the form *mode* of the composer, and keep the entered values."""
     if not wants_json():
         return inbox_page(workspace_id, conversation_id, state_from_form(error, mode)), error.status
     more: dict[str, Any] = {}
@@ -298,7 +317,7 @@ def refusal(error: LobbyError, **more: Any) -> ResponseReturnValue:
 
 
 def state_from_form(error: LobbyError, mode: str) -> ComposerState:
-    """Return what stands in the form *mode* of the composer, which was not taken for *error*."""
+    """Return the entered values of the form *mode* of the composer, which *error* rejected."""
     return ComposerState(
         request.form.get("text", ""),
         str(_(error.sentence)),
@@ -320,7 +339,7 @@ def _messages_html(workspace_id: int, conversation_id: int, ids: Sequence[int]) 
 
 
 def _quoted() -> int | None:
-    """Return the id of the message the form quotes; None where the field is out of shape."""
+    """Return the id of the message the form quotes; None for an invalid field."""
     try:
         return form_id("reply_to")
     except InvalidError:
@@ -332,7 +351,7 @@ def _quoted() -> int | None:
 @workspace_view(Permission.ANSWER)
 @with_conversation
 def overflow(workspace_id: int, row: Row) -> ResponseReturnValue:
-    """Return what a text that is too long would become: nothing is sent. Empty where it fits after all."""
+    """Return the parts that a text over the limit would become, without sending; empty if it fits."""
     adapter = current_directory().adapter(row.channel)
     text = clean_written(request.form.get("text", ""))
     limit = adapter.capabilities.text_limit_bytes if adapter is not None else None
@@ -373,7 +392,7 @@ def take(workspace_id: int, conversation_id: int) -> ResponseReturnValue:
 @bp.post(f"{CONVERSATION}/assign")
 @workspace_view(Permission.ANSWER)
 def assign(workspace_id: int, conversation_id: int) -> ResponseReturnValue:
-    """Assign the conversation to a member or to nobody; with ``team`` give it to a team, or to none."""
+    """Assign the conversation to a member or to nobody; with ``team`` to a team or to none."""
     if "team" in request.form:
         return _set_fields(workspace_id, conversation_id, {"team_id": form_id("team")})
     return _set_fields(workspace_id, conversation_id, {"assignee_id": form_id("assignee")})
@@ -403,7 +422,7 @@ def keep(workspace_id: int, conversation_id: int) -> ResponseReturnValue:
 @bp.post(f"{CONVERSATION}/leave")
 @workspace_view(Permission.ANSWER)
 def leave(workspace_id: int, conversation_id: int) -> ResponseReturnValue:
-    """Let what is automatic answer in the conversation again."""
+    """Hand the conversation back to automation."""
     return _set_fields(workspace_id, conversation_id, {"handled_by": Handler.NOBODY})
 
 
@@ -465,8 +484,9 @@ def unread(workspace_id: int, conversation_id: int) -> ResponseReturnValue:
 @passive
 @workspace_view(Permission.ANSWER)
 def be_present(workspace_id: int, conversation_id: int) -> ResponseReturnValue:
-    """Note that the signed-in person has the conversation open (``state=viewing``), writes there (``typing``)
-    or has left it (anything else). ``left`` is a conversation they had open before."""
+    """Record that the signed-in person has the conversation open (``state=viewing``), types there
+    (``typing``) or has left it (anything else). ``left`` is a conversation they had open before.
+    """
     user_id, now, left = current_user().id, clock.now(), form_id("left")
     word = request.form.get("state", "")
     state = PresenceState(word) if word in set(PresenceState) else None
@@ -607,7 +627,7 @@ _message_action("show_again", conversation_actions.unhide_message)
 @workspace_view(Permission.ANSWER)
 @with_conversation
 def edit(workspace_id: int, row: Row, message_id: int) -> ResponseReturnValue:
-    """Give a text that waits other words."""
+    """Change the text of a reply that is still waiting."""
 
     def use_case(session: Session) -> None:
         check_message(session, workspace_id, row.id, message_id, accounts=seen_accounts())
@@ -627,7 +647,7 @@ def edit(workspace_id: int, row: Row, message_id: int) -> ResponseReturnValue:
 @workspace_view(Permission.ERASE)
 @with_conversation
 def erase(workspace_id: int, row: Row) -> ResponseReturnValue:
-    """Ask whether the customer of a conversation is to be erased: what goes, and what stays."""
+    """Ask for confirmation before a customer is erased: what is deleted, and what stays."""
     return _erase_page(workspace_id, row)
 
 
@@ -638,12 +658,18 @@ def erase(workspace_id: int, row: Row) -> ResponseReturnValue:
 def erase_now(workspace_id: int, row: Row) -> ResponseReturnValue:
     """Erase the customer of a conversation."""
     if request.form.get("understood") != "1":
-        return _erase_page(workspace_id, row, _("Tick the box first, if you mean it."))
-    held = db.write(_erase, workspace_id, row.contact_id, current_user().id)
+        return _erase_page(workspace_id, row, _("Tick the box to confirm."))
+    held = db.write(
+        erasure.erase,
+        workspace_id=workspace_id,
+        contact_id=row.contact_id,
+        accounts=seen_accounts(),
+        actor=actor(),
+    )
     flash_good(
         ngettext(
-            "The customer is erased: %(num)s message is gone.",
-            "The customer is erased: %(num)s messages are gone.",
+            "Customer erased, including %(num)s message.",
+            "Customer erased, including %(num)s messages.",
             held.said + held.notes,
         )
     )
@@ -662,24 +688,3 @@ def _erase_page(workspace_id: int, row: Row, problem: str = "") -> ResponseRetur
         problem=problem,
     )
     return page, 400 if problem else 200, {"Cache-Control": "no-store"}
-
-
-def _erase(session: Session, workspace_id: int, contact_id: int, user_id: int) -> Holdings:
-    held = erasure.erase(
-        session, workspace_id=workspace_id, contact_id=contact_id, author_id=user_id, accounts=seen_accounts()
-    )
-    # No name: the audit journal must not keep what was erased.
-    audit(
-        session,
-        "contact.erased",
-        f"contact {contact_id}",
-        workspace_id=workspace_id,
-        details={
-            "conversations": held.conversations,
-            "messages": held.said,
-            "notes": held.notes,
-            "files": held.files,
-            "replies_withdrawn": held.waiting,
-        },
-    )
-    return held

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from datetime import timedelta
 from enum import StrEnum
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 from flask import request
 
 from host.channels.directory import Directory
+from host.core.backports.values import replace
 from host.core.errors import InvalidError
 from host.core.ids import read_id
 from host.inbox.list_positions import EPOCH, Position
@@ -40,7 +41,7 @@ _SHELVES: Mapping[str, tuple[bool | None, bool | None]] = {
     "spam": (None, True),
     "any": (None, False),
 }
-"""What views leave out otherwise: whether snoozed, and whether spam."""
+"""Default filters of views: snoozed and spam."""
 MOST_LABELS = 20
 
 
@@ -64,7 +65,7 @@ class Filter(ConversationFilter):
 
     @classmethod
     def read(cls, arguments: Mapping[str, str | None]) -> Filter:
-        """Return the filter *arguments* name. A value that is none counts as left out."""
+        """Return the filter in *arguments*. Invalid values are ignored."""
         chosen: dict[str, Any] = {}
         for name, words in CHOICES.items():
             text = arguments.get(name)
@@ -100,12 +101,12 @@ class Filter(ConversationFilter):
 
     @property
     def shelf(self) -> str:
-        """Which conversations are meant that views leave out: ``snoozed``, ``spam``, ``any``, or none."""
+        """The conversations that views hide by default: ``snoozed``, ``spam``, ``any``, or none."""
         return next((name for name, one in _SHELVES.items() if one == (self.snoozed, self.spam)), "")
 
     @property
     def view(self) -> str:
-        """Whose conversations: ``mine``, ``unassigned`` or ``all``; empty: those of one member."""
+        """The view: ``mine``, ``unassigned`` or ``all``; empty for a member's conversations."""
         return next((view for view, assignee in _VIEWS.items() if assignee is self.assignee), "")
 
     @property
@@ -149,7 +150,7 @@ class Filter(ConversationFilter):
 
 
 def filter_from_request(directory: Directory) -> Filter:
-    """Return the filter the address names, within what the signed-in person sees.
+    """Return the filter in the URL, limited to what the signed-in person may see.
 
     An unknown value counts as none, so that old links still work.
     """
@@ -167,7 +168,7 @@ _PARAMETERS = (
 
 
 def left_out(directory: Directory) -> list[str]:
-    """Return what the address asks for that means nothing here, as it stands there: ``status=purple``."""
+    """Return the parameters of the URL that are unknown here, unchanged: ``status=purple``."""
     usual = {("view", "all"), ("sort", Order.NEWEST), *_USUAL.items(), *((name, ANY) for name in CHOICES)}
     found = []
     for name in _PARAMETERS:
@@ -200,7 +201,7 @@ def numbers_from_request(name: str) -> tuple[int, int] | None:
 
 
 def position_from_request(name: str = "before") -> Position | None:
-    """Return the place in a list by time the address names, or None.
+    """Return the position in a chronological list from the URL, or None.
 
     :raises InvalidError: for anything else.
     """
@@ -226,7 +227,7 @@ def ids_from_request(name: str) -> list[int]:
 
 
 def form_id(name: str) -> int | None:
-    """Return the id a form holds, or None for an empty field.
+    """Return the id in a form field, or None if it is empty.
 
     :raises InvalidError: for anything else.
     """
@@ -235,7 +236,7 @@ def form_id(name: str) -> int | None:
 
 
 def _ids(text: str | None) -> list[int]:
-    """Return ids separated by commas; what is none is left out."""
+    """Return comma-separated ids, leaving out invalid ones."""
     found = map(read_id, (text or "").split(",", MOST_LABELS)[:MOST_LABELS])
     return [id_ for id_ in found if id_ is not None]
 

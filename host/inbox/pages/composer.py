@@ -1,28 +1,29 @@
-"""The composer: what its template shows, the tools a channel gives it, and the drafts its form holds."""
+"""The composer: the data of its template, the channel's tools, and the drafts in its form."""
 
 from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from typing import Any
 from zlib import crc32
 
+import msgspec
 from flask import request
 from flask_babel import lazy_gettext as _l
 from werkzeug.datastructures import FileStorage
 
 from host.channels.directory import current_directory
+from host.core.backports.values import replace
+from host.features import registry
 from host.inbox.drafts import Draft
 from host.inbox.messages import load_messages
 from host.inbox.pages import reply_window, send_times
 from host.inbox.pages.along.shown import NOTHING, along, given
 from host.inbox.pages.arguments import form_id
-from host.inbox.pages.assistants.shown import suggestion
 from host.inbox.pages.comments.answering import answering
 from host.inbox.pages.context import InboxContext
 from host.inbox.pages.conversation_view import name_of
-from host.inbox.pages.message_view import Shown
+from host.inbox.pages.message_view import ThreadEntry
 from host.inbox.pages.onward.shown import NO_WAY, Onward, onward
 from host.inbox.queries import Row
 from host.inbox.sendable import NotSendableError, parse_button, parse_template
@@ -66,7 +67,7 @@ EMOJI = (
     "\U0001f64f",
     "\U0001f389",
 )
-"""What the picker offers, in this order, where a channel takes any emoji."""
+"""The picker's emoji in order, for channels that accept any emoji."""
 
 _FAMILIES = {
     MessageKind.IMAGE: "image",
@@ -75,25 +76,24 @@ _FAMILIES = {
     MessageKind.FILE: "application",
 }
 _WRONG_TYPE = {
-    MessageKind.IMAGE: _l("A picture has to be %(types)s here."),
-    MessageKind.VIDEO: _l("A video has to be %(types)s here."),
-    MessageKind.AUDIO: _l("A recording has to be %(types)s here."),
-    MessageKind.FILE: _l("A document has to be %(types)s here."),
+    MessageKind.IMAGE: _l("Images on this channel must be %(types)s."),
+    MessageKind.VIDEO: _l("Videos on this channel must be %(types)s."),
+    MessageKind.AUDIO: _l("Audio on this channel must be %(types)s."),
+    MessageKind.FILE: _l("Documents on this channel must be %(types)s."),
 }
 _TOO_LARGE = {
-    MessageKind.IMAGE: _l("It has {size}, and a picture may have %(most)s here."),
-    MessageKind.VIDEO: _l("It has {size}, and a video may have %(most)s here."),
-    MessageKind.AUDIO: _l("It has {size}, and a recording may have %(most)s here."),
-    MessageKind.FILE: _l("It has {size}, and a document may have %(most)s here."),
+    MessageKind.IMAGE: _l("It is {size}; images on this channel can be up to %(most)s."),
+    MessageKind.VIDEO: _l("It is {size}; videos on this channel can be up to %(most)s."),
+    MessageKind.AUDIO: _l("It is {size}; audio on this channel can be up to %(most)s."),
+    MessageKind.FILE: _l("It is {size}; documents on this channel can be up to %(most)s."),
 }
 
 
-_ASKS = {Ask.PHONE: _l("Ask for their number"), Ask.EMAIL: _l("Ask for their e-mail")}
+_ASKS = {Ask.PHONE: _l("Ask for their number"), Ask.EMAIL: _l("Ask for their email")}
 
 
-@dataclass(frozen=True, slots=True)
-class Tools:
-    """The tools a composer offers beside text.
+class Tools(msgspec.Struct, frozen=True):
+    """The tools a composer offers besides text.
 
     :param files: a rule for each kind of file, for the browser; empty: no files.
     :param accept: what the file picker shows first.
@@ -123,7 +123,7 @@ class Tools:
 
     @property
     def signature(self) -> str:
-        """Return a value that differs when the page has to draw the composer anew."""
+        """Return a value that changes when the page has to render the composer again."""
         return f"{crc32(repr(self).encode()):08x}"
 
     @property
@@ -144,7 +144,7 @@ NO_TOOLS = Tools()
 
 
 def tools_of(capabilities: Capabilities, settings: Mapping[str, Any]) -> Tools:
-    """Return the tools a channel's declaration and an account's *settings* leave."""
+    """Return the tools that both the channel and an account's *settings* allow."""
     media = transcode.taken(capabilities.media)
     audio = capabilities.media.get(MessageKind.AUDIO)
     quick, cards, buttons = capabilities.quick_replies, capabilities.template, capabilities.buttons
@@ -223,29 +223,29 @@ def words() -> dict[str, str]:
         "unnamed": str(_("Unnamed file")),
         "taken": str(_("Files added: {n}")),
         "wrong-file": str(_("Files of this type cannot be sent here.")),
-        "empty-file": str(_("It is empty.")),
-        "not-uploaded": str(_("It could not be uploaded.")),
+        "empty-file": str(_("The file is empty.")),
+        "not-uploaded": str(_("The upload failed.")),
         "failed-files": str(_("A file cannot be sent, so nothing was sent.")),
-        "failed-files-next": str(_("Remove it or try it again, then send.")),
-        "waiting": str(_("Waiting for the files to be uploaded…")),
+        "failed-files-next": str(_("Remove it or try again, then send.")),
+        "waiting": str(_("Uploading files…")),
         "megabytes": str(_("%(n)s MB", n="{n}")),
         "kilobytes": str(_("%(n)s kB", n="{n}")),
         "recording": str(_("Recording.")),
-        "full": str(_("The recording is as long as it can be and has ended.")),
-        "cancelled": str(_("The recording was thrown away.")),
-        "title-long": str(_("It has {used} characters, and an answer may have {most}.")),
-        "twice": str(_("This answer is there already.")),
-        "no-id": str(_("“{text}” is not an ID of a product.")),
-        "too-many-products": str(_("At most {most} products can be sent together.")),
-        "no-post": str(_("Enter the ID of the post, a row of digits, or its link.")),
-        "button-long": str(_("It has {used} characters, and a label may have {most}.")),
+        "full": str(_("The recording reached its maximum length and stopped.")),
+        "cancelled": str(_("Recording discarded.")),
+        "title-long": str(_("It has {used} characters; an answer can have {most}.")),
+        "twice": str(_("This answer already exists.")),
+        "no-id": str(_("“{text}” is not a product ID.")),
+        "too-many-products": str(_("You can send up to {most} products at once.")),
+        "no-post": str(_("Enter the post’s ID (digits only) or its link.")),
+        "button-long": str(_("It has {used} characters; a label can have {most}.")),
         "button-address": str(_("An address starts with https://.")),
         "buttons-alone": str(_("Buttons need a text above them.")),
         "buttons-alone-next": str(_("Write what they are for, then send.")),
-        "buttons-or-quick": str(_("A text goes with buttons or with quick replies, not with both.")),
+        "buttons-or-quick": str(_("A text can have buttons or quick replies, not both.")),
         "buttons-or-quick-next": str(_("Remove one of them, then send.")),
         "quick-alone": str(_("Quick replies need a text above them.")),
-        "quick-alone-next": str(_("Write what is being asked, then send.")),
+        "quick-alone-next": str(_("Write your question, then send.")),
     }
 
 
@@ -259,8 +259,8 @@ def voice_problems() -> dict[str, tuple[str, str]]:
     """Return why no voice message can be recorded, by reason: the problem and the next step, translated."""
     return {
         "refused": (
-            str(_("The browser does not let this page use the microphone.")),
-            str(_("Allow it beside the address of this page, then try again.")),
+            str(_("The browser blocks the microphone on this page.")),
+            str(_("Allow it next to the address bar, then try again.")),
         ),
         "missing": (
             str(_("No microphone was found.")),
@@ -268,23 +268,22 @@ def voice_problems() -> dict[str, tuple[str, str]]:
         ),
         "busy": (
             str(_("The microphone could not be used.")),
-            str(_("Another program may be using it: close that, then try again.")),
+            str(_("Another program may be using it. Close that program, then try again.")),
         ),
         "insecure": (
-            str(_("Browsers record on secure pages only.")),
-            str(_("Open the desk by its https address.")),
+            str(_("Browsers only record on secure pages.")),
+            str(_("Open Lobby at its https address.")),
         ),
     }
 
 
-@dataclass(frozen=True, slots=True)
-class ComposerState:
-    """What the form of a composer holds when the page is drawn: nothing, or what could not be sent.
+class ComposerState(msgspec.Struct, frozen=True):
+    """The composer's form: empty, or a message that could not be sent.
 
     :param reply_to: id of the message it quotes.
-    :param suggestion: id of the assistant's turn that the text came from.
-    :param cc: what was entered there; None: as the field begins.
-    :param react_to: id of the message to choose a reaction for, where no script opens the picker.
+    :param suggestion: id of the suggestion the text came from.
+    :param cc: the value entered; None for the initial value.
+    :param react_to: id of the message to react to, if no script opens the picker.
     """
 
     text: str = ""
@@ -323,7 +322,9 @@ def composer_values(inbox: InboxContext, row: Row, draft: ComposerState | None =
             inbox, onward(inbox, row) if not composing.can_reply and about is None else NO_WAY
         ),
         "along": along(inbox.session, row, adapter, inbox.user_id) if composing.can_reply else NOTHING,
-        "suggestion": suggestion(inbox, row, composing) if about is None or about.publicly else None,
+        "suggestion": registry.hooks().suggestion(inbox=inbox, row=row, composing=composing)
+        if about is None or about.publicly
+        else None,
         "elsewhere": adapter is not None
         and adapter.capabilities.thread_control
         and is_elsewhere(inbox.session, row.id),
@@ -358,7 +359,7 @@ def first_mail_values(inbox: InboxContext, onward: Onward) -> dict[str, object]:
 
 
 def tools_for(inbox: InboxContext, row: Row) -> Tools:
-    """Return the tools of a conversation's composer now; none while no reply can be sent."""
+    """Return the tools of a conversation's composer now; none if no reply can be sent."""
     adapter = inbox.adapter(row)
     if adapter is None:
         return NO_TOOLS
@@ -373,13 +374,13 @@ def tools_for(inbox: InboxContext, row: Row) -> Tools:
     return replace(tools, reactions=(), typing=False) if composing.people_only else tools
 
 
-def quoted(inbox: InboxContext, row: Row, message_id: int) -> Shown | None:
+def quoted(inbox: InboxContext, row: Row, message_id: int) -> ThreadEntry | None:
     """Return the message a reply is to quote; None if the conversation has none."""
     entries = load_messages(inbox.session, inbox.workspace_id, row.id, [message_id])
     return next(iter(inbox.shown(row, entries)), None)
 
 
-def reacting_to(inbox: InboxContext, row: Row, message_id: int) -> Shown | None:
+def reacting_to(inbox: InboxContext, row: Row, message_id: int) -> ThreadEntry | None:
     """Return the customer's message to react to; None if the conversation has none."""
     shown_ = quoted(inbox, row, message_id)
     if shown_ is None or shown_.entry.direction != Direction.INBOUND:
@@ -435,7 +436,7 @@ def _drafts(workspace_id: int, user_id: int, adapter: ChannelAdapter | None) -> 
         if offered:
             raise NotSendableError(
                 "bad_content",
-                _l("A text goes with buttons or with quick replies, not with both."),
+                _l("A text can have buttons or quick replies, not both."),
                 next_step=_l("Remove one of them, then send."),
             )
         template = {"text": text, "buttons": buttons}
@@ -450,7 +451,7 @@ def _drafts(workspace_id: int, user_id: int, adapter: ChannelAdapter | None) -> 
 
 
 def _taken(workspace_id: int, user_id: int, adapter: ChannelAdapter | None) -> list[str]:
-    """Return the ids of the files that came with the form itself, in order."""
+    """Return the ids of the files uploaded with the form itself, in order."""
     media = None if adapter is None else adapter.capabilities.media
     return [
         uploads.keep_upload(
@@ -462,7 +463,7 @@ def _taken(workspace_id: int, user_id: int, adapter: ChannelAdapter | None) -> l
 
 
 def _chosen(file: FileStorage) -> bool:
-    """Tell whether a file was chosen: an empty field comes along too, without a name."""
+    """Return whether a file was chosen, because browsers also send an empty field."""
     return bool(file.filename)
 
 

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from datetime import datetime
 from functools import wraps
 from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 
+import msgspec
 from flask import Blueprint
 from flask.typing import ResponseReturnValue
 from sqlalchemy.orm import Session
 
 from host.channels.directory import Directory, current_directory
 from host.core import clock, db
-from host.inbox import presence, queries, teams
+from host.inbox import presence, queries
 from host.inbox.comments import posts, standing, threads
 from host.inbox.comments.posts import PostRow
 from host.inbox.comments.threads import Others
@@ -25,10 +25,11 @@ from host.inbox.messages import Entry
 from host.inbox.pages import reply_window
 from host.inbox.pages.arguments import Filter
 from host.inbox.pages.comments.shown import Look, dressed, in_order, others_shown
-from host.inbox.pages.conversation_view import Listed, listed, name_of
-from host.inbox.pages.message_view import Shown, shown
+from host.inbox.pages.conversation_view import ListedConversation, listed, name_of
+from host.inbox.pages.message_view import ThreadEntry, shown
 from host.inbox.queries import Counts, Order, Page, Row
-from host.inbox.teams import Seen
+from host.inbox.teams import teams
+from host.inbox.teams.teams import InboxTeam
 from host.sdk.channel import ChannelAdapter
 from host.web.request_helpers import current_user, seen_accounts
 from host.web.template_filters import initials, tone
@@ -39,8 +40,7 @@ P = ParamSpec("P")
 R = TypeVar("R", bound=ResponseReturnValue)
 
 
-@dataclass(frozen=True, slots=True)
-class InboxContext:
+class InboxContext(msgspec.Struct, frozen=True):
     """The signed-in person, the workspace, the channels and the time that a page is made for.
 
     :param session: to read through, while :func:`opened_inbox` lasts.
@@ -53,15 +53,15 @@ class InboxContext:
     workspace_id: int
     user_id: int
     now: datetime
-    read: dict[int, Row] = field(default_factory=dict)
-    read_teams: list[Sequence[Seen]] = field(default_factory=list)
-    read_posts: dict[int, PostRow] = field(default_factory=dict)
+    read: dict[int, Row] = msgspec.field(default_factory=dict)
+    read_teams: list[Sequence[InboxTeam]] = msgspec.field(default_factory=list)
+    read_posts: dict[int, PostRow] = msgspec.field(default_factory=dict)
 
     def adapter(self, row: Row) -> ChannelAdapter | None:
         return self.directory.adapter(row.channel)
 
     def row(self, conversation_id: int) -> Row:
-        """Return the conversation the path names: ``workspace_view`` saw to it that it may be seen.
+        """Return the conversation in the path. ``workspace_view`` has checked that it may be seen.
 
         :raises ConversationNotFoundError: if the workspace has no such conversation.
         """
@@ -71,7 +71,7 @@ class InboxContext:
         )
 
     def seen_row(self, conversation_id: int) -> Row | None:
-        """Return a conversation that no path named, if there is such a one for the signed-in person."""
+        """Return a conversation that is not in the path, if the signed-in person may see it."""
         row = self.read.get(conversation_id)
         row = row or queries.get_row(
             self.session, self.workspace_id, conversation_id, self.user_id, accounts=seen_accounts()
@@ -79,7 +79,7 @@ class InboxContext:
         accounts = seen_accounts()
         return row if row is not None and (accounts is None or row.account.id in accounts) else None
 
-    def listed(self, rows: Sequence[Row], filter_: Filter) -> list[Listed]:
+    def listed(self, rows: Sequence[Row], filter_: Filter) -> list[ListedConversation]:
         """Return *rows* as a list of *filter_* shows them."""
         self.read.update((row.id, row) for row in rows)
         sort, ahead = filter_.order, queries.unseen_first(filter_, filter_.order)
@@ -101,7 +101,7 @@ class InboxContext:
         ]
 
     def page(self, filter_: Filter, before: Position | None) -> Page:
-        """Return a page of the list, sorted as *filter_* says."""
+        """Return a page of the list, sorted by *filter_*."""
         arguments = self.session, self.workspace_id, self.user_id, filter_
         if filter_.order is Order.DUE:
             lengths = queries.targets(self.session, self.workspace_id)
@@ -130,7 +130,7 @@ class InboxContext:
 
     def shown(
         self, row: Row, entries: Sequence[Entry], *, others: bool = False, whole: int | None = None
-    ) -> list[Shown]:
+    ) -> list[ThreadEntry]:
         """Return entries of a thread as it shows them.
 
         :param others: below a post, whether what others said in its threads is among them.
@@ -143,8 +143,8 @@ class InboxContext:
         look = Look(self.now, others, whole)
         return dressed(self.session, row, self.post(row), adapter, found, look)
 
-    def others(self, row: Row, ids: Collection[int]) -> list[Shown]:
-        """Return those of *ids* that others said in threads of *row* below a post."""
+    def others(self, row: Row, ids: Collection[int]) -> list[ThreadEntry]:
+        """Return those of *ids* that other people wrote in threads of *row* below a post."""
         if row.post_id is None:
             return []
         found = threads.again(self.session, self.workspace_id, row.id, row.account.id, row.post_id, ids)
@@ -152,8 +152,8 @@ class InboxContext:
 
     def others_before(
         self, row: Row, root: int, before: Position | None
-    ) -> tuple[list[Shown], Position | None]:
-        """Return what others said before a position in one thread below a post, and where more of it ends.
+    ) -> tuple[list[ThreadEntry], Position | None]:
+        """Return what others wrote before a position in a thread, and where the next page ends.
 
         :param root: the message at the top of it.
         """
@@ -168,17 +168,17 @@ class InboxContext:
         return in_order([one for one in shown if one.entry.id != root]), found.earlier.get(top.external_id)
 
     def post(self, row: Row) -> PostRow | None:
-        """Return the post a conversation is about; None: it is about none."""
+        """Return the post a conversation is about, or None."""
         if row.post_id is None:
             return None
         if row.post_id not in self.read_posts:
             self.read_posts.update(posts.by_id(self.session, self.workspace_id, [row.post_id]))
         return self.read_posts.get(row.post_id)
 
-    def teams(self) -> Sequence[Seen]:
+    def teams(self) -> Sequence[InboxTeam]:
         """Return the teams of the workspace, those of the signed-in person first, uncounted."""
         if not self.read_teams:
-            self.read_teams.append(teams.seen(self.session, self.workspace_id, self.user_id))
+            self.read_teams.append(teams.inbox_teams(self.session, self.workspace_id, self.user_id))
         return self.read_teams[0]
 
     def counts(self, filter_: Filter) -> Counts:
@@ -196,7 +196,7 @@ def opened_inbox(workspace_id: int) -> Iterator[InboxContext]:
 def with_conversation(
     view: Callable[Concatenate[int, Row, P], R],
 ) -> Callable[Concatenate[int, int, P], R]:
-    """Give a view of a workspace the conversation its address names, read before the view begins.
+    """Load the conversation in the URL before a view of a workspace runs.
 
     For views that need its channel, account or contact without, or ahead of, a write. Stands below
     ``workspace_view``. The view gets a :class:`~host.inbox.queries.Row` in place of ``conversation_id``; a

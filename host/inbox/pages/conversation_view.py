@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
 
+import msgspec
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
@@ -17,17 +17,17 @@ from host.inbox import queries
 from host.inbox.comments import once, private, standing
 from host.inbox.comments.once import OfHour
 from host.inbox.comments.posts import PostRow
-from host.inbox.comments.standing import Direct, Newest, Said
+from host.inbox.comments.standing import CommentExcerpt, Direct, Newest
 from host.inbox.contacts.history import SharedFile, shared_files
+from host.inbox.contacts.models import ContactAttribute, ContactValue
+from host.inbox.contacts.pages.shown import Detail, detail_of, follow_state
 from host.inbox.list_positions import micros
 from host.inbox.pages import durations, message_content, reply_window, text_view
 from host.inbox.pages.comments.parts import Mark, PostShown, said_of, shown_post
 from host.inbox.pages.comments.shown import chip
-from host.inbox.pages.contacts.shown import Detail, detail_of, follow_state
-from host.inbox.pages.message_view import Line, came_from
+from host.inbox.pages.message_view import IconLine, came_from
 from host.inbox.queries import Order, Row
-from host.inbox.teams import Seen
-from host.models.contacts import ContactAttribute, ContactValue
+from host.inbox.teams.teams import InboxTeam
 from host.models.inbox import Contact, ContactIdentity, Conversation, Direction, Message
 from host.sdk.channel import ChannelAdapter
 from host.sdk.formatting import plain as without_marks
@@ -41,8 +41,7 @@ NEAR = timedelta(minutes=30)
 """With less time left than this, or than a quarter of it, the list says when an answer is due."""
 
 
-@dataclass(frozen=True, slots=True)
-class Due:
+class Due(msgspec.Struct, frozen=True):
     """By when a customer is to be answered.
 
     :param near: with so many seconds left the list says so.
@@ -58,27 +57,26 @@ class Due:
 
     @property
     def shown(self) -> bool:
-        """Whether the list says it now."""
+        """Whether the list shows it now."""
         return self.left.total_seconds() < self.near
 
     @property
     def text(self) -> str:
-        """Return how long there is, or how late it is; ``inbox-time.js`` writes the same."""
+        """Return the remaining or exceeded time in words; ``inbox-time.js`` writes the same."""
         if self.late:
-            return str(_("late %(time)s", time=durations.short(-self.left)))
+            return str(_("overdue %(time)s", time=durations.short(-self.left)))
         return str(_("due %(time)s", time=durations.short(self.left)))
 
 
 def due(row: Row, now: datetime) -> Due | None:
-    """Return by when the customer of *row* is to be answered; None: they wait for none, or no time is set."""
+    """Return when the customer's answer is due; None if they don't wait or there is no target."""
     if row.due_at is None or row.reply_target is None:
         return None
     target = timedelta(minutes=row.reply_target)
     return Due(row.due_at, int(max(NEAR, target / 4).total_seconds()), row.due_at - now)
 
 
-@dataclass(frozen=True, slots=True)
-class Listed:
+class ListedConversation(msgspec.Struct, frozen=True):
     """A conversation in the list.
 
     :param prefix: who wrote the last message, where it was not the customer: ``You:``, ``Bo:``.
@@ -121,7 +119,7 @@ _LAST = 10**19
 
 
 def name_of(row: Row, adapter: ChannelAdapter | None) -> str:
-    """Return the name of a conversation's contact, or a short form of their id where they have none."""
+    """Return the name of a conversation's contact, or a short form of their id."""
     named = row.contact_name or row.identity_name or row.username or row.contact_email
     if named:
         return named
@@ -145,16 +143,16 @@ def listed(
     newest: Newest | None = None,
     *,
     unseen_first: bool = False,
-) -> Listed:
+) -> ListedConversation:
     """Return *row* as a list sorted by *sort* shows it.
 
     :param post: what it is about, and *newest*: what the customer said last about it.
-    :param unseen_first: whether the list begins with what mentions whoever looks and they have not seen.
+    :param unseen_first: whether the list begins with what mentions the viewer and they have not seen.
     """
     name = name_of(row, adapter)
     look = message_kinds.look_of(row.last_kind)
     plain = row.last_kind == MessageKind.TEXT
-    return Listed(
+    return ListedConversation(
         row=row,
         name=name,
         handle=handle_of(row, name),
@@ -197,8 +195,7 @@ def _prefix(row: Row, user_id: int) -> str:
     return str(_("Team:"))
 
 
-@dataclass(frozen=True, slots=True)
-class Head:
+class Head(msgspec.Struct, frozen=True):
     """The head of a thread: the contact, and the members and teams the conversation can be given to.
 
     :param post: what it is about; *about*: where it takes place, in words.
@@ -209,7 +206,7 @@ class Head:
     handle: str
     label: str
     members: Sequence[queries.Member]
-    teams: Sequence[Seen]
+    teams: Sequence[InboxTeam]
     user_id: int
     due: Due | None = None
     target: str = ""
@@ -221,7 +218,7 @@ def head(
     row: Row,
     adapter: ChannelAdapter | None,
     members: Sequence[queries.Member],
-    teams: Sequence[Seen],
+    teams: Sequence[InboxTeam],
     user_id: int,
     now: datetime,
     post: PostRow | None = None,
@@ -230,7 +227,7 @@ def head(
 
     :param post: what it is about.
 
-    :param members: whom the conversation can be assigned to, whoever looks first; *teams*: as they see them.
+    :param members: whom the conversation can be assigned to, the viewer first; *teams*: as they see them.
     """
     name = name_of(row, adapter)
     return Head(
@@ -249,7 +246,7 @@ def head(
 
 
 def _about(row: Row, adapter: ChannelAdapter | None, post: PostRow | None) -> str:
-    """Return in words where a conversation takes place."""
+    """Return the place of a conversation in words."""
     channel, account = current_directory().label(row.channel), row.account.handle or row.account.name
     if post is not None:
         return said_of(post, channel, account)
@@ -262,8 +259,7 @@ PICTURES = 6
 """Most pictures it shows."""
 
 
-@dataclass(frozen=True, slots=True)
-class OtherConversation:
+class OtherConversation(msgspec.Struct, frozen=True):
     """Another conversation with the same contact."""
 
     id: int
@@ -275,9 +271,8 @@ class OtherConversation:
     last_message_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class ContactDetails:
-    """A contact as the contact pane shows them, beside the conversation.
+class ContactDetails(msgspec.Struct, frozen=True):
+    """A contact as shown in the pane next to the conversation.
 
     :param id_name: what the channel calls the contact's id; empty if it has no word for it.
     :param link: the contact's own page at the provider; empty if there is none.
@@ -302,7 +297,7 @@ class ContactDetails:
     followers: int | None
     messages: int
     first_at: datetime
-    origin: Line | None
+    origin: IconLine | None
     others: Sequence[OtherConversation]
     more_others: bool = False
     """Whether there are more conversations than these."""
@@ -310,7 +305,7 @@ class ContactDetails:
     blocked_at: datetime | None = None
     attributes: Sequence[Detail] = ()
     pictures: Sequence[SharedFile] = ()
-    said: Sequence[Said] = ()
+    said: Sequence[CommentExcerpt] = ()
     direct: Direct | None = None
     opened: bool = False
     of_hour: OfHour | None = None
@@ -380,7 +375,9 @@ def contact_details(
 
 
 def _of_hour(session: Session, row: Row, adapter: ChannelAdapter | None) -> OfHour | None:
-    """Return how many private replies there were, of a conversation about a post: two statements at most."""
+    """Return the private replies of the last hour, for a conversation about a post: two statements at
+    most.
+    """
     if adapter is None or row.post_id is None:
         return None
     limits = adapter.capabilities_of(row.account).private_replies
@@ -391,9 +388,12 @@ SAID = 5
 """Most of what somebody said about a post that the contact pane lists."""
 
 
-def _of_post(session: Session, row: Row, accounts: Accounts) -> tuple[Sequence[Said], Direct | None, bool]:
-    """Return what is shown of a conversation about a post, and whether it began the one beside: at most three
-    statements, and none for any other."""
+def _of_post(
+    session: Session, row: Row, accounts: Accounts
+) -> tuple[Sequence[CommentExcerpt], Direct | None, bool]:
+    """Return the post's data for a conversation, and whether it led to a direct one: at most three
+    statements, none without a post.
+    """
     if row.post_id is None:
         return (), None, False
     said = standing.said(session, row.id, SAID)

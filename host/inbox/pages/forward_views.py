@@ -1,4 +1,4 @@
-"""The form that forwards a message or a conversation by e-mail."""
+"""The form that forwards a message or a conversation by email."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _FIELDS = ("account", "to", "note", "files", "reply_key")
 
 @bp.app_template_global("can_forward")
 def can_forward(workspace_id: int) -> bool:
-    """Tell whether who looks sees an account that can forward messages; asked once for each page."""
+    """Return whether the viewer sees an account that can forward messages; determined once per page."""
     known: dict[int, bool] = g.setdefault("can_forward", {})
     if workspace_id not in known:
         with db.read() as session:

@@ -10,27 +10,29 @@ from markupsafe import Markup
 
 from host.channels.directory import current_directory
 from host.core import clock
-from host.inbox import labels, queries, variables
+from host.inbox import queries, variables
 from host.inbox.comments import private
 from host.inbox.comments.private import CameFrom
+from host.inbox.labels import labels
+from host.inbox.labels.models import Label
 from host.inbox.list_positions import position_text
 from host.inbox.messages import load_thread
-from host.inbox.pages import composer, durations, keys, message_view, snooze_times, text_view
+from host.inbox.pages import composer, durations, keys, message_view, pieces, snooze_times, text_view
 from host.inbox.pages.arguments import Filter, filter_from_request, position_from_request
 from host.inbox.pages.comments.parts import PostShown, picture_of, shown_post, titled
 from host.inbox.pages.composer import ComposerState, composer_values, tools_for
-from host.inbox.pages.contacts.shown import choice_text
 from host.inbox.pages.context import InboxContext, bp, opened_inbox
 from host.inbox.pages.conversation_view import Head, contact_details, head
 from host.inbox.pages.kept_views import kept
-from host.inbox.pages.message_view import Shown
+from host.inbox.pages.message_view import ThreadEntry
 from host.inbox.pages.onward.shown import before
 from host.inbox.queries import Row
 from host.live.events import newest_id
-from host.models.labels import Label
 from host.web import devices, message_kinds
 from host.web.languages import local
 from host.web.request_helpers import id_argument, seen_accounts
+
+bp.add_app_template_filter(pieces.piece, "piece")
 
 PANES = frozenset({"list", "filters", "contact"})
 
@@ -47,6 +49,7 @@ SCRIPTS = tuple(
         "composer-emoji",
         "composer-files",
         "composer-format",
+        "composer-kept",
         "composer-mention",
         "composer-offers",
         "composer-parts",
@@ -58,8 +61,10 @@ SCRIPTS = tuple(
         "composer-unfilled",
         "composer-voice",
         "gallery",
+        "inbox-ahead",
         "inbox-edit",
         "inbox-form",
+        "inbox-kept",
         "inbox-keys",
         "inbox-list",
         "inbox-macros",
@@ -69,9 +74,11 @@ SCRIPTS = tuple(
         "inbox-thread",
         "inbox-time",
         "inbox-undo",
+        "inbox-unsent",
         "live",
         "menus",
         "notices",
+        "pieces",
         "popover",
         "reactions",
         "voice",
@@ -85,12 +92,14 @@ def _template_values() -> dict[str, Any]:
     """Return what every template of the inbox can use."""
     return {
         "activity": message_view.activity,
-        "choice_text": choice_text,
         "keys_of_inbox": keys.groups,
         "search_address": search_address,
         "key_caps": devices.key_caps,
         "shown_keys": devices.shown_keys,
         "edges": text_view.edges,
+        "piece_below": pieces.piece_below,
+        "id_in_piece": pieces.ID,
+        "name_in_piece": pieces.NAME,
         "tail": text_view.tail,
         "start": text_view.start,
         "is_note": message_view.is_note,
@@ -118,7 +127,7 @@ SEARCH = "/w/<int:workspace_id>/search"
 
 
 def search_address() -> str:
-    """Return the address of the page that searches the workspace; empty where the desk has none."""
+    """Return the URL of the search page of the workspace; empty if search is disabled."""
     known = any(rule.rule == SEARCH for rule in current_app.url_map.iter_rules())
     return SEARCH.replace("<int:workspace_id>", str(g.workspace.id)) if known else ""
 
@@ -141,7 +150,9 @@ def render_contact(inbox: InboxContext, shown: Head, filter_: Filter) -> str:
     return render_template("inbox/_contact.html", head=shown, filter=filter_, about=about)
 
 
-def render_messages(inbox: InboxContext, row: Row, entries: Sequence[Shown], *, quiet: bool = False) -> str:
+def render_messages(
+    inbox: InboxContext, row: Row, entries: Sequence[ThreadEntry], *, quiet: bool = False
+) -> str:
     """Return entries of a thread as HTML.
 
     :param quiet: they stand above another thread: nothing can be done with them there.
@@ -198,7 +209,7 @@ def inbox_page(workspace_id: int, conversation_id: int | None, draft: ComposerSt
 
 
 def opened_by(inbox: InboxContext, row: Row) -> tuple[CameFrom, PostShown | None] | None:
-    """Return the private reply that began a conversation, and the post below which it stands; None: none did.
+    """Return the private reply that began a conversation, and its post, or None.
 
     Asked only of accounts beside another that is about posts.
     """
@@ -249,7 +260,7 @@ def _conversation_values(inbox: InboxContext, row: Row, draft: ComposerState | N
 
 
 def opened_part(workspace_id: int, conversation_id: int) -> str:
-    """Return what a page shows of one conversation, without the list beside it.
+    """Return the part of a page that shows one conversation, without the list.
 
     :raises ConversationNotFoundError: if the workspace has no such conversation.
     """

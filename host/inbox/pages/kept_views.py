@@ -1,11 +1,11 @@
-"""What the inbox keeps beside its list: saved views, labels, and the shelves of snoozed and spam."""
+"""The inbox's sidebar: saved views, labels, teams, posts, and the shelves for snoozed and spam."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from typing import Any
 
+import msgspec
 from flask import redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel.speaklater import LazyString
@@ -13,25 +13,29 @@ from sqlalchemy.orm import Session
 
 from host.channels.directory import Directory, current_directory
 from host.core import clock, db
+from host.core.backports.values import replace
 from host.core.errors import LobbyError
-from host.inbox import labels, queries, saved_views, teams
+from host.inbox import queries, saved_views
 from host.inbox.comments import posts
 from host.inbox.comments.posts import PostRow
 from host.inbox.errors import ViewNameError
+from host.inbox.labels import labels
+from host.inbox.labels.models import Label
 from host.inbox.pages.arguments import Filter, filter_from_request, left_out
 from host.inbox.pages.comments.parts import titled
 from host.inbox.pages.context import InboxContext, bp
 from host.inbox.queries import AnyTeam, ConversationFilter
 from host.inbox.saved_views import SharedViewError, View
-from host.inbox.teams import Seen
-from host.models.labels import Label
+from host.inbox.teams import teams
+from host.inbox.teams.teams import InboxTeam
 from host.models.saved_views import SavedView
 from host.sdk.channel import Threading
+from host.users.actor import Actor
 from host.users.reach import Accounts
 from host.web.languages import gettext as _
 from host.web.request_helpers import (
     Permission,
-    audit,
+    actor,
     current_user,
     flash_bad,
     flash_good,
@@ -43,11 +47,10 @@ from host.web.request_helpers import (
 VIEWS = "/w/<int:workspace_id>/inbox/views"
 
 
-@dataclass(frozen=True, slots=True)
-class Shelf:
-    """A place with a name and a number beside the views.
+class Shelf(msgspec.Struct, frozen=True):
+    """A folder with a name and a count next to the views.
 
-    :param arguments: of its address.
+    :param arguments: arguments of its address.
     """
 
     key: str
@@ -57,38 +60,37 @@ class Shelf:
     arguments: dict[str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class Kept:
-    """What the sidebar shows below the filters, counted.
+class Sidebar(msgspec.Struct, frozen=True):
+    """The sidebar below the filters, with counts.
 
-    :param teams: those of whoever looks, and behind them, for who keeps teams, the others.
-    :param title: what the list shows, where that is one of these; else empty.
-    :param missing: what the filter names that is gone, and what the address does that is unknown.
-    :param posts: those with open conversations, each with how many.
+    :param teams: the person's own teams, and then the others if they manage teams.
+    :param title: name of the item whose list is shown; otherwise empty.
+    :param missing: deleted items the filter refers to, and unknown arguments of the address.
+    :param posts: posts with open conversations, with their number.
     """
 
     views: Sequence[tuple[View, dict[str, str]]]
     labels: Sequence[Label]
     shelves: Sequence[Shelf]
-    teams: Sequence[Seen]
+    teams: Sequence[InboxTeam]
     title: str
     missing: Sequence[LazyString | str]
     posts: Sequence[tuple[PostRow, int]] = ()
 
 
 _ALWAYS = frozenset({"snoozed", "scheduled", "spam"})
-"""Shelves that are there when they are empty, too. Where no account has a target, nothing is ever late."""
+"""Shelves that are shown even if empty. If no account has a target, nothing is ever late."""
 
 
-def kept(inbox: InboxContext, filter_: Filter) -> Kept:
-    """Return what the sidebar shows of *inbox*: six queries, and at most five more for what is gone."""
+def kept(inbox: InboxContext, filter_: Filter) -> Sidebar:
+    """Return the sidebar of *inbox*: six queries, and at most five more for deleted items."""
     session, workspace_id = inbox.session, inbox.workspace_id
     accounts = filter_.accounts
     rows = saved_views.listing(session, workspace_id, inbox.user_id, accounts, count=False)
     shelves = [
         ("snoozed", str(_("Snoozed")), "snooze", Filter(snoozed=True)),
-        ("scheduled", str(_("To be sent")), "clock", Filter(status=None, snoozed=None, scheduled=True)),
-        ("late", str(_("Late")), "alert", Filter(late=True)),
+        ("scheduled", str(_("Scheduled")), "clock", Filter(status=None, snoozed=None, scheduled=True)),
+        ("late", str(_("Overdue")), "alert", Filter(late=True)),
         ("spam", str(_("Spam")), "ban", Filter(status=None, snoozed=None, spam=True)),
     ]
     filters: list[ConversationFilter] = [replace(one, accounts=accounts) for *_rest, one in shelves]
@@ -99,7 +101,7 @@ def kept(inbox: InboxContext, filter_: Filter) -> Kept:
     counts = queries.count_each(session, workspace_id, inbox.user_id, [*filters, *about], most)
     shown = saved_views.counted(rows, counts[len(shelves) : len(filters)])
     all_labels = labels.all_of(session, workspace_id)
-    return Kept(
+    return Sidebar(
         [(view, Filter.of(view.filter, view.id).arguments()) for view in shown],
         all_labels,
         [
@@ -115,16 +117,19 @@ def kept(inbox: InboxContext, filter_: Filter) -> Kept:
 
 
 def _unknown(directory: Directory) -> list[str]:
-    """Return a sentence about what the address asks for that means nothing here; none: all of it does."""
+    """Return a sentence about unknown parameters in the URL; empty if all are known."""
     some = left_out(directory)
     if not some:
         return []
-    return [_("This means nothing here and was left out: %(what)s. More may be shown.", what=", ".join(some))]
+    return [
+        _("Unknown filters were ignored: %(what)s. More conversations may be shown.", what=", ".join(some))
+    ]
 
 
 def _posts(inbox: InboxContext, filter_: Filter) -> list[PostRow]:
-    """Return the posts the list can be narrowed to, the one it is narrowed to among them: two statements at
-    most, and none where no channel has posts."""
+    """Return the posts to filter by, including the chosen one: two statements at most, none if no channel
+    has posts.
+    """
     if not any(one.capabilities.threading is Threading.POST for one in inbox.directory.adapters):
         return []
     found = posts.with_open(inbox.session, inbox.workspace_id, filter_.accounts)
@@ -140,16 +145,16 @@ def _post_title(filter_: Filter, offered: Sequence[PostRow]) -> str:
     return titled(found) if found is not None and alone else ""
 
 
-def _teams(inbox: InboxContext, accounts: Accounts) -> list[Seen]:
+def _teams(inbox: InboxContext, accounts: Accounts) -> list[InboxTeam]:
     """Return the teams that the sidebar shows, counted."""
     workspace = shown_workspace()
     keeps = workspace is not None and workspace.may(Permission.TEAMS)
     some = [one for one in inbox.teams() if one.mine or keeps]
-    return teams.counted(inbox.session, inbox.workspace_id, some, accounts)
+    return teams.with_counts(inbox.session, inbox.workspace_id, some, accounts)
 
 
 def _title(
-    filter_: Filter, views: Sequence[View], all_labels: Sequence[Label], all_teams: Sequence[Seen]
+    filter_: Filter, views: Sequence[View], all_labels: Sequence[Label], all_teams: Sequence[InboxTeam]
 ) -> str:
     """Return what the list shows, where it is a saved view, a shelf, or of a team or a label."""
     view = next((one.name for one in views if one.id == filter_.saved), "")
@@ -161,7 +166,7 @@ def _title(
         return _("Spam") if filter_.spam else _("Snoozed")
     named = [one.name for one in all_labels if one.id in (filter_.labels or ())]
     if filter_.team is not None:
-        words = {AnyTeam.MINE: _("My teams"), AnyTeam.NONE: _("Of no team")}
+        words = {AnyTeam.MINE: _("My teams"), AnyTeam.NONE: _("No team")}
         team = next((one.name for one in all_teams if one.id == filter_.team), "")
         named.insert(0, words[filter_.team] if isinstance(filter_.team, AnyTeam) else team)
         if filter_.view == "unassigned":
@@ -172,7 +177,7 @@ def _title(
 @bp.get(VIEWS)
 @workspace_view(Permission.READ)
 def views_page(workspace_id: int) -> ResponseReturnValue:
-    """List the views somebody sees; with a filter or a search in the address, offer to save that."""
+    """List the views somebody sees; with a filter or a search in the URL, offer to save it."""
     return _page(workspace_id)
 
 
@@ -210,18 +215,20 @@ def _page(workspace_id: int, problem: LobbyError | None = None) -> ResponseRetur
 
 
 def _search() -> str:
-    """Return the search of the address; empty: it has none."""
+    """Return the search in the URL; empty for none."""
     return request.args.get("q", "").strip()
 
 
 def described(session: Session, workspace_id: int, filter_: Filter) -> list[str]:
-    """Return what a filter asks for, each condition in a few words."""
+    """Return the conditions of a filter, each in a few words."""
     status = {"open": _("open"), "closed": _("closed"), "None": _("open or closed")}[str(filter_.status)]
-    who = {"mine": _("mine"), "unassigned": _("with nobody"), "all": "", "": _("of one member")}[filter_.view]
+    who = {"mine": _("mine"), "unassigned": _("unassigned"), "all": "", "": _("assigned to one member")}[
+        filter_.view
+    ]
     if not filter_.view:
         people = queries.names_of(session, workspace_id, [int(filter_.assignee or 0)])
-        left = _("somebody who left")
-        who = _("of %(name)s", name=next(iter(people.values()), left))
+        left = _("a former member")
+        who = _("assigned to %(name)s", name=next(iter(people.values()), left))
     found = [status, who]
     if filter_.team is not None:
         found.append(_team_words(session, workspace_id, filter_.team))
@@ -237,71 +244,65 @@ def described(session: Session, workspace_id: int, filter_: Filter) -> list[str]
     if filter_.channel:
         found.append(current_directory().label(filter_.channel))
     found.append(
-        {"snoozed": _("snoozed"), "spam": _("spam"), "any": _("also snoozed")}.get(filter_.shelf, "")
+        {"snoozed": _("snoozed"), "spam": _("spam"), "any": _("including snoozed")}.get(filter_.shelf, "")
     )
     found.append(_("needs a reply") if filter_.needs_reply else "")
     found.append(_("with a failed message") if filter_.failed else "")
-    found.append(_("mentioning me") if filter_.mentioned is not None else "")
-    found.append(_("late") if filter_.late else "")
-    found.append(_("with a reply to be sent") if filter_.scheduled else "")
-    found.append(_("of one account") if filter_.account_id else "")
+    found.append(_("mentions me") if filter_.mentioned is not None else "")
+    found.append(_("overdue") if filter_.late else "")
+    found.append(_("with a scheduled reply") if filter_.scheduled else "")
+    found.append(_("in one account") if filter_.account_id else "")
     return [str(one) for one in found if one]
 
 
 def _team_words(session: Session, workspace_id: int, team: int | AnyTeam) -> str:
     if isinstance(team, AnyTeam):
-        return _("of my teams") if team is AnyTeam.MINE else _("of no team")
+        return _("in my teams") if team is AnyTeam.MINE else _("in no team")
     names = {one.id: one.name for one in teams.all_of(session, workspace_id)}
-    return _("of the team %(name)s", name=names[team]) if team in names else _("of a deleted team")
+    return _("in the team %(name)s", name=names[team]) if team in names else _("in a deleted team")
 
 
 @bp.post(VIEWS)
 @workspace_view(Permission.ANSWER)
 def save_view(workspace_id: int) -> ResponseReturnValue:
-    """Save the filter or the search of the address, for oneself or with ``shared`` for everybody."""
+    """Save the filter or the search in the URL, personally or with ``shared`` for everyone."""
     shared = request.form.get("shared") == "1"
     workspace = shown_workspace()
     if shared and (workspace is None or not workspace.may(Permission.SHARED)):
         shared = False
     filter_, search = filter_from_request(current_directory()), _search()
-
-    def use_case(session: Session) -> int:
-        view = saved_views.create(
-            session,
+    try:
+        view = db.write(
+            saved_views.create,
             workspace_id=workspace_id,
             owner_id=None if shared else current_user().id,
             name=request.form.get("name", ""),
             shows=search or filter_,
+            actor=actor(),
             now=clock.now(),
         )
-        if shared:
-            audit(session, "view.added", view.name, workspace_id=workspace_id)
-        return view.id
-
-    try:
-        view_id = db.write(use_case)
     except LobbyError as error:
         return _page(workspace_id, error)
-    flash_good(_("The view is saved."))
+    flash_good(_("View saved."))
     if search:
         return redirect(url_for("search.index", workspace_id=workspace_id, q=search), 303)
-    arguments: dict[str, Any] = dict(replace(filter_, saved=view_id).arguments())
+    arguments: dict[str, Any] = dict(replace(filter_, saved=view.id).arguments())
     return redirect(url_for("inbox.index", workspace_id=workspace_id, **arguments), 303)
 
 
 @bp.post(f"{VIEWS}/<int:view_id>")
 @workspace_view(Permission.ANSWER)
 def change_view(workspace_id: int, view_id: int) -> ResponseReturnValue:
-    """Rename, move or delete a view: one's own, or as somebody who keeps them a shared one."""
+    """Rename, move or delete a view: one's own, or a shared one with the right to manage these."""
     workspace = shown_workspace()
-    user_id = current_user().id
+    who, user_id = actor(), current_user().id
     may_shared = workspace is not None and workspace.may(Permission.SHARED)
 
     def use_case(session: Session) -> None:
         view = saved_views.get(session, workspace_id, view_id, user_id, lock=True)
         if view.owner_id is None and not may_shared:
             raise SharedViewError()
-        _change(session, workspace_id, view)
+        _change(session, view, who)
 
     try:
         db.write(use_case)
@@ -310,15 +311,11 @@ def change_view(workspace_id: int, view_id: int) -> ResponseReturnValue:
     return redirect(url_for("inbox.views_page", workspace_id=workspace_id), 303)
 
 
-def _change(session: Session, workspace_id: int, view: SavedView) -> None:
+def _change(session: Session, view: SavedView, who: Actor) -> None:
     what = request.form.get("what", "")
     if what == "delete":
-        if view.owner_id is None:
-            audit(session, "view.deleted", view.name, workspace_id=workspace_id)
-        saved_views.delete(session, view)
+        saved_views.delete(session, view, actor=who)
     elif what in {"up", "down"}:
         saved_views.move(session, view, -1 if what == "up" else 1)
     else:
-        saved_views.change(view, name=request.form.get("name", ""))
-        if view.owner_id is None:
-            audit(session, "view.changed", view.name, workspace_id=workspace_id)
+        saved_views.change(session, view, name=request.form.get("name", ""), actor=who)

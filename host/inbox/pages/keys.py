@@ -6,14 +6,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+import msgspec
 from flask_babel import lazy_gettext as _l
 from flask_babel.speaklater import LazyString
 
 
-@dataclass(frozen=True, slots=True)
-class Key:
+class Key(msgspec.Struct, frozen=True):
     """A key and what it does.
 
     :param key: as a browser names it in ``event.key``; empty: the palette alone has the command.
@@ -39,21 +38,21 @@ KEYS: Sequence[tuple[LazyString, Sequence[Key]]] = (
         (
             Key("r", "reply", _l("Reply"), "reply", writes=True),
             Key("n", "note", _l("Write a private note"), "note", writes=True),
-            Key("p", "private", _l("Answer a comment privately"), "mail", writes=True),
-            Key("h", "hide", _l("Hide a comment, or show it again"), "eye-off", writes=True),
-            Key("e", "close", _l("Close, or open again"), "check", writes=True),
+            Key("p", "private", _l("Reply to a comment privately"), "mail", writes=True),
+            Key("h", "hide", _l("Hide / unhide a comment"), "eye-off", writes=True),
+            Key("e", "close", _l("Close / Reopen"), "check", writes=True),
             Key("E", "close-next", _l("Close and open the next"), "check", ("Shift", "E"), writes=True),
             Key("m", "mine", _l("Assign to me"), "user", writes=True),
-            Key("a", "assign", _l("Choose who has it"), "users", writes=True),
-            Key("t", "labels", _l("Put a label on, or take one off"), "tag", writes=True),
-            Key("s", "snooze", _l("Snooze, or end that"), "snooze", writes=True),
-            Key("!", "spam", _l("Mark as spam, or as none"), "ban", writes=True),
-            Key("b", "automation", _l("Keep automation out, or let it answer"), "bolt", writes=True),
+            Key("a", "assign", _l("Assign to…"), "users", writes=True),
+            Key("t", "labels", _l("Add or remove a label"), "tag", writes=True),
+            Key("s", "snooze", _l("Snooze / Unsnooze"), "snooze", writes=True),
+            Key("!", "spam", _l("Mark as spam / not spam"), "ban", writes=True),
+            Key("b", "automation", _l("Pause / resume automation"), "bolt", writes=True),
             Key("q", "macros", _l("Run a macro"), "macro", writes=True),
-            Key("y", "accept", _l("Send what is suggested"), "bot", writes=True),
-            Key("i", "edit", _l("Edit what is suggested"), "note", writes=True),
-            Key("x", "dismiss", _l("Dismiss what is suggested"), "ban", writes=True),
-            Key("w", "why", _l("Show why it is suggested"), "info", writes=True),
+            Key("y", "accept", _l("Send the suggestion"), "bot", writes=True),
+            Key("i", "edit", _l("Edit the suggestion"), "note", writes=True),
+            Key("x", "dismiss", _l("Dismiss the suggestion"), "ban", writes=True),
+            Key("w", "why", _l("Show why this was suggested"), "info", writes=True),
             Key("z", "undo", _l("Undo the reply just sent"), "unsend", writes=True),
             Key("u", "unread", _l("Mark as unread"), "inbox", writes=True),
             Key("c", "contact", _l("Go to the customer’s details"), "user"),
@@ -61,15 +60,15 @@ KEYS: Sequence[tuple[LazyString, Sequence[Key]]] = (
         ),
     ),
     (
-        _l("The list"),
+        _l("Conversation list"),
         (
             Key("j", "next", _l("Next conversation"), "right"),
             Key("k", "previous", _l("Previous conversation"), "left"),
-            Key("o", "open", _l("Open it"), "reply", ("O", "Enter")),
+            Key("o", "open", _l("Open conversation"), "reply", ("O", "Enter")),
             Key("Escape", "leave", _l("Back to the list"), "left", ("Esc",)),
-            Key("l", "changes", _l("Show what changed"), "history"),
-            Key("v", "select", _l("Select several"), "checks", writes=True),
-            Key("d", "sort", _l("Choose the order"), "down"),
+            Key("l", "changes", _l("Show changes"), "history"),
+            Key("v", "select", _l("Select multiple"), "checks", writes=True),
+            Key("d", "sort", _l("Change sort order"), "down"),
             Key("f", "filters", _l("Go to the filters"), "filter"),
         ),
     ),
@@ -78,12 +77,12 @@ KEYS: Sequence[tuple[LazyString, Sequence[Key]]] = (
         (
             Key("", "palette", _l("Find a command"), "search", ("Ctrl", "K")),
             Key("/", "search", _l("Search"), "search"),
-            Key("?", "keys", _l("All keys"), "info"),
+            Key("?", "keys", _l("All shortcuts"), "info"),
         ),
     ),
 )
 
 
 def groups(may_answer: bool) -> list[tuple[LazyString, list[Key]]]:
-    """Return the keys somebody has, by what they are about."""
+    """Return the keyboard shortcuts of somebody, grouped by subject."""
     return [(name, [key for key in keys if may_answer or not key.writes]) for name, keys in KEYS]

@@ -1,4 +1,4 @@
-"""The views of replies that wait: undo one, send it now, give one that is for later another time."""
+"""The views of what is for later: replies that wait, and conversations that are snoozed or spam."""
 
 from __future__ import annotations
 
@@ -11,13 +11,15 @@ from sqlalchemy.orm import Session
 from host.channels.directory import current_directory
 from host.core import clock, db
 from host.core.errors import ConflictError, ForbiddenError, InvalidError
+from host.inbox.conversation_actions import Changes
 from host.inbox.conversations import check_message
 from host.inbox.errors import SendTimeError
-from host.inbox.pages.action_views import CONVERSATION, _back, _done
+from host.inbox.pages.action_views import CONVERSATION, _back, _done, _set_fields
 from host.inbox.pages.composer import ComposerState
-from host.inbox.pages.context import bp, with_conversation
+from host.inbox.pages.context import bp, opened_inbox, with_conversation
 from host.inbox.pages.inbox_page import inbox_page
 from host.inbox.pages.send_times import time_from_form
+from host.inbox.pages.snooze_times import snooze_from_form
 from host.inbox.queries import Row
 from host.inbox.unsent import holding, later
 from host.inbox.unsent.holding import TakenBack
@@ -39,7 +41,7 @@ MESSAGE = f"{CONVERSATION}/messages/<int:message_id>"
 @bp.post(f"{MESSAGE}/undo")
 @workspace_view(Permission.ANSWER)
 def undo(workspace_id: int, conversation_id: int, message_id: int) -> ResponseReturnValue:
-    """Take a reply back that has not left; what it was made of stands in the composer again."""
+    """Undo a reply that has not been sent; its content returns to the composer."""
     try:
         back: TakenBack = db.write(
             holding.undo,
@@ -57,7 +59,7 @@ def undo(workspace_id: int, conversation_id: int, message_id: int) -> ResponseRe
         return _back(workspace_id, conversation_id)
     if wants_json():
         return jsonify(ok=True, draft=back.draft, conversation=conversation_id)
-    flash_good(_("The reply was not sent. Its words are below; choose its files again."))
+    flash_good(_("The reply was not sent. Its text is below. Attach its files again."))
     text, quoted = str(back.draft.get("text", "")), back.draft.get("reply_to")
     draft = ComposerState(
         text,
@@ -70,7 +72,7 @@ def undo(workspace_id: int, conversation_id: int, message_id: int) -> ResponseRe
 @bp.post(f"{MESSAGE}/send_now")
 @workspace_view(Permission.ANSWER)
 def send_now(workspace_id: int, conversation_id: int, message_id: int) -> ResponseReturnValue:
-    """Let a reply go out that waits, so that it can be undone or for its time."""
+    """Send a waiting reply now, whether it is undoable or scheduled."""
     with flashing(ConflictError):
         db.write(
             holding.send_now,
@@ -87,13 +89,13 @@ def send_now(workspace_id: int, conversation_id: int, message_id: int) -> Respon
 @workspace_view(Permission.ANSWER)
 @with_conversation
 def reschedule(workspace_id: int, row: Row, message_id: int) -> ResponseReturnValue:
-    """Give a reply for later another time."""
+    """Reschedule a reply."""
 
     def use_case(session: Session) -> None:
         check_message(session, workspace_id, row.id, message_id, accounts=seen_accounts())
         at = time_from_form()
         if at is None:
-            raise SendTimeError(_("Choose a time first; nothing was changed."))
+            raise SendTimeError(_("Choose a time first. Nothing was changed."))
         values: dict[str, Any] = {"unless_written": request.form.get("unless_written") == "1"}
         adapter = current_directory().adapter(row.channel)
         later.change_time(
@@ -111,3 +113,36 @@ def reschedule(workspace_id: int, row: Row, message_id: int) -> ResponseReturnVa
     with flashing(ConflictError, InvalidError):
         db.write(use_case)
     return _done(workspace_id, row.id)
+
+
+# ---- conversations -------------------------------------------------------------------------------------
+
+
+@bp.post(f"{CONVERSATION}/snooze")
+@workspace_view(Permission.ANSWER)
+def snooze(workspace_id: int, conversation_id: int) -> ResponseReturnValue:
+    """Snooze the conversation."""
+    try:
+        return _set_fields(workspace_id, conversation_id, {"snooze": snooze_from_form(clock.now())})
+    except (InvalidError, ConflictError) as error:
+        with opened_inbox(workspace_id) as inbox:
+            inbox.row(conversation_id)  # one that is not here is not here, whatever the form says
+        if wants_json():
+            raise
+        flash_bad(error.sentence)
+        return _back(workspace_id, conversation_id)
+
+
+def _action(name: str, changes: Changes, doc: str) -> None:
+    """Add a view that sets fields of a conversation."""
+
+    def view(workspace_id: int, conversation_id: int) -> ResponseReturnValue:
+        return _set_fields(workspace_id, conversation_id, changes)
+
+    view.__name__, view.__doc__ = name, doc
+    bp.post(f"{CONVERSATION}/{name}", endpoint=name)(workspace_view(Permission.ANSWER)(view))
+
+
+_action("wake", {"snooze": None}, "End the conversation's snooze.")
+_action("spam", {"spam": True}, "Mark the conversation as spam.")
+_action("unspam", {"spam": False}, "Take the conversation out of spam.")

@@ -1,4 +1,4 @@
-"""Read ``Message.content``: what a kind of message needs beyond its text, in whatever shape it was stored.
+"""Read ``Message.content``, the details of a kind of message, whatever shape it was stored in.
 
 Every function takes the whole content and returns plain values; what is missing or misshapen is empty.
 """
@@ -6,8 +6,9 @@ Every function takes the whole content and returns plain values; what is missing
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from host.inbox.apply.bounces import RECEIPTS
 from host.inbox.pages import text_view
@@ -21,8 +22,7 @@ LONG = 2000
 Content = Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Shared:
+class Shared(msgspec.Struct, frozen=True):
     """Something the customer shared.
 
     :param what: ``post``, ``reel``, ``story``, ``product``, ``link``, or ``unknown``: no addon knows it yet.
@@ -35,8 +35,7 @@ class Shared:
     price: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Referral:
+class Referral(msgspec.Struct, frozen=True):
     """The ad, product or link that brought a customer.
 
     :param what: ``ad``, ``product`` or ``link``.
@@ -48,8 +47,7 @@ class Referral:
     href: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Button:
+class Button(msgspec.Struct, frozen=True):
     """A button under a card. *href* is empty for one that answers us."""
 
     title: str
@@ -57,8 +55,7 @@ class Button:
     payload: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Slide:
+class Slide(msgspec.Struct, frozen=True):
     """A card of a message with buttons.
 
     :param href: the address a tap on the card itself opens.
@@ -94,9 +91,8 @@ def _what(name: str) -> str:
     return next((word for word in words if word in name), "post" if "share" in name else "unknown")
 
 
-@dataclass(frozen=True, slots=True)
-class Program:
-    """A program that can answer a customer besides our pages.
+class Program(msgspec.Struct, frozen=True):
+    """A program besides Lobby that can answer a customer.
 
     :param who: ``desk``, ``provider``, ``other``; empty: nobody knows.
     """
@@ -133,13 +129,13 @@ def addresses(content: Content, name: str) -> tuple[str, ...]:
 
 
 def signature(content: Content) -> str:
-    """Return what stands beneath the text of a message of ours."""
+    """Return the signature below a sent message."""
     given = content.get("signature")
     return given if isinstance(given, str) else ""
 
 
 def standby(content: Content) -> bool:
-    """Tell whether a message came while another program had the conversation."""
+    """Return whether a message came while another program controlled the conversation."""
     return content.get("standby") is True
 
 
@@ -162,15 +158,14 @@ def referral(content: Content) -> Referral | None:
     return Referral("link", _short(given.get("ref")), text_view.safe(given.get("url")) or "")
 
 
-@dataclass(frozen=True, slots=True)
-class SenderCheck:
-    """What is known of who sent a message.
+class SenderCheck(msgspec.Struct, frozen=True):
+    """The authenticity of a message's sender.
 
-    :param written_by: the address it says it is from, where an answer goes to another.
-    :param verdict: of the own mail server on that address: ``pass``, ``fail`` or ``none``; empty where it
-        said nothing.
-    :param elsewhere: the address an answer goes to, where that is of another domain.
-    :param results: what it is made of, as mail servers name it: ``SPF pass``.
+    :param written_by: the address it claims to be from, if answers go to another one.
+    :param verdict: result of our mail server for that address: ``pass``, ``fail`` or ``none``; empty if
+        unknown.
+    :param elsewhere: the address answers go to, if in another domain.
+    :param results: the individual checks in mail servers' terms: ``SPF pass``.
     """
 
     written_by: str = ""
@@ -192,8 +187,7 @@ def sender_check(content: Content) -> SenderCheck:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Form:
+class Form(msgspec.Struct, frozen=True):
     """The formatted form of a message.
 
     :param rich: whether it shows more than the text does.
@@ -205,7 +199,7 @@ class Form:
 
 
 def form(content: Content) -> Form | None:
-    """Return ``content["html"]``; None: the message has no form but its text."""
+    """Return ``content["html"]``, or None if the message has only text."""
     given = content.get("html")
     if not isinstance(given, Mapping):
         return None
@@ -227,18 +221,18 @@ def quoted_from(content: Content) -> int | None:
 
 
 def with_receipt(content: Content, kind: str) -> tuple[str, ...]:
-    """Return the addresses whose receipt of a message of ours says *kind*."""
+    """Return the addresses whose receipt for a sent message says *kind*."""
     given = _mapping(content.get(RECEIPTS))
     return tuple(address for address, said in given.items() if said == kind)
 
 
 def own_address(content: Content) -> str:
-    """Return the address of the account a message was written to or goes from; empty: it names none."""
+    """Return the account's address that a message was sent to or from; empty if unknown."""
     return _long(content.get(OWN_ADDRESS))
 
 
 def went_to(content: Content, name: str) -> tuple[str, ...]:
-    """Return names of those a message went to, their addresses where they have none: ``to``, ``cc``, ``bcc``.
+    """Return the recipients of a message in ``to``, ``cc`` or ``bcc``, by name or address.
 
     Each is a list of ``name`` and ``address``, or of addresses.
     """
@@ -327,7 +321,7 @@ def offered(content: Content) -> tuple[str, ...]:
 
 
 def has_text(content: Content) -> bool:
-    """Tell whether a template is a text with buttons, not cards."""
+    """Return whether a template is a text with buttons rather than cards."""
     return bool(_mapping(content.get("template")).get("text"))
 
 
@@ -348,9 +342,8 @@ def payloads(content: Content) -> Iterator[str]:
         yield from (button.payload for button in slide.buttons if button.payload)
 
 
-@dataclass(frozen=True, slots=True)
-class OptIn:
-    """What a customer wants to receive.
+class OptIn(msgspec.Struct, frozen=True):
+    """A customer's opt-in to messages.
 
     :param state: ``on``, ``stopped`` or ``resumed``.
     """
@@ -366,7 +359,7 @@ def opt_in(content: Content) -> OptIn:
 
 
 def rating(content: Content) -> str:
-    """Return how a customer rated a message: ``good``, ``bad``; empty: they did not say."""
+    """Return a customer's rating of a message: ``good``, ``bad``; empty without one."""
     return _short(content.get("rating"))
 
 
@@ -395,7 +388,7 @@ def _long(value: object) -> str:
 
 
 def _short(value: object) -> str:
-    """Return a short text: words on one line, numbers in digits, nothing for anything else."""
+    """Return a short text on one line, a number in digits, or an empty string for anything else."""
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         return ""
     return text_view.plain(" ".join(str(value)[: SHORT * 4].split())[:SHORT])

@@ -7,18 +7,19 @@ Templates lay out what is decided here. What is stored in ``Message.content`` is
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import msgspec
 import regex
 from flask import url_for
 from flask_babel import ngettext
 from markupsafe import Markup
 
-from host.automation.assistants import words as reasons
 from host.channels import button_payloads
 from host.channels.directory import current_directory
+from host.core.backports.values import replace
+from host.features import registry
 from host.inbox import list_positions, mentions
 from host.inbox.along import sent_from
 from host.inbox.conversation_actions import ACTIVITIES, GIVEN, GIVEN_BECAUSE, OTHER_ACTIVITY
@@ -42,9 +43,9 @@ from host.web.languages import lazy_gettext as _l
 from host.web.languages import local
 
 LARGE = 3
-"""A message of at most so many emoji and nothing else is shown larger."""
+"""Most emoji of a message without other text for it to be shown larger."""
 QUOTED = 90
-"""Most letters shown of a quoted text."""
+"""Most characters shown of a quoted text."""
 EMOJI = {
     "love": "\u2764\ufe0f",
     "like": "\U0001f44d",
@@ -55,7 +56,7 @@ EMOJI = {
 }
 """The emoji of a reaction that came as a name alone."""
 BOX = (280, 320)
-"""Most pixels a picture takes in a thread, across and down."""
+"""Largest width and height of a picture in a thread, in pixels."""
 PICTURED = frozenset({MessageKind.IMAGE, MessageKind.STICKER})
 PLAYED = frozenset({MessageKind.VIDEO, MessageKind.AUDIO})
 STORIES = frozenset({MessageKind.STORY_MENTION, MessageKind.STORY_REPLY})
@@ -63,33 +64,38 @@ _GRAPHEME = regex.compile(r"\X")
 _PICTORIAL = regex.compile(r"[\p{Extended_Pictographic}\p{RI}]")
 LATE = timedelta(hours=1)
 WAITED = timedelta(minutes=1)
-"""After so long it is said when a message that waited was written."""
+"""Delay from which a message that waited shows when it was written."""
 """A message that came so long after it was written says so."""
 PROTECTIONS = {
     "pgp-encrypted": (
         _l("This mail is encrypted with PGP."),
-        _l("It cannot be read here. Download its file and open it with your key, or ask for it unencrypted."),
+        _l(
+            "Lobby cannot decrypt it. Download the file and open it with your key, or ask for an "
+            "unencrypted copy."
+        ),
     ),
     "smime-encrypted": (
         _l("This mail is encrypted with S/MIME."),
-        _l("It cannot be read here. Download its file and open it with your key, or ask for it unencrypted."),
+        _l(
+            "Lobby cannot decrypt it. Download the file and open it with your key, or ask for an "
+            "unencrypted copy."
+        ),
     ),
     "smime-sealed": (
         _l("This mail is signed with S/MIME, its text inside the signature."),
-        _l("It cannot be read here. Download its file and open it in a mail program."),
+        _l("Lobby cannot read it. Download the file and open it in an email app."),
     ),
     "pgp-signed": (_l("This mail is signed with PGP."), _l("The signature was not checked.")),
     "smime-signed": (_l("This mail is signed with S/MIME."), _l("The signature was not checked.")),
 }
-"""What is said of mails that are signed or encrypted, by ``content["protection"]``."""
+"""Texts about signed and encrypted mails, by ``content["protection"]``."""
 LEADING = frozenset({"may_belong_by_message", "goes_on", "came_from"})
 """The activity lines that name another conversation."""
 TOGETHER = timedelta(minutes=5)
-"""Messages of one person within this time stand together under one avatar."""
+"""Time within which messages of one person are grouped under one avatar."""
 
 
-@dataclass(frozen=True, slots=True)
-class Media:
+class Media(msgspec.Struct, frozen=True):
     """A file of a message as its bubble shows it.
 
     :param label: what to call it: its name, else what it is and who sent it.
@@ -113,16 +119,14 @@ class Media:
     place: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
-    """An icon and a sentence."""
+class IconLine(msgspec.Struct, frozen=True):
+    """A line with an icon and a sentence."""
 
     icon: str
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Card:
+class Card(msgspec.Struct, frozen=True):
     """Something shared from elsewhere: what it is, its title, and the host it leads to."""
 
     icon: str
@@ -134,17 +138,15 @@ class Card:
     preview: Media | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Story:
-    """The story a message is about; *preview* is None where there is none to be had."""
+class Story(msgspec.Struct, frozen=True):
+    """The story a message is about; *preview* is None if it has no picture."""
 
     what: str
     hint: str
     preview: Media | None
 
 
-@dataclass(frozen=True, slots=True)
-class Quote:
+class Quote(msgspec.Struct, frozen=True):
     """A quoted message.
 
     :param id: of the message to go to; None where there is none.
@@ -158,17 +160,15 @@ class Quote:
     href: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Chip:
-    """A reaction beside a message."""
+class Chip(msgspec.Struct, frozen=True):
+    """A reaction below a message."""
 
     emoji: str
     label: str
     state: str
 
 
-@dataclass(frozen=True, slots=True)
-class Slide:
+class SlideView(msgspec.Struct, frozen=True):
     """A card of a message with buttons, and its picture."""
 
     title: str
@@ -178,8 +178,7 @@ class Slide:
     picture: Media | None
 
 
-@dataclass(frozen=True, slots=True)
-class Form:
+class FormView(msgspec.Struct, frozen=True):
     """The formatted form of a message.
 
     :param src: its address, for a frame.
@@ -199,18 +198,17 @@ class Form:
     unasked: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class BubbleContext:
-    """What a bubble depends on beyond its message.
+class BubbleContext(msgspec.Struct, frozen=True):
+    """The data of a bubble besides its message.
 
     :param contact: the customer's name.
     :param channel: the channel's name.
     :param here: ids of the messages on the same page.
-    :param mobile_only: what the channel shows customers in its mobile app only.
-    :param settings: of the account.
+    :param mobile_only: content that customers see only in the channel's mobile app.
+    :param settings: settings of the account.
     :param buttons: payloads of the buttons of cards on the same page.
-    :param formatting: whether what the team writes is light Markdown.
-    :param originals: whether the team may look at a message as it came.
+    :param formatting: whether the team writes light Markdown.
+    :param originals: whether the team may see a message in its original form.
     """
 
     workspace_id: int
@@ -219,14 +217,13 @@ class BubbleContext:
     channel: str
     here: frozenset[int] = frozenset()
     mobile_only: frozenset[str] = frozenset()
-    settings: Mapping[str, Any] = field(default_factory=dict)
+    settings: Mapping[str, Any] = msgspec.field(default_factory=dict)
     buttons: frozenset[str] = frozenset()
     formatting: bool = False
     originals: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Bubble:
+class Bubble(msgspec.Struct, frozen=True):
     """The parts of a message, from top to bottom. A part it does not have is empty.
 
     :param label: what the message is, in a word: ``Photo``.
@@ -244,7 +241,7 @@ class Bubble:
 
     icon: str
     label: str
-    origin: Line | None = None
+    origin: IconLine | None = None
     quote: Quote | None = None
     story: Story | None = None
     words: tuple[Span, ...] = ()
@@ -253,21 +250,21 @@ class Bubble:
     players: tuple[Media, ...] = ()
     files: tuple[Media, ...] = ()
     cards: tuple[Card, ...] = ()
-    slides: tuple[Slide, ...] = ()
+    slides: tuple[SlideView, ...] = ()
     offered: tuple[str, ...] = ()
     tapped: str = ""
-    line: Line | None = None
+    line: IconLine | None = None
     reactions: tuple[Chip, ...] = ()
     edited: str = ""
     mobile_only: bool = False
-    sender: Line | None = None
+    sender: IconLine | None = None
     doubts: tuple[tuple[str, str], ...] = ()
     formatted: Markup | None = None
     signature: Markup | None = None
     copies: str = ""
     went_to: str = ""
     earlier: tuple[Span, ...] = ()
-    form: Form | None = None
+    form: FormView | None = None
     original: str = ""
 
 
@@ -322,13 +319,13 @@ def bubble(entry: Entry, where: BubbleContext) -> Bubble:
     return replace(found, line=line, mobile_only=mobile_only) if line or mobile_only else found
 
 
-def _form(entry: Entry, where: BubbleContext) -> Form | None:
+def _form(entry: Entry, where: BubbleContext) -> FormView | None:
     found = message_content.form(entry.content)
     if found is None:
         return None
     here: dict[str, Any] = {"workspace_id": where.workspace_id, "message_id": entry.id}
     forged = message_content.sender_check(entry.content).verdict == "fail"
-    return Form(
+    return FormView(
         name=f"form-{entry.id}",
         src=url_for("media.formatted_message", **here),
         first=found.rich,
@@ -358,7 +355,7 @@ def _went_to(entry: Entry) -> str:
 
 
 def _split(entry: Entry) -> tuple[str, str]:
-    """Return what *entry* says, and what it quotes below that; the second is empty after an edit."""
+    """Return the text of *entry*, and the quote below it; after an edit the second is empty."""
     place = None if entry.edited_at is not None else message_content.quoted_from(entry.content)
     if place is None or place >= len(entry.text):
         return entry.text, ""
@@ -371,7 +368,7 @@ def _earlier(entry: Entry) -> tuple[Span, ...]:
 
 
 def _words(entry: Entry) -> tuple[Span, ...]:
-    """Return what *entry* says as stretches; who is mentioned in a note and not in its text comes last."""
+    """Return the text of *entry* in pieces; mentioned people who are not in the text come last."""
     found = text_view.spans(_split(entry)[0])
     named = message_content.mentioned(entry.content) if entry.kind == InternalKind.NOTE else {}
     if not named:
@@ -396,7 +393,7 @@ def _words(entry: Entry) -> tuple[Span, ...]:
 def _formatted(
     entry: Entry, where: BubbleContext, text: str, placed: Mapping[str, Picture] | None = None
 ) -> Markup | None:
-    """Return *text* of the team as the customer sees it; None of what was written elsewhere, in plain.
+    """Return *text* of the team as the customer sees it; None if it was written elsewhere.
 
     :param placed: the pictures in it, by their names.
     """
@@ -410,7 +407,7 @@ def _is_formatted(entry: Entry, where: BubbleContext) -> bool:
 
 
 def _is_from_here(entry: Entry) -> bool:
-    """Tell whether the desk sent a message; what was written in the provider's own program it did not."""
+    """Return whether Lobby sent a message, rather than the provider's own app."""
     return entry.direction == Direction.OUTBOUND and entry.origin != Origin.PROVIDER
 
 
@@ -427,9 +424,7 @@ def _placed(entry: Entry, where: BubbleContext, who: str) -> dict[str, Picture]:
 
 
 def _copies(entry: Entry) -> str:
-    """Return where a message of ours goes from, if the account has further addresses, whom else to, and who
-    of them sent a receipt.
-    """
+    """Return a sent message's alias, its other recipients, and who of them sent a receipt."""
     if not _is_from_here(entry):
         return ""
     cc, bcc = (message_content.addresses(entry.content, name) for name in ("cc", "bcc"))
@@ -446,7 +441,7 @@ def _copies(entry: Entry) -> str:
 
 
 def speaker(entry: Entry, where: BubbleContext) -> str:
-    """Return the author of *entry*, in words."""
+    """Return the author of *entry* in words."""
     if entry.direction == Direction.INBOUND:
         return message_content.author(entry.content)[0] or where.contact
     if entry.origin == Origin.PROVIDER and entry.private_reply is None:
@@ -462,19 +457,23 @@ def _tombstone(entry: Entry, at: datetime, where: BubbleContext) -> Bubble:
     time = durations.moment_beside(at, entry.sent_at)
     if entry.erased:
         said = str(_("Erased, %(time)s", time=time))
-        return Bubble("trash", said, line=Line("trash", said))
+        return Bubble("trash", said, line=IconLine("trash", said))
+    if is_note(entry):
+        who = entry.author_name or str(entry.content.get("by") or _("Somebody"))
+        said = str(_("%(who)s deleted a note, %(time)s", who=who, time=time))
+        return Bubble("trash", said, line=IconLine("trash", said))
     if entry.direction == Direction.INBOUND:
         said = _("%(who)s unsent this message, %(time)s", who=where.contact, time=time)
     else:
         said = _("Unsent in the %(channel)s app, %(time)s", channel=where.channel, time=time)
     look = message_kinds.LOOKS[MessageKind.UNSEND]
-    return Bubble(look.icon, str(look.label), line=Line(look.icon, str(said)))
+    return Bubble(look.icon, str(look.label), line=IconLine(look.icon, str(said)))
 
 
 def _hidden(where: BubbleContext) -> Bubble:
     look = message_kinds.LOOKS[message_kinds.HIDDEN]
-    said = _("Hidden here, for the team. In %(channel)s it is still there.", channel=where.channel)
-    return Bubble(look.icon, str(look.label), line=Line(look.icon, str(said)))
+    said = _("Hidden for your team. Still visible in %(channel)s.", channel=where.channel)
+    return Bubble(look.icon, str(look.label), line=IconLine(look.icon, str(said)))
 
 
 def _edited(entry: Entry) -> str:
@@ -487,17 +486,17 @@ def _edited(entry: Entry) -> str:
 
 
 def _quote(entry: Entry, where: BubbleContext) -> Quote | None:
-    """Return the message *entry* quotes; a line that says so where it is unknown or was unsent."""
+    """Return the message *entry* quotes, or a placeholder if it is unknown or unsent."""
     of = entry.quoted
     if of is None:
         return None
     if of.id is None or of.sent_at is None:
-        return Quote("", str(_("A message that is not here")), "reply")
+        return Quote("", str(_("Message not available")), "reply")
     theirs = of.direction == Direction.INBOUND
     name = where.contact if theirs else of.author_name or str(_("Your team"))
     text = text_view.start(" ".join(text_view.plain(of.text).split()), QUOTED)
     if of.unsent:
-        text = str(_("A message that was unsent"))
+        text = str(_("Unsent message"))
     href = ""
     if of.conversation_id == where.conversation_id:
         href = f"#m-{of.id}"
@@ -524,7 +523,7 @@ def _chip(reaction: Reacted, where: BubbleContext) -> Chip:
     what = str(name) if name is not None else reaction.emoji or reaction.name
     label = str(_("%(who)s reacted with %(what)s", who=who, what=what))
     if reaction.state == DeliveryState.FAILED:
-        label = str(_("%(reaction)s, which was not sent", reaction=label))
+        label = str(_("%(reaction)s, not sent", reaction=label))
     return Chip(reaction.emoji or EMOJI.get(reaction.name, "\u2764\ufe0f"), label, reaction.state or "")
 
 
@@ -592,14 +591,14 @@ def _missing(file: File, channel: str, place: str) -> str:
     if file.viewable:
         return ""
     if file.state == AttachmentState.EXPIRED:
-        return str(_("no longer there"))
+        return str(_("no longer available"))
     if place:
-        return str(_("This desk does not fetch files from %(place)s.", place=place))
-    return str(_("kept by %(channel)s", channel=channel))
+        return str(_("Lobby does not load files from %(place)s.", place=place))
+    return str(_("stored by %(channel)s", channel=channel))
 
 
 def _numbered(pictures: Sequence[Media]) -> tuple[Media, ...]:
-    """Return *pictures*, numbered in their labels where there are several."""
+    """Return *pictures*, with numbered labels if there are several."""
     if len(pictures) < 2:
         return tuple(pictures)
     return tuple(
@@ -623,7 +622,7 @@ def _story(entry: Entry, media: Sequence[Media]) -> Story | None:
     found = [each for each in media if each.kind in STORIES]
     preview = next((each for each in found if each.src), None)
     elsewhere = next((each.missing for each in found if each.place), "")
-    hint = _("Shown while the story lasts.") if preview else _("The story has no preview any more.")
+    hint = _("Shown until the story expires.") if preview else _("The story preview has expired.")
     return Story(
         str(message_kinds.look_of(entry.kind).label),
         elsewhere if not preview and elsewhere else str(hint),
@@ -631,15 +630,15 @@ def _story(entry: Entry, media: Sequence[Media]) -> Story | None:
     )
 
 
-def _sender(entry: Entry) -> Line | None:
+def _sender(entry: Entry) -> IconLine | None:
     found = message_content.sender_check(entry.content)
     results = ", ".join(found.results)
     if found.verdict == "fail":
-        return Line("q", results) if results else None
+        return IconLine("q", results) if results else None
     if not found.verdict:
         return None
     words = _("Sender confirmed") if found.verdict == "pass" else _("Sender not confirmed")
-    return Line(
+    return IconLine(
         "check" if found.verdict == "pass" else "q", f"{words} ({results})" if results else str(words)
     )
 
@@ -651,8 +650,8 @@ def _doubts(entry: Entry) -> Iterator[tuple[str, str]]:
             str(_("This may be forged.")),
             str(
                 _(
-                    "Your mail server found that it was not sent by the domain it names. "
-                    "Ask them another way before you act on it."
+                    "Your mail server found that it did not come from the domain it claims. Check with them "
+                    "another way before you act on it."
                 )
             ),
         )
@@ -660,10 +659,10 @@ def _doubts(entry: Entry) -> Iterator[tuple[str, str]]:
         yield str(said[0]), str(said[1])
     if found.elsewhere:
         yield (
-            str(_("Your answer goes elsewhere.")),
+            str(_("Your reply goes to a different address.")),
             str(
                 _(
-                    "It says it is from %(writer)s, but asks for answers to %(other)s.",
+                    "The message is from %(writer)s but asks for replies to %(other)s.",
                     writer=found.written_by,
                     other=found.elsewhere,
                 )
@@ -671,7 +670,7 @@ def _doubts(entry: Entry) -> Iterator[tuple[str, str]]:
         )
 
 
-def _origin(entry: Entry, media: Sequence[Media]) -> Line | None:
+def _origin(entry: Entry, media: Sequence[Media]) -> IconLine | None:
     came = message_content.referral(entry.content)
     if came is None or (came.what == "product" and any(one.name for one in _catalogue(entry, media))):
         return None  # it is shown as a card
@@ -679,13 +678,13 @@ def _origin(entry: Entry, media: Sequence[Media]) -> Line | None:
 
 
 def _catalogue(entry: Entry, media: Sequence[Media]) -> list[Media]:
-    """Return the products a message names, in order; without a name where the catalogue told nothing."""
+    """Return the products a message names, in order; without a name if the catalogue has none."""
     both = zip(entry.files, media, strict=True)
     return [replace(one, name=file.name) for file, one in both if file.kind == MessageKind.TEMPLATE]
 
 
-def came_from(came: message_content.Referral) -> Line:
-    """Return the line that says what brought a customer: an ad, a product, a link."""
+def came_from(came: message_content.Referral) -> IconLine:
+    """Return the line about a customer's origin: an ad, a product, a link."""
     if came.what == "ad":
         said = _("Came from your ad “%(title)s”", title=came.name) if came.name else _("Came from an ad")
     elif came.what == "product":
@@ -694,7 +693,7 @@ def came_from(came: message_content.Referral) -> Line:
         said = (
             _("Came through the link “%(name)s”", name=came.name) if came.name else _("Came through a link")
         )
-    return Line("cards" if came.what == "product" else "link", str(said))
+    return IconLine("cards" if came.what == "product" else "link", str(said))
 
 
 def _cards(entry: Entry, media: Sequence[Media], channel: str) -> tuple[Card, ...]:
@@ -717,13 +716,13 @@ def _cards(entry: Entry, media: Sequence[Media], channel: str) -> tuple[Card, ..
         ]
     ours = message_content.own_post(entry.content)
     if ours:
-        found.append(Card("image", str(_("A post of yours")), ours, "", "", ""))
+        found.append(Card("image", str(_("Your post")), ours, "", "", ""))
     return tuple(found)
 
 
-def _slides(entry: Entry, media: Sequence[Media]) -> tuple[Slide, ...]:
+def _slides(entry: Entry, media: Sequence[Media]) -> tuple[SlideView, ...]:
     found = [
-        Slide(
+        SlideView(
             title=slide.title,
             subtitle=slide.subtitle,
             href=slide.href,
@@ -741,30 +740,30 @@ def _slides(entry: Entry, media: Sequence[Media]) -> tuple[Slide, ...]:
     return tuple(found + _products_sent(entry, listed))
 
 
-def _products_sent(entry: Entry, listed: Sequence[Media]) -> list[Slide]:
+def _products_sent(entry: Entry, listed: Sequence[Media]) -> list[SlideView]:
     """Return the products a message of ours shows: as the catalogue has them, else by id, and why."""
     numbers = message_content.products(entry.content)
     states = [file.state for file in entry.files if file.kind == MessageKind.TEMPLATE]
     known = dict(zip(dict.fromkeys(numbers), zip(listed, states, strict=True), strict=False))
     sent = entry.state in {DeliveryState.SENT, DeliveryState.READ}
-    why = str(_("Its name and price show where the account may read the catalogue.")) if sent else ""
+    why = str(_("Name and price appear if the account has access to the catalogue.")) if sent else ""
     found = []
     for number in numbers:
         one, state = known.get(number, (None, ""))
         if one is not None and one.name:
-            found.append(Slide(one.name, number, "", (), one))
+            found.append(SlideView(one.name, number, "", (), one))
         else:
-            found.append(Slide(_product(number), _nameless(state) if one else why, "", (), None))
+            found.append(SlideView(_product(number), _nameless(state) if one else why, "", (), None))
     return found
 
 
 def _nameless(state: str) -> str:
-    """Return why a product that is or was looked up has no name."""
+    """Return why a looked-up product has no name."""
     if state == AttachmentState.WAITING:
-        return str(_("It is being looked up in the catalogue."))
+        return str(_("Looking it up in the catalogue…"))
     if state == AttachmentState.LINKED:
-        return str(_("It is not looked up, because no files of this account are kept."))
-    return str(_("The catalogue did not tell its name."))
+        return str(_("Not looked up, because this account stores no files."))
+    return str(_("The catalogue has no name for it."))
 
 
 def _product(number: str) -> str:
@@ -778,26 +777,26 @@ def _asked(entry: Entry) -> Iterator[str]:
             yield str(message_kinds.ASKED[ask])
 
 
-def _line(entry: Entry, made: Bubble, channel: str) -> Line | None:
+def _line(entry: Entry, made: Bubble, channel: str) -> IconLine | None:
     """Return the line in place of a message that cannot be shown, or of the part that cannot."""
     look = message_kinds.look_of(entry.kind)
     if entry.kind == MessageKind.DISAPPEARING:
-        return Line(
+        return IconLine(
             look.icon, str(_("Disappearing message, shown only in the %(channel)s app", channel=channel))
         )
     if look is message_kinds.UNKNOWN:
         return None if made.cards else _unknown(entry, channel)
     if entry.kind == MessageKind.OPT_IN:
-        return Line(look.icon, _opted_in(message_content.opt_in(entry.content)))
+        return IconLine(look.icon, _opted_in(message_content.opt_in(entry.content)))
     if entry.kind == MessageKind.FEEDBACK:
-        return Line(look.icon, _rated(message_content.rating(entry.content)))
+        return IconLine(look.icon, _rated(message_content.rating(entry.content)))
     said = made.words or made.large or made.tapped
     parts = (
         made.story or made.pictures or made.players or made.files or made.cards or made.slides or made.form
     )
     if said or parts or (made.origin and entry.kind == MessageKind.REFERRAL):
         return None
-    return Line(look.icon, str(_("An empty message")) if entry.kind == MessageKind.TEXT else made.label)
+    return IconLine(look.icon, str(_("An empty message")) if entry.kind == MessageKind.TEXT else made.label)
 
 
 def _opted_in(found: message_content.OptIn) -> str:
@@ -821,36 +820,35 @@ def _rated(rating: str) -> str:
     return str(_("Rated your message"))
 
 
-def _unknown(entry: Entry, channel: str) -> Line:
+def _unknown(entry: Entry, channel: str) -> IconLine:
     """Return the line in place of a message of an unknown kind."""
     event = message_content.event(entry.content)
     if "comment" in event:
-        return Line("reply", str(_("Commented on a post")))
+        return IconLine("reply", str(_("Commented on a post")))
     if event == "unsupported":
-        text = _("A kind of message that %(channel)s does not share with us", channel=channel)
+        text = _("A message type that %(channel)s does not share", channel=channel)
     else:
         text = _not_yet(channel)
-    return Line(message_kinds.UNKNOWN.icon, str(text))
+    return IconLine(message_kinds.UNKNOWN.icon, str(text))
 
 
 def _not_yet(channel: str) -> str:
-    return str(_("Something from %(channel)s that cannot be shown here yet", channel=channel))
+    return str(_("A message from %(channel)s that Lobby cannot show yet", channel=channel))
 
 
-@dataclass(frozen=True, slots=True)
-class Shown:
+class ThreadEntry(msgspec.Struct, frozen=True):
     """An entry of a thread.
 
     :param who: equal for entries of one person on one side.
     :param day: the reader's day, as a date; *day_label* in words.
     :param label: author, kind and time, for screen readers.
-    :param held: whether it stays here until somebody decides: an earlier part of its reply was not sent, or
-        the customer wrote before its time.
-    :param until: until when its reply can be undone; None: it cannot.
-    :param planned_for: the time it is for, in words; empty: it has none.
-    :param leads_to: of an activity line: the address of the conversation it names.
-    :param comment: how it stands below a post; None: it does not.
-    :param senders: the addresses of the account that it can go from when it is sent again; empty: no choice.
+    :param held: whether it waits for a person's decision: an earlier part of its reply was not sent, or the
+        customer wrote before its scheduled time.
+    :param until: deadline for undoing its reply; None if it cannot be undone.
+    :param planned_for: its scheduled time, in words; empty if not scheduled.
+    :param leads_to: for an activity line: address of the conversation it names.
+    :param comment: its comment data, for an entry below a post; otherwise None.
+    :param senders: the account's addresses it can be resent from; empty if there is no choice.
     """
 
     entry: Entry
@@ -869,7 +867,7 @@ class Shown:
     held: bool = False
     late: str = ""
     leads_to: str = ""
-    sent_by: Line | None = None
+    sent_by: IconLine | None = None
     standby: str = ""
     until: datetime | None = None
     seconds_left: float = 0
@@ -895,8 +893,8 @@ class Shown:
 
 def shown(
     entries: Sequence[Entry], row: Row, name: str, adapter: ChannelAdapter | None, now: datetime
-) -> list[Shown]:
-    """Return *entries* of *row*'s thread as it shows them, each knowing whether it continues the one before.
+) -> list[ThreadEntry]:
+    """Return *entries* of *row*'s thread for display, each with whether it continues the one before.
 
     :param name: the contact's name.
     """
@@ -919,7 +917,7 @@ def shown(
     )
     failed = any(entry.state == DeliveryState.FAILED for entry in entries)
     senders = sent_from.choices(adapter, row.account) if failed else ()
-    result: list[Shown] = []
+    result: list[ThreadEntry] = []
     owner = message_content.Program()
     for entry in entries:
         if entry.content.get("what") == "handed_over" and entry.content.get("how") != Handover.REQUESTED:
@@ -940,7 +938,7 @@ def shown(
         made = bubble(entry, where)
         waiting = entry.waiting if entry.state in {DeliveryState.QUEUED, DeliveryState.UNKNOWN} else None
         result.append(
-            Shown(
+            ThreadEntry(
                 entry=entry,
                 who=who,
                 name=author,
@@ -980,7 +978,7 @@ def shown(
 
 
 def _written(entry: Entry) -> str:
-    """Return when a message of ours was written, in words, if it was sent some time after that."""
+    """Return the time a message was written, in words, if it was sent some time after that."""
     if entry.state == DeliveryState.QUEUED or entry.erased or entry.sent_at - entry.created_at < WAITED:
         return ""
     return str(_("Written %(time)s", time=durations.moment_beside(entry.created_at, entry.sent_at)))
@@ -994,22 +992,22 @@ def _leads_to(entry: Entry, where: BubbleContext) -> str:
 
 
 def _undone_until(entry: Entry, now: datetime) -> datetime | None:
-    """Return until when the reply of *entry* can be undone; the first of its parts says so for all."""
+    """Return until when the reply of *entry* can be undone; its first part decides for all."""
     at = entry.not_before
     can = at is not None and at > now and not entry.planned and entry.position == 0 and not entry.waiting
     return at if can else None
 
 
-def _sent_by(entry: Entry, channel: str) -> Line:
-    """Return the line that says what sent a message that this desk did not, as far as it is known."""
+def _sent_by(entry: Entry, channel: str) -> IconLine:
+    """Return the line about what sent a message outside of Lobby, as far as it is known."""
     sent_by = message_content.program(entry.content, "sent_by")
     if sent_by.who == "provider":
-        return Line("phone", str(_("Sent from the %(channel)s app", channel=sent_by.name or channel)))
+        return IconLine("phone", str(_("Sent from the %(channel)s app", channel=sent_by.name or channel)))
     if sent_by.who == "other":
-        return Line("bolt", str(_("Sent by another program (%(name)s)", name=sent_by.name or sent_by.id)))
+        return IconLine("bolt", str(_("Sent by another program (%(name)s)", name=sent_by.name or sent_by.id)))
     if sent_by.who == "desk":
-        return Line("bolt", str(_("Sent through this desk’s access, not from this desk")))
-    return Line("user", str(_("Not sent from this desk")))
+        return IconLine("bolt", str(_("Sent with Lobby’s access, but not from Lobby")))
+    return IconLine("user", str(_("Not sent from Lobby")))
 
 
 def _standby(owner: message_content.Program) -> str:
@@ -1022,17 +1020,17 @@ def _standby(owner: message_content.Program) -> str:
 
 
 def _late(entry: Entry) -> str:
-    """Return in words when a message came long after it was written, or when one that waited was written."""
+    """Return in words when a message arrived long after it was written, or was sent long after."""
     if entry.direction == Direction.OUTBOUND and entry.origin != Origin.PROVIDER:
         return _written(entry)
     from_outside = entry.origin in {Origin.CUSTOMER, Origin.PROVIDER} and not entry.imported
     if not from_outside or entry.erased or entry.created_at - entry.sent_at < LATE:
         return ""
-    return str(_("Came late, %(time)s", time=durations.moment_beside(entry.created_at, entry.sent_at)))
+    return str(_("Arrived late, %(time)s", time=durations.moment_beside(entry.created_at, entry.sent_at)))
 
 
 def _ours(entry: Entry) -> str:
-    """Return the author of a message of the team: a member, the name of an API key, or that none wrote it."""
+    """Return the author of a message of the team: a member, an API key's name, or automation."""
     origin = entry.origin if entry.private_reply is None else entry.private_reply.origin
     if entry.direction == Direction.OUTBOUND and origin == Origin.SYSTEM:
         return str(_("Automatic"))
@@ -1044,7 +1042,7 @@ def _ours(entry: Entry) -> str:
 
 
 def rule_of(entry: Entry) -> str:
-    """Return the name of the rule that wrote a note or did what an activity line says; empty: no rule did."""
+    """Return the name of the rule behind a note or an activity line, or an empty string."""
     if entry.origin != Origin.SYSTEM or entry.content.get("assistant"):
         return ""
     return str(entry.content.get("by") or "")
@@ -1063,7 +1061,7 @@ def _state(entry: Entry, row: Row) -> str:
 
 
 def _who(entry: Entry) -> str:
-    """Return a key of the author of *entry*; empty for notes and activity lines, which stand alone."""
+    """Return a key of the author of *entry*; empty for notes and activity lines."""
     if entry.direction == Direction.INTERNAL:
         return ""
     if entry.direction == Direction.INBOUND:
@@ -1107,11 +1105,12 @@ def activity(entry: Entry) -> tuple[str, str]:
         icon, sentence = GIVEN[what]
         return icon, str(sentence) % {"name": entry.content.get("name", ""), "why": why}
     icon, sentence = ACTIVITIES.get(what, OTHER_ACTIVITY)
-    why = reasons.REASONS.get(str(entry.content.get("why")))
+    key = entry.content.get("why")
+    why = None if key is None else registry.hooks().reason(key=str(key))
     rule = "" if why is not None else _rule(entry)  # a reason is an assistant's
     who = entry.author_name or rule or str(entry.content.get("by") or _("Somebody"))
     if what == "handed_to_people" and why is not None:
-        return icon, str(_("%(who)s gave this to people: %(why)s", who=who, why=why))
+        return icon, str(_("%(who)s handed this off to the team: %(why)s", who=who, why=why))
     named = {
         "who": who,
         "name": entry.content.get("name", ""),
@@ -1122,9 +1121,9 @@ def activity(entry: Entry) -> tuple[str, str]:
 
 
 def _forwarded(entry: Entry) -> str:
-    """Return the sentence about messages that somebody forwarded."""
+    """Return the sentence about forwarded messages."""
     if entry.erased:
-        return str(_("A message that was forwarded was erased"))
+        return str(_("A forwarded message was erased"))
     to = ", ".join(message_content.went_to(entry.content, "to"))
     who = entry.author_name or str(entry.content.get("by") or _("Somebody"))
     if entry.content.get("whole") is True:
@@ -1133,7 +1132,7 @@ def _forwarded(entry: Entry) -> str:
 
 
 def _until(entry: Entry) -> str:
-    """Return the time an activity line names, in the reader's zone; empty where it names none."""
+    """Return the time in an activity line, in the reader's zone; empty if it has none."""
     try:
         until = datetime.fromisoformat(str(entry.content.get("until")))
     except ValueError:
@@ -1145,22 +1144,20 @@ def _handed_over(entry: Entry) -> str:
     """Return the sentence about a conversation that passed from one of the provider's apps to another."""
     how, note = entry.content.get("how"), str(entry.content.get("note") or "")
     to = message_content.program(entry.content, "to")
-    name = (
-        str(_("This desk")) if to.who == "desk" else to.name or (_("App %(id)s", id=to.id) if to.id else "")
-    )
+    name = str(_("Lobby")) if to.who == "desk" else to.name or (_("App %(id)s", id=to.id) if to.id else "")
     if how == Handover.PASSED and name:
         said = _("%(name)s has this conversation now", name=name)
     elif how == Handover.PASSED:
-        said = _("This conversation was passed from one app to another")
+        said = _("This conversation was handed off from one app to another")
     elif how == Handover.TAKEN:
         said = _("%(name)s took this conversation over", name=name or _("An app"))
     elif how == Handover.REQUESTED:
         said = _("%(name)s asked to take this conversation over", name=name or _("An app"))
     else:
-        said = _("What apps may do in this conversation changed")
+        said = _("App permissions in this conversation changed")
     return str(_("%(what)s: “%(note)s”", what=said, note=note)) if note else str(said)
 
 
 def is_note(entry: Entry) -> bool:
-    """Tell whether *entry* is a private note."""
+    """Return whether *entry* is a private note."""
     return entry.kind == InternalKind.NOTE

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
+
+import msgspec
 
 from host.channels.directory import Directory
 from host.inbox.messages import ACCOUNT_LIMIT
@@ -21,9 +22,8 @@ WIDTH = 100.0
 GAP = 0.6
 
 
-@dataclass(frozen=True, slots=True)
-class Chip:
-    """A reply window in the list. *until* None: it does not run out."""
+class Chip(msgspec.Struct, frozen=True):
+    """A reply window in the list. *until* is None if it does not end."""
 
     text: str
     tone: str
@@ -33,12 +33,11 @@ class Chip:
 
     @property
     def shown(self) -> bool:
-        """Whether it says something now: with hours left it does not."""
+        """Whether it needs to be shown now: not with hours left."""
         return self.until is None or bool(self.tone)
 
 
-@dataclass(frozen=True, slots=True)
-class Bar:
+class Bar(msgspec.Struct, frozen=True):
     """One stretch of the clocks, in a drawing :data:`WIDTH` wide; *left* is the part that has not passed."""
 
     x: float
@@ -50,8 +49,7 @@ class Bar:
     until: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class Composing:
+class Composing(msgspec.Struct, frozen=True):
     """The state of a composer: whether a reply may be written, until when, and why not.
 
     :param can_reply: whether a reply may be written.
@@ -74,7 +72,7 @@ class Composing:
 
     @property
     def signature(self) -> str:
-        """Return a value that differs when the page has to draw the whole composer anew."""
+        """Return a value that changes when the page has to render the whole composer again."""
         return f"{self.can_reply}:{self.state}:{'' if self.can_reply else self.reason}"
 
 
@@ -95,7 +93,7 @@ def chip(adapter: ChannelAdapter | None, row: Row, now: datetime) -> Chip | None
     if row.waiting_since is None:
         return None
     if row.out_of_reach(now):
-        return Chip(_("Out of reach"), "", "lock", "unreachable", None)
+        return Chip(_("Not reachable"), "", "lock", "unreachable", None)
     policy = policy_for(adapter, row.account, row.last_inbound_at, now)
     if policy.state is ReplyState.CLOSED:
         return Chip(_("Window closed"), "", "lock", policy.state, None)
@@ -108,7 +106,7 @@ def chip(adapter: ChannelAdapter | None, row: Row, now: datetime) -> Chip | None
 
 
 def ends_at(adapter: ChannelAdapter | None, row: Row, now: datetime) -> datetime | None:
-    """Return when the present stretch of a conversation's reply window ends; None: it does not, or has."""
+    """Return when the current stretch of a reply window ends; None if it does not, or has ended."""
     return None if adapter is None else policy_for(adapter, row.account, row.last_inbound_at, now).until
 
 
@@ -139,19 +137,19 @@ def composing(adapter: ChannelAdapter | None, row: Row, name: str, now: datetime
     if adapter is None:
         return _closed(
             _("This channel is not active."),
-            _("No active addon brings it, so nothing can be sent. The conversation stays readable."),
+            _("Its addon is not active, so nothing can be sent. The conversation stays readable."),
         )
     if row.account_state == AccountState.DISCONNECTED:
         return _closed(
             _("The account is disconnected."),
-            _("An owner can connect it again under Settings, Channels. The conversation stays readable."),
+            _("An owner can reconnect it under Settings, Channels. The conversation stays readable."),
         )
     if MessageKind.TEXT not in adapter.capabilities.sends:
         return _closed(_("This channel cannot be replied to."), _("It only receives."))
     unreachable = row.out_of_reach(now)
     if unreachable is not None:
         next_step = _(unreachable.next_step) if unreachable.next_step else ""
-        reason = _(unreachable.sentence) if unreachable.sentence else _("This person cannot be written to.")
+        reason = _(unreachable.sentence) if unreachable.sentence else _("This person cannot be messaged.")
         return _closed(reason, next_step or _("It opens again when they write."))
     policy = policy_for(adapter, row.account, row.last_inbound_at, now)
     bars = clocks(policy.phases, now)
@@ -198,31 +196,31 @@ def _closed(reason: str, sentence: str) -> Composing:
 
 
 def nothing_to_answer() -> Composing:
-    """Return the state of a composer where each reply answers a comment and none is left."""
+    """Return the composer's state if every reply answers a comment and none is left."""
     return _closed(
-        _("There is no comment to answer."), _("All of them were deleted. Wait until they write again.")
+        _("There are no comments to reply to."), _("They were all deleted. Wait until they write again.")
     )
 
 
 def nothing_possible(why: str) -> Composing:
-    """Return the state of a composer below a post whose comments take no answer, or none any more."""
-    return _closed(_("Comments on this post take no public reply."), why)
+    """Return the composer's state below a post whose comments cannot be answered, or no longer."""
+    return _closed(_("Comments on this post cannot be replied to publicly."), why)
 
 
 def _open_reason(row: Row, people: bool, sentence: str, now: datetime) -> tuple[str, str]:
     """Return reason and sentence of a composer in which a reply may be written."""
     if row.account_state == AccountState.NEEDS_RECONNECT:
         return (
-            _("Replies wait."),
-            _("The account has to be connected again by an owner; what you write goes out after that."),
+            _("Replies are on hold."),
+            _("An owner needs to reconnect the account. Your replies are sent after that."),
         )
     if row.blocked_until is not None and row.held_back(now):
         why = _(row.blocked_reason or ACCOUNT_LIMIT)
-        until = _("What you write goes out after %(at)s.", at=durations.moment_beside(row.blocked_until, now))
-        person = _("Only a person may answer now.") if people else ""
-        return _("Replies wait."), " ".join(filter(None, (why, until, person)))
+        until = _("Your replies are sent after %(at)s.", at=durations.moment_beside(row.blocked_until, now))
+        person = _("Only a person can reply now.") if people else ""
+        return _("Replies are on hold."), " ".join(filter(None, (why, until, person)))
     if people:
-        return _("Only a person may answer now."), sentence
+        return _("Only a person can reply now."), sentence
     return "", sentence
 
 
@@ -237,7 +235,7 @@ def _then(policy: ReplyPolicy, now: datetime) -> str:
 
 
 def clocks(phases: tuple[ReplyPhase, ...], now: datetime) -> tuple[Bar, ...]:
-    """Return the stretches of a window as bars: the first of two a little shorter, whatever they last."""
+    """Return the stretches of a window as bars, the first of two always a little shorter."""
     if not phases:
         return ()
     shares = [0.4, 0.6] if len(phases) == 2 else [1 / len(phases)] * len(phases)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+import msgspec
 from flask import request
 
 from host.inbox import snoozing
@@ -21,8 +21,7 @@ _OFFERED = ("hour", "evening", "tomorrow")
 _BEFORE_END = timedelta(minutes=5)
 
 
-@dataclass(frozen=True, slots=True)
-class Offered:
+class Offered(msgspec.Struct, frozen=True):
     """A time that is offered.
 
     :param at: in ISO 8601: what a page showed is what its button asks for, however late that is pressed.
@@ -36,8 +35,7 @@ class Offered:
     locked: bool
 
 
-@dataclass(frozen=True, slots=True)
-class SendTimes:
+class SendTimes(msgspec.Struct, frozen=True):
     """The times the menu at Send offers.
 
     :param note: why some are locked; empty: none is.
@@ -64,7 +62,7 @@ def offered(
     if adapter is None:
         return SendTimes()
     zone = reader().zone
-    presets = snoozing.presets(now, zone)
+    presets = snoozing.presets(now, zone) | {"hour": now + timedelta(hours=1)}
     found = [(str(snoozing.PRESETS[key]), presets[key]) for key in _OFFERED if key in presets]
     policy = policy_for(adapter, account, last_inbound_at, now)
     end = policy.until if policy.state is ReplyState.OPEN else None
@@ -78,14 +76,14 @@ def offered(
     ]
     note = ""
     if any(one.locked for one in times):
-        note = _("Nothing can be planned any more: only a person may send now.")
+        note = _("Scheduling is no longer possible: only a person can reply now.")
         if end is not None:
             at = durations.moment_beside(end, now)
             people = any(phase.state is ReplyState.PEOPLE_ONLY for phase in policy.phases)
             note = (
-                _("After %(at)s only a person may send. Choose a time by then.", at=at)
+                _("After %(at)s only a person can reply. Choose an earlier time.", at=at)
                 if people
-                else _("The reply window closes %(at)s. Choose a time by then.", at=at)
+                else _("The reply window closes %(at)s. Choose an earlier time.", at=at)
             )
     own = next((one for one in reversed(times) if not one.locked), None)
     there = reader().local(presets["tomorrow"] if own is None else datetime.fromisoformat(own.at))
@@ -110,7 +108,7 @@ def when(at: datetime, now: datetime) -> str:
 
 
 def time_from_form(name: str = "later") -> datetime | None:
-    """Return the time a form asks for: a moment, or ``own`` with ``later_at``; None: it asks for none.
+    """Return the time in a form: a moment, or ``own`` with ``later_at``; None for no time.
 
     :raises SendTimeError: if that is no time.
     """
@@ -124,5 +122,5 @@ def time_from_form(name: str = "later") -> datetime | None:
         if at.tzinfo is None:
             raise ValueError("a moment has a zone")
     except (SnoozeTimeError, ValueError):
-        raise SendTimeError(_("That is no time, so nothing was planned.")) from None
+        raise SendTimeError(_("That is not a valid time. Nothing was scheduled.")) from None
     return at

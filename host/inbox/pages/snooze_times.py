@@ -1,4 +1,4 @@
-"""When snoozes end, as people see it and choose it: in words, and read from a form."""
+"""Snooze times as text, and read from a form."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ def _when(at: datetime, now: datetime) -> str:
 
 
 def snooze_text(snooze: Snooze, now: datetime) -> str:
-    """Return until when a conversation is snoozed, in few words."""
+    """Return the end of a snooze in a few words."""
     if snooze.until is None:
         return _("Until they write")
     text = _("Until %(time)s", time=_when(snooze.until, now))
-    return _("%(until)s, whatever comes", until=text) if snooze.kind is SnoozeKind.FIXED else text
+    return _("%(until)s, even if they write", until=text) if snooze.kind is SnoozeKind.FIXED else text
 
 
 def snooze_from_form(now: datetime) -> Snooze:
@@ -50,7 +50,7 @@ def snooze_from_form(now: datetime) -> Snooze:
         return Snooze(kind, snoozing.typed_moment(request.form.get("until", ""), reader().zone))
     until = snoozing.presets(now, reader().zone).get(when)
     if until is None:
-        raise SnoozeTimeError(_("Choose until when first; nothing was snoozed."))
+        raise SnoozeTimeError(_("Choose a time first. Nothing was snoozed."))
     return Snooze(kind, until)
 
 
@@ -61,7 +61,7 @@ def own_time(now: datetime) -> str:
 
 
 def until_text(until: datetime, now: datetime) -> str:
-    """Return *until* for the list, as short as it can be said."""
+    """Return *until* for the list, as short as possible."""
     known = reader()
     there = known.local(until)
     if there.date() == known.local(now).date():

@@ -1,12 +1,12 @@
-"""Text as pages show it: addresses as links named by host and path, long texts cut at whole letters."""
+"""Text on pages: addresses become links named by host and path, long texts are cut between letters."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit
 
+import msgspec
 import regex
 
 from host.sdk.formatting import addresses, ascii_host, safe
@@ -18,8 +18,7 @@ LABEL = 48
 _INVISIBLE = re.compile("[\x00-\x1f\x7f\u00ad\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]")
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
+class Span(msgspec.Struct, frozen=True):
     """A stretch of text.
 
     :param href: the http or https address it leads to; empty: none.
@@ -54,7 +53,7 @@ def plain(text: str) -> str:
 
 
 def host_of(address: str) -> str:
-    """Return the host of a safe address: without ``www.``, in ASCII so that none looks like another."""
+    """Return the host of a safe URL: without ``www.``, and in ASCII so that lookalikes differ."""
     host = ascii_host(urlsplit(address).hostname or "") or ""
     return host.removeprefix("www.") or host
 

@@ -3,36 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from typing import Any
 
 from flask import Response, g, jsonify, render_template, request
 from flask.typing import ResponseReturnValue
+from flask_babel import lazy_gettext as _l
 
+from host.core.backports.values import replace
 from host.core.errors import NotFoundError
-from host.inbox import labels, queries
+from host.inbox import queries
+from host.inbox.labels import labels
 from host.inbox.list_positions import position_text
 from host.inbox.messages import load_around, load_messages, load_thread
-from host.inbox.pages import action_views as _action_views  # noqa: F401 - adds its views to the blueprint
-from host.inbox.pages import bulk_views as _bulk_views  # noqa: F401
-from host.inbox.pages import canned_views as _canned_views  # noqa: F401
-from host.inbox.pages import forward_views as _forward_views  # noqa: F401
-from host.inbox.pages import label_views as _label_views  # noqa: F401
-from host.inbox.pages import later_views as _later_views  # noqa: F401
-from host.inbox.pages import macro_views as _macro_views  # noqa: F401
-from host.inbox.pages import snooze_views as _snooze_views  # noqa: F401
-from host.inbox.pages import team_views as _team_views  # noqa: F401
-from host.inbox.pages.along import preview as _preview  # noqa: F401
+from host.inbox.pages import pieces
 from host.inbox.pages.arguments import Filter, filter_from_request, ids_from_request, position_from_request
-from host.inbox.pages.assistants import views as _assistant_views  # noqa: F401
-from host.inbox.pages.comments import views as _comment_views  # noqa: F401
 from host.inbox.pages.composer import composer_values
-from host.inbox.pages.contacts import attribute_views as _attribute_views  # noqa: F401
-from host.inbox.pages.contacts import list_views as _list_views  # noqa: F401
-from host.inbox.pages.contacts import merge_views as _merge_views  # noqa: F401
-from host.inbox.pages.contacts import page_views as _page_views  # noqa: F401
 from host.inbox.pages.context import InboxContext, bp, opened_inbox
-from host.inbox.pages.conversation_view import Listed
+from host.inbox.pages.conversation_view import ListedConversation
 from host.inbox.pages.inbox_page import (
     asked_draft,
     head_of,
@@ -42,12 +30,11 @@ from host.inbox.pages.inbox_page import (
     render_head,
     render_messages,
 )
-from host.inbox.pages.kept_views import Kept, kept
-from host.inbox.pages.onward import views as _onward_views  # noqa: F401
+from host.inbox.pages.kept_views import Sidebar, kept
 from host.inbox.queries import Order, Row
 from host.models.inbox import Direction
 from host.notifications import notify
-from host.web import emoji_names
+from host.web import emoji_names, navigation
 from host.web.languages import available
 from host.web.request_helpers import (
     Permission,
@@ -57,6 +44,8 @@ from host.web.request_helpers import (
     passive,
     workspace_view,
 )
+
+navigation.add_main("inbox.index", _l("Inbox"), order=10, icon="inbox")
 
 __all__ = ["bp"]
 
@@ -91,8 +80,16 @@ def more(workspace_id: int) -> ResponseReturnValue:
 @bp.get("/w/<int:workspace_id>/inbox/<int:conversation_id>/thread")
 @workspace_view(Permission.READ)
 def thread(workspace_id: int, conversation_id: int) -> ResponseReturnValue:
-    """Return one conversation as HTML, for a page that shows the list already."""
-    return jsonify(html=opened_part(workspace_id, conversation_id))
+    """Return one conversation as HTML, for a page that shows the list already.
+
+    A script may load it ahead, with the header ``X-Prefetch``: the person doesn't count as active then.
+    Before it shows that, it asks with ``HEAD`` whether the person may still see the conversation.
+    """
+    if request.method == "HEAD":
+        with opened_inbox(workspace_id) as inbox:
+            inbox.row(conversation_id)
+        return Response(mimetype="application/json")
+    return pieces.answer(html=opened_part(workspace_id, conversation_id))
 
 
 @bp.get("/w/<int:workspace_id>/inbox/<int:conversation_id>/messages")
@@ -110,10 +107,8 @@ def earlier(workspace_id: int, conversation_id: int) -> ResponseReturnValue:
         else:
             thread = load_thread(inbox.session, workspace_id, conversation_id, before=before)
             found, earlier = inbox.shown(row, thread.entries, others=True), thread.earlier
-    return jsonify(
-        messages=render_messages(inbox, row, found),
-        earlier=position_text(earlier) if earlier else None,
-    )
+        messages = render_messages(inbox, row, found)
+    return pieces.answer(messages=messages, earlier=position_text(earlier) if earlier else None)
 
 
 @bp.get("/w/<int:workspace_id>/inbox/<int:conversation_id>/around/<int:message_id>")
@@ -125,7 +120,7 @@ def around(workspace_id: int, conversation_id: int, message_id: int) -> Response
         entries = load_around(inbox.session, workspace_id, conversation_id, message_id)
         messages = render_messages(inbox, row, inbox.shown(row, entries))
         head = render_template("inbox/_around.html", head=head_of(inbox, row))
-    return jsonify(head=head, messages=messages)
+    return pieces.answer(head=head, messages=messages)
 
 
 @bp.get("/w/<int:workspace_id>/inbox/updates")
@@ -142,7 +137,7 @@ def updates(workspace_id: int) -> ResponseReturnValue:
     row_ids, message_ids, said = (ids_from_request(name) for name in ("rows", "messages", "said"))
     opened = ids_from_request("conversation")[:1]
     answer: dict[str, Any] = {}
-    shown: Kept | None = None
+    shown: Sidebar | None = None
     with opened_inbox(workspace_id) as inbox:
         filter_ = filter_from_request(inbox.directory)
         if row_ids:
@@ -168,11 +163,11 @@ def updates(workspace_id: int) -> ResponseReturnValue:
         row = inbox.seen_row(opened[0]) if opened else None
         if row is not None:
             answer |= _opened(inbox, row, message_ids, filter_, shown)
-    return jsonify(answer)
+    return pieces.answer(**answer)
 
 
 def _opened(
-    inbox: InboxContext, row: Row, message_ids: list[int], filter_: Filter, shown: Kept | None
+    inbox: InboxContext, row: Row, message_ids: list[int], filter_: Filter, shown: Sidebar | None
 ) -> dict[str, Any]:
     answer: dict[str, Any] = {}
     if message_ids:
@@ -195,8 +190,8 @@ def _opened(
     return answer
 
 
-def _rows_html(items: Sequence[Listed], filter_: Filter) -> str:
-    """Return rows as HTML; which of them is open, the browser knows."""
+def _rows_html(items: Sequence[ListedConversation], filter_: Filter) -> str:
+    """Return rows as HTML; the browser knows which of them is open."""
     return render_template("inbox/_rows.html", items=items, filter=filter_, selected=None)
 
 

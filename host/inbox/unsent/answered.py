@@ -1,4 +1,4 @@
-"""What an answer changes of its conversation, noted before, so that undoing the answer puts it back."""
+"""Record a conversation's state before an answer, so that undoing the answer restores it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from host.models.inbox import (
 
 
 def state_of(session: Session, conversation: Conversation) -> dict[str, Any]:
-    """Return who waits for what in *conversation*, as JSON."""
+    """Return the waiting state of *conversation*, as JSON."""
     reads = sa.select(ConversationRead.user_id, ConversationRead.seen_count, ConversationRead.marked).where(
         ConversationRead.conversation_id == conversation.id
     )
@@ -36,7 +36,7 @@ def state_of(session: Session, conversation: Conversation) -> dict[str, Any]:
 
 
 def put_back(session: Session, conversation: Conversation, before: Mapping[str, Any], now: datetime) -> None:
-    """Let the customer of the locked *conversation* wait again as :func:`state_of` noted *before*.
+    """Restore the waiting state of the locked *conversation* that :func:`state_of` returned *before*.
 
     What the team did since counts: a closed conversation stays answered, and so does one that has another
     answer after the customer's question.
@@ -63,7 +63,7 @@ def put_back(session: Session, conversation: Conversation, before: Mapping[str, 
 
 
 def _answered(session: Session, conversation: Conversation, since: datetime | None, now: datetime) -> bool:
-    """Tell whether a message of the team that is not for later stands below the customer's question."""
+    """Return whether a message of the team that is not scheduled follows the customer's question."""
     later = Message.sent_at >= since if since is not None else sa.true()
     query = sa.select(Message.id).where(
         Message.conversation_id == conversation.id,

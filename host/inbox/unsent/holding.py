@@ -17,6 +17,7 @@ from flask_babel import lazy_gettext as _l
 from sqlalchemy.orm import Session
 
 from host.core.errors import ForbiddenError
+from host.events.writing import show
 from host.inbox import conversation_actions
 from host.inbox.conversations import check_message, locked_conversation, publish_conversation
 from host.inbox.reply import take_lane
@@ -26,28 +27,27 @@ from host.media import uploads
 from host.models.inbox import Attachment, Conversation, ConversationStatus, DeliveryState, Message
 from host.models.queue import OutboxEntry
 from host.queue import outbox
-from host.record.writing import show
 from host.search import postings
 from host.users.reach import ALL_ACCOUNTS, Accounts
 
 CLOSE, SNOOZE = "close", "snooze"
-"""What may be done along with sending, by the word of the form."""
+"""Changes that can be made when sending, by their name in the form."""
 
 
 class NotYoursError(ForbiddenError):
-    """A reply goes back to whoever wrote it alone."""
+    """Only its author can undo a reply."""
 
     code = "not_yours"
-    default_sentence = _l("A colleague wrote this reply, and only they get it back. Nothing was undone.")
-    default_next_step = _l("Cancel it instead, if it must not go out.")
+    default_sentence = _l("Only the colleague who wrote this reply can undo it. Nothing was undone.")
+    default_next_step = _l("Cancel it instead if it must not be sent.")
 
 
 @dataclass(frozen=True, slots=True)
 class TakenBack:
     """A reply that was undone.
 
-    :param draft: what it was made of: ``text``, ``reply_to``, as ``composer`` what the page's own scripts had
-        noted of it, and ``mode``, ``private`` for a private reply.
+    :param draft: its content: ``text``, ``reply_to``, ``composer`` (data of the page's own scripts), and
+        ``mode``, ``private`` for a private reply.
     """
 
     conversation_id: int
@@ -64,7 +64,7 @@ def undo(
     user_id: int,
     now: datetime,
 ) -> TakenBack:
-    """Take a reply back that nobody has begun to send, all its parts, and return what it was made of.
+    """Undo a reply that nobody has begun to send, with all its parts, and return its content.
 
     :raises MessageNotFoundError: if the conversation has no such message.
     :raises NotYoursError: if somebody else wrote it.
@@ -110,7 +110,7 @@ def _parts(session: Session, conversation_id: int, reply_key: str) -> Sequence[s
 
 
 def _remove(session: Session, workspace_id: int, ids: Sequence[int]) -> None:
-    """Delete messages that nobody outside has seen. Their files wait to be sent again."""
+    """Delete messages that nobody outside has seen. Their files become available again."""
     keys = list(
         session.scalars(
             sa.select(Attachment.storage_key).where(
@@ -134,7 +134,7 @@ def _reopen(
     sent: datetime,
     now: datetime,
 ) -> None:
-    """Take back what was done along with sending, unless somebody did something else since."""
+    """Undo the side effects of sending, unless somebody changed them since."""
     here: dict[str, Any] = {
         "workspace_id": conversation.workspace_id,
         "conversation_id": conversation.id,
@@ -160,7 +160,7 @@ def send_now(
     message_id: int,
     now: datetime,
 ) -> None:
-    """Let a reply go out that can still be undone, or is for later, with those that wait before it.
+    """Send a reply now that is undoable or scheduled, with those that wait before it.
 
     :raises MessageNotFoundError: if the conversation has no such message.
     :raises StateMovedOnError: if it does not wait any more.

@@ -1,4 +1,4 @@
-"""Planned replies: until their time they wait beside the lane, then they become its last entries.
+"""Scheduled replies: until their time they wait outside the lane, then become its last entries.
 
 So what is written meanwhile goes out at once, and what the customer gets is in the order the thread shows: a
 planned reply stands at its time, below everything said before.
@@ -38,16 +38,16 @@ PORTION = 50
 
 
 class NotForLaterError(ConflictError):
-    """The message waits for no time of its own any more."""
+    """The message is no longer scheduled."""
 
     code = "not_for_later"
     title = _l("It has moved on")
-    default_sentence = _l("This reply is not waiting for its time any more, so nothing was changed.")
+    default_sentence = _l("This reply is no longer scheduled. Nothing was changed.")
     default_next_step = _l("Reload the conversation and look again.")
 
 
 def _waiting() -> list[sa.ColumnElement[bool]]:
-    """Return the conditions of an outbox entry, beside its message, whose reply is for later."""
+    """Return the conditions for the outbox entry of a scheduled message."""
     return [
         OutboxEntry.not_before.is_not(None),
         OutboxEntry.open.is_(False),
@@ -71,7 +71,7 @@ def _wrote_since() -> sa.ColumnElement[bool]:
 
 
 def release_due() -> int:
-    """Put the replies whose time has come into their lanes, and hold back those whose customer wrote first.
+    """Move due replies into their lanes, and hold back those whose customer wrote first.
 
     Return how many these were. Each is one write, so it happens once, however many workers look and whenever
     one dies.
@@ -100,7 +100,7 @@ def due(session: Session, now: datetime) -> Sequence[tuple[int, str]]:
 def release(
     session: Session, conversation_id: int, reply_key: str, now: datetime, *, anyway: bool = False
 ) -> bool:
-    """Let a reply for later go out, or hold it back because the customer wrote first.
+    """Release a scheduled reply, or hold it back because the customer wrote first.
 
     Return whether it was still there to be decided about.
 
@@ -176,7 +176,7 @@ def waiting_in(session: Session) -> Sequence[int]:
 
 
 def keep_here(session: Session, conversation_id: int, now: datetime) -> None:
-    """Have a conversation's replies for later stay until somebody sends them.
+    """Keep a conversation's scheduled replies until somebody sends them.
 
     The desk was restored: they may have been sent, changed or taken back in what is not in the backup.
     """
@@ -198,7 +198,7 @@ def keep_here(session: Session, conversation_id: int, now: datetime) -> None:
 
 
 def note_next(session: Session, conversation: Conversation) -> None:
-    """Note when the first of a locked conversation's replies for later goes out."""
+    """Store when the first scheduled reply of a locked conversation is sent."""
     query = (
         sa.select(sa.func.min(OutboxEntry.not_before))
         .join(Message, Message.id == OutboxEntry.message_id)
@@ -222,7 +222,7 @@ def change_time(
     adapter: ChannelAdapter | None,
     now: datetime,
 ) -> None:
-    """Give a reply for later another time, all its parts.
+    """Reschedule a reply with all its parts.
 
     :raises NotForLaterError: if it does not wait for its time any more.
     :raises UnknownChannelError: if no active addon brings the channel (*adapter* is None).

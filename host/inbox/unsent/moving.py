@@ -1,4 +1,4 @@
-"""A message that waited stands where the customer gets it: at the time it is handed to the provider."""
+"""Move a message to the time it is sent, because that is where the customer sees it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from host.models.queue import OutboxEntry
 
 
 def move_to(session: Session, message_id: int, at: datetime) -> None:
-    """Have a message, and what waits behind it in its conversation, stand in the thread at *at*.
+    """Move a message, and those that wait after it in its conversation, to *at* in the thread.
 
     When it was written stays in ``created_at``. The message is locked, and its conversation after it.
     """

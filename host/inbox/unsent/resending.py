@@ -1,7 +1,7 @@
-"""What a person decides about a reply on its way: send it again, cancel it, edit it while it waits.
+"""Actions on a reply that is not sent: resend it, cancel it, edit it while it waits.
 
-A worker that has begun to send a message wins: each of these locks the message's outbox entry, as the worker
-does, and is refused once the message is in another state.
+A worker that has started to send a message wins: each of these locks the message's outbox entry, as the
+worker does, and is refused once the message is in another state.
 """
 
 from __future__ import annotations
@@ -38,14 +38,14 @@ class NotEditableError(ConflictError):
 
     code = "not_editable"
     title = _l("It cannot be edited")
-    default_sentence = _l("Only a text that has not left can be edited.")
+    default_sentence = _l("Only a text that has not been sent can be edited.")
     default_next_step = _l("Cancel it and write another.")
 
 
 AGAIN_CANCELLED = ProviderProblem(
     code="cancelled",
-    sentence=noop("Sending it again was cancelled. Whether it arrived before is not known."),
-    next_step=noop("Press Check to look for it."),
+    sentence=noop("Resending was cancelled. It may have arrived earlier."),
+    next_step=noop("Press Check to find out."),
 )
 
 
@@ -127,7 +127,7 @@ def cancel(session: Session, message_id: int) -> None:
 
 
 def edit(session: Session, message_id: int, text: str, adapter: ChannelAdapter | None) -> None:
-    """Give a text that has not left other words.
+    """Change the text of a message that was not sent yet.
 
     :raises NotInOutboxError: if the message has no outbox entry.
     :raises StateMovedOnError: if it does not wait any more.
@@ -162,7 +162,7 @@ def edit(session: Session, message_id: int, text: str, adapter: ChannelAdapter |
 
 
 def _reword_draft(session: Session, message: Message) -> None:
-    """Let undoing the reply of *message* give back what it says now, not what was written first."""
+    """Update the draft that undoing the reply of *message* restores."""
     first = session.scalars(
         sa.select(OutboxEntry)
         .join(Message, Message.id == OutboxEntry.message_id)
@@ -178,7 +178,7 @@ def _reword_draft(session: Session, message: Message) -> None:
 
 
 def leave_list(session: Session, conversation: Conversation, messages: Sequence[Message]) -> None:
-    """Let the list show what was said before *messages*, which will not go out."""
+    """Restore the list's preview from before *messages*, which will not be sent."""
     if not any(_is_last(conversation, message) for message in messages):
         return
     query = (
@@ -207,7 +207,7 @@ def _conversation(session: Session, message: Message) -> Conversation:
 
 
 def _is_last(conversation: Conversation, message: Message) -> bool:
-    """Tell whether the list may show *message* as the conversation's last one."""
+    """Return whether the list may show *message* as the conversation's last one."""
     return (conversation.last_message_at, conversation.last_direction) == (message.sent_at, message.direction)
 
 

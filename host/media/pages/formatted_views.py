@@ -9,22 +9,23 @@ Without scripts in it, the origin gives what stands there nothing. Pictures come
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import cast
 from urllib.parse import urlsplit
 
+import msgspec
 import sqlalchemy as sa
 from flask import Response, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
+from markupsafe import escape
 from sqlalchemy.orm import Session
 
 from host.core import db, secrets, storage
 from host.core.errors import InvalidError, NotFoundError
+from host.events.writing import show
 from host.media import formatted, passthrough, senders
 from host.media.pages.blueprint import bp
 from host.models.inbox import Attachment, AttachmentState
-from host.record.writing import show
 from host.sdk.messages import AttachmentRole, MessageKind
 from host.web.request_helpers import Permission, current_user, workspace_view
 
@@ -56,8 +57,7 @@ a { color: #1257b8; }
 _PURPOSE = "picture"
 
 
-@dataclass(frozen=True, slots=True)
-class _Form:
+class _Form(msgspec.Struct, frozen=True):
     storage_key: str
     size: int
     pictures: dict[str, int]
@@ -81,6 +81,10 @@ def formatted_message(workspace_id: int, message_id: int) -> ResponseReturnValue
     except storage.NotStoredError:
         raise NotFoundError() from None
 
+    if not formatted.is_cleaned_in_time(html):
+        said = _("This message has too much formatting to show. Read its text instead.")
+        return framed(f"<p>{escape(said)}</p>")
+
     def inline(content_id: str) -> str | None:
         id_ = form.pictures.get(content_id)
         return (
@@ -102,7 +106,7 @@ def formatted_message(workspace_id: int, message_id: int) -> ResponseReturnValue
         html,
         inline=inline,
         remote=remote if asked else None,
-        earlier="" if form.unfolded else _("What was written before"),
+        earlier="" if form.unfolded else _("Quoted text"),
     )
     return framed(cleaned.html)
 
@@ -188,8 +192,8 @@ def always_show_pictures(workspace_id: int, message_id: int) -> ResponseReturnVa
             senders.forget_sender_of(session, message)
         elif not senders.remember(session, message, user_id):
             raise InvalidError(
-                _("Your mail server found that this was not sent by whom it names."),
-                next_step=_("Show its pictures once if you need to see them."),
+                _("Your mail server found that this did not come from the sender it claims."),
+                next_step=_("Show its images once if you need to see them."),
             )
         show(session, workspace_id, "state", conversation_id=message.conversation_id, message_id=message.id)
         return message.conversation_id

@@ -1,4 +1,4 @@
-"""A received message as it came from outside, for people who have to see its headers or its source."""
+"""A received message in its original form, with headers and source."""
 
 from __future__ import annotations
 
@@ -22,15 +22,13 @@ MOST = 1024 * 1024
 
 
 class OriginalGoneError(LobbyError):
-    """The journal keeps what came for some time only."""
+    """The inbound log has already deleted the original."""
 
     code = "original_gone"
     status = 410
-    title = _l("The original is no longer kept")
-    default_sentence = _l(
-        "What came from outside is kept for some time only. The message itself is all here."
-    )
-    default_next_step = _l("An admin can have it kept longer, for messages to come.")
+    title = _l("The original was deleted")
+    default_sentence = _l("Originals are kept for a limited time. The message itself is complete.")
+    default_next_step = _l("An admin can keep originals of new messages for longer.")
 
 
 @bp.get("/w/<int:workspace_id>/messages/<int:message_id>/original")

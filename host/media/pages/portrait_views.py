@@ -38,7 +38,7 @@ from host.web.template_filters import initials, tone
 
 
 def _chosen() -> str | None:
-    """Store the form's ``picture`` and return its key; None where the form removes the one before.
+    """Store the form's ``picture`` and return its key; None if the form removes the picture.
 
     :raises FileRefusedError: if it is no picture that can be shown.
     :raises InvalidError: if the form holds neither.
@@ -48,12 +48,12 @@ def _chosen() -> str | None:
         with closing(given):
             return portraits.keep(given.stream)
     if "remove" not in request.form:
-        raise InvalidError(_("No file came along."), next_step=_("Choose one and try again."))
+        raise InvalidError(_("No file was uploaded."), next_step=_("Choose one and try again."))
     return None
 
 
 def _put(where: str, put: Callable[[Session, str | None], str | None]) -> ResponseReturnValue:
-    """Take the form's picture, or remove the one there is; say how it went on the page *where*.
+    """Store or remove the picture, and report the result on the page *where*.
 
     :param put: writes the key and returns the one before.
     """
@@ -144,14 +144,14 @@ def logo() -> ResponseReturnValue:
 @bp.get("/people/<int:user_id>/picture")
 @login_required
 def portrait(user_id: int) -> ResponseReturnValue:
-    """Show somebody's picture to those who share a workspace with them, and to admins."""
+    """Show a person's picture to those who share a workspace with them, and to admins."""
     with db.read() as session:
         key = users.picture_for(session, user_id, current_user())
     return _send(key, "private, max-age=3600")
 
 
 def picture_url(user_id: int, picture: str) -> str:
-    """Return the address of a person's picture; *picture* stands for it, so that a new one shows at once."""
+    """Return the URL of a person's picture, which changes with it so that browsers reload it."""
     return url_for("media.portrait", user_id=user_id, v=picture) if picture else ""
 
 

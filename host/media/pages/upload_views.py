@@ -40,7 +40,7 @@ def upload(workspace_id: int) -> ResponseReturnValue:
     """
     given = request.files.get("file")
     if given is None:
-        raise InvalidError(_("No file came along."), next_step=_("Choose one and try again."))
+        raise InvalidError(_("No file was uploaded."), next_step=_("Choose one and try again."))
     taken = uploads.keep_upload(
         given.stream,
         given.filename or "",

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
 
+import msgspec
 import sqlalchemy as sa
 from flask import Response, request
 from sqlalchemy.orm import Session
@@ -25,8 +25,7 @@ log = logging.getLogger(__name__)
 _attachments = Attachment.metadata.tables["attachments"]
 
 
-@dataclass(frozen=True, slots=True)
-class _File:
+class _File(msgspec.Struct, frozen=True):
     id: int
     kind: str
     name: str

@@ -1,24 +1,27 @@
-"""What a reader of the reports chose: days, accounts, team, person. From the page's address, and into it."""
+"""The filters of the Reports page: days, accounts, team, person.
+
+Read from the page's address, and written to it.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+import msgspec
 import sqlalchemy as sa
 from flask import request
 from flask_babel import lazy_gettext as _l
 from sqlalchemy.orm import Session
 
 from host.core.errors import InvalidError
-from host.inbox import teams
+from host.inbox.teams import teams
+from host.inbox.teams.models import Team
 from host.models.channels import ChannelAccount
-from host.models.teams import Team
 from host.reports.figures import MOST_DAYS, Days, Selection
-from host.reports.tables import By, Key
+from host.reports.tables import Grouping, Key
 from host.users import members
 from host.users.members import Member
 from host.web import languages
@@ -27,23 +30,21 @@ from host.web.request_helpers import id_argument
 
 USUAL_DAYS = 28
 IN_HOURS = "business"
-"""What the address says where times are those of business hours."""
+"""Value in the address that selects working hours."""
 
 
-@dataclass(frozen=True, slots=True)
-class Account:
-    """One of the accounts to choose from."""
+class Account(msgspec.Struct, frozen=True):
+    """An account to choose from."""
 
     id: int
     channel: str
     handle: str
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """What was chosen, and what there is to choose from.
+class Choice(msgspec.Struct, frozen=True):
+    """The chosen filters and the available options.
 
-    :param arguments: the choice as arguments of an address; what is as usual is left out.
+    :param arguments: the choice as arguments of an address, without defaults.
     """
 
     selection: Selection
@@ -55,7 +56,7 @@ class Choice:
     channel: str
     person: Member | None
     team: Team | None
-    by: By
+    by: Grouping
     arguments: dict[str, Any]
     offered: Picker
     """The accounts that the form shows."""
@@ -70,7 +71,7 @@ class Choice:
 
     @property
     def recent(self) -> int | None:
-        """How many days up to today were chosen; None: they end earlier, or later."""
+        """The chosen number of days up to today; None: the range ends on another day."""
         return len(self.days) if self.days.last == self.today else None
 
     def recent_days(self, count: int) -> dict[str, Any]:
@@ -80,24 +81,24 @@ class Choice:
             return arguments
         return {**arguments, "from": (self.today - timedelta(days=count - 1)).isoformat()}
 
-    def grouped(self, by: By) -> dict[str, Any]:
-        """Return the arguments for another table of the same."""
-        return {**self.arguments, "by": None if by is By.PERSON else by.value}
+    def grouped(self, by: Grouping) -> dict[str, Any]:
+        """Return the arguments for the table grouped by *by*."""
+        return {**self.arguments, "by": None if by is Grouping.PERSON else by.value}
 
-    def of_row(self, by: By, key: Key) -> dict[str, Any] | None:
-        """Return the arguments for a row of a table alone; None: they cannot be chosen."""
-        choices: dict[By, tuple[str, Collection[Key]]] = {
-            By.PERSON: ("agent", [one.user_id for one in self.people]),
-            By.TEAM: ("team", [one.id for one in self.teams]),
-            By.ACCOUNT: ("account", [one.id for one in self.accounts]),
-            By.CHANNEL: ("channel", self.channels),
-            By.HOUR: ("", ()),
+    def of_row(self, by: Grouping, key: Key) -> dict[str, Any] | None:
+        """Return the arguments that filter by one row of a table; None: the row cannot be a filter."""
+        choices: dict[Grouping, tuple[str, Collection[Key]]] = {
+            Grouping.PERSON: ("agent", [one.user_id for one in self.people]),
+            Grouping.TEAM: ("team", [one.id for one in self.teams]),
+            Grouping.ACCOUNT: ("account", [one.id for one in self.accounts]),
+            Grouping.CHANNEL: ("channel", self.channels),
+            Grouping.HOUR: ("", ()),
         }
         name, known = choices[by]
         return {**self.arguments, name: key} if key in known else None
 
     def of_day(self, day: date) -> dict[str, Any]:
-        """Return the arguments for one day alone."""
+        """Return the arguments for one day."""
         return {**self.arguments, "from": day.isoformat(), "to": day.isoformat()}
 
 
@@ -110,7 +111,7 @@ def zone() -> ZoneInfo:
 
 
 def read_choice(session: Session, workspace_id: int, now: datetime) -> Choice:
-    """Return what the address of the page chooses.
+    """Return the filters in the page's address.
 
     :raises InvalidError: for days out of order, or an account, channel, person or team not of the workspace.
     """
@@ -136,7 +137,7 @@ def read_choice(session: Session, workspace_id: int, now: datetime) -> Choice:
     if unknown or any(id_ is not None and one is None for id_, one in asked):
         raise InvalidError()
     try:
-        by = By(request.args.get("by") or By.PERSON)
+        by = Grouping(request.args.get("by") or Grouping.PERSON)
     except ValueError:
         raise InvalidError() from None
     today = now.astimezone(zone()).date()
@@ -153,7 +154,7 @@ def read_choice(session: Session, workspace_id: int, now: datetime) -> Choice:
         "agent": user_id,
         "team": team_id,
         "hours": IN_HOURS if in_hours else "",
-        "by": "" if by is By.PERSON else by.value,
+        "by": "" if by is Grouping.PERSON else by.value,
     }
     return Choice(
         Selection(workspace_id, days, chosen, user_id, in_hours, team_id),
@@ -172,15 +173,15 @@ def read_choice(session: Session, workspace_id: int, now: datetime) -> Choice:
 
 
 def _days(today: date) -> Days:
-    """Return the days of the address: up to today, and four weeks of them, unless it says otherwise."""
+    """Return the days in the address; by default, the four weeks up to today."""
     try:
         last = date.fromisoformat(request.args.get("to") or today.isoformat())
         usual = last - timedelta(days=USUAL_DAYS - 1)
         return Days(date.fromisoformat(request.args.get("from") or usual.isoformat()), last, zone())
     except (ValueError, OverflowError):
         raise InvalidError(
-            _l("No figures can be shown for these days."),
+            _l("Reports are not available for this period."),
             next_step=_l(
-                "Choose a first day that is not after the last, and at most %(n)s days.", n=MOST_DAYS
+                "Choose a start date that is not after the end date, and at most %(n)s days.", n=MOST_DAYS
             ),
         ) from None

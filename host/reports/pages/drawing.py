@@ -1,12 +1,12 @@
-"""Figures in words and plots, as the page shows them."""
+"""Figures as text and plots, as the page shows them."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+import msgspec
 from flask import url_for
 from flask_babel import gettext as _
 from flask_babel import ngettext
@@ -14,7 +14,7 @@ from flask_babel import ngettext
 from host.inbox.pages import durations
 from host.reports.figures import HOUR, Figure, Figures, Times, Totals
 from host.reports.pages.choosing import Choice
-from host.reports.tables import By, Key
+from host.reports.tables import Grouping, Key
 from host.web import plots
 from host.web.formats import duration, whole
 from host.web.languages import reader
@@ -22,15 +22,14 @@ from host.web.plots import Bars, Line, Plot
 from host.web.template_filters import mark_of
 
 LEVELS = 4
-"""Shades of the hours of the week, besides the one for nothing."""
+"""Number of shades for the hours of the week, not counting the one for zero."""
 _MOST_TICKS = 5
 
 
-@dataclass(frozen=True, slots=True)
-class Tile:
+class Tile(msgspec.Struct, frozen=True):
     """One figure of the strip.
 
-    :param value: None: there is too little to say it, and *note* says when it will come.
+    :param value: None: there is not enough data, and *note* says when there will be.
     :param icon: of the change: ``up``, ``down`` or nothing; *tone*: ``good``, ``bad`` or nothing.
     """
 
@@ -45,9 +44,8 @@ class Tile:
     spark: str
 
 
-@dataclass(frozen=True, slots=True)
-class Class:
-    """How many conversations were closed within a time."""
+class Class(msgspec.Struct, frozen=True):
+    """The number of conversations closed within a time."""
 
     label: str
     count: int
@@ -57,12 +55,12 @@ class Class:
     url: str
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(msgspec.Struct, frozen=True):
     """One row of the table of people, teams, accounts, channels or hours.
 
-    :param url: its page alone; *opened*: of each figure, its conversations. None: cannot be chosen.
-    :param sent: and *waited*: lengths of the bars beside answers and first responses, of 92.
+    :param url: the page filtered by it; *opened*: for each figure, its conversations. None: cannot be a
+        filter.
+    :param sent: and *waited*: lengths of the bars next to answers and first responses, out of 92.
     """
 
     name: str
@@ -74,12 +72,11 @@ class Row:
     waited: float
 
 
-@dataclass(frozen=True, slots=True)
-class Week:
-    """The hours of the week in shades.
+class Week(msgspec.Struct, frozen=True):
+    """The hours of the week as shades.
 
     :param days: name of the day, and of each hour: shade from 0 to :data:`LEVELS`, and how many messages.
-    :param most: where most is, in words.
+    :param most: the busiest time, in words.
     """
 
     days: Sequence[tuple[str, Sequence[tuple[int, int]]]]
@@ -87,9 +84,14 @@ class Week:
 
 
 def length(seconds: int | None) -> str:
-    """Return a length of time in the two units that matter: ``40 s``, ``14 min``, ``3 h 20 min``."""
+    """Return a duration in its two largest units: ``40 s``, ``14 min``, ``3 h 20 min``.
+
+    Stored durations are whole seconds, so a shorter one is 0.
+    """
     if seconds is None:
         return "–"
+    if seconds == 0:
+        return str(_("under 1 s"))
     return duration(seconds) if seconds < 120 else durations.exact(timedelta(seconds=seconds))
 
 
@@ -103,12 +105,12 @@ def _link(choice: Choice, figure: Figure, **more: Any) -> str:
 
 
 def tiles(choice: Choice, found: Figures) -> list[Tile]:
-    """Return the strip of figures: five, and how many answers were in time where accounts have a time."""
+    """Return the strip of figures: five, and the share of answers on time if there are targets."""
     before = found.before
     past = choice.days.last < choice.today
 
     def soon(text: str) -> str:
-        return _("None in these days") if past else text
+        return _("None in this period") if past else text
 
     def waited(figure: Figure, title: str, get: Callable[[Totals], Times], empty: str) -> Tile:
         mine = get(found.total)
@@ -117,25 +119,30 @@ def tiles(choice: Choice, found: Figures) -> list[Tile]:
         if not mine.count:
             note, icon, tone, spark = soon(empty), "", "", ""
         value = length(mine.half) if mine.count else None
-        return Tile(figure, title, value, "", note, icon, tone, _link(choice, figure), spark)
+        return Tile(figure, title, value, _("median"), note, icon, tone, _link(choice, figure), spark)
 
     return [
-        waited(Figure.FIRST, _("First response"), lambda one: one.first, _("Shown after the first answer")),
-        waited(Figure.NEXT, _("Next responses"), lambda one: one.next, _("Shown after the second answer")),
-        waited(Figure.RESOLVE, _("Resolution"), lambda one: one.resolve, _("Shown after the first close")),
+        waited(Figure.FIRST, _("First response"), lambda one: one.first, _("Shown after the first response")),
+        waited(Figure.NEXT, _("Next responses"), lambda one: one.next, _("Shown after the second response")),
+        waited(
+            Figure.RESOLVE,
+            _("Resolution"),
+            lambda one: one.resolve,
+            _("Shown after the first closed conversation"),
+        ),
         _conversations(choice, found),
-        _missed(choice, found, soon(_("Shown after the first window ended"))),
+        _missed(choice, found, soon(_("Shown after the first reply window ends"))),
         *_in_time(choice, found),
     ]
 
 
 def _share(one: Totals) -> int:
-    """Return of a hundred answers how many came in time."""
+    """Return the percentage of answers on time."""
     return one.in_time * 100 // one.promised
 
 
 def _in_time(choice: Choice, found: Figures) -> list[Tile]:
-    """Return the figure of answers in time; none where no account had a time for them."""
+    """Return the figure of answers on time; none if no account had a response target."""
     total, before = found.total, found.before
     if not total.promised:
         return []
@@ -146,21 +153,21 @@ def _in_time(choice: Choice, found: Figures) -> list[Tile]:
     value = _("%(n)s %%", n=whole(_share(total)))
     spark = plots.spark([_share(one) if one.promised else None for _at, one in found.steps])
     url = _link(choice, Figure.LATE)
-    return [Tile(Figure.LATE, _("Answers in time"), value, "", note, icon, tone, url, spark)]
+    return [Tile(Figure.LATE, _("Responses on time"), value, "", note, icon, tone, url, spark)]
 
 
 def in_time(one: Totals) -> str:
-    """Return the share of answers that came in time, in words."""
+    """Return the share of answers on time, in words."""
     return _("%(n)s %%", n=whole(_share(one))) if one.promised else "–"
 
 
 def _faster(mine: int | None, theirs: int | None) -> tuple[str, str, str]:
-    """Return the change of a time in words, its icon and tone; a twentieth is no change."""
+    """Return the change of a time in words, its icon and tone; less than 5 % counts as no change."""
     if mine is None or theirs is None:
         return "", "", ""
     change = abs(mine - theirs)
     if change * 20 < max(theirs, 20):
-        return _("as before"), "", ""
+        return _("no change"), "", ""
     if mine < theirs:
         return _("%(n)s faster", n=length(change)), "down", "good"
     return _("%(n)s slower", n=length(change)), "up", "bad"
@@ -177,7 +184,7 @@ def _conversations(choice: Choice, found: Figures) -> Tile:
         percent = round(100 * (count - theirs) / theirs)
         icon = "up" if percent > 0 else "down" if percent else ""
         words = (
-            _("as before")
+            _("no change")
             if not percent
             else (
                 _("%(n)s %% more", n=whole(percent))
@@ -225,11 +232,11 @@ def _missed(choice: Choice, found: Figures, empty: str) -> Tile:
 
 
 def step_name(choice: Choice) -> Callable[[datetime], str]:
-    """Return what names a step: its day, or of one day alone its hour."""
+    """Return a function that names a step: by its day or, for a single day, by its hour."""
     zone = choice.days.zone
     if len(choice.days) == 1:
         return lambda at: f"{at.astimezone(zone):%H:%M}"
-    # Where a zone is half an hour off, a day's first hour begins in the day before.
+    # In a zone that is half an hour off, a day's first hour begins on the previous day.
     return lambda at: reader().date_text((at + HOUR - timedelta(seconds=1)).astimezone(zone), "d MMM")
 
 
@@ -241,14 +248,14 @@ def answers_plot(choice: Choice, found: Figures) -> Plot:
         "first",
         _("First response"),
         _(
-            "First response: half within %(half)s, nine in ten within %(nine)s.",
+            "First response: median %(half)s, 90th percentile %(nine)s.",
             half=length(found.total.first.half),
             nine=length(found.total.first.nine),
         ),
         [at for at, _one in found.steps],
         [
             Line(
-                _("Half within"),
+                _("Median"),
                 "line",
                 [one.half for one in times],
                 band=([one.tenth for one in times], [one.nine for one in times]),
@@ -258,8 +265,8 @@ def answers_plot(choice: Choice, found: Figures) -> Plot:
         ticks=_ticks(choice, found),
         times=True,
     )
-    plot.legend.append(("area", _("One to nine in ten")))
-    plot.heads = [_("Half within"), _("One in ten within"), _("Nine in ten within")]
+    plot.legend.append(("area", _("10th to 90th percentile")))
+    plot.heads = [_("Median"), _("10th percentile"), _("90th percentile")]
     plot.rows = [
         (at, [length(one.first.half), length(one.first.tenth), length(one.first.nine)])
         for at, one in reversed(found.steps)
@@ -269,12 +276,12 @@ def answers_plot(choice: Choice, found: Figures) -> Plot:
         f"{name(at)}: "
         + (
             _(
-                "half within %(half)s, nine in ten within %(nine)s",
+                "median %(half)s, 90th percentile %(nine)s",
                 half=length(one.half),
                 nine=length(one.nine),
             )
             if one.count
-            else _("no answer")
+            else _("no response")
         )
         for (at, _totals), one in zip(found.steps, times, strict=True)
     ]
@@ -288,13 +295,13 @@ def messages_plot(choice: Choice, found: Figures) -> Plot:
     """Draw messages in and out."""
     name = step_name(choice)
     into, out = ([getattr(one, key) or 0 for _at, one in found.steps] for key in ("received", "sent"))
-    series = [Bars(_("Out, %(n)s", n=whole(found.total.sent)), "bar-f", out)]
+    series = [Bars(_("Sent, %(n)s", n=whole(found.total.sent)), "bar-f", out)]
     if found.total.received is not None:
-        series.insert(0, Bars(_("In, %(n)s", n=whole(found.total.received)), "bar-a", into))
+        series.insert(0, Bars(_("Received, %(n)s", n=whole(found.total.received)), "bar-a", into))
     plot = plots.bars(
         "messages",
         _("Messages"),
-        _("%(into)s messages in, %(out)s out.", into=whole(sum(into)), out=whole(sum(out))),
+        _("%(into)s messages received, %(out)s sent.", into=whole(sum(into)), out=whole(sum(out))),
         [at for at, _one in found.steps],
         series,
         said=whole,
@@ -318,7 +325,7 @@ def messages_plot(choice: Choice, found: Figures) -> Plot:
 
 
 def missed_plot(choice: Choice, found: Figures) -> Plot:
-    """Draw the windows that were missed."""
+    """Draw the missed reply windows."""
     return plots.bars(
         "missed",
         _("Per day") if len(choice.days) > 1 else _("Per hour"),
@@ -347,7 +354,7 @@ def _ticks(choice: Choice, found: Figures) -> list[str]:
 
 
 def table(choice: Choice, found: Mapping[Key, Totals], names: Mapping[Key, str]) -> list[Row]:
-    """Return the rows of the table, those with most first; hours in their order.
+    """Return the rows of the table, the largest first; hours in order.
 
     :param names: of people, teams or accounts.
     """
@@ -371,22 +378,22 @@ def table(choice: Choice, found: Mapping[Key, Totals], names: Mapping[Key, str])
         )
 
     rows = [row(key, one) for key, one in found.items()]
-    if choice.by is By.HOUR:
+    if choice.by is Grouping.HOUR:
         return sorted(rows, key=lambda one: int(one.key))
     return sorted(rows, key=lambda one: (one.key == 0, -one.totals.sent, one.name))
 
 
-def _name(by: By, key: Key, names: Mapping[Key, str]) -> str:
-    if by is By.HOUR:
+def _name(by: Grouping, key: Key, names: Mapping[Key, str]) -> str:
+    if by is Grouping.HOUR:
         return f"{int(key):02d}:00–{int(key) + 1:02d}:00"
-    if by is By.CHANNEL:
-        return mark_of(str(key))[1] if key else _("No longer here")
-    nameless = {By.PERSON: _("Nobody of the team"), By.TEAM: _("No team")}
-    return nameless.get(by, "") if not key else names.get(key) or _("No longer here")
+    if by is Grouping.CHANNEL:
+        return mark_of(str(key))[1] if key else _("Deleted")
+    nameless = {Grouping.PERSON: _("Nobody on the team"), Grouping.TEAM: _("No team")}
+    return nameless.get(by, "") if not key else names.get(key) or _("Deleted")
 
 
 def classes(choice: Choice, found: Figures) -> list[Class]:
-    """Return how long it took until conversations were closed, in classes."""
+    """Return the distribution of the time until closed, in classes."""
     labels = [
         _("Within 1 hour"),
         _("1 to 4 hours"),
@@ -410,7 +417,7 @@ def classes(choice: Choice, found: Figures) -> list[Class]:
 
 
 def week(found: Figures) -> Week | None:
-    """Return the hours of the week; None: whoever is shown, customers did not write to them alone."""
+    """Return the hours of the week; None for one person, as customers did not write to them alone."""
     if found.week is None:
         return None
     most = max(max(day) for day in found.week)
@@ -426,4 +433,4 @@ def week(found: Figures) -> Week | None:
         (number, hour) for number, day in enumerate(found.week) for hour in range(24) if day[hour] == most
     )
     weekday = reader().date_text(monday + timedelta(days=number), "EEEE")
-    return Week(days, _("Most on %(day)s, %(start)s to %(end)s", day=weekday, start=hour, end=hour + 1))
+    return Week(days, _("Busiest: %(day)s, %(start)s to %(end)s", day=weekday, start=hour, end=hour + 1))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
 from flask import Blueprint, Response, render_template, request
@@ -14,78 +15,93 @@ from sqlalchemy.orm import Session
 from host.core import clock
 from host.core.db import db, padded
 from host.core.errors import InvalidError, NotFoundError
-from host.inbox.list_positions import position_text
 from host.inbox.pages import durations
-from host.inbox.pages.arguments import position_from_request
+from host.inbox.pages.arguments import numbers_from_request, position_from_request
 from host.models.users import User
 from host.reports import figures, tables
 from host.reports import opened as opening
 from host.reports.figures import CLOSED_WITHIN, Figure, Figures, Times, Totals
-from host.reports.opened import Opened
+from host.reports.opened import MEASURED, Opened, Sort
 from host.reports.pages import drawing
 from host.reports.pages.choosing import Choice, read_choice
-from host.reports.tables import By, Key
+from host.reports.tables import Grouping, Key
 from host.users.roles import Permission
+from host.web import navigation
 from host.web.csv_file import Cell, csv_response
 from host.web.languages import gettext as _
 from host.web.languages import reader
 from host.web.portions import portion
 from host.web.request_helpers import workspace_view
 
-bp = Blueprint("reports", __name__)
+navigation.add_main(
+    "reports.index", _l("Reports"), order=40, icon="chart", section="/reports", permission=Permission.REPORTS
+)
+
+bp = Blueprint("reports", __name__, template_folder="../templates")
 
 BY = {
-    By.PERSON: (_l("Person"), _l("By person")),
-    By.TEAM: (_l("Team"), _l("By team")),
-    By.ACCOUNT: (_l("Account"), _l("By account")),
-    By.CHANNEL: (_l("Channel"), _l("By channel")),
-    By.HOUR: (_l("Hour"), _l("By hour of the day")),
+    Grouping.PERSON: (_l("Person"), _l("By person")),
+    Grouping.TEAM: (_l("Team"), _l("By team")),
+    Grouping.ACCOUNT: (_l("Account"), _l("By account")),
+    Grouping.CHANNEL: (_l("Channel"), _l("By channel")),
+    Grouping.HOUR: (_l("Hour"), _l("By hour of the day")),
 }
-"""What each table is called: on its button, and above it."""
+"""Names of each table: on its button, and above it."""
+
+SORTS = {Sort.NEWEST: _l("Newest"), Sort.SLOWEST: _l("Slowest")}
+"""Names of the orders of a figure's conversations."""
 
 PAGE = 50
 MOST_EXPORTED = 100_000
-"""Rows of a CSV file; what is beyond them is asked for with fewer days."""
+"""Maximum number of rows in a CSV file; for more, the reader chooses fewer days."""
 
 ABOUT = {
     Figure.FIRST: (
         _l("First response"),
-        _l("with a customer's first message after the conversation began or was opened again."),
-        _l("with the team's first answer after it. What the desk says by itself is no answer."),
+        _l("with a customer's first message after the conversation starts or is reopened."),
+        _l("with the team's first reply after it. Automated messages don't count."),
     ),
     Figure.NEXT: (
         _l("Next responses"),
-        _l("with a customer's message after the team has answered before."),
-        _l("with the team's next answer. What the desk says by itself is no answer."),
+        _l("with a customer's message after an earlier reply by the team."),
+        _l("with the team's next reply. Automated messages don't count."),
     ),
     Figure.RESOLVE: (
         _l("Resolution"),
-        _l("when the conversation begins or is opened again."),
+        _l("when the conversation starts or is reopened."),
         _l("when it is closed."),
     ),
     Figure.OPENED: (
         _l("Conversations"),
-        _l("when the conversation begins or is opened again."),
-        _l("when it is closed. It is counted on the day on which it begins."),
+        _l("when the conversation starts or is reopened."),
+        _l("when it is closed. It counts on the day it starts."),
     ),
     Figure.MISSED: (
         _l("Windows missed"),
         _l("with a customer's message that opens a reply window."),
-        _l("when the window ends and nobody has answered. A later answer, where it is allowed, is late."),
+        _l("when the window ends without a reply. A later reply, where allowed, is late."),
     ),
     Figure.LATE: (
-        _l("Late answers"),
-        _l("with a customer's message, on an account that had a time for answers then."),
-        _l("with the team's answer, after that time. What the desk says by itself is no answer."),
+        _l("Late responses"),
+        _l("with a customer's message, on an account that had a response time at that moment."),
+        _l("with the team's reply, after the response time. Automated messages don't count."),
     ),
 }
-"""The title of each figure, and where its span begins and ends."""
+"""The title of each figure, and the events at which its span begins and ends."""
+
+
+def _off_between(session: Session) -> tuple[str, str] | None:
+    off = figures.off_between(session)
+    if off is None:
+        return None
+    first, last = (reader().date_text(reader().local(at), "d MMMM y") for at in off)
+    return first, last
 
 
 @bp.get("/w/<int:workspace_id>/reports")
 @workspace_view(Permission.REPORTS)
 def index(workspace_id: int) -> ResponseReturnValue:
-    """Show the figures and plots of some days."""
+    """Show the figures and plots of a range of days."""
     session, now, choice = _asked(workspace_id)
     found = figures.read_figures(session, choice.selection, now, by_hour=len(choice.days) == 1)
     first_day = found.since is None or found.since.astimezone(choice.days.zone).date() == choice.today
@@ -96,13 +112,14 @@ def index(workspace_id: int) -> ResponseReturnValue:
         said=_said_days(choice),
         since=None if found.since is None else reader().date_text(reader().local(found.since), "d MMMM y"),
         begins_today=first_day and found.since is not None,
+        off=_off_between(session),
         tiles=drawing.tiles(choice, found),
         plots=None
         if first_day
         else (drawing.answers_plot(choice, found), drawing.messages_plot(choice, found)),
         classes=drawing.classes(choice, found),
         week=drawing.week(found),
-        by_names={by: name for by, name in BY.items() if by is not By.TEAM or choice.teams},
+        by_names={by: name for by, name in BY.items() if by is not Grouping.TEAM or choice.teams},
         part=portion(_rows(session, choice, now)),
         step_name=drawing.step_name(choice),
         length=drawing.length,
@@ -128,7 +145,7 @@ def _series(choice: Choice, found: Figures) -> Iterator[Sequence[Cell]]:
 @bp.get("/w/<int:workspace_id>/reports/table.csv")
 @workspace_view(Permission.REPORTS)
 def table_csv(workspace_id: int) -> ResponseReturnValue:
-    """Return the figures apart by person, team, account, channel or hour of the day, as CSV."""
+    """Return the figures by person, team, account, channel or hour of the day, as CSV."""
     session, now, choice = _asked(workspace_id)
     rows = _rows(session, choice, now)
     cells = [[row.name, *_cells(row.totals)] for row in rows]
@@ -148,7 +165,7 @@ _HEADS = [
 
 
 def _cells(one: Totals) -> list[Cell]:
-    """Return figures under :data:`_HEADS`."""
+    """Return the figures in the order of :data:`_HEADS`."""
     measured: list[Cell] = []
     for kind in _KINDS:
         time: Times = getattr(one, kind)
@@ -167,7 +184,7 @@ def _cells(one: Totals) -> list[Cell]:
 
 
 def _asked(workspace_id: int) -> tuple[Session, datetime, Choice]:
-    """Return what every page here begins with."""
+    """Return the session, the time and the choice of the request."""
     session, now = db.session(), clock.now()
     return session, now, read_choice(session, workspace_id, now)
 
@@ -177,10 +194,10 @@ def _rows(session: Session, choice: Choice, now: datetime) -> list[drawing.Row]:
     channels = {one.id: one.channel for one in choice.accounts}
     found = tables.read_table(session, choice.selection, now, choice.by, channels)
     names: dict[Key, str] = {one.id: one.handle for one in choice.accounts}
-    if choice.by is By.PERSON:  # those who have left the workspace, too
+    if choice.by is Grouping.PERSON:  # those who have left the workspace, too
         people = sa.select(User.id, User.name).where(User.id.in_(padded(list(found) or [0])))
         names = {row.id: row.name for row in session.execute(people)}
-    if choice.by is By.TEAM:
+    if choice.by is Grouping.TEAM:
         names = {one.id: one.name for one in choice.teams}
     return drawing.table(choice, found, names)
 
@@ -191,15 +208,16 @@ def opened(workspace_id: int, figure: str) -> ResponseReturnValue:
     """Show the conversations behind a figure."""
     which = _figure(figure)
     session, now, choice = _asked(workspace_id)
-    within = _within(which)
+    within, sort = _within(which), _sort(which)
     page = opening.list_opened(
-        session, which, choice.selection, now, most=PAGE, before=position_from_request(), within=within
+        session, which, choice.selection, now, most=PAGE, **_begins(sort), sort=sort, within=within
     )
     plot = None
     if which is Figure.MISSED:
         found = figures.read_figures(session, choice.selection, now, by_hour=len(choice.days) == 1)
         plot = drawing.missed_plot(choice, found)
     since = figures.counting_since(session, workspace_id)
+    arguments = {**choice.arguments, "within": within, "sort": None if sort is Sort.NEWEST else sort.value}
     return render_template(
         "reports/opened.html",
         choice=choice,
@@ -210,9 +228,12 @@ def opened(workspace_id: int, figure: str) -> ResponseReturnValue:
         left_out=opening.count_left_out(session, which, choice.selection),
         since=None if since is None else reader().date_text(reader().local(since), "d MMMM y"),
         rows=page.rows,
-        next=position_text(page.next) if page.next else None,
+        next=page.next,
         within=within,
-        arguments=choice.arguments if within is None else {**choice.arguments, "within": within},
+        sort=sort,
+        sorts=SORTS if which in MEASURED else {},
+        arguments=arguments,
+        sorted_by=lambda one: {**arguments, "sort": None if one is Sort.NEWEST else one.value},
         plot=plot,
         now=now,
         length=drawing.length,
@@ -225,11 +246,17 @@ def opened(workspace_id: int, figure: str) -> ResponseReturnValue:
 @bp.get("/w/<int:workspace_id>/reports/<figure>.csv")
 @workspace_view(Permission.REPORTS)
 def opened_csv(workspace_id: int, figure: str) -> ResponseReturnValue:
-    """Return the conversations behind a figure as CSV: all of them, not a page."""
+    """Return all conversations behind a figure as CSV."""
     which = _figure(figure)
     session, now, choice = _asked(workspace_id)
     page = opening.list_opened(
-        session, which, choice.selection, now, most=MOST_EXPORTED, within=_within(which)
+        session,
+        which,
+        choice.selection,
+        now,
+        most=MOST_EXPORTED,
+        sort=_sort(which),
+        within=_within(which),
     )
     return _list_file(choice, which, page.rows)
 
@@ -265,6 +292,20 @@ def _within(figure: Figure) -> int | None:
     if figure is not Figure.RESOLVE or text not in map(str, range(len(CLOSED_WITHIN) + 1)):
         raise InvalidError()
     return int(text)
+
+
+def _sort(figure: Figure) -> Sort:
+    text = request.args.get("sort") or Sort.NEWEST
+    if text not in SORTS or (text == Sort.SLOWEST and figure not in MEASURED):
+        raise InvalidError()
+    return Sort(text)
+
+
+def _begins(sort: Sort) -> dict[str, Any]:
+    """Return the place in the address where the page begins."""
+    if sort is Sort.SLOWEST:
+        return {"slower": numbers_from_request("before")}
+    return {"before": position_from_request()}
 
 
 def _said_days(choice: Choice) -> str:

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
+import msgspec
 import regex
 
 from host.search import words
@@ -18,7 +19,7 @@ from host.search.words import Atom, AtomKind
 
 MOST_LETTERS = 1_000
 MOST_WORDS = 16
-"""Words that are looked for; what is typed beyond them is left out, and said so."""
+"""Most words searched for; further ones are left out, and the page says so."""
 
 _PIECE = re.compile(
     r'(?P<no>-(?=[^\s-]))?(?:(?P<name>[a-z]+):(?:"(?P<quoted>[^"]*)"|(?P<value>\S+))|"(?P<phrase>[^"]+)"|(?P<word>\S+))'
@@ -29,22 +30,20 @@ FILTERS = ("is", "from", "account", "channel", "assignee", "team", "label", "pos
 """Names of filters as they are typed. What each takes is with :mod:`host.search.finding.narrowing`."""
 
 
-@dataclass(frozen=True, slots=True)
-class Need:
-    """A document has one of these terms.
+class Need(msgspec.Struct, frozen=True):
+    """A document must have one of these terms.
 
-    :param beginning: whether it may also begin with the first of them.
+    :param beginning: whether a term may also begin with the first of them.
     """
 
     terms: tuple[str, ...]
     beginning: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Phrase:
-    """Atoms that follow each other, or one word that is all of them.
+class Phrase(msgspec.Struct, frozen=True):
+    """Atoms in a row, or one word that is all of them.
 
-    :param beginning: whether the last atom may be the beginning of one.
+    :param beginning: whether the last atom may be a prefix.
     """
 
     atoms: tuple[Atom, ...]
@@ -52,8 +51,7 @@ class Phrase:
     beginning: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Typed:
+class Typed(msgspec.Struct, frozen=True):
     """A filter as it was typed: ``is:open``."""
 
     name: str
@@ -65,13 +63,13 @@ class Typed:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """What somebody asked for.
+    """A parsed search query.
 
-    :param text: as it was typed, without what cannot be text.
-    :param words: what was typed without filters, of what has to be there.
-    :param unwanted: what must not be there; *without_words*: as it was typed.
-    :param shortened: whether more was typed than is looked for.
-    :param strange: what was typed like a filter, of a name that none has; it is looked for as words.
+    :param text: as typed, without invalid characters.
+    :param words: required words and phrases, without filters.
+    :param unwanted: excluded words; *without_words*: as typed.
+    :param shortened: whether more was typed than is searched for.
+    :param strange: text that looks like a filter with an unknown name; it is searched for as words.
     """
 
     text: str
@@ -86,27 +84,27 @@ class Query:
 
     @property
     def empty(self) -> bool:
-        """Whether it asks for nothing."""
+        """Whether it is empty."""
         return not self.needs and not self.filters and not self.unwanted
 
     @property
     def exact(self) -> Sequence[Phrase]:
-        """The phrases that terms alone do not decide."""
+        """Phrases that terms alone cannot decide."""
         return [one for one in self.phrases if len(one.atoms) > 1]
 
     @property
     def barred(self) -> Sequence[str]:
-        """Terms that no document may have."""
+        """Excluded terms."""
         return [one.atoms[0].text for one in self.unwanted if _is_term(one)]
 
     @property
     def barred_exactly(self) -> Sequence[Phrase]:
-        """The phrases that no text may have, and that terms alone do not decide."""
+        """Excluded phrases that terms alone cannot decide."""
         return [one for one in self.unwanted if not _is_term(one)]
 
     @property
     def said(self) -> str:
-        """What was typed without filters, of what has to be there first."""
+        """The typed text without filters, required words first."""
         return _text((), self.words, self.without_words)
 
     def without(self, typed: Typed) -> str:
@@ -114,33 +112,33 @@ class Query:
         return _text([one for one in self.filters if one != typed], self.said)
 
     def having(self, typed: Typed | None, instead: Sequence[Typed] = ()) -> str:
-        """Return the text of this query with a filter more, or none, in place of those of *instead*."""
+        """Return the text of this query with *typed* added, if any, and *instead* removed."""
         kept = [one for one in self.filters if one != typed and one not in instead]
         return _text(kept if typed is None else [*kept, typed], self.said)
 
     def meaning(self, strange: Typed, meant: Typed) -> str:
-        """Return the text of this query with *meant* in place of what is no filter."""
+        """Return the text of this query with *meant* in place of the unknown filter."""
         pieces = _PIECE.finditer(self.said)
         rest = [one.group() for one in pieces if (one["name"], _value(one)) != (strange.name, strange.value)]
         return _text([*self.filters, meant], *rest)
 
     @property
     def only_filters(self) -> str:
-        """The text of this query without any word."""
+        """The text of this query without words."""
         return _text(self.filters)
 
     @property
     def sought(self) -> Sequence[str]:
-        """The words that have to be there, as they were typed."""
+        """The required words, as typed."""
         return [word for one in self.words.replace('"', " ").split() if (word := one.rstrip("*"))]
 
     @property
     def beginnings(self) -> str:
-        """The text of this query with each word as the beginning of one."""
+        """The text of this query with each word as a prefix."""
         return self.beginning(self.sought)
 
     def beginning(self, beginnings: Sequence[str]) -> str:
-        """Return the text of this query with *beginnings* of words in place of its words."""
+        """Return the text of this query with *beginnings* in place of its words."""
         return _text(self.filters, *(f"{one}*" for one in beginnings), self.without_words)
 
 
@@ -153,7 +151,7 @@ def _value(piece: re.Match[str]) -> str:
 
 
 def read_query(text: str) -> Query:
-    """Return what *text* asks for."""
+    """Return the query in *text*."""
     clean = " ".join(_UNSTORABLE.sub(" ", text).split())
     shortened = len(clean) > MOST_LETTERS
     clean = clean[:MOST_LETTERS]
@@ -227,7 +225,7 @@ def _phrases(typed: str) -> list[Phrase]:
 
 
 def _is_term(phrase: Phrase) -> bool:
-    """Tell whether *phrase* stands in a text exactly where its one word is a term of it."""
+    """Return whether *phrase* stands in a text exactly where its one word is a term of it."""
     return len(phrase.atoms) == 1 and not _needs(phrase)[0].beginning
 
 

@@ -1,4 +1,4 @@
-"""Cut the part out of a text that shows why it was found."""
+"""Excerpts of found texts, with the search words marked."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from host.search.finding.asking import Phrase
 from host.search.finding.finder import phrase_places
 
 LENGTH = 180
-"""Letters of an excerpt, about."""
+"""Approximate length of an excerpt in characters."""
 BEFORE = 50
-"""Letters before the first word that was looked for."""
+"""Characters before the first search word."""
 
 
-class Piece(NamedTuple):
-    """Some of an excerpt.
+class ExcerptPart(NamedTuple):
+    """A part of an excerpt.
 
-    :param hit: whether it is what was looked for.
+    :param hit: whether it is a search word.
     """
 
     text: str
     hit: bool
 
 
-def excerpt(texts: Sequence[str], phrases: Sequence[Phrase], length: int = LENGTH) -> list[Piece]:
-    """Return the first of *texts* that has something looked for, cut to about *length* letters around it."""
+def excerpt(texts: Sequence[str], phrases: Sequence[Phrase], length: int = LENGTH) -> list[ExcerptPart]:
+    """Return the first of *texts* with a search word, cut to about *length* characters around it."""
     best: tuple[str, list[tuple[int, int]]] = (words.composed(texts[0]) if texts else "", [])
     for text in texts:
         plain = words.composed(text)
@@ -38,7 +38,7 @@ def excerpt(texts: Sequence[str], phrases: Sequence[Phrase], length: int = LENGT
 
 
 def hits(text: str, phrases: Sequence[Phrase]) -> list[tuple[int, int]]:
-    """Return where a composed text has something looked for, in order, none over another."""
+    """Return the positions of search words in a composed text, in order and without overlaps."""
     atoms = list(words.atoms(text))
     found = sorted(
         (atoms[first].start, atoms[last].end)
@@ -54,7 +54,7 @@ def hits(text: str, phrases: Sequence[Phrase]) -> list[tuple[int, int]]:
     return merged
 
 
-def _cut(text: str, spans: Sequence[tuple[int, int]], length: int) -> list[Piece]:
+def _cut(text: str, spans: Sequence[tuple[int, int]], length: int) -> list[ExcerptPart]:
     begin = max(0, spans[0][0] - BEFORE) if spans else 0
     if begin:
         space = text.find(" ", begin, spans[0][0])
@@ -63,16 +63,16 @@ def _cut(text: str, spans: Sequence[tuple[int, int]], length: int) -> list[Piece
     if end < len(text):
         space = text.rfind(" ", begin + length // 2, end)
         end = space if space >= 0 else end
-    pieces: list[Piece] = []
+    pieces: list[ExcerptPart] = []
     at = begin
     for start, stop in spans:
         if start >= end:
             break
-        pieces += [Piece(text[at:start], False), Piece(text[start : min(stop, end)], True)]
+        pieces += [ExcerptPart(text[at:start], False), ExcerptPart(text[start : min(stop, end)], True)]
         at = min(stop, end)
-    pieces.append(Piece(text[at:end], False))
+    pieces.append(ExcerptPart(text[at:end], False))
     if begin:
-        pieces.insert(0, Piece("…", False))
+        pieces.insert(0, ExcerptPart("…", False))
     if end < len(text):
-        pieces.append(Piece("…", False))
-    return [Piece(" ".join(one.text.split("\n")), one.hit) for one in pieces if one.text]
+        pieces.append(ExcerptPart("…", False))
+    return [ExcerptPart(" ".join(one.text.split("\n")), one.hit) for one in pieces if one.text]

@@ -8,17 +8,18 @@ found enough when its time is over says how far back it got, and goes on from th
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from typing import Any, NamedTuple
 
+import msgspec
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from host.core import clock, db
 from host.core.db import padded
 from host.inbox import queries
+from host.inbox.labels.models import ConversationLabel, Label
 from host.inbox.queries import ConversationFilter
 from host.models.channels import ChannelAccount
 from host.models.inbox import (
@@ -30,42 +31,40 @@ from host.models.inbox import (
     Message,
     is_sent_along,
 )
-from host.models.labels import ConversationLabel, Label
 from host.models.search import DocumentKind
 from host.models.users import User
 from host.search import documents, words
 from host.search.finding.asking import Need, Phrase, Query
-from host.search.finding.narrowing import Wanted
+from host.search.finding.narrowing import ResolvedQuery
 from host.search.postings import POSTINGS
 from host.users.reach import Accounts
 
 PAGE = 50
 PATIENCE_SECONDS = 0.2
-"""How long one search may look; what it found by then is shown."""
+"""Most seconds of a search; results found by then are shown."""
 FIRST_WINDOW, LARGEST_WINDOW = 64, 2_000
 RARE = 200
-"""A need of fewer documents is known to be rare; of others it is compared how far back so many go."""
+"""Documents below which a term counts as rare; for others their density is compared."""
 MOST_BEGINNINGS = 40
-"""Terms that begin alike and are looked for together."""
+"""Most terms with the same prefix that are searched together."""
 MOST_PEOPLE = 100
 MOST_LABELS = 8
-"""Labels that are counted for a page."""
+"""Most labels counted for a page."""
 LAST_LETTER = "\U0010ffff"
 
 
-class Place(NamedTuple):
-    """A place in the order of what is found: behind this document."""
+class SearchPosition(NamedTuple):
+    """A position in the results: after this document."""
 
     at: int
     id: int
 
 
-START = Place(2**62, 2**62)
+START = SearchPosition(2**62, 2**62)
 
 
-@dataclass(frozen=True, slots=True)
-class Hit:
-    """A message that fits."""
+class Hit(msgspec.Struct, frozen=True):
+    """A matching message."""
 
     id: int
     conversation_id: int
@@ -76,27 +75,26 @@ class Hit:
     origin: str
     sent_at: Any
     texts: Sequence[str]
-    """What it says, and then what else it can be found by."""
+    """Its text, followed by its other searchable texts."""
     files: Sequence[str]
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
-    """What a search found.
+class FoundMessages(msgspec.Struct, frozen=True):
+    """The results of a search.
 
-    :param next: where it goes on; None: there is no more.
+    :param next: where it continues; None if there is no more.
     :param stopped: whether its time was over before the page was full.
-    :param counted: the ids of those that fit, of the page and behind it; *complete*: there are no more.
+    :param counted: ids of the matches on the page and after it; *complete*: whether these are all.
     """
 
     hits: Sequence[Hit]
-    next: Place | None
+    next: SearchPosition | None
     stopped: bool = False
     counted: Sequence[int] = ()
     complete: bool = True
 
 
-NOTHING = Found((), None)
+NOTHING = FoundMessages((), None)
 
 
 @lru_cache(maxsize=512)
@@ -211,7 +209,7 @@ class _Reader:
             after = self._session.connection().execute(_beginning_query(), values).scalar()
         return tuple(found)
 
-    def choose(self, place: Place) -> bool:
+    def choose(self, place: SearchPosition) -> bool:
         """Choose the rarest need to read by; return False if one of them has nothing behind *place*."""
         ranked = []
         for need in self._needs:
@@ -230,12 +228,12 @@ class _Reader:
         self._values |= {f"barred_{n}": term for n, term in enumerate(self._barred)}
         return True
 
-    def _rarity(self, term: str, place: Place) -> tuple[int, int]:
+    def _rarity(self, term: str, place: SearchPosition) -> tuple[int, int]:
         values = {**self._base, "d0": term, **place._asdict(), "size": RARE}
         count, oldest = self._session.connection().execute(_rarity_query(), values).one()
         return (0, count) if count < RARE else (1, int(oldest))
 
-    def window(self, place: Place, size: int) -> tuple[list[Place], Place | None]:
+    def window(self, place: SearchPosition, size: int) -> tuple[list[SearchPosition], SearchPosition | None]:
         """Return those of the next *size* documents that have everything, and where they end.
 
         The end is None where there are no more.
@@ -244,21 +242,21 @@ class _Reader:
         rows = self._session.connection().execute(self._query, values).all()
         first = 3 if self._barred else 2
         kept = (row for row in rows if None not in row[first:] and (not self._barred or row[2] is None))
-        found = [Place(row[0], row[1]) for row in kept]
-        return found, Place(rows[-1][0], rows[-1][1]) if len(rows) == size else None
+        found = [SearchPosition(row[0], row[1]) for row in kept]
+        return found, SearchPosition(rows[-1][0], rows[-1][1]) if len(rows) == size else None
 
 
 def find(
     session: Session,
     workspace_id: int,
     user_id: int | None,
-    wanted: Wanted,
+    wanted: ResolvedQuery,
     *,
-    after: Place | None = None,
+    after: SearchPosition | None = None,
     limit: int = PAGE,
     patience: float = PATIENCE_SECONDS,
     count: int = 0,
-) -> Found:
+) -> FoundMessages:
     """Return up to *limit* messages that fit, the newest first.
 
     :param user_id: who asks; None: a program.
@@ -272,7 +270,7 @@ def find(
     needs = (*wanted.query.needs, *wanted.marks) or (Need(documents.SIDES),)
     place = after or START
     if wanted.until is not None:
-        place = min(place, Place(wanted.until, 0))
+        place = min(place, SearchPosition(wanted.until, 0))
     contacts = _people(session, workspace_id, wanted)
     if contacts is not None and not contacts:
         return NOTHING
@@ -281,9 +279,9 @@ def find(
     if not reader.choose(place):
         return NOTHING
     allowed = _Allowed(session, workspace_id, user_id, wanted, contacts)
-    hits: list[Place] = []
+    hits: list[SearchPosition] = []
     size = FIRST_WINDOW
-    end: Place | None = place
+    end: SearchPosition | None = place
     looked = clock.monotonic()
     while end is not None and len(hits) <= max(limit, count):
         if end != place and looked >= (until if len(hits) <= limit else until - patience / 2):
@@ -298,11 +296,11 @@ def find(
     complete = end is None and len(hits) <= count
     page = _hits(session, workspace_id, hits[:limit])
     if len(hits) > limit:
-        return Found(page, hits[limit - 1], counted=counted, complete=complete)
-    return Found(page, end, stopped=end is not None, counted=counted, complete=complete)
+        return FoundMessages(page, hits[limit - 1], counted=counted, complete=complete)
+    return FoundMessages(page, end, stopped=end is not None, counted=counted, complete=complete)
 
 
-def _people(session: Session, workspace_id: int, wanted: Wanted) -> list[int] | None:
+def _people(session: Session, workspace_id: int, wanted: ResolvedQuery) -> list[int] | None:
     """Return the contacts that have to have written; None: anybody."""
     if wanted.people is None:
         return None
@@ -325,7 +323,7 @@ class _Allowed:
         session: Session,
         workspace_id: int,
         user_id: int | None,
-        wanted: Wanted,
+        wanted: ResolvedQuery,
         contacts: list[int] | None,
     ) -> None:
         self._session = session
@@ -340,7 +338,7 @@ class _Allowed:
             if contacts is not None:
                 self._query = self._query.where(Conversation.contact_id.in_(contacts))
 
-    def of(self, places: Sequence[Place]) -> list[Place]:
+    def of(self, places: Sequence[SearchPosition]) -> list[SearchPosition]:
         """Return those of *places* that fit, in their order."""
         if not places:
             return []
@@ -362,7 +360,7 @@ class _Allowed:
 
 
 def _says(texts: Sequence[str], phrases: Sequence[Phrase], barred: Sequence[Phrase]) -> bool:
-    """Tell whether some of *texts* have each of *phrases*, and none has one of *barred*."""
+    """Return whether some of *texts* have each of *phrases*, and none has one of *barred*."""
     cut = [list(words.atoms(words.composed(one))) for one in texts]
 
     def has(phrase: Phrase) -> bool:
@@ -405,7 +403,7 @@ def _texts(session: Session, workspace_id: int, ids: Collection[int]) -> dict[in
     return {one.id: list(one.texts) for one in _load(session, workspace_id, ids)}
 
 
-def _hits(session: Session, workspace_id: int, places: Sequence[Place]) -> list[Hit]:
+def _hits(session: Session, workspace_id: int, places: Sequence[SearchPosition]) -> list[Hit]:
     loaded = {one.id: one for one in _load(session, workspace_id, [one.id for one in places])}
     return [loaded[one.id] for one in places if one.id in loaded]
 
@@ -470,7 +468,7 @@ def _load(session: Session, workspace_id: int, ids: Collection[int]) -> list[Hit
 
 
 Fact = tuple[str, Any]
-"""What holds for a message or its conversation: the name of the fact and its value."""
+"""A fact about a message or its conversation: its name and value."""
 
 
 @lru_cache(maxsize=1)
@@ -541,9 +539,8 @@ def label_counts(session: Session, ids: Collection[int]) -> list[tuple[str, str,
 # ---- people ------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Person:
-    """A customer who fits, with the conversation that was last written in."""
+class FoundPerson(msgspec.Struct, frozen=True):
+    """A matching customer, with their most recent conversation."""
 
     contact_id: int
     conversation_id: int
@@ -556,7 +553,7 @@ class Person:
 
 def find_people(
     session: Session, workspace_id: int, query: Query, *, accounts: Accounts, limit: int = 6
-) -> list[Person]:
+) -> list[FoundPerson]:
     """Return customers with names, handles or addresses that begin with each word, the newest first."""
     if not query.needs:
         return []
@@ -585,11 +582,11 @@ def find_people(
     )
     if accounts is not None:
         rows = rows.where(Conversation.account_id.in_(sorted(accounts)))
-    found: dict[int, Person] = {}
+    found: dict[int, FoundPerson] = {}
     for row in session.execute(rows):
         found.setdefault(
             row.contact_id,
-            Person(
+            FoundPerson(
                 row.contact_id,
                 row.id,
                 row.contact_name or row.name or row.username or row.email or row.external_id,
@@ -613,7 +610,7 @@ def _contact_ids(session: Session, workspace_id: int, query: Query, limit: int) 
     if not reader.choose(START):
         return []
     found: list[int] = []
-    end: Place | None = START
+    end: SearchPosition | None = START
     for _ in range(4):
         if end is None or len(found) >= limit:
             break

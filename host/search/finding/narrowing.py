@@ -1,47 +1,47 @@
-"""What each typed filter means: a mark that postings know, a field of the filter of conversations, or a time.
+"""The meaning of typed filters: a mark in the index, a field of the conversation filter, or a time.
 
-A filter of conversations that is new needs a line in :data:`CONVERSATION` and its name in
+A new filter of conversations needs a line in :data:`CONVERSATION` and its name in
 :data:`host.search.finding.asking.FILTERS`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from typing import Any
 
+import msgspec
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from host.core.backports.values import replace
 from host.inbox.comments import posts
+from host.inbox.labels.models import Label
 from host.inbox.queries import AnyTeam, Assignee, ConversationFilter
+from host.inbox.teams.models import Team
 from host.models.channels import ChannelAccount
 from host.models.inbox import ConversationStatus
-from host.models.labels import Label
-from host.models.teams import Team
 from host.models.users import Membership, User
 from host.search import documents, words
 from host.search.finding.asking import Need, Query, Typed, read_day, read_query
 from host.users.reach import Accounts
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """A query with its filters understood.
+class ResolvedQuery(msgspec.Struct, frozen=True):
+    """A query with its filters resolved.
 
-    :param marks: needs that filters make.
-    :param conversations: which conversations.
+    :param marks: index terms required by filters.
+    :param conversations: the filter of conversations.
     :param author_id: the member who wrote it.
-    :param people: what has to be a customer's name or handle; None: anybody.
-    :param since: and *until*: seconds since 1970 that a message was sent at or after, and before.
-    :param unknown: filters that mean nothing here; nothing fits them.
-    :param clashing: filters that ask for another than one before them does; nothing fits both.
+    :param people: text that a customer's name or handle must contain; None for anybody.
+    :param since: and *until*: seconds since 1970 at or after which, and before which, a message was sent.
+    :param unknown: filters with unknown values; nothing matches them.
+    :param clashing: filters that contradict an earlier one; nothing matches both.
     """
 
     query: Query
     marks: tuple[Need, ...] = ()
-    conversations: ConversationFilter = field(default_factory=ConversationFilter)
+    conversations: ConversationFilter = msgspec.field(default_factory=ConversationFilter)
     author_id: int | None = None
     people: Query | None = None
     since: int | None = None
@@ -51,15 +51,14 @@ class Wanted:
 
 
 class _UnknownError(Exception):
-    """A filter names what there is not."""
+    """The value of a filter is unknown."""
 
 
 class _ClashError(Exception):
-    """A filter asks for another than one before it."""
+    """A filter contradicts an earlier one."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Asker:
+class _Asker(msgspec.Struct, frozen=True):
     session: Session
     workspace_id: int
     user_id: int | None
@@ -198,7 +197,7 @@ def understood(
     *,
     accounts: Accounts = None,
     zone: tzinfo = UTC,
-) -> Wanted:
+) -> ResolvedQuery:
     """Return what *query* asks for in a workspace.
 
     :param user_id: who asks; None: a program.
@@ -206,7 +205,7 @@ def understood(
     :param zone: in which its days begin.
     """
     asker = _Asker(session, workspace_id, user_id, accounts, zone)
-    found = Wanted(query, conversations=ConversationFilter(accounts=accounts))
+    found = ResolvedQuery(query, conversations=ConversationFilter(accounts=accounts))
     for typed in query.filters:
         try:
             found = _with(found, asker, typed)
@@ -217,7 +216,7 @@ def understood(
     return found
 
 
-def _with(found: Wanted, asker: _Asker, typed: Typed) -> Wanted:
+def _with(found: ResolvedQuery, asker: _Asker, typed: Typed) -> ResolvedQuery:
     mark = _MARKS.get((typed.name, typed.value.lower()))
     if mark is not None:
         return replace(found, marks=(*found.marks, mark))
@@ -248,8 +247,8 @@ def _with(found: Wanted, asker: _Asker, typed: Typed) -> Wanted:
     return replace(found, conversations=replace(found.conversations, **changes))
 
 
-def _from(found: Wanted, asker: _Asker, value: str) -> Wanted:
-    """Narrow to what somebody wrote: whoever asks, a member, else a customer of that name or handle."""
+def _from(found: ResolvedQuery, asker: _Asker, value: str) -> ResolvedQuery:
+    """Restrict to an author: the current person, a member, or a customer with that name or handle."""
     if value.lower() == "me":
         if asker.user_id is None:
             raise _UnknownError

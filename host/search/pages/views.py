@@ -12,6 +12,7 @@ from datetime import date, datetime, time, timedelta
 from difflib import get_close_matches
 from typing import Any
 
+import msgspec
 import sqlalchemy as sa
 from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
@@ -22,20 +23,21 @@ from host.channels.directory import current_directory
 from host.core import clock
 from host.core.db import db
 from host.core.errors import InvalidError
-from host.inbox import queries, teams
+from host.inbox import queries
 from host.inbox.errors import MessageNotFoundError
 from host.inbox.list_positions import later_than, position_text
 from host.inbox.pages import durations
 from host.inbox.pages.arguments import numbers_from_request
 from host.inbox.pages.conversation_view import handle_of, name_of
 from host.inbox.queries import ConversationFilter, Row
+from host.inbox.teams import teams
 from host.models.inbox import ConversationStatus, Direction, InternalKind, Message
 from host.search import building
 from host.search.finding import finder
 from host.search.finding.asking import FILTERS, MOST_LETTERS, Query, Typed, read_day, read_query
-from host.search.finding.excerpts import Piece, excerpt
-from host.search.finding.finder import Fact, Found, Hit, Place
-from host.search.finding.narrowing import Wanted, understood, words_of
+from host.search.finding.excerpts import ExcerptPart, excerpt
+from host.search.finding.finder import Fact, FoundMessages, Hit, SearchPosition
+from host.search.finding.narrowing import ResolvedQuery, understood, words_of
 from host.users import reach
 from host.users.roles import Permission
 from host.web.languages import gettext as _
@@ -46,25 +48,24 @@ bp = Blueprint("search", __name__)
 
 
 class TooMuchAskedError(InvalidError):
-    """A search longer than what is looked for."""
+    """A search longer than allowed."""
 
     code = "search_too_long"
     title = _l("Too long")
-    default_sentence = _l("This search is longer than 1,000 characters, so nothing was looked for.")
+    default_sentence = _l("A search can have up to 1,000 characters.")
     default_next_step = _l("Search for fewer words.")
 
 
 BEHIND = 15
-"""Messages shown behind the one that was looked for."""
+"""Messages shown after the one that was found."""
 
 
-@dataclass(frozen=True, slots=True)
-class Shown:
-    """One message that was found.
+class HitView(msgspec.Struct, frozen=True):
+    """A found message.
 
-    :param who: who wrote it, *beside*: to whom, or in whose conversation.
-    :param mark: what it is: ``message``, ``note`` or ``file``.
-    :param place: which of its conversation's hits on this page it is, from 1; *places*: how many there are.
+    :param who: its author; *beside*: the recipient, or the conversation.
+    :param mark: its kind: ``message``, ``note`` or ``file``.
+    :param place: its number among the conversation's hits on this page, from 1; *places*: their total.
     """
 
     hit: Hit
@@ -73,17 +74,16 @@ class Shown:
     beside: str
     mark: str
     time: str
-    pieces: Sequence[Piece]
+    pieces: Sequence[ExcerptPart]
     place: int = 1
     places: int = 1
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """One filter to click on.
+class Choice(msgspec.Struct, frozen=True):
+    """A filter to click on.
 
-    :param text: the query with it, or without it where it is *chosen*.
-    :param count: how many it leaves; empty where that was not counted.
+    :param text: the query with it, or without it if it is *chosen*.
+    :param count: number of results with it; empty if not counted.
     """
 
     label: str
@@ -93,13 +93,12 @@ class Choice:
     count: str
 
 
-@dataclass(frozen=True, slots=True)
-class Token:
-    """A filter as it stands in the field.
+class Token(msgspec.Struct, frozen=True):
+    """A filter in the search field.
 
-    :param value: as people read it: a day without its zeros.
+    :param value: as people read it: a day without leading zeros.
     :param without: the query without it.
-    :param problem: why nothing fits; empty: it is understood.
+    :param problem: why nothing matches; empty if it is valid.
     """
 
     typed: Typed
@@ -109,8 +108,8 @@ class Token:
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
-    """What can be tried where nothing was found: in words, as a query, and how many that finds."""
+class QuerySuggestion:
+    """A suggestion for a search without results: in words, as a query, and its number of results."""
 
     label: str
     icon: str
@@ -164,7 +163,7 @@ def index(workspace_id: int) -> ResponseReturnValue:
     )
 
 
-def _token(wanted: Wanted, typed: Typed) -> Token:
+def _token(wanted: ResolvedQuery, typed: Typed) -> Token:
     value, problem = typed.value, ""
     day = read_day(value) if typed.name in {"before", "after"} else None
     if day is not None:
@@ -173,18 +172,18 @@ def _token(wanted: Wanted, typed: Typed) -> Token:
         value = reader().date_text(at, "d MMM" if this_year else "d MMM y")
     if typed in wanted.clashing:
         others = [str(one) for one in wanted.query.filters if one.name == typed.name]
-        problem = _("Nothing is all of %(filters)s.", filters=", ".join(others))
+        problem = _("Nothing matches all of %(filters)s.", filters=", ".join(others))
     elif typed.name.startswith("-"):
-        problem = _("A minus stands before words, not before a filter: %(filter)s.", filter=typed)
+        problem = _("A minus works before words, not before a filter: %(filter)s.", filter=typed)
     elif typed in wanted.unknown and typed.name in {"before", "after"}:
         problem = _(
-            "%(filter)s is no day. One is written so: %(name)s:2026-01-31.", filter=typed, name=typed.name
+            "%(filter)s is not a date. Use this format: %(name)s:2026-01-31.", filter=typed, name=typed.name
         )
     elif typed in wanted.unknown:
-        problem = _("Nothing here is called %(filter)s.", filter=typed)
+        problem = _("%(filter)s was not found.", filter=typed)
         if known := words_of(typed.name):
             some = ", ".join(f"{typed.name}:{word}" for word in known)
-            problem += " " + _("There is %(filters)s.", filters=some)
+            problem += " " + _("Available: %(filters)s.", filters=some)
     return Token(typed, value, wanted.query.without(typed), problem)
 
 
@@ -194,7 +193,7 @@ def _meant(query: Query, strange: Typed) -> Typed | None:
     return Typed(names[0], strange.value) if names else None
 
 
-def _back_to(found: Found) -> str:
+def _back_to(found: FoundMessages) -> str:
     """Return the day up to which a search that stopped has looked."""
     if found.next is None or not found.stopped:
         return ""
@@ -205,12 +204,12 @@ def _back_to(found: Found) -> str:
     return reader().date_text(at, "d MMMM y")
 
 
-def _place_from_request() -> Place | None:
+def _place_from_request() -> SearchPosition | None:
     numbers = numbers_from_request("after")
-    return None if numbers is None else Place(*numbers)
+    return None if numbers is None else SearchPosition(*numbers)
 
 
-def _shown(workspace_id: int, wanted: Wanted, found: Found) -> list[Shown]:
+def _shown(workspace_id: int, wanted: ResolvedQuery, found: FoundMessages) -> list[HitView]:
     """Return hits as the page shows them."""
     user, now = current_user(), clock.now()
     ids = {one.conversation_id for one in found.hits}
@@ -219,7 +218,7 @@ def _shown(workspace_id: int, wanted: Wanted, found: Found) -> list[Shown]:
         for row in queries.matching_rows(db.session(), workspace_id, user.id, ConversationFilter(), ids)
     }
     directory = current_directory()
-    shown: list[Shown] = []
+    shown: list[HitView] = []
     places = Counter(one.conversation_id for one in found.hits)
     seen: Counter[int] = Counter()
     for hit in found.hits:
@@ -231,7 +230,9 @@ def _shown(workspace_id: int, wanted: Wanted, found: Found) -> list[Shown]:
         pieces = excerpt(hit.texts, wanted.query.phrases)
         seen[hit.conversation_id] += 1
         place, of = seen[hit.conversation_id], places[hit.conversation_id]
-        shown.append(Shown(hit, row, who, beside, mark, durations.since(hit.sent_at, now), pieces, place, of))
+        shown.append(
+            HitView(hit, row, who, beside, mark, durations.since(hit.sent_at, now), pieces, place, of)
+        )
     return shown
 
 
@@ -253,7 +254,7 @@ MOST_COUNTED = 500
 class _Counting:
     """Counts what was found by the filters it would be left by."""
 
-    def __init__(self, session: Session, found: Found) -> None:
+    def __init__(self, session: Session, found: FoundMessages) -> None:
         self._complete = found.complete
         self.total = _number(len(found.counted), found.complete)
         midnight = time(tzinfo=reader().zone)
@@ -316,7 +317,7 @@ def _groups(workspace_id: int, query: Query, counting: _Counting | None) -> list
                 (_("Open"), "inbox", Typed("is", "open"), ("status", ConversationStatus.OPEN)),
                 (_("Closed"), "check", Typed("is", "closed"), ("status", ConversationStatus.CLOSED)),
                 (_("Yours"), "user", Typed("assignee", "me"), ("assignee", me)),
-                (_("Nobody’s"), "user", Typed("assignee", "nobody"), ("assignee", None)),
+                (_("Unassigned"), "user", Typed("assignee", "nobody"), ("assignee", None)),
             ],
         ),
         (
@@ -383,7 +384,7 @@ FEWEST_LETTERS = 3
 """Letters that the beginning of a word keeps."""
 
 
-def _steps(workspace_id: int, query: Query) -> list[Step]:
+def _steps(workspace_id: int, query: Query) -> list[QuerySuggestion]:
     """Return what can be tried where nothing was found, each looked for, so that none leads to nothing
     unannounced."""
     until = clock.monotonic() + STEPS_SECONDS
@@ -412,11 +413,11 @@ def _steps(workspace_id: int, query: Query) -> list[Step]:
     if len(query.sought) == 1:
         (word,) = query.sought
         begun += [[word[:end]] for end in range(len(word) - 1, FEWEST_LETTERS - 1, -1)]
-    steps: list[Step] = []
+    steps: list[QuerySuggestion] = []
     for each in begun[:MOST_STEPS]:
         text, words = query.beginning(each), ", ".join(f"“{one}”" for one in each)
         number, said = count(text)
-        step = Step(_("Words that begin with %(words)s", words=words), "note", text, said)
+        step = QuerySuggestion(_("Words starting with %(words)s", words=words), "note", text, said)
         if number:
             steps = [step]
             break
@@ -424,10 +425,12 @@ def _steps(workspace_id: int, query: Query) -> list[Step]:
     steps = [one for one in steps if one.text != query.text]
     for one in query.filters[:MOST_STEPS]:
         text = query.without(one)
-        steps.append(Step(_("Without %(filter)s", filter=one), "x", text, count(text)[1]))
+        steps.append(QuerySuggestion(_("Without %(filter)s", filter=one), "x", text, count(text)[1]))
     if query.filters and query.said:
         text = query.only_filters
-        steps.append(Step(_("Everything with %(filters)s", filters=text), "inbox", text, count(text)[1]))
+        steps.append(
+            QuerySuggestion(_("Everything with %(filters)s", filters=text), "inbox", text, count(text)[1])
+        )
     return [one for one in steps if one.text][:MOST_STEPS]
 
 

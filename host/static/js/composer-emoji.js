@@ -3,6 +3,7 @@
 const RECENT = "lobby-emoji";
 const MOST_RECENT = 24;
 const MOST_FOUND = 200;
+const USUAL = ["❤️", "👍", "🙏", "😊", "😂", "🎉", "🔥", "👏", "😍", "😢"]; // of those that fit a word, these come first
 let known = null; // of the page: every conversation has a composer of its own
 
 const folded = (text) => text.normalize("NFKD").replace(/\p{M}/gu, "").toLocaleLowerCase();
@@ -101,8 +102,13 @@ export function emoji(panel, insert) {
     if (!words.length) return draw();
     const all = Object.values(known ?? {}).flat();
     const fits = ([, , found]) => words.every((word) => ` ${folded(found)}`.includes(` ${word}`));
-    const whole = ([, name]) => (folded(name).startsWith(words.join(" ")) ? 0 : 1);
-    const some = all.filter(fits).sort((a, b) => whole(a) - whole(b)).slice(0, MOST_FOUND);
+    const said = ([, , found]) => words.every((word) => ` ${folded(found)} `.includes(` ${word} `));
+    const place = (one) => {
+      const usual = said(one) ? USUAL.indexOf(one[0]) : -1;
+      if (usual >= 0) return usual - USUAL.length;
+      return folded(one[1]).startsWith(words.join(" ")) ? 0 : 1;
+    };
+    const some = all.filter(fits).sort((a, b) => place(a) - place(b)).slice(0, MOST_FOUND);
     fill(...(some.length ? [group("", some)] : []));
     named.textContent = some.length ? some[0][1] : panel.dataset.textNone;
     return null;

@@ -28,6 +28,14 @@ export class Mentions {
     form.addEventListener("submit", () => this.prune(), { signal, capture: true });
   }
 
+  /** Start anew with the text of another conversation, whose people are at *url*. */
+  begin(url) {
+    this.form.dataset.peopleUrl = url ?? "";
+    this.people = null;
+    this.close();
+    for (const input of this.form.querySelectorAll("input[name=mention], input[name=mention_team]")) input.remove();
+  }
+
   /** Show whom the beginning of a name before the cursor may mean. */
   async look() {
     const before = this.text.value.slice(0, this.text.selectionStart);
@@ -59,7 +67,7 @@ export class Mentions {
     this.menu.replaceChildren(...this.found.map((one, number) => {
       const entry = document.createElement("div");
       entry.className = "menu-item mention-one";
-      entry.id = `mention-${number}`;
+      entry.id = `${this.menu.id}-${number}`;
       entry.dataset.at = number;
       entry.setAttribute("role", "option");
       entry.setAttribute("aria-selected", String(number === this.at));
@@ -79,7 +87,7 @@ export class Mentions {
     }));
     const opens = this.menu.hidden && this.found.length;
     this.menu.hidden = !this.found.length;
-    if (this.at >= 0) this.text.setAttribute("aria-activedescendant", `mention-${this.at}`);
+    if (this.at >= 0) this.text.setAttribute("aria-activedescendant", `${this.menu.id}-${this.at}`);
     else this.text.removeAttribute("aria-activedescendant");
     if (opens) this.say(words.textFound.replace("{n}", this.found.filter((one) => one.reached).length));
   }

@@ -27,7 +27,7 @@ export class Tools {
     const shared = { signal, say, problem: (...words) => composer.problem(...words) };
     const has = (selector) => form.querySelector(selector);
     this.say = say;
-    this.forget(has);
+    this.forget();
     if (form.dataset.files) this.files = new Files(form, this.draft, shared);
     if (has("[data-tool=voice]") && this.files) this.voice = new Voice(form, this.files, shared);
     if (has("[data-quoted]")) new Quote(form, this.draft, shared);
@@ -54,8 +54,8 @@ export class Tools {
   }
 
   /** Leave out of the draft what this channel has no tool for: nobody could see it, or take it away. */
-  forget(has) {
-    const { draft } = this;
+  forget() {
+    const { draft } = this, has = (selector) => this.form.querySelector(selector);
     if (!this.form.dataset.files) draft.files = [];
     if (!has("[data-quoted]")) draft.quote = null;
     if (!has("[data-strip=quick]")) draft.quickReplies = [];

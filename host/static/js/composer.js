@@ -18,10 +18,12 @@ export function byteLength(text) {
 /**
  * Make the composer inside *root* work. `onSent(html)` gets the new messages, `onWriting(on)` hears that somebody
  * writes a reply, `onDraft()` that what is begun changed. `newest()` is the id of the newest message that is shown.
+ * `settled()` resolves to the version of the draft on the desk, once none is on its way. `onAway(mode, how)` hears that the
+ * desk was not reached when something was sent; `onTaken(mode)` that it was taken.
  */
 export class Composer {
-  constructor(root, { words, onSent, onWriting, onDraft, newest }) {
-    Object.assign(this, { root, words, onSent, onWriting, onDraft, newest });
+  constructor(root, { words, onSent, onWriting, onDraft, onAway, onTaken, newest, settled }) {
+    Object.assign(this, { root, words, onSent, onWriting, onDraft, onAway, onTaken, newest, settled });
     this.section = root.querySelector("[data-composer]");
     this.signature = this.section.dataset.signature;
     this.life = new AbortController();
@@ -201,7 +203,10 @@ export class Composer {
       if (tools) body.set("draft", tools.draft.noted());
       tools?.draft.fill(body);
       tools?.typing?.off();
-      if (!(await this.post(form, body))) return;
+      const version = await this.settled?.();
+      if (version) body.set("draft_version", version);
+      if (!(await this.post(form, body, how))) return;
+      this.onTaken(form.dataset.form);
       this.onWriting(false);
       if (text.value === sent) text.value = "";
       write(key, text.value);
@@ -211,6 +216,7 @@ export class Composer {
     } finally {
       delete form.dataset.sending;
       button.removeAttribute("aria-disabled");
+      this.onDraft(); // what was not sent goes on being kept
       focus.focus();
     }
   }
@@ -231,7 +237,7 @@ export class Composer {
   }
 
   /** Post a reply or a note; show what became of it. Return whether the desk took it. */
-  async post(form, body) {
+  async post(form, body, how = null) {
     try {
       const response = await post(form.action, body);
       const answer = await response.json();
@@ -244,7 +250,7 @@ export class Composer {
         form.elements.seen.value = answer.error.seen;
         body.set("seen", answer.error.seen);
         body.set("reply_key", form.elements.reply_key.value);
-        return this.post(form, body);
+        return this.post(form, body, how);
       }
       if (!response.ok) {
         this.problem(answer.error?.message ?? this.words.textUnsaved, answer.error?.next);
@@ -256,12 +262,15 @@ export class Composer {
       return true;
     } catch {
       this.problem(this.words.textUnsaved);
+      if (!body.has("heart")) this.onAway(form.dataset.form, how);
       return false;
     }
   }
 
-  problem(sentence, next = "") {
+  /** Say what went wrong; *of* is what it is about, which takes it away when that is no longer so. */
+  problem(sentence, next = "", of = "send") {
     const box = this.root.querySelector("[data-problem]");
+    this.problemOf = !sentence ? "" : [this.words.textUnsaved, this.words.textSilent].includes(sentence) ? "away" : of;
     box.hidden = !sentence;
     box.querySelector("[data-problem-sentence]").textContent = sentence ?? "";
     box.querySelector("[data-problem-next]").textContent = next ?? "";

@@ -1,21 +1,40 @@
-// Editing a reply while it waits: one sheet for whichever message's button was pressed.
+// Editing a reply while it waits, and one's own notes: one sheet of each kind, for whichever message's button was pressed.
 
-/** Let the sheet work. *post(url, body)* asks the desk, *changed(message)* shows what became of the message. */
+import { Mentions } from "./composer-mention.js";
+
+/** Let the sheets work. *post(url, body)* asks the desk, *changed(message)* shows what became of the message. */
 export function editing(post, changed) {
-  const sheet = document.querySelector("[data-edit-sheet]");
-  if (!sheet) return;
+  for (const sheet of document.querySelectorAll("[data-edit-sheet]")) opens(sheet, post, changed);
+}
+
+function opens(sheet, post, changed) {
   const form = sheet.querySelector("form");
   const { text } = form.elements;
   const error = sheet.querySelector("[data-edit-error]");
+  const other = sheet.querySelector("[data-edit-other]");
+  const mentions = sheet.querySelector("[data-mention-menu]") && new Mentions(form, (words) => {
+    sheet.querySelector("[data-edit-say]").textContent = words;
+  });
   let message = null;
+  let version = null;
+  let saving = false;
 
+  /** Show why it was not saved, and the text that somebody else saved, if that is why. */
+  const refuse = (words, found) => {
+    error.textContent = words;
+    if (!other) return;
+    other.hidden = found === undefined;
+    other.querySelector("p").textContent = found ?? "";
+  };
   document.addEventListener("click", (event) => {
     const button = event.target.closest?.("button[data-edit]");
-    if (!button) return;
+    if (!button || (button.dataset.editAs ?? "reply") !== sheet.dataset.editSheet) return;
     message = Number(button.closest("[data-message]").dataset.message);
+    version = button.dataset.version ?? null;
     form.action = button.dataset.edit;
     text.value = button.dataset.words;
-    error.textContent = "";
+    refuse("");
+    mentions?.begin(document.querySelector("form[data-people-url]")?.dataset.peopleUrl);
     sheet.showModal();
     text.focus();
   });
@@ -27,13 +46,24 @@ export function editing(post, changed) {
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
     event.stopPropagation();
+    if (saving) return;
+    saving = true;
+    const body = new URLSearchParams(new FormData(form));
+    if (version !== null) body.set("version", version);
     try {
-      const response = await post(form.action, new URLSearchParams({ text: text.value }));
+      const response = await post(form.action, body);
       const answer = await response.json().catch(() => ({}));
-      error.textContent = response.ok ? "" : (answer.error?.message ?? sheet.dataset.textUnsaved);
-      if (response.ok) sheet.close();
+      if (response.ok) {
+        sheet.close();
+      } else {
+        const { message: words = sheet.dataset.textUnsaved, next = "", text: found, version: newer } = answer.error ?? {};
+        version = newer === undefined ? version : String(newer); // saved again, it replaces the other text
+        refuse(mentions ? `${words} ${next ?? ""}`.trim() : words, found);
+      }
     } catch {
-      error.textContent = sheet.dataset.textUnsaved;
+      refuse(sheet.dataset.textUnsaved);
+    } finally {
+      saving = false;
     }
     changed(message);
   });

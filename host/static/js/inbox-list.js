@@ -4,6 +4,9 @@
 import { read } from "./composer-draft.js";
 import { elements } from "./inbox-thread.js";
 
+const PLACE = "lobby-list";
+const MOST_PAGES = 20; // loaded again after a reload
+
 const part = (name) => document.querySelector(`[data-part="${name}"]`);
 
 export class List {
@@ -28,6 +31,31 @@ export class List {
     }, { root: this.scroller, rootMargin: "0px 0px 800px 0px" });
     this.watch();
     for (const row of this.rows.children) this.draft(Number(row.dataset.row));
+    window.addEventListener("pagehide", () => this.remember());
+    this.comeBack();
+  }
+
+  /** Note how far somebody has come in the list, for the case that this page is loaded anew. */
+  remember() {
+    try {
+      sessionStorage.setItem(PLACE, JSON.stringify({ list: this.words.list, rows: this.rows.children.length, top: this.place() }));
+    } catch {
+      // Storage is full or forbidden: the list begins at its top.
+    }
+  }
+
+  /** After a reload: load as many rows as there were, and go where one was. */
+  async comeBack() {
+    const was = remembered();
+    const [how] = performance.getEntriesByType("navigation");
+    if (!["reload", "back_forward"].includes(how?.type) || was?.list !== this.words.list || !(was.top > 0)) return;
+    for (let pages = 0; pages < MOST_PAGES && this.rows.children.length < was.rows; pages += 1) {
+      const link = this.scroller.querySelector("[data-more]"), before = this.rows.children.length;
+      if (!link || this.place() > 0) break; // somebody scrolls already
+      await this.more(link);
+      if (this.rows.children.length === before) break;
+    }
+    if (this.place() === 0) this.restore(was.top);
   }
 
   find(id) {
@@ -221,14 +249,23 @@ export class List {
     line.prepend(mark);
   }
 
-  /** Move the focus by *step* rows. */
+  /** Move the focus by *step* rows; return the conversations there and one further. */
   move(step) {
     const links = [...this.rows.querySelectorAll(".conv")];
-    if (!links.length) return;
+    if (!links.length) return [];
     const focused = links.indexOf(document.activeElement);
     const from = focused >= 0 ? focused : links.findIndex((link) => link.hasAttribute("aria-current"));
-    const next = links[Math.min(links.length - 1, Math.max(0, from + step))];
+    const at = Math.min(links.length - 1, Math.max(0, from + step)), next = links[at];
     next.focus();
     next.scrollIntoView({ block: "nearest" });
+    return [next, links[at + step]].map((link) => Number(link?.closest("[data-row]").dataset.row)).filter(Boolean);
+  }
+}
+
+function remembered() {
+  try {
+    return JSON.parse(sessionStorage.getItem(PLACE) ?? "null");
+  } catch {
+    return null;
   }
 }

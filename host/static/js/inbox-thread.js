@@ -15,7 +15,9 @@ export class Log {
   constructor(scroller) {
     this.scroller = scroller;
     this.list = scroller.querySelector("[data-part=log]");
+    this.days = new Map(); // what each day is called; the first message of a day says so
     this.gone = new Map(); // by message: when it was told that it is gone
+    this.learn();
     this.remember();
     scroller.addEventListener("click", (event) => this.follow(event));
   }
@@ -24,6 +26,11 @@ export class Log {
   remember() {
     this.sent = new WeakMap();
     for (const item of this.list.querySelectorAll(".msg")) this.note(item);
+  }
+
+  /** Learn what days are called, before a message that says so is taken away. */
+  learn() {
+    for (const { dataset } of this.list.querySelectorAll("[data-day-label]")) this.days.set(dataset.day, dataset.dayLabel);
   }
 
   note(item) {
@@ -133,17 +140,18 @@ export class Log {
   /** Draw the lines between days, and let only the first of several messages carry its avatar. */
   group() {
     for (const line of this.list.querySelectorAll(".day")) line.remove();
+    this.learn();
     let before = null;
     for (const item of this.list.querySelectorAll("[data-message]")) {
       const newDay = !before || before.dataset.day !== item.dataset.day;
       if (newDay) {
         const line = document.createElement("li");
         line.className = "day";
-        line.textContent = item.dataset.dayLabel;
+        line.textContent = this.days.get(item.dataset.day);
         item.before(line);
       }
       const continues = !newDay && item.dataset.who && before.dataset.who === item.dataset.who
-        && Date.parse(item.dataset.at) - Date.parse(before.dataset.at) < TOGETHER_MS;
+        && sentAt(item) - sentAt(before) < TOGETHER_MS;
       if (item.classList.contains("msg")) item.classList.toggle("cont", Boolean(continues));
       before = item;
     }
@@ -155,6 +163,9 @@ export class Log {
   }
 }
 
+/** Return when a message was sent: the time below it. */
+const sentAt = (item) => Date.parse([...item.querySelectorAll("time[datetime]")].at(-1)?.dateTime);
+
 /** Let details that were open stay open. */
 function keepOpen(before, after) {
   if (before.querySelector("details[open]")) after.querySelector("details")?.setAttribute("open", "");
@@ -163,6 +174,6 @@ function keepOpen(before, after) {
 /** Return what in *after* does what has the focus in *before*. */
 function sameControl(before, after) {
   const focused = before.contains(document.activeElement) ? document.activeElement : null;
-  const name = focused && ["data-react", "data-quote", "data-hide"].find((one) => focused.hasAttribute(one));
+  const name = focused && ["data-react", "data-quote", "data-edit", "data-hide"].find((one) => focused.hasAttribute(one));
   return name ? after.querySelector(`[${name}]`) : null;
 }

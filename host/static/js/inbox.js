@@ -2,6 +2,9 @@
 
 import { csrfToken } from "./base.js";
 import { Composer } from "./composer.js";
+import { read as readDraft } from "./composer-draft.js";
+import { keptOf } from "./composer-kept.js";
+import { Ahead } from "./inbox-ahead.js";
 import { editing } from "./inbox-edit.js";
 import { keys } from "./inbox-keys.js";
 import { List } from "./inbox-list.js";
@@ -12,11 +15,14 @@ import "./gallery.js";
 import { fitForms } from "./inbox-form.js";
 import { watchMedia } from "./inbox-media.js";
 import { players } from "./inbox-player.js";
+import { showKept } from "./inbox-kept.js";
 import { Presence } from "./inbox-presence.js";
 import { keepCurrent } from "./inbox-time.js";
 import { Undoing } from "./inbox-undo.js";
+import { Unsent } from "./inbox-unsent.js";
 import { Live } from "./live.js";
 import { ask as askForNews, entitle, told as toldNews } from "./notices.js";
+import { header, heldNow, whole } from "./pieces.js";
 import { reactions } from "./reactions.js";
 
 const GATHER_MS = 60;
@@ -43,9 +49,14 @@ const undoing = new Undoing({
   },
 });
 
+const unsent = new Unsent((id, mode) => Boolean(
+  ((id === opened && composer?.root.querySelector(`[data-form="${CSS.escape(mode)}"] textarea`)?.value) || readDraft(`lobby-draft-${mode}-${id}`)).trim(),
+));
+
 let opened = null; // the id of the conversation that is open
 let log = null;
 let composer = null;
+let kept = null; // the draft of the conversation that is open, as the desk has it
 
 // What changed, asked for together
 
@@ -71,12 +82,14 @@ function schedule(delay) {
 async function load(url, options = {}) {
   const limit = AbortSignal.timeout(SILENT_MS);
   const signal = options.signal ? AbortSignal.any([options.signal, limit]) : limit;
-  const response = await fetch(url, { headers: { Accept: "application/json" }, credentials: "same-origin", ...options, signal });
+  const has = heldNow();
+  const headers = { Accept: "application/json", ...header(has), ...options.headers };
+  const response = await fetch(url, { credentials: "same-origin", ...options, headers, signal });
   if (!response.ok) {
     const answer = await response.json().catch(() => ({}));
     throw Object.assign(new Error(String(response.status)), { status: response.status, error: answer.error });
   }
-  return response.json();
+  return whole(await response.json(), has);
 }
 
 /** Fetch what is waited for, however many events asked for it, one request at a time. */
@@ -154,11 +167,15 @@ function start() {
   list.choose(opened);
   presence.enter(opened, place.dataset.presence);
   undoing.enter(opened);
+  unsent.enter(opened, null);
+  kept?.open(false);
+  kept = opened && place.dataset.draft ? keptOf(opened, place.dataset.draft, (one) => { if (one === kept) showKept(one, place); }) : null;
   if (!log) return;
   watchMedia(scroller, data);
   fitForms(scroller);
   players(scroller);
   startComposer();
+  kept?.open(true);
   log.toEnd();
   look();
   const newer = place.querySelector("[data-newer]");
@@ -303,12 +320,22 @@ function startComposer() {
   composer?.end();
   composer = null;
   if (!part("composer")) return;
-  const here = opened;
+  const here = opened, { name } = part("opened").dataset;
   composer = new Composer(part("composer"), {
     words: data,
     newest: () => (here === opened ? log.lastId() : 0),
     onWriting: (on) => presence.typing(here, on),
-    onDraft: () => list.draft(here),
+    settled: () => (here === opened ? kept?.settled() : null),
+    onAway(mode, how) {
+      unsent.add(here, name, mode, how);
+      live.doubt();
+    },
+    onTaken: (mode) => unsent.taken(here, mode),
+    onDraft() {
+      list.draft(here);
+      if (here === opened) unsent.draw();
+      if (here === opened) kept?.changed();
+    },
     onSent(html, then) {
       ask({ rows: [here], head: Boolean(then) });
       if (!sentHere(here, html)) return;
@@ -319,7 +346,22 @@ function startComposer() {
       go(next ? new URL(next.href) : addressOf(null));
     },
   });
+  kept?.attach(composer);
+  unsent.enter(here, composer);
   markAnswered();
+}
+
+const ahead = new Ahead({
+  fetches: (id) => load(threadOf(id), { headers: { "X-Prefetch": "1" } }),
+  allows: (id) => fetch(threadOf(id), { method: "HEAD", credentials: "same-origin", signal: AbortSignal.timeout(SILENT_MS) })
+    .then((response) => response.ok, () => false),
+  wanted: (id) => id !== opened && id !== coming?.id && live.connected,
+});
+
+function threadOf(id) {
+  const url = addressOf(id);
+  url.pathname += "/thread";
+  return url;
 }
 
 let leaving = new AbortController();
@@ -339,13 +381,15 @@ async function open(id) {
   try {
     let place = document.querySelector("template[data-nothing]").content.firstElementChild.cloneNode(true);
     if (id) {
-      const url = addressOf(id);
-      url.pathname += "/thread";
-      [place] = elements((await load(url, { signal: going.signal })).html);
+      const early = await ahead.take(id);
+      if (going.signal.aborted) return null;
+      [place] = elements((early ?? await load(threadOf(id), { signal: going.signal })).html);
     }
     if (going.signal.aborted) return null;
     composer?.end();
     composer = null;
+    kept?.open(false);
+    kept = null;
     const before = opened;
     part("opened").replaceWith(place);
     banner("");
@@ -469,7 +513,10 @@ async function act(form, pressed = null) {
     if (!done) {
       const answer = await response.json().catch(() => ({}));
       report(answer.error?.message ?? data.textUnsaved, answer.error?.next);
-    } else if (menu) menu.open = false;
+    } else {
+      if (menu) menu.open = false;
+      settled("act");
+    }
     if (done) form.closest("details.edit")?.removeAttribute("open");
     if (done && form.dataset.act === "undo") undoing.undone(await response.json(), Number(message));
     actedHere = true;
@@ -490,15 +537,22 @@ async function act(form, pressed = null) {
 
 /** Say what went wrong: in the composer where there is one, else above everything. */
 function report(sentence, next) {
-  if (composer) composer.problem(sentence, next);
+  if (composer) composer.problem(sentence, next, "act");
   else banner(sentence);
+}
+
+/** What went wrong with *of* is not so any more: it is not said any longer. */
+function settled(of) {
+  if (["away", of].includes(composer?.problemOf)) composer.problem(null);
+  if (of === "act" || [data.textUnsaved, data.textSilent].includes(notices.get("act")?.textContent)) banner("");
 }
 
 /** Put an emoji on a message, or take it away: *emoji* is empty then. */
 async function react(url, emoji, message) {
   try {
     const response = await post(url, new URLSearchParams({ emoji }));
-    if (!response.ok) {
+    if (response.ok) settled("act");
+    else {
       const answer = await response.json().catch(() => ({}));
       report(answer.error?.message ?? data.textUnsaved, answer.error?.next);
     }
@@ -519,6 +573,7 @@ function announce(text) {
 
 /** Load everything anew, except what somebody is writing. */
 async function resync() {
+  ahead.forget();
   const asked = performance.now();
   try {
     const response = await fetch(location.href, { credentials: "same-origin" });
@@ -555,6 +610,12 @@ document.addEventListener("click", (event) => {
   if (source) {
     event.preventDefault(); // a place in the history would open the conversation once more
     document.getElementById(source.hash.slice(1))?.focus();
+    return;
+  }
+  const unfolds = event.target.closest("[data-unfolds]");
+  if (unfolds) {
+    const open = unfolds.closest("section").classList.toggle("is-open");
+    unfolds.setAttribute("aria-expanded", String(open));
     return;
   }
   if (event.target.closest("a[data-edits]")) {
@@ -604,7 +665,7 @@ const write = (mode) => {
 function unfold(menu) {
   if (!menu) return;
   menu.open = true;
-  (menu.querySelector("input:not([type=hidden])") ?? menu.querySelector("summary")).focus();
+  (menu.querySelector("[data-first]") ?? menu.querySelector("input:not([type=hidden])") ?? menu.querySelector("summary")).focus();
 }
 
 const macro = macros({
@@ -656,6 +717,7 @@ keys({
     dismiss: () => suggested()?.querySelector("form[data-act=dismiss]").requestSubmit(),
     why() {
       const why = suggested()?.querySelector("details");
+      suggested()?.classList.add("is-open"); // it may be folded
       if (why) why.open = !why.open;
     },
     unread: () => form("unread")?.requestSubmit(),
@@ -669,8 +731,8 @@ keys({
     latest: () => log?.toEnd(),
     macros: () => macro.show(),
   }),
-  next: () => list.move(1),
-  previous: () => list.move(-1),
+  next: () => ahead.soon(...list.move(1)),
+  previous: () => ahead.soon(...list.move(-1)),
   open: () => list.current()?.click(),
   leave() {
     const found = document.querySelector("[data-found]"); // whoever came from a search goes back to it
@@ -704,18 +766,21 @@ keepCurrent(document, data, Date.parse(data.now) - Date.now(), (element) => {
   ask(row ? { rows: [Number(row.dataset.row)] } : { composer: true });
 });
 
-let notice = null;
+const notices = new Map();
 
-/** Say above everything what is wrong with the desk; nothing takes it away. */
-function banner(sentence) {
-  notice?.remove();
-  notice = null;
-  if (!sentence) return;
-  notice = document.createElement("div");
-  notice.className = "notice notice-warn offline";
-  notice.setAttribute("role", "status");
-  notice.textContent = sentence;
-  document.body.append(notice);
+/** Say above everything what is wrong: with what somebody did, or with the *line*, which is the more important of both. */
+function banner(sentence, about = "act") {
+  notices.get(about)?.remove();
+  notices.delete(about);
+  if (sentence) {
+    const notice = document.createElement("div");
+    notice.className = "notice notice-warn offline";
+    notice.setAttribute("role", "status");
+    notice.textContent = sentence;
+    notices.set(about, notice);
+    document.body.append(notice);
+  }
+  if (notices.has("act")) notices.get("act").hidden = notices.has("line");
 }
 
 presence.onUnknown = () => ask({ here: true });
@@ -732,12 +797,17 @@ function follow(topic, told) {
     return;
   }
   const here = told.conversation === opened;
+  if (topic !== "presence") ahead.forget(told.conversation);
   // What is on its way may have been read before this happened.
   if (coming?.id && told.conversation === coming.id && topic !== "presence") coming.told.push([topic, told]);
   if (topic === "presence") {
     // What one has read oneself, maybe in another tab, changes one's own list alone.
     if (told.state !== "read") presence.told(told);
     else if (told.user === Number(data.user)) ask({ rows: [told.conversation] });
+    return;
+  }
+  if (topic === "draft") {
+    if (here) kept?.heard(told, Number(data.user));
     return;
   }
   if (topic === "gone") {
@@ -753,11 +823,17 @@ function follow(topic, told) {
   });
 }
 
-new Live({
+const live = new Live({
   stream: data.live,
   poll: data.poll,
   after: Number(data.after),
   onResync: resync,
-  onConnection: (connected) => banner(connected ? "" : data.textOffline),
+  onConnection(connected) {
+    if (!connected) ahead.forget(); // what happens from here on is not told
+    banner(connected ? "" : navigator.onLine ? data.textOffline : data.textNoLine, "line");
+    if (connected) settled("away");
+    unsent.line(connected);
+  },
   onEvent: follow,
+  onAsked: () => kept?.refresh(),
 });

@@ -8,6 +8,7 @@ const STREAM_AGAIN_AT_MOST_MS = 30000;
 const SILENT_MS = 50000; // the desk says something every 15 seconds
 const ANSWER_MS = 10000;
 const REMEMBERED = 1000;
+const SIGNALS = ["draft"]; // told as it happens only: who was away asks for what they are about
 const TOPICS = ["message", "state", "changed", "gone", "conversation", "account", "addons", "catch_up", "presence", "notice"];
 
 // A thousand browsers lose their streams in the same moment and should not all be back in the same one.
@@ -15,11 +16,12 @@ const about = (ms) => ms * (0.5 + Math.random());
 
 /**
  * Follow a workspace. Calls `onEvent(topic, data)` for each change, `onResync()` when too much was missed to
- * tell one by one, `onConnection(connected)` when the desk goes away or comes back.
+ * tell one by one, `onConnection(connected)` when the desk goes away or comes back, `onAsked()` where the desk had
+ * to be asked in place of a stream, which tells more.
  */
 export class Live {
-  constructor({ stream, poll, after, onEvent, onResync, onConnection }) {
-    Object.assign(this, { streamUrl: stream, pollUrl: poll, after, onEvent, onResync, onConnection });
+  constructor({ stream, poll, after, onEvent, onResync, onConnection, onAsked }) {
+    Object.assign(this, { streamUrl: stream, pollUrl: poll, after, onEvent, onResync, onConnection, onAsked });
     this.source = null;
     this.timer = null;
     this.connected = true;
@@ -30,6 +32,8 @@ export class Live {
     // A tab nobody looks at gives its stream back: a browser has six connections to one host, for all its tabs.
     document.addEventListener("visibilitychange", () => this.restart());
     window.addEventListener("pagehide", () => this.stop());
+    window.addEventListener("offline", () => this.doubt());
+    window.addEventListener("online", () => this.restart());
     window.addEventListener("pageshow", (event) => { if (event.persisted) this.restart(); });
     this.restart();
   }
@@ -53,6 +57,12 @@ export class Live {
     this.source = source;
     for (const topic of TOPICS) {
       source.addEventListener(topic, (event) => this.take(Number(event.lastEventId), topic, event.data));
+    }
+    for (const topic of SIGNALS) {
+      source.addEventListener(topic, (event) => {
+        if (source === this.source) this.heard();
+        this.onEvent(topic, JSON.parse(event.data));
+      });
     }
     this.heard();
     source.addEventListener("beat", () => this.heard());
@@ -85,6 +95,13 @@ export class Live {
     this.poll(about(500));
   }
 
+  /** The desk was not reached: it is away until it answers. */
+  doubt() {
+    this.stop();
+    this.report(false);
+    this.poll(about(500));
+  }
+
   poll(delay) {
     const turn = this.turn;
     this.timer = setTimeout(async () => {
@@ -105,6 +122,7 @@ export class Live {
         }
         for (const event of found.events) this.take(event.id, event.topic, event.data);
         this.after = Math.max(this.after, found.last);
+        if (!document.hidden) this.onAsked?.();
       } catch {
         if (turn !== this.turn) return;
         this.report(false);

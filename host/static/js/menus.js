@@ -10,7 +10,7 @@ const folded = (text) => text.normalize("NFKD").replace(/\p{M}/gu, "").toLocaleL
 
 /** Return what can be chosen in *menu*, in order. */
 function entriesOf(menu) {
-  const found = menu.querySelectorAll(":is(a[href], button:not(:disabled))");
+  const found = menu.querySelectorAll(":is(a[href], button:not(:disabled, [aria-hidden=true]))");
   return [...found].filter((entry) => entry.closest("details.menu, .pop") === menu && entry.offsetParent !== null);
 }
 

@@ -1,4 +1,4 @@
-"""Where the script of a form with an account picker looks for accounts."""
+"""The endpoint at which the account picker of a form searches accounts."""
 
 from __future__ import annotations
 
@@ -13,6 +13,6 @@ from host.web.request_helpers import Permission, workspace_view
 @bp.get("/w/<int:workspace_id>/account-choices")
 @workspace_view(Permission.READ)
 def account_choices(workspace_id: int) -> Response:
-    """Return the first accounts that ``q`` finds among those the reader sees, and how many there are."""
+    """Return the first accounts that match ``q`` among those the reader sees, and how many match."""
     with db.read() as session:
         return account_picker.find(session, workspace_id)

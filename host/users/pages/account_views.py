@@ -1,4 +1,4 @@
-"""The page of the signed-in user: name, theme, language, time zone, password, sessions, and its end."""
+"""The page of the signed-in user: name, theme, language, time zone, password, sessions, account deletion."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ def theme() -> ResponseReturnValue:
 @bp.post("/account/password")
 @login_required
 def change_password() -> ResponseReturnValue:
-    """Change the password of a user who knows the present one; other browsers are signed out."""
+    """Change the password of a user who knows the current one; other browsers are signed out."""
     person = current_user()
     form = PasswordForm()
     form.own_email = person.email
@@ -127,10 +127,10 @@ def change_password() -> ResponseReturnValue:
     try:
         sudo.verify(text(form.current))
     except WrongPasswordError:
-        form.current.errors = [_("This is not your present password.")]
+        form.current.errors = [_("Your current password is incorrect.")]
         return _page(_profile_form(), form, 400)
     db.write(_change, person.id, passwords.hashed(text(form.password), email=person.email), person.session_id)
-    flash_good(_("Your password is changed. Every other browser was signed out."))
+    flash_good(_("Password changed. You were signed out in all other browsers."))
     return redirect(url_for("accounts.account"))
 
 
@@ -143,7 +143,7 @@ def _change(writing: Session, user_id: int, password: Hashed, session_id: int) -
 @login_required
 @before_new_password
 def new_password() -> ResponseReturnValue:
-    """Have somebody choose a new password whom an admin asked to."""
+    """Let somebody choose a new password because an admin required it."""
     person = current_user()
     form = PasswordForm()
     form.own_email = person.email
@@ -152,14 +152,14 @@ def new_password() -> ResponseReturnValue:
         try:
             sudo.verify(text(form.current))
         except WrongPasswordError:
-            form.current.errors = [_("This is not your present password.")]
+            form.current.errors = [_("Your current password is incorrect.")]
         else:
             if text(form.current) != text(form.password):
                 password = passwords.hashed(text(form.password), email=person.email)
                 db.write(_change, person.id, password, person.session_id)
-                flash_good(_("Your password is changed. Every other browser was signed out."))
+                flash_good(_("Password changed. You were signed out in all other browsers."))
                 return redirect(safe_next(request.args.get("next")))
-            form.password.errors = [_("This is your present password. Choose another.")]
+            form.password.errors = [_("This is your current password. Choose a different one.")]
     if form.is_submitted():
         status = 400
     return render_template("accounts/new_password.html", form=form), status
@@ -169,7 +169,7 @@ def new_password() -> ResponseReturnValue:
 @login_required
 @before_second_factor
 def confirm() -> ResponseReturnValue:
-    """Ask the person to confirm that it is them, and go on to the page it is needed for."""
+    """Ask the person to confirm their identity, then continue to the page that requires it."""
     form = ConfirmForm(next=request.args.get("next", ""))
     if form.validate_on_submit():
         try:
@@ -185,11 +185,11 @@ def confirm() -> ResponseReturnValue:
 @login_required
 @before_second_factor
 def confirm_with_code() -> ResponseReturnValue:
-    """Confirm with a code of an app, or a recovery code, as with a password."""
+    """Confirm with a code of an app, or a recovery code, in place of the password."""
     code = CodeForm()
     target = request.form.get("next", "")
     if not text(code.code).strip():
-        code.code.errors = [_("Fill this in.")]
+        code.code.errors = [_("This field is required.")]
     elif sudo.check_code(text(code.code)):
         return redirect(safe_next(target))
     else:
@@ -198,7 +198,7 @@ def confirm_with_code() -> ResponseReturnValue:
 
 
 def _confirm_page(form: ConfirmForm, code: CodeForm) -> ResponseReturnValue:
-    """Return the page with every way in which the person can confirm that it is them."""
+    """Return the page with every way in which the person can confirm their identity."""
     with db.read() as reading:
         ways = confirming.ways_of(reading, current_user(), config())
     page = render_template(
@@ -219,11 +219,11 @@ def end_session(session_id: int) -> ResponseReturnValue:
 
     def use_case(writing: Session) -> None:
         if not sessions.revoke(writing, person.id, session_id):
-            raise NotFoundError(_("This browser is signed out already."), next_step="")
+            raise NotFoundError(_("This browser is already signed out."), next_step="")
         audit(writing, "session.revoked", person.email)
 
     db.write(use_case)
-    flash_good(_("That browser is signed out."))
+    flash_good(_("Browser signed out."))
     return redirect(url_for("accounts.account"))
 
 
@@ -238,16 +238,16 @@ def end_other_sessions() -> ResponseReturnValue:
         audit(writing, "session.others_ended", person.email)
 
     db.write(use_case)
-    flash_good(_("Every other browser is signed out."))
+    flash_good(_("All other browsers were signed out."))
     return redirect(url_for("accounts.account"))
 
 
 @bp.post("/account/delete")
 @login_required
 def delete_account() -> ResponseReturnValue:
-    """Delete the account of the signed-in person, who types their password for it.
+    """Delete the account of the signed-in person, who confirms with their password.
 
-    Who has none signed in, or confirmed that it is them, a moment ago, and types their address.
+    People without a password must have signed in or confirmed a moment ago, and type their address.
     """
     person = current_user()
     form = DeleteForm()
@@ -256,9 +256,9 @@ def delete_account() -> ResponseReturnValue:
     if not form.validate():
         pass
     elif not text(proof):
-        proof.errors = [_("Fill this in.")]
+        proof.errors = [_("This field is required.")]
     elif not person.has_password and text(proof).strip().casefold() != person.email.casefold():
-        proof.errors = [_("This is not your address, so nothing was deleted.")]
+        proof.errors = [_("The address does not match yours, so nothing was deleted.")]
     else:
         try:
             sudo.verify_or_require(text(form.password))
@@ -270,7 +270,7 @@ def delete_account() -> ResponseReturnValue:
             status = error.status
         else:
             sign_out()
-            flash_good(_("Your account is deleted."))
+            flash_good(_("Your account was deleted."))
             return redirect(url_for("accounts.login"))
     return _page(_profile_form(), PasswordForm(formdata=None), status, leave=form)
 

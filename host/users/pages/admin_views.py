@@ -1,4 +1,4 @@
-"""The page of admins about the workspaces of the installation."""
+"""The admin page that lists the workspaces of the installation."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ navigation.add_admin("accounts.workspaces", _l("Workspaces"), order=30, icon="gr
 @bp.route("/admin/workspaces", methods=["GET", "POST"])
 @admin_required
 def workspaces() -> ResponseReturnValue:
-    """List all workspaces; make one, with an invitation for its owner."""
+    """List all workspaces; create one, with an invitation for its owner."""
     form = NewWorkspaceForm()
     link = ""
     if form.validate_on_submit():
         sudo.require()
         token = db.write(_create, text(form.name), None if form.mine.data else text(form.email))
         if token is None:
-            flash_good(_("The workspace exists, and you are its owner."))
+            flash_good(_("Workspace created. You are its owner."))
             return redirect(url_for("accounts.workspaces"))
         link = external_url("accounts.invite", token=token)
     status = 400 if form.is_submitted() and not link else 200
@@ -50,7 +50,7 @@ def workspaces() -> ResponseReturnValue:
 
 
 def _create(writing: Session, name: str, owner_email: str | None) -> str | None:
-    """Make the workspace; return the token of the owner's invitation, or None if the admin owns it."""
+    """Create the workspace; return the token of the owner's invitation, or None if the admin owns it."""
     admin = current_user()
     workspace = use_cases.create(writing, name, None if owner_email else admin.id)
     audit(writing, "workspace.created", workspace.name, workspace_id=workspace.id)

@@ -1,4 +1,4 @@
-"""The last steps of signing in, however somebody proved who they are: the second factor, then a session."""
+"""The last steps of signing in, after any proof of identity: the second factor, then a session."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ BROWSER = "browser"
 
 
 def browser_name() -> str:
-    """Return what names this browser while nobody is signed in, in its cookie alone."""
+    """Return the random name of this browser while nobody is signed in, stored only in its cookie."""
     name = session.get(BROWSER)
     if not isinstance(name, str):
         name = session[BROWSER] = sessions.new_token()
@@ -43,12 +43,12 @@ def arrive(
     join: Claims | None = None,
     confirmed: Confirmation | None = None,
 ) -> ResponseReturnValue:
-    """Sign a user in who has proved to be *user*; who has a second factor is asked for it first.
+    """Sign in *user*, who proved their identity; ask for the second factor first if they have one.
 
     :param target: the page they want.
-    :param by: what they proved it with.
-    :param join: who they are at the provider: joined with the account once all is proved.
-    :param confirmed: as in :func:`host.users.sessions.start`; a second factor confirms by itself.
+    :param by: the proof they gave.
+    :param join: their identity at the provider, linked to the account once everything is proved.
+    :param confirmed: as in :func:`host.users.sessions.start`; a second factor is a confirmation of its own.
     """
     if user.second_factor_at is None:
         start(user, "session.started", by=by, join=join, confirmed=confirmed)
@@ -69,7 +69,7 @@ def start(
 ) -> None:
     """Start a session for *user* in this browser; an earlier one ends.
 
-    :param by: what they showed first.
+    :param by: the first factor.
     :param second: whether the second factor was shown.
     """
 
@@ -91,7 +91,7 @@ def begin_session(
 ) -> str:
     """Start a session in a write that is under way; return its token.
 
-    :param by: what they showed first; None: not known.
+    :param by: the first factor; None: unknown.
     :raises NotSignedInError: if the person was locked out, or set a second factor up, a moment ago.
     """
     user = writing.get(User, user_id, with_for_update=True, populate_existing=True)
@@ -125,7 +125,7 @@ def begin_session(
 
 
 def use_code(writing: Session, user_id: int, email: str, code: str) -> bool:
-    """Use a code of somebody's app, or a recovery code of theirs; return whether it was one."""
+    """Use a code of somebody's app, or one of their recovery codes; return whether it was valid."""
     if factors.use_app(writing, user_id, code):
         return True
     if not factors.use_code(writing, user_id, code):
@@ -143,13 +143,13 @@ def use_code(writing: Session, user_id: int, email: str, code: str) -> bool:
 
 
 def enter(user: User, token: str) -> None:
-    """Give this browser the session that was begun for *user*."""
+    """Set the cookie of the new session of *user*."""
     sign_in(token)
     known_browsers.remember(user.email)
 
 
 def recorder(writing: Session, user: User) -> identities.Record:
-    """Return what writes down that something changed for *user*, who is signing in."""
+    """Return a function that records changes for *user*, who is signing in."""
 
     def record(action: str, subject: str, workspace_id: int | None, details: Mapping[str, Any]) -> None:
         journal.record(
@@ -166,7 +166,7 @@ def recorder(writing: Session, user: User) -> identities.Record:
 
 
 def dump(claims: Claims) -> dict[str, Any]:
-    """Return claims as they are kept in a step."""
+    """Return claims in the form stored in a step."""
     groups = None if claims.groups is None else sorted(claims.groups)
     return {
         "issuer": claims.issuer,
@@ -178,7 +178,7 @@ def dump(claims: Claims) -> dict[str, Any]:
 
 
 def load(kept: Mapping[str, Any] | None) -> Claims | None:
-    """Return what :func:`dump` kept."""
+    """Return the claims stored by :func:`dump`."""
     if kept is None:
         return None
     groups = None if kept["groups"] is None else frozenset(kept["groups"])

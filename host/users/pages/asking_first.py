@@ -1,10 +1,10 @@
-"""Say what goes with a person before they go, ask who gets it, and write down what became of it."""
+"""Show what a person will lose before they are removed, ask for new owners, and record the result."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 
+import msgspec
 from flask import render_template, request
 from flask.typing import ResponseReturnValue
 from sqlalchemy.orm import Session
@@ -17,16 +17,15 @@ from host.users.pages import sudo
 from host.web.request_helpers import audit, id_in
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
-    """What is about to be done.
+class Question(msgspec.Struct, frozen=True):
+    """An action that needs a confirmation page.
 
-    :param name: of the person it is done to.
-    :param title: the question; *sentence*: what happens besides; *button*: what is done, in a word or two.
-    :param template: the frame of the page: of a workspace's settings, of the desk's, or of neither.
-    :param back: where Cancel leads. *fields*: what the form carries on.
-    :param always: whether it is asked although nothing goes with the person.
-    :param for_good: whether they lose their place.
+    :param name: of the person it affects.
+    :param title: the question; *sentence*: further effects; *button*: the action, in a word or two.
+    :param template: the layout of the page: a workspace's settings, the desk's, or neither.
+    :param back: where Cancel leads. *fields*: hidden fields of the form.
+    :param always: whether to ask even if the person has no belongings.
+    :param for_good: whether they lose their membership.
     """
 
     name: str
@@ -35,13 +34,13 @@ class Question:
     button: str
     template: str
     back: str
-    fields: Mapping[str, str] = field(default_factory=dict)
+    fields: Mapping[str, str] = msgspec.field(default_factory=dict)
     always: bool = False
     for_good: bool = False
 
 
 def ask(question: Question, user_id: int, workspace_id: int | None = None) -> ResponseReturnValue | None:
-    """Return the page that asks *question*, unless the form shows that it was seen as it is now."""
+    """Return the page that asks *question*, unless the form shows that the person saw its current version."""
     with db.read() as reading:
         found = leaving.belongings(reading, user_id, workspace_id, for_good=question.for_good)
     names = frozenset().union(*(one.names for one in found)) | ({"asked"} if question.always else set())
@@ -60,9 +59,9 @@ def ask(question: Question, user_id: int, workspace_id: int | None = None) -> Re
 
 
 def heirs(user_id: int, workspace_id: int | None = None) -> Heirs:
-    """Return who gets what, as the form says.
+    """Return the new owners chosen in the form.
 
-    :raises InvalidError: for something that is no id.
+    :raises InvalidError: for a value that is not an id.
     """
     with db.read() as reading:
         places = [one.workspace_id for one in leaving.belongings(reading, user_id, workspace_id)]
@@ -80,7 +79,7 @@ def _chosen(what: str, workspace_id: int) -> int | None:
 def record(
     writing: Session, email: str, handed: Sequence[str], ended: Ended, *, workspace_id: int | None = None
 ) -> None:
-    """Write down each key and invitation that went with a person."""
+    """Record each key and invitation that ended with a person."""
     for action, names in (
         ("api_key.handed_over", handed),
         ("api_key.ended", ended.keys),

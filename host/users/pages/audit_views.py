@@ -1,4 +1,4 @@
-"""The audit journal: of a workspace, for owners and auditors, and of the whole desk, for admins."""
+"""The audit log: of a workspace, for owners and auditors, and of the whole desk, for admins."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ from host.web.languages import local
 from host.web.request_helpers import Permission, admin_required, config, id_argument, workspace_view
 
 TIMES = {"1": _l("Last 24 hours"), "7": _l("Last 7 days"), "30": _l("Last 30 days")}
-"""Days to look back, and what that is called."""
+"""Periods to look back, in days, with their labels."""
 
-navigation.add_settings("accounts.audit", _l("Audit"), order=90, icon="list")
-navigation.add_admin("accounts.audit_journal", _l("Audit of the desk"), order=40, icon="list")
+navigation.add_settings("accounts.audit", _l("Audit log"), order=90, icon="list")
+navigation.add_admin("accounts.audit_journal", _l("Desk audit log"), order=40, icon="list")
 
 
 @bp.get("/w/<int:workspace_id>/settings/audit")
@@ -89,7 +89,7 @@ def _day(row: AuditRow) -> str:
 
 
 def _cells(wanted: AuditFilter) -> Iterator[Sequence[Cell]]:
-    """Yield every line that is *wanted*, read a part at a time."""
+    """Yield every line that matches *wanted*, read in batches."""
     yield "time", "who", "workspace", "action", "subject", "details", "from"
     before: int | None = None
     while True:

@@ -1,11 +1,11 @@
-"""The people of the whole desk, for admins: add, lock out and let in, make admin, help with passwords."""
+"""The admin page of everyone on the desk: add, lock out, re-enable, make admins, help with passwords."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 
+import msgspec
 from flask import redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
@@ -37,26 +37,26 @@ from host.web.request_helpers import (
 )
 
 STATES: dict[str, tuple[object, Callable[[Person], bool]]] = {
-    "active": (_l("May sign in"), lambda one: one.disabled_at is None),
+    "active": (_l("Can sign in"), lambda one: one.disabled_at is None),
     "admin": (_l("Admins"), lambda one: one.is_admin),
     "invited": (_l("No password yet"), lambda one: not one.has_password),
     "no_second": (_l("No second factor"), lambda one: not one.second_factor and one.disabled_at is None),
     "disabled": (_l("Locked out"), lambda one: one.disabled_at is not None),
 }
-"""What the list can be narrowed to."""
+"""Filters of the list of people."""
 
 navigation.add_admin("accounts.desk_people", _l("People of the desk"), order=25, icon="users")
 
 
 def mails_links() -> bool:
-    """Tell whether the desk can mail a link."""
+    """Return whether the desk can mail a link."""
     return mail.server_of(config()) is not None
 
 
 @bp.get("/admin/people")
 @admin_required
 def desk_people() -> ResponseReturnValue:
-    """List everybody of the desk."""
+    """List everyone on the desk."""
     return _page(NewPersonForm(formdata=None))
 
 
@@ -94,7 +94,7 @@ def _page(
 @bp.post("/admin/people")
 @admin_required
 def add_person() -> ResponseReturnValue:
-    """Add a person. They choose their password by a link, which is shown once or mailed."""
+    """Add a person. They choose their password through a link, which is shown once or mailed."""
     form = NewPersonForm()
     if not form.validate():
         return _page(form, status=400)
@@ -120,7 +120,7 @@ def _by_mail() -> bool:
 
 
 def _link(writing: Session, user_id: int, by_mail: bool, lasts: timedelta) -> str:
-    """Make a link; return its token to be shown, or nothing if it is mailed."""
+    """Create a link; return its token if it is to be shown, or an empty string if it is mailed."""
     if by_mail:
         password_links.make_by_mail(writing, user_id, lasts)
         return ""
@@ -129,7 +129,7 @@ def _link(writing: Session, user_id: int, by_mail: bool, lasts: timedelta) -> st
 
 def _linked(email: str, token: str, days: int) -> ResponseReturnValue:
     if not token:
-        flash_good(_("A link goes to %(email)s by mail.", email=email))
+        flash_good(_("Sends a link to %(email)s.", email=email))
         return redirect(url_for("accounts.desk_people"))
     link = external_url("accounts.choose_password", token=token)
     return _page(NewPersonForm(formdata=None), link=link, whose=email, days=days)
@@ -139,7 +139,7 @@ def _linked(email: str, token: str, days: int) -> ResponseReturnValue:
 @admin_required
 @sudo.fresh_password
 def make_password_link(user_id: int) -> ResponseReturnValue:
-    """Make a link with which a person chooses a password; their present one works until then."""
+    """Create a link with which a person chooses a password; their current one works until then."""
     by_mail = _by_mail()
     person = _person(user_id)
     lasts = password_links.HANDED if person.has_password else password_links.FIRST
@@ -155,23 +155,28 @@ def make_password_link(user_id: int) -> ResponseReturnValue:
 @bp.post("/admin/people/<int:user_id>/new-password")
 @admin_required
 def force_new_password(user_id: int) -> ResponseReturnValue:
-    """Have a person choose a new password before they do anything else."""
-    return _do(user_id, "password.new_wanted", users.require_new_password, _("They choose a new one next."))
+    """Require a person to choose a new password before they do anything else."""
+    return _do(
+        user_id,
+        "password.new_wanted",
+        users.require_new_password,
+        _("They must choose a new password."),
+    )
 
 
 @bp.post("/admin/people/<int:user_id>/sign-out")
 @admin_required
 def sign_person_out(user_id: int) -> ResponseReturnValue:
     """End all sessions of a person."""
-    return _do(user_id, "session.all_ended", sessions.end_all, _("They are signed out everywhere."))
+    return _do(user_id, "session.all_ended", sessions.end_all, _("They were signed out everywhere."))
 
 
 @bp.post("/admin/people/<int:user_id>/second-factor/reset")
 @admin_required
 @sudo.fresh_password
 def reset_second_factor(user_id: int) -> ResponseReturnValue:
-    """Take the second factor of a person away who lost it."""
-    done = _("Their second factor is gone, and they are signed out everywhere.")
+    """Remove the second factor of a person who lost it."""
+    done = _("Their second factor was removed, and they were signed out everywhere.")
     return _do(user_id, "second_factor.reset", factors.reset, done)
 
 
@@ -179,7 +184,7 @@ def reset_second_factor(user_id: int) -> ResponseReturnValue:
 @admin_required
 @sudo.fresh_password
 def enable_person(user_id: int) -> ResponseReturnValue:
-    """Let a person in again who was locked out."""
+    """Let a locked-out person sign in again."""
     return _do(user_id, "user.enabled", users.enable, _("They can sign in again."))
 
 
@@ -187,7 +192,7 @@ def enable_person(user_id: int) -> ResponseReturnValue:
 @admin_required
 @sudo.fresh_password
 def set_person_admin(user_id: int) -> ResponseReturnValue:
-    """Make a person an admin of the desk, or no longer one."""
+    """Make a person an admin of the desk, or take that role away."""
     wanted = request.form.get("admin") == "1"
     action = "user.made_admin" if wanted else "user.no_longer_admin"
     return _do(user_id, action, lambda writing, id_: users.set_admin(writing, id_, wanted), _("Saved."))
@@ -215,11 +220,10 @@ def _do(
     return redirect(url_for("accounts.desk_people"))
 
 
-@dataclass(frozen=True, slots=True)
-class Many:
-    """What can be done with many people at once.
+class Many(msgspec.Struct, frozen=True):
+    """An action for many selected people.
 
-    :param label: of the choice; *action*: of the audit. *fresh*: whether it asks for the password.
+    :param label: of the menu entry; *action*: in the audit log. *fresh*: whether it asks for the password.
     """
 
     label: object
@@ -229,13 +233,13 @@ class Many:
 
 
 def _lock_out(writing: Session, user_id: int) -> None:
-    """Lock a person out; what they have ends, or goes to nobody."""
+    """Lock a person out; their keys and invitations end and their conversations become unassigned."""
     asking_first.record(writing, users.person(writing, user_id).email, (), users.disable(writing, user_id))
 
 
 MANY = {
     "sign-out": Many(_l("Sign out everywhere"), "session.all_ended", sessions.end_all),
-    "new-password": Many(_l("New password at next page"), "password.new_wanted", users.require_new_password),
+    "new-password": Many(_l("Require new password"), "password.new_wanted", users.require_new_password),
     "enable": Many(_l("Let in"), "user.enabled", users.enable, fresh=True),
     "disable": Many(_l("Lock out…"), "user.disabled", _lock_out, fresh=True),
 }
@@ -245,13 +249,13 @@ MOST_AT_ONCE = 200
 @bp.post("/admin/people/many")
 @admin_required
 def many_people() -> ResponseReturnValue:
-    """Do one thing with every person that was ticked; who cannot have it done to them is named."""
+    """Run one action for every selected person; name those it was not possible for."""
     many = MANY.get(request.form.get("do", ""))
     ids = sorted({id_in(text) for text in request.form.getlist("person")[:MOST_AT_ONCE]})
     if many is None:
         raise InvalidError()
     if not ids:
-        flash_bad(_("Nobody was ticked, so nothing was done."))
+        flash_bad(_("Select at least one person. Nothing was changed."))
         return redirect(url_for("accounts.desk_people"))
     if many.fresh:
         sudo.require()
@@ -288,7 +292,7 @@ def _tell_of_many(many: Many, people: Sequence[Person]) -> None:
 @bp.post("/admin/people/<int:user_id>/disable")
 @admin_required
 def disable_person(user_id: int) -> ResponseReturnValue:
-    """Lock a person out; what ends or changes hands with that is shown first."""
+    """Lock a person out, after showing what ends or is handed over with that."""
     person = _person(user_id)
     with db.read() as reading:
         reason = last_ones.why_they_stay(reading, user_id)

@@ -1,4 +1,4 @@
-"""Desk settings, for admins: what a page may set, and what only the environment may, with its origin."""
+"""The admin page of desk settings: those set here, and those of the environment, with their origin."""
 
 from __future__ import annotations
 
@@ -41,16 +41,18 @@ navigation.add_admin("accounts.desk_settings", _l("Desk settings"), order=50, ic
 
 WHY: Mapping[str, object] = {
     "private": _l(
-        "Its name leads to a private address. Whoever runs the machine can allow that: LOBBY_MAIL_RELAYS has "
-        "to name this server and port."
+        "The server name points to a private address. The server administrator can allow it: "
+        "list this server and port in LOBBY_MAIL_RELAYS."
     ),
-    "unreachable": _l("No server answered there. Check name and port, and whether a firewall is between."),
-    "login": _l("The server refused the user name or the password."),
+    "unreachable": _l(
+        "The server can't be reached. Check the name and port, and whether a firewall blocks the connection."
+    ),
+    "login": _l("The server rejected the user name or password."),
     "plain": _l(
-        "The server offers no encryption, or no sign-in, and a password does not go out in the open."
+        "The server offers no encryption or no sign-in, and Lobby doesn't send passwords unencrypted."
     ),
     "certificate": _l("The server’s certificate is not valid for this name."),
-    "refused": _l("The server did not take the mail. Perhaps it does not send for this sender."),
+    "refused": _l("The server rejected the mail. It may not allow this sender."),
 }
 
 
@@ -79,15 +81,18 @@ def desk_look() -> ResponseReturnValue:
 @admin_required
 @sudo.fresh_password
 def desk_address() -> ResponseReturnValue:
-    """Save the public address, but not one by which the admin would lock themselves out unasked."""
+    """Save the public address; ask first if the admin would lock themselves out with it."""
 
     def given() -> dict[str, str]:
         _open("public_url")
         url = use_cases.checked_url(request.form.get("public_url", ""))
         if url.startswith("https://") and not _is_https() and "sure" not in request.form:
             raise InvalidError(
-                _("This page is open without https, and with that address people sign in by https alone."),
-                next_step=_("Tick that the address works, or open the desk there first."),
+                _(
+                    "You opened this page without https, and with this URL people can only sign in over "
+                    "https."
+                ),
+                next_step=_("Confirm that the URL works, or open Lobby there first."),
             )
         return {"public_url": url}
 
@@ -124,25 +129,27 @@ def desk_mail() -> ResponseReturnValue:
 @bp.post("/admin/desk/mail/test")
 @admin_required
 def test_mail() -> ResponseReturnValue:
-    """Send a mail to the signed-in person by the saved server, and say how that went."""
+    """Send a mail to the signed-in person through the saved server, and show the result."""
     with db.read() as reading:
-        # Not the app's own: right after saving the next generation may still be on its way.
+        # Not the app's own server: right after saving, the next revision may not be running yet.
         server = mail.server_of(use_cases.overlaid(config(), use_cases.stored(reading)))
     if server is None:
-        flash_bad(_("No mail server is set."), at="mail")
+        flash_bad(_("No mail server is set up."), at="mail")
         return _back("mail")
     to = current_user().email
+    subject = _("Test mail from %(desk)s", desk=desk().name)
     body = _("This is a test of the mail server of %(desk)s. It works.", desk=desk().name)
     try:
-        mail.send(server, mail.compose(server, to, _("A test of %(desk)s", desk=desk().name), body + "\n"))
+        mail.send(server, mail.compose(server, to, subject, body + "\n"))
     except mail.NotSentError as error:
         flash_bad(f"{_('The test was not sent.')} {WHY[error.why]} ({error})", at="mail")
     except mail.UnconfirmedError:
         flash_bad(
-            _("The connection broke, so nobody knows whether the test was sent. Look into your mail."), "mail"
+            _("The connection was lost, so the test mail may or may not have been sent. Check your inbox."),
+            "mail",
         )
     else:
-        flash_good(_("The server took the test. Look into the mail of %(email)s.", email=to), at="mail")
+        flash_good(_("The server accepted the test mail. Check the inbox of %(email)s.", email=to), at="mail")
     return _back("mail")
 
 
@@ -150,7 +157,7 @@ def test_mail() -> ResponseReturnValue:
 @admin_required
 @sudo.fresh_password
 def desk_rules() -> ResponseReturnValue:
-    """Save how long messages are kept and who may make a workspace."""
+    """Save how long messages are kept and who may create a workspace."""
 
     def given() -> dict[str, str]:
         makers = request.form.get("makers", "admins")
@@ -160,13 +167,13 @@ def desk_rules() -> ResponseReturnValue:
         if request.form.get("keep") == "days":
             days = use_cases.checked_days(request.form.get("days", ""))
             if not days:
-                raise InvalidError(_("Type a number of days."), next_step="")
+                raise InvalidError(_("Enter a number of days."), next_step="")
         before = desk().retention_days
         shorter = days and (before == 0 or days < before)
         if shorter and "sure" not in request.form:
             raise InvalidError(
-                _("Messages older than that are erased in every workspace that says nothing itself."),
-                next_step=_("Tick that this is what you want, and save again."),
+                _("Older messages will be erased in every workspace that uses the default."),
+                next_step=_("Confirm this, then save again."),
             )
         return {use_cases.RETENTION: str(days or ""), use_cases.MAKERS: makers if makers != "admins" else ""}
 
@@ -174,12 +181,12 @@ def desk_rules() -> ResponseReturnValue:
 
 
 def _save(section: str, given: Callable[[], dict[str, str]]) -> ResponseReturnValue:
-    """Store what *given* returns for a part of the page; say there what is wrong with it."""
+    """Store the result of *given* for a section of the page; show errors in that section."""
 
     def use_case(writing: Session) -> None:
         changed = use_cases.save(writing, values, version=form_version())
         if changed:
-            # Never a value of the mail server: it holds a password.
+            # Never log a value of the mail server: it holds a password.
             details = {name: values[name] or "default" for name in changed if name not in use_cases.SEALED}
             details |= {name: "changed" for name in changed if name in use_cases.SEALED}
             audit(writing, "desk.changed", ", ".join(changed), details=details)
@@ -189,17 +196,19 @@ def _save(section: str, given: Callable[[], dict[str, str]]) -> ResponseReturnVa
         db.write(use_case)
     except (InvalidError, ConflictError) as error:
         return _page(section, error)
-    flash_good(_("Saved. It counts everywhere within a moment."), at=section)
+    flash_good(_("Saved. The changes apply everywhere in a moment."), at=section)
     return _back(section)
 
 
 def _open(name: str) -> None:
-    """Refuse to change what the environment sets.
+    """Refuse to change a setting of the environment.
 
-    :raises ConflictError: if it does.
+    :raises ConflictError: if the environment sets it.
     """
     if name in config().given:
-        raise ConflictError(_("The environment sets this, so no page changes it."), next_step="")
+        raise ConflictError(
+            _("This is set by an environment variable and can't be changed here."), next_step=""
+        )
 
 
 def _is_https() -> bool:
@@ -262,7 +271,7 @@ def _relay(now: Config) -> dict[str, str]:
 
 
 def _others(now: Config, chosen: Mapping[str, str]) -> list[tuple[str, str, str]]:
-    """Return variable, value and origin of what only the environment sets; secrets without their value."""
+    """Return variable, value and origin of settings only the environment sets; no values of secrets."""
     rows = []
     for one in settings.SETTINGS:
         if one.name in use_cases.OVERLAID:
@@ -280,7 +289,7 @@ def _others(now: Config, chosen: Mapping[str, str]) -> list[tuple[str, str, str]
     return rows
 
 
-# What everybody gets of it
+# For everyone
 
 
 @bp.get("/desk.css")
@@ -299,7 +308,7 @@ def desk_css() -> ResponseReturnValue:
 @bp.route("/workspaces/new", methods=["GET", "POST"])
 @login_required
 def new_workspace() -> ResponseReturnValue:
-    """Make a workspace of one's own, where the desk allows that."""
+    """Create a workspace of one's own, where the desk allows that."""
     if not may_make_workspaces():
         raise NotFoundError()
     form = MakeWorkspaceForm()
@@ -315,19 +324,19 @@ def new_workspace() -> ResponseReturnValue:
         except ConflictError as error:
             form.name.errors = [str(error)]
         else:
-            flash_good(_("The workspace exists, and you are its owner."))
+            flash_good(_("Workspace created. You are its owner."))
             return redirect(url_for("channels.index", workspace_id=workspace_id))
     page = render_template("accounts/new_workspace.html", form=form)
     return page, 400 if form.is_submitted() else 200
 
 
 def may_make_workspaces() -> bool:
-    """Tell whether the signed-in person may make a workspace."""
+    """Return whether the signed-in person may create a workspace here."""
     user = maybe_user()
     return user is not None and (user.is_admin or desk().anybody_makes)
 
 
-# Admins have the page of all workspaces for it.
+# Admins use the page of all workspaces instead.
 navigation.add_own(
     "accounts.new_workspace",
     _l("New workspace"),

@@ -15,14 +15,17 @@ from wtforms.validators import DataRequired, EqualTo, Length, ValidationError
 
 from host.core import clock
 from host.core.errors import InvalidError
-from host.models.signing_in import Wanted
+from host.models.signing_in import RequirementScope
 from host.models.users import Role
 from host.users import passwords, roles, users
 from host.web import languages
 
 
 class AccountForm(FlaskForm):  # type: ignore[misc]
-    """A form of texts. A value sent as a file or as JSON, which could be of any type, counts as empty."""
+    """A form of text fields.
+
+    A value sent as a file or as JSON, which could be of any type, counts as empty.
+    """
 
     class Meta(FlaskForm.Meta):  # type: ignore[misc]
         def wrap_formdata(self, form: FlaskForm, formdata: Any) -> MultiDict[str, str] | None:
@@ -37,7 +40,7 @@ def text(field: Field) -> str:
 
 
 def _required() -> DataRequired:
-    return DataRequired(_l("Fill this in."))
+    return DataRequired(_l("This field is required."))
 
 
 def _address(form: FlaskForm, field: Field) -> None:
@@ -56,12 +59,12 @@ def _name(form: FlaskForm, field: Field) -> None:
 
 def _zone(form: FlaskForm, field: Field) -> None:
     if field.data and field.data not in clock.zones():
-        raise ValidationError(_l("There is no such time zone. Choose one of the list."))
+        raise ValidationError(_l("Time zone not found. Choose one from the list."))
 
 
 def _language(form: FlaskForm, field: Field) -> None:
     if field.data and field.data not in languages.available():
-        raise ValidationError(_l("The desk does not speak this language. Choose one of the list."))
+        raise ValidationError(_l("This language is not available. Choose one from the list."))
 
 
 def _new_password(form: FlaskForm, field: Field) -> None:
@@ -92,8 +95,8 @@ def _new_password_field(label: Any) -> PasswordField:
 
 
 def _again_field(other: str) -> PasswordField:
-    same = EqualTo(other, _l("The two passwords differ."))
-    return PasswordField(_l("Password again"), [same], render_kw={"autocomplete": "new-password"})
+    same = EqualTo(other, _l("The passwords do not match."))
+    return PasswordField(_l("Confirm password"), [same], render_kw={"autocomplete": "new-password"})
 
 
 def _role_field() -> SelectField:
@@ -103,7 +106,7 @@ def _role_field() -> SelectField:
 
 class LoginForm(AccountForm):
     email = StringField(
-        _l("E-mail address"),
+        _l("Email address"),
         [_required(), Length(max=users.MAX_EMAIL)],
         render_kw={"type": "email", "autocomplete": "username", "spellcheck": "false"},
     )
@@ -112,7 +115,7 @@ class LoginForm(AccountForm):
 
 
 class CodeForm(AccountForm):
-    """A code of an app or a recovery code; or what a passkey answers to a challenge."""
+    """A code of an app, a recovery code, or the answer of a passkey to a challenge."""
 
     code = StringField(
         _l("Code"),
@@ -135,7 +138,7 @@ class ConfirmForm(AccountForm):
 class SetupForm(AccountForm):
     token = HiddenField()
     name = _name_field(_l("Your name"), "name")
-    email = _email_field(_l("E-mail address"))
+    email = _email_field(_l("Email address"))
     password = _new_password_field(_l("Password"))
     again = _again_field("password")
     workspace = _name_field(_l("Name of the first workspace"), "organization")
@@ -153,7 +156,7 @@ class ProfileForm(AccountForm):
     theme = SelectField(
         _l("Theme"),
         choices=[
-            SelectChoice("auto", _l("As the system has it")),
+            SelectChoice("auto", _l("System setting")),
             SelectChoice("light", _l("Light")),
             SelectChoice("dark", _l("Dark")),
         ],
@@ -164,18 +167,18 @@ class ProfileForm(AccountForm):
     def __init__(self, **values: Any) -> None:
         super().__init__(**values)
         self.locale.choices = [
-            SelectChoice("", _l("As the browser has it")),
+            SelectChoice("", _l("Browser setting")),
             *(SelectChoice(code, name) for code, name in languages.choices()),
         ]
         self.timezone.choices = [
-            SelectChoice("", _l("As the browser has it")),
+            SelectChoice("", _l("Browser setting")),
             *(SelectChoice(name, name.replace("_", " ")) for name in clock.zones()),
         ]
 
 
 class PasswordForm(AccountForm):
     current = PasswordField(
-        _l("Present password"), [_required()], render_kw={"autocomplete": "current-password"}
+        _l("Current password"), [_required()], render_kw={"autocomplete": "current-password"}
     )
     password = _new_password_field(_l("New password"))
     again = _again_field("password")
@@ -183,7 +186,7 @@ class PasswordForm(AccountForm):
 
 
 class ChooseForm(AccountForm):
-    """A password, without the one before."""
+    """A new password, without the current one."""
 
     password = _new_password_field(_l("New password"))
     again = _again_field("password")
@@ -191,11 +194,11 @@ class ChooseForm(AccountForm):
 
 
 class ForgotForm(AccountForm):
-    email = _email_field(_l("E-mail address"))
+    email = _email_field(_l("Email address"))
 
 
 class DeleteForm(AccountForm):
-    """What makes sure that it is them: the password, or of who has none their own address."""
+    """A confirmation of identity: the password, or the person's own address if they have no password."""
 
     password = PasswordField(
         _l("Your password"),
@@ -203,7 +206,7 @@ class DeleteForm(AccountForm):
         render_kw={"autocomplete": "current-password"},
     )
     address = StringField(
-        _l("Your e-mail address"),
+        _l("Your email address"),
         id="delete-address",
         render_kw={"autocomplete": "off", "spellcheck": "false", "maxlength": "254"},
     )
@@ -211,19 +214,19 @@ class DeleteForm(AccountForm):
 
 class NewPersonForm(AccountForm):
     name = _name_field(_l("Name"))
-    email = _email_field(_l("E-mail address"), "off")
-    admin = BooleanField(_l("Admin of the desk: installs addons and sees the whole installation"))
+    email = _email_field(_l("Email address"), "off")
+    admin = BooleanField(_l("Desk admin: installs addons and sees the whole installation"))
 
 
 class SecondFactorForm(AccountForm):
-    """Who has to have a second factor."""
+    """The people who must have a second factor."""
 
     wanted = SelectField(
-        _l("A second factor has to be set up by"),
+        _l("Require a second factor for"),
         choices=[
-            SelectChoice(Wanted.NOBODY.value, _l("Nobody: everybody decides for themselves")),
-            SelectChoice(Wanted.ADMINS.value, _l("Admins of the desk")),
-            SelectChoice(Wanted.EVERYBODY.value, _l("Everybody")),
+            SelectChoice(RequirementScope.NOBODY.value, _l("Nobody: it is optional")),
+            SelectChoice(RequirementScope.ADMINS.value, _l("Desk admins")),
+            SelectChoice(RequirementScope.EVERYBODY.value, _l("Everybody")),
         ],
     )
 
@@ -241,22 +244,22 @@ class ProviderForm(AccountForm):
     secret = PasswordField(_l("Client secret"), render_kw={"autocomplete": "off", "maxlength": 1000})
     label = StringField(_l("Name on the sign-in page"), render_kw={"autocomplete": "off", "maxlength": 60})
     passwords = SelectField(
-        _l("Who may sign in without it, by password or passkey"),
+        _l("Who can sign in without it, by password or passkey"),
         choices=[
-            SelectChoice(Wanted.EVERYBODY.value, _l("Everybody")),
-            SelectChoice(Wanted.ADMINS.value, _l("Admins of the desk only")),
+            SelectChoice(RequirementScope.EVERYBODY.value, _l("Everybody")),
+            SelectChoice(RequirementScope.ADMINS.value, _l("Desk admins only")),
         ],
     )
-    joins = BooleanField(_l("Make an account for people the provider knows and the desk does not"))
-    trusted = BooleanField(_l("The provider asks for a second factor, so the desk need not"))
+    joins = BooleanField(_l("Create an account for people the provider knows and Lobby does not"))
+    trusted = BooleanField(_l("The provider requires a second factor, so Lobby doesn't ask for one"))
     groups_claim = StringField(
-        _l("Where the provider names groups"),
+        _l("Groups claim of the provider"),
         render_kw={"autocomplete": "off", "maxlength": 60, "spellcheck": "false"},
     )
 
 
 def _undo(form: AccountForm, field: SelectField) -> None:
-    """Refuse a time that is not offered; a form without the field leaves it as it is."""
+    """Refuse a value that is not offered; a form without the field leaves the setting unchanged."""
     if field.raw_data and field.data not in {"0", "5", "10", "20", "30"}:
         raise ValidationError(_l("Choose one of these times."))
 
@@ -272,15 +275,15 @@ class WorkspaceForm(AccountForm):
     )
     language = SelectField(_l("Language"), validate_choice=False, validators=[_language])
     on_reply = SelectField(
-        _l("Answering what nobody has"),
+        _l("Replying to an unassigned conversation"),
         choices=[
             SelectChoice("", _l("Leaves it unassigned")),
-            SelectChoice("assign", _l("Assigns it to who answers")),
+            SelectChoice("assign", _l("Assigns it to the person who replies")),
         ],
         validate_choice=False,
     )
     undo = SelectField(
-        _l("A reply can be undone for"),
+        _l("Undo a sent reply within"),
         choices=[
             SelectChoice("0", _l("Not at all")),
             SelectChoice("5", _l("5 seconds")),
@@ -291,6 +294,14 @@ class WorkspaceForm(AccountForm):
         validators=[_undo],
         validate_choice=False,
     )
+    drafts = SelectField(
+        _l("Drafts of colleagues"),
+        choices=[
+            SelectChoice("", _l("Show that there is one")),
+            SelectChoice("show", _l("Show what it says")),
+        ],
+        validate_choice=False,
+    )
 
     def __init__(self, **values: Any) -> None:
         super().__init__(**values)
@@ -299,20 +310,20 @@ class WorkspaceForm(AccountForm):
             *(SelectChoice(name, name.replace("_", " ")) for name in clock.zones() if name != "UTC"),
         ]
         self.language.choices = [
-            SelectChoice("", _l("As the desk has it")),
+            SelectChoice("", _l("Desk default")),
             *(SelectChoice(code, name) for code, name in languages.choices()),
         ]
 
 
 MOST_INVITED = 50
-"""How many people are invited by one form."""
+"""Maximum number of people invited by one form."""
 
 
 class InviteForm(AccountForm):
-    """Whom to invite: one address or several, as they are pasted."""
+    """The people to invite: one address or several, as pasted."""
 
     email = TextAreaField(
-        _l("E-mail addresses"),
+        _l("Email addresses"),
         [_required()],
         render_kw={"autocomplete": "off", "rows": "2", "spellcheck": "false", "inputmode": "email"},
     )
@@ -320,12 +331,12 @@ class InviteForm(AccountForm):
 
     @property
     def addresses(self) -> list[str]:
-        """Return each address once, in order, before and after they are checked."""
+        """Return each address once, in order, before or after validation."""
         return list(dict.fromkeys(re.split(r"[\s,;]+", text(self.email).strip(" \t\r\n,;"))))
 
     def validate_email(self, field: Field) -> None:
         if len(self.addresses) > MOST_INVITED:
-            raise ValidationError(_l("At most 50 people can be invited at once."))
+            raise ValidationError(_l("You can invite at most 50 people at once."))
         cleaned = []
         for address in self.addresses:
             try:
@@ -338,9 +349,9 @@ class InviteForm(AccountForm):
 
 class NewWorkspaceForm(AccountForm):
     name = _name_field(_l("Name"))
-    mine = BooleanField(_l("I will be its owner myself"))
+    mine = BooleanField(_l("I'll be the owner"))
     email = StringField(
-        _l("E-mail address of its owner"),
+        _l("Owner's email address"),
         render_kw={
             "type": "email",
             "autocomplete": "off",

@@ -1,4 +1,4 @@
-"""Settings → General: what a workspace is called, how long messages are kept, archiving, deleting."""
+"""Settings → General: a workspace's name, message retention, archiving, deletion."""
 
 from __future__ import annotations
 
@@ -38,11 +38,11 @@ navigation.add_settings("accounts.general", _l("General"), order=10, icon="build
 @bp.route(GENERAL, methods=["GET", "POST"])
 @workspace_view(Permission.SETTINGS)
 def general(workspace_id: int) -> ResponseReturnValue:
-    """Show the settings of the workspace; change name, time zone, language, and what answering does."""
+    """Show the settings of the workspace; change name, time zone, language, and the effects of a reply."""
     if request.method == "GET":
         return _page(workspace_id)
     form = WorkspaceForm()
-    # A form that does not name a field leaves it as it is.
+    # A field missing from the form keeps its value.
     fields = [name for name in ("name", "timezone", "language") if name in request.form]
     if "name" not in fields:
         form.name.data = g.workspace.name
@@ -55,6 +55,8 @@ def general(workspace_id: int) -> ResponseReturnValue:
             given["assigns_on_reply"] = form.on_reply.data == "assign"
         if "undo" in request.form:
             given["undo_seconds"] = int(form.undo.data)
+        if "drafts" in request.form:
+            given["shows_drafts"] = form.drafts.data == "show"
         before = workspaces.settings(writing, workspace_id).name
         changed = workspaces.change(writing, workspace_id, version=form_version(), **given)
         if "name" in changed:
@@ -77,7 +79,7 @@ def general(workspace_id: int) -> ResponseReturnValue:
 @bp.post(f"{GENERAL}/retention")
 @workspace_view(Permission.SETTINGS)
 def keep_for(workspace_id: int) -> ResponseReturnValue:
-    """Say how long messages are kept; what goes at once is shown first."""
+    """Set how long messages are kept, after showing how many would be deleted immediately."""
     try:
         days = _days_given()
     except InvalidError as error:
@@ -89,7 +91,8 @@ def keep_for(workspace_id: int) -> ResponseReturnValue:
     if retention.is_shorter(after, retention.days_of(now.retention_days, usual)):
         sudo.require()
         falls = retention.falls(reading, workspace_id, after)
-        # Asked again where it became more since the page was shown: a minute of messages is no reason.
+        # Ask again only if clearly more would be deleted than shown: a minute's worth of messages is no
+        # reason.
         if falls.messages and request.form.get("sure") != str(after):
             return _ask_retention(workspace_id, falls, after, now.version)
 
@@ -124,9 +127,9 @@ def _ask_retention(workspace_id: int, falls: Falls, days: int, version: int) -> 
 
 
 def _days_given() -> int | None:
-    """Return the choice of the form; None: as the desk.
+    """Return the choice of the form; None: the desk's default.
 
-    :raises InvalidError: for a number that cannot be used.
+    :raises InvalidError: for an invalid number.
     """
     keep = request.form.get("keep", "")
     if keep == "desk":
@@ -137,7 +140,7 @@ def _days_given() -> int | None:
         raise InvalidError()
     days = desk_settings.checked_days(request.form.get("days", ""))
     if not days:
-        raise InvalidError(_("Type a number of days."), next_step="")
+        raise InvalidError(_("Enter a number of days."), next_step="")
     return days
 
 
@@ -146,14 +149,14 @@ def _days_given() -> int | None:
 @workspace_view(Permission.SETTINGS)
 @sudo.fresh_password
 def archive(workspace_id: int) -> ResponseReturnValue:
-    """Make the workspace one that can only be read."""
+    """Make the workspace read-only."""
 
     def use_case(writing: Session) -> None:
         if workspaces.archive(writing, workspace_id):
             audit(writing, "workspace.archived", g.workspace.name, workspace_id=workspace_id)
 
     db.write(use_case)
-    flash_good(_("The workspace is archived. It can be read, and brought back here."))
+    flash_good(_("Workspace archived. You can read it, and restore it here."))
     return _back(workspace_id)
 
 
@@ -161,7 +164,7 @@ def archive(workspace_id: int) -> ResponseReturnValue:
 @in_archive_too
 @workspace_view(Permission.SETTINGS)
 def restore(workspace_id: int) -> ResponseReturnValue:
-    """Have an archived workspace work again, or one stay that is to be deleted."""
+    """Restore an archived workspace, or cancel the deletion of one."""
 
     def use_case(writing: Session) -> bool:
         asked = workspaces.settings(writing, workspace_id).ends_at is not None
@@ -171,9 +174,9 @@ def restore(workspace_id: int) -> ResponseReturnValue:
         return workspaces.settings(writing, workspace_id).archived_at is not None
 
     if db.write(use_case):
-        flash_good(_("The workspace stays. It is archived, as it was before."))
+        flash_good(_("Deletion canceled. The workspace is archived again."))
     else:
-        flash_good(_("The workspace works again. What came meanwhile is being put into the inbox."))
+        flash_good(_("Workspace restored. Messages received in the meantime are being added to the inbox."))
     return _back(workspace_id)
 
 
@@ -181,16 +184,16 @@ def restore(workspace_id: int) -> ResponseReturnValue:
 @in_archive_too
 @workspace_view(Permission.SETTINGS)
 def delete_workspace(workspace_id: int) -> ResponseReturnValue:
-    """Name what goes with the workspace; have it deleted once its name and a password are typed.
+    """Show what will be deleted with the workspace; schedule it once its name and a password are typed.
 
-    Who has no password confirms in another way that it is them.
+    People without a password confirm their identity in another way.
     """
     problem = ""
     if g.workspace.ends_at is not None:
         return _back(workspace_id)
     if request.method == "POST":
         if " ".join(request.form.get("name", "").split()) != g.workspace.name:
-            problem = _("This is not the name of the workspace, so nothing was deleted.")
+            problem = _("The name does not match the workspace, so nothing was deleted.")
         else:
             try:
                 sudo.verify_or_require(request.form.get("password", ""))
@@ -230,6 +233,7 @@ def _page(
             "language": found.language,
             "on_reply": "assign" if found.assigns_on_reply else "",
             "undo": str(found.undo_seconds),
+            "drafts": "show" if found.shows_drafts else "",
         }
         form = WorkspaceForm(formdata=None, data=values)
     usual = desk().retention_days

@@ -1,7 +1,7 @@
-"""Browsers in which a person signed in before: others at the same address cannot make them wait.
+"""Browsers in which a person signed in before: other people at the same address cannot slow them down.
 
-The cookie says whose they are, signed, and names the browser by a random number. It opens nothing: all it
-does is that wrong passwords of this browser are counted by themselves.
+The signed cookie holds the person and a random number that names the browser. It grants no access; its only
+effect is that wrong passwords from this browser are counted separately.
 """
 
 from __future__ import annotations
@@ -17,22 +17,22 @@ from host.web.request_helpers import config
 
 LASTS = timedelta(days=180)
 MOST = 5
-"""People a browser remembers, the latest first."""
+"""Maximum number of people a browser remembers, the latest first."""
 _SALT = "known browser"
 
 
 def cookie_name() -> str:
-    """Return the name of the cookie, bound to the host where https allows that."""
+    """Return the name of the cookie, bound to the host if the desk uses https."""
     return "__Host-lobby-known" if config().secure else "lobby-known"
 
 
 def name_of(email: str) -> str:
-    """Return what this browser is called as one of the person with that address; empty where it is none."""
+    """Return the name of this browser if the person with that address signed in here before, else ""."""
     return _read().get(_digest(email), "")
 
 
 def remember(email: str) -> None:
-    """Have the answer to this request make the browser one of that person's."""
+    """Mark the browser as known for that person in the response to this request."""
     known = _read()
     here = _digest(email)
     name = known.pop(here, "") or secrets.token_hex(8)

@@ -1,4 +1,4 @@
-"""Pages to set the desk up, sign in and out, and accept an invitation."""
+"""Pages for setting up the desk, signing in and out, and accepting an invitation."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def index() -> ResponseReturnValue:
 @bp.route("/login", methods=["GET", "POST"])
 @open_to_all
 def login() -> ResponseReturnValue:
-    """Show the form, and sign a user in who knows the password."""
+    """Show the form, and sign in a user who knows the password."""
     form = LoginForm(next=request.args.get("next", ""))
     how = settings.read(db.session(), config())
     if maybe_user() is not None and request.method == "GET":
@@ -79,7 +79,7 @@ def login() -> ResponseReturnValue:
         user = check_password(text(form.email).strip().lower(), text(form.password))
         if user is not None and how.may_use_password(is_admin=user.is_admin):
             return arriving.arrive(user, text(form.next))
-        flash_bad(_("The e-mail address or the password is wrong."))
+        flash_bad(_("The email address or password is incorrect."))
         status = 401
     elif form.is_submitted():
         status = 400
@@ -99,7 +99,7 @@ def login() -> ResponseReturnValue:
 @bp.route("/forgot", methods=["GET", "POST"])
 @open_to_all
 def forgot() -> ResponseReturnValue:
-    """Have a link mailed to somebody who forgot their password; the answer is the same for every address."""
+    """Mail a link to somebody who forgot their password; the response is the same for every address."""
     if not mails_links():
         raise NotFoundError()
     form = ForgotForm()
@@ -118,7 +118,7 @@ def forgot() -> ResponseReturnValue:
 @bp.route("/password/<token>", methods=["GET", "POST"])
 @open_to_all
 def choose_password(token: str) -> ResponseReturnValue:
-    """Let whoever holds a link choose a password, and sign them in with it."""
+    """Let the holder of a link choose a password, and sign them in with it."""
     with db.read() as reading:
         linked = password_links.find(reading, token)
     form = ChooseForm()
@@ -133,7 +133,7 @@ def choose_password(token: str) -> ResponseReturnValue:
         else:
             flash_bad(_("Sign in with %(provider)s.", provider=how.provider_label))
             on = redirect(url_for("accounts.login"))
-        flash_good(_("Your password is set, and every other browser was signed out."))
+        flash_good(_("Password set. You were signed out in all other browsers."))
         return on
     if form.is_submitted():
         status = 400
@@ -204,7 +204,7 @@ def logout() -> ResponseReturnValue:
 @bp.route("/setup", methods=["GET", "POST"], endpoint="setup")
 @open_to_all
 def set_up() -> ResponseReturnValue:
-    """Make the first admin and the first workspace, for the holder of the set-up link."""
+    """Create the first admin and the first workspace, for the holder of the setup link."""
     form = SetupForm(token=request.args.get("token", ""))
     token = text(form.token)
     with db.read() as reading:
@@ -226,7 +226,7 @@ def set_up() -> ResponseReturnValue:
             flash_bad(str(error))
         else:
             arriving.start(admin, "desk.set_up")
-            flash_good(_("The desk is set up. You are its admin and the owner of the first workspace."))
+            flash_good(_("Lobby is set up. You are its admin and the owner of the first workspace."))
             return redirect("/")
     if form.is_submitted():
         status = 400
@@ -236,7 +236,7 @@ def set_up() -> ResponseReturnValue:
 @bp.route("/invite/<token>", methods=["GET", "POST"])
 @open_to_all
 def invite(token: str) -> ResponseReturnValue:
-    """Join a workspace: with a new account, or with the one the person has."""
+    """Join a workspace with a new account, or with an existing one."""
     with db.read() as reading:
         invited = invitations.find_invitation(reading, token)
     form = JoinForm()
@@ -303,7 +303,7 @@ def _join_as_new(writing: Session, token: str, name: str, password: Hashed) -> U
 
 
 def _private(page: str, status: int) -> Response:
-    """Answer with a page whose address holds a token: no other site may learn it from a Referer header.
+    """Respond with a page whose address holds a token: no other site may learn it from a Referer header.
 
     ``no-referrer`` would do that too, but makes browsers send ``Origin: null`` with the form.
     """

@@ -1,4 +1,4 @@
-"""Signing in through a provider (OpenID Connect), and joining an account here with one there."""
+"""Signing in through a provider (OpenID Connect), and linking an account here with one there."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ from host.web.request_helpers import (
 log = logging.getLogger("lobby.security")
 
 SIGN_IN, JOIN, AGAIN = "sign-in", "join", "again"
-"""Why somebody goes there: to sign in, to join their two accounts, to show that it is still them."""
+"""Reasons to go to the provider: sign in, link two accounts, confirm one's identity."""
 
 
 def _how() -> SignIn:
@@ -50,7 +50,7 @@ def _how() -> SignIn:
         how = settings.read(reading, config())
     if how.provider is None:
         raise NotFoundError(
-            _("Nobody signs in through a provider here."), next_step=_("Sign in with a password.")
+            _("Sign-in through a provider is turned off."), next_step=_("Sign in with a password.")
         )
     return how
 
@@ -61,8 +61,8 @@ def _how() -> SignIn:
 def to_provider() -> ResponseReturnValue:
     """Send the browser to the provider.
 
-    To join and to confirm belong to a session and are begun on a page of it only: another site that sends
-    somebody here could join their account with one of its own.
+    Linking and confirming belong to a session and only start on one of its pages: otherwise another site
+    could send somebody here to link their account with one of its own.
     """
     how = _how()
     assert how.provider is not None
@@ -72,7 +72,7 @@ def to_provider() -> ResponseReturnValue:
         person = current_user()
         user_id, session_id = person.id, person.session_id
         if not secrets.keyring().is_signed(request.args.get("proof", ""), "to the provider", session_id):
-            raise ForbiddenError(_("This was not begun on a page of this desk."), next_step="")
+            raise ForbiddenError(_("This sign-in was not started in Lobby."), next_step="")
         if purpose == JOIN:
             sudo.require()
     else:
@@ -98,14 +98,14 @@ def _away(how: SignIn, error: ProviderError, purpose: str, target: str) -> Respo
     if isinstance(error, ProviderAwayError):
         flash_bad(
             _(
-                "%(provider)s does not answer. Try again in a minute, or tell an admin.",
+                "%(provider)s can't be reached. Try again in a minute, or tell an admin.",
                 provider=how.provider_label,
             )
         )
     else:
         flash_bad(
             _(
-                "What %(provider)s answered cannot be believed. Try again, or tell an admin.",
+                "The response from %(provider)s is invalid. Try again, or tell an admin.",
                 provider=how.provider_label,
             )
         )
@@ -125,12 +125,12 @@ def _back(purpose: str, target: str) -> ResponseReturnValue:
 @before_new_password
 @before_second_factor
 def from_provider() -> ResponseReturnValue:
-    """Take somebody back who comes from the provider."""
+    """Handle the return of a browser from the provider."""
     how = _how()
     assert how.provider is not None
     step = db.write(steps.take, Kind.PROVIDER, arriving.browser_name(), request.args.get("state", ""))
     if step is None:
-        flash_bad(_("That took too long, or began in another browser. Sign in again."))
+        flash_bad(_("The sign-in timed out or was started in another browser. Sign in again."))
         return redirect("/" if maybe_user() else url_for("accounts.login"))
     purpose, target = str(step.data["purpose"]), safe_next(str(step.data["next"]))
     code = request.args.get("code", "")
@@ -151,8 +151,8 @@ def from_provider() -> ResponseReturnValue:
         log.warning("the sign-in provider: %s", error)
         flash_bad(
             _(
-                "%(provider)s doesn’t say that you signed in there just now, so it can’t confirm that it’s "
-                "you. Confirm another way, or sign out there first.",
+                "%(provider)s doesn’t confirm that you signed in there just now, so it can’t confirm "
+                "your identity. Confirm another way, or sign out there first.",
                 provider=how.provider_label,
             )
         )
@@ -164,7 +164,7 @@ def from_provider() -> ResponseReturnValue:
         return _sign_in(how, claims, target)
     person = maybe_user()
     if person is None or person.id != step.user_id or person.session_id != step.data["session"]:
-        flash_bad(_("Somebody else signed in meanwhile, so nothing was changed."))
+        flash_bad(_("Someone else signed in meanwhile, so nothing was changed."))
         return redirect(url_for("accounts.login"))
     return _join(claims, target) if purpose == JOIN else _confirm(claims, target)
 
@@ -175,10 +175,11 @@ def _note_auth_time(how: SignIn, *, sent: bool) -> None:
 
 
 def _confirmation(user: User, claims: Claims) -> Confirmation:
-    """Return what signing in at the provider confirms.
+    """Return the confirmation that signing in at the provider amounts to.
 
-    It may have let in, without asking, whoever sits at a browser that is signed in there. So what counts is
-    when it says that they signed in; without that, nothing, unless they could confirm in no other way.
+    The provider may have let in, without asking, anyone at a browser that is signed in there. Only the
+    sign-in time it reports counts; without one, it confirms nothing unless the person has no other way to
+    confirm.
     """
     if claims.signed_in_at is not None:
         return Confirmation(claims.signed_in_at, ConfirmedBy.PROVIDER)
@@ -188,19 +189,17 @@ def _confirmation(user: User, claims: Claims) -> Confirmation:
 
 
 def _sign_in(how: SignIn, claims: Claims, target: str) -> ResponseReturnValue:
-    """Sign somebody in whom the provider knows."""
+    """Sign in somebody the provider knows."""
 
     def use_case(writing: Session) -> tuple[User, bool]:
         user = identities.find(writing, claims)
         if user is None and not claims.email:
             raise ForbiddenError(
                 _(
-                    "%(provider)s does not say that your e-mail address is verified.",
+                    "%(provider)s does not report your email address as verified.",
                     provider=how.provider_label,
                 ),
-                next_step=_(
-                    "Have it verified there, or sign in here and join the two on the page of your account."
-                ),
+                next_step=_("Verify it there, or sign in here and link the accounts on your account page."),
             )
         if user is None:
             user = users.find_user(writing, claims.email)
@@ -214,8 +213,8 @@ def _sign_in(how: SignIn, claims: Claims, target: str) -> ResponseReturnValue:
                 return user, False
         if user.disabled_at is not None:
             raise ForbiddenError(
-                _("Your account here is locked."),
-                next_step=_("Ask an admin of the desk to let you in again."),
+                _("Your account is locked out."),
+                next_step=_("Ask a desk admin to let you in again."),
             )
         identities.apply_groups(writing, user, claims, how, arriving.recorder(writing, user))
         writing.refresh(user)
@@ -230,7 +229,7 @@ def _sign_in(how: SignIn, claims: Claims, target: str) -> ResponseReturnValue:
         flash_bad(str(error))
         return redirect(url_for("accounts.login", next=target))
     if not known:
-        # The address alone proves nothing about the account here: whoever has it types its password, once.
+        # The address alone proves nothing about the account here: its owner types their password, once.
         data = {"next": target, "claims": arriving.dump(claims)}
         token = db.write(steps.begin, Kind.JOIN, arriving.browser_name(), data, user_id=user.id)
         return redirect(url_for("accounts.join_provider", token=token))
@@ -244,13 +243,13 @@ def _sign_in(how: SignIn, claims: Claims, target: str) -> ResponseReturnValue:
 @bp.route("/login/join/<token>", methods=["GET", "POST"])
 @open_to_all
 def join_provider(token: str) -> ResponseReturnValue:
-    """Ask for the password of an account whose address the provider gave, and join the two with it."""
+    """Ask for the password of an account whose address the provider reported, and link the two."""
     how = _how()
     with db.read() as reading:
         step = steps.find(reading, Kind.JOIN, arriving.browser_name(), token)
         user = None if step is None or step.user_id is None else reading.get(User, step.user_id)
     if step is None or user is None:
-        flash_bad(_("That took too long, or was done in another tab. Sign in again."))
+        flash_bad(_("The sign-in timed out or was completed in another tab. Sign in again."))
         return redirect(url_for("accounts.login"))
     form = ConfirmForm()
     status = 200
@@ -266,7 +265,7 @@ def join_provider(token: str) -> ResponseReturnValue:
             except ConflictError as error:
                 flash_bad(str(error))
                 return redirect(url_for("accounts.login"))
-        form.password.errors = [_("This is not the password of that account.")]
+        form.password.errors = [_("The password of that account is incorrect.")]
         status = 401
     elif form.is_submitted():
         status = 400
@@ -293,7 +292,7 @@ def _join(claims: Claims, target: str) -> ResponseReturnValue:
     except ConflictError as error:
         flash_bad(str(error))
     else:
-        flash_good(_("From now on that signs you in, too."))
+        flash_good(_("Linked. You can now sign in with it, too."))
     return redirect(url_for("accounts.security"))
 
 
@@ -308,6 +307,6 @@ def _confirm(claims: Claims, target: str) -> ResponseReturnValue:
         return True
 
     if not db.write(use_case):
-        flash_bad(_("That was another account, so nothing was done."))
+        flash_bad(_("You signed in with a different account, so nothing was changed."))
         return _back(AGAIN, target)
     return redirect(target)

@@ -1,13 +1,13 @@
-"""Signing in with a second factor or a passkey, and the page on which people set those up."""
+"""Signing in with a second factor or a passkey, and the page that sets them up."""
 
 from __future__ import annotations
 
 import logging
 import secrets as random
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+import msgspec
 import segno
 from flask import jsonify, redirect, render_template, request, session, url_for
 from flask.typing import ResponseReturnValue
@@ -15,7 +15,6 @@ from flask_babel import gettext as _
 from flask_babel import ngettext
 from markupsafe import Markup
 from sqlalchemy.orm import Session
-from webauthn.helpers import base64url_to_bytes, bytes_to_base64url
 
 from host.core import clock, secrets
 from host.core.db import db
@@ -29,7 +28,7 @@ from host.users.pages.forms import CodeForm, text
 from host.users.sessions import Confirmation
 from host.users.signin import factors, identities, passkeys, settings, steps
 from host.users.signin.passkeys import NotProvenError, Site, UsedKey
-from host.users.signin.steps import Kind, Step
+from host.users.signin.steps import Kind, PendingStep
 from host.web.devices import device_of
 from host.web.request_helpers import (
     CurrentUser,
@@ -50,18 +49,18 @@ from host.web.request_helpers import (
 log = logging.getLogger("lobby.security")
 
 GO_ON = "after_second"
-"""Where somebody wanted to go who had to set a second factor up first; in the cookie."""
+"""Cookie key of the page to return to after setting up a required second factor."""
 
 
 def site() -> Site | None:
-    """Return where passkeys of this desk work; None where they do not."""
+    """Return the site to which passkeys of this desk belong; None if passkeys don't work here."""
     return passkeys.site_of(config().public_url)
 
 
 def _site() -> Site:
     found = site()
     if found is None:
-        raise NotFoundError(_("Passkeys need an https address with a name."), next_step="")
+        raise NotFoundError(_("Passkeys require an https address with a host name."), next_step="")
     return found
 
 
@@ -71,10 +70,10 @@ def _site() -> Site:
 @bp.route("/login/second/<token>", methods=["GET", "POST"])
 @open_to_all
 def second(token: str) -> ResponseReturnValue:
-    """Ask for the second factor of somebody whose password was right, and sign them in with it."""
+    """Ask for the second factor of somebody whose password was right, then sign them in."""
     step, user, has = _pending(token)
     if step is None or user is None or has is None:
-        flash_bad(_("That took too long, or was done in another tab. Sign in again."))
+        flash_bad(_("The sign-in timed out or was completed in another tab. Sign in again."))
         return redirect(url_for("accounts.login"))
     form = CodeForm()
     status = 200
@@ -82,13 +81,13 @@ def second(token: str) -> ResponseReturnValue:
         status = 401
         if text(form.answer):
             done = _with_key(step, user, text(form.challenge), text(form.answer))
-            form.code.errors = [] if done else [_("This passkey did not work. Try again, or type a code.")]
+            form.code.errors = [] if done else [_("The passkey did not work. Try again, or enter a code.")]
         elif text(form.code).strip():
             done = _with_code(step, user, text(form.code))
-            form.code.errors = [] if done else [_("This is not a code that counts now.")]
+            form.code.errors = [] if done else [_("That code is invalid or has expired.")]
         else:
             done = None
-            form.code.errors = [_("Fill this in.")]
+            form.code.errors = [_("This field is required.")]
             status = 400
         if done is not None:
             arriving.enter(user, done)
@@ -111,14 +110,14 @@ def _warn_of_last_codes(user: User, had: factors.Factors) -> None:
     if left < had.codes_left:
         flash_bad(
             ngettext(
-                "You used a recovery code; %(num)s is left. Make new ones before they run out.",
-                "You used a recovery code; %(num)s are left. Make new ones before they run out.",
+                "You used a recovery code; %(num)s is left. Create new ones before they run out.",
+                "You used a recovery code; %(num)s are left. Create new ones before they run out.",
                 left,
             )
         )
 
 
-def _pending(token: str) -> tuple[Step | None, User | None, factors.Factors | None]:
+def _pending(token: str) -> tuple[PendingStep | None, User | None, factors.Factors | None]:
     with db.read() as reading:
         step = steps.find(reading, Kind.SECOND, arriving.browser_name(), token)
         user = None if step is None or step.user_id is None else reading.get(User, step.user_id)
@@ -127,8 +126,8 @@ def _pending(token: str) -> tuple[Step | None, User | None, factors.Factors | No
         return step, user, factors.of(reading, user.id)
 
 
-def _with_code(step: Step, user: User, code: str) -> str | None:
-    """Return the token of a session begun with a code of either kind; None for a wrong one."""
+def _with_code(step: PendingStep, user: User, code: str) -> str | None:
+    """Return the token of a session begun with a code of either kind; None for a wrong code."""
 
     def use_case(writing: Session) -> str | None:
         if arriving.use_code(writing, user.id, user.email, code):
@@ -139,10 +138,10 @@ def _with_code(step: Step, user: User, code: str) -> str | None:
     return _tried(user, lambda: db.write(use_case))
 
 
-def _arrived(writing: Session, step: Step, user: User, confirmed_by: ConfirmedBy) -> str:
+def _arrived(writing: Session, step: PendingStep, user: User, confirmed_by: ConfirmedBy) -> str:
     """Begin the session at the end of a step.
 
-    :raises ConflictError: if another tab was faster.
+    :raises ConflictError: if another tab completed the step first.
     """
     if not steps.end(writing, step):
         raise ConflictError()
@@ -156,7 +155,7 @@ def _arrived(writing: Session, step: Step, user: User, confirmed_by: ConfirmedBy
 
 
 def _tried(user: User, attempt: Callable[[], str | None]) -> str | None:
-    """Make a counted try, which returns the token of a session, or None for a wrong code or key."""
+    """Make a rate-limited attempt, which returns a session token, or None for a wrong code or key."""
     address, browser = client_address(), known_browsers.name_of(user.email)
     guard = throttle.of(config().limits_url)
     try:
@@ -175,8 +174,8 @@ def _tried(user: User, attempt: Callable[[], str | None]) -> str | None:
     return token
 
 
-def _with_key(step: Step, user: User, challenge: str, answer: str) -> str | None:
-    """Return the token of a session begun with a passkey; None for one that is not theirs."""
+def _with_key(step: PendingStep, user: User, challenge: str, answer: str) -> str | None:
+    """Return the token of a session begun with a passkey; None if it is not the user's."""
 
     def attempt() -> str | None:
         proof = _prove(challenge, answer, user_id=user.id)
@@ -193,18 +192,17 @@ def _with_key(step: Step, user: User, challenge: str, answer: str) -> str | None
 # Passkeys
 
 
-@dataclass(frozen=True, slots=True)
-class Proof:
-    """A passkey, and that it was just used."""
+class Proof(msgspec.Struct, frozen=True):
+    """A passkey and its verified use."""
 
     key: Passkey
     used: UsedKey
 
 
 def _prove(challenge: str, answer: str, *, user_id: int | None) -> Proof | None:
-    """Check what a browser answers to a challenge, which is spent with that, whatever comes of it.
+    """Check a browser's answer to a challenge, which is used up whatever the result.
 
-    :param user_id: whose passkey it has to be; None: anybody's, whose device made sure who holds it.
+    :param user_id: owner the passkey must have; None: any owner, verified by the device.
     """
     step = db.write(steps.take, Kind.USE_KEY, arriving.browser_name(), challenge)
     if step is None or step.user_id != user_id:
@@ -216,7 +214,7 @@ def _prove(challenge: str, answer: str, *, user_id: int | None) -> Proof | None:
             raise NotProvenError("the key is not known, or somebody else's")
         used = passkeys.check_one(
             _site(),
-            base64url_to_bytes(str(step.data["challenge"])),
+            passkeys.decoded(str(step.data["challenge"])),
             answer,
             public_key=key.public_key,
             sign_count=key.sign_count,
@@ -234,7 +232,7 @@ def _prove(challenge: str, answer: str, *, user_id: int | None) -> Proof | None:
 @before_second_factor
 @answers_json
 def passkey_options() -> ResponseReturnValue:
-    """Begin the use of a passkey: after a password, again, or instead of a password."""
+    """Begin the use of a passkey: after a password, to confirm, or instead of a password."""
     where = _site()
     user_id = _expected(request.form.get("for", ""))
     if user_id is None:
@@ -242,7 +240,7 @@ def passkey_options() -> ResponseReturnValue:
     challenge = random.token_bytes(32)
 
     def use_case(writing: Session) -> tuple[str, list[tuple[str, list[str]]]]:
-        data = {"challenge": bytes_to_base64url(challenge)}
+        data = {"challenge": passkeys.encoded(challenge)}
         token = steps.begin(writing, Kind.USE_KEY, arriving.browser_name(), data, user_id=user_id)
         return token, [] if user_id is None else factors.credentials(writing, user_id)
 
@@ -251,9 +249,9 @@ def passkey_options() -> ResponseReturnValue:
 
 
 def _expected(what: str) -> int | None:
-    """Return whose passkey is asked for: of who typed a password, of who is signed in, or anybody's.
+    """Return the required owner of the passkey: whoever typed a password or is signed in; None: anyone.
 
-    :raises NotFoundError: if the step is over.
+    :raises NotFoundError: if the step has ended.
     """
     if not what:
         return None
@@ -261,14 +259,14 @@ def _expected(what: str) -> int | None:
         return current_user().id
     _step, user, _has = _pending(what)
     if user is None:
-        raise NotFoundError(_("That took too long. Sign in again."), next_step="")
+        raise NotFoundError(_("The sign-in timed out. Sign in again."), next_step="")
     return user.id
 
 
 @bp.post("/login/passkey")
 @open_to_all
 def passkey_login() -> ResponseReturnValue:
-    """Sign somebody in with a passkey alone, whose device made sure that it is them."""
+    """Sign in with a passkey alone, whose device verified the user."""
     form = CodeForm()
     target = request.form.get("next", "")
     if not text(form.answer):
@@ -280,7 +278,7 @@ def passkey_login() -> ResponseReturnValue:
     if proof is None or user is None or user.disabled_at is not None:
         if user is not None:  # there is nothing to guess: only what was proven is worth a line
             failed_tries.note(failed_tries.SIGN_IN, user.email, client_address())
-        flash_bad(_("This passkey is not one of this desk, or it did not work. Sign in another way."))
+        flash_bad(_("This passkey is unknown or did not work. Sign in another way."))
         return redirect(url_for("accounts.login", next=safe_next(target)))
     if not how.may_use_password(is_admin=user.is_admin):
         flash_bad(_("Sign in with %(provider)s.", provider=how.provider_label))
@@ -299,14 +297,14 @@ def passkey_login() -> ResponseReturnValue:
 @login_required
 @before_second_factor
 def confirm_with_passkey() -> ResponseReturnValue:
-    """Confirm with a passkey that it is still the same person, as a password does."""
+    """Confirm one's identity with a passkey, as with a password."""
     form = CodeForm()
     proof = _prove(text(form.challenge), text(form.answer), user_id=current_user().id)
     target = safe_next(request.form.get("next"))
     if proof is None or not proof.used.verified:
         if wants_json():
-            raise InvalidError(_("This passkey did not work."), next_step="")
-        flash_bad(_("This passkey did not work."))
+            raise InvalidError(_("The passkey did not work."), next_step="")
+        flash_bad(_("The passkey did not work."))
         return redirect(url_for("accounts.confirm", next=target))
 
     def use_case(writing: Session) -> None:
@@ -325,7 +323,7 @@ def confirm_with_passkey() -> ResponseReturnValue:
 @login_required
 @before_second_factor
 def security() -> ResponseReturnValue:
-    """Show with what the person signs in, and lead who has to set a second factor up to doing so."""
+    """Show the person's sign-in methods, and guide those who must set up a second factor."""
     if current_user().no_second and "next" in request.args:
         target = safe_next(request.args["next"])
         session[GO_ON] = target if len(target) < 1000 else "/"  # a cookie holds four kilobytes
@@ -354,12 +352,12 @@ def _page(*, codes: Sequence[str] = (), status: int = 200) -> ResponseReturnValu
 
 
 def provider_proof() -> str:
-    """Return what shows that a journey to the provider was begun on a page of this session, not elsewhere."""
+    """Return a proof that a trip to the provider began on a page of this session and not elsewhere."""
     return secrets.keyring().sign("to the provider", current_user().session_id)
 
 
 def _codes(codes: Sequence[str], done: str) -> ResponseReturnValue:
-    """Show new recovery codes; where there are none, the page as ever."""
+    """Show new recovery codes; without any, show the page as usual."""
     if codes:
         return render_template("accounts/recovery_codes.html", codes=codes, go_on=session.pop(GO_ON, "")), 200
     flash_good(done)
@@ -379,9 +377,12 @@ def set_up_app() -> ResponseReturnValue:
         if form.is_submitted():
             codes = _set_up(person, text(form.code))
             if codes is not None:
-                return _codes(codes, _("Your app is set up."))
+                return _codes(codes, _("Authenticator app set up."))
             form.code.errors = [
-                _("This is not the code of now. See that your device has the right time, and type the next.")
+                _(
+                    "This code is not valid now. Check that the time on your device is correct, then "
+                    "enter the next code."
+                )
             ]
             status = 400
         secret = db.write(factors.begin_app, person.id)
@@ -414,7 +415,7 @@ def _set_up(person: CurrentUser, code: str) -> Sequence[str] | None:
 
 
 def _picture(address: str) -> Markup:
-    """Return a QR code as SVG: no request goes anywhere for it."""
+    """Return a QR code as inline SVG, so no request leaves the page."""
     drawn = segno.make(address, error="m").svg_inline(
         scale=4, border=4, dark="#000", light="#fff", omitsize=True, svgclass="qr", lineclass=None
     )
@@ -429,7 +430,7 @@ def remove_app() -> ResponseReturnValue:
     return _do(
         "second_factor.app_removed",
         factors.remove_app,
-        _("Your app is removed."),
+        _("Authenticator app removed."),
     )
 
 
@@ -457,11 +458,11 @@ def _do(action: str, use_case: Callable[[Session, int], object], done: str) -> R
 @answers_json
 @sudo.fresh_password
 def new_passkey_options() -> ResponseReturnValue:
-    """Begin to make a passkey."""
+    """Return the options for creating a passkey."""
     where, person, challenge = _site(), current_user(), random.token_bytes(32)
 
     def use_case(writing: Session) -> tuple[str, list[tuple[str, list[str]]]]:
-        data = {"challenge": bytes_to_base64url(challenge), "session": person.session_id}
+        data = {"challenge": passkeys.encoded(challenge), "session": person.session_id}
         token = steps.begin(writing, Kind.ADD_KEY, arriving.browser_name(), data, user_id=person.id)
         return token, factors.credentials(writing, person.id)
 
@@ -477,7 +478,7 @@ def new_passkey_options() -> ResponseReturnValue:
 @before_second_factor
 @sudo.fresh_password
 def add_passkey() -> ResponseReturnValue:
-    """Add the passkey a browser made."""
+    """Add the passkey a browser created."""
     person = current_user()
     form = CodeForm()
     step = db.write(steps.take, Kind.ADD_KEY, arriving.browser_name(), text(form.challenge))
@@ -486,7 +487,7 @@ def add_passkey() -> ResponseReturnValue:
         flash_bad(refused)
         return redirect(url_for("accounts.security"))
     try:
-        made = passkeys.check_new(_site(), base64url_to_bytes(str(step.data["challenge"])), text(form.answer))
+        made = passkeys.check_new(_site(), passkeys.decoded(str(step.data["challenge"])), text(form.answer))
     except NotProvenError as error:
         log.warning("a new passkey of %s was not believed: %s", person.email, error)
         flash_bad(refused)
@@ -505,13 +506,13 @@ def add_passkey() -> ResponseReturnValue:
     except ConflictError as error:
         flash_bad(str(error))
         return redirect(url_for("accounts.security"))
-    return _codes(codes, _("The passkey is added."))
+    return _codes(codes, _("Passkey added."))
 
 
 @bp.post("/account/security/passkeys/<int:key_id>/rename")
 @login_required
 def rename_passkey(key_id: int) -> ResponseReturnValue:
-    """Give a passkey another name."""
+    """Rename a passkey."""
     db.write(factors.rename_key, current_user().id, key_id, request.form.get("name", ""))
     flash_good(_("Saved."))
     return redirect(url_for("accounts.security"))
@@ -525,7 +526,7 @@ def remove_passkey(key_id: int) -> ResponseReturnValue:
     return _do(
         "second_factor.passkey_removed",
         lambda writing, id_: factors.remove_key(writing, id_, key_id),
-        _("The passkey is removed. Your device may still offer it: remove it there, too."),
+        _("Passkey removed. Your device may still offer it: remove it there, too."),
     )
 
 
@@ -533,7 +534,7 @@ def remove_passkey(key_id: int) -> ResponseReturnValue:
 @login_required
 @sudo.fresh_password
 def make_codes() -> ResponseReturnValue:
-    """Make new recovery codes; those of before end."""
+    """Create new recovery codes; earlier ones become invalid."""
     person = current_user()
 
     def use_case(writing: Session) -> Sequence[str]:
@@ -552,9 +553,9 @@ def make_codes() -> ResponseReturnValue:
 @login_required
 @sudo.fresh_password
 def part_from_provider(identity_id: int) -> ResponseReturnValue:
-    """Take the account here and the one at the provider apart."""
+    """Unlink the account here from the one at the provider."""
     return _do(
         "identity.parted",
         lambda writing, id_: identities.part(writing, id_, identity_id),
-        _("It does not sign you in any more."),
+        _("Unlinked. You can no longer sign in with it."),
     )

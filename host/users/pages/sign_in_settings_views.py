@@ -1,4 +1,4 @@
-"""The page of admins about how people sign in: a second factor for whom, and through which provider."""
+"""The admin page about signing in: who needs a second factor, and the sign-in provider."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from host.core.db import db
 from host.core.errors import InvalidError, LobbyError
 from host.core.secrets import Secret
-from host.models.signing_in import Wanted
+from host.models.signing_in import RequirementScope
 from host.models.users import Role
 from host.users import roles, users, workspaces
 from host.users.pages import sudo
@@ -28,9 +28,9 @@ from host.web.request_helpers import admin_required, audit, config, external_url
 navigation.add_admin("accounts.sign_in_settings", _l("Sign-in"), order=27)
 
 ADMIN = "admin"
-"""What a line of groups gives besides roles, which are ``<workspace>:<role>``."""
+"""Value of a group rule that makes people admins; others are ``<workspace>:<role>``."""
 SPARE = 2
-"""Empty lines to add groups in."""
+"""Empty rows for new group rules."""
 
 
 @bp.get("/admin/sign-in")
@@ -93,18 +93,18 @@ def _values(how: SignIn) -> dict[str, object]:
 @admin_required
 @sudo.fresh_password
 def save_second_factor() -> ResponseReturnValue:
-    """Save who has to have a second factor."""
+    """Save who must have a second factor."""
     form = SecondFactorForm()
     if not form.validate():
         raise InvalidError()
-    wanted = Wanted(text(form.wanted))
+    wanted = RequirementScope(text(form.wanted))
 
     def use_case(writing: Session) -> None:
         settings.save_second_factor(writing, wanted)
         audit(writing, "sign_in.second_factor_wanted", wanted.value)
 
     db.write(use_case)
-    flash_good(_("Saved. Who has to set one up is led there at their next page."))
+    flash_good(_("Saved. People who need one are asked to set it up on their next page."))
     return redirect(url_for("accounts.sign_in_settings"))
 
 
@@ -112,7 +112,7 @@ def save_second_factor() -> ResponseReturnValue:
 @admin_required
 @sudo.fresh_password
 def save_provider() -> ResponseReturnValue:
-    """Save the provider, then ask it whether it is there."""
+    """Save the provider, then check that it responds."""
     form = ProviderForm()
     lines = list(
         itertools.zip_longest(
@@ -135,7 +135,7 @@ def save_provider() -> ResponseReturnValue:
             secret=Secret(secret) if secret and not given else None,
             keep_secret=not request.form.get("no_secret"),
             label=text(form.label),
-            passwords=Wanted(text(form.passwords)),
+            passwords=RequirementScope(text(form.passwords)),
             joins=bool(form.joins.data),
             trusted=bool(form.trusted.data),
             groups_claim=text(form.groups_claim),
@@ -157,26 +157,28 @@ def save_provider() -> ResponseReturnValue:
 
 def _look(issuer: str) -> None:
     if not issuer:
-        flash_good(_("Saved. Nobody signs in through a provider."))
+        flash_good(_("Saved. Sign-in through a provider is turned off."))
         return
     try:
         oidc.look(issuer)
     except ProviderError as error:
-        flash_bad(_("Saved, but the provider cannot be used yet: %(reason)s.", reason=error))
+        flash_bad(_("Saved, but the provider can't be used yet: %(reason)s.", reason=error))
     else:
-        flash_good(_("Saved. The provider answers: try it in a private window before you sign out."))
+        flash_good(_("Saved. The provider responds. Test it in a private window before you sign out."))
 
 
 def _rule(group: str, gives: str) -> GroupRule:
-    """Return a line of groups as it was filled in.
+    """Return a group rule as it was filled in.
 
-    :raises InvalidError: for a role or a workspace that is none.
+    :raises InvalidError: for a role or a workspace that does not exist.
     """
     if gives == ADMIN:
         return GroupRule(group)
     place, _colon, role = gives.partition(":")
     if not place.isascii() or not place.isdigit() or len(place) > 18 or role not in set(Role):
         raise InvalidError(
-            _("Say what the group “%(group)s” gives.", group=group[:60]), next_step="", field="groups"
+            _("Choose the access that the group “%(group)s” grants.", group=group[:60]),
+            next_step="",
+            field="groups",
         )
     return GroupRule(group, int(place), Role(role))

@@ -1,9 +1,9 @@
 """Ask for the password again before a harmful action, unless it was typed a moment ago.
 
-A view is marked with :func:`fresh_password`; its form carries the field ``password`` where :func:`is_fresh`
-says so, which the macro ``password_again`` sees to, or leaves it out. What is sent without a password is
-answered with a page that offers every way in which the person can confirm that it is them and carries on what
-was filled in; nothing is done until they have.
+A view is marked with :func:`fresh_password`; its form carries the field ``password`` unless :func:`is_fresh`
+is true (the macro ``password_again`` takes care of that), or leaves it out. A form sent without a password
+gets a page that offers every way to confirm one's identity and keeps the form's values; nothing is done until
+the person has confirmed.
 """
 
 from __future__ import annotations
@@ -35,20 +35,20 @@ R = TypeVar("R", bound=ResponseReturnValue)
 FRESH = timedelta(minutes=15)
 FIELD = "password"
 CODE_FIELD = "confirmation_code"
-"""A code of an app, or a recovery code, in place of the password."""
+"""Field for a code of an app, or a recovery code, in place of the password."""
 
 
 def is_fresh() -> bool:
-    """Tell whether the signed-in person confirmed in this browser, within 15 minutes, that it is them.
+    """Return whether the person confirmed their identity in this browser within the last 15 minutes.
 
-    Signing in confirms, too, except through a provider that let them in without asking.
+    Signing in is a confirmation, too, except through a provider that let them in without asking.
     """
     user = maybe_user()
     return user is not None and clock.now() - user.confirmed.at < FRESH
 
 
 def check(password: str) -> None:
-    """Check a password that was typed again; from now on it counts as fresh.
+    """Check a password that was typed again; from then on it counts as fresh.
 
     :raises WrongPasswordError: and *TooManyError*, as :func:`verify` does.
     """
@@ -57,7 +57,7 @@ def check(password: str) -> None:
 
 
 def check_code(code: str) -> bool:
-    """Confirm with a code of the signed-in person's app, or a recovery code; return whether it was one.
+    """Confirm with a code of the signed-in person's app, or a recovery code; return whether it was valid.
 
     :raises TooManyError: after too many wrong ones.
     """
@@ -90,7 +90,7 @@ def _note_wrong(*, waited: bool = False) -> None:
 
 
 def verify(password: str) -> None:
-    """Look whether a password is the signed-in person's; wrong ones are limited and written down.
+    """Check that a password is the signed-in person's; wrong ones are rate-limited and recorded.
 
     :raises WrongPasswordError: if it is not the signed-in person's.
     :raises TooManyError: after too many wrong ones.
@@ -114,10 +114,10 @@ def verify(password: str) -> None:
 
 
 def verify_or_require(password: str) -> None:
-    """Take the password of who has one, each time; of who has none, a sign-in of a moment ago.
+    """Require the password each time, or a recent sign-in from people without a password.
 
     :raises WrongPasswordError: and *TooManyError*, as :func:`verify` does.
-    :raises PasswordNeededError: if who has no password signed in, or confirmed, longer ago.
+    :raises PasswordNeededError: if a person without a password signed in, or confirmed, too long ago.
     """
     if current_user().has_password:
         verify(password)
@@ -126,16 +126,16 @@ def verify_or_require(password: str) -> None:
 
 
 def confirm(writing: Session, by: ConfirmedBy, target: str) -> None:
-    """Record that the signed-in person confirmed that it is them, and for which page."""
+    """Record that the signed-in person confirmed their identity, and for which page."""
     person = current_user()
     sessions.confirm(writing, person.session_id, by)
     audit(writing, "session.confirmed", person.email, details={"for": target[:100], "by": by.value})
 
 
 def fresh_password(view: Callable[P, R]) -> Callable[P, R]:
-    """Let only people in whose password is fresh, or is in the form.
+    """Only run the view if the person's password is fresh, or is in the form.
 
-    Put it below ``admin_required`` and the like, so that people without the right are not asked.
+    Put it below ``admin_required`` and the like, so that people without permission are not asked.
     """
 
     @wraps(view)
@@ -147,11 +147,12 @@ def fresh_password(view: Callable[P, R]) -> Callable[P, R]:
 
 
 def require() -> None:
-    """Do what :func:`fresh_password` does, for a view that asks in some cases only.
+    """Apply the check of :func:`fresh_password` in a view that only sometimes needs it.
 
     :raises NotSignedInError: if no user is signed in.
-    :raises PasswordNeededError: if they did not confirm lately, and neither password nor code is in the form.
-    :raises WrongPasswordError: if the one that is there is wrong.
+    :raises PasswordNeededError: if they did not confirm recently, and neither password nor code is in the
+        form.
+    :raises WrongPasswordError: if the given one is wrong.
     """
     current_user()
     if is_fresh():

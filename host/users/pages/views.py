@@ -1,4 +1,4 @@
-"""Import every view of users, which adds it to the blueprint."""
+"""Import every view of users, which registers it on the blueprint."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from host.users.pages import (
     desk_people_views,
     desk_settings_views,
     general_views,
-    hours_views,
     login_views,
     provider_views,
     second_factor_views,
@@ -28,7 +27,6 @@ __all__ = [
     "desk_people_views",
     "desk_settings_views",
     "general_views",
-    "hours_views",
     "login_views",
     "provider_views",
     "second_factor_views",

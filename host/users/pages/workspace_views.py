@@ -1,10 +1,10 @@
-"""Settings pages of a workspace: its people, what they may see, and invitations."""
+"""Settings pages of a workspace: its people, the accounts they see, and invitations."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 
+import msgspec
 from flask import redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
@@ -39,19 +39,18 @@ from host.web.request_helpers import (
 
 PEOPLE = "/w/<int:workspace_id>/settings/people"
 TEAMS = "teams"
-"""What a form says for: the accounts of their teams."""
+"""Form value for the accounts of the person's teams."""
 STATES = {
-    "active": _l("May sign in"),
+    "active": _l("Can sign in"),
     "no_second": _l("No second factor"),
     "invited": _l("Invited"),
     "disabled": _l("Locked out"),
 }
-"""What the list can be narrowed to."""
+"""Filters of the list of people."""
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """What the list is narrowed to: by the address of the page. An empty field narrows nothing.
+class PeopleFilter(msgspec.Struct, frozen=True):
+    """A filter of the list of people, from the page's address. Empty fields are ignored.
 
     :param role: a value of :class:`Role`. *state*: a name of :data:`STATES`.
     """
@@ -61,8 +60,8 @@ class Wanted:
     state: str
 
     @classmethod
-    def asked(cls) -> Wanted:
-        """Return what this request asks for; a role or state that is none counts as empty."""
+    def asked(cls) -> PeopleFilter:
+        """Return the filter of this request; an unknown role or state counts as empty."""
         given = request.args
         role, state = given.get("role", ""), given.get("state", "")
         return cls(
@@ -73,11 +72,11 @@ class Wanted:
 
     @property
     def any(self) -> bool:
-        """Whether it narrows anything."""
+        """Whether any filter is set."""
         return bool(self.q or self.role or self.state)
 
     def takes(self, member: Member) -> bool:
-        """Tell whether a member is shown."""
+        """Return whether a member matches."""
         if not self._fits(f"{member.name} {member.email}", member.role):
             return False
         match self.state:
@@ -90,7 +89,7 @@ class Wanted:
         return not self.state
 
     def takes_invited(self, invitation: Pending) -> bool:
-        """Tell whether an invitation is shown."""
+        """Return whether an invitation matches."""
         return self.state in {"", "invited"} and self._fits(invitation.email, invitation.role)
 
     def _fits(self, words: str, role: Role) -> bool:
@@ -103,14 +102,14 @@ navigation.add_settings("accounts.people", _l("People"), order=30, icon="users")
 @bp.get("/w/<int:workspace_id>/settings/team")
 @workspace_view(Permission.PEOPLE)
 def team(workspace_id: int) -> ResponseReturnValue:
-    """Lead to where the page is that had this address."""
+    """Redirect to the page that used to have this address."""
     return redirect(url_for("accounts.people", workspace_id=workspace_id), code=301)
 
 
 @bp.get(PEOPLE)
 @workspace_view(Permission.PEOPLE)
 def people(workspace_id: int) -> ResponseReturnValue:
-    """List the people of the workspace and the invitations still open."""
+    """List the people of the workspace and its open invitations."""
     return _page(workspace_id, InviteForm(formdata=None))
 
 
@@ -119,14 +118,14 @@ def _page(
 ) -> ResponseReturnValue:
     """Return the page.
 
-    :param links: of people who were invited just now and get no mail: address and link of each.
+    :param links: address and link of each person who was just invited and gets no mail.
     """
     session = db.session()
-    # What somebody chose is shown again, until it was done.
+    # Keep the chosen accounts in the form until the invitations are made.
     chosen = [] if links else account_picker.chosen_ids()
     found = members.listing(session, workspace_id)
     pending = invitations.pending(session, workspace_id)
-    wanted = Wanted.asked()
+    wanted = PeopleFilter.asked()
     part: Portion[Member | Pending] = portion(
         [
             *(one for one in found if wanted.takes(one)),
@@ -160,7 +159,7 @@ def _page(
 @bp.get(f"{PEOPLE}/roles")
 @workspace_view(Permission.READ)
 def role_table(workspace_id: int) -> ResponseReturnValue:
-    """Show what each role may do: the table that every page asks."""
+    """Show the permissions of each role, from the table that every page checks."""
     with db.read() as reading:
         found = members.listing(reading, workspace_id)
     counts = {role: sum(one.role is role and not one.disabled for one in found) for role in roles.ROLE_NAMES}
@@ -170,7 +169,7 @@ def role_table(workspace_id: int) -> ResponseReturnValue:
 @bp.post(f"{PEOPLE}/invite")
 @workspace_view(Permission.PEOPLE)
 def invite_person(workspace_id: int) -> ResponseReturnValue:
-    """Invite one person or several: by mail where the desk can, else each one's link is shown once."""
+    """Invite one or more people: by mail where the desk can, else each link is shown once."""
     form = InviteForm()
     if account_picker.is_looking():
         return _page(workspace_id, form)
@@ -211,9 +210,9 @@ def invite_person(workspace_id: int) -> ResponseReturnValue:
         return _page(workspace_id, form, status=error.status)
     if mailed:
         if len(addresses) == 1:
-            flash_good(_("The invitation for %(email)s is on its way.", email=addresses[0]))
+            flash_good(_("Invitation sent to %(email)s.", email=addresses[0]))
         else:
-            flash_good(_("%(number)s invitations are on their way.", number=len(addresses)))
+            flash_good(_("%(number)s invitations sent.", number=len(addresses)))
         return redirect(url_for("accounts.people", workspace_id=workspace_id))
     links = [external_url("accounts.invite", token=token) for token in tokens]
     return _page(workspace_id, InviteForm(formdata=None), links=list(zip(addresses, links, strict=True)))
@@ -222,7 +221,7 @@ def invite_person(workspace_id: int) -> ResponseReturnValue:
 @bp.post(f"{PEOPLE}/invitations/<int:invitation_id>/again")
 @workspace_view(Permission.PEOPLE)
 def invite_again(workspace_id: int, invitation_id: int) -> ResponseReturnValue:
-    """Send an invitation anew, for another week: by mail, or with a new link that is shown once."""
+    """Send an invitation again, valid for another week: by mail, or with a new link that is shown once."""
     by_mail = mails_links() and request.form.get("how") != "link"
     _check_right_to_invite(workspace_id, invitation_id)
 
@@ -236,14 +235,14 @@ def invite_again(workspace_id: int, invitation_id: int) -> ResponseReturnValue:
 
     email, token = db.write(use_case)
     if by_mail:
-        flash_good(_("The invitation for %(email)s is on its way.", email=email))
+        flash_good(_("Invitation sent to %(email)s.", email=email))
         return redirect(url_for("accounts.people", workspace_id=workspace_id))
     link = external_url("accounts.invite", token=token)
     return _page(workspace_id, InviteForm(formdata=None), links=[(email, link)])
 
 
 def _check_right_to_invite(workspace_id: int, invitation_id: int) -> None:
-    """Ask for the password before an owner is let in anew, as where they were first."""
+    """Ask for the password before an owner is invited again, as for the first invitation."""
     found = invitations.pending(db.session(), workspace_id)
     if any(one.id == invitation_id and one.role is Role.OWNER for one in found):
         sudo.require()
@@ -252,21 +251,21 @@ def _check_right_to_invite(workspace_id: int, invitation_id: int) -> None:
 @bp.post(f"{PEOPLE}/invitations/<int:invitation_id>/withdraw")
 @workspace_view(Permission.PEOPLE)
 def withdraw_invitation(workspace_id: int, invitation_id: int) -> ResponseReturnValue:
-    """End an invitation before it is used."""
+    """Revoke an unused invitation."""
 
     def use_case(writing: Session) -> None:
         email = invitations.withdraw(writing, workspace_id, invitation_id)
         audit(writing, "invitation.withdrawn", email, workspace_id=workspace_id)
 
     db.write(use_case)
-    flash_good(_("The invitation no longer works."))
+    flash_good(_("Invitation withdrawn."))
     return redirect(url_for("accounts.people", workspace_id=workspace_id))
 
 
 @bp.get(f"{PEOPLE}/<int:user_id>")
 @workspace_view(Permission.PEOPLE)
 def member(workspace_id: int, user_id: int) -> ResponseReturnValue:
-    """Show a member's role and what they may see, to change them."""
+    """Show a form to change a member's role and the accounts they see."""
     session = db.session()
     person = _member(session, workspace_id, user_id)
     see = "all" if person.accounts is None else TEAMS if person.by_teams else "some"
@@ -290,9 +289,9 @@ def _member_page(
 @bp.post(f"{PEOPLE}/<int:user_id>/role")
 @workspace_view(Permission.PEOPLE)
 def set_member_role(workspace_id: int, user_id: int) -> ResponseReturnValue:
-    """Give a member a role and, where it may be limited, the accounts they see.
+    """Change a member's role and, where it may be limited, the accounts they see.
 
-    What ends with that is shown first.
+    A page shows first what ends with that.
     """
     with db.read() as reading:
         person = _member(reading, workspace_id, user_id)
@@ -306,7 +305,7 @@ def set_member_role(workspace_id: int, user_id: int) -> ResponseReturnValue:
         raise InvalidError() from error
     if Role.OWNER in {role, person.role} and role is not person.role:
         sudo.require()
-    # A form without a choice of accounts leaves what there is.
+    # A form without a choice of accounts keeps the current one.
     had = (frozenset() if person.by_teams else person.accounts), person.by_teams
     wanted = had if "see" not in request.form else (_accounts_given(), request.form["see"] == TEAMS)
     accounts, by_teams = wanted if role in roles.LIMITABLE else (None, False)
@@ -327,7 +326,7 @@ def set_member_role(workspace_id: int, user_id: int) -> ResponseReturnValue:
     if person.role is Role.OWNER and role is not Role.OWNER:
         question = Question(
             name=person.name,
-            title=_("Take the role of owner from %(name)s?", name=person.name),
+            title=_("Remove the owner role from %(name)s?", name=person.name),
             sentence="",
             button=_("Make %(role)s", role=roles.ROLE_NAMES[role]),
             template="settings.html",
@@ -341,7 +340,7 @@ def set_member_role(workspace_id: int, user_id: int) -> ResponseReturnValue:
 
 
 def _carried() -> dict[str, str]:
-    """Return the fields of the form that the page in between carries on."""
+    """Return the fields of the form that the confirmation page carries over."""
     fields = {"role": request.form.get("role", "")}
     if "see" in request.form:
         fields["see"] = request.form["see"]
@@ -353,7 +352,7 @@ def _carried() -> dict[str, str]:
 @workspace_view(Permission.PEOPLE)
 @sudo.fresh_password
 def remove_member(workspace_id: int, user_id: int) -> ResponseReturnValue:
-    """Take a person out of the workspace; what ends with that is shown first."""
+    """Remove a person from the workspace, after a page showed what ends with that."""
     with db.read() as reading:
         person = _member(reading, workspace_id, user_id)
 
@@ -366,7 +365,7 @@ def remove_member(workspace_id: int, user_id: int) -> ResponseReturnValue:
     question = Question(
         name=person.name,
         title=_("Remove %(name)s?", name=person.name),
-        sentence=_("They can be invited again. What they wrote stays, with the name."),
+        sentence=_("You can invite them again. Their messages are kept with their name."),
         button=_("Remove"),
         template="settings.html",
         back=url_for("accounts.people", workspace_id=workspace_id),
@@ -384,9 +383,9 @@ def _member(session: Session, workspace_id: int, user_id: int) -> Member:
 
 
 def _accounts_given() -> Accounts:
-    """Return the accounts a form lets somebody see; None: all. Those of their teams are not among them.
+    """Return the accounts chosen in the form, without those of the person's teams; None: all.
 
-    :raises InvalidError: for something that is no id.
+    :raises InvalidError: for a value that is not an id.
     """
     see = request.form.get("see", "all")
     if see == TEAMS:
@@ -398,11 +397,11 @@ def _accounts_given() -> Accounts:
 
 def _check_accounts(session: Session, workspace_id: int, accounts: Accounts) -> None:
     if accounts is not None and len(reach.choices(session, workspace_id, accounts)) < len(accounts):
-        raise NotFoundError(_("One of these accounts is not here any more."))
+        raise NotFoundError(_("One of these accounts no longer exists."))
 
 
 def _seen(session: Session, workspace_id: int, accounts: Accounts) -> dict[str, str]:
-    """Return the names of the accounts somebody sees, for the audit journal; empty: all."""
+    """Return the names of the accounts somebody sees, for the audit log; empty: all."""
     if accounts is None:
         return {}
     names = [one.name for one in reach.choices(session, workspace_id, accounts)]
@@ -419,6 +418,6 @@ def _try(workspace_id: int, user_id: int, use_case: object) -> ResponseReturnVal
     else:
         flash_good(_("Saved."))
         if user_id == current_user().id:
-            # They may have removed their own right to see this page.
+            # They may have removed their own permission to see this page.
             return redirect("/")
     return redirect(url_for("accounts.people", workspace_id=workspace_id))

@@ -1,7 +1,7 @@
-"""The second factor: an app that shows codes (TOTP), passkeys, and recovery codes for when both are lost.
+"""The second factor: an app that shows codes (TOTP), passkeys, and recovery codes in case both are lost.
 
-Whoever has an app or a passkey has a second factor, and ``users.second_factor_at`` says so: from then on no
-session counts in which it was not shown (:mod:`host.users.sessions`).
+People with an app or a passkey have a second factor, and ``users.second_factor_at`` is set: from then on a
+session is only valid if the second factor was shown in it (:mod:`host.users.sessions`).
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ import re
 import secrets as random
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+import msgspec
 import pyotp
 import sqlalchemy as sa
 from flask_babel import lazy_gettext as _l
@@ -31,9 +31,9 @@ from host.users.signin.passkeys import NewKey, UsedKey
 
 SECONDS = 30
 LEEWAY = 1
-"""Codes before and after the present one that count too: clocks differ, and people type slowly."""
+"""Number of codes accepted before and after the current one: clocks differ, and people type slowly."""
 SETTING_UP = timedelta(hours=1)
-"""How long a secret that was shown waits for its first code."""
+"""Lifetime of a secret that was shown but not confirmed with a first code."""
 CODES = 10
 MOST_KEYS = 20
 MAX_NAME = 60
@@ -41,8 +41,7 @@ _LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"
 _CODE = re.compile(r"[a-z2-9]{16}")
 
 
-@dataclass(frozen=True, slots=True)
-class Key:
+class Key(msgspec.Struct, frozen=True):
     """A passkey, as its owner sees it."""
 
     id: int
@@ -51,12 +50,11 @@ class Key:
     used_at: datetime | None
 
 
-@dataclass(frozen=True, slots=True)
-class Factors:
-    """What a person has.
+class Factors(msgspec.Struct, frozen=True):
+    """A person's second factors.
 
     :param app: when their app was set up, *app_used*: when it was used last.
-    :param codes_left: recovery codes that were not used.
+    :param codes_left: number of unused recovery codes.
     """
 
     app: datetime | None
@@ -71,7 +69,7 @@ class Factors:
 
 
 def of(session: Session, user_id: int) -> Factors:
-    """Return what a person has. Three queries."""
+    """Return a person's second factors. Three queries."""
     app = session.scalar(
         sa.select(AuthenticatorApp).where(
             AuthenticatorApp.user_id == user_id, AuthenticatorApp.confirmed_at.is_not(None)
@@ -87,16 +85,15 @@ def of(session: Session, user_id: int) -> Factors:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Kinds:
-    """What kinds of second factor a person has."""
+class Kinds(msgspec.Struct, frozen=True):
+    """The kinds of second factor a person has."""
 
     app: bool
     keys: int
 
 
 def kinds(session: Session, user_ids: Sequence[int]) -> dict[int, Kinds]:
-    """Return what each of these people has; who has nothing is not in it. Two queries."""
+    """Return the kinds of second factor of these people, without people who have none. Two queries."""
     apps = set(
         session.scalars(
             sa.select(AuthenticatorApp.user_id).where(
@@ -113,16 +110,16 @@ def kinds(session: Session, user_ids: Sequence[int]) -> dict[int, Kinds]:
 
 
 def begin_app(session: Session, user_id: int) -> Secret:
-    """Return the secret a person's app is to get: the same in every tab, until the first code is typed.
+    """Return the secret for a person's app, the same in every tab until the first code is typed.
 
-    :raises ConflictError: if they have an app already.
+    :raises ConflictError: if they already have an app.
     """
     _lock(session, user_id)
     row = session.scalar(sa.select(AuthenticatorApp).where(AuthenticatorApp.user_id == user_id))
     now = clock.now()
     if row is not None and row.confirmed_at is not None:
         raise ConflictError(
-            _l("You have an app already."), next_step=_l("Remove it first to set up another.")
+            _l("You already have an authenticator app."), next_step=_l("Remove it first to set up another.")
         )
     if row is not None and now - row.created_at < SETTING_UP:
         return secrets.keyring().open(row.secret, _place(row.uuid))
@@ -145,14 +142,15 @@ def begin_app(session: Session, user_id: int) -> Secret:
 
 
 def address_of(secret: Secret, email: str, desk: str) -> str:
-    """Return the ``otpauth:`` address an app reads from a picture."""
+    """Return the ``otpauth:`` address an app reads from a QR code."""
     return pyotp.TOTP(secret.reveal()).provisioning_uri(name=email, issuer_name=desk)
 
 
 def finish_app(session: Session, user_id: int, code: str, session_id: int) -> Sequence[str] | None:
-    """Set the app up if *code* is the one it shows; return new recovery codes where there were none.
+    """Set up the app with its current *code*; return new recovery codes if there were none, None if it is
+    wrong.
 
-    :raises NotFoundError: if none is being set up. *None* for a wrong code.
+    :raises NotFoundError: if no app is being set up.
     """
     _lock(session, user_id)
     row = session.scalar(
@@ -162,8 +160,8 @@ def finish_app(session: Session, user_id: int, code: str, session_id: int) -> Se
     )
     if row is None or clock.now() - row.created_at >= SETTING_UP:
         raise NotFoundError(
-            _l("This app is not being set up any more."),
-            next_step=_l("Begin again on the page of your account."),
+            _l("The setup of this app has expired."),
+            next_step=_l("Start again on your account page."),
         )
     step = _step_of(secrets.keyring().open(row.secret, _place(row.uuid)), code)
     if step is None:
@@ -174,7 +172,7 @@ def finish_app(session: Session, user_id: int, code: str, session_id: int) -> Se
 
 
 def use_app(session: Session, user_id: int, code: str) -> bool:
-    """Tell whether the person's app shows *code* about now; it never counts again, nor do earlier ones."""
+    """Use *code* if the person's app shows it about now; that code and earlier ones are then invalid."""
     row = session.scalar(
         sa.select(AuthenticatorApp).where(
             AuthenticatorApp.user_id == user_id, AuthenticatorApp.confirmed_at.is_not(None)
@@ -185,7 +183,7 @@ def use_app(session: Session, user_id: int, code: str) -> bool:
     step = _step_of(secrets.keyring().open(row.secret, _place(row.uuid)), code)
     if step is None:
         return False
-    # Of two requests with the same code at once, one finds the step gone.
+    # Of two concurrent requests with the same code, one finds the step already used.
     used = session.execute(
         sa.update(AuthenticatorApp)
         .where(AuthenticatorApp.id == row.id, AuthenticatorApp.last_step < step)
@@ -199,7 +197,7 @@ def remove_app(session: Session, user_id: int) -> None:
     """Remove a person's app.
 
     :raises NotFoundError: if they have none.
-    :raises ConflictError: if it is their last factor, and they have to have one.
+    :raises ConflictError: if it is their last factor, and they must have one.
     """
     _lock(session, user_id)
     gone = session.execute(
@@ -208,12 +206,12 @@ def remove_app(session: Session, user_id: int) -> None:
         )
     )
     if not gone.rowcount:  # type: ignore[attr-defined]
-        raise NotFoundError(_l("There is no app to remove."), next_step="")
+        raise NotFoundError(_l("You don't have an authenticator app."), next_step="")
     _lost(session, user_id)
 
 
 def _step_of(secret: Secret, code: str) -> int | None:
-    """Return which thirty seconds *code* belongs to, of those that count now; the latest, if several."""
+    """Return the thirty-second step of *code* among those currently accepted; the latest, if several."""
     digits = "".join(code.split())
     if not digits.isascii() or not digits.isdigit() or len(digits) != 6:
         return None
@@ -234,15 +232,15 @@ def _place(name: str) -> Place:
 
 
 def add_key(session: Session, user_id: int, key: NewKey, name: str, session_id: int) -> Sequence[str]:
-    """Add a passkey; return new recovery codes where there were none.
+    """Add a passkey; return new recovery codes if there were none.
 
-    :raises ConflictError: if this desk knows the key already, or they have too many.
+    :raises ConflictError: if the key is registered already, or they have too many.
     """
     _lock(session, user_id)
     count = session.scalar(sa.select(sa.func.count()).where(Passkey.user_id == user_id)) or 0
     if count >= MOST_KEYS:
         raise ConflictError(
-            _l("You have twenty passkeys."), next_step=_l("Remove one that you do not use any more.")
+            _l("You have reached the limit of 20 passkeys."), next_step=_l("Remove one you no longer use.")
         )
     session.add(
         Passkey(
@@ -259,18 +257,18 @@ def add_key(session: Session, user_id: int, key: NewKey, name: str, session_id: 
     try:
         session.flush()
     except IntegrityError as error:
-        raise ConflictError(_l("This passkey is known already."), next_step="") from error
+        raise ConflictError(_l("This passkey has already been added."), next_step="") from error
     return _gained(session, user_id, session_id)
 
 
 def clean_key_name(name: str) -> str:
-    """Return *name* on one line, cut to what fits; something where nothing was typed."""
+    """Return *name* on one line, cut to the maximum length; a default name if it is empty."""
     text = "".join(letter if letter.isprintable() else " " for letter in name)
     return " ".join(text.split())[:MAX_NAME].strip() or str(_l("Passkey"))
 
 
 def rename_key(session: Session, user_id: int, key_id: int, name: str) -> None:
-    """Give a passkey of a person another name.
+    """Rename a passkey of a person.
 
     :raises NotFoundError: if it is not theirs.
     """
@@ -282,7 +280,7 @@ def remove_key(session: Session, user_id: int, key_id: int) -> str:
     """Remove a passkey of a person; return its name.
 
     :raises NotFoundError: if it is not theirs.
-    :raises ConflictError: if it is their last factor, and they have to have one.
+    :raises ConflictError: if it is their last factor, and they must have one.
     """
     _lock(session, user_id)
     row = _key(session, user_id, key_id)
@@ -294,18 +292,18 @@ def remove_key(session: Session, user_id: int, key_id: int) -> str:
 
 
 def credentials(session: Session, user_id: int) -> list[tuple[str, list[str]]]:
-    """Return the id of each passkey of a person, and the ways it can be reached."""
+    """Return the id of each passkey of a person, and its transports."""
     query = sa.select(Passkey.credential_id, Passkey.transports).where(Passkey.user_id == user_id)
     return [(row.credential_id, row.transports) for row in session.execute(query.order_by(Passkey.id))]
 
 
 def find_key(session: Session, credential_id: str) -> Passkey | None:
-    """Return the passkey with that id, of whomever it is."""
+    """Return the passkey with that id, whoever owns it."""
     return session.scalar(sa.select(Passkey).where(Passkey.credential_hash == _hash(credential_id)))
 
 
 def use_key(session: Session, key: Passkey, used: UsedKey) -> bool:
-    """Write down that a passkey was used; False if it was removed, or used, a moment ago."""
+    """Record the use of a passkey; return False if it was removed, or used, a moment ago."""
     done = session.execute(
         sa.update(Passkey)
         .where(Passkey.id == key.id, Passkey.sign_count == key.sign_count)
@@ -318,7 +316,7 @@ def use_key(session: Session, key: Passkey, used: UsedKey) -> bool:
 def _key(session: Session, user_id: int, key_id: int) -> Passkey:
     row = session.get(Passkey, key_id)
     if row is None or row.user_id != user_id:
-        raise NotFoundError(_l("This passkey is not here any more."), next_step="")
+        raise NotFoundError(_l("Passkey not found."), next_step="")
     return row
 
 
@@ -330,13 +328,15 @@ def _hash(credential_id: str) -> str:
 
 
 def new_codes(session: Session, user_id: int) -> Sequence[str]:
-    """Make ten recovery codes, to be shown this once; earlier ones end.
+    """Create ten recovery codes, to be shown once; earlier ones become invalid.
 
     :raises ConflictError: for somebody without a second factor.
     """
     user = _lock(session, user_id)
     if user.second_factor_at is None:
-        raise ConflictError(_l("There is no second factor to stand in for."), next_step="")
+        raise ConflictError(
+            _l("You don't have a second factor, so you don't need recovery codes."), next_step=""
+        )
     return _make_codes(session, user_id)
 
 
@@ -349,7 +349,7 @@ def _make_codes(session: Session, user_id: int) -> Sequence[str]:
 
 
 def use_code(session: Session, user_id: int, code: str) -> bool:
-    """Tell whether *code* is a recovery code of the person; it never counts again."""
+    """Use *code* if it is a recovery code of the person; return whether it was."""
     plain = re.sub(r"[\s-]", "", code).lower()
     if not _CODE.fullmatch(plain):
         return False
@@ -367,15 +367,15 @@ def use_code(session: Session, user_id: int, code: str) -> bool:
 
 
 def _code_hash(user_id: int, code: str) -> str:
-    # Sixteen letters drawn by lot are 79 bits: no slow hash is needed.
+    # Sixteen random letters are 79 bits: a fast hash is enough.
     return hashlib.sha256(f"{user_id}:{code}".encode()).hexdigest()
 
 
-# All of it
+# All factors
 
 
 def reset(session: Session, user_id: int) -> None:
-    """Take a person's second factor away, for somebody who lost it: they are signed out everywhere.
+    """Remove the second factor of a person who lost it: they are signed out everywhere.
 
     :raises ConflictError: if they have none.
     """
@@ -387,7 +387,7 @@ def reset(session: Session, user_id: int) -> None:
 
 
 def forget(session: Session, user: User) -> None:
-    """Remove all that a person who deletes their account could sign in with."""
+    """Remove every sign-in method of a person who deletes their account."""
     _remove_all(session, user)
     session.execute(sa.delete(ProviderIdentity).where(ProviderIdentity.user_id == user.id))
 
@@ -400,15 +400,15 @@ def _remove_all(session: Session, user: User) -> None:
 
 
 def _lock(session: Session, user_id: int) -> User:
-    """Lock a person, so that what they have changes one at a time, and no session starts meanwhile."""
+    """Lock a person, so that their factors change one at a time and no session starts meanwhile."""
     user = session.get(User, user_id, with_for_update=True, populate_existing=True)
     if user is None:
-        raise NotFoundError(_l("This person does not exist any more."), next_step="")
+        raise NotFoundError(_l("This person no longer exists."), next_step="")
     return user
 
 
 def _gained(session: Session, user_id: int, session_id: int) -> Sequence[str]:
-    """Mark a person who has a new factor. With the first one, every other browser is signed out."""
+    """Record a new factor of a person. With the first one, every other browser is signed out."""
     user = _lock(session, user_id)
     if user.second_factor_at is not None:
         return ()
@@ -422,13 +422,13 @@ def _gained(session: Session, user_id: int, session_id: int) -> Sequence[str]:
 
 
 def _lost(session: Session, user_id: int) -> None:
-    """Mark a person who has one factor less."""
+    """Record that a person lost a factor."""
     if of(session, user_id).any:
         return
     user = _lock(session, user_id)
     if settings.wants_second(session, is_admin=user.is_admin):
         raise ConflictError(
-            _l("Your desk asks you for a second factor, and this is your last."),
+            _l("A second factor is required here, and this is your last one."),
             next_step=_l("Set another up first."),
         )
     session.execute(sa.delete(RecoveryCode).where(RecoveryCode.user_id == user_id))

@@ -1,14 +1,14 @@
-"""Whose account here is whose at the sign-in provider: found, joined, made, and given roles by groups."""
+"""Accounts linked to ones at the sign-in provider: found, linked, created, and given roles by groups."""
 
 from __future__ import annotations
 
 import hashlib
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+import msgspec
 import sqlalchemy as sa
 from flask_babel import lazy_gettext as _l
 from sqlalchemy.orm import Session
@@ -25,12 +25,11 @@ from host.users.signin.settings import EVERYONE, GroupRule, SignIn
 log = logging.getLogger("lobby.security")
 
 Record = Callable[[str, str, int | None, Mapping[str, Any]], object]
-"""Writes a line of the audit: action, subject, workspace, details."""
+"""Function that writes a line of the audit log: action, subject, workspace, details."""
 
 
-@dataclass(frozen=True, slots=True)
-class Joined:
-    """Somebody's account at the provider."""
+class Joined(msgspec.Struct, frozen=True):
+    """A person's account at the provider."""
 
     id: int
     issuer: str
@@ -39,13 +38,13 @@ class Joined:
 
 
 def of(session: Session, user_id: int) -> Sequence[Joined]:
-    """Return what a person is at providers."""
+    """Return a person's linked accounts at providers."""
     query = sa.select(ProviderIdentity).where(ProviderIdentity.user_id == user_id)
     return [Joined(row.id, row.issuer, row.email, row.used_at) for row in session.scalars(query)]
 
 
 def find(session: Session, claims: Claims) -> User | None:
-    """Return whose account was joined with who the provider says it is, and note that it was used."""
+    """Return the user linked to the identity in *claims*, and record its use."""
     row = session.scalar(
         sa.select(ProviderIdentity).where(
             ProviderIdentity.subject_hash == _hash(claims.issuer, claims.subject)
@@ -59,9 +58,9 @@ def find(session: Session, claims: Claims) -> User | None:
 
 
 def join(session: Session, user_id: int, issuer: str, subject: str, email: str) -> None:
-    """Join a person's account with who they are at the provider: from now on that signs them in.
+    """Link a person's account to their identity at the provider, which signs them in from then on.
 
-    :raises ConflictError: if either is joined with somebody else.
+    :raises ConflictError: if either is linked to somebody else.
     """
     if session.get(User, user_id, with_for_update=True) is None:
         raise NotFoundError()
@@ -77,8 +76,8 @@ def join(session: Session, user_id: int, issuer: str, subject: str, email: str) 
     )
     if there is not None or here is not None:
         raise ConflictError(
-            _l("One of the two accounts is joined with another already."),
-            next_step=_l("Take that apart first, on the page of its owner."),
+            _l("One of the two accounts is already linked to another."),
+            next_step=_l("Unlink it first, on its owner's account page."),
         )
     now = clock.now()
     session.add(
@@ -95,18 +94,18 @@ def join(session: Session, user_id: int, issuer: str, subject: str, email: str) 
 
 
 def part(session: Session, user_id: int, identity_id: int) -> str:
-    """Take a person's account and theirs at the provider apart; return the address they had there.
+    """Unlink a person's account from their identity at the provider; return the address they had there.
 
     :raises NotFoundError: if it is not theirs.
-    :raises ConflictError: for somebody without a password, who could not sign in any more.
+    :raises ConflictError: for somebody without a password, who could no longer sign in.
     """
     row = session.get(ProviderIdentity, identity_id)
     if row is None or row.user_id != user_id:
         raise NotFoundError()
     if session.get_one(User, user_id).password_hash == passwords.NONE:
         raise ConflictError(
-            _l("You have no password yet, so you could not sign in any more."),
-            next_step=_l("Have an admin give you a link to choose one first."),
+            _l("You don't have a password yet, so you would not be able to sign in."),
+            next_step=_l("Ask an admin for a link to choose one first."),
         )
     session.delete(row)
     session.flush()
@@ -114,9 +113,9 @@ def part(session: Session, user_id: int, identity_id: int) -> str:
 
 
 def unclaimed(user: User) -> bool:
-    """Tell whether nobody ever proved to be *user*: a verified address at the provider is the first proof.
+    """Return whether nobody has proved to be *user*: a verified address at the provider is the first proof.
 
-    Not so for an admin, whom only the link makes theirs.
+    Always false for an admin: only the setup link proves who they are.
     """
     return (
         user.password_hash == passwords.NONE
@@ -127,9 +126,9 @@ def unclaimed(user: User) -> bool:
 
 
 def make(session: Session, claims: Claims, how: SignIn) -> User:
-    """Make an account for somebody the provider knows and the desk does not.
+    """Create an account for somebody the provider knows and the desk does not.
 
-    :raises ForbiddenError: if nobody asked for that: the setting says no, and no invitation waits for them.
+    :raises ForbiddenError: if the setting does not allow it and they have no open invitation.
     """
     open_ones = sa.select(Invitation.email).where(
         Invitation.email == claims.email, Invitation.used_at.is_(None), Invitation.expires_at > clock.now()
@@ -137,8 +136,8 @@ def make(session: Session, claims: Claims, how: SignIn) -> User:
     # MariaDB treats é and e as equal; addresses have to match exactly.
     if not how.joins and claims.email not in session.scalars(open_ones).all():
         raise ForbiddenError(
-            _l("There is no account here for %(email)s.", email=claims.email),
-            next_step=_l("Ask an admin of the desk, or an owner of your workspace, to invite you."),
+            _l("No account found for %(email)s.", email=claims.email),
+            next_step=_l("Ask a desk admin or an owner of your workspace to invite you."),
         )
     try:
         name = users.clean_name(claims.name[: users.MAX_NAME])
@@ -150,15 +149,15 @@ def make(session: Session, claims: Claims, how: SignIn) -> User:
 
 
 def apply_groups(session: Session, user: User, claims: Claims, how: SignIn, record: Record) -> None:
-    """Give a person the roles their groups give.
+    """Apply the roles that a person's groups give.
 
-    Workspaces no line names, and admins where no line gives their rights, stay as they are. Where the
-    provider says nothing of groups, nothing changes. The last admin and the last owner stay what they are.
+    Workspaces without a rule, and the admin role if no rule gives it, stay unchanged, and so does everything
+    if the provider sends no groups. The last admin and the last owner keep their roles.
     """
     if not how.groups or claims.groups is None:
         return
     rules = [one for one in how.groups if one.group == EVERYONE or one.group in claims.groups]
-    # Workspaces first: the order of locks of host.users.last_ones.
+    # Workspaces first: the lock order of host.users.last_ones.
     there = set(session.scalars(sa.select(Workspace.id)))
     for workspace_id in sorted(
         {one.workspace_id for one in how.groups if one.workspace_id is not None} & there

@@ -1,4 +1,4 @@
-"""Ask a provider who somebody is (OpenID Connect): the code flow with PKCE, state and nonce.
+"""OpenID Connect: ask a provider who somebody is, with the code flow, PKCE, state and nonce.
 
 Requests go through the guarded client. Authlib and joserfc make the challenge and check the token; Authlib's
 own sessions are not used, because they would open connections of their own.
@@ -12,31 +12,37 @@ from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote_plus, urlencode, urlsplit
 
-from authlib.oauth2.rfc7636 import create_s256_code_challenge
-from authlib.oidc.core import CodeIDToken
-from joserfc import jwt
-from joserfc.errors import JoseError
-from joserfc.jwk import KeySet
+import msgspec
 
 from host.core import clock, guard
+from host.core.backports import lazy
 from host.core.transport import attempt
 from host.sdk.errors import FetchError, ForbiddenAddressError
 from host.sdk.http import Client, Response, UnreadableAnswerError
 from host.users.signin.settings import Provider
 
+if TYPE_CHECKING:
+    from authlib.oauth2 import rfc7636
+    from authlib.oidc import core as oidc_core
+    from joserfc import errors, jwk, jwt
+else:
+    rfc7636 = lazy.package("authlib.oauth2.rfc7636")
+    oidc_core = lazy.package("authlib.oidc.core")
+    errors, jwk, jwt = map(lazy.package, ("joserfc.errors", "joserfc.jwk", "joserfc.jwt"))
+
 LEEWAY = 60
-"""Seconds by which the provider's clock may differ."""
+"""Accepted difference of the provider's clock in seconds."""
 KNOWN_FOR = 600.0
-"""Seconds for which a provider's addresses and keys are believed to be what they were."""
+"""Seconds for which a provider's metadata and keys are cached."""
 ASK_AGAIN = 60.0
-"""Seconds between two looks for a key that is not known."""
+"""Minimum time in seconds between two requests for an unknown key."""
 AUTHENTICATED = timedelta(minutes=5)
-"""How long ago somebody may have signed in there who is asked to do it again."""
+"""Maximum age of the provider's sign-in when somebody is asked to sign in there again."""
 ANY_AGE = 365 * 24 * 3600
-"""Asked for as ``max_age`` of an ordinary sign-in: a provider that gets one has to send ``auth_time``."""
+"""``max_age`` of an ordinary sign-in: a provider that receives one must send ``auth_time``."""
 MAX_BYTES = 512 * 1024
 ALGORITHMS = (
     "RS256",
@@ -51,17 +57,20 @@ ALGORITHMS = (
     "EdDSA",
     "Ed25519",
 )
-"""Signatures with a key of the provider's. None at all, and ones made with the secret, count for nothing."""
+"""Accepted signature algorithms, all with a key of the provider's.
+
+Unsigned tokens and ones signed with the client secret are rejected.
+"""
 
 
 class ProviderError(Exception):
-    """The provider's answer cannot be believed; the text is for the log."""
+    """An answer of the provider that cannot be trusted; the text is for the log."""
 
 
 class UnconfirmedError(ProviderError):
-    """Somebody came back, and the provider does not say that they signed in there just now.
+    """The provider does not confirm that the person signed in there just now.
 
-    :param tells: whether it says when they did.
+    :param tells: whether it reports when they did.
     """
 
     def __init__(self, text: str, *, tells: bool) -> None:
@@ -70,16 +79,16 @@ class UnconfirmedError(ProviderError):
 
 
 class ProviderAwayError(ProviderError):
-    """The provider does not answer, or not as one does."""
+    """The provider does not answer, or not with valid OpenID Connect."""
 
 
-@dataclass(frozen=True, slots=True)
-class Claims:
-    """Who somebody is, as the provider says.
+class Claims(msgspec.Struct, frozen=True):
+    """A person's identity, as the provider reports it.
 
-    :param email: in lower case; empty where it is not verified.
-    :param groups: None where the provider says nothing of groups.
-    :param signed_in_at: when they signed in there; None where the ID token does not say, or says the future.
+    :param email: in lower case; empty if it is not verified.
+    :param groups: None if the provider sends no groups.
+    :param signed_in_at: when they signed in there; None if the ID token does not say, or names a time in the
+        future.
     """
 
     issuer: str
@@ -92,7 +101,7 @@ class Claims:
 
 @dataclass(frozen=True, slots=True)
 class Journey:
-    """What is remembered while somebody is at the provider."""
+    """State kept while somebody is at the provider."""
 
     state: str
     nonce: str
@@ -104,24 +113,24 @@ class Journey:
 
 
 @dataclass(slots=True)
-class _Known:
+class _CachedProvider:
     metadata: Mapping[str, Any]
     keys: Mapping[str, Any]
     asked: float
 
 
 _lock = threading.Lock()
-_known: dict[str, _Known] = {}
+_known: dict[str, _CachedProvider] = {}
 
 
 def begin(
     provider: Provider, redirect_uri: str, *, again: bool = False, groups: bool = False
 ) -> tuple[str, Journey]:
-    """Return where the browser goes, and what to remember.
+    """Return the address to redirect the browser to, and the state to keep.
 
-    :param again: whether they have to sign in there although they may be signed in.
-    :param groups: whether to ask for groups, where the provider has a scope for them.
-    :raises ProviderError: if the provider does not answer, or not as it should.
+    :param again: whether they must sign in there again even if they are signed in.
+    :param groups: whether to ask for groups, if the provider has a scope for them.
+    :raises ProviderError: if the provider does not answer, or not correctly.
     """
     metadata = _metadata(provider.issuer)
     journey = Journey(
@@ -144,7 +153,7 @@ def begin(
         "scope": " ".join(scopes),
         "state": journey.state,
         "nonce": journey.nonce,
-        "code_challenge": create_s256_code_challenge(journey.verifier),
+        "code_challenge": rfc7636.create_s256_code_challenge(journey.verifier),
         "code_challenge_method": "S256",
         "max_age": str(ANY_AGE),
     }
@@ -157,11 +166,11 @@ def begin(
 def finish(
     provider: Provider, journey: Journey, *, code: str, issuer: str | None, groups_claim: str
 ) -> Claims:
-    """Return who it is that came back with *code*.
+    """Return the claims of the person who came back with *code*.
 
-    :param issuer: who the answer says it is from, where it does.
-    :raises ProviderError: if the provider is away, or what it says cannot be believed.
-    :raises UnconfirmedError: if they had to sign in again, and it does not say that they did.
+    :param issuer: the issuer named in the response, if any.
+    :raises ProviderError: if the provider does not answer, or its answer cannot be trusted.
+    :raises UnconfirmedError: if they had to sign in again, and the provider does not confirm that they did.
     """
     metadata = _metadata(provider.issuer)
     if journey.issuer != metadata["issuer"] or journey.client_id != provider.client_id:
@@ -183,9 +192,9 @@ def finish(
 
 
 def look(issuer: str) -> str:
-    """Ask a provider for its addresses and keys now; return its name for itself.
+    """Fetch a provider's metadata and keys now; return its name for itself.
 
-    :raises ProviderError: if it does not answer, or not as it should.
+    :raises ProviderError: if it does not answer, or not correctly.
     """
     with _lock:
         _known.pop(issuer, None)
@@ -193,22 +202,22 @@ def look(issuer: str) -> str:
 
 
 def reset() -> None:
-    """Forget what is known of providers; for tests."""
+    """Clear the cached provider metadata; for tests."""
     with _lock:
         _known.clear()
 
 
 def _address(*sources: Mapping[str, Any]) -> dict[str, Any]:
-    """Return address and ``email_verified`` of the first source that has an address, never of two.
+    """Return address and ``email_verified`` of the first source with an address, never mixed from two.
 
-    One source may say of another address that it is verified.
+    Otherwise one source could vouch for the address of another.
     """
     source = next((one for one in sources if one.get("email") is not None), {})
     return {name: source.get(name) for name in ("email", "email_verified")}
 
 
 def _signed_in_at(claims: Mapping[str, Any]) -> datetime | None:
-    """Return ``auth_time`` of an ID token; None if there is none that can be."""
+    """Return ``auth_time`` of an ID token; None if it is missing or invalid."""
     when, now = claims.get("auth_time"), clock.now()
     if isinstance(when, bool) or not isinstance(when, int | float):
         return None
@@ -282,16 +291,16 @@ def _basic(client_id: str, secret: str) -> str:
 def _checked(
     provider: Provider, metadata: Mapping[str, Any], journey: Journey, token: str, access: str | None
 ) -> dict[str, Any]:
-    """Return the claims of an ID token that is the provider's, for this desk, of this journey, and of now."""
+    """Return the claims of an ID token after checking its signature, audience, nonce and times."""
     offered = metadata.get("id_token_signing_alg_values_supported")
     algorithms = [one for one in ALGORITHMS if not isinstance(offered, list) or one in offered]
     try:
         try:
             found = jwt.decode(token, _keys(provider.issuer), algorithms=algorithms)
-        except (JoseError, ValueError):
-            # It may be signed with a key that is new.
+        except (errors.JoseError, ValueError):
+            # The token may be signed with a new key.
             found = jwt.decode(token, _keys(provider.issuer, again=True), algorithms=algorithms)
-        claims = CodeIDToken(
+        claims = oidc_core.CodeIDToken(
             found.claims,
             found.header,
             {
@@ -301,7 +310,7 @@ def _checked(
             {"nonce": journey.nonce, "client_id": provider.client_id, "access_token": access},
         )
         claims.validate(now=int(clock.now().timestamp()), leeway=LEEWAY)
-    except (JoseError, ValueError, TypeError, KeyError) as error:
+    except (errors.JoseError, ValueError, TypeError, KeyError) as error:
         raise ProviderError(f"the ID token cannot be believed: {type(error).__name__} {error}") from error
     return dict(claims)
 
@@ -323,18 +332,18 @@ def _metadata(issuer: str) -> Mapping[str, Any]:
     return _look_up(issuer).metadata
 
 
-def _keys(issuer: str, *, again: bool = False) -> KeySet:
+def _keys(issuer: str, *, again: bool = False) -> jwk.KeySet:
     keys = _look_up(issuer, again=again).keys.get("keys")
     usable = [
         one
         for one in (keys if isinstance(keys, list) else [])
         if isinstance(one, dict) and one.get("kty") in {"RSA", "EC", "OKP"} and one.get("use", "sig") == "sig"
     ]
-    return KeySet.import_key_set({"keys": usable})
+    return jwk.KeySet.import_key_set({"keys": usable})
 
 
-def _look_up(issuer: str, *, again: bool = False) -> _Known:
-    """Return what is known of a provider; ask where that is nothing, or old."""
+def _look_up(issuer: str, *, again: bool = False) -> _CachedProvider:
+    """Return the metadata of a provider from the cache, or fetch it if missing or old."""
     now = clock.monotonic()
     with _lock:
         known = _known.get(issuer)
@@ -342,7 +351,7 @@ def _look_up(issuer: str, *, again: bool = False) -> _Known:
         return known
     metadata = _discovered(issuer)
     keys = _json(_request(metadata, "GET", str(metadata["jwks_uri"])))
-    fresh = _Known(metadata, keys, now)
+    fresh = _CachedProvider(metadata, keys, now)
     with _lock:
         _known[issuer] = fresh
     return fresh

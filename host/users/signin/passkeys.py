@@ -1,44 +1,44 @@
-"""What is asked of a browser and its passkeys (WebAuthn), and whether the answer is right."""
+"""Passkeys (WebAuthn): options for the browser, and checks of its answers."""
 
 from __future__ import annotations
 
 import ipaddress
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-import webauthn
-from webauthn.helpers import base64url_to_bytes, bytes_to_base64url
-from webauthn.helpers.exceptions import WebAuthnException
-from webauthn.helpers.structs import (
-    AuthenticatorSelectionCriteria,
-    AuthenticatorTransport,
-    PublicKeyCredentialDescriptor,
-    ResidentKeyRequirement,
-    UserVerificationRequirement,
-)
+import msgspec
+
+from host.core.backports import lazy
+
+if TYPE_CHECKING:
+    import webauthn
+    from webauthn import helpers
+    from webauthn.helpers import exceptions, structs
+else:
+    webauthn = lazy.package("webauthn")
+    helpers = lazy.package("webauthn.helpers")
+    exceptions = lazy.package("webauthn.helpers.exceptions")
+    structs = lazy.package("webauthn.helpers.structs")
 
 MAX_ANSWER = 64 * 1024
-"""Most characters of what a browser sends."""
+"""Longest answer of a browser in characters."""
 
 
 class NotProvenError(Exception):
-    """What the browser sent does not prove that it holds the key."""
+    """The browser's answer does not prove that it holds the key."""
 
 
-@dataclass(frozen=True, slots=True)
-class Site:
-    """Where passkeys of this desk work: *name* is its domain, *origin* its address in browsers."""
+class Site(msgspec.Struct, frozen=True):
+    """The site of this desk's passkeys: *name* is its domain, *origin* its address in browsers."""
 
     name: str
     origin: str
 
 
-@dataclass(frozen=True, slots=True)
-class NewKey:
-    """A passkey that was just made. Id and key are base64url."""
+class NewKey(msgspec.Struct, frozen=True):
+    """A passkey that was just created. Id and key are base64url."""
 
     credential_id: str
     public_key: str
@@ -46,21 +46,33 @@ class NewKey:
     transports: Sequence[str]
 
 
-@dataclass(frozen=True, slots=True)
-class UsedKey:
+class UsedKey(msgspec.Struct, frozen=True):
     """A passkey that was just used.
 
-    :param verified: whether the device made sure who holds it, by a finger, a face or a PIN.
+    :param verified: whether the device verified its user, by fingerprint, face or PIN.
     """
 
     sign_count: int
     verified: bool
 
 
-def site_of(public_url: str) -> Site | None:
-    """Return where passkeys work for a desk with that address; None for one that browsers give none.
+def encoded(value: bytes) -> str:
+    """Return *value* as base64url without padding."""
+    return helpers.bytes_to_base64url(value)
 
-    They do by https and on localhost, under a name: an IP address has no passkeys.
+
+def decoded(value: str) -> bytes:
+    """Return the bytes of *value*, base64url with or without padding.
+
+    :raises ValueError: if it is not base64url.
+    """
+    return helpers.base64url_to_bytes(value)
+
+
+def site_of(public_url: str) -> Site | None:
+    """Return the site for passkeys of a desk with that address; None if browsers do not allow passkeys there.
+
+    Browsers require https or localhost, and a domain name: an IP address has no passkeys.
     """
     parts = urlsplit(public_url)
     host = (parts.hostname or "").lower()
@@ -77,7 +89,7 @@ def site_of(public_url: str) -> Site | None:
 
 
 def handle_of(user_id: int) -> bytes:
-    """Return what a passkey calls its owner: nothing about them but a number."""
+    """Return the user handle stored in a passkey: nothing about its owner but a number."""
     return f"lobby-{user_id}".encode()
 
 
@@ -90,7 +102,7 @@ def ask_for_new(
     name: str,
     known: Sequence[tuple[str, list[str]]],
 ) -> dict[str, Any]:
-    """Return what a browser needs to make a passkey, as JSON values."""
+    """Return the options a browser needs to create a passkey, as JSON values."""
     options = webauthn.generate_registration_options(
         rp_id=site.name,
         rp_name="Lobby",
@@ -99,16 +111,16 @@ def ask_for_new(
         user_display_name=name,
         challenge=challenge,
         exclude_credentials=_described(known),
-        authenticator_selection=AuthenticatorSelectionCriteria(
-            resident_key=ResidentKeyRequirement.PREFERRED,
-            user_verification=UserVerificationRequirement.PREFERRED,
+        authenticator_selection=structs.AuthenticatorSelectionCriteria(
+            resident_key=structs.ResidentKeyRequirement.PREFERRED,
+            user_verification=structs.UserVerificationRequirement.PREFERRED,
         ),
     )
     return dict(json.loads(webauthn.options_to_json(options)))
 
 
 def check_new(site: Site, challenge: bytes, answer: str) -> NewKey:
-    """Return the passkey a browser made.
+    """Return the passkey a browser created.
 
     :raises NotProvenError: if it was made for another challenge or site, or is not readable.
     """
@@ -120,36 +132,36 @@ def check_new(site: Site, challenge: bytes, answer: str) -> NewKey:
             expected_rp_id=site.name,
             expected_origin=site.origin,
         )
-    except (WebAuthnException, ValueError, TypeError, KeyError, AttributeError) as error:
+    except (exceptions.WebAuthnException, ValueError, TypeError, KeyError, AttributeError) as error:
         raise NotProvenError(str(error)) from error
     transports = given.get("response", {}).get("transports", [])
-    known = {one.value for one in AuthenticatorTransport}
+    known = {one.value for one in structs.AuthenticatorTransport}
     return NewKey(
-        bytes_to_base64url(made.credential_id),
-        bytes_to_base64url(made.credential_public_key),
+        encoded(made.credential_id),
+        encoded(made.credential_public_key),
         made.sign_count,
         [one for one in transports if one in known] if isinstance(transports, list) else [],
     )
 
 
 def ask_for_one(site: Site, challenge: bytes, known: Sequence[tuple[str, list[str]]] = ()) -> dict[str, Any]:
-    """Return what a browser needs to use a passkey.
+    """Return the options a browser needs to use a passkey, as JSON values.
 
-    :param known: those that will do; empty: any of this site, and the device makes sure who holds it.
+    :param known: the accepted passkeys; empty: any of this site, with the user verified by the device.
     """
     options = webauthn.generate_authentication_options(
         rp_id=site.name,
         challenge=challenge,
         allow_credentials=_described(known) or None,
-        user_verification=UserVerificationRequirement.PREFERRED
+        user_verification=structs.UserVerificationRequirement.PREFERRED
         if known
-        else UserVerificationRequirement.REQUIRED,
+        else structs.UserVerificationRequirement.REQUIRED,
     )
     return dict(json.loads(webauthn.options_to_json(options)))
 
 
 def id_in(answer: str) -> str:
-    """Return the id of the passkey an answer is of, as :class:`NewKey` has it.
+    """Return the id of the passkey in an answer, as :class:`NewKey` has it.
 
     :raises NotProvenError: if it is not readable.
     """
@@ -157,7 +169,7 @@ def id_in(answer: str) -> str:
     if not isinstance(given, str) or not given.isascii():
         raise NotProvenError("no id")
     try:
-        return bytes_to_base64url(base64url_to_bytes(given))
+        return encoded(decoded(given))
     except ValueError as error:
         raise NotProvenError("no id") from error
 
@@ -174,13 +186,13 @@ def check_one(
 ) -> UsedKey:
     """Check that the browser holds the passkey with that public key.
 
-    :param verified: whether the device has to have made sure who holds it.
-    :raises NotProvenError: if not; for another challenge or site; for a copy of the key, whose count is old.
+    :param verified: whether the device must have verified its user.
+    :raises NotProvenError: if not; for another challenge or site; for a copied key, whose counter is behind.
     """
     given = _parsed(answer)
     response = given.get("response")
     handle = response.get("userHandle") if isinstance(response, dict) else None
-    if handle and handle != bytes_to_base64url(handle_of(user_id)):
+    if handle and handle != encoded(handle_of(user_id)):
         raise NotProvenError("the key is somebody else's")
     try:
         used = webauthn.verify_authentication_response(
@@ -188,20 +200,20 @@ def check_one(
             expected_challenge=challenge,
             expected_rp_id=site.name,
             expected_origin=site.origin,
-            credential_public_key=base64url_to_bytes(public_key),
+            credential_public_key=decoded(public_key),
             credential_current_sign_count=sign_count,
             require_user_verification=verified,
         )
-    except (WebAuthnException, ValueError, TypeError, KeyError, AttributeError) as error:
+    except (exceptions.WebAuthnException, ValueError, TypeError, KeyError, AttributeError) as error:
         raise NotProvenError(str(error)) from error
     return UsedKey(used.new_sign_count, used.user_verified)
 
 
-def _described(known: Sequence[tuple[str, list[str]]]) -> list[PublicKeyCredentialDescriptor]:
+def _described(known: Sequence[tuple[str, list[str]]]) -> list[structs.PublicKeyCredentialDescriptor]:
     return [
-        PublicKeyCredentialDescriptor(
-            id=base64url_to_bytes(credential_id),
-            transports=[AuthenticatorTransport(one) for one in transports] or None,
+        structs.PublicKeyCredentialDescriptor(
+            id=decoded(credential_id),
+            transports=[structs.AuthenticatorTransport(one) for one in transports] or None,
         )
         for credential_id, transports in known
     ]

@@ -1,16 +1,16 @@
-"""How people sign in to this desk: who needs a second factor, the provider, who may use a password.
+"""Sign-in settings of this desk: who needs a second factor, the provider, who may use a password.
 
-The provider's address, id and secret are taken from the environment where that sets the address, all three
-together; everything else is set on a page.
+The provider's address, id and secret come from the environment if it sets the address, all three together;
+everything else is set on a page.
 """
 
 from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+import msgspec
 import sqlalchemy as sa
 from flask_babel import lazy_gettext as _l
 from sqlalchemy.exc import IntegrityError
@@ -20,7 +20,7 @@ from host.core import guard, secrets
 from host.core.config import Config
 from host.core.errors import ConflictError, InvalidError
 from host.core.secrets import Place, Secret
-from host.models.signing_in import SignInSettings, Wanted
+from host.models.signing_in import RequirementScope, SignInSettings
 from host.models.users import Role, Workspace
 from host.users.sessions import SECOND_FACTOR_WANTED
 
@@ -28,14 +28,13 @@ MAX_RULES = 100
 MAX_LABEL = 60
 MAX_SECRET = 1000
 EVERYONE = "*"
-"""Stands for the group of everybody who signs in through the provider."""
+"""Group name that stands for everyone who signs in through the provider."""
 
 
-@dataclass(frozen=True, slots=True)
-class Provider:
-    """Who vouches for people.
+class Provider(msgspec.Struct, frozen=True):
+    """The sign-in provider.
 
-    :param environment: whether the environment names it.
+    :param environment: whether it is set in the environment.
     """
 
     issuer: str
@@ -44,21 +43,19 @@ class Provider:
     environment: bool
 
 
-@dataclass(frozen=True, slots=True)
-class GroupRule:
-    """What membership of a group gives: a role in a workspace; without one, the rights of an admin."""
+class GroupRule(msgspec.Struct, frozen=True):
+    """A rule that gives members of a group a role in a workspace or, without a role, makes them admins."""
 
     group: str
     workspace_id: int | None = None
     role: Role | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class SignIn:
-    """How people sign in. See :class:`host.models.signing_in.SignInSettings` for what each means."""
+class SignIn(msgspec.Struct, frozen=True):
+    """The sign-in settings. See :class:`host.models.signing_in.SignInSettings` for their meaning."""
 
-    second_factor: Wanted = Wanted.NOBODY
-    passwords: Wanted = Wanted.EVERYBODY
+    second_factor: RequirementScope = RequirementScope.NOBODY
+    passwords: RequirementScope = RequirementScope.EVERYBODY
     provider: Provider | None = None
     label: str = ""
     joins: bool = False
@@ -66,20 +63,20 @@ class SignIn:
     groups_claim: str = "groups"
     groups: Sequence[GroupRule] = ()
     tells_when: bool = True
-    """Whether the provider says when people signed in there, as far as is known: it can only confirm then."""
+    """Whether the provider reports sign-in times, as far as known; only then can it confirm identities."""
 
     def may_use_password(self, *, is_admin: bool) -> bool:
-        """Tell whether somebody signs in without the provider: with a password, or with a passkey."""
-        return self.provider is None or is_admin or self.passwords is not Wanted.ADMINS
+        """Return whether somebody may sign in without the provider: with a password or a passkey."""
+        return self.provider is None or is_admin or self.passwords is not RequirementScope.ADMINS
 
     @property
     def provider_label(self) -> str:
-        """What the provider is called: as an admin says, else the name of its machine."""
+        """Name of the provider: the one an admin chose, else its host name."""
         return self.label or ("" if self.provider is None else urlsplit(self.provider.issuer).hostname or "")
 
 
 def read(session: Session, config: Config) -> SignIn:
-    """Return how people sign in now. One query."""
+    """Return the current sign-in settings. One query."""
     row = _row(session)
     provider = None
     if config.oidc_issuer:
@@ -91,8 +88,8 @@ def read(session: Session, config: Config) -> SignIn:
     if row is None:
         return SignIn(provider=provider)
     return SignIn(
-        second_factor=Wanted(row.second_factor),
-        passwords=Wanted(row.passwords),
+        second_factor=RequirementScope(row.second_factor),
+        passwords=RequirementScope(row.passwords),
         provider=provider,
         label=row.label,
         joins=row.joins,
@@ -107,13 +104,13 @@ def read(session: Session, config: Config) -> SignIn:
 
 
 def wants_second(session: Session, *, is_admin: bool) -> bool:
-    """Tell whether somebody has to have a second factor."""
+    """Return whether somebody must have a second factor."""
     wanted = session.scalar(SECOND_FACTOR_WANTED)
-    return wanted == Wanted.EVERYBODY or (is_admin and wanted == Wanted.ADMINS)
+    return wanted == RequirementScope.EVERYBODY or (is_admin and wanted == RequirementScope.ADMINS)
 
 
-def save_second_factor(session: Session, wanted: Wanted) -> None:
-    """Say who has to have a second factor. Who has none is asked to set one up at their next page."""
+def save_second_factor(session: Session, wanted: RequirementScope) -> None:
+    """Set who must have a second factor. People without one are asked to set one up at their next page."""
     _own_row(session).second_factor = wanted
     session.flush()
 
@@ -126,23 +123,25 @@ def save_provider(
     secret: Secret | None,
     keep_secret: bool,
     label: str,
-    passwords: Wanted,
+    passwords: RequirementScope,
     joins: bool,
     trusted: bool,
     groups_claim: str,
     groups: Sequence[GroupRule],
 ) -> None:
-    """Say through whom people sign in; an empty *issuer*: through nobody.
+    """Set the sign-in provider; an empty *issuer* removes it.
 
-    :param keep_secret: leave the stored secret as it is, whatever *secret* says. With another issuer it goes:
-        a secret is told to nobody but who it was typed for.
+    :param keep_secret: leave the stored secret as it is, ignoring *secret*. A new issuer removes it: a secret
+        is only ever sent to the issuer it was typed for.
     :raises InvalidError: for an address, a group or a role that cannot be used.
     """
     address = clean_issuer(issuer)
     if address and not _line(client_id, 255):
-        raise InvalidError(_l("The provider calls this desk by an id."), next_step="", field="client_id")
+        raise InvalidError(
+            _l("Enter the client ID that the provider gave you."), next_step="", field="client_id"
+        )
     if secret is not None and len(secret.reveal()) > MAX_SECRET:
-        raise InvalidError(_l("The secret is longer than any provider's."), next_step="", field="secret")
+        raise InvalidError(_l("The secret is too long."), next_step="", field="secret")
     _check(session, groups)
     row = _own_row(session)
     if secret is not None:
@@ -162,15 +161,16 @@ def save_provider(
 
 
 def note_auth_time(session: Session, issuer: str, *, sent: bool) -> None:
-    """Keep whether the last ID token of a provider said when somebody signed in there."""
+    """Store whether the last ID token of a provider said when the person signed in there."""
     _own_row(session).no_auth_time_from = None if sent else issuer
     session.flush()
 
 
 def clean_issuer(text: str) -> str:
-    """Return the address of a provider as it calls itself.
+    """Return the address of a provider in its own spelling.
 
-    :raises InvalidError: if it is none, or leads to the local network without the setting made for it.
+    :raises InvalidError: if it is invalid, or leads to the local network without the setting that allows
+        this.
     """
     address = text.strip()
     if not address:
@@ -191,14 +191,14 @@ def clean_issuer(text: str) -> str:
     )
     if not usable or parts.scheme not in {"http", "https"}:
         raise InvalidError(
-            _l("This is not the address of a provider."),
-            next_step=_l("It looks like https://login.example.com."),
+            _l("This is not a provider URL."),
+            next_step=_l("Use a URL such as https://login.example.com."),
             field="issuer",
         )
     if not guard.is_exempt(host, port, sign_in=True) and (parts.scheme != "https" or port != 443):
         raise InvalidError(
-            _l("A provider is reached by https on port 443."),
-            next_step=_l("One on your own network is named in LOBBY_OIDC_HOSTS, as host:port."),
+            _l("The provider must use https on port 443."),
+            next_step=_l("To use one on your own network, list it in LOBBY_OIDC_HOSTS as host:port."),
             field="issuer",
         )
     return address
@@ -206,7 +206,7 @@ def clean_issuer(text: str) -> str:
 
 def _check(session: Session, groups: Sequence[GroupRule]) -> None:
     if len(groups) > MAX_RULES:
-        raise InvalidError(_l("More than a hundred lines of groups."), next_step="", field="groups")
+        raise InvalidError(_l("You have reached the limit of 100 group lines."), next_step="", field="groups")
     places = set(session.scalars(sa.select(Workspace.id)))
     for one in groups:
         if (
@@ -216,17 +216,15 @@ def _check(session: Session, groups: Sequence[GroupRule]) -> None:
         ):
             raise InvalidError(field="groups")
         if one.workspace_id is not None and one.workspace_id not in places:
-            raise InvalidError(
-                _l("One of these workspaces is not here any more."), next_step="", field="groups"
-            )
+            raise InvalidError(_l("One of these workspaces no longer exists."), next_step="", field="groups")
         if one.group == EVERYONE and one.workspace_id is None:
             raise InvalidError(
-                _l("Not everybody can be an admin."), next_step=_l("Name a group."), field="groups"
+                _l("Not everyone can be an admin."), next_step=_l("Enter a group."), field="groups"
             )
 
 
 def _line(text: str, most: int) -> str:
-    """Return *text* on one line, without what does not show, cut to what fits."""
+    """Return *text* on one line, without invisible characters, cut to the maximum length."""
     shown = "".join(letter if letter.isprintable() else " " for letter in text)
     return " ".join(shown.split())[:most]
 
@@ -242,8 +240,8 @@ def _own_row(session: Session) -> SignInSettings:
     row = SignInSettings(
         id=1,
         uuid=str(uuid.uuid4()),
-        second_factor=Wanted.NOBODY,
-        passwords=Wanted.EVERYBODY,
+        second_factor=RequirementScope.NOBODY,
+        passwords=RequirementScope.EVERYBODY,
         issuer="",
         client_id="",
         label="",

@@ -1,8 +1,8 @@
-"""What is begun in one request and ended in a later one of the same browser, once, within minutes.
+"""Sign-in steps: begun in one request, and completed once, within minutes, by the same browser.
 
-The challenge of a passkey, a password that was right where a second factor is to come, a journey to the
-sign-in provider. The browser holds a token, the database its hash; a token works in the browser it was made
-for and in no other, and only one request can end it.
+Examples are the challenge of a passkey, a correct password before the second factor, and a trip to the
+sign-in provider. The browser holds a token, the database its hash; a token only works in the browser it was
+made for, and only one request can complete it.
 """
 
 from __future__ import annotations
@@ -22,29 +22,29 @@ from host.users.sessions import hash_token, new_token
 
 LASTS = timedelta(minutes=10)
 MOST = 10
-"""Steps of one kind a browser has at a time; the oldest goes."""
+"""Maximum number of open steps of one kind in a browser; the oldest is dropped."""
 TRIES = 10
-"""Wrong codes at one step; then it begins again with the password."""
+"""Wrong codes allowed in one step; after that, sign-in starts over with the password."""
 
 
 class Kind(StrEnum):
-    """What a step is for."""
+    """The purpose of a step."""
 
     SECOND = "second"
-    """The password was right; the second factor is to come."""
+    """The password was right; the second factor is next."""
     ADD_KEY = "add_key"
-    """The challenge for a new passkey of somebody who is signed in."""
+    """The challenge for a new passkey of a signed-in person."""
     USE_KEY = "use_key"
     """The challenge for a passkey, instead of a password or after it."""
     PROVIDER = "provider"
-    """Somebody went to the sign-in provider."""
+    """Somebody was sent to the sign-in provider."""
     JOIN = "join"
-    """The provider says who it is; the password of the account here is to come."""
+    """The provider named the person; the password of the account here is next."""
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
-    """A step as it was begun."""
+class PendingStep:
+    """An open sign-in step."""
 
     id: int
     kind: Kind
@@ -61,7 +61,7 @@ def begin(
     user_id: int | None = None,
     token: str = "",
 ) -> str:
-    """Begin a step in the browser that *browser* names; return its token, or take the *token* given."""
+    """Begin a step in the browser named *browser*; return its token, or use the given *token*."""
     now = clock.now()
     here = hash_token(browser)
     earlier = (
@@ -87,8 +87,8 @@ def begin(
     return token
 
 
-def find(session: Session, kind: Kind, browser: str, token: str) -> Step | None:
-    """Return the step of *token*, or None if it ended, ran out, or is another browser's."""
+def find(session: Session, kind: Kind, browser: str, token: str) -> PendingStep | None:
+    """Return the step with *token*, or None if it ended, expired, or belongs to another browser."""
     row = session.scalar(
         sa.select(SignInStep).where(
             SignInStep.token_hash == hash_token(token),
@@ -97,22 +97,22 @@ def find(session: Session, kind: Kind, browser: str, token: str) -> Step | None:
             SignInStep.expires_at > clock.now(),
         )
     )
-    return None if row is None else Step(row.id, kind, row.user_id, row.data)
+    return None if row is None else PendingStep(row.id, kind, row.user_id, row.data)
 
 
-def end(session: Session, step: Step) -> bool:
+def end(session: Session, step: PendingStep) -> bool:
     """End a step; return False if another request was faster."""
     ended = session.execute(sa.delete(SignInStep).where(SignInStep.id == step.id))
     return bool(ended.rowcount)  # type: ignore[attr-defined]
 
 
-def take(session: Session, kind: Kind, browser: str, token: str) -> Step | None:
-    """Find a step and end it at once: whatever comes of it, it does not work again."""
+def take(session: Session, kind: Kind, browser: str, token: str) -> PendingStep | None:
+    """Find a step and end it at once: whatever the result, it cannot be used again."""
     step = find(session, kind, browser, token)
     return step if step is not None and end(session, step) else None
 
 
-def count_wrong(session: Session, step: Step) -> None:
+def count_wrong(session: Session, step: PendingStep) -> None:
     """Count a wrong code at a step; one with too many ends."""
     row = session.get(SignInStep, step.id, with_for_update=True)
     if row is None:
@@ -126,5 +126,5 @@ def count_wrong(session: Session, step: Step) -> None:
 
 
 def forget_old(session: Session) -> None:
-    """Remove steps that have run out."""
+    """Delete expired steps."""
     session.execute(sa.delete(SignInStep).where(SignInStep.expires_at <= clock.now()))

@@ -1,1 +1,1 @@
-"""What stands below posts: comments and mentions, on accounts beside those of Direct."""
+"""Comments and mentions, on comments accounts attached to those for direct messages."""

@@ -1,4 +1,4 @@
-"""The settings card of comments: how they do, and a way to switch them off. They have no credentials."""
+"""The settings card of comments: their status, and a switch. They have no credentials."""
 
 from __future__ import annotations
 
@@ -31,7 +31,8 @@ def statuses(accounts: Sequence[AccountRef]) -> dict[int, CardStatus]:
 def _status(account: AccountRef, facts: CardFacts | None) -> CardStatus:
     if facts is None:
         lost = _(
-            "The credentials of this account are not here. Switch comments off, connect it, and on again."
+            "This account's credentials are missing. Turn comments off, reconnect the account, then turn "
+            "comments on again."
         )
         return CardStatus(notices=(("bad", _("Incomplete."), lost),))
     row = facts.row
@@ -41,13 +42,13 @@ def _status(account: AccountRef, facts: CardFacts | None) -> CardStatus:
     if missing:
         notices.append(("warn", _("Permissions are missing."), permissions.costs(missing)))
     if not facts.messages:
-        told = _("To renew their sign-in, connect the account anew; comments go on then.")
-        notices.append(("good", _("Its direct messages are disconnected."), told))
+        told = _("Reconnect the account to renew the sign-in. Comments will then continue.")
+        notices.append(("good", _("Direct messages are disconnected."), told))
     return CardStatus(
         facts=[
-            (_("Credentials"), _("Those of its direct messages")),
+            (_("Credentials"), _("Shared with direct messages")),
             (_("Meta app"), row.app_id),
-            (_("The token allows"), comments.abilities_in_words(flavour, row.scopes)),
+            (_("Token permissions"), comments.abilities_in_words(flavour, row.scopes)),
         ],
         steps=direct.steps(account, facts),
         notices=notices,
@@ -58,7 +59,7 @@ def connect(request: ConnectRequest) -> Connection | Problems:
     """Keep an account as it is: what it shares is changed where its direct messages are."""
     account = request.account
     if account is None:
-        return Problems({"": _("Comments are switched on at the account of the direct messages.")})
+        return Problems({"": _("Turn on comments on the account's direct messages card.")})
     return Connection(
         external_id=account.external_id,
         name=account.name,
@@ -71,23 +72,23 @@ def connect(request: ConnectRequest) -> Connection | Problems:
 
 CARD = SettingsCard(
     channel=config.COMMENTS_CHANNEL,
-    summary=lazy_gettext("Comments on posts, reels, ads and broadcasts, and mentions"),
+    summary=lazy_gettext("Mentions, and comments on posts, reels, ads and live broadcasts"),
     fields=(),
     connect=connect,
     status=status,
     statuses=statuses,
     disconnect=disconnect,
     configure_help=lazy_gettext(
-        "Comments share the credentials of the account's direct messages, so there is nothing to enter."
+        "Comments use the same credentials as the account's direct messages, so there is nothing to enter."
     ),
     diagnose=diagnose,
     actions=(
         CardAction(name="subscribe", label=lazy_gettext("Subscribe again"), run=direct.subscribe_again),
         CardAction(
             name=LEAD_HERE,
-            label=lazy_gettext("Lead the app's webhook here"),
+            label=lazy_gettext("Point the app's webhook here"),
             run=direct.lead_here,
-            confirm=lazy_gettext("The Meta app delivers here from then on, and nowhere else."),
+            confirm=lazy_gettext("The Meta app will deliver only to this desk."),
             listed=False,
         ),
     ),

@@ -1,4 +1,4 @@
-"""The adapter of comments: what the host asks of what stands below posts."""
+"""The adapter of comments: everything the host needs to know about comments on posts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Comments of before, or of while nothing was delivered: the newest posts, and what stands below each.
+"""Earlier comments, and those missed during an outage: the newest posts and their comments.
 
 Meta's pages: docs/instagram-platform/instagram-graph-api/reference/ig-media/comments and ig-user/media.
 Fifty comments of an answer, the newest first, each with its answers. No event tells that a comment is gone:
@@ -45,7 +45,7 @@ LIVE = "live"
 
 
 class Comments(msgspec.Struct, frozen=True):
-    """A page of what stands below a post."""
+    """A page of comments on a post."""
 
     data: tuple[dict[str, Any], ...] = ()
     paging: Paging = Paging()
@@ -68,7 +68,7 @@ def threads(found: Credentials | None, after: str) -> ThreadPage | HistoryTroubl
 
 
 def read(found: Credentials | None, thread: HistoryThread, after: str) -> HistoryPage | HistoryTrouble:
-    """Read a page of what stands below a post, and ask for what should stand there and does not."""
+    """Read a page of a post's comments, and request those that should be on it but are not."""
     if found is None or restrictions.is_restricted(found.app):
         return cannot_ask(found)
     media = quote(thread.external_id, safe="")
@@ -110,7 +110,7 @@ def _below(comment: Mapping[str, Any], post: str, found: Credentials) -> list[In
 def _changes(
     comment: Mapping[str, Any], post: str, parent: str, customer: str, found: Credentials
 ) -> list[InboundChange]:
-    """Return what one comment says; nothing of ours where it answers no customer."""
+    """Return the changes of one comment; none for an own comment that answers no customer."""
     name, at = identifier(comment.get("id")), moment(comment.get("timestamp"))
     contact, username = author_of(comment)
     words = text(comment.get("text"))
@@ -139,7 +139,7 @@ def _changes(
 def _gone(
     found: Credentials, thread: HistoryThread, answer: Comments, listed: set[str]
 ) -> Iterator[InboundChange]:
-    """Ask for comments that are here and would stand on this page; yield those Meta no longer has.
+    """Request the stored comments that belong on this page; yield those Meta no longer has.
 
     :raises GraphError: if Meta cannot be asked.
     """

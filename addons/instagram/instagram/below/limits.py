@@ -1,4 +1,4 @@
-"""What can be done below posts: the one declaration composer, API and server check read.
+"""Capabilities for comments: the single declaration that composer, API and server check read.
 
 Meta's pages: docs/instagram-platform/comment-moderation,
 docs/messenger-platform/instagram/features/private-replies, docs/instagram-platform (750 private replies an
@@ -39,10 +39,11 @@ HISTORY = HistoryRules(
     details=50,
     limits=(
         noop(
-            "Comments are read below the 25 newest posts and below broadcasts that run, the newest 1,000 "
-            "of each. Those on ads, and mentions elsewhere, come only while they are delivered."
+            "Lobby reads the newest 1,000 comments on each of the 25 newest posts and on each current "
+            "live broadcast. Comments on ads and mentions elsewhere can't be imported later. They arrive "
+            "only when Instagram delivers them."
         ),
-        noop("Of a comment Instagram tells its latest text alone, and nothing of one that was deleted."),
+        noop("Instagram returns only the latest text of a comment, and nothing for deleted comments."),
     ),
 )
 
@@ -71,24 +72,24 @@ CAPABILITIES = Capabilities(
 
 @cache
 def capabilities(per_hour: int | None) -> Capabilities:
-    """Return what can be done where the operator lets so many private replies out in an hour."""
+    """Return what the channel can do, given the operator's limit of private replies per hour."""
     private = CAPABILITIES.private_replies
     assert private is not None
     return replace(CAPABILITIES, private_replies=replace(private, per_hour=per_hour))
 
 
-OF_MENTION = noop("A mention below somebody else's post can be answered in public only.")
-OF_BROADCAST = noop("A comment on a broadcast can be answered in private only while the broadcast runs.")
-TOO_LATE = noop("Instagram takes a private reply for seven days after the comment.")
+OF_MENTION = noop("Mentions on someone else's post can only be answered publicly.")
+OF_BROADCAST = noop("Comments on a live broadcast can be answered privately only while it is live.")
+TOO_LATE = noop("Instagram accepts private replies for seven days after the comment.")
 
 
 def reply_policy(_context: ReplyContext) -> ReplyPolicy:
-    """Tell whether a public answer may be written: below a post there is no window."""
+    """Return whether a public reply is allowed. Comments have no reply window."""
     return OPEN_ALWAYS
 
 
 def private_policy(context: PrivateContext) -> ReplyPolicy:
-    """Tell whether a comment may be answered in private: for seven days, on a broadcast while it runs."""
+    """Return whether a comment can be answered privately: for seven days, or while a broadcast runs."""
     until = context.sent_at + PRIVATE_FOR
     phases = (ReplyPhase(ReplyState.OPEN, context.sent_at, until),)
     post = context.post

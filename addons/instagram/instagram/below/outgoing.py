@@ -1,4 +1,4 @@
-"""What programs are told of comments, key for key. What Meta did not tell is left out."""
+"""Outgoing events about comments, key by key. Keys Meta did not send are left out."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ COMMENT = f"{CHANNEL}.comment"
 KINDS: Sequence[OutgoingKind] = (
     OutgoingKind(
         COMMENT,
-        noop("A customer commented on a post, a reel, an ad or a broadcast, or mentioned the account."),
+        noop("A customer commented on a post, reel, ad or live broadcast, or mentioned the account."),
         {
             "commentId": "17900000000000100",
             "postId": "17895000000000001",

@@ -32,7 +32,7 @@ GONE = (100, 33)
 """Meta's code and subcode for an object that is not there, or not for this token."""
 UNKNOWN_FIELD = 100
 _AUTHORS = ("from,username,", "username,", "")
-"""What may be asked of a mentioning comment besides: Meta's page lists neither, and shows the second."""
+"""Further fields of a mentioning comment. Meta's page lists neither, and shows the second."""
 
 
 class Media(msgspec.Struct, frozen=True):
@@ -48,7 +48,7 @@ class MediaList(msgspec.Struct, frozen=True):
 
 
 def fetch(found: Credentials, external_id: str) -> Post | NoPost:
-    """Ask what a post is; of a broadcast, whether it still runs."""
+    """Request a post's details, and for a broadcast, whether it is still running."""
     if elsewhere(external_id) is not None:
         return NoPost("it is somebody else's, and was told with the mention", retry=False)
     graph = found.graph()
@@ -78,7 +78,7 @@ def _none(error: GraphError) -> NoPost:
 
 
 def look_up(found: Credentials, account: AccountRef, what: Mapping[str, str]) -> Sequence[Envelope]:
-    """Ask what a mention says and whose it is; return it as an event to be journalled.
+    """Request a mention's text and author; return it as an event for the inbound log.
 
     :raises GraphError: if Meta cannot be asked now.
     """
@@ -100,7 +100,7 @@ def look_up(found: Credentials, account: AccountRef, what: Mapping[str, str]) ->
 
 
 def _comment(found: Credentials, comment_id: str) -> Mapping[str, Any]:
-    """Ask for a mentioning comment with as much of its author as Meta tells here."""
+    """Request a mentioning comment with the author's details that Meta gives."""
     for author in _AUTHORS:
         fields = f"id,text,timestamp,{author}media{{{MEDIA}}}"
         try:

@@ -1,4 +1,4 @@
-"""What a comment or a mention means for the inbox. Total: any bytes give changes, never an exception.
+"""Translate comments and mentions into changes of the inbox. Total: no bytes raise an exception.
 
 Meta's pages: docs/instagram-platform/webhooks/examples, docs/instagram-platform/self-messaging,
 docs/instagram-platform/instagram-graph-api/reference/ig-user/mentioned_comment.
@@ -56,17 +56,17 @@ def parse(envelope: Envelope) -> Sequence[InboundChange]:
 
 
 def kind_of_post(product: object) -> PostKind:
-    """Return what Meta's ``media_product_type`` stands for."""
+    """Return the kind of post for Meta's ``media_product_type``."""
     return _KINDS.get(text(product).upper(), PostKind.OTHER)
 
 
 def named_elsewhere(media_id: str, comment_id: str = "") -> str:
-    """Return the id of a mention: of a comment below somebody else's post, or of that post."""
+    """Return the id of a mention: of a comment on somebody else's post, or of the post itself."""
     return f"{_ELSEWHERE}{media_id}:{comment_id}" if comment_id else f"{_ELSEWHERE}{media_id}"
 
 
 def elsewhere(external_id: str) -> tuple[str, str] | None:
-    """Return the ids of post and comment in the id of a mention; None for what is no mention."""
+    """Return the ids of post and comment in a mention's id; None if it is not a mention."""
     if not external_id.startswith(_ELSEWHERE):
         return None
     media_id, _colon, comment_id = external_id.removeprefix(_ELSEWHERE).partition(":")
@@ -135,7 +135,7 @@ def _content(found: Comment, *, live: bool) -> dict[str, Any]:
 
 
 def _mentioned(event: Event) -> InboundChange:
-    """Read a mention of which Meta tells ids alone; of one in a comment the post as well."""
+    """Read a mention, for which Meta sends only ids; for a comment, that of its post too."""
     found = comment_of(event.data, event.entry_id)
     what = {name: one for name, one in (("media_id", found.post), ("comment_id", found.id)) if one}
     if not found.post or not all(_ID.fullmatch(one) for one in what.values()):

@@ -34,7 +34,7 @@ from .. import pace, restrictions, thread
 from ..accounts import Credentials
 from ..answers import Node, SendAnswer
 from ..envelopes import is_own
-from ..errors import Known, Outcome, classify, problem
+from ..errors import CatalogueEntry, Outcome, classify, problem
 from ..graph import GraphError, Usage
 from ..messages import alike, message_body
 from ..sending import NO_CREDENTIALS, NOT_SENDABLE, outcome
@@ -46,39 +46,42 @@ from .reading import elsewhere
 UNNAMED = 100
 """Meta's code for a call it does not take, without a subcode that says why."""
 
-TOO_LONG = Known(
+TOO_LONG = CatalogueEntry(
     code=0,
     outcome=Outcome.REJECTED,
-    sentence=noop("The answer is longer than Instagram takes below a post."),
-    cause=noop("Below a post 2,200 bytes are taken, in a private reply 1,000."),
+    sentence=noop("The reply is too long for an Instagram comment."),
+    cause=noop("Public replies can have up to 2,200 bytes, private replies up to 1,000."),
     next_step=noop("Shorten it, then send it again."),
 )
-NO_COMMENT = Known(
+NO_COMMENT = CatalogueEntry(
     code=0,
     outcome=Outcome.REJECTED,
-    sentence=noop("Nobody said which comment this answers."),
-    cause=noop("On Instagram each answer stands below one comment."),
-    next_step=noop("Answer one of the comments."),
+    sentence=noop("No comment was selected to reply to."),
+    cause=noop("On Instagram, each reply belongs to one comment."),
+    next_step=noop("Select a comment and reply to it."),
 )
-COMMENT_GONE = Known(
+COMMENT_GONE = CatalogueEntry(
     code=0,
     outcome=Outcome.REJECTED,
-    sentence=noop("This comment is no longer at Instagram, or the account may not see it."),
-    cause=noop("Its author or somebody else deleted it, or the post was deleted."),
-    next_step=noop("Nothing to do: what is gone cannot be answered, hidden or shown."),
+    sentence=noop("This comment no longer exists, or the account isn't allowed to see it."),
+    cause=noop("The comment or its post was deleted."),
+    next_step=noop("Nothing to do. A deleted comment can't be answered, hidden or shown."),
 )
-NOT_TAKEN = Known(
+NOT_TAKEN = CatalogueEntry(
     code=0,
     outcome=Outcome.REJECTED,
-    sentence=noop("Instagram takes no public answer to this comment."),
-    cause=noop("The comment is hidden, stands below a broadcast, or comments are switched off for the post."),
-    next_step=noop("Show the comment first; to one on a broadcast, answer in private while it runs."),
+    sentence=noop("Instagram doesn't accept public replies to this comment."),
+    cause=noop("The comment is hidden or on a live broadcast, or comments are turned off for the post."),
+    next_step=noop(
+        "If the comment is hidden, show it first. If it is on a live broadcast, reply "
+        "privately while it is live."
+    ),
 )
-NOT_MODERATED = Known(
+NOT_MODERATED = CatalogueEntry(
     code=0,
     outcome=Outcome.REJECTED,
-    sentence=noop("Instagram did not do this to the comment."),
-    cause=noop("It stands below somebody else's post, or the permission for comments is missing."),
+    sentence=noop("Instagram rejected this action for the comment."),
+    cause=noop("The comment is on someone else's post, or the comments permission is missing."),
     next_step=noop("Do it in the Instagram app."),
 )
 
@@ -89,7 +92,7 @@ class _Author(msgspec.Struct, frozen=True):
 
     @property
     def key(self) -> str:
-        """What the author is known by, as :func:`author_of` returns it; empty: nobody is told."""
+        """The author's key, as :func:`author_of` returns it; empty if nobody is notified."""
         return self.id or (f"@{self.username}" if self.username else "")
 
 
@@ -159,7 +162,7 @@ def _publicly(found: Credentials, comment: str, words: str) -> SendResult:
 
 
 def moderate(found: Credentials | None, request: ModerateRequest) -> SendResult:
-    """Hide, show or delete a comment; one that is gone counts as deleted."""
+    """Hide, show or delete a comment; one that no longer exists counts as deleted."""
     if found is None:
         return Held(problem(NO_CREDENTIALS))
     if elsewhere(request.message) is not None:
@@ -190,12 +193,12 @@ def _is_gone(error: GraphError) -> bool:
 
 
 def _is_plain(error: GraphError) -> bool:
-    """Tell whether Meta says no more than that it does not take this call for this object."""
+    """Return whether Meta only says that this object does not support the call."""
     return error.code == UNNAMED and error.subcode in {None, GONE[1]} and not classify(error).restriction
 
 
 def search(found: Credentials | None, request: SearchRequest) -> SearchResult:
-    """Look for an answer nobody confirmed: below its comment, or in the conversation a private one opens."""
+    """Search for an unconfirmed answer: below its comment, or in the conversation of a private reply."""
     if found is None:
         return Held(problem(NO_CREDENTIALS))
     comment = request.part.reply_to or ""
@@ -215,7 +218,7 @@ def search(found: Credentials | None, request: SearchRequest) -> SearchResult:
 
 
 def _look(listed: tuple[_Reply, ...], found: Credentials, request: SearchRequest) -> SearchResult:
-    """Find our words among answers; only what is certainly not there is called absent."""
+    """Search for our text among answers; report it as missing only if that is certain."""
     earliest = request.attempted_at.replace(microsecond=0) - thread.SKEW
     unclear = False
     for reply in listed:

@@ -1,4 +1,4 @@
-"""What callers give: the forms of a message, files, and what was left out."""
+"""Values passed by callers: forms of a message, files, and omitted values."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ Sendable = Union[
 
 
 class Unset:
-    """Something that was left out, where None means something."""
+    """A value that was omitted, where None has a meaning."""
 
     def __repr__(self) -> str:
         return "UNSET"

@@ -1,4 +1,4 @@
-"""JSON to dataclasses and back: snake_case here, camelCase on the wire."""
+"""Convert JSON to dataclasses and back: snake_case here, camelCase in JSON."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ M = TypeVar("M", bound="Model")
 
 
 class Model:
-    """Base of the types of the API. A field that a newer desk adds is passed over."""
+    """Base of the API's types. Unknown fields, from a newer desk, are ignored."""
 
     @classmethod
     def from_wire(cls: type[M], data: Mapping[str, Any]) -> M:
-        """Return an object for what the API answered."""
+        """Return an object for a response of the API."""
         kind: Any = cls
         return cls(**{name: _read(hint, data.get(wire)) for name, wire, hint in _fields(kind)})
 
 
 @functools.cache
 def _fields(cls: Any) -> Sequence[tuple[str, str, Any]]:
-    """Return name, name on the wire and type of each field."""
+    """Return name, JSON name and type of each field."""
     hints = typing.get_type_hints(cls)
     fields = (field.name for field in dataclasses.fields(cls) if field.init)
     return [(name, camel_case(name), hints[name]) for name in fields]
@@ -48,12 +48,12 @@ def _read(hint: Any, value: Any) -> Any:
 
 
 def moment(text: str) -> datetime:
-    """Return RFC 3339 text as an aware moment; before Python 3.11 ``fromisoformat`` takes no Z."""
+    """Return RFC 3339 text as an aware datetime; before Python 3.11 ``fromisoformat`` rejects Z."""
     return datetime.fromisoformat(text[:-1] + "+00:00" if text.endswith("Z") else text)
 
 
 def to_wire(value: Any) -> Any:
-    """Return *value* as JSON values. Names in mappings stay as they are: the API takes both cases there."""
+    """Return *value* as JSON values. Keys of mappings stay unchanged: the API accepts both cases there."""
     if isinstance(value, Model):
         fields = ((camel_case(field.name), getattr(value, field.name)) for field in dataclasses.fields(value))  # type: ignore[arg-type]
         return {name: to_wire(one) for name, one in fields if one is not None}
@@ -65,6 +65,6 @@ def to_wire(value: Any) -> Any:
 
 
 def camel_case(name: str) -> str:
-    """Return a name as it is written in JSON."""
+    """Return the JSON form of a name."""
     first, *rest = name.split("_")
     return first + "".join(word.capitalize() for word in rest)

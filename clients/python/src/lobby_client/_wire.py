@@ -1,4 +1,4 @@
-"""One HTTP request and its answer, and whether to try once more: what both clients share."""
+"""An HTTP request, its response, and the decision to retry, shared by both clients."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ LONGEST_RETRY_AFTER = 60.0
 
 
 class Bearer(str):
-    """The value of the Authorization header; it is not shown where a dump shows the others."""
+    """The value of the Authorization header, hidden in its repr."""
 
     __slots__ = ()
 
@@ -34,7 +34,7 @@ class Bearer(str):
 
 @dataclass(frozen=True)
 class Request:
-    """What a transport sends. The same object is sent again in each attempt."""
+    """A request for a transport. Every attempt sends the same object."""
 
     method: str
     url: str
@@ -45,14 +45,14 @@ class Request:
 
 @dataclass(frozen=True)
 class Answer:
-    """What came back. Names of headers are in lower case."""
+    """A response. Header names are in lower case."""
 
     status: int
     headers: Mapping[str, str]
     body: bytes = field(default=b"", repr=False)
 
     def json(self) -> Any:
-        """Return the body's JSON; None where there is no body.
+        """Return the body's JSON, or None without a body.
 
         :raises ValueError: if it is none.
         """
@@ -60,7 +60,7 @@ class Answer:
 
 
 class ConnectionFailed(Exception):  # noqa: N818 - a transport's word to the client, never a user's
-    """No answer came.
+    """There was no response.
 
     :ivar sent: whether the request may have arrived.
     :ivar final: whether trying again cannot help: a certificate that is not to be trusted.
@@ -73,7 +73,7 @@ class ConnectionFailed(Exception):  # noqa: N818 - a transport's word to the cli
 
 
 def address(base_url: str, *, allow_http: bool) -> str:
-    """Return where the API is, for the address of a desk as people write it.
+    """Return the base URL of the API for a desk's address.
 
     :raises ValueError: for what is no address, or would send the key where others can read it.
     """
@@ -103,7 +103,7 @@ def path_of(template: str, ids: tuple[Union[int, str], ...]) -> str:
 
 
 def query_of(given: Mapping[str, Any]) -> str:
-    """Return the parameters that are there, in camelCase, as the end of an address."""
+    """Return the query string of the parameters that are set, in camelCase."""
     named = {_model.camel_case(name): value for name, value in given.items() if value is not None}
     return "?" + urlencode(named) if named else ""
 
@@ -128,7 +128,7 @@ def form_of(name: str, content: bytes, content_type: str) -> tuple[bytes, str]:
 
 
 class Attempts:
-    """Decides after each attempt whether the same request is sent again, and when.
+    """Decides after each attempt whether and when to retry.
 
     :param repeatable: whether it does no harm twice: it changes nothing, or has an Idempotency-Key.
     """
@@ -139,13 +139,13 @@ class Attempts:
         self._pause = FIRST_PAUSE
 
     def failed(self, problem: ConnectionFailed) -> Optional[float]:
-        """Return the seconds to wait; None: give up."""
+        """Return the seconds to wait before a retry, or None to give up."""
         if problem.final or (problem.sent and not self._repeatable):
             return None
         return self._next(None)
 
     def answered(self, answer: Answer) -> Optional[float]:
-        """Return the seconds to wait; None: this is the answer."""
+        """Return the seconds to wait before a retry, or None to accept this response."""
         asked = _seconds(answer.headers.get("retry-after"))
         if answer.status == 429:
             return self._next(asked)
@@ -177,7 +177,7 @@ def _code(answer: Answer) -> str:
 
 
 def refusal(answer: Answer, idempotency_key: Optional[str]) -> APIError:
-    """Return the error for an answer that is none of success."""
+    """Return the error for an unsuccessful response."""
     try:
         found = answer.json()["error"]
     except (ValueError, KeyError, TypeError):
@@ -189,5 +189,5 @@ def refusal(answer: Answer, idempotency_key: Optional[str]) -> APIError:
 
 
 def lost(problem: ConnectionFailed, idempotency_key: Optional[str]) -> APIConnectionError:
-    """Return the error for a request nobody answered."""
+    """Return the error for a request without a response."""
     return APIConnectionError(str(problem), sent=problem.sent, idempotency_key=idempotency_key)

@@ -73,7 +73,7 @@ def _listen(given: argparse.Namespace) -> int:
 
 
 def _usual_place(base_url: str, key: str, forward: str) -> Path:
-    """Return a file of this user for these addresses and this key; the key cannot be read from its name."""
+    """Return this user's state file for these addresses and this key, which its name doesn't reveal."""
     home = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state")
     name = hashlib.sha256("\n".join((base_url.rstrip("/"), key, forward)).encode()).hexdigest()[:16]
     return home / "lobby-client" / f"{name}.json"

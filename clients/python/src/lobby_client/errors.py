@@ -1,4 +1,4 @@
-"""Why a call did not work: a class for each status, and for the codes programs decide by."""
+"""Errors: a class for each status, and for each code that programs act on."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import Any, Optional
 
 
 class LobbyError(Exception):
-    """Base of everything this package raises."""
+    """Base of all errors of this package."""
 
 
 class APIConnectionError(LobbyError):
-    """The desk did not answer.
+    """The desk did not respond.
 
     :ivar sent: whether the request may have arrived. If it has an idempotency key, the same call with the
         same key finds out, without doing anything twice.
@@ -25,19 +25,19 @@ class APIConnectionError(LobbyError):
 
 
 class RedirectedError(LobbyError):
-    """The desk's address leads somewhere else, and the key is sent nowhere but where it was meant for."""
+    """The desk's address redirects elsewhere. The key is only sent to the original address."""
 
 
 class UnreadableAnswerError(LobbyError):
-    """What answered is not a desk, or something between here and the desk changed its answer."""
+    """The response is not from a desk, or a proxy changed it."""
 
 
 class WebhookVerificationError(LobbyError):
-    """A webhook is not genuine, or too old. Answer it with 400 and do nothing."""
+    """A webhook has no valid signature, or is too old. Respond with 400 and ignore it."""
 
 
 class APIError(LobbyError):
-    """The desk refused.
+    """The desk refused the request.
 
     :ivar status: of HTTP.
     :ivar code: stable; programs decide by it. Empty where something else than the desk answered.
@@ -76,17 +76,17 @@ class APIError(LobbyError):
 
 
 class InvalidRequestError(APIError):
-    """400, 413, 415: the request is not what the route takes."""
+    """400, 413, 415: the request is invalid."""
 
     status = 400
 
 
 class TooLongError(InvalidRequestError):
-    """A text is longer than a message may be."""
+    """The text is longer than a message may be."""
 
 
 class AuthenticationError(APIError):
-    """401: no key, or one that opens nothing."""
+    """401: the key is missing or invalid."""
 
     status = 401
 
@@ -96,33 +96,33 @@ class KeyRevokedError(AuthenticationError):
 
 
 class KeyEndedError(AuthenticationError):
-    """Who answered for the key is no owner any more."""
+    """The person who created the key is no longer an owner."""
 
 
 class PermissionDeniedError(APIError):
-    """403: the key may only read."""
+    """403: the key is read-only."""
 
     status = 403
 
 
 class NotFoundError(APIError):
-    """404: there is no such thing in this workspace."""
+    """404: not found in this workspace."""
 
     status = 404
 
 
 class ConflictError(APIError):
-    """409: not possible as things stand."""
+    """409: not possible in the current state."""
 
     status = 409
 
 
 class WindowClosedError(ConflictError):
-    """The customer's last message is too long ago for a reply."""
+    """The reply window is closed."""
 
 
 class PeopleOnlyError(ConflictError):
-    """A person may still answer, in the inbox; a program may not."""
+    """The reply window is only open for people, in the inbox, and not for programs."""
 
 
 class AccountDisconnectedError(ConflictError):
@@ -130,47 +130,47 @@ class AccountDisconnectedError(ConflictError):
 
 
 class IdempotencyKeyReusedError(ConflictError):
-    """The key was used for another request before."""
+    """The key was already used for a different request."""
 
 
 class StateMovedOnError(ConflictError):
-    """The message is being sent, or was."""
+    """The message is being sent, or was sent."""
 
 
 class GoneError(APIError):
-    """410: it was there once."""
+    """410: it no longer exists."""
 
     status = 410
 
 
 class UnprocessableError(APIError):
-    """422: understood, and not possible: a limit of the channel, an address that leads to no file."""
+    """422: valid but not possible, such as a channel's limit or a URL without a file."""
 
     status = 422
 
 
 class NotWrittenFirstError(UnprocessableError):
-    """This customer never wrote to the account, so nobody may write to them."""
+    """The customer never wrote to the account, so no message can be sent to them."""
 
 
 class FetchFailedError(UnprocessableError):
-    """The desk could not fetch a file from its address."""
+    """The desk could not fetch a file from its URL."""
 
 
 class RateLimitedError(APIError):
-    """429: the key made too many requests."""
+    """429: too many requests with this key."""
 
     status = 429
 
 
 class ServerError(APIError):
-    """5xx: the desk, the provider behind it, or something before it does not work now."""
+    """5xx: the desk, the provider, or a proxy has a problem."""
 
     status = 500
 
 
 class ProviderRefusedError(ServerError):
-    """The provider refused what the desk asked of it."""
+    """The provider refused the desk's request."""
 
 
 BY_STATUS: dict[int, type[APIError]] = {
@@ -203,7 +203,7 @@ BY_CODE: dict[str, type[APIError]] = {
 def error_of(
     status: int, found: Mapping[str, Any], *, retry_after: Optional[float], key: Optional[str]
 ) -> APIError:
-    """Return the error for an answer."""
+    """Return the error for a response."""
     by_status = BY_STATUS.get(status, ServerError if status >= 500 else APIError)
     kind = BY_CODE.get(str(found.get("code")), by_status)
     return kind(status, found, retry_after=retry_after, idempotency_key=key)

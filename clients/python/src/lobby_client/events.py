@@ -1,4 +1,4 @@
-"""Events: what happened on the desk, in the shapes its webhooks have."""
+"""Events of the desk, in the form of its webhooks."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from lobby_client._model import Model
 
 @dataclass(frozen=True)
 class Event(Model):
-    """Something that happened.
+    """An event.
 
     :param id: the same in the API, in a webhook and in each of its repeats.
     :param event: its name, as ``message.received``.

@@ -1,4 +1,4 @@
-"""Bring events to a program on this machine, as if they were the desk's webhooks.
+"""Deliver events to a program on this machine, as if they were the desk's webhooks.
 
 Events are posted one after the other, each until it was taken. The place in a file is the one behind the last
 event that was taken; what is posted again after a crash has the same id.
@@ -37,7 +37,7 @@ WAIT_SECONDS = 25
 
 @dataclass
 class Place:
-    """Where a listener is, and the secret it signs with.
+    """A listener's position in the events, and its signing secret.
 
     :param after: the cursor the present page was asked for with; None: nothing was asked yet.
     :param taken: ids of the events of that page that were taken.
@@ -50,7 +50,7 @@ class Place:
 
     @classmethod
     def read(cls, path: Path) -> Place:
-        """Return the place kept in *path*, or a new one.
+        """Return the position stored in *path*, or a new one.
 
         :raises ValueError: if the file holds something else.
         """
@@ -63,7 +63,7 @@ class Place:
             raise ValueError(f"{path} holds no place of a listener; remove it to begin now") from None
 
     def keep(self) -> None:
-        """Write it down, whole or not at all; only this user may read it."""
+        """Write the file atomically, readable only by this user."""
         self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         found = {name: value for name, value in asdict(self).items() if name != "path"}
         handle, temporary = tempfile.mkstemp(dir=self.path.parent, prefix=f".{self.path.name}-")
@@ -77,7 +77,7 @@ class Place:
 
 
 class Listener:
-    """Asks for events and posts them to *forward*.
+    """Polls for events and posts them to *forward*.
 
     :param say: is told a line about what happens.
     :param sleep: waits; told from outside for tests.
@@ -100,7 +100,7 @@ class Listener:
         self._pool = urllib3.PoolManager(retries=False)
 
     def run(self) -> None:
-        """Bring events for ever.
+        """Deliver events until interrupted.
 
         :raises LobbyError: if the desk refuses, so that asking again would not help.
         """
@@ -108,7 +108,7 @@ class Listener:
             self.turn()
 
     def turn(self) -> None:
-        """Bring one page of events."""
+        """Deliver one page of events."""
         place = self._place
         page = self._page()
         for event in _behind(page.data, place.taken):
@@ -132,7 +132,7 @@ class Listener:
         raise AssertionError  # there is always one more pause
 
     def _deliver(self, event: Event) -> str:
-        """Post *event* until it is taken; return a line about it."""
+        """Post *event* until it is accepted; return a line for the log."""
         body = json.dumps(
             {"event": event.event, "data": event.data}, ensure_ascii=False, separators=(",", ":")
         ).encode("utf-8", "replace")
@@ -147,7 +147,7 @@ class Listener:
         raise AssertionError  # there is always one more pause
 
     def _post(self, event: Event, body: bytes) -> str:
-        """Return the status *body* was answered with, or why it was not."""
+        """Return the status of the response to *body*, or the error."""
         headers = webhooks.headers_of(self._place.secret, event.id, int(time.time()), body)
         timeout = urllib3.Timeout(connect=5.0, read=PATIENCE_SECONDS)
         try:
@@ -160,7 +160,7 @@ class Listener:
 
 
 def _behind(events: Sequence[Event], taken: Sequence[str]) -> Iterator[Event]:
-    """Yield those of *events* that were not taken yet, in order."""
+    """Yield those of *events* that were not delivered yet, in order."""
     done = set(taken)
     return (event for event in events if event.id not in done)
 

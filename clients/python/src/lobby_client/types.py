@@ -32,7 +32,7 @@ class FileLimits(Model):
 
 @dataclass(frozen=True)
 class IceBreakerLimits(Model):
-    """Questions offered to somebody who has not written yet, per locale. Lengths are in characters."""
+    """Questions offered to customers who have not written yet, per locale. Lengths are in characters."""
 
     most: int
     question_length: int
@@ -41,7 +41,7 @@ class IceBreakerLimits(Model):
 
 @dataclass(frozen=True)
 class MenuLimits(Model):
-    """The menu beside the field the customer writes in, per locale. Lengths are in characters."""
+    """The menu next to the customer's composer, per locale. Lengths are in characters."""
 
     most: int
     title_length: int
@@ -84,7 +84,7 @@ class TemplateLimits(Model):
 
 @dataclass(frozen=True)
 class Capabilities(Model):
-    """What can be sent, and how much of it."""
+    """The kinds of messages that can be sent, and their limits."""
 
     kinds: Sequence[str]
     """What `kind` of a message to send may be."""
@@ -166,7 +166,7 @@ class Account(Model):
 
 @dataclass(frozen=True)
 class Away(Model):
-    """What is said once per absence, outside the hours."""
+    """The message sent once per absence, outside working hours."""
 
     on: bool
     """A text is kept while it is off."""
@@ -176,7 +176,7 @@ class Away(Model):
 
 @dataclass(frozen=True)
 class Greeting(Model):
-    """What is said once to who is new, or was silent for long."""
+    """The message sent once to new customers, and to those who were silent for long."""
 
     on: bool
     """A text is kept while it is off."""
@@ -190,7 +190,7 @@ class Greeting(Model):
 
 @dataclass(frozen=True)
 class Routing(Model):
-    """Who gets new conversations."""
+    """The assignment of new conversations."""
 
     on: bool
     team: Optional[int] = None
@@ -203,7 +203,7 @@ class Routing(Model):
 
 @dataclass(frozen=True)
 class AccountAutomation(Model):
-    """What an account says and does by itself."""
+    """The automation settings of an account."""
 
     greeting: Greeting
     away: Away
@@ -221,7 +221,7 @@ class Accounts(Model):
 
 @dataclass(frozen=True)
 class Took(Model):
-    """How long something took, in whole seconds; null where it did not happen."""
+    """A duration in whole seconds; null if it was not measured."""
 
     count: int
     """How often it happened."""
@@ -233,7 +233,7 @@ class Took(Model):
 
 @dataclass(frozen=True)
 class Numbers(Model):
-    """The figures of one stretch of time. What customers do is null of one person."""
+    """The figures of one period. Figures of what customers do are null for one person."""
 
     received: Optional[int]
     """Messages of customers."""
@@ -270,7 +270,7 @@ class Step(Model):
 
 @dataclass(frozen=True)
 class Analytics(Model):
-    """What happened in some days."""
+    """The figures of a range of days."""
 
     total: Numbers
     before: Optional[Numbers]
@@ -285,7 +285,7 @@ class Analytics(Model):
 
 @dataclass(frozen=True)
 class AssistantCap(Model):
-    """The most of a conversation, a day or a month."""
+    """Limits for a conversation, a day or a month."""
 
     turns: int = 0
     """0: as much as comes."""
@@ -297,7 +297,7 @@ class AssistantCap(Model):
 
 @dataclass(frozen=True)
 class AssistantLimits(Model):
-    """How much an assistant may use. Days and months are those of the workspace's time zone."""
+    """Usage limits of an assistant. Days and months follow the workspace's time zone."""
 
     conversation: AssistantCap
     """Until a conversation is closed."""
@@ -313,7 +313,7 @@ class AssistantLimits(Model):
 
 @dataclass(frozen=True)
 class AssistantBody(Model):
-    """What one version of an assistant says."""
+    """The content of one version of an assistant."""
 
     prompt: str
     """How it is to write."""
@@ -332,7 +332,7 @@ class AssistantBody(Model):
 
 @dataclass(frozen=True)
 class AssistantPlace(Model):
-    """What an assistant does on an account."""
+    """The mode of an assistant on an account."""
 
     account_id: int
     channel: str
@@ -353,7 +353,7 @@ class AssistantPlace(Model):
 
 @dataclass(frozen=True)
 class Assistant(Model):
-    """Something that answers customers from what it was given to know."""
+    """An assistant that answers customers from its knowledge."""
 
     id: int
     name: str
@@ -373,7 +373,7 @@ class Assistant(Model):
 
 @dataclass(frozen=True)
 class AssistantCase(Model):
-    """A question with what a good answer to it is like."""
+    """A question with a description of a good answer."""
 
     id: int
     question: str
@@ -395,7 +395,7 @@ class AssistantCase(Model):
 
 @dataclass(frozen=True)
 class AssistantCases(Model):
-    """Cases of an assistant, the oldest first; 200 at most."""
+    """Cases of an assistant, oldest first; at most 200."""
 
     data: Sequence[AssistantCase]
     next: Optional[str]
@@ -404,7 +404,7 @@ class AssistantCases(Model):
 
 @dataclass(frozen=True)
 class AssistantCounts(Model):
-    """What became of turns."""
+    """Number of turns by outcome."""
 
     suggested: int
     """Shown to people."""
@@ -440,7 +440,7 @@ class AssistantDay(Model):
 
 @dataclass(frozen=True)
 class AssistantSpent(Model):
-    """What was used of limits."""
+    """Usage counted against limits."""
 
     turns: int
     tokens: int
@@ -450,7 +450,7 @@ class AssistantSpent(Model):
 
 @dataclass(frozen=True)
 class AssistantFigures(Model):
-    """What an assistant did, and what all of the workspace used."""
+    """Figures of an assistant, and the usage of the whole workspace."""
 
     days: Sequence[AssistantDay]
     """The oldest first; today is the last."""
@@ -462,7 +462,7 @@ class AssistantFigures(Model):
 
 @dataclass(frozen=True)
 class AssistantSource(Model):
-    """What an answer rests on."""
+    """A source of an answer."""
 
     title: str
     kind: str
@@ -479,7 +479,7 @@ class AssistantSource(Model):
 
 @dataclass(frozen=True)
 class AssistantTool(Model):
-    """Another program an assistant may ask. Its secret is never shown."""
+    """Another program that an assistant can call. Its secret is never shown."""
 
     id: int
     name: str
@@ -503,14 +503,14 @@ class AssistantTool(Model):
 
 @dataclass(frozen=True)
 class AssistantTools(Model):
-    """The tools of an assistant that are other programs, in the order they were added; at most 20."""
+    """An assistant's tools that are other programs, in the order they were added; at most 20."""
 
     data: Sequence[AssistantTool]
 
 
 @dataclass(frozen=True)
 class AssistantTurn(Model):
-    """All a customer wrote since the last answer, and what an assistant made of it."""
+    """Everything a customer wrote since the last answer, and the assistant's answer."""
 
     id: int
     at: datetime
@@ -547,7 +547,7 @@ class AssistantTurn(Model):
 
 @dataclass(frozen=True)
 class AssistantTurns(Model):
-    """Turns, the newest first."""
+    """Turns, newest first."""
 
     data: Sequence[AssistantTurn]
     next: Optional[str]
@@ -556,7 +556,7 @@ class AssistantTurns(Model):
 
 @dataclass(frozen=True)
 class AssistantVersion(Model):
-    """What an assistant says, or said."""
+    """A current or earlier version of an assistant."""
 
     version: int
     author: str
@@ -568,14 +568,14 @@ class AssistantVersion(Model):
 
 @dataclass(frozen=True)
 class AssistantVersions(Model):
-    """Versions of an assistant, the newest first; the last 50."""
+    """Versions of an assistant, newest first; the last 50."""
 
     data: Sequence[AssistantVersion]
 
 
 @dataclass(frozen=True)
 class Assistants(Model):
-    """The assistants of the workspace, the oldest first."""
+    """The assistants of the workspace, oldest first."""
 
     data: Sequence[Assistant]
 
@@ -600,7 +600,7 @@ class Attachment(Model):
 
 @dataclass(frozen=True)
 class Attribute(Model):
-    """Something the workspace keeps about its contacts."""
+    """An attribute of the workspace's contacts."""
 
     id: int
     name: str
@@ -612,7 +612,7 @@ class Attribute(Model):
 
 @dataclass(frozen=True)
 class AttributeValue(Model):
-    """What a contact has for an attribute of the workspace."""
+    """A contact's value of an attribute of the workspace."""
 
     id: int
     """The id of the attribute."""
@@ -623,14 +623,14 @@ class AttributeValue(Model):
 
 @dataclass(frozen=True)
 class Attributes(Model):
-    """The attributes of the workspace, in the order they were made."""
+    """The attributes of the workspace, in the order they were created."""
 
     data: Sequence[Attribute]
 
 
 @dataclass(frozen=True)
 class FileRef(Model):
-    """A file to send, one of: where it can be fetched, one that was uploaded, one the provider has."""
+    """A file to send: an address to fetch it from, an upload, or a file the provider already has."""
 
     url: Optional[str] = None
     upload: Optional[str] = None
@@ -639,7 +639,7 @@ class FileRef(Model):
 
 @dataclass(frozen=True)
 class AudioContent(Model):
-    """A recording."""
+    """An audio file."""
 
     audio: FileRef
     type: Literal["audio"] = field(default="audio", init=False)
@@ -696,7 +696,7 @@ class Contact(Model):
 
 @dataclass(frozen=True)
 class Blocked(Model):
-    """A contact that was blocked or unblocked, and the providers that did not do it too."""
+    """A contact that was blocked or unblocked, and the providers that failed to do so."""
 
     contact: Contact
     problems: Sequence[str]
@@ -705,7 +705,7 @@ class Blocked(Model):
 
 @dataclass(frozen=True)
 class BulkAction(Model):
-    """How far a bulk action is."""
+    """The progress of a bulk action."""
 
     id: int
     action: Literal[
@@ -731,7 +731,7 @@ class BulkAction(Model):
 
 @dataclass(frozen=True)
 class OpenHours(Model):
-    """From when to when it is open on a day."""
+    """An opening of a day, from one time to another."""
 
     starts: str
     """As the clocks there show it."""
@@ -741,7 +741,7 @@ class OpenHours(Model):
 
 @dataclass(frozen=True)
 class HoursException(Model):
-    """Days that are not as the week says."""
+    """Days with hours that differ from the week."""
 
     first: str
     last: str
@@ -776,7 +776,7 @@ class Week(Model):
 
 @dataclass(frozen=True)
 class BusinessHours(Model):
-    """When a workspace or a team works."""
+    """The working hours of a workspace or a team."""
 
     week: Optional[Week]
     """Null: none of its own. A team has those of the workspace then, and a workspace is always open."""
@@ -802,7 +802,7 @@ class Button(Model):
 
 @dataclass(frozen=True)
 class CampaignPerson(Model):
-    """Somebody who wrote the word of a campaign: once in the list, however often they wrote it."""
+    """A person who commented with a campaign's keyword. Listed once, even if they did so several times."""
 
     contact_id: int
     name: Optional[str]
@@ -832,7 +832,7 @@ class CampaignPerson(Model):
 
 @dataclass(frozen=True)
 class CampaignPeople(Model):
-    """People of a campaign: those who wrote the word last come first."""
+    """A page of the people of a campaign, the most recent comment first."""
 
     data: Sequence[CampaignPerson]
     next: Optional[str]
@@ -841,7 +841,7 @@ class CampaignPeople(Model):
 
 @dataclass(frozen=True)
 class CannedFile(Model):
-    """A file that goes out with a canned reply."""
+    """A file of a canned reply."""
 
     id: int
     kind: str
@@ -852,7 +852,7 @@ class CannedFile(Model):
 
 @dataclass(frozen=True)
 class CannedReply(Model):
-    """A reply to be sent again."""
+    """A saved reply."""
 
     id: int
     shortcut: str
@@ -871,7 +871,7 @@ class CannedReply(Model):
 
 @dataclass(frozen=True)
 class CannedReplies(Model):
-    """Those of everybody and of teams, the most used first."""
+    """Shared and team replies, most used first."""
 
     data: Sequence[CannedReply]
 
@@ -889,7 +889,7 @@ class Card(Model):
 
 @dataclass(frozen=True)
 class ContactNote(Model):
-    """What the team noted about a contact."""
+    """A note of the team about a contact."""
 
     id: int
     text: str
@@ -900,14 +900,14 @@ class ContactNote(Model):
 
 @dataclass(frozen=True)
 class ContactNotes(Model):
-    """The notes about a contact, the newest first; 200 at most."""
+    """The notes about a contact, newest first; at most 200."""
 
     data: Sequence[ContactNote]
 
 
 @dataclass(frozen=True)
 class ContactRef(Model):
-    """Whom a conversation is with."""
+    """The contact of a conversation."""
 
     id: int
     name: Optional[str]
@@ -947,7 +947,7 @@ class Person(Model):
 
 @dataclass(frozen=True)
 class Post(Model):
-    """Something published at the provider that customers write below."""
+    """Something published at the provider that customers comment on."""
 
     id: int
     account_id: int
@@ -970,7 +970,7 @@ class Post(Model):
 
 @dataclass(frozen=True)
 class Snooze(Model):
-    """Until when a conversation is put away."""
+    """The snooze of a conversation."""
 
     kind: Literal["fixed", "reply", "until"]
     """What ends it: `until` the time or a message from the customer; `reply` a message from the customer; `fixed` the time alone, whatever they write."""
@@ -988,7 +988,7 @@ class TeamRef(Model):
 
 @dataclass(frozen=True)
 class Window(Model):
-    """Whether the API may reply now."""
+    """The reply window of the API."""
 
     state: Literal["closed", "open", "people_only", "unavailable"]
     """`people_only`: a person may, in the inbox; the API may not. `unavailable`: the channel is not active, or the account is disconnected."""
@@ -1000,7 +1000,7 @@ class Window(Model):
 
 @dataclass(frozen=True)
 class Conversation(Model):
-    """What one contact and the team say to each other on one account."""
+    """A conversation between one contact and the team on one account."""
 
     id: int
     status: Literal["closed", "open"]
@@ -1047,7 +1047,7 @@ class Conversation(Model):
 
 @dataclass(frozen=True)
 class Conversations(Model):
-    """A page of conversations, the one first that has the latest message, or came back last from a snooze."""
+    """A page of conversations, ordered by the latest message or the latest end of a snooze, newest first."""
 
     data: Sequence[Conversation]
     next: Optional[str]
@@ -1056,7 +1056,7 @@ class Conversations(Model):
 
 @dataclass(frozen=True)
 class Try(Model):
-    """One try."""
+    """One delivery attempt."""
 
     at: str
     status: Optional[int]
@@ -1098,7 +1098,7 @@ class Deliveries(Model):
 
 @dataclass(frozen=True)
 class DeliveryWithBody(Model):
-    """A delivery and what it sends."""
+    """A delivery and its body."""
 
     delivery: Delivery
     body: Mapping[str, Any]
@@ -1135,7 +1135,7 @@ class Element(Model):
 
 @dataclass(frozen=True)
 class Endpoint(Model):
-    """An address that is told what happens."""
+    """An address that receives events."""
 
     id: int
     url: str
@@ -1158,14 +1158,14 @@ class Endpoint(Model):
 
 @dataclass(frozen=True)
 class Endpoints(Model):
-    """The endpoints of the workspace, in the order they were made."""
+    """The endpoints of the workspace, in order of creation."""
 
     data: Sequence[Endpoint]
 
 
 @dataclass(frozen=True)
 class Event(Model):
-    """One event, as endpoints are told it."""
+    """One event, as webhook endpoints get it."""
 
     id: str
     """The same as the header `webhook-id`."""
@@ -1177,7 +1177,7 @@ class Event(Model):
 
 @dataclass(frozen=True)
 class Events(Model):
-    """Events in the order they happened."""
+    """Events, in the order they happened."""
 
     data: Sequence[Event]
     next: str
@@ -1196,7 +1196,7 @@ class FileContent(Model):
 
 @dataclass(frozen=True)
 class FoundContact(Model):
-    """A contact that was found, with the conversation that was last written in."""
+    """A contact that was found, with its most recently active conversation."""
 
     contact_id: int
     conversation_id: int
@@ -1216,7 +1216,7 @@ class GenericTemplate(Model):
 
 @dataclass(frozen=True)
 class IceBreaker(Model):
-    """A question. A tap on it comes as a message of the kind `postback`, with its payload."""
+    """A question. A tap on it arrives as a message of the kind `postback`, with its payload."""
 
     question: str
     payload: str = ""
@@ -1225,7 +1225,7 @@ class IceBreaker(Model):
 
 @dataclass(frozen=True)
 class IceBreakersOfAccount(Model):
-    """The questions of each locale. `default` is shown wherever a locale has none of its own."""
+    """The questions per locale. `default` is shown for locales without their own."""
 
     locales: Mapping[str, Sequence[IceBreaker]]
     """By locale, as `de_DE`, or `default`."""
@@ -1241,7 +1241,7 @@ class ImageContent(Model):
 
 @dataclass(frozen=True)
 class KnowledgeEntry(Model):
-    """Something an assistant knows."""
+    """An entry of an assistant's knowledge."""
 
     id: int
     kind: Literal["file", "page", "past", "pasted"]
@@ -1262,7 +1262,7 @@ class KnowledgeEntry(Model):
 
 @dataclass(frozen=True)
 class Knowledge(Model):
-    """What an assistant knows, the oldest first."""
+    """The entries of an assistant's knowledge, oldest first."""
 
     data: Sequence[KnowledgeEntry]
     next: Optional[str]
@@ -1278,7 +1278,7 @@ class Labels(Model):
 
 @dataclass(frozen=True)
 class LanguageModel(Model):
-    """A language model that assistants may ask. Its address and its key are on the desk's pages alone."""
+    """A language model that assistants can use. Its address and key are only on the desk's pages."""
 
     id: int
     name: str
@@ -1289,14 +1289,14 @@ class LanguageModel(Model):
 
 @dataclass(frozen=True)
 class LanguageModels(Model):
-    """The language models of the workspace, the oldest first."""
+    """The language models of the workspace, oldest first."""
 
     data: Sequence[LanguageModel]
 
 
 @dataclass(frozen=True)
 class LedTo(Model):
-    """The private conversation that a private reply began, on the account beside."""
+    """The private conversation that a private reply to a comment started, on the main account."""
 
     conversation_id: int
     message_id: int
@@ -1309,7 +1309,7 @@ class LedTo(Model):
 
 @dataclass(frozen=True)
 class Macro(Model):
-    """Several actions at one press, that everybody shares."""
+    """A shared macro: several actions at once."""
 
     id: int
     name: str
@@ -1321,14 +1321,14 @@ class Macro(Model):
 
 @dataclass(frozen=True)
 class Macros(Model):
-    """The shared macros, the most used first."""
+    """The shared macros, most used first."""
 
     data: Sequence[Macro]
 
 
 @dataclass(frozen=True)
 class Member(Model):
-    """Somebody conversations can be given to."""
+    """A person conversations can be assigned to."""
 
     id: int
     name: str
@@ -1344,7 +1344,7 @@ class Members(Model):
 
 @dataclass(frozen=True)
 class MenuItem(Model):
-    """A line of the menu: it opens `url`, or a tap comes as a message of the kind `postback`."""
+    """A menu item: it opens `url`, or a tap arrives as a message of the kind `postback`."""
 
     title: str
     payload: str = ""
@@ -1355,7 +1355,7 @@ class MenuItem(Model):
 
 @dataclass(frozen=True)
 class MenuOfAccount(Model):
-    """The lines of each locale. `default` is shown wherever a locale has none of its own."""
+    """The menu items per locale. `default` is shown for locales without their own."""
 
     locales: Mapping[str, Sequence[MenuItem]]
     """By locale, as `de_DE`, or `default`."""
@@ -1363,7 +1363,7 @@ class MenuOfAccount(Model):
 
 @dataclass(frozen=True)
 class Merged(Model):
-    """Two contacts that became one."""
+    """Two merged contacts."""
 
     id: int
     """Of the merge, to take it back by."""
@@ -1374,7 +1374,7 @@ class Merged(Model):
 
 @dataclass(frozen=True)
 class Problem(Model):
-    """Why a message was not sent."""
+    """The reason why a message was not sent."""
 
     code: str
     sentence: str
@@ -1387,7 +1387,7 @@ class Problem(Model):
 
 @dataclass(frozen=True)
 class Moderation(Model):
-    """How the team has a customer's message stand at the provider."""
+    """The state of a customer's message at the provider, as set by the team."""
 
     state: Literal["deleted", "hidden", "shown"]
     """How it stands, as far as the provider confirmed it."""
@@ -1413,7 +1413,7 @@ class Quote(Model):
 
 @dataclass(frozen=True)
 class Reaction(Model):
-    """What one side put on a message. Each side has at most one."""
+    """A reaction of one side to a message. Each side has at most one."""
 
     actor: str
     emoji: str
@@ -1427,7 +1427,7 @@ class Reaction(Model):
 
 @dataclass(frozen=True)
 class Waiting(Model):
-    """What a message waits for before it is sent."""
+    """The reason why a message waits to be sent."""
 
     sentence: str
     until: Optional[datetime]
@@ -1435,7 +1435,7 @@ class Waiting(Model):
 
 @dataclass(frozen=True)
 class Message(Model):
-    """One message as the provider knows it, a note, or a line that says what was done."""
+    """A message as the provider knows it, a note, or a line about activity."""
 
     id: int
     conversation_id: int
@@ -1507,7 +1507,7 @@ class OfferedReply(Model):
 
 @dataclass(frozen=True)
 class PlayedThere(Model):
-    """What the account allows."""
+    """Restrictions of the account."""
 
     account: str
     person_button: bool
@@ -1520,7 +1520,7 @@ class PlayedThere(Model):
 
 @dataclass(frozen=True)
 class PlayedUse(Model):
-    """A use of a tool. Those that do more than read are not done."""
+    """A tool call. Tools that do more than read are not run."""
 
     tool: str
     arguments: Mapping[str, Any]
@@ -1531,7 +1531,7 @@ class PlayedUse(Model):
 
 @dataclass(frozen=True)
 class PlayedAnswer(Model):
-    """What an assistant would answer."""
+    """The answer an assistant would give."""
 
     outcome: Literal["answers", "failed", "hands_over"]
     """`hands_over`: people would get it. `failed`: something went wrong."""
@@ -1563,7 +1563,7 @@ class PlayedAnswer(Model):
 
 @dataclass(frozen=True)
 class Posts(Model):
-    """A page of posts, the one first that was heard of last."""
+    """A page of posts, the most recently active first."""
 
     data: Sequence[Post]
     next: Optional[str]
@@ -1572,7 +1572,7 @@ class Posts(Model):
 
 @dataclass(frozen=True)
 class QuickReply(Model):
-    """An answer offered below a text: words, or with `ask` what the provider knows of the customer."""
+    """A quick reply offered below a text: a title, or with `ask` a contact detail the provider knows."""
 
     title: Optional[str] = None
     payload: str = ""
@@ -1583,7 +1583,7 @@ class QuickReply(Model):
 
 @dataclass(frozen=True)
 class Replayed(Model):
-    """How much is sent again."""
+    """The number of deliveries sent again."""
 
     count: int
     next: Optional[str] = None
@@ -1592,7 +1592,7 @@ class Replayed(Model):
 
 @dataclass(frozen=True)
 class RuleCounts(Model):
-    """What became of a rule within the last 24 hours."""
+    """Counts of a rule's runs in the last 24 hours, by outcome."""
 
     did: int
     """How often it did all it says."""
@@ -1606,7 +1606,7 @@ class RuleCounts(Model):
 
 @dataclass(frozen=True)
 class Rule(Model):
-    """When something happens, if it is so, then something is done."""
+    """A rule: when an event happens, if the conditions are met, then run the actions."""
 
     id: int
     name: str
@@ -1629,7 +1629,7 @@ class Rule(Model):
 
 @dataclass(frozen=True)
 class RuleAction(Model):
-    """What became of one action, in their order."""
+    """Result of one action of a run. Actions are listed in order."""
 
     action: str
     """What it does, as `do` in the rule."""
@@ -1639,7 +1639,7 @@ class RuleAction(Model):
 
 @dataclass(frozen=True)
 class RuleCondition(Model):
-    """What became of one condition, in their order."""
+    """Result of one condition of a run. Conditions are listed in order."""
 
     holds: Optional[bool]
     """Null: it was not asked, for one before it did not hold."""
@@ -1651,7 +1651,7 @@ class RuleCondition(Model):
 
 @dataclass(frozen=True)
 class RuleRun(Model):
-    """What became of a rule that was asked."""
+    """A run of a rule: one evaluation and its outcome."""
 
     id: int
     at: datetime
@@ -1669,7 +1669,7 @@ class RuleRun(Model):
 
 @dataclass(frozen=True)
 class RuleRuns(Model):
-    """Runs of a rule, the newest first."""
+    """A page of a rule's runs, newest first."""
 
     data: Sequence[RuleRun]
     next: Optional[str]
@@ -1678,7 +1678,7 @@ class RuleRuns(Model):
 
 @dataclass(frozen=True)
 class Rules(Model):
-    """The rules of the workspace, in the order in which they are asked."""
+    """The rules of the workspace, in the order in which they are evaluated."""
 
     data: Sequence[Rule]
 
@@ -1696,7 +1696,7 @@ class SearchHit(Model):
 
 @dataclass(frozen=True)
 class SearchResults(Model):
-    """What was found: the newest message first."""
+    """Search results, the newest message first."""
 
     data: Sequence[SearchHit]
     contacts: Sequence[FoundContact]
@@ -1715,7 +1715,7 @@ class SearchResults(Model):
 
 @dataclass(frozen=True)
 class SendAudio(Model):
-    """Recordings, each a message."""
+    """Audio files, each sent as its own message."""
 
     files: Sequence[FileRef]
     conversation_id: Optional[int] = None
@@ -1766,7 +1766,7 @@ class SendButtons(Model):
 
 @dataclass(frozen=True)
 class StickerRef(Model):
-    """Which sticker."""
+    """A reference to a sticker."""
 
     id: Literal["heart", "like"]
     """Both are the heart."""
@@ -1799,7 +1799,7 @@ class TextContent(Model):
 
 @dataclass(frozen=True)
 class VideoContent(Model):
-    """A film."""
+    """A video."""
 
     video: FileRef
     type: Literal["video"] = field(default="video", init=False)
@@ -1807,7 +1807,7 @@ class VideoContent(Model):
 
 @dataclass(frozen=True)
 class SendContent(Model):
-    """A content, to the customer `to` of a channel. Its fields may be written in snake_case, too."""
+    """A content for the customer `to` of a channel. Field names in snake_case are accepted, too."""
 
     channel_id: str
     """The public id of an account, a string; the last part of its webhook address."""
@@ -1820,7 +1820,7 @@ class SendContent(Model):
 
 @dataclass(frozen=True)
 class SendFile(Model):
-    """Other files, each a message."""
+    """Other files, each sent as its own message."""
 
     files: Sequence[FileRef]
     conversation_id: Optional[int] = None
@@ -1845,7 +1845,7 @@ class SendFile(Model):
 
 @dataclass(frozen=True)
 class SendImage(Model):
-    """One picture or several; those a channel takes together become one message."""
+    """One or more pictures. Those a channel accepts together become one message."""
 
     files: Sequence[FileRef]
     conversation_id: Optional[int] = None
@@ -2003,7 +2003,7 @@ class SendText(Model):
 
 @dataclass(frozen=True)
 class SendVideo(Model):
-    """Films, each a message."""
+    """Videos, each sent as its own message."""
 
     files: Sequence[FileRef]
     conversation_id: Optional[int] = None
@@ -2028,7 +2028,7 @@ class SendVideo(Model):
 
 @dataclass(frozen=True)
 class Sent(Model):
-    """What a send became, in the order it goes out."""
+    """The messages created by a send, in the order they are sent."""
 
     data: Sequence[Message]
 
@@ -2043,7 +2043,7 @@ class Started(Model):
 
 @dataclass(frozen=True)
 class TeamMember(Model):
-    """Somebody in a team."""
+    """A member of a team."""
 
     id: int
     name: str
@@ -2053,7 +2053,7 @@ class TeamMember(Model):
 
 @dataclass(frozen=True)
 class Team(Model):
-    """Some members whom conversations can be given to together."""
+    """A group of members that conversations can be assigned to."""
 
     id: int
     name: str
@@ -2074,7 +2074,7 @@ class Teams(Model):
 
 @dataclass(frozen=True)
 class TriedCase(Model):
-    """What came of trying a case."""
+    """The result of trying a case."""
 
     case_id: int
     passed: Optional[bool]
@@ -2087,7 +2087,7 @@ class TriedCase(Model):
 
 @dataclass(frozen=True)
 class TriedCases(Model):
-    """What came of trying cases, as many as 20 seconds allow."""
+    """The results of trying cases, as many as fit into 20 seconds."""
 
     data: Sequence[TriedCase]
     left: int
@@ -2096,7 +2096,7 @@ class TriedCases(Model):
 
 @dataclass(frozen=True)
 class TriedTool(Model):
-    """What came of trying a tool."""
+    """The result of trying a tool."""
 
     good: bool
     """Whether it answered as it should."""
@@ -2107,7 +2107,7 @@ class TriedTool(Model):
 
 @dataclass(frozen=True)
 class Upload(Model):
-    """A file that waits to be sent. It is removed after a day."""
+    """An uploaded file that waits to be sent. It is deleted after a day."""
 
     id: str
     """To be named in a message, once."""

@@ -1,4 +1,4 @@
-"""Webhooks by Standard Webhooks: ``verify`` what came, ``sign`` what a test sends.
+"""Standard Webhooks: ``verify`` received ones, ``sign`` ones for tests.
 
 https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md
 """
@@ -28,7 +28,7 @@ _MOMENT = re.compile(r"[0-9]{1,12}")
 
 @dataclass(frozen=True)
 class Webhook:
-    """A genuine webhook.
+    """A verified webhook.
 
     :param id: the same in each repeat: what was done for it once need not be done again.
     :param event: its name, as ``message.received``.
@@ -50,7 +50,7 @@ def verify(
     tolerance: float = TOLERANCE,
     now: Optional[float] = None,
 ) -> Webhook:
-    """Return the webhook, if it is genuine.
+    """Return the webhook if its signature is valid.
 
     :param headers: of the request, in whatever case.
     :param body: as it came; what a framework parsed and wrote again has another signature.
@@ -112,7 +112,7 @@ def headers_of(secret: str, id_: str, timestamp: int, body: bytes) -> dict[str, 
 
 
 def new_secret() -> str:
-    """Return a secret as desks make them."""
+    """Return a new secret in the desk's format."""
     return PREFIX + base64.b64encode(secrets.token_bytes(32)).decode()
 
 

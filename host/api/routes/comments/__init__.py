@@ -1,1 +1,1 @@
-"""Routes about posts and what customers write below them."""
+"""Routes of posts and the comments on them."""

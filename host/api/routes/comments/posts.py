@@ -1,4 +1,4 @@
-"""Posts that customers write below, and how their messages there stand at the provider."""
+"""API routes of posts, and of the moderation of comments on them."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ LIST = "posts"
 
 
 class PostQuery(Wire, frozen=True):
-    """What a list of posts is narrowed to."""
+    """Filters for a list of posts."""
 
     account: Annotated[Id | None, Meta(description="The id of an account.")] = None
     limit: Limit = 50
@@ -37,7 +37,7 @@ class PostQuery(Wire, frozen=True):
 
 
 class NewStanding(Wire, frozen=True):
-    """How a customer's message is to stand at the provider."""
+    """The desired state of a customer's message at the provider."""
 
     state: Annotated[
         shapes.Standing,
@@ -56,7 +56,7 @@ class NewStanding(Wire, frozen=True):
     errors=(QueryError, CursorError),
 )
 def list_posts(call: Call, query: PostQuery) -> shapes.Posts:
-    """Those customers wrote below. The one first that was heard of last."""
+    """Posts with comments of customers, the most recently active first."""
     before = None if query.cursor is None else cursors.read(LIST, query.cursor, "cursor")[1]
     with db.read() as session:
         found = posts.listing(
@@ -80,7 +80,7 @@ def list_posts(call: Call, query: PostQuery) -> shapes.Posts:
     errors=(PostNotFoundError,),
 )
 def get_post(call: Call, post_id: int) -> shapes.Post:
-    """What is known of it. Its conversations are listed with `post`."""
+    """The known details of the post. Use the filter `post` to list its conversations."""
     with db.read() as session:
         return shown_post(posts.get(session, call.workspace_id, post_id))
 
@@ -103,9 +103,9 @@ def get_post(call: Call, post_id: int) -> shapes.Post:
     examples={"Hide it": {"state": "hidden"}, "Show it again": {"state": "shown"}},
 )
 def moderate_message(call: Call, message_id: int, body: NewStanding) -> bytes:
-    """On channels of comments; what an account can do is in its `capabilities`. Asking twice changes nothing.
+    """Only on comment channels; the account's `capabilities` list the possible actions. Repeating is safe.
 
-    Answered is the message; `moderation` says when the provider did it.
+    Returns the message; `moderation` shows when the provider did it.
     """
 
     def use_case(session: Session) -> shapes.Message:

@@ -1,4 +1,4 @@
-"""The tokens of connected accounts: sealed in the table, and at hand for the webhook."""
+"""The tokens of connected accounts: sealed in the table, and cached for the webhook."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ def _place(workspace_id: int, uuid: str) -> Place:
 
 
 def store(session: Session, account: AccountRef, token: Secret) -> None:
-    """Write the token of *account*, in place of the one before."""
+    """Store the token of *account*, replacing the previous one."""
     sealed = seal(token, _place(account.workspace_id, account.uuid))
     session.execute(sa.delete(PigeonAccount).where(PigeonAccount.account_id == account.id))
     session.execute(sa.insert(PigeonAccount).values(account_id=account.id, token=sealed))
 
 
 def token_of(account: AccountRef) -> Secret | None:
-    """Return the token of *account*; None if it has none, or none that can be read."""
+    """Return the token of *account*; None if it has none, or it cannot be read."""
     with db.read() as session:
         sealed = session.scalar(sa.select(PigeonAccount.token).where(PigeonAccount.account_id == account.id))
     try:
@@ -54,4 +54,4 @@ def _load() -> Mapping[str, tuple[int, Secret]]:
 
 
 by_uuid = db.Snapshot(_load)
-"""UUID of each connected account -> its id and token. A request of the provider costs no query."""
+"""UUID of each connected account -> its id and token. A request from the provider costs no query."""

@@ -1,4 +1,4 @@
-"""What the addon tells the host, and nothing else."""
+"""The addon's contributions to the host, and nothing else."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Calls to Pigeon, and what goes wrong with them."""
+"""Calls to Pigeon, and their errors."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ CLIENT = Client(frozenset({"api.pigeon.example"}), read_timeout=10, total_timeou
 
 
 class RefusedError(Exception):
-    """Pigeon answered, and did not do it.
+    """Pigeon answered, but refused the call.
 
-    :ivar status: of its answer.
-    :ivar retry_after: seconds it asks us to wait, where it says so.
+    :ivar status: status of its answer.
+    :ivar retry_after: seconds it asks us to wait, if given.
     """
 
     def __init__(self, status: int, words: str, retry_after: float | None = None) -> None:
@@ -26,9 +26,9 @@ class RefusedError(Exception):
 
 
 def call(token: Secret, method: str, path: str, body: Mapping[str, Any] | None = None) -> Mapping[str, Any]:
-    """Return what Pigeon answers.
+    """Return Pigeon's answer.
 
-    :raises RefusedError: for an answer that is no success.
+    :raises RefusedError: for an unsuccessful answer.
     :raises FetchError: when there is no usable answer; ``sent`` tells whether the request may have arrived.
     """
     answer = CLIENT.request(

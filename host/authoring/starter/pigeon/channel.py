@@ -1,4 +1,4 @@
-"""The channel: what it can do, and which module does it."""
+"""The channel: its capabilities, and the module for each."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ from . import accounts, api
 
 
 def connect(request: ConnectRequest) -> Connection | Problems:
-    """Ask Pigeon whose token it is. Called outside any transaction."""
+    """Ask Pigeon for the owner of the token. Called outside any transaction."""
     given = request.values.get("token")
     token = Secret(given) if given else request.account and accounts.token_of(request.account)
     if not token:
@@ -50,7 +50,7 @@ def connect(request: ConnectRequest) -> Connection | Problems:
 
 
 def status(account: AccountRef) -> CardStatus:
-    """Return what the card of a connected account shows."""
+    """Return the status on the card of a connected account."""
     address = f"{settings.public_url()}/webhooks/pigeon/{account.uuid}"
     return CardStatus(
         facts=((_("Account"), account.handle),),
@@ -60,7 +60,7 @@ def status(account: AccountRef) -> CardStatus:
 
 
 def disconnect(account: AccountRef) -> None:
-    """Do nothing more: Pigeon need not be told. The account is switched off here already."""
+    """Do nothing more, as Pigeon need not be told. The account is already disabled here."""
 
 
 CARD = SettingsCard(

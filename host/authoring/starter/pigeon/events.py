@@ -1,4 +1,4 @@
-"""What Pigeon's events say, in the host's words. Pure: an envelope may be read again next week."""
+"""Pigeon's events as the host's types. Pure functions: an envelope may be read again next week."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from host.sdk.webhooks import Envelope
 
 
 def read(envelope: Envelope) -> InboundChange:
-    """Return what *envelope* means for the inbox."""
+    """Return the change that *envelope* means for the inbox."""
     try:
         event = strictjson.loads(envelope.body)
         contact, external_id, text = event["from"], event["id"], event["text"]

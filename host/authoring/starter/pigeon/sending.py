@@ -1,4 +1,4 @@
-"""What a reply becomes at Pigeon, and what its answer means."""
+"""Replies as Pigeon's requests, and the meaning of its answers."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from . import accounts, api
 
 
 def send(request: SendRequest) -> SendResult:
-    """Send one part. Whatever is not certain is ``Unknown``: nothing must reach a customer twice."""
+    """Send one part. Any uncertain outcome is ``Unknown``: nothing must reach a customer twice."""
     if request.part.kind is not MessageKind.TEXT:
         return Rejected(_problem("kind", noop("Pigeon takes text only.")))
     token = accounts.token_of(request.account)
@@ -57,7 +57,7 @@ def _refused(account: AccountRef, token: Secret, error: api.RefusedError) -> Sen
 
 
 def _still_good(token: Secret) -> bool:
-    """Ask once more before the account has to be connected again."""
+    """Check the token again before the account has to be reconnected."""
     try:
         api.call(token, "GET", "/me")
     except api.RefusedError as error:

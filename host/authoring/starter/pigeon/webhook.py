@@ -1,4 +1,4 @@
-"""Deciding on Pigeon's requests: each is signed with the token of the account it is for."""
+"""Verification of Pigeon's requests: each is signed with the token of its account."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _NOBODY = Secret("compared with, so that an unknown account costs as much as a k
 
 
 def authenticate(request: WebhookRequest) -> Accepted | Refused:
-    """Verify the signature over the raw bytes, then cut them into one envelope for each event."""
+    """Verify the signature over the raw bytes, then split them into one envelope per event."""
     account_id, token = by_uuid.get().get(request.account or "", (None, _NOBODY))
     expected = hmac.new(token.reveal().encode(), request.body, "sha256").hexdigest()
     given = request.headers.get("x-pigeon-signature", "")

@@ -46,7 +46,7 @@ class Provider:
                 self.wfile.write(data)
 
             def log_message(self, format: str, *args: object) -> None:
-                """Say nothing: pytest shows what fails."""
+                """Log nothing: pytest shows failures."""
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.address = f"127.0.0.1:{self._server.server_port}"

@@ -1,4 +1,4 @@
-"""The rules every channel keeps, run over this one."""
+"""The rules every channel must keep, run against this one."""
 
 from __future__ import annotations
 

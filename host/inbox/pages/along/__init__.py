@@ -1,1 +1,1 @@
-"""What goes along with a reply: whom else it goes to, its subject, the signature beneath it."""
+"""Extras of a reply: its other recipients, subject and signature."""

@@ -1,4 +1,4 @@
-"""A message as it would go out, for a frame beside the composer. Nothing is sent, and nothing is kept."""
+"""A preview of a message in a frame next to the composer. Nothing is sent or stored."""
 
 from __future__ import annotations
 

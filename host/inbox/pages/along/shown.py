@@ -1,14 +1,14 @@
-"""What the composer shows of it, and what its form brings back."""
+"""The composer's fields for the extras of a reply, and their submitted values."""
 
 from __future__ import annotations
 
 import logging
 import re
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
 from typing import Any
 from zlib import crc32
 
+import msgspec
 import sqlalchemy as sa
 from flask import request
 from markupsafe import Markup
@@ -17,8 +17,8 @@ from sqlalchemy.orm import Session
 from host.inbox import variables
 from host.inbox.along import sent_from
 from host.inbox.apply.participants import AFTER_FORWARD
-from host.inbox.canned.replies import values_for
 from host.inbox.queries import Row
+from host.inbox.variable_values import values_of_conversation
 from host.models.inbox import Direction, Message
 from host.sdk.capabilities import CopyLimits
 from host.sdk.channel import AccountRef, ChannelAdapter
@@ -33,9 +33,8 @@ _ONE = re.compile(r'(?:"[^"\n]*"|[^,;\n"])+')
 """One of several addresses in a field: a comma within quotes belongs to a name."""
 
 
-@dataclass(frozen=True, slots=True)
-class Signature:
-    """The signature beneath a reply as it goes out.
+class Signature(msgspec.Struct, frozen=True):
+    """The signature below a reply as it will be sent.
 
     :param html: as the customer sees it; empty: there is none yet.
     :param url: the page to change it.
@@ -46,15 +45,14 @@ class Signature:
     url: str
 
 
-@dataclass(frozen=True, slots=True)
-class Along:
-    """What the composer offers besides the text.
+class ExtraFields(msgspec.Struct, frozen=True):
+    """The composer's extra fields.
 
-    :param to: the customer's own address; empty: the channel has no copies.
-    :param senders: the addresses of the account it may go from, its own first; empty: there is no other.
-    :param sender: which further one it goes from unless another is chosen; empty: the account's own.
-    :param cc: who else got the customer's newest message, as the field begins.
-    :param subject: that of the conversation, where this reply may have another; None: it may not.
+    :param to: the customer's own address; empty if the channel has no copies.
+    :param senders: the account's sender addresses, its own first; empty if there is only one.
+    :param sender: the further address preselected as the sender; empty for the account's own.
+    :param cc: initial value: the other recipients of the customer's newest message.
+    :param subject: the conversation's subject, if this reply may change it; otherwise None.
     """
 
     to: str = ""
@@ -67,27 +65,27 @@ class Along:
 
     @property
     def signed(self) -> str:
-        """Return a value that differs when the page has to draw the composer anew."""
+        """Return a value that changes when the page has to render the composer again."""
         return f"{crc32(repr(self).encode()):08x}"
 
 
-NOTHING = Along()
+NOTHING = ExtraFields()
 
 
-def along(session: Session, row: Row, adapter: ChannelAdapter | None, user_id: int) -> Along:
-    """Return what goes along with a reply to the conversation of *row*."""
+def along(session: Session, row: Row, adapter: ChannelAdapter | None, user_id: int) -> ExtraFields:
+    """Return everything sent along with a reply to the conversation of *row*."""
     if adapter is None:
         return NOTHING
     copies = adapter.capabilities.copies
     signature = signature_of(session, row, adapter, user_id)
     if copies is None:
-        return Along(signature=signature)
+        return ExtraFields(signature=signature)
     own = sent_from.choices(adapter, row.account)
     sender = sent_from.led_from(session, row.id) if own else ""
     subject = None
     if adapter.capabilities.has_subject and not _answered(session, row.id):
         subject = row.subject or ""
-    return Along(
+    return ExtraFields(
         to=row.identity_external_id,
         senders=own,
         sender=sender if sender in own[1:] else "",
@@ -106,7 +104,7 @@ def _answered(session: Session, conversation_id: int) -> bool:
 
 
 def _others(session: Session, row: Row, copies: CopyLimits, own: Collection[str]) -> list[str]:
-    """Return who besides the customer and us the customer's newest message went to; nobody, if too many."""
+    """Return the other recipients of the customer's newest message; none if there are too many."""
     query = (
         sa.select(Message.content)
         .where(Message.conversation_id == row.id, Message.direction == Direction.INBOUND)
@@ -129,7 +127,7 @@ def _others(session: Session, row: Row, copies: CopyLimits, own: Collection[str]
 
 
 def _written(name: str, address: str) -> str:
-    """Return an address with its name as somebody writes it into a field."""
+    """Return an address and its name in the format of a mail header."""
     bare = " ".join(name.replace('"', " ").replace("<", " ").replace(">", " ").split())[:100]
     if not bare or bare.lower() == address:
         return address
@@ -139,10 +137,10 @@ def _written(name: str, address: str) -> str:
 def signature_of(
     session: Session, row: Row, adapter: ChannelAdapter | None, user_id: int
 ) -> Signature | None:
-    """Return the signature of somebody's replies, filled in; None: the channel has none."""
+    """Return the signature of somebody's replies, filled in; None if the channel has none."""
     if adapter is None:
         return None
-    return signature_at(row.account, adapter, user_id, lambda: values_for(session, row, user_id))
+    return signature_at(row.account, adapter, user_id, lambda: values_of_conversation(session, row, user_id))
 
 
 def signature_at(
@@ -172,7 +170,7 @@ def filled(text: str, values: Mapping[str, str]) -> str:
 
 
 def as_begun(session: Session, row: Row, adapter: ChannelAdapter | None, user_id: int) -> Mapping[str, Any]:
-    """Return the content of what goes along with a reply that somebody sends without changing any of it."""
+    """Return what is sent along with a reply if nothing is changed."""
     found = along(session, row, adapter, user_id)
     signature = "" if found.signature is None else found.signature.text
     begun = {"cc": several(found.cc), "signature": signature}

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from datetime import datetime
 
+import msgspec
+
+from host.core.backports.values import replace
 from host.inbox.comments import standing
 from host.inbox.pages import durations, reply_window, text_view
 from host.inbox.pages.comments.shown import policy_of, publicly
@@ -18,17 +20,16 @@ EXCERPT = 90
 """Most letters shown of the comment that is answered."""
 
 
-@dataclass(frozen=True, slots=True)
-class Answering:
-    """What is answered, and how.
+class Answering(msgspec.Struct, frozen=True):
+    """The comment to answer, and the ways to answer it.
 
-    :param target: the id of the comment; None: there is none to answer.
-    :param words: what it says, briefly.
-    :param publicly: whether everybody may read the answer.
-    :param private: whether the channel has private replies at all; *can_privately*: whether this may be one.
+    :param target: id of the comment; None if there is none.
+    :param words: its text, shortened.
+    :param publicly: whether a public answer is allowed.
+    :param private: whether the channel has private replies; *can_privately*: whether one is allowed here.
     :param limit: most bytes of a private reply.
-    :param left: how long there is for it; *until*: when that ends. Empty and None: it does not.
-    :param why: why there can be none any more.
+    :param left: time left for it; *until*: the deadline. Empty and None without a deadline.
+    :param why: why a private reply is no longer possible.
     """
 
     target: int | None = None
@@ -44,17 +45,17 @@ class Answering:
 
     @property
     def signature(self) -> str:
-        """Return a value that differs when the page has to draw the composer anew."""
+        """Return a value that changes when the page has to render the composer again."""
         return f"{self.target}:{self.publicly}:{self.can_privately}:{self.why}"
 
     @property
     def is_possible(self) -> bool:
-        """Return whether the comment can be answered in one way or the other."""
+        """Return whether the comment can be answered publicly or privately."""
         return self.publicly or self.can_privately
 
 
 def answering(inbox: InboxContext, row: Row, wanted: int | None) -> Answering | None:
-    """Return what the composer answers; None: it is about no post, or nothing here is public.
+    """Return what the composer answers; None without a post, or if nothing here is public.
 
     :param wanted: the comment somebody chose; None, or one that is gone: the newest.
     """
@@ -79,7 +80,7 @@ def answering(inbox: InboxContext, row: Row, wanted: int | None) -> Answering | 
     policy = policy_of(adapter, row, inbox.post(row), target.sent_at, target.content, inbox.now)
     if policy is None or policy.state is ReplyState.CLOSED:
         why = _(policy.sentence) if policy is not None and policy.sentence else ""
-        return replace(found, why=why or _("This comment cannot be answered privately any more."))
+        return replace(found, why=why or _("This comment can no longer be replied to privately."))
     until = policy.until
     phases = () if until is None else (ReplyPhase(ReplyState.OPEN, target.sent_at, until),)
     return replace(

@@ -1,12 +1,12 @@
-"""What pages show of posts and of messages below them: plain values."""
+"""Views of posts and comments for pages: plain values."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+import msgspec
 from flask import url_for
 from flask_babel import lazy_gettext as _l
 from flask_babel.speaklater import LazyString
@@ -38,8 +38,7 @@ TITLE = 40
 """Most letters of a caption that stand for a post."""
 
 
-@dataclass(frozen=True, slots=True)
-class PostShown:
+class PostShown(msgspec.Struct, frozen=True):
     """A post as pages show it.
 
     :param src: where a browser gets its picture; empty: there is none.
@@ -68,7 +67,7 @@ def titled(post: PostRow) -> str:
 
 
 class Pictured(Protocol):
-    """A post, and a value that differs for each picture of it; empty: there is none to be had."""
+    """A post with a version of its picture; empty if it has no picture."""
 
     @property
     def id(self) -> int: ...
@@ -81,7 +80,7 @@ class Pictured(Protocol):
 
 
 def picture_of(post: Pictured, workspace_id: int) -> str:
-    """Return where a browser gets a picture of a post, by way of us; empty where there is none."""
+    """Return the local URL of a post's picture; empty if there is none."""
     if not post.picture or current_directory().adapter(post.channel) is None:
         return ""
     return url_for("media.post", workspace_id=workspace_id, post_id=post.id, v=post.picture)
@@ -91,7 +90,7 @@ def shown_post(post: PostRow, workspace_id: int) -> PostShown:
     """Return a post as pages show it."""
     note = ""
     if post.gone_at is not None:
-        note = _("It is no longer there.")
+        note = _("It no longer exists.")
     elif post.ended_at is not None:
         note = _("The broadcast is over.")
     href = text_view.safe(post.url) or ""
@@ -110,7 +109,7 @@ def shown_post(post: PostRow, workspace_id: int) -> PostShown:
 
 
 def said_of(post: PostRow, channel: str, account: str) -> str:
-    """Return in words what a conversation is about: ``Comments on a reel of sample.pottery``."""
+    """Return the subject of a conversation in words: ``Comments on a reel of sample.pottery``."""
     return str(_OF[post.kind]) % {"channel": channel, "account": post.owner or account}
 
 
@@ -118,8 +117,7 @@ def _day(at: datetime) -> str:
     return reader().date_text(local(at), "d MMM y")
 
 
-@dataclass(frozen=True, slots=True)
-class Mark:
+class Mark(msgspec.Struct, frozen=True):
     """A word with its icon; tones: empty, good, warn, bad.
 
     :param until: when what it says ends; its words are then how long that is.
@@ -131,11 +129,10 @@ class Mark:
     until: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Whose:
-    """Whose conversation a message stands in that is shown in another's thread.
+class CommentContact(msgspec.Struct, frozen=True):
+    """The contact and conversation of a message shown in another conversation's thread.
 
-    :param picture: differs for each picture of them; empty: there is none.
+    :param picture: a value that changes with their picture; empty if there is none.
     """
 
     contact_id: int
@@ -144,11 +141,10 @@ class Whose:
     conversation_id: int
 
 
-@dataclass(frozen=True, slots=True)
-class Comment:
-    """What a thread of comments shows of an entry beyond its words.
+class Comment(msgspec.Struct, frozen=True):
+    """Comment data of a thread's entry, besides its text.
 
-    :param order: what the thread is sorted by: a reply comes behind what it answers.
+    :param order: sort key: a reply follows the comment it answers.
     :param below: whether it hangs below another message.
     :param private: whether it is our private reply to one.
     :param state: of a private reply, in a word.
@@ -171,7 +167,7 @@ class Comment:
     standing: str = ""
     line: str = ""
     problem: str = ""
-    other: Whose | None = None
+    other: CommentContact | None = None
     earlier: str = ""
     reply: bool = False
     privately: bool = False

@@ -1,14 +1,15 @@
-"""Threads of comments and rows of the list: how each stands, and what can be done about it."""
+"""Threads of comments and rows of the list: the state of each, and the possible actions."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
 from datetime import datetime
 
+import msgspec
 from sqlalchemy.orm import Session
 
 from host.channels.directory import current_directory
+from host.core.backports.values import replace
 from host.inbox.comments import private, standing, threads
 from host.inbox.comments.posts import PostRow
 from host.inbox.comments.private import LedTo
@@ -17,8 +18,8 @@ from host.inbox.comments.threads import Above, Other, Others, Root
 from host.inbox.list_positions import micros, position_text
 from host.inbox.messages import Entry
 from host.inbox.pages import durations, message_view, reply_window
-from host.inbox.pages.comments.parts import Comment, Mark, Whose
-from host.inbox.pages.message_view import Line, Quote, Shown
+from host.inbox.pages.comments.parts import Comment, CommentContact, Mark
+from host.inbox.pages.message_view import IconLine, Quote, ThreadEntry
 from host.inbox.queries import Row
 from host.models.channels import AccountState
 from host.models.inbox import ConversationStatus, DeliveryState, Direction
@@ -39,7 +40,7 @@ def policy_of(
     content: Mapping[str, object],
     now: datetime,
 ) -> ReplyPolicy | None:
-    """Return whether a message may be answered privately; None: the channel has no private replies."""
+    """Return whether a message may be answered privately; None if the channel has no private replies."""
     if adapter.capabilities_of(row.account).private_replies is None:
         return None
     value = None if post is None else post.value
@@ -47,7 +48,7 @@ def policy_of(
 
 
 def publicly(can: Capabilities, post: PostRow | None) -> bool:
-    """Return whether a message below *post* may be answered for everybody to read."""
+    """Return whether a message below *post* may be answered publicly."""
     return can.public and (post is None or post.kind not in can.private_only)
 
 
@@ -57,7 +58,7 @@ def publicly(can: Capabilities, post: PostRow | None) -> bool:
 def chip(
     adapter: ChannelAdapter, row: Row, post: PostRow | None, newest: Newest | None, now: datetime
 ) -> Mark | None:
-    """Return the one word the list has for a conversation about a post; None: there is nothing to say."""
+    """Return the chip in the list for a conversation about a post, or None."""
     if newest is None:
         return None
     if newest.gone or newest.moderated is Moderated.DELETED:
@@ -81,12 +82,11 @@ def chip(
 # ---- a thread ------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Look:
-    """Who looks at a thread, and when.
+class Look(msgspec.Struct, frozen=True):
+    """The viewpoint on a thread.
 
-    :param others: whether what others said in it is shown, too.
-    :param whole: the message at the top of a thread of which more is shown; None: of none.
+    :param others: whether to show other people's comments too.
+    :param whole: the top comment of a thread to show more of; None for none.
     """
 
     now: datetime
@@ -99,10 +99,10 @@ def dressed(
     row: Row,
     post: PostRow | None,
     adapter: ChannelAdapter | None,
-    entries: Sequence[Shown],
+    entries: Sequence[ThreadEntry],
     look: Look,
-) -> list[Shown]:
-    """Return a thread about a post: replies behind what they answer, each entry with how it stands.
+) -> list[ThreadEntry]:
+    """Return a thread about a post: replies after the comments they answer, each entry with its state.
 
     A fixed number of statements, however many entries.
     """
@@ -129,18 +129,18 @@ def dressed(
     )
 
 
-def in_order(found: list[Shown]) -> list[Shown]:
+def in_order(found: list[ThreadEntry]) -> list[ThreadEntry]:
     """Return entries as a thread has them from top to bottom, each knowing whether a day begins with it."""
     found.sort(key=lambda one: one.order)
-    before: Shown | None = None
+    before: ThreadEntry | None = None
     for at, one in enumerate(found):
         new_day = before is None or before.day != one.day
         before = found[at] = replace(one, new_day=new_day, continued=False)
     return found
 
 
-def others_shown(found: Others, row: Row, adapter: ChannelAdapter | None, now: datetime) -> list[Shown]:
-    """Return what others said as threads of *row* show it."""
+def others_shown(found: Others, row: Row, adapter: ChannelAdapter | None, now: datetime) -> list[ThreadEntry]:
+    """Return the comments of other people that threads of *row* show."""
     return [_with_earlier(_others(one, row, adapter, now), found) for one in found.found]
 
 
@@ -158,15 +158,15 @@ def _roots(row: Row, mine: Sequence[Entry], hangs: Mapping[str, Above]) -> list[
     return list(found.values())
 
 
-def _with_earlier(one: Shown, found: Others) -> Shown:
+def _with_earlier(one: ThreadEntry, found: Others) -> ThreadEntry:
     before = found.earlier.get(one.entry.external_id or "")
     if before is None or one.comment is None:
         return one
     return replace(one, comment=replace(one.comment, earlier=position_text(before)))
 
 
-def _below(one: Shown, order: str, root: Root, now: datetime) -> tuple[Shown, str]:
-    """Return an entry as it stands below the top of its thread, and what it is sorted by there."""
+def _below(one: ThreadEntry, order: str, root: Root, now: datetime) -> tuple[ThreadEntry, str]:
+    """Return an entry as shown below the top comment of its thread, with its sort key."""
     at = root.at
     one = replace(
         one,
@@ -178,7 +178,7 @@ def _below(one: Shown, order: str, root: Root, now: datetime) -> tuple[Shown, st
 
 
 def _dressed(
-    one: Shown,
+    one: ThreadEntry,
     row: Row,
     post: PostRow | None,
     adapter: ChannelAdapter | None,
@@ -187,7 +187,7 @@ def _dressed(
     hangs: Mapping[str, Above],
     there: Collection[str | None],
     now: datetime,
-) -> Shown:
+) -> ThreadEntry:
     entry = one.entry
     if entry.direction == Direction.INTERNAL:
         return one
@@ -198,7 +198,7 @@ def _dressed(
         one, order = _below(one, order, root, now)
     bubble = one.bubble
     if entry.unsent_at is not None and not entry.erased:
-        bubble = replace(bubble, line=Line("trash", _deleted(entry, one, adapter, row)))
+        bubble = replace(bubble, line=IconLine("trash", _deleted(entry, one, adapter, row)))
     # What it answers stands right above it, unless it is another's further down there, or not shown.
     above = over is None or over.conversation_id == row.id
     above = above or (root is not None and root.external_id == entry.reply_to and entry.reply_to in there)
@@ -210,8 +210,8 @@ def _dressed(
     return replace(one, bubble=replace(bubble, quote=quote), comment=comment)
 
 
-def _others(other: Other, row: Row, adapter: ChannelAdapter | None, now: datetime) -> Shown:
-    """Return a message of another conversation: to be read, and nothing can be done with it here."""
+def _others(other: Other, row: Row, adapter: ChannelAdapter | None, now: datetime) -> ThreadEntry:
+    """Return a message of another conversation, which is read-only here."""
     author, entry = other.author, other.entry
     name = author.name or author.identity_external_id
     if not author.name and adapter is not None:
@@ -221,20 +221,20 @@ def _others(other: Other, row: Row, adapter: ChannelAdapter | None, now: datetim
     if not other.is_root:
         one, order = _below(one, order, other.root, now)
     stood, line, _problem = _stands(entry)
-    of = Whose(author.contact_id, author.identity_id, author.picture, entry.conversation_id)
+    of = CommentContact(author.contact_id, author.identity_id, author.picture, entry.conversation_id)
     made = Comment(order, below=not other.is_root, standing=stood, line=line, other=of)
     return replace(one, comment=made)
 
 
 def _quote(quote: Quote | None, over: Above) -> Quote | None:
-    """Return what is answered that stands in another conversation, in the name of whose it is."""
+    """Return a quote of a message in another conversation, with its author's name."""
     if quote is None:
         return None
-    words = quote.text if over.is_there else str(_("A comment that is no longer there"))
-    return replace(quote, name=over.name or str(_("Somebody else")), text=words, id=None, href="")
+    words = quote.text if over.is_there else str(_("Deleted comment"))
+    return replace(quote, name=over.name or str(_("Someone else")), text=words, id=None, href="")
 
 
-def _deleted(entry: Entry, one: Shown, adapter: ChannelAdapter | None, row: Row) -> str:
+def _deleted(entry: Entry, one: ThreadEntry, adapter: ChannelAdapter | None, row: Row) -> str:
     assert entry.unsent_at is not None
     time = durations.moment_beside(entry.unsent_at, entry.sent_at)
     if entry.direction == Direction.INBOUND:
@@ -281,39 +281,39 @@ def _theirs(
 
 
 def _stands(entry: Entry) -> tuple[str, str, str]:
-    """Return how a comment stands by what the team did, that in a sentence, and what went wrong with it."""
+    """Return a comment's moderation state, that state in a sentence, and any error."""
     found = entry.moderation
     if found is None:
         return "", "", ""
     who = found.author_name or found.author or _("the team")
     stood = "" if found.stood == Moderated.SHOWN else found.stood
     said = {
-        Moderated.HIDDEN: _("Hidden by %(who)s: only its author still sees it.", who=who),
+        Moderated.HIDDEN: _("Hidden by %(who)s. Only its author can still see it.", who=who),
         Moderated.DELETED: _("Deleted by %(who)s.", who=who),
     }
     coming = {
-        Moderated.SHOWN: _("It is being shown again…"),
-        Moderated.HIDDEN: _("It is being hidden…"),
-        Moderated.DELETED: _("It is being deleted…"),
+        Moderated.SHOWN: _("Unhiding…"),
+        Moderated.HIDDEN: _("Hiding…"),
+        Moderated.DELETED: _("Deleting…"),
     }
     if found.state in _UNDER_WAY and found.wanted != found.stood:
         return stood, str(coming[Moderated(found.wanted)]), ""
     problem = ""
     if found.state == DeliveryState.FAILED:
         failed = {
-            Moderated.SHOWN: _("It could not be shown again."),
-            Moderated.HIDDEN: _("It could not be hidden."),
-            Moderated.DELETED: _("It could not be deleted."),
+            Moderated.SHOWN: _("Unhiding failed."),
+            Moderated.HIDDEN: _("Hiding failed."),
+            Moderated.DELETED: _("Deleting failed."),
         }
         why = str((found.error or {}).get("sentence") or "")
         problem = f"{failed[Moderated(found.wanted)]} {_(why) if why else ''}".strip()
     # Who last wanted something else and failed did not make it what it is.
     if problem and stood:
-        return stood, _("Hidden: only its author still sees it."), problem
+        return stood, _("Hidden. Only its author can still see it."), problem
     return stood, str(said[Moderated(stood)]) if stood else "", problem
 
 
-def _ours(entry: Entry, one: Shown, led: LedTo | None, now: datetime) -> Comment:
+def _ours(entry: Entry, one: ThreadEntry, led: LedTo | None, now: datetime) -> Comment:
     """Return what is shown of our private reply."""
     direct = None if led is None else led.conversation_id
     if one.state == DeliveryState.FAILED:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from flask import request
 from flask.typing import ResponseReturnValue
+from sqlalchemy.orm import Session
 
 from host.channels.directory import current_directory
 from host.core import clock, db
@@ -12,7 +13,7 @@ from host.inbox.comments.moderating import moderate
 from host.inbox.comments.private import queue_private
 from host.inbox.conversations import check_message
 from host.inbox.errors import MessageNotFoundError
-from host.inbox.pages.action_views import CONVERSATION, _done, _written
+from host.inbox.pages.action_views import CONVERSATION, _done, _written, draft_sent
 from host.inbox.pages.arguments import form_id
 from host.inbox.pages.context import bp, with_conversation
 from host.inbox.queries import Row
@@ -33,26 +34,32 @@ def reply_privately(workspace_id: int, row: Row) -> ResponseReturnValue:
         about = form_id("reply_to")
         if about is None:
             raise MessageNotFoundError()
-        message = db.write(
-            queue_private,
-            workspace_id=workspace_id,
-            conversation_id=row.id,
-            message_id=about,
-            author_id=current_user().id,
-            text=request.form.get("text", ""),
-            reply_key=request.form.get("reply_key", ""),
-            adapter=current_directory().adapter(row.channel),
-            now=clock.now(),
-            hold=_undone(about) if request.form.get("undo") == "1" else AT_ONCE,
-            accounts=seen_accounts(),
-        )
-        return [message]
+
+        def queue(session: Session) -> list[Message]:
+            now = clock.now()
+            message = queue_private(
+                session,
+                workspace_id=workspace_id,
+                conversation_id=row.id,
+                message_id=about,
+                author_id=current_user().id,
+                text=request.form.get("text", ""),
+                reply_key=request.form.get("reply_key", ""),
+                adapter=current_directory().adapter(row.channel),
+                now=now,
+                hold=_undone(about) if request.form.get("undo") == "1" else AT_ONCE,
+                accounts=seen_accounts(),
+            )
+            draft_sent(session, row.id, "private", now)
+            return [message]
+
+        return db.write(queue)
 
     return _written(workspace_id, row.id, "private", use_case)
 
 
 def _undone(about: int) -> Hold:
-    """Let a private reply be undone for a while: there is one for each comment."""
+    """Make a private reply undoable for a while, because each comment can have only one."""
     return Hold(
         undo={
             "draft": {"text": request.form.get("text", ""), "reply_to": about, "mode": "private"},
@@ -65,7 +72,7 @@ def _undone(about: int) -> Hold:
 @workspace_view(Permission.ANSWER)
 @with_conversation
 def moderate_message(workspace_id: int, row: Row, message_id: int) -> ResponseReturnValue:
-    """Have a customer's comment stand at the provider as ``wanted`` says: shown, hidden or deleted."""
+    """Show, hide or delete a customer's comment at the provider, as ``wanted`` says."""
     wanted = request.form.get("wanted", "")
     with db.read() as session:
         check_message(session, workspace_id, row.id, message_id, accounts=seen_accounts())

@@ -1,1 +1,1 @@
-"""Writing by e-mail where a reply window is closed, and the thread that goes on from another."""
+"""Writing by email where a reply window is closed, and the thread that goes on from another."""

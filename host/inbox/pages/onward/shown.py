@@ -1,4 +1,4 @@
-"""What the composer and the thread show of a conversation that goes on elsewhere."""
+"""Views of a conversation that continues elsewhere, for the composer and the thread."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from zlib import crc32
 
+import msgspec
 import sqlalchemy as sa
 
 from host.channels.directory import current_directory
 from host.inbox.along import sent_from
-from host.inbox.canned.replies import values_at
 from host.inbox.contacts import people
 from host.inbox.conversations import get_conversation
 from host.inbox.messages import load_thread
@@ -19,8 +19,9 @@ from host.inbox.onward.places import Linked, Place
 from host.inbox.onward.starting import proposed_subject
 from host.inbox.pages.along.shown import Signature, signature_at
 from host.inbox.pages.context import InboxContext
-from host.inbox.pages.message_view import Shown, is_note
+from host.inbox.pages.message_view import ThreadEntry, is_note
 from host.inbox.queries import Row
+from host.inbox.variable_values import values_of_contact
 from host.models.inbox import Contact, ContactIdentity, Conversation, Direction
 from host.sdk.channel import AccountRef
 from host.web.request_helpers import seen_accounts
@@ -29,8 +30,7 @@ MOST_BEFORE = 20
 """Most messages of the conversation before that stand above a thread."""
 
 
-@dataclass(frozen=True, slots=True)
-class Offered:
+class Offered(msgspec.Struct, frozen=True):
     """One address that can be written to, as the form of a first mail offers it.
 
     :param subject: what is proposed there; None: the channel has none.
@@ -67,13 +67,13 @@ class Onward:
 
     @property
     def names(self) -> Mapping[int, str]:
-        """Return the names of the accounts that are offered, by their ids; none where there is only one."""
+        """Return the names of the offered accounts by id; none if there is only one."""
         found = {one.account_id: one.account for one in self.offered}
         return found if len(found) > 1 else {}
 
     @property
     def drawn(self) -> str:
-        """Return a value that differs when the page has to draw the composer anew."""
+        """Return a value that changes when the page has to render the composer again."""
         return f"{crc32(repr(self).encode()):08x}"
 
 
@@ -126,7 +126,7 @@ def _subject(place: Place, before: Conversation | None) -> str | None:
 
 
 def signature_there(inbox: InboxContext, contact: Contact, place: Place) -> Signature | None:
-    """Return the signature of who looks on the account of *place*, filled in for *contact*."""
+    """Return the viewer's signature on the account of *place*, filled in for *contact*."""
 
     def values() -> Mapping[str, str]:
         query = (
@@ -136,7 +136,9 @@ def signature_there(inbox: InboxContext, contact: Contact, place: Place) -> Sign
         )
         known = inbox.session.execute(query).first() or (None, None)
         name, username = contact.name or known[0] or "", known[1] or ""
-        return values_at(inbox.session, place.account, name, username, contact.email or "", inbox.user_id)
+        return values_of_contact(
+            inbox.session, place.account, name, username, contact.email or "", inbox.user_id
+        )
 
     return signature_at(place.account, place.adapter, inbox.user_id, values)
 
@@ -146,21 +148,20 @@ def _open(inbox: InboxContext, there: Linked) -> bool:
     return row is not None and row.account_state != "disconnected" and row.spam_at is None
 
 
-@dataclass(frozen=True, slots=True)
-class Before:
-    """The conversation that a thread goes on from.
+class Before(msgspec.Struct, frozen=True):
+    """The conversation that a thread continues.
 
     :param entries: its last messages, oldest first; *more*: whether it has earlier ones.
     """
 
     row: Row
     label: str
-    entries: Sequence[Shown] = ()
+    entries: Sequence[ThreadEntry] = ()
     more: bool = False
 
 
 def before(inbox: InboxContext, row: Row) -> Before | None:
-    """Return what stands above the thread of *row*; None: nothing, or who looks may not see it."""
+    """Return the earlier conversation above the thread of *row*; None without one or the right to see it."""
     there = found_places.before(inbox.session, row.id)
     found = None if there is None else inbox.seen_row(there.id)
     if found is None:

@@ -12,6 +12,8 @@ from host.core import clock, db
 from host.core.errors import LobbyError
 from host.core.ids import MAX_ID
 from host.inbox.contacts import finding, people
+from host.inbox.contacts.pages.blueprint import CONTACT
+from host.inbox.contacts.pages.shown import name_of
 from host.inbox.errors import (
     AddressOfAnotherError,
     ContactNotFoundError,
@@ -24,6 +26,7 @@ from host.inbox.pages.action_views import (
     CONVERSATION,
     FORM_BYTES,
     beside_from_form,
+    draft_sent,
     hold_from_form,
     refusal,
     refused,
@@ -31,8 +34,6 @@ from host.inbox.pages.action_views import (
 )
 from host.inbox.pages.along.preview import page_of, refused_page
 from host.inbox.pages.composer import ComposerState, drafts_from_request, first_mail_values
-from host.inbox.pages.contacts.page_views import CONTACT
-from host.inbox.pages.contacts.shown import name_of
 from host.inbox.pages.context import bp, opened_inbox, with_conversation
 from host.inbox.pages.onward.shown import first_mail, signature_there
 from host.inbox.queries import Row
@@ -113,7 +114,7 @@ def _preview(workspace_id: int, contact_id: int) -> ResponseReturnValue:
 
 
 def _chosen(workspace_id: int, contact_id: int) -> tuple[Place, str]:
-    """Return the place that the form names, and the signature that is to stand beneath the mail there.
+    """Return the place chosen in the form, and the signature for a mail from there.
 
     :raises NoWayOutError: if it names none.
     :raises AddressOfAnotherError: if another contact writes from there.
@@ -145,7 +146,7 @@ def _write_page(workspace_id: int, contact_id: int, draft: ComposerState) -> str
         if accounts is not None:
             newest = newest.where(Conversation.account_id.in_(accounts))
         return render_template(
-            "inbox/contacts/write.html",
+            "inbox/write.html",
             contact=contact,
             identities=identities,
             name=name_of(contact.name, contact.email, identities, inbox.directory),
@@ -188,6 +189,8 @@ def _start(workspace_id: int, contact_id: int, before_id: int | None) -> Started
             hold=hold,
         )
         note(session, started.messages)
+        if before_id is not None:
+            draft_sent(session, before_id, "onward", now)
         return started
 
     started: Started = db.write(use_case)

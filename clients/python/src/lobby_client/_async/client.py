@@ -89,13 +89,13 @@ from lobby_client.types import (
 )
 
 PLAY_SECONDS = 60.0
-"""The longest an answer of an assistant may take."""
+"""The longest time an assistant may take to answer."""
 TRYING_SECONDS = 20.0
-"""After so long the desk begins no further case."""
+"""The time after which the desk starts no further test case."""
 
 
 class AsyncLobby:
-    """A desk, opened with an API key. Each group of calls is an attribute: ``client.messages.send(...)``.
+    """A desk, accessed with an API key. Each group of calls is an attribute: ``client.messages.send(...)``.
 
     :param api_key: ``lobby_...``, from Settings, API keys.
     :param base_url: the address of the desk.
@@ -151,7 +151,7 @@ class AsyncLobby:
         return await self._http.call("GET", "/openapi.json")
 
     async def close(self) -> None:
-        """Close the connections that are kept. ``with`` does it, too."""
+        """Close open connections. ``with`` does that too."""
         await self._http.close()
 
     async def __aenter__(self) -> AsyncLobby:
@@ -173,12 +173,12 @@ class _Calls:
 
 
 class MessageCalls(_Calls):
-    """Reading, sending, reacting."""
+    """Messages: read, send and react."""
 
     async def send(
         self, *, channel_id: str, to: str, content: Content, idempotency_key: Optional[str] = None
     ) -> Sent:
-        """Send *content* to the customer *to* of a channel; return what it became: one message or several.
+        """Send *content* to the customer *to* of a channel; return the messages it became, one or several.
 
         It waits to be sent by then; :meth:`get` tells the state of each. Nobody can be written to who has
         not written first.
@@ -195,7 +195,7 @@ class MessageCalls(_Calls):
         )
 
     async def reply(self, message: Sendable, *, idempotency_key: Optional[str] = None) -> Sent:
-        """Send a message in the API's own form, which has more kinds, quotes, and names conversations.
+        """Send a message in the API's own form, with more kinds, quotes, and a conversation as recipient.
 
         :param message: ``SendText(conversation_id=42, text=...)`` and so on, of :mod:`lobby_client.types`.
         """
@@ -204,7 +204,7 @@ class MessageCalls(_Calls):
         )
 
     async def get(self, message_id: int) -> Message:
-        """Return a message, with where it stands: queued, sent, read, failed and why."""
+        """Return a message with its delivery state, such as sent, read or failed, and the reason."""
         return Message.from_wire(await self._call("GET", "/messages/{}", message_id))
 
     async def page(
@@ -215,7 +215,7 @@ class MessageCalls(_Calls):
         after: Optional[str] = None,
         limit: Optional[int] = None,
     ) -> Messages:
-        """Return a part of a conversation, oldest first; without a cursor its end."""
+        """Return a page of a conversation's messages, oldest first; without a cursor the latest."""
         query = {"before": before, "after": after, "limit": limit}
         path = "/conversations/{}/messages"
         return Messages.from_wire(await self._call("GET", path, conversation_id, query=query))
@@ -231,13 +231,13 @@ class MessageCalls(_Calls):
             page = await self.page(conversation_id, before=page.before, limit=100)
 
     async def edit(self, message_id: int, text: str) -> Message:
-        """Change a text that waits to be sent."""
+        """Change the text of a message that was not sent yet."""
         return Message.from_wire(await self._call("PATCH", "/messages/{}", message_id, body={"text": text}))
 
     async def reschedule(
         self, message_id: int, send_at: Optional[datetime], *, unless_written: bool = True
     ) -> Message:
-        """Give a reply that waits for its time another one.
+        """Reschedule a reply.
 
         :param send_at: with a time zone; None: it goes out now.
         :param unless_written: whether it stays there if the customer writes first.
@@ -246,17 +246,17 @@ class MessageCalls(_Calls):
         return Message.from_wire(await self._call("PATCH", "/messages/{}", message_id, body=body))
 
     async def cancel(self, message_id: int) -> Message:
-        """Cancel a message that waits to be sent."""
+        """Cancel a message that was not sent yet."""
         path = "/messages/{}/cancel"
         return Message.from_wire(await self._call("POST", path, message_id))
 
     async def react(self, message_id: int, emoji: str) -> Message:
-        """React to a message; the team has one reaction on each."""
+        """React to a message. The team has one reaction per message."""
         path = "/messages/{}/reactions"
         return Message.from_wire(await self._call("POST", path, message_id, body={"emoji": emoji}))
 
     async def remove_reaction(self, message_id: int) -> None:
-        """Take the team's reaction on a message away."""
+        """Remove the team's reaction to a message."""
         await self._call("DELETE", "/messages/{}/reactions", message_id)
 
     async def moderate(self, message_id: int, state: str) -> Message:
@@ -269,7 +269,7 @@ class MessageCalls(_Calls):
 
 
 class PostCalls(_Calls):
-    """What customers write below: posts, reels, ads, broadcasts."""
+    """Posts that customers comment on: reels, pictures, ads, broadcasts."""
 
     async def get(self, post_id: int) -> Post:
         """Return a post."""
@@ -278,12 +278,12 @@ class PostCalls(_Calls):
     async def page(
         self, *, account: Optional[int] = None, limit: Optional[int] = None, cursor: Optional[str] = None
     ) -> Posts:
-        """Return a page of posts, the one first that was heard of last; see :meth:`list`."""
+        """Return a page of posts, the one with the latest activity first; see :meth:`list`."""
         query = {"account": account, "limit": limit, "cursor": cursor}
         return Posts.from_wire(await self._call("GET", "/posts", query=query))
 
     async def list(self, *, account: Optional[int] = None) -> AsyncIterator[Post]:
-        """Yield the posts, the one first that was heard of last.
+        """Yield the posts, the one with the latest activity first.
 
         :param account: the id of an account.
         """
@@ -298,7 +298,7 @@ class PostCalls(_Calls):
 
 
 class ConversationCalls(_Calls):
-    """What one contact and the team say to each other on one account."""
+    """Conversations between a contact and the team on one account."""
 
     async def page(
         self,
@@ -371,7 +371,7 @@ class ConversationCalls(_Calls):
         scheduled: Optional[bool] = None,
         post: Optional[int] = None,
     ) -> AsyncIterator[Conversation]:
-        """Yield the conversations all conditions hold for, the one with the latest message first.
+        """Yield the conversations that match all conditions, the one with the latest message first.
 
         :param status: ``open`` or ``closed``.
         :param channel: the key of a channel.
@@ -422,7 +422,7 @@ class ConversationCalls(_Calls):
                 return
 
     async def get(self, conversation_id: int) -> Conversation:
-        """Return a conversation: whom it is with, who takes care of it, whether a reply may be sent now."""
+        """Return a conversation: contact, assignee, and whether a reply may be sent now."""
         return Conversation.from_wire(await self._call("GET", "/conversations/{}", conversation_id))
 
     async def change(
@@ -438,7 +438,7 @@ class ConversationCalls(_Calls):
         spam: Union[bool, Unset] = UNSET,
         handled_by: Union[str, Unset] = UNSET,
     ) -> Conversation:
-        """Assign, close, reopen, label or snooze a conversation; what is left out stays.
+        """Assign, close, reopen, label or snooze a conversation; omitted fields stay unchanged.
 
         :param assignee: the id of a person; None: nobody.
         :param team: the id of a team; None: none. Who has it and is not in the team has it no more, unless
@@ -477,7 +477,7 @@ class ConversationCalls(_Calls):
         snooze: Optional[Snooze] = None,
         idempotency_key: Optional[str] = None,
     ) -> BulkAction:
-        """Change many conversations in the background; ask :meth:`bulk_action` how far that is.
+        """Change many conversations in the background; :meth:`bulk_action` returns the progress.
 
         :param action: ``close``, ``open``, ``assign``, ``team``, ``label``, ``unlabel``, ``snooze``,
             ``wake``, ``spam``, ``unspam`` or ``read``.
@@ -500,11 +500,11 @@ class ConversationCalls(_Calls):
         )
 
     async def bulk_action(self, bulk_id: int) -> BulkAction:
-        """Return how far a bulk action is."""
+        """Return the progress of a bulk action."""
         return BulkAction.from_wire(await self._call("GET", "/bulk-actions/{}", bulk_id))
 
     async def undo(self, bulk_id: int) -> BulkAction:
-        """Put back what a bulk action changed, but for what changed since."""
+        """Undo a bulk action, except for what was changed since."""
         return BulkAction.from_wire(await self._call("POST", "/bulk-actions/{}/undo", bulk_id))
 
     async def add_note(
@@ -516,7 +516,7 @@ class ConversationCalls(_Calls):
         teams: Sequence[int] = (),
         idempotency_key: Optional[str] = None,
     ) -> Message:
-        """Add a note, which only the team sees.
+        """Add a note that only the team sees.
 
         :param mentions: ids of people who are told of it; *teams*: of teams, whose members are.
         """
@@ -530,6 +530,33 @@ class ConversationCalls(_Calls):
             await self._call("POST", path, conversation_id, body=body, idempotency_key=idempotency_key)
         )
 
+    async def edit_note(
+        self,
+        note_id: int,
+        text: str,
+        *,
+        mentions: Optional[Sequence[int]] = None,
+        teams: Optional[Sequence[int]] = None,
+        edit_count: Optional[int] = None,
+    ) -> Message:
+        """Change the text of a note that a key of the same name added.
+
+        :param mentions: ids of everybody it mentions now, *teams*: of all teams; None: those it mentioned.
+        :param edit_count: the ``edit_count`` that was read; if it was edited since, it is a ConflictError.
+        """
+        body: dict[str, Any] = {"text": text}
+        if mentions is not None:
+            body["mentions"] = list(mentions)
+        if teams is not None:
+            body["teams"] = list(teams)
+        if edit_count is not None:
+            body["editCount"] = edit_count
+        return Message.from_wire(await self._call("PATCH", "/notes/{}", note_id, body=body))
+
+    async def delete_note(self, note_id: int) -> None:
+        """Delete the content of a note that a key of the same name added."""
+        await self._call("DELETE", "/notes/{}", note_id)
+
     async def forward(
         self,
         conversation_id: int,
@@ -541,7 +568,7 @@ class ConversationCalls(_Calls):
         files: bool = True,
         idempotency_key: Optional[str] = None,
     ) -> Message:
-        """Forward a message, or all that was said, to somebody else by e-mail. The customer is told nothing.
+        """Forward a message, or a conversation, to somebody else by email. The customer doesn't see it.
 
         :param to: addresses, also as ``Ana Lima <ana@example.org>``.
         :param message_id: None: the conversation.
@@ -560,11 +587,11 @@ class ConversationCalls(_Calls):
         )
 
     async def show_typing(self, conversation_id: int, *, on: bool = True) -> None:
-        """Show the customer that somebody writes; nothing waits for it."""
+        """Show the customer that somebody is typing. Returns at once."""
         await self._call("POST", "/conversations/{}/typing", conversation_id, body={"on": on})
 
     async def show_seen(self, conversation_id: int) -> None:
-        """Show the customer that their messages were seen; nothing waits for it."""
+        """Show the customer that their messages were seen. Returns at once."""
         await self._call("POST", "/conversations/{}/seen", conversation_id)
 
     async def hand_over(
@@ -576,7 +603,7 @@ class ConversationCalls(_Calls):
         team: Optional[int] = None,
         idempotency_key: Optional[str] = None,
     ) -> Conversation:
-        """Hand a conversation over to people: nothing automatic is sent there until it is closed.
+        """Hand a conversation off to people: automation stays silent until it is closed.
 
         :param note: why, for whoever goes on: a private note.
         :param assignee: the id of who gets it, *team*: of which team; None: as it is.
@@ -589,19 +616,19 @@ class ConversationCalls(_Calls):
         )
 
     async def take(self, conversation_id: int, *, note: str = "") -> Conversation:
-        """Take a conversation from another app, where the provider lets several answer."""
+        """Take control of a conversation from another app, if the provider supports that."""
         path = "/conversations/{}/take"
         found = await self._call("POST", path, conversation_id, body={"note": note})
         return Conversation.from_wire(found)
 
     async def hand_on(self, conversation_id: int, *, to: str, note: str = "") -> Conversation:
-        """Pass a conversation to the app *to*."""
+        """Pass control of a conversation to the app *to*."""
         path, body = "/conversations/{}/pass", {"to": to, "note": note}
         return Conversation.from_wire(await self._call("POST", path, conversation_id, body=body))
 
 
 class ContactCalls(_Calls):
-    """The people who write."""
+    """Contacts of the workspace."""
 
     async def get(self, contact_id: int) -> Contact:
         """Return a contact, with its id on each account."""
@@ -651,7 +678,7 @@ class ContactCalls(_Calls):
         email: Union[str, Unset, None] = UNSET,
         attributes: Union[Mapping[str, Optional[str]], Unset] = UNSET,
     ) -> Contact:
-        """Change details of a contact; what is left out stays, None: nothing from now on.
+        """Change details of a contact. Omitted fields stay unchanged; None clears a field.
 
         :param attributes: by the id of the attribute, as text.
         """
@@ -687,7 +714,7 @@ class ContactCalls(_Calls):
         own_address: Optional[str] = None,
         idempotency_key: Optional[str] = None,
     ) -> Started:
-        """Start a conversation with a contact, on an account whose channel can.
+        """Start a conversation with a contact, on an account whose channel supports it.
 
         :param to: their external id there; None: an address they are known by.
         :param own_address: which of the account's addresses it goes from; None: its own.
@@ -704,7 +731,7 @@ class ContactCalls(_Calls):
         )
 
     async def opt_out(self, contact_id: int, *, source: str = "") -> Contact:
-        """Note that a contact wants nothing that is sent by itself.
+        """Opt a contact out of automated messages.
 
         :param source: how that is known.
         """
@@ -712,19 +739,19 @@ class ContactCalls(_Calls):
         return Contact.from_wire(await self._call("POST", path, contact_id, body=body))
 
     async def opt_in(self, contact_id: int) -> None:
-        """Note that a contact takes what is sent by itself again."""
+        """Opt a contact in to automated messages again."""
         await self._call("DELETE", "/contacts/{}/opt-out", contact_id)
 
     async def block(self, contact_id: int) -> Blocked:
-        """Block a contact, here and at each provider that can."""
+        """Block a contact, here and at each provider that supports it."""
         return Blocked.from_wire(await self._call("POST", "/contacts/{}/block", contact_id))
 
     async def unblock(self, contact_id: int) -> Blocked:
-        """End the block of a contact."""
+        """Unblock a contact."""
         return Blocked.from_wire(await self._call("DELETE", "/contacts/{}/block", contact_id))
 
     async def merge(self, contact_id: int, other: int, *, take: Sequence[str] = ()) -> Merged:
-        """Make *other* a part of a contact.
+        """Merge *other* into a contact.
 
         :param take: details of which the other's is kept: ``name``, ``email``, ``attribute:5``.
         """
@@ -732,21 +759,21 @@ class ContactCalls(_Calls):
         return Merged.from_wire(await self._call("POST", path, contact_id, body=body))
 
     async def split(self, contact_id: int, merge: int) -> Contact:
-        """Take a merge back, and return the contact that is one of its own again."""
+        """Undo a merge, and return the contact that was split off."""
         path, body = "/contacts/{}/split", {"merge": merge}
         return Contact.from_wire(await self._call("POST", path, contact_id, body=body))
 
     async def export(self, contact_id: int) -> File:
-        """Return everything there is of a contact, as a zip."""
+        """Return all data of a contact as a zip."""
         answer = await self._raw("GET", "/contacts/{}/export", contact_id)
         return File(answer.body, answer.headers.get("content-type", ""))
 
 
 class AttributeCalls(_Calls):
-    """What else the workspace keeps about its contacts."""
+    """Attributes: additional fields of the workspace's contacts."""
 
     async def list(self) -> Sequence[Attribute]:
-        """Return every attribute, in the order they were made."""
+        """Return every attribute, oldest first."""
         return Attributes.from_wire(await self._call("GET", "/contact-attributes")).data
 
     async def create(self, name: str, kind: str = "text", *, choices: Sequence[str] = ()) -> Attribute:
@@ -765,46 +792,46 @@ class AttributeCalls(_Calls):
         name: Union[str, Unset] = UNSET,
         choices: Union[Sequence[str], Unset] = UNSET,
     ) -> Attribute:
-        """Rename an attribute, or give a choice other words; what is left out stays."""
+        """Rename an attribute or its choices; omitted fields stay unchanged."""
         asked: dict[str, Any] = {"name": name, "choices": choices}
         body = {one: value for one, value in asked.items() if value is not UNSET}
         path = "/contact-attributes/{}"
         return Attribute.from_wire(await self._call("PATCH", path, attribute_id, body=body))
 
     async def delete(self, attribute_id: int) -> None:
-        """Delete an attribute, with what contacts have for it."""
+        """Delete an attribute and its values."""
         await self._call("DELETE", "/contact-attributes/{}", attribute_id)
 
 
 class AccountCalls(_Calls):
-    """The accounts of the workspace. Each is named by its ``id``, or by its ``channel_id``."""
+    """Accounts of the workspace. Each is identified by its ``id`` or its ``channel_id``."""
 
     async def list(self) -> Sequence[Account]:
-        """Return every account the workspace ever connected."""
+        """Return every account the workspace has ever connected."""
         return Accounts.from_wire(await self._call("GET", "/accounts")).data
 
     async def get(self, account: Id) -> Account:
-        """Return an account, with what can be sent through it, and how much."""
+        """Return an account with its capabilities and limits."""
         return Account.from_wire(await self._call("GET", "/accounts/{}", account))
 
     async def set_reply_target(self, account: Id, minutes: Optional[int]) -> Account:
-        """Set within how many minutes customers are to be answered; None: no time."""
+        """Set the response target in minutes; None removes it."""
         body = {"replyTarget": minutes}
         return Account.from_wire(await self._call("PATCH", "/accounts/{}", account, body=body))
 
     async def ice_breakers(self, account: Id) -> IceBreakersOfAccount:
-        """Return the questions offered to somebody who has not written yet, as the provider has them."""
+        """Return the ice breakers, questions offered to new customers, as the provider has them."""
         return IceBreakersOfAccount.from_wire(await self._call("GET", "/accounts/{}/ice-breakers", account))
 
     async def set_ice_breakers(
         self, account: Id, locales: Mapping[str, Sequence[Union[IceBreaker, Mapping[str, str]]]]
     ) -> IceBreakersOfAccount:
-        """Replace the questions of all locales; return what the provider has after that."""
+        """Replace the ice breakers of all locales; return them as the provider has them."""
         path, body = "/accounts/{}/ice-breakers", {"locales": locales}
         return IceBreakersOfAccount.from_wire(await self._call("PUT", path, account, body=body))
 
     async def delete_ice_breakers(self, account: Id) -> None:
-        """Remove the questions of all locales."""
+        """Remove the ice breakers of all locales."""
         await self._call("DELETE", "/accounts/{}/ice-breakers", account)
 
     async def menu(self, account: Id) -> MenuOfAccount:
@@ -814,7 +841,7 @@ class AccountCalls(_Calls):
     async def set_menu(
         self, account: Id, locales: Mapping[str, Sequence[Union[MenuItem, Mapping[str, str]]]]
     ) -> MenuOfAccount:
-        """Replace the menu of all locales; return what the provider has after that."""
+        """Replace the menu of all locales; return it as the provider has it."""
         path, body = "/accounts/{}/menu", {"locales": locales}
         return MenuOfAccount.from_wire(await self._call("PUT", path, account, body=body))
 
@@ -823,7 +850,7 @@ class AccountCalls(_Calls):
         await self._call("DELETE", "/accounts/{}/menu", account)
 
     async def automation(self, account: Id) -> AccountAutomation:
-        """Return what the account says and does by itself."""
+        """Return the automation settings of the account."""
         return AccountAutomation.from_wire(await self._call("GET", "/accounts/{}/automation", account))
 
     async def set_automation(
@@ -835,7 +862,7 @@ class AccountCalls(_Calls):
         routing: Mapping[str, Any],
         version: Optional[int] = None,
     ) -> AccountAutomation:
-        """Set all that the account says and does by itself, and return it.
+        """Replace the automation settings of the account, and return them.
 
         :param greeting: ``on``, ``text``, ``silenceDays`` and ``after``, what a customer has to send for it.
         :param away: ``on`` and ``text``.
@@ -848,12 +875,12 @@ class AccountCalls(_Calls):
 
 
 class InstagramCalls(_Calls):
-    """What programs ask of Instagram by name; :class:`AccountCalls` does the same for every channel."""
+    """Instagram by name; :class:`AccountCalls` does the same for every channel."""
 
     async def set_ice_breakers(
         self, *, channel_id: str, ice_breakers: Sequence[Union[IceBreaker, Mapping[str, str]]]
     ) -> IceBreakersOfAccount:
-        """Replace the questions somebody is offered who has not written yet, with these for every language.
+        """Replace the ice breakers of all languages with these.
 
         :param ice_breakers: up to four of ``{"question": ..., "payload": ...}``.
         """
@@ -862,7 +889,7 @@ class InstagramCalls(_Calls):
 
 
 class LabelCalls(_Calls):
-    """Words conversations are sorted by."""
+    """Labels of conversations."""
 
     async def list(self) -> Sequence[LabelRef]:
         """Return the labels of the workspace, by name."""
@@ -880,23 +907,23 @@ class LabelCalls(_Calls):
     async def change(
         self, label_id: int, *, name: Union[str, Unset] = UNSET, tone: Union[str, Unset] = UNSET
     ) -> LabelRef:
-        """Rename or recolour a label; what is left out stays."""
+        """Rename or recolour a label; omitted fields stay unchanged."""
         asked = {"name": name, "tone": tone}
         body = {one: value for one, value in asked.items() if value is not UNSET}
         return LabelRef.from_wire(await self._call("PATCH", "/labels/{}", label_id, body=body))
 
     async def delete(self, label_id: int) -> None:
-        """Delete a label, and take it off every conversation."""
+        """Delete a label and remove it from every conversation."""
         await self._call("DELETE", "/labels/{}", label_id)
 
     async def merge(self, label_id: int, *, into: int) -> LabelRef:
-        """Give every conversation with one label another instead, delete the first and return the other."""
+        """Merge a label into another one: relabel its conversations, delete it and return the other."""
         path, body = "/labels/{}/merge", {"into": into}
         return LabelRef.from_wire(await self._call("POST", path, label_id, body=body))
 
 
 class TeamCalls(_Calls):
-    """Members whom conversations can be given to together."""
+    """Teams: members to whom conversations can be assigned together."""
 
     async def list(self) -> Sequence[Team]:
         """Return the teams of the workspace, by name."""
@@ -921,7 +948,7 @@ class TeamCalls(_Calls):
         members: Union[Mapping[int, bool], Unset] = UNSET,
         accounts: Union[Sequence[int], Unset] = UNSET,
     ) -> Team:
-        """Rename a team, say anew who is in it or what it looks after; what is left out stays.
+        """Change a team's name, members or accounts; omitted fields stay unchanged.
 
         :param members: ids of all people in it, each with whether they lead it.
         """
@@ -935,15 +962,15 @@ class TeamCalls(_Calls):
         return Team.from_wire(await self._call("PATCH", "/teams/{}", team_id, body=body))
 
     async def delete(self, team_id: int) -> None:
-        """Delete a team; its conversations are of no team then."""
+        """Delete a team; its conversations then have none."""
         await self._call("DELETE", "/teams/{}", team_id)
 
 
 class HoursCalls(_Calls):
-    """When the workspace and its teams work."""
+    """Working hours of the workspace and its teams."""
 
     async def get(self) -> BusinessHours:
-        """Return the hours of the workspace."""
+        """Return the working hours of the workspace."""
         return BusinessHours.from_wire(await self._call("GET", "/hours"))
 
     async def set(
@@ -954,7 +981,7 @@ class HoursCalls(_Calls):
         exceptions: Sequence[Mapping[str, Any]] = (),
         version: Optional[int] = None,
     ) -> BusinessHours:
-        """Set all the hours of the workspace, and return them.
+        """Replace the working hours of the workspace, and return them.
 
         :param week: by ``monday`` to ``sunday``, each from when to when it is open: ``("09:00", "17:30")``;
             a day left out is closed. None: none of its own.
@@ -965,7 +992,7 @@ class HoursCalls(_Calls):
         return BusinessHours.from_wire(await self._call("PUT", "/hours", body=body))
 
     async def get_team(self, team_id: int) -> BusinessHours:
-        """Return the hours of a team."""
+        """Return the working hours of a team."""
         return BusinessHours.from_wire(await self._call("GET", "/teams/{}/hours", team_id))
 
     async def set_team(
@@ -977,7 +1004,7 @@ class HoursCalls(_Calls):
         exceptions: Sequence[Mapping[str, Any]] = (),
         version: Optional[int] = None,
     ) -> BusinessHours:
-        """Set all the hours of a team, as :meth:`set`, and return them."""
+        """Replace the working hours of a team, as :meth:`set`, and return them."""
         body = _hours(week, timezone, exceptions, version)
         return BusinessHours.from_wire(await self._call("PUT", "/teams/{}/hours", team_id, body=body))
 
@@ -1008,10 +1035,10 @@ def _members(people: Mapping[int, bool]) -> list[dict[str, Any]]:
 
 
 class RuleCalls(_Calls):
-    """When something happens, if it is so, then something is done."""
+    """Rules: a trigger, conditions, and the actions to run."""
 
     async def list(self) -> Sequence[Rule]:
-        """Return the rules of the workspace, in the order in which they are asked."""
+        """Return the rules of the workspace, in their order of evaluation."""
         return Rules.from_wire(await self._call("GET", "/rules")).data
 
     async def get(self, rule_id: int) -> Rule:
@@ -1019,7 +1046,7 @@ class RuleCalls(_Calls):
         return Rule.from_wire(await self._call("GET", "/rules/{}", rule_id))
 
     async def create(self, name: str, body: Mapping[str, Any], *, state: str = "shadow") -> Rule:
-        """Add a rule behind the others.
+        """Add a rule after the others.
 
         :param body: ``when``, ``conditions``, ``actions``: see the guide of the API.
         :param state: ``draft``, ``shadow``, ``live`` or ``off``; in shadow it notes what it would have done.
@@ -1036,7 +1063,7 @@ class RuleCalls(_Calls):
         state: Union[str, Unset] = UNSET,
         version: Optional[int] = None,
     ) -> Rule:
-        """Replace the name of a rule and all it says.
+        """Replace a rule.
 
         :param state: left out: it stays.
         :param version: that of the rule you read; if it is another by now, nothing is saved.
@@ -1049,7 +1076,7 @@ class RuleCalls(_Calls):
         )
 
     async def change(self, rule_id: int, *, state: str) -> Rule:
-        """Put a rule into a state."""
+        """Change the state of a rule."""
         return Rule.from_wire(await self._call("PATCH", "/rules/{}", rule_id, body={"state": state}))
 
     async def move(self, rule_id: int, places: int) -> Sequence[Rule]:
@@ -1061,7 +1088,7 @@ class RuleCalls(_Calls):
         return Rules.from_wire(await self._call("POST", path, rule_id, body=body)).data
 
     async def delete(self, rule_id: int) -> None:
-        """Delete a rule. What it did stays done."""
+        """Delete a rule. Its past actions stay."""
         await self._call("DELETE", "/rules/{}", rule_id)
 
     async def page(
@@ -1072,13 +1099,13 @@ class RuleCalls(_Calls):
         limit: Optional[int] = None,
         cursor: Optional[str] = None,
     ) -> RuleRuns:
-        """Return a page of what became of a rule, newest first; see :meth:`runs`."""
+        """Return a page of the runs of a rule, newest first; see :meth:`runs`."""
         path = "/rules/{}/runs"
         query = {"matched": matched, "limit": limit, "cursor": cursor}
         return RuleRuns.from_wire(await self._call("GET", path, rule_id, query=query))
 
     async def runs(self, rule_id: int, *, matched: Optional[bool] = None) -> AsyncIterator[RuleRun]:
-        """Yield each time a rule matched or came past its first condition, newest first.
+        """Yield the runs of a rule that matched at least its first condition, newest first.
 
         :param matched: only those in which all conditions held, or in which not.
         """
@@ -1100,7 +1127,7 @@ class RuleCalls(_Calls):
         limit: Optional[int] = None,
         cursor: Optional[str] = None,
     ) -> CampaignPeople:
-        """Return a page of who wrote the word of a campaign; see :meth:`people`."""
+        """Return a page of the participants of a campaign; see :meth:`people`."""
         path = "/campaigns/{}/people"
         query = {"got": got, "search": search, "limit": limit, "cursor": cursor}
         return CampaignPeople.from_wire(await self._call("GET", path, rule_id, query=query))
@@ -1108,7 +1135,7 @@ class RuleCalls(_Calls):
     async def people(
         self, rule_id: int, *, got: Optional[str] = None, search: Optional[str] = None
     ) -> AsyncIterator[CampaignPerson]:
-        """Yield everybody who wrote the word of a campaign with what they got; who wrote last comes first.
+        """Yield the participants of a campaign with what they received, the latest first.
 
         :param got: only those who got that: ``got``, ``had``, ``waits`` or ``refused``.
         :param search: a part of their name or username.
@@ -1124,18 +1151,18 @@ class RuleCalls(_Calls):
 
 
 class AssistantCalls(_Calls):
-    """What suggests answers to people, and answers by itself where an owner lets it."""
+    """Assistants: suggest answers to people, or answer automatically if an owner allows it."""
 
     async def list(self) -> Sequence[Assistant]:
-        """Return the assistants of the workspace, the oldest first."""
+        """Return the assistants of the workspace, oldest first."""
         return Assistants.from_wire(await self._call("GET", "/assistants")).data
 
     async def get(self, assistant_id: int) -> Assistant:
-        """Return an assistant, with what it says and what it does on which account."""
+        """Return an assistant with its instructions and its mode on each account."""
         return Assistant.from_wire(await self._call("GET", "/assistants/{}", assistant_id))
 
     async def create(self, name: str, *, idempotency_key: Optional[str] = None) -> Assistant:
-        """Add an assistant that is on no account yet.
+        """Add an assistant, without any account yet.
 
         :param idempotency_key: names this call, so that a program that was stopped may call again.
         """
@@ -1146,7 +1173,7 @@ class AssistantCalls(_Calls):
     async def replace(
         self, assistant_id: int, name: str, body: Mapping[str, Any], *, version: Optional[int] = None
     ) -> Assistant:
-        """Replace the name of an assistant and what it says.
+        """Replace an assistant's name and instructions.
 
         :param body: ``prompt``, ``phrases``, ``limits``, ``tools``; what is left out is as at first.
         :param version: that of the assistant you read; if it is another by now, nothing is saved.
@@ -1163,7 +1190,7 @@ class AssistantCalls(_Calls):
         stopped: Union[bool, Unset] = UNSET,
         model_id: Union[int, Unset, None] = UNSET,
     ) -> Assistant:
-        """Stop an assistant at once, let it go on, or have it ask another model.
+        """Stop or resume an assistant, or change its language model.
 
         :param model_id: None: it asks none, and offers topics. What is left out stays.
         """
@@ -1175,11 +1202,11 @@ class AssistantCalls(_Calls):
         return Assistant.from_wire(await self._call("PATCH", "/assistants/{}", assistant_id, body=asked))
 
     async def delete(self, assistant_id: int) -> None:
-        """Delete an assistant with all it knows. What it sent stays."""
+        """Delete an assistant and its knowledge. Messages it sent stay."""
         await self._call("DELETE", "/assistants/{}", assistant_id)
 
     async def versions(self, assistant_id: int) -> Sequence[AssistantVersion]:
-        """Return what an assistant says and said, the newest first."""
+        """Return the versions of an assistant, newest first."""
         return AssistantVersions.from_wire(
             await self._call("GET", "/assistants/{}/versions", assistant_id)
         ).data
@@ -1194,7 +1221,7 @@ class AssistantCalls(_Calls):
         needed: Union[int, Unset] = UNSET,
         typed_name: Optional[str] = None,
     ) -> Assistant:
-        """Choose what an assistant does on an account: ``off``, ``shadow``, ``suggest`` or ``answer``.
+        """Set the mode of an assistant on an account: ``off``, ``shadow``, ``suggest`` or ``answer``.
 
         :param account: its id, or the public one of its channel.
         :param answers_on: what a customer has to send for it; left out: as it is.
@@ -1210,7 +1237,7 @@ class AssistantCalls(_Calls):
         return Assistant.from_wire(await self._call("PUT", path, assistant_id, account, body=asked))
 
     async def figures(self, assistant_id: int, *, days: Optional[int] = None) -> AssistantFigures:
-        """Return what an assistant did by day, and what is used of the limits.
+        """Return an assistant's figures per day, and its usage of the limits.
 
         :param days: how many, today counted; None: 30.
         """
@@ -1218,7 +1245,7 @@ class AssistantCalls(_Calls):
         return AssistantFigures.from_wire(await self._call("GET", path, assistant_id, query={"days": days}))
 
     async def models(self) -> Sequence[LanguageModel]:
-        """Return the language models an assistant may be told to ask."""
+        """Return the language models that assistants can use."""
         return LanguageModels.from_wire(await self._call("GET", "/language-models")).data
 
     async def knowledge_page(
@@ -1229,7 +1256,7 @@ class AssistantCalls(_Calls):
         limit: Optional[int] = None,
         cursor: Optional[str] = None,
     ) -> Knowledge:
-        """Return a page of what an assistant knows; see :meth:`knowledge`."""
+        """Return a page of an assistant's knowledge; see :meth:`knowledge`."""
         path = "/assistants/{}/knowledge"
         query = {"search": search, "limit": limit, "cursor": cursor}
         return Knowledge.from_wire(await self._call("GET", path, assistant_id, query=query))
@@ -1237,7 +1264,7 @@ class AssistantCalls(_Calls):
     async def knowledge(
         self, assistant_id: int, *, search: Optional[str] = None
     ) -> AsyncIterator[KnowledgeEntry]:
-        """Yield what an assistant knows, without the words; the oldest first.
+        """Yield an assistant's knowledge entries without their texts, oldest first.
 
         :param search: words of title, questions or origin.
         """
@@ -1260,7 +1287,7 @@ class AssistantCalls(_Calls):
         url: str = "",
         idempotency_key: Optional[str] = None,
     ) -> KnowledgeEntry:
-        """Let an assistant know a text, or a page by its *url*, which is read in a moment.
+        """Add a text, or a page by its *url*, to an assistant's knowledge. Pages are read in the background.
 
         :param idempotency_key: names this call, so that a program that was stopped may call again.
         """
@@ -1271,7 +1298,7 @@ class AssistantCalls(_Calls):
         )
 
     async def get_knowledge(self, assistant_id: int, knowledge_id: int) -> KnowledgeEntry:
-        """Return something an assistant knows, with its words."""
+        """Return a knowledge entry with its text."""
         path = "/assistants/{}/knowledge/{}"
         return KnowledgeEntry.from_wire(await self._call("GET", path, assistant_id, knowledge_id))
 
@@ -1284,24 +1311,24 @@ class AssistantCalls(_Calls):
         text: str = "",
         questions: Sequence[str] = (),
     ) -> KnowledgeEntry:
-        """Replace something an assistant knows. The words of a file or a page stay."""
+        """Replace a knowledge entry. The text of a file or a page stays."""
         path = "/assistants/{}/knowledge/{}"
         body = {"title": title, "text": text, "questions": questions}
         return KnowledgeEntry.from_wire(await self._call("PUT", path, assistant_id, knowledge_id, body=body))
 
     async def check_knowledge(self, assistant_id: int, knowledge_id: int) -> KnowledgeEntry:
-        """Say that something still holds; a page is read again."""
+        """Confirm that a knowledge entry is still current; a page is read again."""
         path = "/assistants/{}/knowledge/{}/check"
         return KnowledgeEntry.from_wire(await self._call("POST", path, assistant_id, knowledge_id))
 
     async def delete_knowledge(self, assistant_id: int, knowledge_id: int) -> None:
-        """Have an assistant forget something."""
+        """Delete a knowledge entry."""
         await self._call("DELETE", "/assistants/{}/knowledge/{}", assistant_id, knowledge_id)
 
     async def add_knowledge_file(
         self, assistant_id: int, content: bytes, *, name: str, title: str = ""
     ) -> KnowledgeEntry:
-        """Let an assistant know a file: a PDF, Markdown or plain text of 20 MB at most.
+        """Add a file to an assistant's knowledge: PDF, Markdown or plain text of at most 20 MB.
 
         Tried once only: a file may be read twice where the desk ends in between.
 
@@ -1316,7 +1343,7 @@ class AssistantCalls(_Calls):
     async def replace_knowledge_file(
         self, assistant_id: int, knowledge_id: int, content: bytes, *, name: str, title: str = ""
     ) -> KnowledgeEntry:
-        """Put another file in the place of one an assistant knows.
+        """Replace the file of a knowledge entry.
 
         :param name: what the file is called; its ending says how it is read.
         :param title: empty: the entry's stays.
@@ -1334,7 +1361,7 @@ class AssistantCalls(_Calls):
         before: Sequence[Mapping[str, str]] = (),
         account_id: Optional[int] = None,
     ) -> PlayedAnswer:
-        """Ask an assistant as a customer would. Nothing is sent or kept; it costs what an answer costs.
+        """Ask an assistant as a customer would. Nothing is sent or stored; it costs as much as an answer.
 
         Tried once only, because each try is paid for.
 
@@ -1347,12 +1374,12 @@ class AssistantCalls(_Calls):
         return PlayedAnswer.from_wire(answer)
 
     async def tools(self, assistant_id: int) -> Sequence[AssistantTool]:
-        """Return the tools of an assistant that are other programs."""
+        """Return the tools of an assistant that call other programs."""
         path = "/assistants/{}/tools"
         return AssistantTools.from_wire(await self._call("GET", path, assistant_id)).data
 
     async def get_tool(self, assistant_id: int, tool_id: int) -> AssistantTool:
-        """Return a tool of an assistant; whether it has a secret, and never which."""
+        """Return a tool of an assistant. Its secret is never returned, only whether it has one."""
         path = "/assistants/{}/tools/{}"
         return AssistantTool.from_wire(await self._call("GET", path, assistant_id, tool_id))
 
@@ -1370,7 +1397,7 @@ class AssistantCalls(_Calls):
         secret: Optional[str] = None,
         idempotency_key: Optional[str] = None,
     ) -> AssistantTool:
-        """Give an assistant a tool: another program at *url*.
+        """Add a tool to an assistant: another program at *url*.
 
         :param effect: ``reads``, ``reversible`` or ``asks``, which a person has to allow each time.
         :param parameters: the JSON schema of what a model fills in; None: nothing.
@@ -1408,7 +1435,7 @@ class AssistantCalls(_Calls):
     async def try_tool(
         self, assistant_id: int, tool_id: int, arguments: Optional[Mapping[str, Any]] = None
     ) -> TriedTool:
-        """Use a tool once, which is told that it is a trial; return what it said."""
+        """Try a tool once, marked as a trial, and return its response."""
         path = "/assistants/{}/tools/{}/try"
         body = {"arguments": arguments or {}}
         return TriedTool.from_wire(
@@ -1416,19 +1443,19 @@ class AssistantCalls(_Calls):
         )
 
     async def delete_tool(self, assistant_id: int, tool_id: int) -> None:
-        """Take a tool from an assistant."""
+        """Remove a tool from an assistant."""
         await self._call("DELETE", "/assistants/{}/tools/{}", assistant_id, tool_id)
 
     async def cases_page(
         self, assistant_id: int, *, limit: Optional[int] = None, cursor: Optional[str] = None
     ) -> AssistantCases:
-        """Return a page of the cases of an assistant; see :meth:`cases`."""
+        """Return a page of an assistant's test cases; see :meth:`cases`."""
         path = "/assistants/{}/cases"
         query = {"limit": limit, "cursor": cursor}
         return AssistantCases.from_wire(await self._call("GET", path, assistant_id, query=query))
 
     async def cases(self, assistant_id: int) -> AsyncIterator[AssistantCase]:
-        """Yield the cases of an assistant, the oldest first, with what came of each."""
+        """Yield an assistant's test cases with their results, oldest first."""
         cursor = None
         while True:
             page = await self.cases_page(assistant_id, limit=100, cursor=cursor)
@@ -1439,7 +1466,7 @@ class AssistantCalls(_Calls):
                 return
 
     async def get_case(self, assistant_id: int, case_id: int) -> AssistantCase:
-        """Return a case of an assistant."""
+        """Return a test case of an assistant."""
         path = "/assistants/{}/cases/{}"
         return AssistantCase.from_wire(await self._call("GET", path, assistant_id, case_id))
 
@@ -1454,7 +1481,7 @@ class AssistantCalls(_Calls):
         turn_id: Optional[int] = None,
         idempotency_key: Optional[str] = None,
     ) -> AssistantCase:
-        """Add a case: a question, and what a good answer to it has, or that a person is to answer.
+        """Add a test case: a question, and a description of a good answer, or that a person should answer.
 
         :param turn_id: a turn that was wrong; without a *question* it is what the customer asked there.
         :param idempotency_key: names this call, so that a program that was stopped may call again.
@@ -1475,17 +1502,17 @@ class AssistantCalls(_Calls):
         never_says: Sequence[str] = (),
         hands_over: bool = False,
     ) -> AssistantCase:
-        """Replace a case. It is to be tried anew."""
+        """Replace a test case, which is then tried again."""
         path = "/assistants/{}/cases/{}"
         body = _case(question, says, never_says, hands_over)
         return AssistantCase.from_wire(await self._call("PUT", path, assistant_id, case_id, body=body))
 
     async def delete_case(self, assistant_id: int, case_id: int) -> None:
-        """Delete a case."""
+        """Delete a test case."""
         await self._call("DELETE", "/assistants/{}/cases/{}", assistant_id, case_id)
 
     async def try_cases(self, assistant_id: int, cases: Optional[Sequence[int]] = None) -> TriedCases:
-        """Try cases with the version that holds, as many as 20 seconds allow; ``left`` counts the others.
+        """Try test cases with the current version, for up to 20 seconds; ``left`` counts the others.
 
         :param cases: ids of these; None: those that it has not passed.
         """
@@ -1504,13 +1531,13 @@ class AssistantCalls(_Calls):
         limit: Optional[int] = None,
         cursor: Optional[str] = None,
     ) -> AssistantTurns:
-        """Return a page of what an assistant said; see :meth:`turns`."""
+        """Return a page of an assistant's turns; see :meth:`turns`."""
         path = "/assistants/{}/turns"
         query = {"show": show, "limit": limit, "cursor": cursor}
         return AssistantTurns.from_wire(await self._call("GET", path, assistant_id, query=query))
 
     async def turns(self, assistant_id: int, *, show: Optional[str] = None) -> AsyncIterator[AssistantTurn]:
-        """Yield what an assistant made of what customers wrote, the newest first.
+        """Yield an assistant's responses to customers, newest first.
 
         :param show: ``taken``, ``handed_over``, ``shadow``, ``wrong`` or ``failed`` ones alone.
         """
@@ -1524,7 +1551,7 @@ class AssistantCalls(_Calls):
                 return
 
     async def judge(self, assistant_id: int, turn_id: int, *, right: bool) -> AssistantTurn:
-        """Say whether a turn is right; what is right counts towards answering by itself."""
+        """Rate a turn as right or wrong; right ones count towards permission to answer automatically."""
         path = "/assistants/{}/turns/{}"
         return AssistantTurn.from_wire(
             await self._call("PATCH", path, assistant_id, turn_id, body={"right": right})
@@ -1533,7 +1560,7 @@ class AssistantCalls(_Calls):
     async def suggestions(
         self, conversation_id: int, *, limit: Optional[int] = None, cursor: Optional[str] = None
     ) -> AssistantTurns:
-        """Return a page of the turns of a conversation, the newest first; one at most is ``ready``."""
+        """Return a page of the turns of a conversation, newest first; at most one is ``ready``."""
         path = "/conversations/{}/turns"
         query = {"limit": limit, "cursor": cursor}
         return AssistantTurns.from_wire(await self._call("GET", path, conversation_id, query=query))
@@ -1541,7 +1568,7 @@ class AssistantCalls(_Calls):
     async def take(
         self, conversation_id: int, turn_id: int, *, idempotency_key: Optional[str] = None
     ) -> Sent:
-        """Send a suggestion as it stands.
+        """Send a suggestion unchanged.
 
         :param idempotency_key: names this call, so that a program that was stopped may call again.
         """
@@ -1551,16 +1578,16 @@ class AssistantCalls(_Calls):
         )
 
     async def dismiss(self, conversation_id: int, turn_id: int) -> AssistantTurn:
-        """Send a suggestion away, or stop thinking about one."""
+        """Dismiss a suggestion, or stop the assistant while it is thinking."""
         path = "/conversations/{}/turns/{}/dismiss"
         return AssistantTurn.from_wire(await self._call("POST", path, conversation_id, turn_id))
 
 
 class CannedReplyCalls(_Calls):
-    """Replies to be sent again, of everybody and of teams."""
+    """Canned replies, shared and of teams."""
 
     async def list(self) -> Sequence[CannedReply]:
-        """Return them, the most used first."""
+        """Return the canned replies, most used first."""
         return CannedReplies.from_wire(await self._call("GET", "/canned-replies")).data
 
     async def create(
@@ -1592,7 +1619,7 @@ class CannedReplyCalls(_Calls):
         keep_files: Union[Sequence[int], Unset] = UNSET,
         uploads: Sequence[str] = (),
     ) -> CannedReply:
-        """Change a canned reply; what is left out stays.
+        """Change a canned reply; omitted fields stay unchanged.
 
         :param keep_files: ids of its files that stay.
         :param uploads: ids of uploaded files to be added; with some it is tried once only.
@@ -1611,23 +1638,23 @@ class CannedReplyCalls(_Calls):
 
 
 class MacroCalls(_Calls):
-    """Several actions on a conversation at once, that everybody shares."""
+    """Macros: several actions on a conversation at once, shared by everyone."""
 
     async def list(self) -> Sequence[Macro]:
-        """Return them, the most used first."""
+        """Return the macros, most used first."""
         return Macros.from_wire(await self._call("GET", "/macros")).data
 
     async def run(
         self, conversation_id: int, macro_id: int, *, idempotency_key: Optional[str] = None
     ) -> Sequence[Message]:
-        """Do all that a macro says, or nothing; return the messages it sent."""
+        """Run all actions of a macro or none; return the messages it sent."""
         path = "/conversations/{}/macros/{}"
         done = await self._call("POST", path, conversation_id, macro_id, idempotency_key=idempotency_key)
         return Sent.from_wire(done).data
 
 
 class ViewCalls(_Calls):
-    """Saved filters and searches that everybody in the workspace shares."""
+    """Saved views: filters and searches shared with the whole workspace."""
 
     async def list(self) -> Sequence[View]:
         """Return the shared views, in their order."""
@@ -1657,7 +1684,7 @@ class ViewCalls(_Calls):
         filter: Union[Mapping[str, Any], Unset] = UNSET,
         search: Union[str, Unset] = UNSET,
     ) -> View:
-        """Rename a view, or have it show something else; what is left out stays."""
+        """Rename a view or change its filter; omitted fields stay unchanged."""
         asked: dict[str, Any] = {"name": name, "filter": filter, "search": search}
         body = {one: value for one, value in asked.items() if value is not UNSET}
         return View.from_wire(await self._call("PATCH", "/views/{}", view_id, body=body))
@@ -1668,15 +1695,15 @@ class ViewCalls(_Calls):
 
 
 class MemberCalls(_Calls):
-    """The people of the workspace."""
+    """Members of the workspace."""
 
     async def list(self) -> Sequence[Member]:
-        """Return everybody a conversation can be given to."""
+        """Return everyone to whom a conversation can be assigned."""
         return Members.from_wire(await self._call("GET", "/members")).data
 
 
 class FileCalls(_Calls):
-    """Files to send, and files that came."""
+    """Files to send, and received files."""
 
     async def upload(
         self, content: bytes, *, name: str = "", content_type: str = "application/octet-stream"
@@ -1694,7 +1721,7 @@ class FileCalls(_Calls):
 
 
 class EndpointCalls(_Calls):
-    """The addresses that are told what happens, and what was sent to each."""
+    """Webhook endpoints and their deliveries."""
 
     async def list(self) -> Sequence[Endpoint]:
         """Return every endpoint of the workspace."""
@@ -1710,7 +1737,7 @@ class EndpointCalls(_Calls):
         both: bool = False,
         ordered: bool = True,
     ) -> WithSecret:
-        """Have *url* told of *events*; return the endpoint and its secret, which is not shown again.
+        """Add an endpoint at *url* for *events*; return it with its secret, which is not shown again.
 
         :param events: names; ``message.*`` stands for all that begin so, ``*`` for all there are.
         :param accounts: hear of these alone; empty: of all.
@@ -1723,7 +1750,7 @@ class EndpointCalls(_Calls):
         return WithSecret.from_wire(await self._call("POST", "/endpoints", body=body))
 
     async def get(self, endpoint_id: int) -> Endpoint:
-        """Return an endpoint, with whether it works."""
+        """Return an endpoint with its state."""
         return Endpoint.from_wire(await self._call("GET", "/endpoints/{}", endpoint_id))
 
     async def change(
@@ -1738,7 +1765,7 @@ class EndpointCalls(_Calls):
         ordered: Union[bool, Unset] = UNSET,
         state: Union[str, Unset] = UNSET,
     ) -> Endpoint:
-        """Change an endpoint, pause it or go on; what is left out stays.
+        """Change, pause or resume an endpoint; omitted fields stay unchanged.
 
         :param state: ``active`` or ``paused``.
         """
@@ -1748,16 +1775,16 @@ class EndpointCalls(_Calls):
         return Endpoint.from_wire(await self._call("PATCH", "/endpoints/{}", endpoint_id, body=body))
 
     async def delete(self, endpoint_id: int) -> None:
-        """Tell an endpoint nothing any more."""
+        """Delete an endpoint."""
         await self._call("DELETE", "/endpoints/{}", endpoint_id)
 
     async def rotate(self, endpoint_id: int) -> WithSecret:
-        """Give an endpoint a new secret; for a day both sign."""
+        """Replace an endpoint's secret. For a day, both secrets sign."""
         path = "/endpoints/{}/rotate"
         return WithSecret.from_wire(await self._call("POST", path, endpoint_id))
 
     async def test(self, endpoint_id: int) -> Delivery:
-        """Send an endpoint a test, and return its line of the log."""
+        """Send a test to an endpoint, and return the delivery."""
         path = "/endpoints/{}/test"
         return Delivery.from_wire(await self._call("POST", path, endpoint_id))
 
@@ -1769,7 +1796,7 @@ class EndpointCalls(_Calls):
         before: Optional[int] = None,
         limit: Optional[int] = None,
     ) -> Deliveries:
-        """Return a page of the log of thirty days, newest first; see :meth:`deliveries`."""
+        """Return a page of the deliveries of the last 30 days, newest first; see :meth:`deliveries`."""
         query = {"state": state, "before": before, "limit": limit}
         path = "/endpoints/{}/deliveries"
         return Deliveries.from_wire(await self._call("GET", path, endpoint_id, query=query))
@@ -1789,7 +1816,7 @@ class EndpointCalls(_Calls):
                 return
 
     async def delivery(self, endpoint_id: int, delivery_id: int) -> DeliveryWithBody:
-        """Return a delivery, with what it sends."""
+        """Return a delivery with its body."""
         path = "/endpoints/{}/deliveries/{}"
         return DeliveryWithBody.from_wire(await self._call("GET", path, endpoint_id, delivery_id))
 
@@ -1801,7 +1828,7 @@ class EndpointCalls(_Calls):
         failed: Union[bool, Unset] = UNSET,
         since: Union[str, Unset] = UNSET,
     ) -> Replayed:
-        """Send again: some *deliveries*, all that *failed*, or everything *since* a time."""
+        """Resend some *deliveries*, all that *failed*, or everything *since* a time."""
         asked = {"deliveries": deliveries, "failed": failed, "since": since}
         body = {name: value for name, value in asked.items() if value is not UNSET}
         path = "/endpoints/{}/replay"
@@ -1809,7 +1836,7 @@ class EndpointCalls(_Calls):
 
 
 class AnalyticsCalls(_Calls):
-    """How much there was to do, and how long customers waited."""
+    """Reports: volumes and response times."""
 
     async def get(
         self,
@@ -1823,7 +1850,7 @@ class AnalyticsCalls(_Calls):
         by: Optional[str] = None,
         business_hours: bool = False,
     ) -> Analytics:
-        """Return the figures of some days.
+        """Return the figures of a range of days.
 
         :param from_: the first day, ``2026-11-01``; ``to``: the last.
         :param zone: the time zone the days are of, ``Europe/Berlin``.
@@ -1840,17 +1867,17 @@ class AnalyticsCalls(_Calls):
 
 
 class SearchCalls(_Calls):
-    """Messages and contacts by what they say."""
+    """Search messages and contacts."""
 
     async def page(
         self, q: str, *, limit: Optional[int] = None, cursor: Optional[str] = None
     ) -> SearchResults:
-        """Return a page of what *q* finds, the newest message first; see :meth:`list`."""
+        """Return a page of messages that match *q*, newest first; see :meth:`list`."""
         query = {"q": q, "limit": limit, "cursor": cursor}
         return SearchResults.from_wire(await self._call("GET", "/search", query=query))
 
     async def list(self, q: str) -> AsyncIterator[SearchHit]:
-        """Yield every message that *q* finds, the newest first, however long that takes.
+        """Yield every message that matches *q*, newest first, however long that takes.
 
         :param q: words, ``"phrases"``, beginnings with a star, and filters such as ``is:open``.
         """
@@ -1865,12 +1892,12 @@ class SearchCalls(_Calls):
 
 
 class EventCalls(_Calls):
-    """What happened, for programs without a public address; ``lobby-client listen`` uses it."""
+    """Events for programs without a public address, as used by ``lobby-client listen``."""
 
     async def page(
         self, *, after: Optional[str] = None, limit: Optional[int] = None, wait: Optional[int] = None
     ) -> EventPage:
-        """Return what happened after a place; without one it begins now.
+        """Return the events after a position; without one, those from now on.
 
         :param after: ``next`` of the page before.
         :param limit: 1 to 200.
@@ -1880,7 +1907,7 @@ class EventCalls(_Calls):
         return EventPage.from_wire(await self._call("GET", "/events", query=query, wait=wait or 0))
 
     async def pages(self, *, after: Optional[str] = None) -> AsyncIterator[EventPage]:
-        """Yield pages for ever, each as soon as something happened; its ``next`` is the place behind it."""
+        """Yield pages of events as they happen, forever; ``next`` is the position after each."""
         while True:
             page = await self.page(after=after, wait=25)
             after = page.next

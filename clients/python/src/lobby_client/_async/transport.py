@@ -25,7 +25,7 @@ class Transport:
         self._client: Optional[httpx2.AsyncClient] = None
 
     async def send(self, request: Request) -> Answer:
-        """Return what comes back, whatever its status.
+        """Return the response, whatever its status.
 
         :raises ConnectionFailed: if nothing does.
         """
@@ -54,7 +54,7 @@ class Transport:
         return Answer(answer.status_code, headers, answer.content)
 
     async def close(self) -> None:
-        """Close the connections that are kept."""
+        """Close open connections."""
         if self._client is not None:
             client, self._client = self._client, None
             await client.aclose()

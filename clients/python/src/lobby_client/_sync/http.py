@@ -1,4 +1,4 @@
-"""Calls of the API over a synchronous transport: the key, the attempts, the errors.
+"""API calls over a synchronous transport: the key, retries, and errors.
 
 Made by tools/generate.py: do not edit.
 """
@@ -43,7 +43,7 @@ class Http:
         idempotency_key: Optional[str] = None,
         wait: float = 0.0,
     ) -> Any:
-        """Return the JSON of the answer; None where it has none.
+        """Return the JSON of the response, or None without a body.
 
         :param template: the path, with ``{}`` for each of *ids*.
         :param repeatable: whether doing it twice does no harm.
@@ -82,7 +82,7 @@ class Http:
         idempotency_key: Optional[str] = None,
         wait: float = 0.0,
     ) -> Answer:
-        """Return the answer to a call that was not refused; see :meth:`call`."""
+        """Return the response to a successful call; see :meth:`call`."""
         given = {
             **(headers or {}),
             "Authorization": self._bearer,
@@ -124,10 +124,10 @@ class Http:
             time.sleep(pause)
 
     def close(self) -> None:
-        """Close the connections that are kept."""
+        """Close open connections."""
         self._transport.close()
 
 
 def new_key() -> str:
-    """Return an idempotency key for one call, however many attempts it takes."""
+    """Return an idempotency key for one call, shared by all its attempts."""
     return str(uuid.uuid4())

@@ -1,0 +1,1 @@
+"""Parsing of mails: author, content, and the message a mail answers."""

@@ -1,0 +1,176 @@
+"""Decode the text of a mail as browsers do: labels and supersets of https://encoding.spec.whatwg.org."""
+
+from __future__ import annotations
+
+import codecs
+import re
+from collections.abc import Callable
+
+import webencodings
+from chardetng_py import EncodingDetector
+
+_UNDECLARED = {"", "windows-1252", "utf-16", "utf-32"}
+"""Labels that programs write without looking at the text, which mostly is UTF-8 or windows-1252."""
+_NEVER = {"idna", "punycode", "unicode_escape", "raw_unicode_escape", "undefined"}
+"""Text encodings of Python that no mail uses; some take quadratic time."""
+_SUPERSETS = {"gbk": "gb18030", "gb2312": "gb18030", "windows-949": "cp949", "x-mac-roman": "mac_roman"}
+_CODE_PAGE = re.compile(r"(?:cp|x-cp|win|windows|ibm|dos|ms|microsoft-cp)[-_ ]?(\d{3,5})\Z")
+_META = re.compile(
+    rb"""<meta\b[^>]{0,500}?\bcharset\s{0,9}=\s{0,9}["']?\s{0,9}([\w.:-]{1,40})""", re.IGNORECASE
+)
+_META_BYTES = 16 * 1024
+_DETECTION_BYTES = 64 * 1024
+_ESCAPES = (b"\x1b$B", b"\x1b$@", b"\x1b(J", b"\x1b(I")
+_WHOLE = re.compile(rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}")
+_DAMAGED = re.compile(rb"[\xe0-\xef][\x80-\xbf]|[\xf0-\xf4][\x80-\xbf]{1,2}|[\x80-\xff]")
+_CUT = re.compile(rb"(?:[\xc2\xc3]|[\xe0-\xef][\x80-\xbf]|[\xf0-\xf4][\x80-\xbf]{1,2})\s{0,9}\Z")
+
+
+def decode(data: bytes, charset: str = "", hint: str = "") -> str:
+    """Return *data* as text. Never raises; an unreadable byte becomes U+FFFD.
+
+    :param charset: as the mail declares it. Only where it declares none that is known, it is detected.
+    :param hint: what to try before that: the charset of another part of the mail.
+    """
+    if data.isascii() and b"\x1b" not in data and b"\0" not in data and b"~" not in data and b"+" not in data:
+        return data.decode("ascii")
+    name = lookup(charset)
+    if name in _UNDECLARED:
+        return _decode_undeclared(data, name, lookup(hint))
+    if (text := _strictly(data, name)) is not None:
+        return text
+    if name == "utf-8":
+        return (
+            data.decode("utf-8", "replace") if _is_damaged_utf8(data) else _decode_undeclared(data, name, "")
+        )
+    # What no text in the declared charset is, but UTF-8 throughout, is hardly that by chance.
+    return _strictly(data, "utf-8") or _decoder(name)(data, "replace")
+
+
+def lookup(label: str) -> str:
+    """Return the name of the codec for text labelled *label*, or an empty string if there is none."""
+    label = bare(label).strip("\0\t\n\f\r \"'").lower()[:40]
+    found = webencodings.lookup(label)
+    if found is not None and found.name not in {"replacement", "x-user-defined"}:
+        if found.name in _SUPERSETS:
+            return _SUPERSETS[found.name]
+        if found.name.startswith("utf-16"):
+            return "utf-16" if label in {"utf-16", "unicode", "ucs-2", "iso-10646-ucs-2"} else found.name
+        names = {"iso-2022-jp", "euc-jp", "utf-8", "windows-1252"}
+        return str(found.name if found.name in names else found.codec_info.name)
+    code_page = _CODE_PAGE.match(label)
+    try:
+        info = codecs.lookup(f"cp{code_page[1]}" if code_page else label)
+    except (LookupError, ValueError, UnicodeError):
+        return ""
+    if info.name.replace("-", "_") in _NEVER or not info._is_text_encoding:
+        return ""
+    name = {"ascii": "", "iso8859-1": "windows-1252", "cp1252": "windows-1252"}.get(info.name, info.name)
+    return _SUPERSETS.get(name, name)
+
+
+def bare(label: str) -> str:
+    """Return *label* without what no label has: some mails have it in the quotes of a word processor."""
+    return label if label.isascii() else label.encode("ascii", "ignore").decode()
+
+
+def declared_in_html(data: bytes) -> str:
+    """Return the charset that an HTML page names in ``<meta>``, "" if none."""
+    found = _META.search(data[:_META_BYTES])
+    return found[1].decode("ascii", "replace") if found else ""
+
+
+def _decode_undeclared(data: bytes, name: str, hint: str) -> str:
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) and len(data) % 2 == 0:
+        return data.decode("utf-16", "replace")
+    # Text of that kind has zeros in its spaces and line ends. Without them the label is wrong.
+    if name in {"utf-16", "utf-32"} and b"\0" in data:
+        return data.decode(name, "replace")
+    if any(escape in data for escape in _ESCAPES) and data.isascii():
+        return _iso_2022_jp(data, "replace")
+    for codec in ("utf-8", hint):
+        if codec and (text := _strictly(data, codec)) is not None:
+            return text
+    if _is_damaged_utf8(data):
+        return data.decode("utf-8", "replace")
+    if name == "windows-1252":
+        return data.decode("cp1252", "replace")
+    return _decoder(_detected(data))(data, "replace")
+
+
+def _detected(data: bytes) -> str:
+    detector = EncodingDetector()
+    detector.feed(data[:_DETECTION_BYTES], last=True)
+    return lookup(detector.guess(tld=None, allow_utf8=False)) or "windows-1252"
+
+
+def _is_damaged_utf8(data: bytes) -> bool:
+    """Return whether *data* is UTF-8 with a few invalid bytes, or cut within a character."""
+    sample = data[:_DETECTION_BYTES]
+    rest, whole = _WHOLE.subn(b"", sample)
+    if whole:
+        return len(_DAMAGED.findall(rest)) <= whole
+    return _CUT.search(data[-16:]) is not None and _CUT.sub(b"", data).isascii()
+
+
+def _strictly(data: bytes, codec: str) -> str | None:
+    try:
+        return _decoder(codec)(data, "strict")
+    except (UnicodeError, LookupError):
+        return None
+
+
+def _decoder(codec: str) -> Callable[[bytes, str], str]:
+    codec = {"windows-1252": "cp1252", "utf-8": "utf-8-sig"}.get(codec, codec)
+    return _JAPANESE.get(codec) or (lambda data, errors: data.decode(codec, errors))
+
+
+_PAIR = re.compile(rb"[\x21-\x7e]{2}")
+_EUC = re.compile(rb"\x8f[\xa1-\xfe]{2}|\x8e[\xa1-\xdf]|[\xa1-\xfe]{2}")
+_MODE = re.compile(rb"(\x1b(?:\$[@B]|\$\([A-Z]|\([A-Z]|\$A|\.[A-Z]))")
+
+
+def _euc_jp(data: bytes, errors: str) -> str:
+    """Decode EUC-JP with the rows of NEC and IBM, which Python's codec lacks and cp932 has."""
+    text = None if b"\x8f" not in data else _strictly(data, "euc_jp")
+    if text is not None:
+        return text
+
+    def as_cp932(match: re.Match[bytes]) -> bytes:
+        pair = match[0]
+        if pair[0] == 0x8F:
+            return b"\x81\xac"  # 〓, which printers put for a character they lack
+        return pair[1:] if pair[0] == 0x8E else _shifted(pair[0] & 0x7F, pair[1] & 0x7F)
+
+    if errors == "strict" and not _EUC.sub(b"", data).isascii():
+        raise UnicodeError("not EUC-JP")
+    return _EUC.sub(as_cp932, data).decode("cp932", errors)
+
+
+def _iso_2022_jp(data: bytes, errors: str) -> str:
+    """Decode ISO-2022-JP with the same rows, and with half-width kana."""
+    out: list[str] = []
+    mode = b"\x1b(B"
+    for piece in _MODE.split(data):
+        if _MODE.fullmatch(piece):
+            mode = piece
+        elif mode in {b"\x1b$B", b"\x1b$@"}:
+            pairs = _PAIR.sub(lambda match: _shifted(*match[0]), piece)
+            out.append(pairs.decode("cp932", errors))
+        elif mode == b"\x1b(I":
+            out.append(bytes(b | 0x80 if 0x21 <= b <= 0x5F else b for b in piece).decode("cp932", errors))
+        elif mode in {b"\x1b(B", b"\x1b(J"}:
+            out.append(piece.decode("ascii" if piece.isascii() else "cp932", errors))
+        else:
+            out.append((mode + piece + b"\x1b(B").decode("iso2022_jp_ext", "replace"))
+    return "".join(out)
+
+
+def _shifted(row: int, cell: int) -> bytes:
+    """Return a character of JIS X 0208, given by its two bytes, in Shift_JIS."""
+    lead = (row + 1) // 2 + (0x70 if row < 0x5F else 0xB0)
+    trail = cell + (0x1F + (cell > 0x5F) if row % 2 else 0x7E)
+    return bytes((lead, trail))
+
+
+_JAPANESE = {"euc-jp": _euc_jp, "iso-2022-jp": _iso_2022_jp}

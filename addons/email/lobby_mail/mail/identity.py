@@ -1,0 +1,55 @@
+"""Identity of a mail, independent of how it arrived."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from email.message import Message
+
+from . import headers
+
+MAX_HEAD = 256 * 1024
+
+
+def delivered_to(address: str, aliases: Sequence[str] = ()) -> bytes:
+    """Return the line above a mail in the inbound log, with the account's address and its aliases.
+
+    Received content is always below it, so senders cannot influence which addresses are ours.
+    """
+    return f"Delivered-To: {', '.join((address, *aliases))}\r\n".encode()
+
+
+def own(message: Message) -> tuple[str, ...]:
+    """Return our addresses as :func:`delivered_to` wrote them, the account's own first."""
+    return tuple(address for _, address in headers.addresses(message, "Delivered-To"))
+
+
+def head(raw: bytes) -> Message:
+    """Return the headers of a mail, or empty headers if it cannot be read."""
+    try:
+        return headers.parse_mail(raw.partition(b"\r\n\r\n")[0][:MAX_HEAD] + b"\r\n\r\n")
+    except (ValueError, RecursionError, LookupError):
+        return Message()
+
+
+def key(message: Message, raw: bytes, arrival: str) -> str:
+    """Return the dedupe key of a mail, which does not depend on how it arrived.
+
+    :param arrival: what tells this delivery of the mail from another, for one that says nothing of itself.
+    """
+    return f"mail:{_digest(message, raw, arrival)}"
+
+
+def _digest(message: Message, raw: bytes, arrival: str) -> str:
+    """Return a hash of a mail that is the same when the same mail is delivered again, and no other's.
+
+    The servers it came by write their own lines on top, with their own times. A Message-ID alone is not
+    enough: programs reuse theirs, and anybody may send one they have seen.
+    """
+    written = [headers.raw(message, name) for name in ("Message-ID", "From", "To", "Date", "Subject")]
+    if not headers.raw(message, "Message-ID").strip() and not headers.raw(message, "Date").strip():
+        # A program that sends the same twice, such as an alarm, means two. A server that retries notes
+        # the same lines as before; of a mail without them, two copies are better than none.
+        written += list(headers.all_raw(message, "Received")) or [arrival]
+    head = "\n".join(written).encode("utf-8", "replace")
+    return hashlib.sha256(head + b"\n\n" + raw.partition(b"\r\n\r\n")[2]).hexdigest()

@@ -1,0 +1,300 @@
+"""The SMTP listener: takes mail for connected addresses, and answers 250 once it is durable."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import secrets
+import socket
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from types import MappingProxyType
+from typing import TYPE_CHECKING, NamedTuple
+
+import sqlalchemy as sa
+
+from host.sdk import clock, db, settings
+from host.sdk.errors import SdkError
+from host.sdk.webhooks import Envelope, Ingest, Receiver
+
+from . import aliases, late, models
+from .addresses import normal, without_tag
+from .mail import headers, identity, trips
+
+if TYPE_CHECKING:
+    from aiosmtpd.smtp import SMTP, Session
+    from aiosmtpd.smtp import Envelope as Transaction
+
+    from .smtp_connection import SmtpConnection
+
+log = logging.getLogger(__name__)
+
+MAX_MAIL = 10 * 1024 * 1024
+MAX_RECIPIENTS = 100
+IDLE_SECONDS = 120
+"""For one command, and for a whole mail."""
+
+STORED = "250 2.0.0 Stored"
+GONE = "550 5.1.1 No such address here any more"
+LATER = "451 4.3.0 The desk cannot store mail at the moment, try again later"
+
+
+def listen_address() -> tuple[str, int] | None:
+    """Return the host and port to listen on, as the operator set them, or None to receive no mail."""
+    try:
+        text = settings.get("", "smtp_listen")
+    except SdkError:
+        return None
+    host, _, port = text.rpartition(":")
+    return (host.strip("[]"), int(port)) if host and port.isdigit() else None
+
+
+def receiver() -> list[Receiver]:
+    """Return the listener, or nothing if no address to listen on is set."""
+    address = listen_address()
+    return [] if address is None else [Receiver("smtp", "email", partial(start, address))]
+
+
+class Recipient(NamedTuple):
+    """The account that mail for an address belongs to.
+
+    :param address: the account's.
+    :param named: the further address of it that was named; empty: none was.
+    """
+
+    address: str
+    account_id: int
+    named: str = ""
+
+
+def _connected() -> dict[str, Recipient]:
+    """Return, by address, every email account that is connected."""
+    table = db.host_table(models.ACCOUNTS)
+    query = sa.select(table.c.external_id, table.c.id).where(
+        table.c.channel == "email", table.c.state != "disconnected"
+    )
+    with db.read() as session:
+        found = {row.id: row.external_id for row in session.execute(query)}
+    # An account comes before a further address of another.
+    return {
+        **{
+            alias: Recipient(found[account_id], account_id, alias)
+            for account_id, theirs in aliases.known.get().items()
+            if account_id in found
+            for alias in theirs
+        },
+        **{address: Recipient(address, account_id) for account_id, address in found.items()},
+    }
+
+
+recipients = db.Snapshot(_connected)
+
+
+def account_of(address: str) -> Recipient | None:
+    """Return the account that mail for *address* belongs to, or None.
+
+    ``hello+anything@example.com`` belongs to ``hello@example.com``.
+    """
+    wanted = normal(address)
+    known = recipients.get()
+    for candidate in () if wanted is None else (wanted, without_tag(wanted)):
+        if candidate in known:
+            return known[candidate]
+    return None
+
+
+def envelopes(
+    raw: bytes,
+    mail_from: str,
+    to: Mapping[str, int],
+    *,
+    own: Mapping[int, Sequence[str]] = MappingProxyType({}),
+    named: Mapping[int, str] = MappingProxyType({}),
+) -> tuple[Envelope, ...]:
+    """Return an envelope of one mail for each account it is addressed to.
+
+    :param to: address -> account id.
+    :param own: the further addresses of an account; *named*: that of them the sender's server named.
+    """
+    message = identity.head(raw)
+    lane = headers.sender(message)[1]
+    if lane == headers.UNKNOWN_SENDER:
+        lane = normal(mail_from) or lane
+    key = identity.key(message, raw, secrets.token_hex(16))
+    trace = f"Return-Path: <{normal(mail_from) or ''}>\r\n".encode()
+    now = clock.now()
+    return tuple(
+        Envelope(
+            account_id=account_id,
+            lane=lane,
+            dedupe_key=key,
+            kind="mail",
+            body=trace
+            + identity.delivered_to(address, own.get(account_id, ()))
+            + (f"X-Original-To: {named[account_id]}\r\n".encode() if named.get(account_id) else b"")
+            + raw,
+            occurred_at=now,
+        )
+        for address, account_id in to.items()
+    )
+
+
+def size_limit() -> int:
+    """Return the most bytes of one mail: 10 MB, or less where the database could not take that in one row.
+
+    MariaDB refuses statements longer than ``max_allowed_packet``, and the driver writes bytes as hex digits.
+    """
+    with db.read() as session:
+        if session.get_bind().dialect.name not in {"mysql", "mariadb"}:
+            return MAX_MAIL
+        packet = session.scalar(sa.text("SELECT @@global.max_allowed_packet"))
+    return min(MAX_MAIL, max(0, int(packet or 0) // 2 - 64 * 1024))
+
+
+def _is_back(account_id: int, raw: bytes) -> bool:
+    """Return whether a mail is one the account sent to itself; then it is noted, and nothing else."""
+    marker = trips.marker_in(account_id, raw)
+    if marker is not None:
+        db.write(trips.note_arrived, account_id, marker, raw, "smtp")
+    return marker is not None
+
+
+class _Handler:
+    """The handler that aiosmtpd calls. Everything that uses the database runs in a thread."""
+
+    def __init__(self, ingest: Callable[[], Ingest]) -> None:
+        self._ingest = ingest
+
+    async def handle_RCPT(  # noqa: N802 - aiosmtpd's name and arguments
+        self, _server: SMTP, _session: Session, envelope: Transaction, address: str, _options: list[str]
+    ) -> str:
+        if len(envelope.rcpt_tos) >= MAX_RECIPIENTS:
+            return "452 4.5.3 Too many recipients"
+        try:
+            found = await asyncio.to_thread(account_of, address)
+        except sa.exc.SQLAlchemyError:
+            log.warning("a recipient could not be looked up", exc_info=True)
+            return LATER
+        if found is None:
+            return "550 5.1.1 No such address here"
+        envelope.rcpt_tos.append(address)
+        return "250 2.1.5 OK"
+
+    async def handle_DATA(  # noqa: N802 - aiosmtpd's name
+        self, server: SmtpConnection, _session: Session, envelope: Transaction
+    ) -> str:
+        raw = envelope.original_content or b""
+        mail_from = envelope.mail_from or ""
+        answers = await asyncio.to_thread(self._take, raw, mail_from, list(envelope.rcpt_tos))
+        return "\r\n".join(answers) if server.lmtp else min(answers)
+
+    def _take(self, raw: bytes, mail_from: str, rcpt_tos: list[str]) -> list[str]:
+        """Store a mail; return the answer for each recipient. The least of them is that for the mail."""
+        try:
+            found = [account_of(address) for address in rcpt_tos]
+            to = {one.address: one.account_id for one in found if one is not None}
+            to = {address: id_ for address, id_ in to.items() if not _is_back(id_, raw)}
+            if to:
+                named = {one.account_id: one.named for one in reversed(found) if one is not None}
+                made = envelopes(raw, mail_from, to, own=aliases.known.get(), named=named)
+                self._ingest()(raw, made)
+        except Exception:  # after any error the sender keeps the mail and tries again
+            log.warning("a mail of %d bytes could not be stored", len(raw), exc_info=True)
+            return [LATER] * len(rcpt_tos)
+        return [GONE if one is None else STORED for one in found]
+
+    async def handle_exception(self, error: Exception) -> str:
+        log.error("an SMTP session failed", exc_info=error)
+        return LATER
+
+
+class _Listener:
+    """A listening socket and the thread that serves it. It outlives generations; see :func:`start`."""
+
+    def __init__(self, address: tuple[str, int], most: int) -> None:
+        family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
+        try:
+            self.socket = socket.create_server(address, family=family)
+        except OSError as error:
+            where = f"{address[0]}:{address[1]}"
+            raise OSError(
+                error.errno,
+                f"Mail cannot be received at {where}: {os.strerror(error.errno or 0)}. "
+                "Stop the program that uses it, or set LOBBY_SMTP_LISTEN to another address and port.",
+            ) from error
+        self.ingests: list[Ingest] = []
+        self._most = most
+        self._loop = asyncio.new_event_loop()
+        self._ready = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="smtp", daemon=True)
+        self._thread.start()
+        self._ready.wait()
+
+    def _run(self) -> None:
+        asyncio.set_event_loop(self._loop)
+        connection = late.machinery().SmtpConnection
+        handler = _Handler(lambda: self.ingests[-1])
+
+        def protocol() -> SMTP:
+            made: SMTP = connection(
+                handler,
+                data_size_limit=self._most,
+                enable_SMTPUTF8=True,
+                hostname="lobby",
+                ident="Lobby",
+                timeout=IDLE_SECONDS,
+                loop=self._loop,
+            )
+            return made
+
+        server = self._loop.run_until_complete(self._loop.create_server(protocol, sock=self.socket))
+        self._ready.set()
+        try:
+            self._loop.run_forever()
+        finally:
+            server.close()
+            tasks = asyncio.all_tasks(self._loop)
+            for task in tasks:
+                task.cancel()
+            self._loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
+            self._loop.run_until_complete(server.wait_closed())
+            self._loop.run_until_complete(self._loop.shutdown_default_executor())
+            self._loop.close()
+
+    def close(self) -> None:
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+
+
+_lock = threading.Lock()
+_listeners: dict[tuple[str, int], _Listener] = {}
+
+
+def start(address: tuple[str, int], ingest: Ingest) -> Callable[[], None]:
+    """Listen on *address* and hand mail to *ingest*; return a function that stops this.
+
+    While one generation takes over from another, both may be started: the socket stays open, and the newest
+    one gets the mail.
+
+    :raises OSError: if the address cannot be listened on.
+    """
+    with _lock:
+        listener = _listeners.get(address)
+        if listener is None:
+            listener = _listeners[address] = _Listener(address, size_limit())
+            log.info("mail is received at %s:%d", *listener.socket.getsockname()[:2])
+        listener.ingests.append(ingest)
+
+    def stop() -> None:
+        with _lock:
+            if ingest not in listener.ingests:
+                return
+            listener.ingests.remove(ingest)
+            if listener.ingests:
+                return
+            _listeners.pop(address, None)
+        listener.close()
+
+    return stop

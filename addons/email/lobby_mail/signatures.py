@@ -1,0 +1,68 @@
+"""Signatures below mails: one of the account, and one of each person, which replaces it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy.orm import Session
+
+from host.sdk.channel import AccountRef
+
+from .models import EmailAccount, PersonsSignature
+
+MOST = 2000
+"""Most characters of a signature."""
+PAGE = "/w/<int:workspace_id>/accounts/<int:account_id>/signature"
+
+
+def page(account: AccountRef) -> str:
+    """Return the address of the page where the signatures of *account* are changed."""
+    return f"/addons/email/w/{account.workspace_id}/accounts/{account.id}/signature"
+
+
+@dataclass(frozen=True, slots=True)
+class Texts:
+    """The texts of an account as one person finds them.
+
+    :param shared: everybody's who has none of their own; *own*: that person's; empty: there is none.
+    :param reply_to: where answers go; empty: to the address itself.
+    :param quotes: whether replies have the message they answer below.
+    """
+
+    shared: str
+    own: str
+    reply_to: str
+    quotes: bool = False
+
+    @property
+    def used(self) -> str:
+        """Return what stands beneath what that person writes."""
+        return self.own or self.shared
+
+
+def read(session: Session, account_id: int, user_id: int) -> Texts | None:
+    """Return the texts of an account; None if it has no mail server."""
+    row = session.get(EmailAccount, account_id)
+    if row is None:
+        return None
+    own = session.get(PersonsSignature, (account_id, user_id))
+    return Texts(row.signature or "", own.text if own else "", row.reply_to or "", bool(row.quotes))
+
+
+def keep_own(session: Session, account_id: int, user_id: int, text: str) -> None:
+    """Keep a person's signature; with an empty *text* theirs is the account's again."""
+    row = session.get(PersonsSignature, (account_id, user_id))
+    if not text:
+        if row is not None:
+            session.delete(row)
+    elif row is None:
+        session.add(PersonsSignature(account_id=account_id, user_id=user_id, text=text))
+    else:
+        row.text = text
+
+
+def keep_shared(session: Session, account_id: int, text: str, reply_to: str, *, quotes: bool = False) -> None:
+    """Keep the signature of an account, where answers to it go, and whether replies quote."""
+    row = session.get(EmailAccount, account_id)
+    if row is not None:
+        row.signature, row.reply_to, row.quotes = text or None, reply_to or None, quotes

@@ -1,0 +1,107 @@
+"""One connection of the SMTP listener: limits on their number and time, and LMTP."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+from typing import Any, ClassVar
+
+from aiosmtpd.smtp import SMTP, syntax
+
+MAX_LINE = 256 * 1024
+MAX_CONNECTIONS = 64
+MAX_PER_ADDRESS = 20
+"""Most connections to one server: as many as mail servers open to each other by default."""
+SESSION_SECONDS = 600
+"""For a connection, whatever it does."""
+
+
+def counted_as(peer: Any) -> str:
+    """Return what connections of *peer* are counted under: its address, of IPv6 the network of a customer."""
+    try:
+        address = ipaddress.ip_address(str(peer[0]).partition("%")[0])
+    except (TypeError, IndexError, ValueError):
+        return ""
+    if isinstance(address, ipaddress.IPv4Address):
+        return str(address)
+    if address.ipv4_mapped is not None:
+        return str(address.ipv4_mapped)
+    return str(ipaddress.IPv6Network((address, 64), strict=False).network_address)
+
+
+class SmtpConnection(SMTP):
+    """aiosmtpd's, with longer lines than the standard's 998, limits on connections, and an end to each.
+
+    Who greets with LHLO speaks LMTP (RFC 2033): each recipient of a mail is answered for by itself.
+
+    Where all are held, the oldest of the address that holds most makes way. Its client sends again what
+    it was not told is stored.
+    """
+
+    line_length_limit = MAX_LINE
+    open_connections: ClassVar[dict[str, list[SmtpConnection]]] = {}
+    _address = ""
+    _deadline: asyncio.TimerHandle | None = None
+    lmtp = False
+    _unanswered = 0
+    """Recipients of the mail that is being sent."""
+
+    @syntax("LHLO hostname")
+    async def smtp_LHLO(self, hostname: str) -> None:  # noqa: N802 - as aiosmtpd finds it
+        """Handle LHLO, the greeting of an LMTP client."""
+        self.lmtp = True
+        await super().smtp_EHLO(hostname)
+
+    async def smtp_EHLO(self, hostname: str) -> None:  # noqa: N802
+        """Handle EHLO, the greeting of an SMTP client."""
+        await (self.push("500 5.5.1 LHLO was said before") if self.lmtp else super().smtp_EHLO(hostname))
+
+    async def smtp_HELO(self, hostname: str) -> None:  # noqa: N802
+        """Handle HELO, the greeting of an old SMTP client."""
+        await (self.push("500 5.5.1 LHLO was said before") if self.lmtp else super().smtp_HELO(hostname))
+
+    async def push(self, status: Any) -> None:
+        """Send a response. After a mail, LMTP needs one per recipient, SMTP one for all."""
+        text = str(status)
+        if self._unanswered and self.lmtp and "\r\n" not in text:
+            status = "\r\n".join([text] * self._unanswered)
+        # Counted now: aiosmtpd starts the next envelope before it answers for this mail.
+        asked = self.envelope.rcpt_tos if self.envelope is not None else []
+        self._unanswered = len(asked) if text.startswith("354") else 0
+        await super().push(status)
+
+    def connection_made(self, transport: Any) -> None:
+        super().connection_made(transport)
+        self._address = counted_as(transport.get_extra_info("peername"))
+        mine = self.open_connections.get(self._address, [])
+        busiest = max(self.open_connections.values(), key=len, default=[])
+        if len(mine) >= MAX_PER_ADDRESS:
+            return self._send_away()
+        if sum(map(len, self.open_connections.values())) >= MAX_CONNECTIONS:
+            if len(mine) + 1 >= len(busiest):
+                return self._send_away()
+            busiest[0]._send_away()
+        self.open_connections.setdefault(self._address, []).append(self)
+        self._deadline = self.loop.call_later(SESSION_SECONDS, self._send_away)
+        return None
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._forget()
+        super().connection_lost(error)
+
+    def _send_away(self) -> None:
+        self._forget()
+        transport: Any = self.transport
+        if transport is not None:
+            transport.write(b"421 4.3.2 Too many connections, or too long a one, try again later\r\n")
+            transport.close()
+
+    def _forget(self) -> None:
+        """Stop counting this connection."""
+        if self._deadline is not None:
+            self._deadline.cancel()
+        held = self.open_connections.get(self._address, [])
+        if self in held:
+            held.remove(self)
+        if not held:
+            self.open_connections.pop(self._address, None)

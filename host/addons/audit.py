@@ -1,0 +1,33 @@
+"""The sentences of the audit log about addons."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from flask_babel import lazy_gettext as _l
+from flask_babel.speaklater import LazyString
+
+SENTENCES: Mapping[str, LazyString] = {
+    "addon.activated": _l("%(who)s activated the addon %(what)s"),
+    "addon.activation_failed": _l("The addon %(what)s could not be activated"),
+    "addon.activation_started": _l("%(who)s began to activate the addon %(what)s"),
+    "addon.deactivated": _l("%(who)s deactivated the addon %(what)s"),
+    "addon.disabled_offline": _l("The addon %(what)s was deactivated from the command line"),
+    "addon.exported": _l("%(who)s exported the data of the addon %(what)s"),
+    "addon.install_started": _l("%(who)s started installing the addon %(what)s"),
+    "addon.installed": _l("%(who)s installed the addon %(what)s"),
+    "addon.process_replaced": _l("Lobby restarted a process because the addon %(what)s made it hang"),
+    "addon.purge_started": _l("%(who)s started deleting the data of the addon %(what)s"),
+    "addon.purged": _l("%(who)s uninstalled the addon %(what)s and deleted its data"),
+    "addon.quarantined": _l("Lobby quarantined the addon %(what)s"),
+    "addon.removed": _l("%(who)s uninstalled the addon %(what)s and kept its data"),
+    "addon.retried": _l("%(who)s retried the addon %(what)s"),
+    "addon.roll_back_started": _l("%(who)s started rolling back the addon %(what)s"),
+    "addon.rolled_back": _l("%(who)s rolled back the addon %(what)s"),
+    "addon.switched_off": _l("%(who)s switched the addon %(what)s off"),
+    "addon.upload_refused": _l("The upload of %(what)s was rejected"),
+    "addon.upload_started": _l("%(who)s started uploading %(what)s"),
+    "addon.uploaded": _l("%(who)s uploaded the addon %(what)s"),
+    "feature.switched_off": _l("%(who)s turned off %(what)s"),
+    "feature.switched_on": _l("%(who)s turned on %(what)s"),
+}

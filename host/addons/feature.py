@@ -1,0 +1,20 @@
+"""Installation, activation and running of addons."""
+
+from host.features.feature import Feature
+
+FEATURE = Feature(
+    __package__,
+    models=("host.models.addons",),
+    of_desk=(
+        "addon_archive_parts",
+        "addon_calls",
+        "addon_publishers",
+        "addon_releases",
+        "addons",
+        "parked_requests",
+    ),
+    blueprints=("views:bp", "hook_views:bp"),
+    sentences="audit",
+    sealed={"parked_requests": ("about",)},
+    commands={"addon": "host.cli.addon:group"},
+)

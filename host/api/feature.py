@@ -1,0 +1,13 @@
+"""The API for other programs, and its keys."""
+
+from host.features.feature import Feature
+
+FEATURE = Feature(
+    __package__,
+    models=("host.models.api",),
+    blueprints=("key_views:bp", "views:bp"),
+    routes=("host.api.routes.about",),
+    sentences="audit",
+    commands={"openapi": "host.cli.desk:openapi"},
+    data="data",
+)

@@ -1,1 +1,0 @@
-"""Routes about assistants: what each is, what it knows, and what it made of what customers wrote."""

@@ -1,0 +1,166 @@
+"""API routes of shared saved views."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from flask_babel import lazy_gettext as _l
+from msgspec import UNSET, Meta, UnsetType
+from sqlalchemy.orm import Session
+
+from host.api.http.call import Call
+from host.api.http.declare import Id, Wire, route
+from host.api.http.errors import BodyError
+from host.api.routes.conversations import ConversationQuery, filter_of
+from host.core import db
+from host.inbox import saved_views
+from host.inbox.errors import (
+    TooManyViewsError,
+    ViewNameError,
+    ViewNotFoundError,
+    ViewSearchError,
+)
+from host.inbox.queries import ConversationFilter
+from host.models.saved_views import SavedView
+from host.users.api_keys import Scope
+
+
+class View(Wire, frozen=True):
+    """A saved view that the workspace shares."""
+
+    id: Id
+    name: str
+    condition: Annotated[
+        dict[str, Any],
+        Meta(
+            description="The fields of its filter that matter; of a search `search`, its text.",
+            examples=[{"status": "open", "labels": [3]}, {"search": "label:orders glaze"}],
+        ),
+    ]
+
+
+class Views(Wire, frozen=True):
+    """The shared views, in their order."""
+
+    data: list[View]
+
+
+class NewView(Wire, frozen=True):
+    """A view to save."""
+
+    name: Annotated[str, Meta(max_length=300, examples=["Orders to answer"])]
+    filter: Annotated[
+        ConversationQuery | UnsetType,
+        Meta(description="The parameters of the list of conversations; no `cursor`."),
+    ] = UNSET
+    search: (
+        Annotated[str, Meta(max_length=2000, description="A search, instead of a filter.")] | UnsetType
+    ) = UNSET
+
+
+class ViewChange(Wire, frozen=True):
+    """A change of a view; omitted fields stay unchanged."""
+
+    name: Annotated[str, Meta(max_length=300)] | UnsetType = UNSET
+    filter: ConversationQuery | UnsetType = UNSET
+    search: Annotated[str, Meta(max_length=2000)] | UnsetType = UNSET
+
+
+def _shows(body: NewView | ViewChange) -> ConversationFilter | str | None:
+    """Return the filter or the search text of a view; None if the body has neither.
+
+    :raises BodyError: if it has both.
+    """
+    if body.filter is not UNSET and body.search is not UNSET:
+        raise BodyError(_l("A view has `filter` or `search`, not both, so nothing was saved."))
+    if body.search is not UNSET:
+        return body.search
+    return None if body.filter is UNSET else filter_of(body.filter)
+
+
+def _view(row: SavedView) -> View:
+    return View(id=row.id, name=row.name, condition=dict(row.condition))
+
+
+@route("GET", "/views", tag="Labels", summary="List shared views", scope=Scope.READ, answer=Views)
+def list_views(call: Call) -> Views:
+    """The shared views, in order. Members' private views are not included."""
+    with db.read() as session:
+        return Views(data=[_view(row) for row in saved_views.shared(session, call.workspace_id)])
+
+
+@route(
+    "POST",
+    "/views",
+    tag="Labels",
+    summary="Save a shared view",
+    scope=Scope.WRITE,
+    body=NewView,
+    answer=View,
+    status=201,
+    errors=(BodyError, TooManyViewsError, ViewNameError, ViewSearchError),
+    examples={
+        "Open orders": {"name": "Orders to answer", "filter": {"status": "open", "labels": "3"}},
+        "A search": {"name": "Glaze in orders", "search": "label:orders glaze"},
+    },
+)
+def create_view(call: Call, body: NewView) -> bytes:
+    """Adds a shared view after the others: a filter or a search."""
+    shows = _shows(body)
+    if shows is None:
+        raise BodyError(_l("A view needs `filter` or `search`, so nothing was saved."))
+
+    def use_case(session: Session) -> View:
+        row = saved_views.create(
+            session,
+            workspace_id=call.workspace_id,
+            owner_id=None,
+            name=body.name,
+            shows=shows,
+            actor=call.actor,
+            now=call.now,
+        )
+        return _view(row)
+
+    return call.commit(use_case)
+
+
+@route(
+    "PATCH",
+    "/views/{view_id}",
+    tag="Labels",
+    summary="Change a shared view",
+    scope=Scope.WRITE,
+    body=ViewChange,
+    answer=View,
+    errors=(BodyError, ViewNameError, ViewNotFoundError, ViewSearchError),
+    examples={"Another name": {"name": "Orders"}},
+)
+def change_view(call: Call, view_id: int, body: ViewChange) -> bytes:
+    """Changes its name, or what it shows."""
+
+    def use_case(session: Session) -> View:
+        row = saved_views.get(session, call.workspace_id, view_id, None, lock=True)
+        name = None if body.name is UNSET else body.name
+        saved_views.change(session, row, name=name, shows=_shows(body), actor=call.actor)
+        return _view(row)
+
+    return call.commit(use_case)
+
+
+@route(
+    "DELETE",
+    "/views/{view_id}",
+    tag="Labels",
+    summary="Delete a shared view",
+    scope=Scope.WRITE,
+    errors=(ViewNotFoundError,),
+)
+def delete_view(call: Call, view_id: int) -> None:
+    """Deletes the view. Its conversations are not changed."""
+
+    def use_case(session: Session) -> None:
+        row = saved_views.get(session, call.workspace_id, view_id, None, lock=True)
+        saved_views.delete(session, row, actor=call.actor)
+
+    db.write(use_case)

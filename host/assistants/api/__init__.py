@@ -1,0 +1,1 @@
+"""Routes for assistants: their settings, their knowledge and their turns."""

@@ -1,0 +1,287 @@
+"""Routes for an assistant's cases: questions that each version is tested with."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import sqlalchemy as sa
+from msgspec import UNSET, Meta, UnsetType
+from sqlalchemy.orm import Session
+
+from host.api import shapes
+from host.api.http import cursors
+from host.api.http.call import Call, encode
+from host.api.http.declare import Id, Wire, route
+from host.api.http.errors import BodyError, CursorError, QueryError
+from host.assistants import keeping, playing
+from host.assistants.keeping import AssistantNotFoundError
+from host.assistants.knowing import cases
+from host.assistants.knowing.cases import CaseError, CaseInput, CaseNotFoundError
+from host.assistants.models import AssistantCase as Row
+from host.core import db
+from host.users.api_keys import Scope
+
+LIST = "assistant cases"
+
+Question = Annotated[str, Meta(max_length=20_000, description="What a customer asks: 4,000 letters.")]
+HandsOver = Annotated[bool, Meta(description="Whether a person is to answer it; words count nothing then.")]
+Words = Annotated[
+    tuple[Annotated[str, Meta(max_length=1_000)], ...],
+    Meta(max_length=100, description="20 words or phrases of 100 letters."),
+]
+
+
+class AssistantCase(Wire, frozen=True):
+    """A question with a description of a good answer."""
+
+    id: Id
+    question: str
+    hands_over: HandsOver
+    says: Annotated[list[str], Meta(description="What a good answer has, each of them.")]
+    never_says: Annotated[list[str], Meta(description="What it never has.")]
+    passed: Annotated[bool | None, Meta(description="Null: it was not tried.")]
+    tried_version: Annotated[
+        int | None, Meta(description="The version of the assistant it was tried with; null: none.")
+    ]
+    answer: Annotated[str, Meta(description="What that version said; empty: nothing.")]
+    conversation_id: Annotated[
+        Id | None, Meta(description="Where it was asked: what is erased there is erased here.")
+    ]
+
+
+class AssistantCases(Wire, frozen=True):
+    """Cases of an assistant, oldest first; at most 200."""
+
+    data: list[AssistantCase]
+    next: Annotated[shapes.Cursor | None, Meta(description="For more; null: there is none.")]
+
+
+class WholeCase(Wire, frozen=True):
+    """A complete case. Saving it makes it due to be tried again."""
+
+    question: Question
+    hands_over: HandsOver = False
+    says: Annotated[Words, Meta(description="What a good answer has, each of them.")] = ()
+    never_says: Annotated[Words, Meta(description="What it never has.")] = ()
+
+
+class NewCase(Wire, frozen=True):
+    """A case to create."""
+
+    question: Annotated[Question, Meta(description="Of a turn it may be empty: what was asked there.")] = ""
+    hands_over: HandsOver = False
+    says: Annotated[Words, Meta(description="What a good answer has, each of them.")] = ()
+    never_says: Annotated[Words, Meta(description="What it never has.")] = ()
+    turn_id: Annotated[
+        Id | None, Meta(description="A turn of the assistant that was wrong. The case is erased with it.")
+    ] = None
+
+
+class Tries(Wire, frozen=True):
+    """Which cases to try."""
+
+    cases: Annotated[
+        Annotated[list[Id], Meta(max_length=cases.MOST)] | UnsetType,
+        Meta(description="Left out: those that the version that holds has not passed."),
+    ] = UNSET
+
+
+class TriedCase(Wire, frozen=True):
+    """The result of trying a case."""
+
+    case_id: Id
+    passed: Annotated[bool | None, Meta(description="Null: it could not be tried, see `problem`.")]
+    answer: str
+    hands_over: bool
+    problem: Annotated[str | None, Meta(description="A stable word, such as `model_timeout`.")]
+
+
+class TriedCases(Wire, frozen=True):
+    """The results of trying cases, as many as fit into 20 seconds."""
+
+    data: list[TriedCase]
+    left: Annotated[int, Meta(description="How many are left: ask again.")]
+
+
+class AssistantCaseQuery(Wire, frozen=True):
+    """How many cases to list."""
+
+    limit: Annotated[int, Meta(ge=1, le=100, description="How many at most.")] = 50
+    cursor: shapes.Cursor | None = None
+
+
+OF = (AssistantNotFoundError, CaseNotFoundError)
+EXAMPLE: dict[str, Any] = {"question": "Do you ship to Norway?", "says": ["14 €"], "neverSays": ["free"]}
+
+
+def _shown(row: Row) -> AssistantCase:
+    return AssistantCase(
+        id=row.id,
+        question=row.question,
+        hands_over=row.hands_over,
+        says=list(map(str, row.says)),
+        never_says=list(map(str, row.never_says)),
+        passed=row.passed,
+        tried_version=row.tried_version,
+        answer=row.answer,
+        conversation_id=row.conversation_id,
+    )
+
+
+def _wanted(body: NewCase | WholeCase) -> CaseInput:
+    return CaseInput(body.question, body.hands_over, body.says, body.never_says)
+
+
+def _placed(error: CaseError) -> CaseError:
+    """Return the error with its field named as in the API."""
+    error.field = "neverSays" if error.field == "never_says" else error.field
+    return error
+
+
+def _by(call: Call, assistant_id: int) -> dict[str, Any]:
+    """Return the workspace, the assistant and the actor as arguments."""
+    return {"workspace_id": call.workspace_id, "assistant_id": assistant_id, "actor": call.actor}
+
+
+@route(
+    "GET",
+    "/assistants/{assistant_id}/cases",
+    tag="Assistants",
+    summary="List cases of an assistant",
+    scope=Scope.READ,
+    query=AssistantCaseQuery,
+    answer=AssistantCases,
+    errors=(QueryError, CursorError, AssistantNotFoundError),
+)
+def list_assistant_cases(call: Call, assistant_id: int, query: AssistantCaseQuery) -> AssistantCases:
+    """Each case comes with the result of its last try."""
+    after = 0 if query.cursor is None else cursors.read_numbers(LIST, query.cursor, "cursor")[1]
+    with db.read() as session:
+        keeping.get(session, call.workspace_id, assistant_id)
+        wanted = sa.select(Row).where(Row.assistant_id == assistant_id, Row.id > after)
+        found = session.scalars(wanted.order_by(Row.id).limit(query.limit + 1)).all()
+    shown = found[: query.limit]
+    more = len(found) > len(shown)
+    return AssistantCases(
+        data=[_shown(one) for one in shown],
+        next=cursors.write_numbers(LIST, assistant_id, shown[-1].id, 0) if more else None,
+    )
+
+
+@route(
+    "POST",
+    "/assistants/{assistant_id}/cases",
+    tag="Assistants",
+    summary="Add a case",
+    scope=Scope.WRITE,
+    body=NewCase,
+    answer=AssistantCase,
+    status=201,
+    errors=(BodyError, CaseError, *OF),
+    examples={
+        "A question": EXAMPLE,
+        "Of a turn that was wrong": {"turnId": 42, "handsOver": True},
+    },
+)
+def create_assistant_case(call: Call, assistant_id: int, body: NewCase) -> bytes:
+    """From a question, or from a turn that was wrong."""
+    of = {**_by(call, assistant_id), "now": call.now}
+
+    def use_case(session: Session) -> AssistantCase:
+        wanted = _wanted(body)
+        if body.turn_id is None:
+            row = cases.add(session, wanted, **of)
+        else:
+            row = cases.from_turn(session, wanted=wanted, turn_id=body.turn_id, seen_accounts=None, **of)
+        return _shown(row)
+
+    try:
+        return call.commit(use_case)
+    except CaseError as error:
+        raise _placed(error) from None
+
+
+@route(
+    "GET",
+    "/assistants/{assistant_id}/cases/{case_id}",
+    tag="Assistants",
+    summary="Get a case",
+    scope=Scope.READ,
+    answer=AssistantCase,
+    errors=OF,
+)
+def get_assistant_case(call: Call, assistant_id: int, case_id: int) -> AssistantCase:
+    """Includes the result of its last try."""
+    with db.read() as session:
+        return _shown(cases.get(session, call.workspace_id, assistant_id, case_id))
+
+
+@route(
+    "PUT",
+    "/assistants/{assistant_id}/cases/{case_id}",
+    tag="Assistants",
+    summary="Replace a case",
+    scope=Scope.WRITE,
+    body=WholeCase,
+    answer=AssistantCase,
+    errors=(BodyError, CaseError, *OF),
+    examples={"A question": EXAMPLE},
+)
+def replace_assistant_case(call: Call, assistant_id: int, case_id: int, body: WholeCase) -> bytes:
+    """The case becomes due to be tried again."""
+
+    def use_case(session: Session) -> AssistantCase:
+        return _shown(cases.change(session, _wanted(body), **_by(call, assistant_id), case_id=case_id))
+
+    try:
+        return call.commit(use_case)
+    except CaseError as error:
+        raise _placed(error) from None
+
+
+@route(
+    "DELETE",
+    "/assistants/{assistant_id}/cases/{case_id}",
+    tag="Assistants",
+    summary="Delete a case",
+    scope=Scope.WRITE,
+    errors=OF,
+)
+def delete_assistant_case(call: Call, assistant_id: int, case_id: int) -> None:
+    """The answer from its last try is deleted too."""
+    db.write(cases.delete, **_by(call, assistant_id), case_id=case_id)
+
+
+@route(
+    "POST",
+    "/assistants/{assistant_id}/cases/try",
+    tag="Assistants",
+    summary="Try cases",
+    scope=Scope.WRITE,
+    body=Tries,
+    answer=TriedCases,
+    errors=(BodyError, *OF),
+    examples={"Those that are due": {}, "These": {"cases": [42, 43]}},
+)
+def try_assistant_cases(call: Call, assistant_id: int, body: Tries) -> bytes:
+    """Asks the current version each question, one by one, and stores the results.
+
+    A case that could not be tried stays unchanged. Each costs as much as an answer.
+    """
+    only = None if body.cases is UNSET else body.cases
+    tried, left = playing.try_cases(call.workspace_id, assistant_id, only=only)
+    return encode(
+        TriedCases(
+            data=[
+                TriedCase(
+                    case_id=one.id,
+                    passed=one.passed,
+                    answer=one.answer,
+                    hands_over=one.hands_over,
+                    problem=one.problem or None,
+                )
+                for one in tried
+            ],
+            left=left,
+        )
+    )

@@ -1,0 +1,652 @@
+"""Routes for a workspace's assistants: their settings, their accounts and their figures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import date
+from typing import Annotated, Any, Literal, cast
+
+import sqlalchemy as sa
+from flask_babel import lazy_gettext as _l
+from msgspec import UNSET, Meta, UnsetType
+from sqlalchemy.orm import Session
+
+from host.api.http.call import Call
+from host.api.http.declare import Id, Moment, Wire, route
+from host.api.http.errors import BodyError, QueryError
+from host.api.routes.accounts import AccountNotFoundError, find_account
+from host.assistants import figures, keeping
+from host.assistants.figures import Spent, TurnCounts
+from host.assistants.keeping import (
+    AccountMode,
+    AccountNotThereError,
+    AssistantError,
+    AssistantNotFoundError,
+    AssistantSummary,
+    NotEarnedError,
+    OtherNameError,
+)
+from host.assistants.models import Assistant as Row
+from host.assistants.models import LanguageModel as ModelRow
+from host.assistants.tool_keeping import BUILT_IN
+from host.assistants.values import Body, Cap, Limits
+from host.automation.deciding import GREETED, Sent
+from host.core import db
+from host.users.api_keys import Scope
+from host.users.workspaces import SavedMeanwhileError
+
+Name = Annotated[str, Meta(max_length=300, description="At most 40 letters.", examples=["Shop desk"])]
+ModeName = Annotated[
+    Literal["off", "shadow", "suggest", "answer"],
+    Meta(
+        description="`shadow`: nobody sees what it would say; it is set beside what people answer. "
+        "`suggest`: people see it. `answer`: it answers by itself."
+    ),
+]
+SentName = Literal["message", "story_reply", "tap", "mention"]
+Version = Annotated[int, Meta(ge=0, le=2**31)]
+Most = Annotated[int, Meta(ge=0, le=keeping.LARGEST, description="0: as much as comes.")]
+
+
+class AssistantCap(Wire, frozen=True):
+    """Limits for a conversation, a day or a month."""
+
+    turns: Most = 0
+    tokens: Most = 0
+    money: Annotated[
+        Most, Meta(description="In millionths of the model's currency; 0: as much as comes.")
+    ] = 0
+
+
+class AssistantLimits(Wire, frozen=True):
+    """Usage limits of an assistant. Days and months follow the workspace's time zone."""
+
+    conversation: Annotated[AssistantCap, Meta(description="Until a conversation is closed.")]
+    day: Annotated[AssistantCap, Meta(description="Of all assistants of the workspace.")]
+    month: Annotated[AssistantCap, Meta(description="Of all assistants of the workspace.")]
+    seconds: Annotated[int, Meta(description="How long one answer may take, 5 to 60.")]
+    calls: Annotated[int, Meta(description="Most uses of tools for one answer, 0 to 10.")]
+
+
+class AssistantBody(Wire, frozen=True):
+    """The content of one version of an assistant."""
+
+    prompt: Annotated[str, Meta(description="How it is to write.")]
+    announces: Annotated[bool, Meta(description="Whether its first answer says that it is automatic.")]
+    announcement: Annotated[str, Meta(description="In these words; empty: in the desk's own.")]
+    phrases: Annotated[list[str], Meta(description="What it may say without a source.")]
+    pause: Annotated[int, Meta(description="Seconds without a word of the customer before it reads.")]
+    limits: AssistantLimits
+    tools: Annotated[list[str], Meta(description="The desk's own tools it may use, and those of addons.")]
+
+
+class GivenLimits(Wire, frozen=True):
+    """Usage limits of an assistant. Omitted fields get their defaults."""
+
+    conversation: Annotated[AssistantCap, Meta(description="6 answers.")] | UnsetType = UNSET
+    day: Annotated[AssistantCap, Meta(description="1,000 answers.")] | UnsetType = UNSET
+    month: Annotated[AssistantCap, Meta(description="No limit.")] | UnsetType = UNSET
+    seconds: Annotated[int, Meta(description="How long one answer may take, 5 to 60.")] = Limits().seconds
+    calls: Annotated[int, Meta(description="Most uses of tools for one answer, 0 to 10.")] = Limits().calls
+
+
+class GivenBody(Wire, frozen=True):
+    """The content to save as a version. Omitted fields get their defaults."""
+
+    prompt: Annotated[str, Meta(max_length=20_000, description="How it is to write: 4,000 letters.")] = ""
+    announces: Annotated[bool, Meta(description="Whether its first answer says that it is automatic.")] = True
+    announcement: Annotated[
+        str, Meta(max_length=1_000, description="In these words; empty: in the desk's own.")
+    ] = ""
+    phrases: Annotated[
+        tuple[Annotated[str, Meta(max_length=1_000)], ...],
+        Meta(max_length=100, description="What it may say without a source: 30 of 200 letters."),
+    ] = ()
+    pause: Annotated[
+        int, Meta(description="Seconds without a word of the customer before it reads, 1 to 30.")
+    ] = Body().pause
+    limits: GivenLimits = GivenLimits()
+    tools: Annotated[
+        tuple[Annotated[str, Meta(max_length=100)], ...],
+        Meta(
+            max_length=50,
+            description="The desk's own tools it may use, `contact`, `label`, `hand_over` and `close`, and "
+            "those of addons by name.",
+        ),
+    ] = Body().builtin
+
+
+class AssistantPlace(Wire, frozen=True):
+    """The mode of an assistant on an account."""
+
+    account_id: Id
+    channel: str
+    name: Annotated[str, Meta(description="The name of the account, as it is typed.")]
+    mode: ModeName
+    answers_on: Annotated[list[SentName], Meta(description="What a customer has to send for it.")]
+    needed: Annotated[int, Meta(description="Suggestions that have to be taken before it may answer.")]
+    earned: Annotated[
+        int,
+        Meta(description="How many were taken as they stood, or called right. What programs took is none."),
+    ]
+    opened_by: Annotated[
+        str | None, Meta(description="Who let it answer before it had earned that; null: nobody.")
+    ]
+    changed_at: Moment
+
+
+class Assistant(Wire, frozen=True):
+    """An assistant that answers customers from its knowledge."""
+
+    id: Id
+    name: Name
+    version: Annotated[int, Meta(description="Grows with each change of `body`.")]
+    changed_at: Moment
+    stopped_at: Annotated[Moment | None, Meta(description="Null: nobody stopped it.")]
+    model_id: Annotated[Id | None, Meta(description="Null: it asks no model, and offers topics.")]
+    body: Annotated[AssistantBody | None, Meta(description="Null: it was made by a newer Lobby.")]
+    accounts: Annotated[list[AssistantPlace], Meta(description="Where it is not off.")]
+
+
+class Assistants(Wire, frozen=True):
+    """The assistants of the workspace, oldest first."""
+
+    data: list[Assistant]
+
+
+class NewAssistant(Wire, frozen=True):
+    """An assistant to create."""
+
+    name: Name
+
+
+class WholeAssistant(Wire, frozen=True):
+    """The complete content of an assistant."""
+
+    name: Name
+    body: GivenBody
+    version: Annotated[
+        Version | None,
+        Meta(description="That of the assistant you read; if it is another by now, nothing is saved."),
+    ] = None
+
+
+class AssistantChange(Wire, frozen=True):
+    """Fields to change; omitted fields keep their values."""
+
+    stopped: Annotated[
+        bool | UnsetType,
+        Meta(description="True: at once, everywhere. People get its conversations. False: it goes on."),
+    ] = UNSET
+    model_id: Annotated[Id | UnsetType | None, Meta(description="Null: it asks none.")] = UNSET
+
+
+class AssistantVersion(Wire, frozen=True):
+    """A current or earlier version of an assistant."""
+
+    version: int
+    author: Annotated[str, Meta(description="Who made it: a member, or the name of a key.")]
+    at: Moment
+    body: Annotated[AssistantBody | None, Meta(description="Null: it was made by a newer Lobby.")]
+
+
+class AssistantVersions(Wire, frozen=True):
+    """Versions of an assistant, newest first; the last 50."""
+
+    data: list[AssistantVersion]
+
+
+class AssistantMode(Wire, frozen=True):
+    """The mode to set on an account."""
+
+    mode: ModeName
+    answers_on: (
+        Annotated[
+            list[SentName],
+            Meta(max_length=10, description="Left out: as it is, at first message, story_reply and tap."),
+        ]
+        | UnsetType
+    ) = UNSET
+    needed: Annotated[int | UnsetType, Meta(description="10 to 1,000. Left out: as it is, at first 50.")] = (
+        UNSET
+    )
+    typed_name: Annotated[
+        Annotated[str, Meta(max_length=300)] | None,
+        Meta(
+            description="Of `answer` before it has earned that: the name of the account, as a person has to "
+            "type it. The audit keeps which key did."
+        ),
+    ] = None
+
+
+class AssistantCounts(Wire, frozen=True):
+    """Number of turns by outcome."""
+
+    suggested: Annotated[int, Meta(description="Shown to people.")]
+    taken: Annotated[int, Meta(description="Sent as they stood, by people.")]
+    edited: int
+    written: Annotated[int, Meta(description="Where a person wrote something else.")]
+    dismissed: int
+    used: Annotated[int, Meta(description="Sent as they stood, by programs.")]
+    answered: Annotated[int, Meta(description="Sent by itself.")]
+    shadow: Annotated[int, Meta(description="Thought in shadow.")]
+    handed_over: int
+    failed: int
+    right: Annotated[int, Meta(description="Called right by somebody.")]
+    wrong: int
+    tokens: int
+    cost: Annotated[int, Meta(description="In millionths of the model's currency.")]
+
+
+class AssistantDay(Wire, frozen=True):
+    """A day, in the workspace's time zone."""
+
+    day: date
+    counts: AssistantCounts
+
+
+class AssistantSpent(Wire, frozen=True):
+    """Usage counted against limits."""
+
+    turns: int
+    tokens: int
+    money: Annotated[int, Meta(description="In millionths of the model's currency.")]
+
+
+class AssistantFigures(Wire, frozen=True):
+    """Figures of an assistant, and the usage of the whole workspace."""
+
+    days: Annotated[list[AssistantDay], Meta(description="The oldest first; today is the last.")]
+    today: Annotated[AssistantSpent, Meta(description="Of all assistants of the workspace.")]
+    month: Annotated[AssistantSpent, Meta(description="Of all assistants of the workspace.")]
+
+
+class FiguresQuery(Wire, frozen=True):
+    """How many days back to look."""
+
+    days: Annotated[int, Meta(ge=1, le=figures.DAYS, description="How many days, today counted.")] = (
+        figures.DAYS
+    )
+
+
+class LanguageModel(Wire, frozen=True):
+    """A language model that assistants can use. Its address and key are only on the desk's pages."""
+
+    id: Id
+    name: str
+    model: Annotated[str, Meta(description="What its provider calls it.")]
+    currency: str
+
+
+class LanguageModels(Wire, frozen=True):
+    """The language models of the workspace, oldest first."""
+
+    data: list[LanguageModel]
+
+
+ERRORS = (BodyError, AssistantError, AssistantNotFoundError)
+EXAMPLE: dict[str, Any] = {
+    "name": "Shop desk",
+    "body": {
+        "prompt": "Be brief and warm.",
+        "phrases": ["You are welcome!"],
+        "limits": {"day": {"turns": 200}},
+    },
+}
+_OF_LIMITS = ("conversation", "day", "month", "seconds", "calls")
+_OF_CALL = {"typed_name": "typedName", "model": "modelId", "mode": "mode", "needed": "needed", "name": "name"}
+
+
+@contextmanager
+def _placed() -> Iterator[None]:
+    """Name the invalid field of an error as in the API."""
+    try:
+        yield
+    except AssistantError as error:
+        field = error.field or ""
+        if field in _OF_CALL:
+            error.field = _OF_CALL[field]
+        elif field:
+            inside = field.partition(".")[0] in _OF_LIMITS
+            error.field = f"body.limits.{field}" if inside else f"body.{field}"
+        raise
+
+
+def _cap(given: AssistantCap | UnsetType, at_first: Cap) -> Cap:
+    return at_first if given is UNSET else Cap(given.turns, given.tokens, given.money)
+
+
+def _body(given: GivenBody, call: Call, before: Body | None) -> Body:
+    limits, at_first = given.limits, Limits()
+    known = {
+        *BUILT_IN,
+        *(one.name for one in call.directory.tools.values()),
+        *(before.builtin if before else ()),
+    }
+    if not set(given.tools) <= known:
+        raise AssistantError(_l("This tool doesn't exist, so nothing was saved."), field="tools")
+    return Body(
+        given.prompt,
+        given.announces,
+        given.announcement,
+        given.phrases,
+        given.pause,
+        Limits(
+            _cap(limits.conversation, at_first.conversation),
+            _cap(limits.day, at_first.day),
+            _cap(limits.month, at_first.month),
+            limits.seconds,
+            limits.calls,
+        ),
+        tuple(dict.fromkeys(given.tools)),
+    )
+
+
+def _shown_cap(one: Cap) -> AssistantCap:
+    return AssistantCap(turns=one.turns, tokens=one.tokens, money=one.money)
+
+
+def _shown_body(one: Body | None) -> AssistantBody | None:
+    if one is None:
+        return None
+    limits = one.limits
+    return AssistantBody(
+        prompt=one.prompt,
+        announces=one.announces,
+        announcement=one.announcement,
+        phrases=list(one.phrases),
+        pause=one.pause,
+        limits=AssistantLimits(
+            conversation=_shown_cap(limits.conversation),
+            day=_shown_cap(limits.day),
+            month=_shown_cap(limits.month),
+            seconds=limits.seconds,
+            calls=limits.calls,
+        ),
+        tools=list(one.builtin),
+    )
+
+
+def _place(one: AccountMode, earned: Mapping[int, int]) -> AssistantPlace:
+    return AssistantPlace(
+        account_id=one.account_id,
+        channel=one.channel,
+        name=one.account,
+        mode=cast(Any, str(one.mode)),
+        answers_on=cast(Any, sorted(map(str, one.answers_on))),
+        needed=one.needed,
+        earned=earned.get(one.account_id, 0),
+        opened_by=one.opened_by or None,
+        changed_at=one.changed_at,
+    )
+
+
+def _shown(session: Session, one: AssistantSummary) -> Assistant:
+    earned = keeping.earned(session, one.id, [place.account_id for place in one.places])
+    return Assistant(
+        id=one.id,
+        name=one.name,
+        version=one.version,
+        changed_at=one.changed_at,
+        stopped_at=one.stopped_at,
+        model_id=one.model_id,
+        body=_shown_body(keeping.body_of(session, session.get_one(Row, one.id))),
+        accounts=[_place(place, earned) for place in one.places],
+    )
+
+
+def _one(session: Session, call: Call, assistant_id: int) -> Assistant:
+    found = [one for one in keeping.listing(session, call.workspace_id) if one.id == assistant_id]
+    if not found:
+        raise AssistantNotFoundError(next_step="")
+    return _shown(session, found[0])
+
+
+@route("GET", "/assistants", tag="Assistants", summary="List assistants", scope=Scope.READ, answer=Assistants)
+def list_assistants(call: Call) -> Assistants:
+    """All of them, at most 20, with the accounts where they are not off."""
+    with db.read() as session:
+        found = keeping.listing(session, call.workspace_id)
+        return Assistants(data=[_shown(session, one) for one in found])
+
+
+@route(
+    "POST",
+    "/assistants",
+    tag="Assistants",
+    summary="Add an assistant",
+    scope=Scope.WRITE,
+    body=NewAssistant,
+    answer=Assistant,
+    status=201,
+    errors=(BodyError, AssistantError),
+    examples={"By name": {"name": "Shop desk"}},
+)
+def create_assistant(call: Call, body: NewAssistant) -> bytes:
+    """The new assistant is on no account, knows nothing and sends nothing."""
+
+    def use_case(session: Session) -> Assistant:
+        row = keeping.create(
+            session,
+            workspace_id=call.workspace_id,
+            name=body.name,
+            author=call.caller.name,
+            actor=call.actor,
+            now=call.now,
+        )
+        return _one(session, call, row.id)
+
+    with _placed():
+        return call.commit(use_case)
+
+
+@route(
+    "GET",
+    "/assistants/{assistant_id}",
+    tag="Assistants",
+    summary="Get an assistant",
+    scope=Scope.READ,
+    answer=Assistant,
+    errors=(AssistantNotFoundError,),
+)
+def get_assistant(call: Call, assistant_id: int) -> Assistant:
+    """Includes its content, and its mode on each account."""
+    with db.read() as session:
+        return _one(session, call, assistant_id)
+
+
+@route(
+    "PUT",
+    "/assistants/{assistant_id}",
+    tag="Assistants",
+    summary="Replace what an assistant says",
+    scope=Scope.WRITE,
+    body=WholeAssistant,
+    answer=Assistant,
+    errors=(*ERRORS, SavedMeanwhileError),
+    examples={"Of the version that was read": {**EXAMPLE, "version": 1}},
+)
+def replace_assistant(call: Call, assistant_id: int, body: WholeAssistant) -> bytes:
+    """Replaces its name, prompt, limits and built-in tools. The earlier content is kept as a version."""
+
+    def use_case(session: Session) -> Assistant:
+        named: dict[str, Any] = {"workspace_id": call.workspace_id, "assistant_id": assistant_id}
+        row = keeping.get(session, **named, lock=True)
+        keeping.save_version(
+            session,
+            **named,
+            body=_body(body.body, call, keeping.body_of(session, row)),
+            author=call.caller.name,
+            actor=call.actor,
+            now=call.now,
+            version=body.version,
+            name=body.name,
+        )
+        return _one(session, call, assistant_id)
+
+    with _placed():
+        return call.commit(use_case)
+
+
+@route(
+    "PATCH",
+    "/assistants/{assistant_id}",
+    tag="Assistants",
+    summary="Stop an assistant, or have it ask another model",
+    scope=Scope.WRITE,
+    body=AssistantChange,
+    answer=Assistant,
+    errors=ERRORS,
+    examples={"Stop at once": {"stopped": True}, "No model": {"modelId": None}},
+)
+def change_assistant(call: Call, assistant_id: int, body: AssistantChange) -> bytes:
+    """Stopping also discards every turn that is waiting, being answered or ready, in the same write."""
+
+    def use_case(session: Session) -> Assistant:
+        keeping.change(
+            session,
+            workspace_id=call.workspace_id,
+            assistant_id=assistant_id,
+            model_id=body.model_id,
+            stopped=body.stopped,
+            actor=call.actor,
+            now=call.now,
+        )
+        return _one(session, call, assistant_id)
+
+    with _placed():
+        return call.commit(use_case)
+
+
+@route(
+    "DELETE",
+    "/assistants/{assistant_id}",
+    tag="Assistants",
+    summary="Delete an assistant",
+    scope=Scope.WRITE,
+    errors=(AssistantError, AssistantNotFoundError),
+)
+def delete_assistant(call: Call, assistant_id: int) -> None:
+    """Deletes its knowledge too. Messages it sent stay, and people take over its conversations."""
+    named = {"workspace_id": call.workspace_id, "assistant_id": assistant_id}
+    db.write(keeping.delete, **named, actor=call.actor, now=call.now)
+
+
+@route(
+    "GET",
+    "/assistants/{assistant_id}/versions",
+    tag="Assistants",
+    summary="List what an assistant said before",
+    scope=Scope.READ,
+    answer=AssistantVersions,
+    errors=(AssistantNotFoundError,),
+)
+def list_assistant_versions(call: Call, assistant_id: int) -> AssistantVersions:
+    """To restore one, replace the current body with its body."""
+    with db.read() as session:
+        keeping.get(session, call.workspace_id, assistant_id)
+        found = keeping.versions(session, assistant_id)
+        return AssistantVersions(
+            data=[
+                AssistantVersion(
+                    version=one.number, author=one.author, at=one.at, body=_shown_body(keeping.read(one.body))
+                )
+                for one in found
+            ]
+        )
+
+
+@route(
+    "PUT",
+    "/assistants/{assistant_id}/accounts/{account_id}",
+    tag="Assistants",
+    summary="Choose what an assistant does on an account",
+    scope=Scope.WRITE,
+    body=AssistantMode,
+    answer=Assistant,
+    errors=(*ERRORS, AccountNotFoundError, AccountNotThereError, NotEarnedError, OtherNameError),
+    examples={"Suggest": {"mode": "suggest"}, "In shadow": {"mode": "shadow", "needed": 100}},
+)
+def set_assistant_mode(call: Call, assistant_id: int, account_id: int | str, body: AssistantMode) -> bytes:
+    """An account has one assistant: setting a mode takes the account from another assistant.
+
+    `answer` requires `earned` to reach `needed`. Before that, it requires the name of the account in
+    `typedName`, as it does on the page. The audit log records which key allowed it.
+    """
+
+    def use_case(session: Session) -> Assistant:
+        row = keeping.get(session, call.workspace_id, assistant_id)
+        account = find_account(session, call, account_id)
+        place = keeping.places(session, call.workspace_id).get(account.id)
+        mine = place if place is not None and place.assistant_id == row.id else None
+        as_it_is = (GREETED, keeping.USUALLY_NEEDED) if mine is None else (mine.answers_on, mine.needed)
+        keeping.set_mode(
+            session,
+            workspace_id=call.workspace_id,
+            assistant_id=assistant_id,
+            account_id=account.id,
+            mode=body.mode,
+            answers_on=as_it_is[0] if body.answers_on is UNSET else [Sent(one) for one in body.answers_on],
+            needed=as_it_is[1] if body.needed is UNSET else body.needed,
+            by=call.caller.name,
+            actor=call.actor,
+            now=call.now,
+            typed_name=body.typed_name,
+        )
+        return _one(session, call, assistant_id)
+
+    with _placed():
+        return call.commit(use_case)
+
+
+@route(
+    "GET",
+    "/assistants/{assistant_id}/figures",
+    tag="Assistants",
+    summary="Get what an assistant did, in figures",
+    scope=Scope.READ,
+    query=FiguresQuery,
+    answer=AssistantFigures,
+    errors=(QueryError, AssistantNotFoundError),
+)
+def get_assistant_figures(call: Call, assistant_id: int, query: FiguresQuery) -> AssistantFigures:
+    """By the day on which a turn began, with the usage of the day's and month's limits."""
+    with db.read() as session:
+        keeping.get(session, call.workspace_id, assistant_id)
+        zone = figures.zone_of(session, call.workspace_id)
+        days = figures.by_day(session, assistant_id, call.now, zone, count=query.days)
+        used = figures.use(session, call.workspace_id, call.now, zone)
+    return AssistantFigures(
+        days=[AssistantDay(day=day, counts=_counts(one)) for day, one in days],
+        today=_spent(used.today),
+        month=_spent(used.month),
+    )
+
+
+def _counts(one: TurnCounts) -> AssistantCounts:
+    return AssistantCounts(**{name: getattr(one, name) for name in AssistantCounts.__struct_fields__})
+
+
+def _spent(one: Spent) -> AssistantSpent:
+    return AssistantSpent(turns=one.turns, tokens=one.tokens, money=one.money)
+
+
+@route(
+    "GET",
+    "/language-models",
+    tag="Assistants",
+    summary="List language models",
+    scope=Scope.READ,
+    answer=LanguageModels,
+)
+def list_language_models(call: Call) -> LanguageModels:
+    """Models that an assistant can use. They are set up on the desk's pages."""
+    query = sa.select(ModelRow).where(ModelRow.workspace_id == call.workspace_id).order_by(ModelRow.id)
+    with db.read() as session:
+        return LanguageModels(
+            data=[
+                LanguageModel(id=one.id, name=one.name, model=one.model, currency=one.currency)
+                for one in session.scalars(query)
+            ]
+        )

@@ -1,0 +1,331 @@
+"""Routes for an assistant's knowledge: texts, files and web pages."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from typing import Annotated, Any, Literal, cast
+
+from flask_babel import lazy_gettext as _l
+from msgspec import Meta
+from sqlalchemy.orm import Session
+
+from host.api import shapes
+from host.api.http import cursors
+from host.api.http.call import Call
+from host.api.http.declare import Id, Moment, Wire, route
+from host.api.http.errors import BodyError, CursorError, QueryError
+from host.api.routes.uploading import MULTIPART, the_file
+from host.assistants import keeping
+from host.assistants.keeping import AssistantNotFoundError
+from host.assistants.knowing import entries, reading
+from host.assistants.knowing.entries import EntryError, EntryInput, EntryNotFoundError
+from host.assistants.models import EntryKind
+from host.assistants.models import KnowledgeEntry as Row
+from host.core import db
+from host.core.backports.values import replace
+from host.users.api_keys import Scope
+
+LIST = "knowledge"
+
+Title = Annotated[str, Meta(max_length=1_000, description="What it is about: 200 letters.")]
+Text = Annotated[str, Meta(max_length=300_000, description="Its words; Markdown may stand in it.")]
+Questions = Annotated[
+    tuple[Annotated[str, Meta(max_length=2_000)], ...],
+    Meta(max_length=100, description="How customers ask for it: 20 of 300 letters."),
+]
+
+
+class KnowledgeEntry(Wire, frozen=True):
+    """An entry of an assistant's knowledge."""
+
+    id: Id
+    kind: Annotated[
+        Literal["pasted", "file", "page", "past"],
+        Meta(description="Where its words come from. `past`: answers the team gave."),
+    ]
+    title: str
+    questions: list[str]
+    origin: Annotated[
+        str, Meta(description="The address of its page, the name of its file, or who wrote it.")
+    ]
+    state: Annotated[
+        Literal["ready", "waiting", "failed", "gone"],
+        Meta(description="`waiting`: it is still to be read. What failed or is gone is not used."),
+    ]
+    problem: Annotated[str | None, Meta(description="Why it is not used, a stable word.")]
+    checked_at: Annotated[Moment, Meta(description="Its age counts from then.")]
+    text: Annotated[str | None, Meta(description="Null in lists.")] = None
+
+
+class Knowledge(Wire, frozen=True):
+    """The entries of an assistant's knowledge, oldest first."""
+
+    data: list[KnowledgeEntry]
+    next: Annotated[shapes.Cursor | None, Meta(description="For more; null: there is none.")]
+
+
+class NewKnowledge(Wire, frozen=True):
+    """An entry to add."""
+
+    title: Title = ""
+    text: Text = ""
+    questions: Questions = ()
+    url: Annotated[
+        str,
+        Meta(max_length=2_000, description="A page in place of a text: it is read in a moment, and weekly."),
+    ] = ""
+
+
+class WholeKnowledge(Wire, frozen=True):
+    """A complete entry."""
+
+    title: Title
+    text: Annotated[Text, Meta(description="The words of a file or a page stay, whatever is said here.")] = ""
+    questions: Questions = ()
+
+
+class FileQuery(Wire, frozen=True):
+    """The name of an uploaded file."""
+
+    title: Annotated[
+        str, Meta(max_length=1_000, description="200 letters; empty: the file's own, or its name.")
+    ] = ""
+
+
+class KnowledgeQuery(Wire, frozen=True):
+    """Which entries to list."""
+
+    search: Annotated[str, Meta(max_length=100, description="Words of title, questions or origin.")] = ""
+    limit: Annotated[int, Meta(ge=1, le=100, description="How many at most.")] = 50
+    cursor: shapes.Cursor | None = None
+
+
+OF = (AssistantNotFoundError, EntryNotFoundError)
+EXAMPLE = {
+    "title": "Shipping to Norway",
+    "text": "It takes 4 to 6 days and costs 14 €.",
+    "questions": ["Do you ship to Norway?"],
+}
+
+
+def _shown(one: Row | entries.EntrySummary, text: str | None = None) -> KnowledgeEntry:
+    return KnowledgeEntry(
+        id=one.id,
+        kind=cast(Any, str(one.kind)),
+        title=one.title,
+        questions=list(map(str, one.questions)),
+        origin=one.origin or "",
+        state=cast(Any, str(one.state)),
+        problem=one.problem or None,
+        checked_at=one.checked_at,
+        text=text,
+    )
+
+
+def _by(call: Call, assistant_id: int) -> dict[str, Any]:
+    """Return the workspace, the assistant and the actor as arguments."""
+    return {"workspace_id": call.workspace_id, "assistant_id": assistant_id, "actor": call.actor}
+
+
+@route(
+    "GET",
+    "/assistants/{assistant_id}/knowledge",
+    tag="Assistants",
+    summary="List what an assistant knows",
+    scope=Scope.READ,
+    query=KnowledgeQuery,
+    answer=Knowledge,
+    errors=(QueryError, CursorError, AssistantNotFoundError),
+)
+def list_knowledge(call: Call, assistant_id: int, query: KnowledgeQuery) -> Knowledge:
+    """Without their text, but with the state of each."""
+    after = 0 if query.cursor is None else cursors.read_numbers(LIST, query.cursor, "cursor")[1]
+    with db.read() as session:
+        keeping.get(session, call.workspace_id, assistant_id)
+        all_ = entries.listing(session, call.workspace_id, assistant_id, search=query.search)
+    found = sorted((one for one in all_ if one.id > after), key=lambda one: one.id)
+    shown = found[: query.limit]
+    more = len(found) > len(shown)
+    return Knowledge(
+        data=[_shown(one) for one in shown],
+        next=cursors.write_numbers(LIST, assistant_id, shown[-1].id, 0) if more else None,
+    )
+
+
+@route(
+    "POST",
+    "/assistants/{assistant_id}/knowledge",
+    tag="Assistants",
+    summary="Let an assistant know something",
+    scope=Scope.WRITE,
+    body=NewKnowledge,
+    answer=KnowledgeEntry,
+    status=201,
+    errors=(BodyError, EntryError, AssistantNotFoundError),
+    examples={"A text": EXAMPLE, "A page": {"url": "https://shop.example.com/shipping"}},
+)
+def create_knowledge(call: Call, assistant_id: int, body: NewKnowledge) -> bytes:
+    """A text with a title, or a page by its address."""
+
+    def use_case(session: Session) -> KnowledgeEntry:
+        keeping.get(session, call.workspace_id, assistant_id)
+        if body.url:
+            wanted = reading.wanted_page(body.url, body.title, body.questions)
+        else:
+            wanted = EntryInput(body.title, body.text, body.questions, EntryKind.PASTED, call.caller.name)
+        row = entries.add(session, wanted, **_by(call, assistant_id), now=call.now)
+        return _shown(row, row.text)
+
+    return call.commit(use_case)
+
+
+@route(
+    "POST",
+    "/assistants/{assistant_id}/knowledge/files",
+    tag="Assistants",
+    summary="Let an assistant know a file",
+    scope=Scope.WRITE,
+    upload=True,
+    query=FileQuery,
+    answer=KnowledgeEntry,
+    status=201,
+    errors=(BodyError, QueryError, EntryError, AssistantNotFoundError),
+    body_limit=reading.MOST_BYTES + MULTIPART,
+)
+def create_knowledge_file(call: Call, assistant_id: int, query: FileQuery) -> bytes:
+    """A PDF, Markdown or plain text in UTF-8, as multipart/form-data with one field, `file`; 20 MB at most.
+
+    Add example questions with `PUT`, which leaves the file's text unchanged.
+    """
+    with db.read() as session:
+        keeping.get(session, call.workspace_id, assistant_id)
+    wanted = _given_file(query.title)
+
+    def use_case(session: Session) -> KnowledgeEntry:
+        row = entries.add(session, wanted, **_by(call, assistant_id), now=call.now)
+        return _shown(row, row.text)
+
+    return call.commit(use_case)
+
+
+@route(
+    "PUT",
+    "/assistants/{assistant_id}/knowledge/{knowledge_id}/file",
+    tag="Assistants",
+    summary="Put another file in the place of one",
+    scope=Scope.WRITE,
+    upload=True,
+    query=FileQuery,
+    answer=KnowledgeEntry,
+    errors=(BodyError, QueryError, EntryError, *OF),
+    body_limit=reading.MOST_BYTES + MULTIPART,
+)
+def replace_knowledge_file(call: Call, assistant_id: int, knowledge_id: int, query: FileQuery) -> bytes:
+    """Only for an entry that is a file. Its questions stay; its title stays unless a new one is given."""
+    with db.read() as session:
+        keeping.get(session, call.workspace_id, assistant_id)
+        before = entries.get(session, call.workspace_id, assistant_id, knowledge_id)
+    if before.kind != EntryKind.FILE:
+        raise EntryError(
+            _l("This entry isn't a file, so nothing was saved."),
+            next_step=_l("Change its text, or add the file as a new entry."),
+            field="file",
+        )
+    wanted = _given_file(query.title or before.title)
+
+    def use_case(session: Session) -> KnowledgeEntry:
+        row = entries.get(session, call.workspace_id, assistant_id, knowledge_id, lock=True)
+        row = entries.change(
+            session,
+            replace(wanted, title=query.title or row.title, questions=tuple(map(str, row.questions))),
+            **_by(call, assistant_id),
+            entry_id=knowledge_id,
+            now=call.now,
+            replaced=True,
+        )
+        return _shown(row, row.text)
+
+    return call.commit(use_case)
+
+
+def _given_file(title: str) -> EntryInput:
+    """Return the entry for the uploaded file, with its text."""
+    given = the_file()
+    with closing(given):
+        data = given.stream.read(reading.MOST_BYTES + 1)
+    return reading.wanted_file(given.filename or "", data, title)
+
+
+@route(
+    "GET",
+    "/assistants/{assistant_id}/knowledge/{knowledge_id}",
+    tag="Assistants",
+    summary="Get something an assistant knows",
+    scope=Scope.READ,
+    answer=KnowledgeEntry,
+    errors=OF,
+)
+def get_knowledge(call: Call, assistant_id: int, knowledge_id: int) -> KnowledgeEntry:
+    """Includes its text."""
+    with db.read() as session:
+        row = entries.get(session, call.workspace_id, assistant_id, knowledge_id)
+        return _shown(row, row.text)
+
+
+@route(
+    "PUT",
+    "/assistants/{assistant_id}/knowledge/{knowledge_id}",
+    tag="Assistants",
+    summary="Replace something an assistant knows",
+    scope=Scope.WRITE,
+    body=WholeKnowledge,
+    answer=KnowledgeEntry,
+    errors=(BodyError, EntryError, *OF),
+    examples={"Another text": EXAMPLE},
+)
+def replace_knowledge(call: Call, assistant_id: int, knowledge_id: int, body: WholeKnowledge) -> bytes:
+    """Saving a text that people wrote also marks it as checked today."""
+
+    def use_case(session: Session) -> KnowledgeEntry:
+        row = entries.change(
+            session,
+            EntryInput(body.title, body.text, body.questions),
+            **_by(call, assistant_id),
+            entry_id=knowledge_id,
+            now=call.now,
+        )
+        return _shown(row, row.text)
+
+    return call.commit(use_case)
+
+
+@route(
+    "POST",
+    "/assistants/{assistant_id}/knowledge/{knowledge_id}/check",
+    tag="Assistants",
+    summary="Say that something still holds",
+    scope=Scope.WRITE,
+    answer=KnowledgeEntry,
+    errors=OF,
+)
+def check_knowledge(call: Call, assistant_id: int, knowledge_id: int) -> bytes:
+    """A page is read again shortly. Any other entry is marked as checked now."""
+
+    def use_case(session: Session) -> KnowledgeEntry:
+        row = entries.looked_at(session, **_by(call, assistant_id), entry_id=knowledge_id, now=call.now)
+        return _shown(row, row.text)
+
+    return call.commit(use_case)
+
+
+@route(
+    "DELETE",
+    "/assistants/{assistant_id}/knowledge/{knowledge_id}",
+    tag="Assistants",
+    summary="Have an assistant forget something",
+    scope=Scope.WRITE,
+    errors=OF,
+)
+def delete_knowledge(call: Call, assistant_id: int, knowledge_id: int) -> None:
+    """The entry is no longer used from this moment. Messages that cited it stay."""
+    db.write(entries.delete, **_by(call, assistant_id), entry_id=knowledge_id)

@@ -1,0 +1,154 @@
+"""Routes for the playground: answers of an assistant that are neither sent nor stored."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+import sqlalchemy as sa
+from flask_babel import lazy_gettext as _l
+from msgspec import Meta
+
+from host.api.http.call import Call, encode
+from host.api.http.declare import Id, Moment, Wire, route
+from host.api.http.errors import BodyError
+from host.api.routes.accounts import AccountNotFoundError, find_account
+from host.assistants import keeping, playing
+from host.assistants.api.turns import AssistantSource, source
+from host.assistants.keeping import AccountNotThereError, AssistantNotFoundError
+from host.assistants.models import Assistant as Row
+from host.assistants.models import LanguageModel as ModelRow
+from host.assistants.playing import MOST_LINES, Played, PlaygroundAccount
+from host.core import db
+from host.users.api_keys import Scope
+
+Words = Annotated[str, Meta(max_length=10_000, description="The first 1,000 letters are read.")]
+
+
+class PlayedLine(Wire, frozen=True):
+    """An earlier message of the conversation."""
+
+    by: Literal["customer", "assistant"]
+    text: Words
+
+
+class Play(Wire, frozen=True):
+    """A question from a customer."""
+
+    question: Words
+    before: Annotated[
+        tuple[PlayedLine, ...],
+        Meta(max_length=MOST_LINES - 1, description="What was said before it, the oldest first."),
+    ] = ()
+    account_id: Annotated[
+        Id | None,
+        Meta(description="The account it is played on, whose channel has buttons and tools; null: none."),
+    ] = None
+
+
+class PlayedUse(Wire, frozen=True):
+    """A tool call. Tools that do more than read are not run."""
+
+    tool: str
+    arguments: dict[str, Any]
+    told: Annotated[str, Meta(description="What the model was told.")]
+    took_ms: int
+
+
+class PlayedThere(Wire, frozen=True):
+    """Restrictions of the account."""
+
+    account: str
+    person_button: Annotated[bool, Meta(description="Whether *Talk to a person* would go along.")]
+    writes: Annotated[bool, Meta(description="Whether a program might write, had the customer written now.")]
+    until: Annotated[Moment | None, Meta(description="When that would end; null: it would not.")]
+
+
+class PlayedAnswer(Wire, frozen=True):
+    """The answer an assistant would give."""
+
+    outcome: Annotated[
+        Literal["answers", "hands_over", "failed"],
+        Meta(description="`hands_over`: people would get it. `failed`: something went wrong."),
+    ]
+    reason: Annotated[str | None, Meta(description="Why it would say nothing, a stable word: `no_source`.")]
+    because: Annotated[str, Meta(description="What the model says about that, for the team.")]
+    text: Annotated[str, Meta(description="What it would say; empty: nothing.")]
+    sources: Annotated[list[AssistantSource], Meta(description="What that rests on.")]
+    weighed: Annotated[int, Meta(description="How many sources it was given.")]
+    offers: Annotated[list[str], Meta(description="Topics it would offer as buttons.")]
+    tools: Annotated[list[PlayedUse], Meta(description="What it asked of tools.")]
+    model: Annotated[str | None, Meta(description="Null: it asked none.")]
+    tokens: int
+    cost: Annotated[int, Meta(description="In millionths of `currency`.")]
+    currency: Annotated[str | None, Meta(description="Null: it has no model.")]
+    took_ms: int
+    there: Annotated[PlayedThere | None, Meta(description="Null: it was played on no account.")]
+
+
+def _shown(one: Played, currency: str | None) -> PlayedAnswer:
+    there = one.there
+    return PlayedAnswer(
+        outcome="failed" if one.failed else "hands_over" if one.hands_over else "answers",
+        reason=one.reason or None,
+        because=one.because,
+        text=one.text,
+        sources=[source(each) for each in one.sources if each.used],
+        weighed=len(one.sources),
+        offers=[each.title for each in one.offers],
+        tools=[
+            PlayedUse(tool=each.tool, arguments=dict(each.arguments), told=each.told, took_ms=each.took_ms)
+            for each in one.calls
+        ],
+        model=one.model or None,
+        tokens=one.tokens_in + one.tokens_out,
+        cost=one.cost,
+        currency=currency,
+        took_ms=one.took_ms,
+        there=None
+        if there is None
+        else PlayedThere(
+            account=there.account, person_button=there.to_person, writes=there.writes, until=there.until
+        ),
+    )
+
+
+@route(
+    "POST",
+    "/assistants/{assistant_id}/playground",
+    tag="Assistants",
+    summary="Ask an assistant as a customer would",
+    scope=Scope.WRITE,
+    body=Play,
+    answer=PlayedAnswer,
+    errors=(BodyError, AssistantNotFoundError, AccountNotFoundError, AccountNotThereError),
+    examples={
+        "A question": {"question": "Do you ship to Norway?"},
+        "On an account": {
+            "question": "And to Sweden?",
+            "before": [
+                {"by": "customer", "text": "Do you ship to Norway?"},
+                {"by": "assistant", "text": "Yes, within 4 to 6 days."},
+            ],
+            "accountId": 3,
+        },
+    },
+)
+def play_assistant(call: Call, assistant_id: int, body: Play) -> bytes:
+    """Nothing is sent or stored. It costs as much as an answer, and can take as long.
+
+    Only tools that read are run. It doesn't count towards any limit.
+    """
+    question = playing.line(body.question)
+    if not question:
+        raise BodyError(_l("The question is missing."), field="question")
+    on = None
+    its = sa.select(ModelRow.currency).join(Row, Row.model_id == ModelRow.id).where(Row.id == assistant_id)
+    with db.read() as session:
+        keeping.get(session, call.workspace_id, assistant_id)
+        if body.account_id is not None:
+            account = find_account(session, call, body.account_id, field="accountId")
+            on = PlaygroundAccount(account.id, call.directory)
+        currency = session.scalar(its)
+    before = [(one.by, text) for one in body.before if (text := playing.line(one.text))]
+    lines = [*before, (playing.CUSTOMER, question)]
+    return encode(_shown(playing.play(call.workspace_id, assistant_id, lines, on=on), currency))

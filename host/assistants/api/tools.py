@@ -1,0 +1,255 @@
+"""Routes for an assistant's tools that are other programs."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, cast
+
+from msgspec import UNSET, Meta, UnsetType, field
+from sqlalchemy.orm import Session
+
+from host.api.http.call import Call, encode
+from host.api.http.declare import Id, Moment, Wire, route
+from host.api.http.errors import BodyError
+from host.assistants import keeping, tool_keeping, tools
+from host.assistants.keeping import AssistantNotFoundError
+from host.assistants.models import AssistantTool as Row
+from host.assistants.tool_keeping import (
+    ToolError,
+    ToolInput,
+    ToolNotFoundError,
+    TooManyToolsError,
+)
+from host.core import db
+from host.sdk.rules import ToolEffect
+from host.users.api_keys import Scope
+
+Effect = Annotated[
+    Literal["reads", "reversible", "asks"],
+    Meta(
+        description="`reads`: it looks something up. `reversible`: a person can undo it at once. `asks`: "
+        "everything else; a person says yes each time."
+    ),
+]
+Secret = Annotated[str, Meta(max_length=5_000, description="ASCII, on one line: 4,000 letters.")]
+Parameters = Annotated[
+    dict[str, Any],
+    Meta(description="The JSON schema of the object a model fills in, of at most 16 KB."),
+]
+
+
+class AssistantTool(Wire, frozen=True):
+    """Another program that an assistant can call. Its secret is never shown."""
+
+    id: Id
+    name: Annotated[str, Meta(description="What a model asks for it by.")]
+    title: str
+    about: Annotated[str, Meta(description="When the assistant is to use it.")]
+    url: str
+    parameters: dict[str, Any]
+    header: Annotated[str, Meta(description="The header its secret is sent in.")]
+    has_secret: bool
+    effect: Effect
+    uses: Annotated[int, Meta(description="How often it was used in 30 days.")]
+    failed: Annotated[int, Meta(description="How often of these it failed.")]
+    created_at: Moment
+
+
+class AssistantTools(Wire, frozen=True):
+    """An assistant's tools that are other programs, in the order they were added; at most 20."""
+
+    data: list[AssistantTool]
+
+
+class WholeTool(Wire, frozen=True):
+    """A complete tool."""
+
+    name: Annotated[str, Meta(max_length=200, description="Lower-case letters, digits and underscores: 40.")]
+    title: Annotated[str, Meta(max_length=500, description="What it does, in 64 letters.")]
+    about: Annotated[str, Meta(max_length=5_000, description="When it is to be used, in 1,000 letters.")]
+    url: Annotated[str, Meta(max_length=5_000, description="An https address on port 443.")]
+    effect: Effect = "asks"
+    parameters: Annotated[Parameters | UnsetType, Meta(description="Left out: it fills in nothing.")] = UNSET
+    header: Annotated[str, Meta(max_length=200, description="The header its secret is sent in.")] = (
+        "Authorization"
+    )
+    secret: Annotated[
+        Secret | UnsetType | None,
+        Meta(description="Left out: the one it has stays, unless the address has another host. Null: none."),
+    ] = UNSET
+
+
+class Trial(Wire, frozen=True):
+    """The arguments to try a tool with."""
+
+    arguments: Annotated[dict[str, Any], Meta(description="What a model would fill in.")] = field(
+        default_factory=dict
+    )
+
+
+class TriedTool(Wire, frozen=True):
+    """The result of trying a tool."""
+
+    good: Annotated[bool, Meta(description="Whether it answered as it should.")]
+    said: Annotated[str, Meta(description="What a model would be told, or why it failed; no secret.")]
+    took_ms: int
+
+
+SMALLEST: dict[str, Any] = {"type": "object", "properties": {}}
+OF = (AssistantNotFoundError, ToolNotFoundError)
+ERRORS = (BodyError, ToolError, AssistantNotFoundError)
+EXAMPLE: dict[str, Any] = {
+    "name": "order",
+    "title": "Look up an order",
+    "about": "When they ask where an order is.",
+    "url": "https://shop.example.com/lobby/order",
+    "effect": "reads",
+    "parameters": {
+        "type": "object",
+        "properties": {"number": {"type": "integer"}},
+        "required": ["number"],
+    },
+    "secret": "Bearer s3cret-of-the-shop",
+}
+
+
+def _shown(row: Row, uses: int = 0, failed: int = 0) -> AssistantTool:
+    return AssistantTool(
+        id=row.id,
+        name=row.name,
+        title=row.title,
+        about=row.about,
+        url=row.url,
+        parameters=row.parameters,
+        header=row.header,
+        has_secret=row.secret is not None,
+        effect=cast(Any, row.effect if row.effect in set(ToolEffect) else str(ToolEffect.ASKS)),
+        uses=uses,
+        failed=failed,
+        created_at=row.created_at,
+    )
+
+
+def _one(session: Session, call: Call, assistant_id: int, tool_id: int) -> AssistantTool:
+    keeping.get(session, call.workspace_id, assistant_id)
+    tool_keeping.get(session, call.workspace_id, assistant_id, tool_id)
+    found = [one for one in tool_keeping.listing(session, assistant_id) if one.row.id == tool_id]
+    return _shown(found[0].row, found[0].uses, found[0].failed)
+
+
+def _wanted(body: WholeTool) -> ToolInput:
+    return ToolInput(
+        name=body.name,
+        title=body.title,
+        about=body.about,
+        url=body.url,
+        parameters=SMALLEST if body.parameters is UNSET else body.parameters,
+        header=body.header,
+        secret=None if body.secret is UNSET else body.secret or "",
+        effect=body.effect,
+    )
+
+
+@route(
+    "GET",
+    "/assistants/{assistant_id}/tools",
+    tag="Assistants",
+    summary="List tools of an assistant",
+    scope=Scope.READ,
+    answer=AssistantTools,
+    errors=(AssistantNotFoundError,),
+)
+def list_assistant_tools(call: Call, assistant_id: int) -> AssistantTools:
+    """Tools that are other programs. The desk's and addons' tools are in the assistant's `body.tools`."""
+    with db.read() as session:
+        keeping.get(session, call.workspace_id, assistant_id)
+        found = tool_keeping.listing(session, assistant_id)
+        return AssistantTools(data=[_shown(one.row, one.uses, one.failed) for one in found])
+
+
+@route(
+    "POST",
+    "/assistants/{assistant_id}/tools",
+    tag="Assistants",
+    summary="Give an assistant a tool",
+    scope=Scope.WRITE,
+    body=WholeTool,
+    answer=AssistantTool,
+    status=201,
+    errors=(*ERRORS, TooManyToolsError),
+    examples={"An order of the shop": EXAMPLE},
+)
+def create_assistant_tool(call: Call, assistant_id: int, body: WholeTool) -> bytes:
+    """Customers' messages can be sent to its address from now on. The audit log has the key that added it."""
+
+    def use_case(session: Session) -> AssistantTool:
+        of = call.workspace_id, assistant_id
+        return _shown(tool_keeping.create(session, *of, _wanted(body), actor=call.actor))
+
+    return call.commit(use_case)
+
+
+@route(
+    "GET",
+    "/assistants/{assistant_id}/tools/{tool_id}",
+    tag="Assistants",
+    summary="Get a tool of an assistant",
+    scope=Scope.READ,
+    answer=AssistantTool,
+    errors=OF,
+)
+def get_assistant_tool(call: Call, assistant_id: int, tool_id: int) -> AssistantTool:
+    """Includes whether the tool has a secret, but never the secret."""
+    with db.read() as session:
+        return _one(session, call, assistant_id, tool_id)
+
+
+@route(
+    "PUT",
+    "/assistants/{assistant_id}/tools/{tool_id}",
+    tag="Assistants",
+    summary="Replace a tool of an assistant",
+    scope=Scope.WRITE,
+    body=WholeTool,
+    answer=AssistantTool,
+    errors=(*ERRORS, ToolNotFoundError),
+    examples={"Its secret stays": {name: value for name, value in EXAMPLE.items() if name != "secret"}},
+)
+def replace_assistant_tool(call: Call, assistant_id: int, tool_id: int, body: WholeTool) -> bytes:
+    """A secret is bound to the host it was given for: another host needs it again."""
+
+    def use_case(session: Session) -> AssistantTool:
+        of = call.workspace_id, assistant_id, tool_id
+        tool_keeping.change(session, *of, _wanted(body), actor=call.actor)
+        return _one(session, call, assistant_id, tool_id)
+
+    return call.commit(use_case)
+
+
+@route(
+    "POST",
+    "/assistants/{assistant_id}/tools/{tool_id}/try",
+    tag="Assistants",
+    summary="Try a tool of an assistant",
+    scope=Scope.WRITE,
+    body=Trial,
+    answer=TriedTool,
+    errors=(BodyError, ToolError, *OF),
+    examples={"With a number": {"arguments": {"number": 10482}}},
+)
+def try_assistant_tool(call: Call, assistant_id: int, tool_id: int, body: Trial) -> bytes:
+    """Calls the program once, and tells it that this is a trial. Nothing is stored."""
+    tried = tools.try_one(call.workspace_id, assistant_id, tool_id, body.arguments)
+    return encode(TriedTool(good=tried.is_good, said=tried.said, took_ms=tried.ms))
+
+
+@route(
+    "DELETE",
+    "/assistants/{assistant_id}/tools/{tool_id}",
+    tag="Assistants",
+    summary="Take a tool from an assistant",
+    scope=Scope.WRITE,
+    errors=OF,
+)
+def delete_assistant_tool(call: Call, assistant_id: int, tool_id: int) -> None:
+    """Its past calls stay with their turns."""
+    db.write(tool_keeping.delete, call.workspace_id, assistant_id, tool_id, actor=call.actor)

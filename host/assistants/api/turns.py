@@ -1,0 +1,298 @@
+"""Routes for an assistant's turns: suggestions to accept, and people's ratings."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, cast
+
+from msgspec import Meta
+from sqlalchemy.orm import Session
+
+from host.api import shapes
+from host.api.http import cursors
+from host.api.http.call import Call
+from host.api.http.declare import Id, Moment, Wire, route
+from host.api.http.errors import BodyError, CursorError, QueryError
+from host.api.routes.conversations import get as get_conversation
+from host.api.routes.sending import REFUSALS
+from host.api.serialise import some_messages
+from host.assistants import judging, keeping, suggesting
+from host.assistants.judging import TurnFilter, TurnNotFoundError
+from host.assistants.keeping import AssistantNotFoundError
+from host.assistants.models import AssistantTurn as Row
+from host.assistants.models import Mode
+from host.assistants.suggesting import SuggestionGoneError, SuggestionNotFoundError
+from host.assistants.values import Cited
+from host.core import db
+from host.inbox.errors import ConversationNotFoundError
+from host.inbox.reply import AT_ONCE, Voice
+from host.sdk import strictjson
+from host.users.api_keys import Scope
+from host.users.reach import ALL_ACCOUNTS
+
+LIST = "assistant turns"
+
+
+class AssistantSource(Wire, frozen=True):
+    """A source of an answer."""
+
+    title: str
+    kind: Annotated[str, Meta(description="`entry`, `hours`, `tool` or `contact`.")]
+    place: Annotated[str, Meta(description="Where in its entry it stands; empty: that says nothing.")]
+    entry_id: Annotated[Id | None, Meta(description="Null: it is no entry of its knowledge.")]
+    at: Annotated[str | None, Meta(description="How old it is, in ISO 8601; null: it held at that moment.")]
+    citations: Annotated[
+        list[int],
+        Meta(
+            description="The places of `text` that rest on it: how many letters (code points) stand before "
+            "each. Empty: the model named none."
+        ),
+    ]
+
+
+class AssistantTurn(Wire, frozen=True):
+    """Everything a customer wrote since the last answer, and the assistant's answer."""
+
+    id: Id
+    at: Moment
+    assistant_id: Id
+    version: Annotated[int, Meta(description="Which version of the assistant it was.")]
+    account_id: Id
+    conversation_id: Id
+    message_id: Annotated[Id, Meta(description="The newest message of the customer that it is about.")]
+    mode: Literal["shadow", "suggest", "answer"]
+    state: Annotated[
+        Literal["waiting", "thinking", "ready", "sent", "dismissed", "discarded", "handed_over", "failed"],
+        Meta(
+            description="`ready`: it can be taken or dismissed; in `shadow` it waits for a person's answer."
+        ),
+    ]
+    outcome: Annotated[
+        Literal["taken", "used", "edited", "written", "dismissed"] | None,
+        Meta(
+            description="What was made of a suggestion. `taken`: a person sent it as it stood; `used`: a "
+            "program did. Null: nobody decided."
+        ),
+    ]
+    reason: Annotated[str | None, Meta(description="Why nothing was said, a stable word: `no_source`.")]
+    text: Annotated[str, Meta(description="What it says, or would have said.")]
+    sources: Annotated[list[AssistantSource], Meta(description="What that rests on.")]
+    right: Annotated[bool | None, Meta(description="What somebody thinks of it; null: nobody said.")]
+    sent_message_id: Annotated[Id | None, Meta(description="The first message that was sent of it.")]
+    answered_message_id: Annotated[
+        Id | None, Meta(description="The first message a person wrote by themselves; in `shadow` beside it.")
+    ]
+    model: str | None
+    tokens: int
+    cost: Annotated[int, Meta(description="In millionths of the model's currency.")]
+    took_ms: int
+
+
+class AssistantTurns(Wire, frozen=True):
+    """Turns, newest first."""
+
+    data: list[AssistantTurn]
+    next: Annotated[shapes.Cursor | None, Meta(description="For older ones; null: there are none.")]
+
+
+class AssistantTurnQuery(Wire, frozen=True):
+    """How many turns to list."""
+
+    limit: Annotated[int, Meta(ge=1, le=100, description="How many at most.")] = judging.PAGE
+    cursor: shapes.Cursor | None = None
+
+
+class ShowQuery(AssistantTurnQuery, frozen=True):
+    """Which turns to list."""
+
+    show: Annotated[
+        Literal["all", "taken", "handed_over", "shadow", "wrong", "failed"],
+        Meta(description="`taken`: that were sent. `shadow`: that have a person's answer beside them."),
+    ] = "all"
+
+
+class Judgement(Wire, frozen=True):
+    """A person's rating of a turn."""
+
+    right: Annotated[bool, Meta(description="False: it is wrong.")]
+
+
+def source(one: Cited) -> AssistantSource:
+    """Return a source as the API shows it."""
+    return AssistantSource(
+        title=one.title,
+        kind=one.kind,
+        place=one.place,
+        entry_id=one.entry or None,
+        at=one.at or None,
+        citations=list(one.citations),
+    )
+
+
+def shown(row: Row) -> AssistantTurn:
+    """Return a turn as the API shows it."""
+    cited = [strictjson.convert(one, Cited) for one in row.sources]
+    return AssistantTurn(
+        id=row.id,
+        at=row.created_at,
+        assistant_id=row.assistant_id,
+        version=row.version,
+        account_id=row.account_id,
+        conversation_id=row.conversation_id,
+        message_id=row.message_id,
+        mode=cast(Any, row.mode),
+        state=cast(Any, row.state),
+        outcome=cast(Any, row.outcome),
+        reason=row.reason,
+        text=row.text,
+        sources=[source(one) for one in cited if one.used],
+        right=row.right,
+        sent_message_id=row.sent_id,
+        answered_message_id=row.answered_id,
+        model=row.model,
+        tokens=row.tokens_in + row.tokens_out,
+        cost=row.cost,
+        took_ms=row.took_ms,
+    )
+
+
+def _page(found: Any, limit: int) -> AssistantTurns:
+    shown_ = found[:limit]
+    last = shown_[-1] if len(found) > limit else None
+    return AssistantTurns(
+        data=[shown(one) for one in shown_],
+        next=None if last is None else cursors.write(LIST, (last.created_at, last.id)),
+    )
+
+
+def _before(query: AssistantTurnQuery) -> int | None:
+    return None if query.cursor is None else cursors.read(LIST, query.cursor, "cursor")[1]
+
+
+@route(
+    "GET",
+    "/assistants/{assistant_id}/turns",
+    tag="Assistants",
+    summary="List what an assistant said",
+    scope=Scope.READ,
+    query=ShowQuery,
+    answer=AssistantTurns,
+    errors=(QueryError, CursorError, AssistantNotFoundError),
+)
+def list_assistant_turns(call: Call, assistant_id: int, query: ShowQuery) -> AssistantTurns:
+    """Includes the outcome of each turn and its reason, also of turns in shadow mode."""
+    before, more = _before(query), query.limit + 1
+    with db.read() as session:
+        keeping.get(session, call.workspace_id, assistant_id)
+        mine = Row.assistant_id == assistant_id
+        return _page(
+            judging.rows(session, mine, show=TurnFilter(query.show), before=before, limit=more), query.limit
+        )
+
+
+@route(
+    "PATCH",
+    "/assistants/{assistant_id}/turns/{turn_id}",
+    tag="Assistants",
+    summary="Say whether a turn is right",
+    scope=Scope.WRITE,
+    body=Judgement,
+    answer=AssistantTurn,
+    errors=(BodyError, AssistantNotFoundError, TurnNotFoundError),
+    examples={"Right": {"right": True}, "Wrong": {"right": False}},
+)
+def judge_turn(call: Call, assistant_id: int, turn_id: int, body: Judgement) -> bytes:
+    """A turn rated right counts towards being allowed to answer, also in `shadow`. A wrong one can become a
+    case.
+    """
+
+    def use_case(session: Session) -> AssistantTurn:
+        named: dict[str, Any] = {"workspace_id": call.workspace_id, "assistant_id": assistant_id}
+        keeping.get(session, **named)
+        judging.judge(session, **named, turn_id=turn_id, right=body.right)
+        return shown(judging.get(session, **named, turn_id=turn_id))
+
+    return call.commit(use_case)
+
+
+@route(
+    "GET",
+    "/conversations/{conversation_id}/turns",
+    tag="Assistants",
+    summary="List suggestions of a conversation",
+    scope=Scope.READ,
+    query=AssistantTurnQuery,
+    answer=AssistantTurns,
+    errors=(QueryError, CursorError, ConversationNotFoundError),
+)
+def list_conversation_turns(call: Call, conversation_id: int, query: AssistantTurnQuery) -> AssistantTurns:
+    """Newest first, at most one of them `ready`. Turns in shadow mode are left out."""
+    before, more = _before(query), query.limit + 1
+    with db.read() as session:
+        get_conversation(session, call, conversation_id)
+        here = Row.conversation_id == conversation_id, Row.mode != Mode.SHADOW
+        return _page(judging.rows(session, *here, before=before, limit=more), query.limit)
+
+
+@route(
+    "POST",
+    "/conversations/{conversation_id}/turns/{turn_id}/take",
+    tag="Assistants",
+    summary="Send a suggestion as it stands",
+    scope=Scope.WRITE,
+    answer=shapes.Sent,
+    status=201,
+    errors=(*REFUSALS, SuggestionNotFoundError, SuggestionGoneError),
+)
+def take_turn(call: Call, conversation_id: int, turn_id: int) -> bytes:
+    """Sends it like `POST /messages`, under the same rules. It doesn't count towards being allowed to answer.
+
+    To send an edited text use `POST /messages`, which invalidates the suggestion.
+    """
+    with db.read() as session:
+        adapter = call.adapter(get_conversation(session, call, conversation_id).channel)
+
+    def use_case(session: Session) -> shapes.Sent:
+        messages = suggesting.accept(
+            session,
+            workspace_id=call.workspace_id,
+            conversation_id=conversation_id,
+            turn_id=turn_id,
+            user_id=None,
+            adapter=adapter,
+            now=call.now,
+            hold=AT_ONCE,
+            voice=Voice.AUTOMATION if call.caller.automatic else Voice.PERSON,
+            accounts=ALL_ACCOUNTS,
+        )
+        return shapes.Sent(
+            data=some_messages(session, call.workspace_id, [message.id for message in messages])
+        )
+
+    return call.commit(use_case)
+
+
+@route(
+    "POST",
+    "/conversations/{conversation_id}/turns/{turn_id}/dismiss",
+    tag="Assistants",
+    summary="Send a suggestion away",
+    scope=Scope.WRITE,
+    answer=AssistantTurn,
+    errors=(ConversationNotFoundError, SuggestionNotFoundError),
+)
+def dismiss_turn(call: Call, conversation_id: int, turn_id: int) -> bytes:
+    """Also stops an assistant that is still thinking. Dismissing twice has no further effect."""
+
+    def use_case(session: Session) -> AssistantTurn:
+        suggesting.dismiss(
+            session,
+            workspace_id=call.workspace_id,
+            conversation_id=conversation_id,
+            turn_id=turn_id,
+            user_id=None,
+            now=call.now,
+            accounts=ALL_ACCOUNTS,
+        )
+        return shown(session.get_one(Row, turn_id))
+
+    return call.commit(use_case)

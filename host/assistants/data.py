@@ -1,0 +1,95 @@
+"""Erasure and clean-up of what assistants store."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from datetime import datetime
+from typing import Any, cast
+
+import sqlalchemy as sa
+from flask_babel.speaklater import LazyString
+from sqlalchemy.orm import Session
+
+from host.assistants import keeping, thinking, words
+from host.assistants.models import Assistant, AssistantCall, AssistantTurn, TurnState
+from host.core import clock, db
+from host.features import registry
+from host.features.hookspecs import hookimpl
+from host.models.inbox import Message
+
+TURNS = cast(sa.Table, AssistantTurn.__table__)
+CALLS = cast(sa.Table, AssistantCall.__table__)
+TURN = sa.select(AssistantTurn.account_id).where(
+    AssistantTurn.id == sa.bindparam("id"), AssistantTurn.workspace_id == sa.bindparam("workspace")
+)
+CALL = (
+    sa.select(AssistantTurn.account_id)
+    .join(AssistantCall, AssistantCall.turn_id == AssistantTurn.id)
+    .where(AssistantCall.id == sa.bindparam("id"), AssistantTurn.workspace_id == sa.bindparam("workspace"))
+)
+NAMES = sa.select(Assistant.id, Assistant.name)
+NOTHING: Mapping[str, Any] = {"text": "", "sources": [], "offers": []}
+STILL_OPEN = (TurnState.WAITING, TurnState.THINKING, TurnState.READY)
+
+
+@hookimpl
+def forget_messages(session: Session, ids: Collection[int]) -> None:
+    """Delete the assistants' answers to these messages. The turns and their costs stay."""
+    theirs = sa.select(Message.conversation_id).where(Message.id.in_(ids))
+    about = sa.and_(
+        TURNS.c.conversation_id.in_(theirs),
+        sa.or_(TURNS.c.message_id.in_(ids), TURNS.c.sent_id.in_(ids)),
+    )
+    connection = session.connection()
+    if _are_off():  # otherwise the consumer of the event log does it
+        conversations = sorted(set(session.scalars(theirs)))
+        keeping.discard(
+            session, TURNS.c.conversation_id.in_(conversations), "taken_back", clock.now(), **NOTHING
+        )
+        keeping.forget_cases(session, conversations)
+    found = list(connection.execute(sa.select(TURNS.c.id, TURNS.c.conversation_id).where(about)))
+    if not found:
+        return
+    turns = [row.id for row in found]
+    connection.execute(sa.delete(CALLS).where(CALLS.c.turn_id.in_(turns)))
+    connection.execute(sa.update(TURNS).where(TURNS.c.id.in_(turns)).values(**NOTHING))
+    left = sa.and_(TURNS.c.id.in_(turns), TURNS.c.state.in_(STILL_OPEN))
+    over = {"state": TurnState.DISCARDED, "reason": "taken_back", "due_at": sa.null()}
+    connection.execute(sa.update(TURNS).where(left).values(**over))
+    keeping.forget_cases(session, sorted({row.conversation_id for row in found}))
+
+
+@hookimpl
+def clean_up(most: int) -> None:
+    """Hand pending turns and waiting conversations to people after assistants were switched off."""
+    if not _are_off():
+        return
+    while db.write(_discard_open, most) == most:
+        pass
+    while thinking.give_forgotten(are_off=True):
+        pass
+
+
+def _discard_open(session: Session, most: int) -> int:
+    query = sa.select(AssistantTurn.id).where(AssistantTurn.state.in_(STILL_OPEN)).limit(most)
+    found = session.scalars(query).all()
+    if found:
+        keeping.discard(session, AssistantTurn.id.in_(found), "mode", clock.now(), **NOTHING)
+    return len(found)
+
+
+def _are_off() -> bool:
+    return not registry.is_on("assistants")
+
+
+@hookimpl
+def reason(key: str) -> LazyString | None:
+    """Return why an assistant handed a conversation to people."""
+    return words.REASONS.get(key)
+
+
+@hookimpl
+def restored(session: Session, now: datetime) -> None:
+    """Hand unfinished turns to people after a restore."""
+    thinks = AssistantTurn.state.in_([TurnState.WAITING, TurnState.THINKING])
+    keeping.discard(session, thinks, "restored", now)

@@ -1,0 +1,85 @@
+"""Hooks of assistants: event consumers, and blocks on other features' pages."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from sqlalchemy.orm import Session
+
+from host.assistants import keeping, suggesting, turns
+from host.assistants import problems as found
+from host.assistants.pages import suggestion as shown
+from host.core.ports import AdapterDirectory
+from host.events.reading import Recorded
+from host.features.account_link import AccountLink
+from host.features.hookspecs import hookimpl
+from host.features.problem import Problem
+from host.models.inbox import Message
+from host.users.reach import Accounts
+
+if TYPE_CHECKING:
+    from host.inbox.pages.context import InboxContext
+    from host.inbox.pages.reply_window import Composing
+    from host.inbox.queries import Row
+
+
+@hookimpl
+def problems(session: Session) -> list[Problem]:
+    """Return problems for the operator."""
+    return [*found.find(session)]
+
+
+@hookimpl
+def runs_of(
+    session: Session, events: Sequence[Recorded], directory: AdapterDirectory, now: datetime, since: datetime
+) -> None:
+    """Start and end turns; they are not automation runs."""
+    turns.note(session, events, directory, now, since)
+
+
+@hookimpl
+def suggestion(inbox: InboxContext, row: Row, composing: Composing) -> shown.Suggestion | None:
+    """Return an assistant's suggestion or activity in a conversation."""
+    return shown.suggestion(inbox, row, composing)
+
+
+@hookimpl
+def suggestion_sent(
+    session: Session, suggestion_id: int, message: Message, user_id: int, accounts: Accounts, now: datetime
+) -> None:
+    """Record the outcome of a suggestion that a person sent, unchanged or edited."""
+    suggesting.note_reply(
+        session,
+        workspace_id=message.workspace_id,
+        conversation_id=message.conversation_id,
+        accounts=accounts,
+        turn_id=suggestion_id,
+        user_id=user_id,
+        message=message,
+        now=now,
+    )
+
+
+@hookimpl
+def on_accounts(session: Session, workspace_id: int) -> Mapping[int, AccountLink]:
+    """Return the assistant's name and mode for each account that has one."""
+    return {
+        account_id: AccountLink("assistants.of_account", "bot", name, does)
+        for account_id, (name, does) in keeping.on_accounts(session, workspace_id).items()
+    }
+
+
+@hookimpl
+def stopped_without(
+    session: Session, workspace_id: int, channels: Collection[str]
+) -> list[tuple[str, str, str]]:
+    """Return the assistants on accounts of *channels*, each with one account."""
+    return [
+        ("assistant", assistant.name, place.account)
+        for assistant in keeping.listing(session, workspace_id)
+        if assistant.stopped_at is None
+        for place in assistant.places
+        if place.channel in channels
+    ]

@@ -1,0 +1,1 @@
+"""An assistant's knowledge: entries, their passages, search by words, and suggestions for new entries."""

@@ -1,0 +1,1 @@
+"""Pages of assistants and of their suggestions."""

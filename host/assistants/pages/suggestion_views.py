@@ -1,0 +1,126 @@
+"""Views that act on a suggestion: send it, dismiss it, retry it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from flask import request
+from flask.sansio.blueprints import BlueprintSetupState
+from flask.typing import ResponseReturnValue
+from sqlalchemy.orm import Session
+
+from host.assistants import suggesting, tools
+from host.assistants.pages.blueprint import bp
+from host.channels.directory import current_directory
+from host.core import clock, db
+from host.core.errors import LobbyError, NotFoundError
+from host.inbox.pages.action_views import CONVERSATION, _done, _written
+from host.inbox.pages.along.shown import as_begun
+from host.inbox.pages.context import with_conversation
+from host.inbox.queries import Row
+from host.inbox.reply import Hold
+from host.models.inbox import Message
+from host.web.request_helpers import (
+    Permission,
+    current_user,
+    flash_bad,
+    seen_accounts,
+    wants_json,
+    workspace_view,
+)
+
+SUGGESTION = f"{CONVERSATION}/suggestions/<int:turn_id>"
+View = TypeVar("View", bound=Callable[..., ResponseReturnValue])
+
+
+def of_inbox(rule: str) -> Callable[[View], View]:
+    """Register a view with the inbox, in apps that have assistants, under the endpoint ``inbox.<name>``."""
+
+    def add(view: View) -> View:
+        def register(state: BlueprintSetupState) -> None:
+            state.app.add_url_rule(rule, f"inbox.{view.__name__}", view, methods=["POST"])
+
+        bp.record(register)
+        return view
+
+    return add
+
+
+@of_inbox(f"{SUGGESTION}/accept")
+@workspace_view(Permission.ANSWER)
+@with_conversation
+def accept_suggestion(workspace_id: int, row: Row, turn_id: int) -> ResponseReturnValue:
+    """Send a suggestion unchanged; it can be undone like a reply."""
+
+    adapter, user_id = current_directory().adapter(row.channel), current_user().id
+
+    def use_case() -> list[Message]:
+        with db.read() as session:
+            along = as_begun(session, row, adapter, user_id)
+        return db.write(
+            suggesting.accept,
+            workspace_id=workspace_id,
+            conversation_id=row.id,
+            turn_id=turn_id,
+            user_id=user_id,
+            adapter=adapter,
+            now=clock.now(),
+            along=along,
+            hold=Hold(undo={"draft": {"text": "", "reply_to": None}, "then": ""}),
+            accounts=seen_accounts(),
+        )
+
+    return _written(workspace_id, row.id, "reply", use_case)
+
+
+@of_inbox(f"{SUGGESTION}/dismiss")
+@workspace_view(Permission.ANSWER)
+@with_conversation
+def dismiss_suggestion(workspace_id: int, row: Row, turn_id: int) -> ResponseReturnValue:
+    """Dismiss a suggestion, or stop an assistant that is still thinking."""
+    more = {"user_id": current_user().id, "now": clock.now()}
+    return _decided(workspace_id, row, turn_id, suggesting.dismiss, more)
+
+
+@of_inbox(f"{SUGGESTION}/again")
+@workspace_view(Permission.ANSWER)
+@with_conversation
+def try_suggestion_again(workspace_id: int, row: Row, turn_id: int) -> ResponseReturnValue:
+    """Retry a failed turn."""
+    return _decided(workspace_id, row, turn_id, suggesting.again, {"now": clock.now()})
+
+
+@of_inbox(f"{CONVERSATION}/tool-calls/<int:call_id>")
+@workspace_view(Permission.ANSWER)
+@with_conversation
+def decide_call(workspace_id: int, row: Row, call_id: int) -> ResponseReturnValue:
+    """Approve or reject a tool call; ``allowed`` is 1 to approve."""
+    allowed = request.form.get("allowed") == "1"
+    place = {"workspace_id": workspace_id, "conversation_id": row.id}
+    try:
+        db.write(tools.decide, **place, call_id=call_id, is_allowed=allowed)
+    except LobbyError as error:
+        if wants_json() or isinstance(error, NotFoundError):
+            raise
+        flash_bad(f"{error.sentence} {error.next_step}")
+        return _done(workspace_id, row.id)
+    if allowed:
+        tools.carry_out(call_id, current_directory(), author_id=current_user().id)
+    return _done(workspace_id, row.id)
+
+
+def _decided(
+    workspace_id: int, row: Row, turn_id: int, use_case: Callable[..., None], more: dict[str, Any]
+) -> ResponseReturnValue:
+    def decide(session: Session) -> None:
+        place = {"workspace_id": workspace_id, "conversation_id": row.id, "turn_id": turn_id}
+        use_case(session, **place, accounts=seen_accounts(), **more)
+
+    try:
+        db.write(decide)
+    except LobbyError as error:
+        if wants_json() or isinstance(error, NotFoundError):
+            raise
+        flash_bad(f"{error.sentence} {error.next_step}")
+    return _done(workspace_id, row.id)

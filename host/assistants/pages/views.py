@@ -1,0 +1,366 @@
+"""Assistants: the list, their modes on accounts, and stopping one immediately."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from flask import redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext as _
+from flask_babel import lazy_gettext as _l
+from sqlalchemy.orm import Session
+
+from host.assistants import figures, keeping
+from host.assistants.keeping import AccountMode, AssistantError, ModeChange
+from host.assistants.models import Assistant, Mode
+from host.assistants.pages.blueprint import ASSISTANTS, NEEDS, ONE, bp
+from host.assistants.pages.playing import Play, register
+from host.automation.deciding import GREETED, Sent
+from host.core import clock, db
+from host.core.errors import LobbyError
+from host.users import reach
+from host.users.reach import Choice
+from host.web import languages, navigation
+from host.web.portions import SIZE, Portion, portion
+from host.web.request_helpers import (
+    Permission,
+    actor,
+    current_user,
+    flash_good,
+    id_argument,
+    seen_accounts,
+    workspace_view,
+)
+
+navigation.add_main(
+    "assistants.index",
+    _l("Assistants"),
+    order=30,
+    icon="bot",
+    section="/assistants",
+    permission=Permission.ACCOUNTS,
+)
+navigation.add_account_tab("assistants.of_account", _l("Assistant"), order=10)
+
+__all__ = ["bp"]
+
+TAKES = {
+    Sent.MESSAGE: _l("a message"),
+    Sent.STORY_REPLY: _l("a story reply"),
+    Sent.TAP: _l("a tap on an ice breaker"),
+    Sent.MENTION: _l("only a story mention"),
+}
+
+
+class AccountRow(msgspec.Struct, frozen=True):
+    """An account in the table.
+
+    :param place: the mode of any assistant there; None if there is none.
+    :param other: name of another assistant that has it; empty if none has.
+    :param mode: mode of this assistant there.
+    :param takes: kinds of messages it answers, in words; *answers_on*: as names.
+    :param since: time at which the mode was set.
+    """
+
+    id: int
+    channel: str
+    name: str
+    place: AccountMode | None
+    other: str
+    mode: Mode
+    earned: int
+    needed: int
+    takes: str
+    answers_on: frozenset[Sent]
+    asked: int
+    since: str
+
+    @property
+    def open(self) -> bool:
+        """Whether it may answer automatically."""
+        return self.earned >= self.needed or self.mode == Mode.ANSWER
+
+
+MOST_PLACES = 10
+"""Most accounts of an assistant in the list; its own page has all of them."""
+
+# ---- the list ------------------------------------------------------------------------------------------
+
+
+@bp.get(ASSISTANTS)
+@workspace_view(NEEDS)
+def index(workspace_id: int) -> ResponseReturnValue:
+    """List the assistants with their accounts and the number of their turns in seven days."""
+    return _list(workspace_id)
+
+
+def _list(workspace_id: int, problem: LobbyError | None = None) -> ResponseReturnValue:
+    accounts, now = seen_accounts(), clock.now()
+    with db.read() as session:
+        shown = [keeping.seen(one, accounts) for one in keeping.listing(session, workspace_id)]
+        asked = figures.asked(session, workspace_id, now - figures.WEEK)
+    counts: dict[int, int] = {}
+    for (assistant_id, account_id), number in asked.items():
+        if accounts is None or account_id in accounts:
+            counts[assistant_id] = counts.get(assistant_id, 0) + number
+    page = render_template(
+        "assistants/assistants.html",
+        assistants=shown,
+        asked=counts,
+        few=MOST_PLACES,
+        modes=keeping.MODES,
+        most=keeping.MOST,
+        longest=keeping.LONGEST_NAME,
+        problem=problem,
+    )
+    return page, 200 if problem is None else problem.status
+
+
+@bp.post(ASSISTANTS)
+@workspace_view(NEEDS)
+def add(workspace_id: int) -> ResponseReturnValue:
+    """Create an assistant that is on no account yet."""
+    given = {"name": request.form.get("name", ""), "author": current_user().name}
+    try:
+        row = db.write(keeping.create, workspace_id=workspace_id, **given, actor=actor(), now=clock.now())
+    except AssistantError as error:
+        return _list(workspace_id, error)
+    flash_good(
+        _("%(name)s was created. Choose where it suggests answers, then add knowledge.", name=row.name)
+    )
+    return redirect(url_for("assistants.assistant", workspace_id=workspace_id, assistant_id=row.id), 303)
+
+
+# ---- one assistant ------------------------------------------------------------------------------------
+
+
+@bp.get(ONE)
+@workspace_view(NEEDS)
+def assistant(workspace_id: int, assistant_id: int) -> ResponseReturnValue:
+    """Show the modes of an assistant on accounts."""
+    return accounts_page(workspace_id, assistant_id, account_id=id_argument("account"))
+
+
+def accounts_page(
+    workspace_id: int,
+    assistant_id: int,
+    play: Play | None = None,
+    problem: LobbyError | None = None,
+    account_id: int | None = None,
+) -> ResponseReturnValue:
+    """Return the page of accounts, paginated.
+
+    :param play: the conversation in the playground.
+    :param problem: why a change failed.
+    :param account_id: an account to scroll to.
+    """
+    now = clock.now()
+    with db.read() as session:
+        its = keeping.get(session, workspace_id, assistant_id)
+        names = {one.id: one.name for one in keeping.listing(session, workspace_id)}
+        places = keeping.places(session, workspace_id)
+        part, wanted = _connected(session, workspace_id, places, assistant_id, account_id)
+        rows = part.rows
+        asked = figures.asked(session, workspace_id, now - figures.WEEK)
+        earned = keeping.earned(session, assistant_id, [row.id for row in rows])
+    lines = [
+        _line(row, places.get(row.id), its, names, earned.get(row.id, 0), asked.get((its.id, row.id), 0))
+        for row in rows
+    ]
+    page = render_template(
+        "assistants/assistant.html",
+        assistant=its,
+        tab="accounts",
+        lines=lines,
+        locked=[one for one in lines if one.mode in {Mode.SHADOW, Mode.SUGGEST} and not one.open],
+        needed=max(
+            (one.needed for one in places.values() if one.assistant_id == its.id),
+            default=keeping.USUALLY_NEEDED,
+        ),
+        fewest=keeping.NEEDED[0],
+        most=keeping.NEEDED[-1],
+        modes=keeping.MODES,
+        takes=TAKES,
+        part=part,
+        wanted=wanted,
+        searchable=part.whole > SIZE or bool(wanted),
+        longest=keeping.LONGEST_NAME,
+        play=play or Play(),
+        problem=problem,
+    )
+    return page, 200 if problem is None else problem.status
+
+
+register("accounts", accounts_page)
+
+
+def _connected(
+    session: Session,
+    workspace_id: int,
+    places: Mapping[int, AccountMode],
+    assistant_id: int,
+    account_id: int | None,
+) -> tuple[Portion[Choice], str]:
+    """Return a page of the connected accounts the person may see, the assistant's first.
+
+    :param account_id: an account whose page is shown if the address has no page.
+    :return: the page, and its search text.
+    """
+    mine = {id_ for id_, one in places.items() if one.assistant_id == assistant_id and one.mode != Mode.OFF}
+    wanted = request.args.get("q", "").strip()
+    seen = seen_accounts()
+    found = [
+        one
+        for one in reach.choices(session, workspace_id)
+        if one.connected and (seen is None or one.id in seen) and one.matches(wanted)
+    ]
+    found.sort(key=lambda one: (one.id not in mine, one.id))
+    at = next((at for at, one in enumerate(found) if one.id == account_id), None)
+    return portion(found, containing=at), wanted
+
+
+def _line(
+    row: Choice,
+    place: AccountMode | None,
+    its: Assistant,
+    names: Mapping[int, str],
+    earned: int,
+    asked: int,
+) -> AccountRow:
+    here = place is not None and place.assistant_id == its.id
+    mine = place if here else None
+    answers_on = GREETED if mine is None else mine.answers_on
+    other = "" if place is None or here or place.mode == Mode.OFF else names.get(place.assistant_id, "")
+    return AccountRow(
+        id=row.id,
+        channel=row.channel,
+        name=row.name,
+        place=mine,
+        other=other,
+        mode=Mode.OFF if mine is None else mine.mode,
+        earned=earned,
+        needed=keeping.USUALLY_NEEDED if mine is None else mine.needed,
+        takes=", ".join(str(words) for sent, words in TAKES.items() if sent in answers_on),
+        answers_on=answers_on,
+        asked=asked,
+        since="" if mine is None else _day(mine.changed_at),
+    )
+
+
+def _day(at: datetime) -> str:
+    return str(languages.reader().date_text(languages.local(at), "d MMMM"))
+
+
+@bp.post(f"{ONE}/accounts/<int:account_id>")
+@workspace_view(NEEDS)
+def set_mode(workspace_id: int, assistant_id: int, account_id: int) -> ResponseReturnValue:
+    """Set the mode of an assistant on an account."""
+    form = request.form
+    needed = form.get("needed", str(keeping.USUALLY_NEEDED))
+    values: dict[str, Any] = {
+        "workspace_id": workspace_id,
+        "assistant_id": assistant_id,
+        "account_id": account_id,
+        "mode": form.get("mode", ""),
+        "answers_on": [Sent(one) for one in form.getlist("answers_on") if one in set(Sent)],
+        "needed": int(needed) if needed.isascii() and needed.isdigit() and len(needed) < 7 else 0,
+        "typed_name": form.get("typed_name"),
+        "by": current_user().name,
+    }
+    try:
+        placed = db.write(keeping.set_mode, **values, actor=actor(), now=clock.now())
+    except AssistantError as error:
+        return accounts_page(workspace_id, assistant_id, problem=error, account_id=account_id)
+    flash_good(_said(placed))
+    return redirect(_url_at(workspace_id, assistant_id, account_id), 303)
+
+
+def _said(placed: ModeChange) -> str:
+    words: str = {
+        Mode.OFF: _("It's off on %(account)s.", account=placed.account),
+        Mode.SHADOW: _(
+            "It runs in shadow mode on %(account)s. Its answers aren't shown to anyone in conversations.",
+            account=placed.account,
+        ),
+        Mode.SUGGEST: _("It suggests answers to your team on %(account)s.", account=placed.account),
+        Mode.ANSWER: _("It answers automatically on %(account)s.", account=placed.account),
+    }[placed.mode]
+    if placed.taken_from:
+        words += " " + _("%(other)s no longer handles it.", other=placed.taken_from)
+    return words
+
+
+def _url(workspace_id: int, assistant_id: int) -> str:
+    return url_for("assistants.assistant", workspace_id=workspace_id, assistant_id=assistant_id)
+
+
+def _url_at(workspace_id: int, assistant_id: int, account_id: int) -> str:
+    """Return the address of an account on an assistant's page."""
+    return url_for(
+        "assistants.assistant",
+        workspace_id=workspace_id,
+        assistant_id=assistant_id,
+        account=account_id,
+        _anchor=f"account-{account_id}",
+    )
+
+
+@bp.get(f"{ASSISTANTS}/accounts/<int:account_id>")
+@workspace_view(NEEDS)
+def of_account(workspace_id: int, account_id: int) -> ResponseReturnValue:
+    """Redirect from an account to its assistant, or to the list."""
+    with db.read() as session:
+        keeping.account_of(session, workspace_id, account_id)
+        place = keeping.places(session, workspace_id).get(account_id)
+    if place is None:
+        return redirect(url_for("assistants.index", workspace_id=workspace_id))
+    return redirect(_url_at(workspace_id, place.assistant_id, account_id))
+
+
+@bp.post(f"{ONE}/name")
+@workspace_view(NEEDS)
+def rename(workspace_id: int, assistant_id: int) -> ResponseReturnValue:
+    """Rename an assistant."""
+    named = {"workspace_id": workspace_id, "assistant_id": assistant_id}
+    try:
+        db.write(keeping.rename, **named, name=request.form.get("name", ""), actor=actor())
+    except AssistantError as error:
+        return accounts_page(workspace_id, assistant_id, problem=error)
+    flash_good(_("Saved."))
+    return redirect(_url(workspace_id, assistant_id), 303)
+
+
+@bp.post(f"{ONE}/stop")
+@workspace_view(NEEDS)
+def stop(workspace_id: int, assistant_id: int) -> ResponseReturnValue:
+    """Stop an assistant immediately: nothing is suggested or sent, and people get its conversations."""
+    named = {"workspace_id": workspace_id, "assistant_id": assistant_id}
+    row = db.write(keeping.change, **named, stopped=True, actor=actor(), now=clock.now())
+    flash_good(_("%(name)s was stopped. Its conversations go to your team.", name=row.name))
+    return redirect(_url(workspace_id, assistant_id), 303)
+
+
+@bp.post(f"{ONE}/resume")
+@workspace_view(NEEDS)
+def resume(workspace_id: int, assistant_id: int) -> ResponseReturnValue:
+    """Resume a stopped assistant."""
+    named = {"workspace_id": workspace_id, "assistant_id": assistant_id}
+    row = db.write(keeping.change, **named, stopped=False, actor=actor(), now=clock.now())
+    flash_good(_("%(name)s was resumed.", name=row.name))
+    return redirect(_url(workspace_id, assistant_id), 303)
+
+
+@bp.post(f"{ONE}/delete")
+@workspace_view(NEEDS)
+def delete(workspace_id: int, assistant_id: int) -> ResponseReturnValue:
+    """Delete an assistant and its knowledge."""
+    named = {"workspace_id": workspace_id, "assistant_id": assistant_id}
+    try:
+        name = db.write(keeping.delete, **named, actor=actor(), now=clock.now())
+    except AssistantError as error:
+        return accounts_page(workspace_id, assistant_id, problem=error)
+    flash_good(_("Assistant %(name)s was deleted.", name=name))
+    return redirect(url_for("assistants.index", workspace_id=workspace_id), 303)

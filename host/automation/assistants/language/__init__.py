@@ -1,1 +1,0 @@
-"""Language models: which there are, and asking one, through the guard and within a time that holds."""

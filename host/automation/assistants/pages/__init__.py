@@ -1,1 +1,0 @@
-"""The pages of assistants, and of what they suggest."""

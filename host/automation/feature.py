@@ -1,0 +1,15 @@
+"""The feature *automation*: greetings, away messages and routing. Rules build on it."""
+
+from host.features.feature import Feature, Job
+
+FEATURE = Feature(
+    __package__,
+    models=("host.models.automation",),
+    routes=("host.api.routes.automation",),
+    jobs=(
+        Job("automation", "running:run_due", 0.5),
+        Job("hand out", "routing:hand_out", 2.0),
+    ),
+    consumers={"automation": "consuming:consumer"},
+    data="data",
+)

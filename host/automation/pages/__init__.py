@@ -1,1 +1,0 @@
-"""Settings -> Rules: what the desk does by itself when something happens."""

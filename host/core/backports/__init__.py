@@ -1,0 +1,1 @@
+"""Backports of newer versions of Python: lazy imports (PEP 810), and ``copy.replace`` (3.13)."""

@@ -1,0 +1,438 @@
+"""Deliver the event log to its consumers, each from its own position, each event once.
+
+A consumer's work and its new position are committed in one transaction. One process at a time reads for a
+consumer. Each consumer has its own thread, so a slow or failing one does not affect the others; it retries
+the same event until it succeeds.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import uuid
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime, timedelta
+from itertools import islice
+from operator import attrgetter
+from typing import Any, NamedTuple, Protocol, runtime_checkable
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from host.core import call_budget, clock, db
+from host.core.call_budget.threads import ReplaceableThread
+from host.core.config import Config
+from host.core.ports import GenerationSource
+from host.core.statements import Statement
+from host.events import keeping, reading
+from host.events.models import Consumer
+from host.events.reading import BEGINNING, CONSUMER_TABLE, Position, Recorded
+from host.events.writing import listen
+from host.features import registry
+from host.models.users import InstallationValue
+
+log = logging.getLogger("lobby.record")
+
+LEASE = timedelta(seconds=10)
+"""Lease of a consumer: how long other processes wait for one that is frozen or dead."""
+RENEW_SECONDS = 4.0
+SQLITE_RENEW_SECONDS = 8.0
+"""Seconds between lease renewals on SQLite, where no other process waits and each one syncs the disk."""
+LOOK_SECONDS = 0.25
+"""Polling interval for events of other processes."""
+SQLITE_LOOK_SECONDS = 2.0
+"""Polling interval on SQLite, where no other process writes events."""
+SOON_SECONDS = 0.02
+"""Polling interval right after an event was written that may not be readable in order yet."""
+MOST_PAUSE_SECONDS = 60.0
+HELD_SECONDS = 0.01
+"""Target duration of one write on SQLite, whose single writer customers' messages also need."""
+COURTESY = 4
+"""Factor by which consumers pause, relative to a write that others had to wait for."""
+BACKLOG_COURTESY = 29
+"""The same factor while received events wait to be applied, because those are not visible to anybody yet."""
+MOST_KEPT = 2000
+"""Most events cached for the slower consumers of a process: about 1.5 MB."""
+
+_OFF = "off.consumer."
+"""Prefix of the installation values that hold since when a consumer's feature is off."""
+
+_named = CONSUMER_TABLE.c.name == sa.bindparam("consumer")
+_owner = Statement(sa.select(CONSUMER_TABLE.c.owner).where(_named).with_for_update())
+_change = Statement(sa.update(CONSUMER_TABLE).where(_named))
+
+
+class EventConsumer(Protocol):
+    """A consumer of the event log.
+
+    :param name: key of its position; must never change.
+    :param from_beginning: whether a new consumer begins at the first stored event rather than the next one.
+    :param batch: most events per call.
+    :param shown: whether it also gets events that are only for open browsers, whose kind is empty.
+
+    A consumer with ``gather_seconds`` starts with that delay, to handle events of that time in one
+    transaction.
+    """
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def from_beginning(self) -> bool: ...
+    @property
+    def batch(self) -> int: ...
+    @property
+    def shown(self) -> bool: ...
+
+    def consume(self, session: Session, events: Sequence[Recorded]) -> None:
+        """Handle *events*, in their order, in this transaction, which may be retried."""
+
+
+@runtime_checkable
+class BeginsAgain(Protocol):
+    """A consumer with something to do when its feature is switched on again."""
+
+    def begin_again(self, session: Session, off_since: datetime) -> None:
+        """Close everything that unread events would have ended."""
+
+
+class ConsumerContext(NamedTuple):
+    """Services of the process for its consumers.
+
+    :param config: returns the current settings.
+    :param generation: returns the current generation; call it before each piece of work.
+    """
+
+    config: Callable[[], Config]
+    generation: GenerationSource
+
+
+def of_features(context: ConsumerContext) -> list[EventConsumer]:
+    """Return the consumers that features declare."""
+    return [
+        feature.load(make)(context) for feature in registry.active() for make in feature.consumers.values()
+    ]
+
+
+class Consumers:
+    """The threads of one process that read the event log for *consumers*.
+
+    :param is_behind: returns whether received events wait to be applied in this process.
+    """
+
+    def __init__(
+        self, consumers: Iterable[EventConsumer], *, is_behind: Callable[[], bool] = lambda: False
+    ) -> None:
+        self._courtesy, self._recent = _Courtesy(is_behind), _Recent()
+        self._readers = [_Reader(one, self._courtesy, self._recent) for one in consumers]
+        self._stopping = threading.Event()
+        self._awake = threading.Event()
+        self._threads: list[ReplaceableThread] = []
+        self._following = threading.Lock()
+
+    def start(self) -> None:
+        """Start reading, if there are consumers."""
+        with self._following:
+            if names := keeping.switched_off():
+                db.write(note_off, names)
+            self._stopping.clear()
+            listen(self._awake)
+            self._run("record-watch", self._watch)
+            self._serve(self._readers)
+
+    def follow(self, consumers: Iterable[EventConsumer]) -> None:
+        """Read for *consumers* from now on: start new ones, and stop those that are missing."""
+        with self._following:
+            if self._stopping.is_set():
+                return
+            wanted = {one.name: one for one in consumers}
+            for reader in self._readers:
+                if reader.consumer.name not in wanted:
+                    reader.stop()
+            kept = [reader for reader in self._readers if reader.consumer.name in wanted]
+            names = {reader.consumer.name for reader in kept}
+            new = [
+                _Reader(one, self._courtesy, self._recent) for one in wanted.values() if one.name not in names
+            ]
+            self._readers = [*kept, *new]
+            self._serve(new)
+
+    def _serve(self, readers: Sequence[_Reader]) -> None:
+        if not readers:
+            return
+        for reader in readers:
+            reader.stopping.clear()
+        db.write(_make_rows, [reader.consumer for reader in readers])
+        for reader in readers:
+            self._run(f"record-{reader.consumer.name}", reader.serve)
+
+    def _run(self, name: str, target: Callable[[], None]) -> None:
+        thread = ReplaceableThread(target=target, name=name)
+        self._threads = [*(one for one in self._threads if one.is_alive()), thread]
+        thread.start()
+
+    def retire(self) -> None:
+        """Start nothing new. Finish work in progress, so that other processes can continue."""
+        self._stopping.set()
+        self._awake.set()
+        for reader in self._readers:
+            reader.stop()
+
+    def stop(self, *, timeout: float = 20.0) -> None:
+        """Retire, and wait up to *timeout* seconds for work in progress."""
+        self.retire()
+        deadline = clock.monotonic() + timeout
+        for thread in self._threads:
+            thread.join(max(0.0, deadline - clock.monotonic()))
+        self._threads = []
+
+    def _watch(self) -> None:
+        """Number committed events if the database needs it, and wake the readers for new ones."""
+        last: Position | None = None
+        quick_until = 0.0
+        pause = SQLITE_LOOK_SECONDS if db.current().is_sqlite else LOOK_SECONDS
+        while not self._stopping.is_set():
+            if self._awake.wait(SOON_SECONDS if clock.monotonic() < quick_until else pause):
+                self._awake.clear()
+                quick_until = clock.monotonic() + pause
+            try:
+                reading.number_all()
+                with db.read() as session:
+                    mark = reading.newest(session)
+            except Exception:
+                log.exception("the record cannot be read at the moment")
+                self._stopping.wait(1)
+                continue
+            if mark != last:
+                last, quick_until = mark, 0.0
+                for reader in self._readers:
+                    reader.awake.set()
+
+
+class _Courtesy:
+    """Throttle that pauses the readers of a process after they blocked other writers.
+
+    Customers' messages are stored and shown first; consumers may follow a little later. The readers pause one
+    after the other, so that all of them together take no more than their share.
+    """
+
+    def __init__(self, is_behind: Callable[[], bool] = lambda: False) -> None:
+        self._is_behind = is_behind
+        self._lock = threading.Lock()
+        self._until = 0.0
+
+    def seconds_after(self, worked: float, *, kept_others: bool) -> float:
+        """Return how long a reader pauses after working for *worked* seconds.
+
+        :param kept_others: whether another writer waited for it.
+        """
+        times = BACKLOG_COURTESY if self._is_behind() else COURTESY if kept_others else 0
+        if not times:
+            return 0.0
+        with self._lock:
+            now = clock.monotonic()
+            self._until = max(self._until, now) + worked * times
+            return self._until - now
+
+
+class _Recent:
+    """Cache of the latest events, read once for all readers of a process."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._events: list[Recorded] = []
+        """Events between ``_begin`` and ``_end``, including those only for browsers."""
+        self._begin = self._end = BEGINNING
+
+    def after(self, position: Position, limit: int, *, shown: bool) -> reading.Batch:
+        """Return the same as :func:`host.events.reading.after`."""
+        with self._lock:
+            if position >= self._begin:
+                return self._after(position, limit, shown)
+        # A reader that lags behind must not evict the latest events.
+        with db.read() as session:
+            return reading.after(session, position, limit, shown=shown)
+
+    def _after(self, position: Position, limit: int, shown: bool) -> reading.Batch:
+        if not self._events or position > self._end:
+            self._events, self._begin, self._end = [], position, position
+        at = bisect_right(self._events, position, key=attrgetter("position"))
+        wanted = (one for one in islice(self._events, at, None) if shown or one.kind)
+        found = list(islice(wanted, limit))
+        if len(found) == limit:
+            return reading.Batch(found, found[-1].position, more=True)
+        with db.read() as session:
+            batch = reading.after(session, self._end, limit - len(found), shown=True)
+        self._events += batch.events
+        self._end = batch.end
+        if len(self._events) > MOST_KEPT:
+            self._begin = self._events[-MOST_KEPT - 1].position
+            del self._events[:-MOST_KEPT]
+        found += [one for one in batch.events if shown or one.kind]
+        return reading.Batch(found, batch.end, batch.more)
+
+
+class _Reader:
+    """Reader for one consumer."""
+
+    def __init__(
+        self,
+        consumer: EventConsumer,
+        courtesy: _Courtesy | None = None,
+        recent: _Recent | None = None,
+    ) -> None:
+        self.consumer = consumer
+        self._courtesy = courtesy or _Courtesy()
+        self._recent = recent or _Recent()
+        self.awake = threading.Event()
+        self.stopping = threading.Event()
+        self._position: Position | None = None
+        """Its position; None: another process is believed to read for it."""
+        self._owner = ""
+        self._stored_at = 0.0
+        self._limit = consumer.batch
+        self._worked = 0.0
+        """Duration of the last write in seconds."""
+        self._away = 0.0
+        """Pause in seconds before the next write."""
+        self._failures = 0
+        self._gather = float(getattr(consumer, "gather_seconds", 0.0))
+
+    def stop(self) -> None:
+        self.stopping.set()
+        self.awake.set()
+
+    def serve(self) -> None:
+        with db.behind():
+            self._serve()
+
+    def _serve(self) -> None:
+        while not self.stopping.is_set():
+            try:
+                more = self._step()
+                self.stopping.wait(self._away)
+                if not more:
+                    self.awake.wait(_renew_seconds())
+                    self.awake.clear()
+                    self.stopping.wait(self._gather)
+            except BaseException as error:  # noqa: BLE001 - nothing, not even an exit, may end a thread that reads
+                call_budget.refuse_given_up()
+                self._note(error)
+        if self._position is not None:
+            try:
+                db.write(_release, self.consumer.name, self._owner, self._position)
+            except Exception:
+                log.exception("%s could not be released; it is taken over soon", self.consumer.name)
+
+    def _step(self) -> bool:
+        """Handle the next events; return whether there may be more."""
+        if self._position is None:
+            self._owner = uuid.uuid4().hex
+            self._position = db.write(_take, self.consumer.name, self._owner)
+            self._stored_at = clock.monotonic()
+            if self._position is None:
+                return False
+        began, self._away = clock.monotonic(), 0.0
+        batch = self._recent.after(self._position, self._limit, shown=self.consumer.shown)
+        read_for = clock.monotonic() - began
+        if batch.events or clock.monotonic() - self._stored_at > _renew_seconds():
+            kept_others = db.write(self._consume, batch.events, batch.end)
+            if kept_others is None:
+                log.info("another process reads for %s now", self.consumer.name)
+                self._position = None
+                return False
+            self._stored_at = clock.monotonic()
+            if batch.events:
+                worked = read_for + self._worked
+                self._away = self._courtesy.seconds_after(worked, kept_others=kept_others)
+        self._position = batch.end
+        self._limit, self._failures = self._fitting(len(batch.events)), 0
+        return batch.more
+
+    def _fitting(self, done: int) -> int:
+        """Return how many events to handle next: on SQLite as many as fit in :data:`HELD_SECONDS`."""
+        if not db.current().is_sqlite or not done or not self._worked:
+            return self.consumer.batch
+        return max(1, min(self.consumer.batch, round(done * HELD_SECONDS / self._worked)))
+
+    def _consume(self, session: Session, events: Sequence[Recorded], position: Position) -> bool | None:
+        """Handle *events* and advance; return whether others wait to write, or None without the lease."""
+        connection, name = session.connection(), self.consumer.name
+        if _owner.rows(connection, {"consumer": name}) != [(self._owner,)]:
+            return None
+        if events:
+            began = clock.monotonic()
+            self.consumer.consume(session, events)
+            self._worked = clock.monotonic() - began
+        moved: dict[str, Any] = {"failing_since": None, "problem": None} if events else {}
+        now = db.now()
+        moved |= {"place": position.place, "event_id": position.event_id}
+        moved |= {"moved_at": now, "lease_until": now + LEASE}
+        _change.run(connection, {"consumer": name, **moved})
+        return db.current().is_wanted
+
+    def _note(self, error: BaseException) -> None:
+        """Note that the next event failed, and wait before the retry."""
+        log.error("%s cannot go on; it tries again", self.consumer.name, exc_info=error)
+        self._limit = 1  # what stands before the event that fails is done
+        self._failures += 1
+        try:
+            db.write(_mark_failing, self.consumer.name, self._owner, type(error).__name__)
+        except sa.exc.SQLAlchemyError:
+            log.warning("that could not be noted")
+        self.stopping.wait(min(2.0 ** (self._failures - 1), MOST_PAUSE_SECONDS))
+
+
+def _renew_seconds() -> float:
+    return SQLITE_RENEW_SECONDS if db.current().is_sqlite else RENEW_SECONDS
+
+
+def _make_rows(session: Session, consumers: Sequence[EventConsumer]) -> None:
+    """Create positions for new consumers; one that was off starts again with the next event."""
+    newest = reading.newest(session)
+    for one in consumers:
+        mark = session.get(InstallationValue, _OFF + one.name, with_for_update=True)
+        if mark is None:
+            reading.make_row(session, one.name, BEGINNING if one.from_beginning else newest)
+            continue
+        reading.make_row(session, one.name, newest)
+        if isinstance(one, BeginsAgain):
+            one.begin_again(session, datetime.fromisoformat(mark.value))
+        session.delete(mark)
+
+
+def note_off(session: Session, names: Iterable[str]) -> None:
+    """Delete the positions of consumers whose features are off, and remember since when."""
+    for name in sorted(names):
+        row = session.get(Consumer, name, with_for_update=True)
+        if row is not None:
+            session.merge(InstallationValue(name=_OFF + name, value=clock.now().isoformat()))
+            session.delete(row)
+
+
+def _take(session: Session, name: str, owner: str) -> Position | None:
+    """Take the lease of a consumer if it is free, and return its position."""
+    row = session.get(Consumer, name, with_for_update=True)
+    now = db.now()
+    alone = db.current().is_sqlite  # one process owns the file, so whoever held it is dead
+    if row is None:
+        return None
+    if not alone and row.owner is not None and row.lease_until is not None and row.lease_until > now:
+        return None
+    row.owner, row.lease_until = owner, now + LEASE
+    return Position(row.place, row.event_id)
+
+
+def _release(session: Session, name: str, owner: str, position: Position) -> None:
+    row = session.get(Consumer, name, with_for_update=True)
+    if row is not None and row.owner == owner:
+        row.owner, row.lease_until = None, None
+        row.place, row.event_id = position
+
+
+def _mark_failing(session: Session, name: str, owner: str, problem: str) -> None:
+    row = session.get(Consumer, name, with_for_update=True)
+    if row is not None and row.owner == owner:
+        row.failing_since = row.failing_since or clock.now()
+        row.problem = problem
+        row.lease_until = db.now() + LEASE

@@ -1,0 +1,208 @@
+"""Private hooks through which features work together. Addons have others: host.sdk.hookspecs.
+
+A hook that is given a session runs in that write: if one fails, the whole write is rolled back. Features are
+called in the order of :mod:`host.process.features`: all of them for hooks about stored data, otherwise only
+enabled ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import pluggy
+
+if TYPE_CHECKING:
+    from prometheus_client.metrics_core import Metric
+    from sqlalchemy.orm import Session
+
+    from host.features.account_link import AccountLink
+    from host.features.live_signal import LiveSignal
+    from host.features.problem import Problem
+
+PROJECT = "lobby.features"
+hookspec = pluggy.HookspecMarker(PROJECT)
+hookimpl = pluggy.HookimplMarker(PROJECT)
+
+
+@hookspec
+def clean_up(places: dict[str, int], most: int) -> None:
+    """Remove expired data, in small writes, so that no other write waits long.
+
+    :param places: positions a feature keeps for the next round of this process, by a name of its own.
+    :param most: maximum number of rows removed in one write.
+    """
+
+
+@hookspec
+def forget_messages(session: Session, ids: Collection[int]) -> None:
+    """Remove the content of these messages: they were erased, or their writer unsent them."""
+
+
+@hookspec
+def forget_contacts(session: Session, ids: Collection[int], conversations: Collection[int]) -> None:
+    """Remove everything about erased contacts, except what :func:`forget_messages` removes.
+
+    :param ids: the contact, and those merged into it.
+    :param conversations: their conversations.
+    """
+
+
+@hookspec
+def live_signals(session: Session, since: datetime) -> Sequence[LiveSignal] | None:
+    """Return what changed after *since* that open pages are told of, and no event records."""
+
+
+@hookspec(firstresult=True)
+def remove_workspace(
+    session: Session, workspace_id: int, accounts: Collection[int], most: int
+) -> bool | None:
+    """Remove up to *most* rows of a workspace that is being deleted; return True if there were any.
+
+    :param accounts: its accounts, all disconnected.
+    """
+
+
+@hookspec
+def restored(session: Session, now: datetime) -> None:
+    """Prevent a restored desk from repeating actions and notifications that happened since the backup.
+
+    Not called if the operator wants everything to be sent as if nothing had happened.
+    """
+
+
+@hookspec(firstresult=True)
+def leave_to_people(session: Session, now: datetime, most: int) -> bool | None:
+    """Hand up to *most* pending automatic actions of a restored desk to people.
+
+    :return: True if there may be more.
+    """
+
+
+@hookspec
+def runs_of(
+    session: Session, events: Sequence[Any], directory: Any, now: datetime, since: datetime
+) -> Sequence[Mapping[str, Any]] | None:
+    """Return rows of :class:`host.models.automation.AutomationRun` to do because of *events*.
+
+    :param events: events of the event log, see :class:`host.events.reading.Recorded`.
+    :param directory: the channels of the running generation.
+    :param since: earlier events are left to people.
+    """
+
+
+@hookspec
+def after_runs(session: Session, events: Sequence[Any], now: datetime) -> None:
+    """Handle *events* in ways that may lock conversations, after their runs are written.
+
+    Executing a run locks its conversation first, to which the rows of runs refer.
+    """
+
+
+@hookspec(firstresult=True)
+def doer_of(session: Session, kind: str, workspace_id: int) -> Any:
+    """Return the executor of runs of a kind in a workspace: a :class:`host.automation.runs.Doer`."""
+
+
+@hookspec(firstresult=True)
+def give_up_run(session: Session, run: Any, conversation: Any, reason: str, now: datetime) -> bool | None:
+    """Give up a run in a locked conversation, and record the reason.
+
+    :return: True if the run is one of the feature's.
+    """
+
+
+@hookspec
+def stopped_without(
+    session: Session, workspace_id: int, directory: Any, channels: Collection[str]
+) -> Sequence[tuple[str, str, str]] | None:
+    """Return the automation that stops without an addon: its kind, its name, and the account where it stops.
+
+    :param directory: the channels of the running generation, without what the addon brings.
+    :param channels: the channels of the addon.
+    """
+
+
+@hookspec
+def rules_naming(session: Session, user_id: int, workspace_id: int) -> Sequence[str] | None:
+    """Return the names of active rules that check for a person, or assign to or notify them."""
+
+
+@hookspec
+def own_things(session: Session, user_id: int, workspace_id: int) -> int | None:
+    """Return how many items only this person sees, which are deleted with their membership."""
+
+
+@hookspec(firstresult=True)
+def reason(key: str) -> Any:
+    """Return the text, lazily translated, of the reason for a handoff to people, as the thread shows it."""
+
+
+@hookspec(firstresult=True)
+def suggestion(inbox: Any, row: Any, composing: Any) -> Any:
+    """Return the suggested reply in a conversation, with the name of its ``template``.
+
+    :param inbox: the page, see :class:`host.inbox.pages.context.InboxContext`.
+    :param row: the conversation, see :class:`host.inbox.queries.Row`.
+    :param composing: whether a reply may be written, see :class:`host.inbox.pages.reply_window.Composing`.
+    """
+
+
+@hookspec
+def suggestion_sent(
+    session: Session, suggestion_id: int, message: Any, user_id: int, accounts: Any, now: datetime
+) -> None:
+    """Record that *message*, a person's reply queued in this write, began as a suggestion.
+
+    :param accounts: the accounts the person sees, see :mod:`host.users.reach`.
+    """
+
+
+@hookspec
+def on_accounts(session: Session, workspace_id: int) -> Mapping[int, AccountLink] | None:
+    """Return a feature's automatic activity on accounts of a workspace, for their cards."""
+
+
+@hookspec
+def problems(session: Session) -> Sequence[Problem] | None:
+    """Return problems for an operator, for the Health page and ``lobby doctor``."""
+
+
+@hookspec
+def metrics(session: Session) -> Sequence[Metric] | None:
+    """Return additional ``/metrics`` of the whole desk, besides those in :mod:`host.health.metrics`."""
+
+
+@hookspec
+def holdings(session: Session, workspace_id: int) -> Mapping[str, int] | None:
+    """Return counts of the data deleted with a workspace, as in :class:`host.users.workspaces.Holdings`."""
+
+
+@hookspec
+def resting(session: Session, workspaces: Collection[int]) -> Collection[int] | None:
+    """Return the ids used in place of accounts in lanes that rest while these workspaces do."""
+
+
+@hookspec
+def clock_moved_back(session: Session, latest: datetime) -> None:
+    """Bring work due after *latest* forward to then, as the system clock moved back."""
+
+
+@hookspec(firstresult=True)
+def posts_events() -> bool | None:
+    """Return True if events are posted to programs: the API document then describes their bodies."""
+
+
+@hookspec(firstresult=True)
+def addresses(session: Session, workspace_id: int) -> Mapping[int, str] | None:
+    """Return the addresses of other programs that rules of a workspace may have notified, by id."""
+
+
+@hookspec(firstresult=True)
+def answer_times(session: Session, conversations: Any, most: int | None) -> Sequence[tuple[int, int]] | None:
+    """Return how long customers waited for first answers, the newest first: conversation and seconds.
+
+    :param conversations: ids, or a query for them.
+    :param most: maximum number of answers; None: all.
+    """

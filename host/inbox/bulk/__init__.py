@@ -1,0 +1,1 @@
+"""Bulk actions: one change of many conversations, in batches, with undo."""

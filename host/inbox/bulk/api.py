@@ -1,0 +1,171 @@
+"""Routes for bulk actions: start, progress and undo."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, cast
+
+from flask_babel import lazy_gettext as _l
+from msgspec import Meta
+from sqlalchemy.orm import Session
+
+from host.api import shapes
+from host.api.http.call import Call
+from host.api.http.declare import Id, Moment, Wire, route
+from host.api.http.errors import BodyError
+from host.api.routes.conversations import ConversationQuery, filter_of, snooze_of
+from host.core import db
+from host.inbox.bulk import actions
+from host.inbox.bulk.actions import BulkChange, BulkProgress
+from host.inbox.errors import (
+    BulkError,
+    BulkNotFoundError,
+    NotAMemberError,
+    SnoozeTimeError,
+    UndoOverError,
+)
+from host.inbox.labels.errors import LabelNotFoundError
+from host.inbox.teams.errors import TeamNotFoundError
+from host.users.api_keys import Scope
+
+Action = Literal[
+    "close", "open", "assign", "team", "label", "unlabel", "snooze", "wake", "spam", "unspam", "read"
+]
+
+
+class NewBulkAction(Wire, frozen=True):
+    """An action, and the conversations to apply it to."""
+
+    action: Action
+    conversation_ids: (
+        Annotated[
+            list[Id], Meta(min_length=1, max_length=200, description="These alone; else give a filter.")
+        ]
+        | None
+    ) = None
+    filter: Annotated[
+        ConversationQuery | None,
+        Meta(description="All that match at this moment: the parameters of the list of conversations."),
+    ] = None
+    all: Annotated[
+        bool, Meta(description="Has to be true with a filter that leaves nothing out, such as `{}`.")
+    ] = False
+    assignee: Annotated[Id | None, Meta(description="With `assign`; null: nobody.")] = None
+    team: Annotated[Id | None, Meta(description="With `team`; null: none.")] = None
+    label: Annotated[Id | None, Meta(description="With `label` and `unlabel`.")] = None
+    snooze: Annotated[shapes.Snooze | None, Meta(description="With `snooze`.")] = None
+
+
+class BulkAction(Wire, frozen=True):
+    """The progress of a bulk action."""
+
+    id: Id
+    action: Action
+    state: Annotated[
+        Literal["running", "done", "stopped", "undoing", "undone"],
+        Meta(description="It runs in the background: ask again while it is `running` or `undoing`."),
+    ]
+    total: Annotated[int, Meta(description="How many conversations it is about.")]
+    done: Annotated[int, Meta(description="How many were looked at.")]
+    changed: Annotated[int, Meta(description="How many became different.")]
+    skipped: Annotated[int, Meta(description="How many could not be changed.")]
+    restored: Annotated[int, Meta(description="How many undoing put back.")]
+    kept: Annotated[int, Meta(description="How many undoing left alone: they changed since.")]
+    created_at: Moment
+    undo_until: Moment
+
+
+def _shown(one: BulkProgress) -> BulkAction:
+    return BulkAction(
+        id=one.id,
+        action=cast(Action, one.action),
+        state=one.state.value,
+        total=one.total,
+        done=one.done,
+        changed=one.changed,
+        skipped=one.skipped,
+        restored=one.restored,
+        kept=one.kept,
+        created_at=one.created_at,
+        undo_until=one.undo_until,
+    )
+
+
+@route(
+    "POST",
+    "/bulk-actions",
+    tag="Conversations",
+    summary="Change many conversations",
+    scope=Scope.WRITE,
+    body=NewBulkAction,
+    answer=BulkAction,
+    status=201,
+    errors=(BodyError, BulkError, LabelNotFoundError, NotAMemberError, SnoozeTimeError, TeamNotFoundError),
+    examples={
+        "Close what is answered": {"action": "close", "filter": {"status": "open", "needsReply": False}},
+        "Label some": {"action": "label", "label": 3, "conversationIds": [41, 42]},
+    },
+)
+def create_bulk_action(call: Call, body: NewBulkAction) -> bytes:
+    """Changes exactly the conversations that match at the time of the request, in the background, each once.
+
+    It can be undone for an hour. A filter that matches every conversation needs `all`.
+    """
+    if (body.conversation_ids is None) is (body.filter is None):
+        raise BulkError(next_step="")
+    filter_ = filter_of(body.filter or ConversationQuery())
+    if body.filter is not None and not body.all and filter_ == filter_of(ConversationQuery()):
+        raise BulkError(
+            _l("This filter matches every conversation in the workspace. Nothing was changed."),
+            next_step=_l("If you mean all of them, send “all”: true."),
+            field="all",
+        )
+    change = BulkChange(
+        body.action,
+        assignee_id=body.assignee,
+        team_id=body.team,
+        label_id=body.label,
+        snooze=snooze_of(body.snooze),
+    )
+
+    def use_case(session: Session) -> BulkAction:
+        bulk_id = actions.create(
+            session,
+            change,
+            filter_,
+            workspace_id=call.workspace_id,
+            actor=call.actor,
+            now=call.now,
+            ids=body.conversation_ids,
+        )
+        return _shown(actions.get(session, call.workspace_id, bulk_id))
+
+    return call.commit(use_case)
+
+
+@route(
+    "GET",
+    "/bulk-actions/{bulk_id}",
+    tag="Conversations",
+    summary="Get a bulk action",
+    scope=Scope.READ,
+    answer=BulkAction,
+    errors=(BulkNotFoundError,),
+)
+def get_bulk_action(call: Call, bulk_id: int) -> BulkAction:
+    """Bulk actions of members are not visible. They are deleted after a week."""
+    with db.read() as session:
+        return _shown(actions.of_user(session, call.workspace_id, None, bulk_id))
+
+
+@route(
+    "POST",
+    "/bulk-actions/{bulk_id}/undo",
+    tag="Conversations",
+    summary="Undo a bulk action",
+    scope=Scope.WRITE,
+    answer=BulkAction,
+    errors=(BulkNotFoundError, UndoOverError),
+)
+def undo_bulk_action(call: Call, bulk_id: int) -> BulkAction:
+    """Restores each conversation that has not changed since; a running action is stopped first."""
+    return _shown(actions.undo(workspace_id=call.workspace_id, bulk_id=bulk_id, actor=call.actor))

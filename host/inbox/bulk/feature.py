@@ -1,0 +1,13 @@
+"""Bulk actions: one change of many conversations."""
+
+from host.features.feature import Feature, Job
+
+FEATURE = Feature(
+    __package__,
+    models=("models",),
+    blueprints=("views:bp",),
+    routes=("api",),
+    jobs=(Job("bulk actions", "actions:step", 0.5),),
+    ids={"bulk_id": ""},
+    data="data",
+)

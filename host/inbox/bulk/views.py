@@ -1,0 +1,233 @@
+"""Bulk actions: choose an action for a selection or all matches, show its progress, undo it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Blueprint, jsonify, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_babel import ngettext
+
+from host.channels.directory import current_directory
+from host.core import clock, db
+from host.core.backports.values import replace
+from host.core.errors import LobbyError
+from host.inbox import queries
+from host.inbox.bulk import actions
+from host.inbox.bulk.actions import ACTIONS, BulkChange, BulkProgress
+from host.inbox.bulk.models import BulkState
+from host.inbox.errors import BulkError, UndoOverError
+from host.inbox.labels import labels
+from host.inbox.pages import snooze_times
+from host.inbox.pages.arguments import Filter, filter_from_request, form_id, ids_from_request
+from host.inbox.teams import teams
+from host.web.languages import gettext as _
+from host.web.request_helpers import (
+    Permission,
+    actor,
+    current_user,
+    flash_bad,
+    passive,
+    wants_json,
+    workspace_view,
+)
+
+bp = Blueprint("bulk", __name__, template_folder="templates")
+
+BULK = "/w/<int:workspace_id>/inbox/bulk"
+
+
+@bp.get(BULK)
+@workspace_view(Permission.ANSWER)
+def panel(workspace_id: int) -> ResponseReturnValue:
+    """Show the actions for a selection (``ids``) or all that match the filter, with counts.
+
+    With ``fragment`` as part of the inbox, otherwise as a page.
+    """
+    return _panel(workspace_id)
+
+
+def _panel(workspace_id: int, problem: LobbyError | None = None) -> ResponseReturnValue:
+    filter_ = filter_from_request(current_directory())
+    ids = ids_from_request("ids") or None
+    user_id = current_user().id
+    with db.read() as session:
+        facts = _facts(session, workspace_id, user_id, filter_, ids)
+        values: dict[str, Any] = {
+            "labels": labels.all_of(session, workspace_id),
+            "teams": teams.all_of(session, workspace_id),
+            "members": queries.all_members(session, workspace_id),
+            "recent": actions.listing(session, workspace_id, user_id),
+            "label_names": {one.id: one.name for one in labels.all_of(session, workspace_id)},
+        }
+    fragment = request.args.get("fragment") == "1"
+    page = render_template(
+        "bulk/_panel.html" if fragment else "bulk/panel.html",
+        facts=facts,
+        ids=ids,
+        filter=filter_,
+        actions=ACTIONS,
+        problem=problem,
+        offered_snoozes=lambda: snooze_times.offered(clock.now()),
+        own_snooze=lambda: snooze_times.own_time(clock.now()),
+        sentence=sentence,
+        now=clock.now(),
+        **values,
+    )
+    return page, 200 if problem is None else problem.status
+
+
+def _facts(
+    session: Any, workspace_id: int, user_id: int, filter_: Filter, ids: list[int] | None
+) -> dict[str, int]:
+    """Count the conversations an action would change: all, those waiting for a reply, unassigned, unread."""
+    conditions = {
+        "all": filter_,
+        "waiting": replace(filter_, needs_reply=True),
+        "failed": replace(filter_, failed=True),
+        "nobody": filter_ if filter_.assignee else replace(filter_, assignee=queries.Assignee.NOBODY),
+    }
+    found = queries.count_each(
+        session, workspace_id, user_id, list(conditions.values()), actions.MOST + 1, among=ids
+    )
+    return dict(zip(conditions, found, strict=True))
+
+
+@bp.post(BULK)
+@workspace_view(Permission.ANSWER)
+def start(workspace_id: int) -> ResponseReturnValue:
+    """Start a bulk action for the ``ids`` of the address, or for all that match its filter.
+
+    With ``leave_waiting``, conversations waiting for a reply are left out.
+    """
+    now = clock.now()
+    filter_ = filter_from_request(current_directory())
+    ids = ids_from_request("ids") or None
+    try:
+        change = _change_from_form()
+        if request.form.get("leave_waiting") == "1":
+            filter_ = replace(filter_, needs_reply=False)
+        if request.args.get("chosen") == "ids" and ids is None:
+            raise BulkError()
+        shown = actions.start(change, filter_, workspace_id=workspace_id, actor=actor(), now=now, ids=ids)
+    except LobbyError as error:
+        if wants_json():
+            raise
+        return _panel(workspace_id, error)
+    return _answer(workspace_id, shown)
+
+
+def _change_from_form() -> BulkChange:
+    action = request.form.get("action", "")
+    return BulkChange(
+        action,
+        assignee_id=form_id("assignee"),
+        team_id=form_id("team"),
+        label_id=form_id("label"),
+        snooze=snooze_times.snooze_from_form(clock.now()) if action == "snooze" else None,
+    )
+
+
+@bp.get(f"{BULK}/<int:bulk_id>")
+@passive
+@workspace_view(Permission.ANSWER)
+def progress(workspace_id: int, bulk_id: int) -> ResponseReturnValue:
+    """Show the progress of a bulk action as JSON or as a page."""
+    with db.read() as session:
+        shown = actions.of_user(session, workspace_id, current_user().id, bulk_id)
+    return _answer(workspace_id, shown, stay=True)
+
+
+@bp.post(f"{BULK}/<int:bulk_id>/stop")
+@workspace_view(Permission.ANSWER)
+def stop(workspace_id: int, bulk_id: int) -> ResponseReturnValue:
+    """Stop a bulk action; changes made so far stay."""
+    db.write(actions.stop, workspace_id=workspace_id, bulk_id=bulk_id, actor=actor())
+    with db.read() as session:
+        shown = actions.of_user(session, workspace_id, current_user().id, bulk_id)
+    return _answer(workspace_id, shown)
+
+
+@bp.post(f"{BULK}/<int:bulk_id>/undo")
+@workspace_view(Permission.ANSWER)
+def undo(workspace_id: int, bulk_id: int) -> ResponseReturnValue:
+    """Undo a bulk action."""
+    try:
+        shown = actions.undo(workspace_id=workspace_id, bulk_id=bulk_id, actor=actor())
+    except UndoOverError as error:
+        if wants_json():
+            raise
+        flash_bad(error.sentence)
+        return redirect(url_for("bulk.progress", workspace_id=workspace_id, bulk_id=bulk_id), 303)
+    return _answer(workspace_id, shown)
+
+
+def _answer(workspace_id: int, shown: BulkProgress, *, stay: bool = False) -> ResponseReturnValue:
+    now = clock.now()
+    if wants_json():
+        return jsonify(
+            id=shown.id,
+            runs=shown.runs,
+            done=shown.done,
+            total=shown.total,
+            undoable=shown.undoable(now),
+            sentence=sentence(shown),
+            at=url_for("bulk.progress", workspace_id=workspace_id, bulk_id=shown.id),
+        )
+    if not stay:
+        address = url_for("bulk.progress", workspace_id=workspace_id, bulk_id=shown.id)
+        return redirect(address, 303)
+    return render_template("bulk/progress.html", one=shown, sentence=sentence, now=now)
+
+
+def sentence(shown: BulkProgress) -> str:
+    """Return a sentence that describes a bulk action and its progress."""
+    if shown.state is BulkState.RUNNING:
+        return _("%(done)s of %(total)s done", done=shown.done, total=shown.total)
+    if shown.state is BulkState.UNDOING:
+        left = shown.changed - shown.restored - shown.kept
+        return _("Undoing: %(num)s to go", num=left)
+    if shown.state is BulkState.UNDONE:
+        text = ngettext("%(num)s conversation restored", "%(num)s conversations restored", shown.restored)
+        kept = ngettext(
+            "%(num)s changed since and left as is", "%(num)s changed since and left as they are", shown.kept
+        )
+        return f"{text}; {kept}" if shown.kept else str(text)
+    return _done_text(shown)
+
+
+def _done_text(shown: BulkProgress) -> str:
+    number = shown.changed
+    text: str = {
+        "close": lambda: ngettext("%(num)s conversation closed", "%(num)s conversations closed", number),
+        "open": lambda: ngettext("%(num)s conversation reopened", "%(num)s conversations reopened", number),
+        "assign": lambda: ngettext("%(num)s conversation assigned", "%(num)s conversations assigned", number),
+        "team": lambda: ngettext(
+            "%(num)s conversation moved to another team",
+            "%(num)s conversations moved to another team",
+            number,
+        ),
+        "label": lambda: ngettext(
+            "Label added to %(num)s conversation", "Label added to %(num)s conversations", number
+        ),
+        "unlabel": lambda: ngettext(
+            "Label removed from %(num)s conversation", "Label removed from %(num)s conversations", number
+        ),
+        "snooze": lambda: ngettext("%(num)s conversation snoozed", "%(num)s conversations snoozed", number),
+        "wake": lambda: ngettext("%(num)s conversation unsnoozed", "%(num)s conversations unsnoozed", number),
+        "spam": lambda: ngettext(
+            "%(num)s conversation marked as spam", "%(num)s conversations marked as spam", number
+        ),
+        "unspam": lambda: ngettext(
+            "%(num)s conversation marked as not spam", "%(num)s conversations marked as not spam", number
+        ),
+        "read": lambda: ngettext(
+            "%(num)s conversation marked as read", "%(num)s conversations marked as read", number
+        ),
+    }[shown.action]()
+    if shown.state is BulkState.STOPPED:
+        text = _("%(what)s, then stopped", what=text)
+    if shown.skipped:
+        left = ngettext("%(num)s could not be changed", "%(num)s could not be changed", shown.skipped)
+        return f"{text}; {left}"
+    return text

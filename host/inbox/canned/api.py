@@ -1,0 +1,316 @@
+"""Routes for canned replies of the workspace and its teams, and for shared macros."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+from zoneinfo import ZoneInfo
+
+from msgspec import UNSET, Meta, UnsetType, field
+from sqlalchemy.orm import Session
+
+from host.api import shapes
+from host.api.http.call import Call, new_reply_key
+from host.api.http.declare import Id, Moment, Wire, route
+from host.api.http.errors import BodyError
+from host.api.http.refusals import FILES
+from host.api.serialise import some_messages
+from host.automation import actions
+from host.automation.actions import ActionContext
+from host.core import db
+from host.inbox.canned import macros, replies
+from host.inbox.canned.macros import MacroNotFoundError, MacroStepError
+from host.inbox.canned.replies import (
+    CannedReplyError,
+    CannedReplyInput,
+    CannedReplyNotFoundError,
+    CannedReplyView,
+    Viewer,
+)
+from host.inbox.conversations import conversation_row
+from host.inbox.errors import ConversationNotFoundError
+from host.inbox.variables import VariableError
+from host.models.users import Workspace
+from host.sdk.messages import MessageKind
+from host.users.api_keys import Scope
+from host.users.reach import ALL_ACCOUNTS
+
+PROGRAM = Viewer(None, keeps=True)
+
+Shortcut = Annotated[
+    str,
+    Meta(max_length=300, description="Up to 32 letters, digits, dots and hyphens.", examples=["parcel-sent"]),
+]
+Title = Annotated[str, Meta(max_length=300, examples=["Parcel is on its way"])]
+Texts = Annotated[
+    dict[str, str],
+    Meta(
+        description="By language, `default` for whoever has none of them. `{{contact.name}}` and such are "
+        "filled in when it is used; a person fills in what is left.",
+        examples=[
+            {"default": 'Hello {{contact.first_name || "there"}}, parcel {{ask: number}} is on its way.'}
+        ],
+    ),
+]
+Team = Annotated[Id | None, Meta(description="The id of the team whose it is; null: everybody's.")]
+Uploads = Annotated[
+    list[str], Meta(max_length=10, description="Ids of uploaded files to go out with it, once each.")
+]
+
+
+class CannedFile(Wire, frozen=True):
+    """A file of a canned reply."""
+
+    id: Id
+    kind: MessageKind
+    name: str
+    content_type: str
+    size: int
+
+
+class CannedReply(Wire, frozen=True):
+    """A saved reply."""
+
+    id: Id
+    shortcut: Shortcut
+    title: str
+    texts: Texts
+    team: Team
+    files: list[CannedFile]
+    uses: Annotated[int, Meta(description="How many replies were sent with it.")]
+    used_at: Moment | None
+    changed_at: Moment
+
+
+class CannedReplies(Wire, frozen=True):
+    """Shared and team replies, most used first."""
+
+    data: list[CannedReply]
+
+
+class NewCannedReply(Wire, frozen=True):
+    """A canned reply to create."""
+
+    shortcut: Shortcut
+    title: Title
+    texts: Texts = field(default_factory=dict)
+    team: Team = None
+    uploads: Uploads = field(default_factory=list)
+
+
+class CannedReplyChange(Wire, frozen=True):
+    """Fields to change; omitted fields keep their values."""
+
+    shortcut: Shortcut | UnsetType = UNSET
+    title: Title | UnsetType = UNSET
+    texts: Texts | UnsetType = UNSET
+    team: Team | UnsetType = UNSET
+    keep_files: (
+        Annotated[list[Id], Meta(max_length=10, description="Ids of its files that stay.")] | UnsetType
+    ) = UNSET
+    uploads: Uploads = field(default_factory=list)
+
+
+class Macro(Wire, frozen=True):
+    """A shared macro: several actions at once."""
+
+    id: Id
+    name: str
+    steps: Annotated[
+        list[dict[str, Any]],
+        Meta(
+            description="What it does, in this order: `do`, and what that names.",
+            examples=[[{"do": "label", "label": 3}, {"do": "reply", "canned": 7}, {"do": "close"}]],
+        ),
+    ]
+    uses: int
+    used_at: Moment | None
+
+
+class Macros(Wire, frozen=True):
+    """The shared macros, most used first."""
+
+    data: list[Macro]
+
+
+def _shown(row: CannedReplyView) -> CannedReply:
+    return CannedReply(
+        id=row.id,
+        shortcut=row.shortcut,
+        title=row.title,
+        texts=dict(row.texts),
+        team=row.team_id,
+        files=[
+            CannedFile(
+                id=one.id,
+                kind=MessageKind(one.kind),
+                name=one.name,
+                content_type=one.content_type,
+                size=one.size,
+            )
+            for one in row.files
+        ],
+        uses=row.uses,
+        used_at=row.used_at,
+        changed_at=row.changed_at,
+    )
+
+
+@route(
+    "GET",
+    "/canned-replies",
+    tag="Canned replies",
+    summary="List canned replies",
+    scope=Scope.READ,
+    answer=CannedReplies,
+)
+def list_canned_replies(call: Call) -> CannedReplies:
+    """Shared and team replies. Members' own replies are private."""
+    with db.read() as session:
+        return CannedReplies(
+            data=[_shown(row) for row in replies.listing(session, call.workspace_id, PROGRAM)]
+        )
+
+
+@route(
+    "POST",
+    "/canned-replies",
+    tag="Canned replies",
+    summary="Add a canned reply",
+    scope=Scope.WRITE,
+    body=NewCannedReply,
+    answer=CannedReply,
+    status=201,
+    errors=(BodyError, CannedReplyError, VariableError, *FILES),
+    examples={
+        "In two languages": {
+            "shortcut": "thanks",
+            "title": "Thanks",
+            "texts": {"default": 'Thank you, {{contact.first_name || "and see you"}}!', "de": "Danke!"},
+        }
+    },
+)
+def create_canned_reply(call: Call, body: NewCannedReply) -> bytes:
+    """The shortcut must be unique among shared replies, or among those of its team."""
+    wanted = CannedReplyInput(body.shortcut, body.title, body.texts, body.team, uploads=tuple(body.uploads))
+
+    def use_case(session: Session) -> CannedReply:
+        row = replies.create(
+            session,
+            wanted,
+            workspace_id=call.workspace_id,
+            viewer=PROGRAM,
+            actor=call.actor,
+            now=call.now,
+        )
+        return _shown(replies.seen(session, call.workspace_id, row.id, PROGRAM))
+
+    return call.commit(use_case)
+
+
+@route(
+    "PATCH",
+    "/canned-replies/{canned_id}",
+    tag="Canned replies",
+    summary="Change a canned reply",
+    scope=Scope.WRITE,
+    body=CannedReplyChange,
+    answer=CannedReply,
+    errors=(BodyError, CannedReplyError, CannedReplyNotFoundError, VariableError, *FILES),
+    examples={"Another title": {"title": "The parcel left"}},
+)
+def change_canned_reply(call: Call, canned_id: int, body: CannedReplyChange) -> bytes:
+    """Messages already sent with it don't change."""
+
+    def use_case(session: Session) -> CannedReply:
+        before = replies.seen(session, call.workspace_id, canned_id, PROGRAM)
+        wanted = CannedReplyInput(
+            before.shortcut if body.shortcut is UNSET else body.shortcut,
+            before.title if body.title is UNSET else body.title,
+            before.texts if body.texts is UNSET else body.texts,
+            before.team_id if body.team is UNSET else body.team,
+            keep=None if body.keep_files is UNSET else frozenset(body.keep_files),
+            uploads=tuple(body.uploads),
+        )
+        named = {"workspace_id": call.workspace_id, "canned_id": canned_id}
+        replies.change(session, wanted, viewer=PROGRAM, actor=call.actor, now=call.now, **named)
+        return _shown(replies.seen(session, call.workspace_id, canned_id, PROGRAM))
+
+    return call.commit(use_case)
+
+
+@route(
+    "DELETE",
+    "/canned-replies/{canned_id}",
+    tag="Canned replies",
+    summary="Delete a canned reply",
+    scope=Scope.WRITE,
+    errors=(CannedReplyNotFoundError,),
+)
+def delete_canned_reply(call: Call, canned_id: int) -> None:
+    """Deletes its files too. Messages sent with it stay."""
+    named = {"workspace_id": call.workspace_id, "canned_id": canned_id}
+    db.write(replies.delete, viewer=PROGRAM, actor=call.actor, **named)
+
+
+@route(
+    "GET",
+    "/macros",
+    tag="Canned replies",
+    summary="List macros",
+    scope=Scope.READ,
+    answer=Macros,
+)
+def list_macros(call: Call) -> Macros:
+    """Shared macros. People create them under Settings, Macros."""
+    with db.read() as session:
+        rows = macros.listing(session, call.workspace_id, PROGRAM)
+    return Macros(
+        data=[
+            Macro(
+                id=row.id,
+                name=row.name,
+                steps=[actions.to_builtins(step) for step in row.steps],
+                uses=row.uses,
+                used_at=row.used_at,
+            )
+            for row in rows
+        ]
+    )
+
+
+@route(
+    "POST",
+    "/conversations/{conversation_id}/macros/{macro_id}",
+    tag="Canned replies",
+    summary="Run a macro",
+    scope=Scope.WRITE,
+    answer=shapes.Sent,
+    errors=(ConversationNotFoundError, MacroNotFoundError, MacroStepError),
+)
+def run_macro(call: Call, conversation_id: int, macro_id: int) -> bytes:
+    """Runs all its steps or none, in the name of the key; `macro_step` says which step failed, and why.
+
+    The response has the messages it sent. A step that assigns to the person running it is refused: a program
+    has no conversations of its own.
+    """
+
+    def use_case(session: Session) -> shapes.Sent:
+        try:
+            row = conversation_row(session, call.workspace_id, conversation_id, accounts=ALL_ACCOUNTS)
+        except ConversationNotFoundError:
+            raise ConversationNotFoundError(next_step="") from None
+        zone = session.get_one(Workspace, call.workspace_id).timezone
+        _macro, messages = macros.run(
+            session,
+            workspace_id=call.workspace_id,
+            conversation_id=conversation_id,
+            macro_id=macro_id,
+            context=ActionContext(PROGRAM, new_reply_key(), ZoneInfo(zone or "UTC"), by=call.caller.name),
+            adapter=call.adapter(row.channel),
+            now=call.now,
+            accounts=ALL_ACCOUNTS,
+        )
+        ids = [message.id for message in messages]
+        return shapes.Sent(data=some_messages(session, call.workspace_id, ids))
+
+    return call.commit(use_case)

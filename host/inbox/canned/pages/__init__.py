@@ -1,0 +1,1 @@
+"""Pages of canned replies and macros."""

@@ -1,0 +1,309 @@
+"""Macros of a conversation, and Settings → Macros, where people manage them."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+from flask import Blueprint, Response, jsonify, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext as _
+from flask_babel import lazy_gettext as _l
+from sqlalchemy.orm import Session
+
+from host.automation import action_forms, actions
+from host.automation.actions import (
+    ActionContext,
+    ActionTargets,
+    AddLabel,
+    AddNote,
+    AssignMe,
+    AssignNobody,
+    AssignTo,
+    Close,
+    ConversationAction,
+    GiveToTeam,
+    MarkSpam,
+    RemoveLabel,
+    SendReply,
+    SnoozeUntil,
+)
+from host.channels.directory import current_directory
+from host.core import clock, db
+from host.core.backports.values import replace
+from host.core.errors import LobbyError
+from host.inbox.canned import macros
+from host.inbox.canned.macros import MacroStepError, MacroView
+from host.inbox.canned.pages.reply_views import current_viewer, uses_text
+from host.inbox.conversations import check_key
+from host.inbox.pages.action_views import CONVERSATION, _back, _messages_html
+from host.inbox.pages.arguments import form_id
+from host.inbox.pages.context import opened_inbox, with_conversation
+from host.inbox.pages.conversation_view import name_of
+from host.inbox.queries import Row
+from host.models.inbox import Message
+from host.web import account_picker, navigation
+from host.web.account_picker import Options
+from host.web.languages import reader
+from host.web.request_helpers import (
+    Permission,
+    actor,
+    config,
+    flash_bad,
+    flash_good,
+    seen_accounts,
+    wants_json,
+    workspace_view,
+)
+
+bp = Blueprint("macros", __name__, template_folder="../templates")
+
+navigation.add_settings("macros.index", _l("Macros"), order=22, icon="macro")
+
+SETTINGS = "/w/<int:workspace_id>/settings/macros"
+
+
+# ---- in a conversation ---------------------------------------------------------------------------------
+
+
+@bp.get(f"{CONVERSATION}/macros")
+@workspace_view(Permission.ANSWER)
+def offered(workspace_id: int, conversation_id: int) -> ResponseReturnValue:
+    """List the macros a person may run, most used first: as JSON, or as a page with buttons."""
+    viewer = current_viewer()
+    with opened_inbox(workspace_id) as inbox:
+        row = inbox.row(conversation_id)
+        shown = macros.listing(inbox.session, workspace_id, viewer)
+        targets = (
+            actions.targets(inbox.session, workspace_id, viewer) if shown else ActionTargets({}, {}, {}, {})
+        )
+    told = [
+        {
+            "id": one.id,
+            "name": one.name,
+            "steps": [targets.describe(step) for step in one.steps],
+            "gone": targets.any_missing(one.steps) or not one.steps,
+            "url": url_for(
+                "macros.run", workspace_id=workspace_id, conversation_id=conversation_id, macro_id=one.id
+            ),
+        }
+        for one in shown
+    ]
+    if wants_json():
+        return jsonify(macros=told, settings=url_for("macros.index", workspace_id=workspace_id))
+    return render_template(
+        "canned/run_macro.html",
+        row=row,
+        name=name_of(row, inbox.adapter(row)),
+        macros=told,
+        key=uuid.uuid4().hex,
+    )
+
+
+@bp.post(f"{CONVERSATION}/macros/<int:macro_id>")
+@workspace_view(Permission.ANSWER)
+@with_conversation
+def run(workspace_id: int, row: Row, macro_id: int) -> ResponseReturnValue:
+    """Run a macro in the conversation: all of it, or nothing."""
+    now = clock.now()
+    key = request.form.get("key", "")
+
+    def use_case(session: Session) -> tuple[str, list[Message]]:
+        # One that is not here is not here, whatever the form says.
+        macros.get(session, workspace_id, macro_id, current_viewer())
+        check_key(key)
+        macro, messages = macros.run(
+            session,
+            workspace_id=workspace_id,
+            conversation_id=row.id,
+            macro_id=macro_id,
+            context=ActionContext(
+                viewer=current_viewer(),
+                key=key[:32],
+                zone=reader().zone,
+                languages=(config().language, str(reader().locale or "en")),
+                seen_id=form_id("seen"),
+            ),
+            adapter=current_directory().adapter(row.channel),
+            now=now,
+            accounts=seen_accounts(),
+        )
+        return macro.name, messages
+
+    try:
+        name, messages = db.write(use_case)
+    except MacroStepError as error:
+        if wants_json():
+            raise
+        flash_bad(f"{error.sentence} {error.next_step}".strip())
+        return _back(workspace_id, row.id)
+    if wants_json():
+        shown = _messages_html(workspace_id, row.id, [message.id for message in messages])
+        return jsonify(messages=shown, sentence=_("Macro “%(name)s” applied.", name=name))
+    flash_good(_("Macro “%(name)s” applied.", name=name))
+    return _back(workspace_id, row.id)
+
+
+# ---- settings ------------------------------------------------------------------------------------------
+
+
+class MacroForm(msgspec.Struct, frozen=True):
+    """The form of a macro: the selected value of each step, and the text of a note."""
+
+    name: str = ""
+    shared: bool = False
+    steps: Sequence[tuple[str, str]] = (("", ""),)
+
+    def read(self) -> tuple[ConversationAction, ...]:
+        """Return the steps; rows where nothing is chosen are skipped.
+
+        :raises MacroError: if one is invalid.
+        """
+        return macros.read_steps(
+            [action_forms.fields_of(chosen, text) for chosen, text in self.steps if chosen]
+        )
+
+
+def _choices(targets: ActionTargets, filling: MacroForm, wanted: str | None = None) -> Options:
+    """Return the options of a step, in groups.
+
+    :param wanted: search text; None for the options the form searches for.
+    """
+    groups: list[tuple[str, list[ConversationAction]]] = [
+        (_("Add a label"), [AddLabel(id_) for id_ in targets.labels]),
+        (_("Remove a label"), [RemoveLabel(id_) for id_ in targets.labels]),
+        (_("Assign"), [AssignMe(), AssignNobody(), *(AssignTo(id_) for id_ in targets.people)]),
+        (_("Team"), [GiveToTeam(id_) for id_ in targets.teams]),
+        (_("Send a canned reply"), [SendReply(id_) for id_ in targets.replies]),
+        (_("Snooze"), [SnoozeUntil(when) for when in actions.SNOOZES]),
+        (_("Other"), [AddNote(""), Close(), MarkSpam()]),
+    ]
+    offered = [
+        (name, [(action_forms.row_of(step)[0], targets.describe(step)) for step in steps])
+        for name, steps in groups
+    ]
+    return account_picker.options("step", offered, {chosen for chosen, _text in filling.steps}, wanted)
+
+
+@bp.get(SETTINGS)
+@workspace_view(Permission.ANSWER)
+def index(workspace_id: int) -> ResponseReturnValue:
+    """List the macros a person may run, with their steps, and mark deleted references."""
+    viewer = current_viewer()
+    with db.read() as session:
+        shown = macros.listing(session, workspace_id, viewer)
+        targets = actions.targets(session, workspace_id, viewer)
+    return render_template("canned/macros.html", rows=shown, targets=targets, uses_text=uses_text)
+
+
+@bp.get(f"{SETTINGS}/choices")
+@workspace_view(Permission.ANSWER)
+def choices(workspace_id: int) -> Response:
+    """Return the step options that match ``q``, for the script of the form."""
+    with db.read() as session:
+        targets = actions.targets(session, workspace_id, current_viewer())
+    return account_picker.found_options(_choices(targets, MacroForm(), account_picker.searched()))
+
+
+@bp.get(f"{SETTINGS}/new")
+@workspace_view(Permission.ANSWER)
+def new(workspace_id: int) -> ResponseReturnValue:
+    """Show the form for a new macro."""
+    return _form(workspace_id, None, MacroForm(shared=current_viewer().keeps))
+
+
+@bp.get(f"{SETTINGS}/<int:macro_id>")
+@workspace_view(Permission.ANSWER)
+def macro(workspace_id: int, macro_id: int) -> ResponseReturnValue:
+    """Show the form of a macro, read-only for people who may not change it."""
+    shown = _seen(workspace_id, macro_id)
+    return _form(
+        workspace_id,
+        shown,
+        MacroForm(shown.name, shown.shared, [action_forms.row_of(step) for step in shown.steps]),
+    )
+
+
+def _seen(workspace_id: int, macro_id: int) -> MacroView:
+    with db.read() as session:
+        return macros.shown(macros.get(session, workspace_id, macro_id, current_viewer()), current_viewer())
+
+
+def _form(
+    workspace_id: int, shown: MacroView | None, filling: MacroForm, problem: LobbyError | None = None
+) -> ResponseReturnValue:
+    viewer = current_viewer()
+    with db.read() as session:
+        targets = actions.targets(session, workspace_id, viewer)
+    page = render_template(
+        "canned/macro_form.html",
+        shown=shown,
+        filling=filling,
+        problem=problem,
+        targets=targets,
+        choices=_choices(targets, filling),
+        keeps=viewer.keeps,
+        most=macros.MOST_STEPS,
+        longest_note=actions.LONGEST_NOTE,
+    )
+    return page, 200 if problem is None else problem.status
+
+
+@bp.post(f"{SETTINGS}/new")
+@workspace_view(Permission.ANSWER)
+def add(workspace_id: int) -> ResponseReturnValue:
+    """Create a macro."""
+    return _save(workspace_id, None)
+
+
+@bp.post(f"{SETTINGS}/<int:macro_id>")
+@workspace_view(Permission.ANSWER)
+def change(workspace_id: int, macro_id: int) -> ResponseReturnValue:
+    """Change a macro."""
+    return _save(workspace_id, _seen(workspace_id, macro_id))
+
+
+def _save(workspace_id: int, shown: MacroView | None) -> ResponseReturnValue:
+    """Save the form, or show it again with the error, or with its steps moved by a button."""
+    form = request.form
+    steps = list(zip(form.getlist("step"), form.getlist("text"), strict=False))[: macros.MOST_STEPS]
+    filling = MacroForm(form.get("name", ""), form.get("whose") == "all", steps)
+    if account_picker.is_looking():
+        return _form(workspace_id, shown, filling)
+    if form.get("move"):
+        return _form(
+            workspace_id,
+            shown,
+            replace(filling, steps=action_forms.rearranged(steps, form["move"], macros.MOST_STEPS, ("", ""))),
+        )
+    try:
+        values: dict[str, Any] = {
+            "workspace_id": workspace_id,
+            "viewer": current_viewer(),
+            "name": filling.name,
+            "steps": filling.read(),
+            "shared": filling.shared,
+            "actor": actor(),
+            "now": clock.now(),
+        }
+        if shown is None:
+            row = db.write(macros.create, **values)
+        else:
+            row = db.write(macros.change, macro_id=shown.id, **values)
+    except LobbyError as error:
+        return _form(workspace_id, shown, filling, error)
+    flash_good(_("Macro “%(name)s” saved.", name=row.name))
+    return redirect(url_for("macros.index", workspace_id=workspace_id), 303)
+
+
+@bp.post(f"{SETTINGS}/<int:macro_id>/delete")
+@workspace_view(Permission.ANSWER)
+def delete(workspace_id: int, macro_id: int) -> ResponseReturnValue:
+    """Delete a macro."""
+    gone = db.write(
+        macros.delete, workspace_id=workspace_id, macro_id=macro_id, viewer=current_viewer(), actor=actor()
+    )
+    flash_good(_("Macro “%(name)s” deleted.", name=gone.name))
+    return redirect(url_for("macros.index", workspace_id=workspace_id), 303)

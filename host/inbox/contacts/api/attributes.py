@@ -1,0 +1,148 @@
+"""Routes for contact attributes."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, cast
+
+from msgspec import UNSET, Meta, UnsetType
+from sqlalchemy.orm import Session
+
+from host.api.http.call import Call
+from host.api.http.declare import Id, Wire, route
+from host.api.http.errors import BodyError
+from host.core import db
+from host.inbox.contacts import attributes
+from host.inbox.contacts.models import AttributeKind, ContactAttribute
+from host.inbox.errors import AttributeNameError, AttributeNotFoundError
+from host.users.api_keys import Scope
+
+Kind = Annotated[
+    Literal["text", "number", "date", "yes_no", "choice"], Meta(description="What its values are. It stays.")
+]
+Name = Annotated[
+    str, Meta(max_length=300, description="At most 40 letters that no other has.", examples=["Glaze"])
+]
+Choices = Annotated[
+    list[Annotated[str, Meta(max_length=300)]],
+    Meta(max_length=200, description="Of a choice: the words there are.", examples=[["Sage", "Tide blue"]]),
+]
+
+
+class Attribute(Wire, frozen=True):
+    """An attribute of the workspace's contacts."""
+
+    id: Id
+    name: str
+    kind: Kind
+    choices: Annotated[list[str] | None, Meta(description="Null: it is no choice.")]
+
+
+class Attributes(Wire, frozen=True):
+    """The attributes of the workspace, in the order they were created."""
+
+    data: list[Attribute]
+
+
+class NewAttribute(Wire, frozen=True):
+    """An attribute to create."""
+
+    name: Name
+    kind: Kind = "text"
+    choices: Choices = []  # noqa: RUF012 - msgspec copies it
+
+
+class AttributeChange(Wire, frozen=True):
+    """Fields to change; omitted fields keep their values."""
+
+    name: Name | UnsetType = UNSET
+    choices: Choices | UnsetType = UNSET
+
+
+def _shown(row: ContactAttribute) -> Attribute:
+    choices = None if row.choices is None else list(row.choices)
+    return Attribute(id=row.id, name=row.name, kind=cast(Kind, str(row.kind)), choices=choices)
+
+
+@route(
+    "GET",
+    "/contact-attributes",
+    tag="Contacts",
+    summary="List attributes of contacts",
+    scope=Scope.READ,
+    answer=Attributes,
+)
+def list_contact_attributes(call: Call) -> Attributes:
+    """All of them, in the order they were created."""
+    with db.read() as session:
+        return Attributes(data=[_shown(row) for row in attributes.all_of(session, call.workspace_id)])
+
+
+@route(
+    "POST",
+    "/contact-attributes",
+    tag="Contacts",
+    summary="Add an attribute of contacts",
+    scope=Scope.WRITE,
+    body=NewAttribute,
+    answer=Attribute,
+    status=201,
+    errors=(AttributeNameError, BodyError),
+    examples={"A choice": {"name": "Glaze", "kind": "choice", "choices": ["Sage", "Tide blue"]}},
+)
+def create_contact_attribute(call: Call, body: NewAttribute) -> bytes:
+    """Names are unique, ignoring case. A workspace has 50 at most."""
+
+    def use_case(session: Session) -> Attribute:
+        row = attributes.create(
+            session,
+            workspace_id=call.workspace_id,
+            name=body.name,
+            kind=AttributeKind(body.kind),
+            choices=body.choices,
+            actor=call.actor,
+            now=call.now,
+        )
+        return _shown(row)
+
+    return call.commit(use_case)
+
+
+@route(
+    "PATCH",
+    "/contact-attributes/{attribute_id}",
+    tag="Contacts",
+    summary="Change an attribute of contacts",
+    scope=Scope.WRITE,
+    body=AttributeChange,
+    answer=Attribute,
+    errors=(AttributeNameError, AttributeNotFoundError, BodyError),
+    examples={"Another name": {"name": "Colour of the glaze"}},
+)
+def change_contact_attribute(call: Call, attribute_id: int, body: AttributeChange) -> bytes:
+    """Contacts keep values that are no longer among the choices."""
+
+    def use_case(session: Session) -> Attribute:
+        row = attributes.change(
+            session,
+            workspace_id=call.workspace_id,
+            attribute_id=attribute_id,
+            name=None if body.name is UNSET else body.name,
+            choices=None if body.choices is UNSET else body.choices,
+            actor=call.actor,
+        )
+        return _shown(row)
+
+    return call.commit(use_case)
+
+
+@route(
+    "DELETE",
+    "/contact-attributes/{attribute_id}",
+    tag="Contacts",
+    summary="Delete an attribute of contacts",
+    scope=Scope.WRITE,
+    errors=(AttributeNotFoundError,),
+)
+def delete_contact_attribute(call: Call, attribute_id: int) -> None:
+    """Deletes the contacts' values too."""
+    db.write(attributes.delete, workspace_id=call.workspace_id, attribute_id=attribute_id, actor=call.actor)

@@ -1,0 +1,564 @@
+"""Routes for contacts: list, show, change, notes, merge and split, opt-out, block, export."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal, cast
+
+import sqlalchemy as sa
+from flask import Response
+from msgspec import UNSET, Meta, UnsetType
+from sqlalchemy.orm import Session
+
+from host.api import shapes
+from host.api.http import cursors
+from host.api.http.call import Call
+from host.api.http.declare import Binary, Id, Moment, Wire, route
+from host.api.http.errors import BodyError, CursorError, QueryError
+from host.core import db
+from host.inbox import queries
+from host.inbox.contacts import attributes, consent, details, export, finding, merging, people
+from host.inbox.contacts.finding import ContactFilter, Sort
+from host.inbox.contacts.models import ContactEntry, ContactMerge, EntryKind
+from host.inbox.errors import (
+    AttributeNotFoundError,
+    ContactFieldError,
+    ContactNotFoundError,
+    EmptyTextError,
+    MergeError,
+    MergeNotFoundError,
+    TooLongError,
+)
+from host.inbox.labels.queries import labels_of_contacts
+from host.models.channels import ChannelAccount
+from host.models.inbox import Contact, ContactIdentity
+from host.models.users import User
+from host.search.finding import finder
+from host.search.finding.asking import read_query
+from host.users.api_keys import Scope
+from host.users.reach import ALL_ACCOUNTS
+
+Limit = Annotated[int, Meta(ge=1, le=100, description="How many at most.")]
+LIST = "contacts"
+MOST_FOUND = 200
+MOST_NOTES = 200
+
+
+class ContactQuery(Wire, frozen=True):
+    """Filters for a list of contacts."""
+
+    q: (
+        Annotated[
+            str,
+            Meta(
+                max_length=200,
+                description="Names, handles and addresses that begin with each word; 200 at most.",
+            ),
+        ]
+        | None
+    ) = None
+    channel: Annotated[str, Meta(max_length=32, description="The key of a channel they write by.")] | None = (
+        None
+    )
+    label: Annotated[Id | None, Meta(description="A label that one of their conversations has.")] = None
+    attribute: Annotated[Id | None, Meta(description="An attribute they have something for.")] = None
+    value: Annotated[str, Meta(max_length=250, description="What they have for `attribute`.")] | None = None
+    opted_out: bool | None = None
+    blocked: bool | None = None
+    since: Annotated[
+        Moment | None, Meta(description="Something was written in their conversations since then.")
+    ] = None
+    before: Annotated[
+        Moment | None, Meta(description="Nothing was written in their conversations since then.")
+    ] = None
+    sort: Annotated[
+        Literal["newest", "recent", "quiet"],
+        Meta(
+            description="`newest`: who was seen first of all comes last; `recent`: whoever had a message "
+            "last comes first; `quiet`: the other way round. The last two leave out who has no conversation."
+        ),
+    ] = "newest"
+    limit: Limit = 50
+    cursor: shapes.Cursor | None = None
+
+
+class Contacts(Wire, frozen=True):
+    """A page of contacts."""
+
+    data: list[shapes.Contact]
+    next: Annotated[shapes.Cursor | None, Meta(description="For the next page; null: there is none.")]
+
+
+AttributeValues = Annotated[
+    dict[str, str | None],
+    Meta(
+        description="By the id of the attribute; null: nothing from now on. What is left out stays.",
+        examples=[{"5": "Sage"}],
+    ),
+]
+
+
+class ContactChange(Wire, frozen=True):
+    """Fields to change; omitted fields keep their values, null clears them."""
+
+    name: Annotated[str, Meta(max_length=1000)] | UnsetType | None = UNSET
+    email: Annotated[str, Meta(max_length=1000)] | UnsetType | None = UNSET
+    attributes: AttributeValues | UnsetType = UNSET
+
+
+class OptOut(Wire, frozen=True):
+    """How it is known that a contact opted out of automated messages."""
+
+    source: Annotated[str, Meta(max_length=1000, examples=["wrote “stop” to the autumn sale"])] = ""
+
+
+class Blocked(Wire, frozen=True):
+    """A contact that was blocked or unblocked, and the providers that failed to do so."""
+
+    contact: shapes.Contact
+    problems: Annotated[list[str], Meta(description="Why a provider did not do it; here it holds anyway.")]
+
+
+class MergeContact(Wire, frozen=True):
+    """The contact to merge into this one."""
+
+    other: Annotated[Id, Meta(description="The contact that becomes a part of this one.")]
+    take: Annotated[
+        list[Annotated[str, Meta(max_length=60)]],
+        Meta(
+            description="Details of which the other's is kept: `name`, `email`, `attribute:5`. What this one "
+            "does not have it gets in any case.",
+            max_length=100,
+        ),
+    ] = []  # noqa: RUF012 - msgspec copies it
+
+
+class Merged(Wire, frozen=True):
+    """Two merged contacts."""
+
+    id: Annotated[Id, Meta(description="Of the merge, to take it back by.")]
+    contact: shapes.Contact
+    other: Annotated[Id, Meta(description="The contact that is a part of it now.")]
+
+
+class Splitting(Wire, frozen=True):
+    """The merge to undo."""
+
+    merge: Annotated[Id, Meta(description="The id that merging answered with.")]
+
+
+class ContactNote(Wire, frozen=True):
+    """A note of the team about a contact."""
+
+    id: Id
+    text: str
+    author: Annotated[str | None, Meta(description="A member, or the name of a key.")]
+    at: Moment
+
+
+class ContactNotes(Wire, frozen=True):
+    """The notes about a contact, newest first; at most 200."""
+
+    data: list[ContactNote]
+
+
+class NewContactNote(Wire, frozen=True):
+    """A note about a contact."""
+
+    text: Annotated[str, Meta(max_length=20_000)]
+
+
+def shown(session: Session, call: Call, ids: Sequence[int]) -> list[shapes.Contact]:
+    """Return contacts of the workspace, in the order of *ids*: five statements, however many."""
+    if not ids:
+        return []
+    contacts = {
+        one.id: one
+        for one in session.scalars(
+            sa.select(Contact).where(Contact.id.in_(ids), Contact.workspace_id == call.workspace_id)
+        )
+    }
+    identities: dict[int, list[shapes.Identity]] = {}
+    rows = session.execute(
+        sa.select(ContactIdentity, ChannelAccount.channel)
+        .join(ChannelAccount, ChannelAccount.id == ContactIdentity.account_id)
+        .where(ContactIdentity.contact_id.in_(ids), ContactIdentity.workspace_id == call.workspace_id)
+        .order_by(ContactIdentity.id)
+    )
+    for row, channel in rows:
+        identities.setdefault(row.contact_id, []).append(
+            shapes.Identity(
+                account_id=row.account_id,
+                channel=channel,
+                external_id=row.external_id,
+                external_id_name=call.contact_id_name(channel),
+                name=row.name,
+                username=row.username,
+                profile=row.profile or {},
+                blocked_at=row.blocked_at,
+            )
+        )
+    values = attributes.values_of(session, ids)
+    known = attributes.all_of(session, call.workspace_id)
+    labels = labels_of_contacts(session, ids, None)
+    return [
+        shapes.Contact(
+            id=id_,
+            name=contacts[id_].name,
+            email=contacts[id_].email,
+            created_at=contacts[id_].created_at,
+            opted_out_at=contacts[id_].opted_out_at,
+            opted_out_source=contacts[id_].opted_out_source,
+            blocked_at=contacts[id_].blocked_at,
+            attributes=[
+                shapes.AttributeValue(id=one.id, name=one.name, value=value)
+                for one, value in attributes.named(known, values.get(id_, {}))
+                if value
+            ],
+            labels=[
+                shapes.LabelRef(id=one.id, name=one.name, tone=cast(Any, str(one.tone)))
+                for one in labels.get(id_, ())
+            ],
+            identities=identities.get(id_, []),
+        )
+        for id_ in ids
+        if id_ in contacts
+    ]
+
+
+def _one(session: Session, call: Call, contact_id: int) -> shapes.Contact:
+    return shown(
+        session, call, [people.get(session, call.workspace_id, contact_id, accounts=ALL_ACCOUNTS).id]
+    )[0]
+
+
+@route(
+    "GET",
+    "/contacts",
+    tag="Contacts",
+    summary="List contacts",
+    scope=Scope.READ,
+    query=ContactQuery,
+    answer=Contacts,
+    errors=(QueryError, CursorError),
+)
+def list_contacts(call: Call, query: ContactQuery) -> Contacts:
+    """Newest contacts come first by default; see `sort`. All conditions must match."""
+    sort = Sort(query.sort)
+    kind = f"{LIST} {sort}"
+    after = None if query.cursor is None else cursors.read(kind, query.cursor, "cursor")
+    with db.read() as session:
+        if query.channel is not None and not queries.has_accounts(session, call.workspace_id, query.channel):
+            return Contacts(data=[], next=None)
+        ids = None
+        if query.q is not None:
+            ids = finder.find_contacts(session, call.workspace_id, read_query(query.q), MOST_FOUND)
+        filter_ = ContactFilter(
+            ids=ids,
+            channel=query.channel,
+            label=query.label,
+            opted_out=query.opted_out,
+            blocked=query.blocked,
+            attribute=query.attribute,
+            value=query.value if query.attribute is not None else None,
+            since=query.since,
+            before=query.before,
+        )
+        found, following = finding.find_ids(
+            session, call.workspace_id, filter_, sort=sort, after=after, limit=query.limit
+        )
+        data = shown(session, call, found)
+    return Contacts(data=data, next=None if following is None else cursors.write(kind, following))
+
+
+@route(
+    "GET",
+    "/contacts/{contact_id}",
+    tag="Contacts",
+    summary="Get a contact",
+    scope=Scope.READ,
+    answer=shapes.Contact,
+    errors=(ContactNotFoundError,),
+)
+def get_contact(call: Call, contact_id: int) -> shapes.Contact:
+    """A person, with their id on each account they wrote to.
+
+    A merged contact is answered with the contact it is a part of, which has another `id`.
+    """
+    with db.read() as session:
+        return _one(session, call, contact_id)
+
+
+@route(
+    "PATCH",
+    "/contacts/{contact_id}",
+    tag="Contacts",
+    summary="Change details of a contact",
+    scope=Scope.WRITE,
+    body=ContactChange,
+    answer=shapes.Contact,
+    errors=(AttributeNotFoundError, BodyError, ContactFieldError, ContactNotFoundError),
+    examples={"An attribute and a name": {"name": "Rosa S.", "attributes": {"5": "Sage"}}},
+)
+def change_contact(call: Call, contact_id: int, body: ContactChange) -> bytes:
+    """Changes everything or nothing. The provider's own data about the contact stays."""
+    changes: dict[str, str | None] = {}
+    if body.name is not UNSET:
+        changes[details.NAME] = body.name
+    if body.email is not UNSET:
+        changes[details.EMAIL] = body.email
+    if body.attributes is not UNSET:
+        changes |= {f"{details.ATTRIBUTE}{id_}": value for id_, value in body.attributes.items()}
+
+    def use_case(session: Session) -> shapes.Contact:
+        details.change(
+            session,
+            workspace_id=call.workspace_id,
+            contact_id=contact_id,
+            changes=changes,
+            actor=call.actor,
+            now=call.now,
+            accounts=ALL_ACCOUNTS,
+        )
+        return _one(session, call, contact_id)
+
+    return call.commit(use_case)
+
+
+@route(
+    "GET",
+    "/contacts/{contact_id}/notes",
+    tag="Contacts",
+    summary="List the notes about a contact",
+    scope=Scope.READ,
+    answer=ContactNotes,
+    errors=(ContactNotFoundError,),
+)
+def list_contact_notes(call: Call, contact_id: int) -> ContactNotes:
+    """Newest first. Notes in a conversation are with its messages."""
+    with db.read() as session:
+        contact = people.get(session, call.workspace_id, contact_id, accounts=ALL_ACCOUNTS)
+        rows = session.execute(
+            sa.select(ContactEntry, User.name)
+            .outerjoin(User, User.id == ContactEntry.author_id)
+            .where(
+                ContactEntry.contact_id.in_(people.members_of(session, contact.id)),
+                ContactEntry.kind == EntryKind.NOTE,
+            )
+            .order_by(ContactEntry.at.desc(), ContactEntry.id.desc())
+            .limit(MOST_NOTES)
+        )
+        return ContactNotes(data=[_note(row, name) for row, name in rows])
+
+
+def _note(row: ContactEntry, author: str | None) -> ContactNote:
+    return ContactNote(id=row.id, text=row.text, author=row.content.get("by") or author, at=row.at)
+
+
+@route(
+    "POST",
+    "/contacts/{contact_id}/notes",
+    tag="Contacts",
+    summary="Add a note about a contact",
+    scope=Scope.WRITE,
+    body=NewContactNote,
+    answer=ContactNote,
+    status=201,
+    errors=(BodyError, ContactNotFoundError, EmptyTextError, TooLongError),
+    examples={"A note": {"text": "Rings the bell twice."}},
+)
+def add_contact_note(call: Call, contact_id: int, body: NewContactNote) -> bytes:
+    """The team sees it next to every conversation with the contact; the contact never does."""
+
+    def use_case(session: Session) -> ContactNote:
+        row = details.add_note(
+            session,
+            workspace_id=call.workspace_id,
+            contact_id=contact_id,
+            text=body.text,
+            actor=call.actor,
+            now=call.now,
+            accounts=ALL_ACCOUNTS,
+        )
+        return _note(row, None)
+
+    return call.commit(use_case)
+
+
+@route(
+    "POST",
+    "/contacts/{contact_id}/opt-out",
+    tag="Contacts",
+    summary="Note that a contact wants nothing that is sent by itself",
+    scope=Scope.WRITE,
+    body=OptOut,
+    answer=shapes.Contact,
+    errors=(BodyError, ContactFieldError, ContactNotFoundError),
+    examples={"They said stop": {"source": "wrote “stop” to the autumn sale"}},
+)
+def opt_contact_out(call: Call, contact_id: int, body: OptOut) -> bytes:
+    """People may still answer them. Repeating it changes nothing: the first time counts."""
+
+    def use_case(session: Session) -> shapes.Contact:
+        consent.opt_out(
+            session,
+            workspace_id=call.workspace_id,
+            contact_id=contact_id,
+            source=body.source,
+            actor=call.actor,
+            now=call.now,
+            accounts=ALL_ACCOUNTS,
+        )
+        return _one(session, call, contact_id)
+
+    return call.commit(use_case)
+
+
+@route(
+    "DELETE",
+    "/contacts/{contact_id}/opt-out",
+    tag="Contacts",
+    summary="Note that a contact takes what is sent by itself again",
+    scope=Scope.WRITE,
+    errors=(ContactNotFoundError,),
+)
+def opt_contact_in(call: Call, contact_id: int) -> None:
+    """Only if the contact asked for it."""
+    db.write(
+        consent.opt_in,
+        workspace_id=call.workspace_id,
+        contact_id=contact_id,
+        actor=call.actor,
+        now=call.now,
+        accounts=ALL_ACCOUNTS,
+    )
+
+
+@route(
+    "POST",
+    "/contacts/{contact_id}/block",
+    tag="Contacts",
+    summary="Block a contact",
+    scope=Scope.WRITE,
+    answer=Blocked,
+    errors=(ContactNotFoundError,),
+)
+def block_contact(call: Call, contact_id: int) -> Blocked:
+    """Blocks them here, and at each provider that supports it. Their current and new conversations become
+    spam.
+
+    They are not notified. Repeating it asks the providers again that failed.
+    """
+    return _blocked(call, contact_id, on=True)
+
+
+@route(
+    "DELETE",
+    "/contacts/{contact_id}/block",
+    tag="Contacts",
+    summary="End the block of a contact",
+    scope=Scope.WRITE,
+    answer=Blocked,
+    errors=(ContactNotFoundError,),
+)
+def unblock_contact(call: Call, contact_id: int) -> Blocked:
+    """Conversations that the block moved to spam, or that started since, leave spam."""
+    return _blocked(call, contact_id, on=False)
+
+
+def _blocked(call: Call, contact_id: int, *, on: bool) -> Blocked:
+    missed = consent.block(
+        call.directory,
+        workspace_id=call.workspace_id,
+        contact_id=contact_id,
+        on=on,
+        actor=call.actor,
+        now=call.now,
+        accounts=ALL_ACCOUNTS,
+    )
+    with db.read() as session:
+        problems = [f"{one.label}: {one.sentence}" for one in missed]
+        return Blocked(contact=_one(session, call, contact_id), problems=problems)
+
+
+@route(
+    "POST",
+    "/contacts/{contact_id}/merge",
+    tag="Contacts",
+    summary="Merge another contact into this one",
+    scope=Scope.WRITE,
+    body=MergeContact,
+    answer=Merged,
+    errors=(BodyError, ContactFieldError, ContactNotFoundError, MergeError),
+    examples={"Keep the other's name": {"other": 23, "take": ["name"]}},
+)
+def merge_contact(call: Call, contact_id: int, body: MergeContact) -> bytes:
+    """Their accounts and conversations move to this contact, and requests for the other id return this
+    contact.
+
+    If one of them opted out, the result has too. It can be split again at any time.
+    """
+
+    def use_case(session: Session) -> Merged:
+        found: ContactMerge = merging.merge(
+            session,
+            workspace_id=call.workspace_id,
+            contact_id=contact_id,
+            other_id=body.other,
+            take=body.take,
+            actor=call.actor,
+            now=call.now,
+            accounts=ALL_ACCOUNTS,
+        )
+        return Merged(id=found.id, contact=_one(session, call, contact_id), other=body.other)
+
+    return call.commit(use_case)
+
+
+@route(
+    "POST",
+    "/contacts/{contact_id}/split",
+    tag="Contacts",
+    summary="Split what was merged into this contact",
+    scope=Scope.WRITE,
+    body=Splitting,
+    answer=shapes.Contact,
+    errors=(BodyError, ContactNotFoundError, MergeError, MergeNotFoundError),
+    examples={"The last merge": {"merge": 3}},
+)
+def split_contact(call: Call, contact_id: int, body: Splitting) -> bytes:
+    """Returns the restored contact, with its accounts and all their current conversations."""
+
+    def use_case(session: Session) -> shapes.Contact:
+        other = merging.split(
+            session,
+            workspace_id=call.workspace_id,
+            contact_id=contact_id,
+            merge_id=body.merge,
+            actor=call.actor,
+            now=call.now,
+            accounts=ALL_ACCOUNTS,
+        )
+        return _one(session, call, other.id)
+
+    return call.commit(use_case)
+
+
+@route(
+    "GET",
+    "/contacts/{contact_id}/export",
+    tag="Contacts",
+    summary="Get everything there is of a contact",
+    scope=Scope.READ,
+    answer=Binary,
+    errors=(ContactNotFoundError,),
+)
+def export_contact(call: Call, contact_id: int) -> Response:
+    """A zip with `contact.json`, a page to read, and the stored files.
+
+    Unsent and erased content is left out.
+    """
+    found = db.write(export.summary, call.workspace_id, contact_id, accounts=ALL_ACCOUNTS, actor=call.actor)
+    answer = Response(export.pieces(call.workspace_id, found, export.ENGLISH), mimetype="application/zip")
+    answer.headers["Content-Disposition"] = f'attachment; filename="contact-{found.contact_id}.zip"'
+    return answer

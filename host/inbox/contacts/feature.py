@@ -1,0 +1,25 @@
+"""Contacts: details, notes, consent, blocks, merging and export."""
+
+from host.features.feature import Feature
+
+FEATURE = Feature(
+    __package__,
+    models=("models",),
+    blueprints=("pages.blueprint:bp",),
+    views=(
+        "pages.attribute_views",
+        "pages.list_views",
+        "pages.merge_views",
+        "pages.page_views",
+    ),
+    routes=("api.attributes", "api.contacts"),
+    ids={
+        "contact_id": "data:CONTACT",
+        "identity_id": "data:IDENTITY",
+        "attribute_id": "",
+        "entry_id": "",
+        "merge_id": "",
+    },
+    sentences="audit",
+    data="data",
+)

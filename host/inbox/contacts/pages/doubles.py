@@ -1,0 +1,106 @@
+"""Likely duplicates of a contact, found by name and address, with the reasons."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+from sqlalchemy.orm import Session
+
+from host.channels.directory import Directory
+from host.inbox.contacts import finding, merging
+from host.inbox.contacts.finding import ContactRow, Identity
+from host.inbox.contacts.pages.shown import handle_of, name_of
+from host.models.inbox import Contact
+from host.search.finding import finder
+from host.search.finding.asking import read_query
+from host.users.reach import Accounts
+from host.web.languages import gettext as _
+
+LOOKED_AT = 20
+"""Most contacts that are compared for each name or address."""
+
+
+class Duplicate(msgspec.Struct, frozen=True):
+    """A contact that may be the same person.
+
+    :param reasons: why, in words; the strongest first.
+    """
+
+    found: ContactRow
+    name: str
+    handle: str
+    reasons: Sequence[str]
+
+
+def likely(
+    session: Session,
+    workspace_id: int,
+    contact: Contact,
+    identities: Sequence[Identity],
+    accounts: Accounts,
+    directory: Directory,
+) -> Duplicate | None:
+    """Return the contact most likely the same person as *contact*, or None.
+
+    A single name in common is no reason: Ana is many people.
+    """
+    mine = _said(contact.name, contact.email, identities)
+    ids: set[int] = set()
+    for text in sorted(mine.addresses | mine.handles | mine.names)[:6]:
+        query = read_query(f'"{text}"' if " " in text else text)
+        ids |= set(finder.find_contacts(session, workspace_id, query, LOOKED_AT))
+    ids -= {contact.id} | merging.refused(session, contact.id)
+    rows = finding.rows_of(session, workspace_id, sorted(ids)[: LOOKED_AT * 2], accounts)
+    best: tuple[int, ContactRow, list[str]] | None = None
+    for row in rows:
+        if accounts is not None and not row.identities:
+            continue
+        weight, reasons = _compare(mine, _said(row.name, row.email, row.identities))
+        if reasons and (best is None or weight > best[0]):
+            best = weight, row, reasons
+    if best is None:
+        return None
+    _weight, row, reasons = best
+    name = name_of(row.name, row.email, row.identities, directory)
+    handle = handle_of(row.identities[0], directory) if row.identities else name
+    return Duplicate(row, name, handle, reasons)
+
+
+class _Identifiers(msgspec.Struct, frozen=True):
+    """The lower-case identifiers of a contact, for comparison."""
+
+    addresses: frozenset[str]
+    handles: frozenset[str]
+    names: frozenset[str]
+
+
+def _said(name: str | None, email: str | None, identities: Sequence[Identity]) -> _Identifiers:
+    addresses, handles, names = set(), set(), set()
+    if email:
+        addresses.add(email.casefold())
+    for one in identities:
+        for text in (one.username, one.external_id):
+            if text and "@" in text.strip("@"):
+                addresses.add(text.casefold())
+        if one.username and "@" not in one.username:
+            handles.add(one.username.casefold())
+    for text in (name, *(one.name for one in identities)):
+        folded = " ".join((text or "").casefold().split())
+        if len(folded.split()) > 1:
+            names.add(folded)
+    return _Identifiers(frozenset(addresses), frozenset(handles), frozenset(names))
+
+
+def _compare(mine: _Identifiers, theirs: _Identifiers) -> tuple[int, list[str]]:
+    reasons, weight = [], 0
+    if mine.addresses & theirs.addresses:
+        reasons.append(_("the same email address"))
+        weight += 4
+    if mine.handles & theirs.handles:
+        reasons.append(_("the same handle"))
+        weight += 2
+    if mine.names & theirs.names:
+        reasons.append(_("the same name"))
+        weight += 1
+    return weight, reasons

@@ -1,0 +1,264 @@
+"""Names, reply windows, history sentences and detail fields, as the pages of contacts show them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime, timedelta
+from typing import Any
+
+import msgspec
+from babel.dates import format_date
+from flask_babel import get_locale, ngettext
+from flask_babel import lazy_gettext as _l
+
+from host.channels.directory import Directory
+from host.inbox.apply.opt_out_words import CLOSING
+from host.inbox.contacts import details
+from host.inbox.contacts.attributes import NO, YES
+from host.inbox.contacts.finding import Identity
+from host.inbox.contacts.history import TimelineEntry
+from host.inbox.contacts.models import AttributeKind, ContactAttribute, EntryKind
+from host.inbox.pages import durations
+from host.inbox.reply import policy_for
+from host.models.channels import AccountState
+from host.models.inbox import Contact
+from host.sdk.channel import AccountRef, ReplyState
+from host.web.languages import gettext as _
+
+KINDS = {
+    AttributeKind.TEXT: _l("Text"),
+    AttributeKind.NUMBER: _l("Number"),
+    AttributeKind.DATE: _l("Date"),
+    AttributeKind.YES_NO: _l("Yes or no"),
+    AttributeKind.CHOICE: _l("Choice"),
+}
+"""The kinds of attributes, in the order they are offered in."""
+
+
+def name_of(name: str | None, email: str | None, identities: Sequence[Identity], directory: Directory) -> str:
+    """Return what a contact is called: by the team, by themselves, or by a short form of an id."""
+    if name:
+        return name
+    for one in identities:
+        if one.name or one.username:
+            return one.name or one.username or ""
+    if email:
+        return email
+    if not identities:
+        return _("Nobody")
+    adapter = directory.adapter(identities[0].channel)
+    known = identities[0].external_id
+    return known if adapter is None else adapter.contact_label(known)
+
+
+def handle_of(identity: Identity, directory: Directory) -> str:
+    """Return the name of somebody on one account."""
+    if identity.username:
+        return identity.username if "@" in identity.username else f"@{identity.username}"
+    if "@" in identity.external_id:
+        return identity.external_id
+    if identity.name:
+        return identity.name
+    adapter = directory.adapter(identity.channel)
+    return identity.external_id if adapter is None else adapter.contact_label(identity.external_id)
+
+
+class Window(msgspec.Struct, frozen=True):
+    """Whether somebody can be written to on an account now.
+
+    :param tone: empty, ``warn`` or ``bad``.
+    """
+
+    text: str
+    tone: str = ""
+    open: bool = False
+
+
+def follow_state(facts: Mapping[str, Any]) -> str:
+    """Return who follows whom, in words; empty if the provider has not said."""
+    them, us = facts.get("follows_us"), facts.get("we_follow")
+    if them is True:
+        return _("Follows you, you follow back") if us is True else _("Follows you")
+    if them is False:
+        return _("You follow them") if us is True else _("Does not follow")
+    return ""
+
+
+SOON, VERY_SOON = timedelta(hours=3), timedelta(minutes=30)
+
+
+def window(
+    directory: Directory,
+    account: AccountRef,
+    state: str,
+    last_inbound_at: datetime | None,
+    now: datetime,
+) -> Window:
+    """Return whether somebody who wrote last at *last_inbound_at* can be answered now."""
+    adapter = directory.adapter(account.channel)
+    if adapter is None:
+        return Window(_("channel not active"))
+    if state == AccountState.DISCONNECTED:
+        return Window(_("disconnected"))
+    policy = policy_for(adapter, account, last_inbound_at, now)
+    if policy.state is ReplyState.CLOSED:
+        return Window(_("closed"))
+    if policy.until is None:
+        return Window(_("any time"), open=True)
+    left = policy.until - now
+    tone = "bad" if left < VERY_SOON else "warn" if left < SOON else ""
+    return Window(durations.exact(left), tone, open=True)
+
+
+class Detail(msgspec.Struct, frozen=True):
+    """A detail as a row that is changed in place.
+
+    :param field: its name in a form; *type*: of the field there.
+    :param shown: the value for reading; empty for nothing.
+    :param choices: the stored words to choose from, each with the word to read.
+    """
+
+    field: str
+    label: str
+    value: str
+    shown: str
+    type: str
+    choices: Sequence[tuple[str, str]] = ()
+
+
+def details_of(name: str | None, email: str | None, values: Sequence[tuple[Any, str]]) -> list[Detail]:
+    """Return every detail of a contact.
+
+    :param values: each attribute with its value; empty for nothing.
+    """
+    found = [
+        Detail(details.NAME, _("Name"), name or "", name or "", "text"),
+        Detail(details.EMAIL, _("Email"), email or "", email or "", "email"),
+    ]
+    return found + [detail_of(attribute, value) for attribute, value in values]
+
+
+def detail_of(attribute: ContactAttribute, value: str) -> Detail:
+    """Return an attribute of a contact as a row."""
+    kind = AttributeKind(attribute.kind)
+    choices: list[str] = []
+    if kind is AttributeKind.YES_NO:
+        choices = [YES, NO]
+    elif kind is AttributeKind.CHOICE:
+        choices = list(attribute.choices or ())
+        choices += [value] if value and value not in choices else []
+    types = {AttributeKind.NUMBER: "text", AttributeKind.DATE: "date"}
+    return Detail(
+        field=details.field_of(attribute.id),
+        label=attribute.name,
+        value=value,
+        shown=value_text(kind, value),
+        type="select" if choices else types.get(kind, "text"),
+        choices=[(word, choice_text(word)) for word in choices],
+    )
+
+
+def value_text(kind: AttributeKind | None, value: str) -> str:
+    """Return a value for reading."""
+    if kind is AttributeKind.YES_NO and value:
+        return _("Yes") if value == YES else _("No")
+    if kind is AttributeKind.DATE and value:
+        try:
+            return format_date(date.fromisoformat(value), format="medium", locale=get_locale())
+        except ValueError:
+            return value
+    return value
+
+
+def choice_text(value: str) -> str:
+    """Return a word to choose for reading: yes and no in the reader's language."""
+    return {YES: _("Yes"), NO: _("No")}.get(value, value)
+
+
+class EventView(msgspec.Struct, frozen=True):
+    """An entry of the line of time as people read it.
+
+    :param before: struck out, *text*: what stands after it.
+    :param undo: the id of the merge that can be taken back; None: it cannot.
+    """
+
+    icon: str
+    tone: str
+    title: str
+    text: str
+    before: str = ""
+    note: bool = False
+    undo: int | None = None
+
+
+_ICONS = {
+    EntryKind.NOTE: ("note", "note"),
+    EntryKind.CHANGED: ("note", ""),
+    EntryKind.OPTED_OUT: ("ban", "bad"),
+    EntryKind.OPTED_IN: ("check", ""),
+    EntryKind.BLOCKED: ("ban", "bad"),
+    EntryKind.UNBLOCKED: ("check", ""),
+    EntryKind.MERGED: ("merge", ""),
+    EntryKind.SPLIT: ("split", ""),
+}
+_TITLES = {
+    EntryKind.OPTED_OUT: _l("Opted out of automated messages"),
+    EntryKind.OPTED_IN: _l("Opted in to automated messages again"),
+    EntryKind.BLOCKED: _l("Blocked"),
+    EntryKind.UNBLOCKED: _l("Unblocked"),
+    EntryKind.MERGED: _l("Merged"),
+    EntryKind.SPLIT: _l("Split again"),
+}
+
+
+def line_of(event: TimelineEntry, undoable: Any = ()) -> EventView:
+    """Return an entry as people read it.
+
+    :param undoable: the ids of merges that can be taken back.
+    """
+    icon, tone = _ICONS[event.kind]
+    who = event.author or _("a former member")
+    if event.kind is EntryKind.NOTE:
+        return EventView(icon, tone, who, event.text, note=True)
+    if event.kind is EntryKind.CHANGED:
+        names = {details.NAME: _("Name"), details.EMAIL: _("Email")}
+        title = str(event.content.get("name") or names.get(str(event.content.get("field")), _("Detail")))
+        before, after = (_value_of(event, name) for name in ("before", "after"))
+        text = _("%(value)s · by %(who)s", value=after or _("nothing"), who=who)
+        return EventView(icon, tone, title, text, before)
+    title = str(_TITLES[event.kind])
+    other = event.other or _("an erased contact")
+    if event.kind is EntryKind.MERGED:
+        talks, messages = (int(event.content.get(name, 0)) for name in ("conversations", "messages"))
+        text = _(
+            "%(other)s merged into this contact: %(talks)s, %(messages)s · by %(who)s",
+            other=other,
+            talks=ngettext("%(num)s conversation", "%(num)s conversations", talks),
+            messages=ngettext("%(num)s message", "%(num)s messages", messages),
+            who=who,
+        )
+        merge = event.content.get("merge")
+        return EventView(icon, tone, title, text, undo=merge if merge in undoable else None)
+    if event.kind is EntryKind.SPLIT:
+        return EventView(icon, tone, title, _("from %(other)s · by %(who)s", other=other, who=who))
+    if "message" in event.content:
+        if event.kind is EntryKind.OPTED_IN:
+            title = _("Accepts automated messages")  # it may never have been stopped
+        return EventView(icon, tone, title, _they_wrote(event.text))
+    by = _("by %(who)s", who=who)
+    return EventView(icon, tone, title, f"{event.text} · {by}" if event.text else by)
+
+
+def source_of(contact: Contact) -> str:
+    """Return how the opt-out of a contact became known; empty if they did not opt out."""
+    source = contact.opted_out_source or ""
+    return _they_wrote(source) if contact.opted_out_by is None and source in CLOSING else source
+
+
+def _they_wrote(word: str) -> str:
+    return _("They wrote “%(word)s”", word=word)
+
+
+def _value_of(event: TimelineEntry, name: str) -> str:
+    value = str(event.content.get(name, ""))
+    return choice_text(value) if value in {YES, NO} else value

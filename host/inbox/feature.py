@@ -1,0 +1,47 @@
+"""Conversations and messages, with saved views."""
+
+from host.features.feature import Feature, Job
+
+FEATURE = Feature(
+    __package__,
+    models=(
+        "host.models.inbox",
+        "host.models.mentions",
+        "host.models.posts",
+        "host.models.saved_views",
+    ),
+    blueprints=("pages.views:bp",),
+    views=(
+        "pages.action_views",
+        "pages.duty_views",
+        "pages.forward_views",
+        "pages.later_views",
+        "pages.note_views",
+        "pages.along.preview",
+        "pages.comments.views",
+        "pages.onward.views",
+    ),
+    routes=(
+        "host.api.routes.conversations",
+        "host.api.routes.handling",
+        "host.api.routes.messages",
+        "host.api.routes.reactions",
+        "host.api.routes.saved_views",
+        "host.api.routes.sending",
+        "host.api.routes.comments.posts",
+    ),
+    jobs=(
+        Job("snoozes", "snoozing:wake_due", 1.0),
+        Job("later replies", "unsent.later:release_due", 1.0),
+        Job("old messages", "retention:erase_old", 15.0),
+    ),
+    ids={
+        "conversation_id": "data:CONVERSATION",
+        "message_id": "data:MESSAGE",
+        "attachment_id": "data:ATTACHMENT",
+        "post_id": "data:POST",
+        "view_id": "",
+    },
+    sentences="pages.audit",
+    data="data",
+)

@@ -1,0 +1,120 @@
+"""The content of a draft: what a browser sends, checked, and what is left of it after sending."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Literal
+
+import msgspec
+from flask_babel import lazy_gettext as _l
+
+from host.core.cleaning import clean, clean_value
+from host.core.errors import InvalidError, TooLargeError
+from host.sdk import strictjson
+
+MOST_BYTES = 64 * 1024
+"""Maximum size of a draft, everything included. One text of a reply has at most 20,000 characters."""
+MOST_OTHERS = 20
+"""Maximum number of other versions of one text."""
+MOST_FILES = 100
+"""Maximum number of files: a reply takes fewer, but two forms of a conversation can have files."""
+
+Mode = Literal["reply", "private", "onward", "note"]
+"""A form of the composer."""
+
+
+class Text(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A text, and the open page that wrote it.
+
+    :param by: a random name that the page gave itself.
+    """
+
+    text: str
+    by: Annotated[str, msgspec.Meta(max_length=64)] = ""
+
+
+class Content(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A draft.
+
+    :param texts: the text of each form.
+    :param others: other versions of a form's text, from pages that wrote at the same time.
+    :param parts: what goes along with each form's text: files, a quote, addresses, a subject.
+    """
+
+    texts: Mapping[Mode, Text] = {}
+    others: Mapping[Mode, Annotated[Sequence[Text], msgspec.Meta(max_length=MOST_OTHERS)]] = {}
+    parts: Mapping[Mode, Mapping[str, Any]] = {}
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nobody would miss it."""
+        return not (self.texts or self.others or self.parts)
+
+    def without(self, mode: Mode) -> Content:
+        """Return it after what stands in the form *mode* was sent. Other versions of that text stay."""
+
+        def rest(of: Mapping[Mode, Any]) -> dict[Mode, Any]:
+            return {name: value for name, value in of.items() if name != mode}
+
+        return Content(rest(self.texts), self.others, rest(self.parts))
+
+    def uploads(self) -> list[str]:
+        """Return the public names of the uploads it names."""
+        found: dict[str, None] = {}
+        for parts in self.parts.values():
+            files = parts.get("files")
+            for file in files if isinstance(files, list) else ():
+                name = file.get("id") if isinstance(file, dict) else None
+                if isinstance(name, str) and 0 < len(name) <= 64 and name.isascii():
+                    found[name] = None
+        return list(found)[:MOST_FILES]
+
+    def text(self) -> str:
+        """Return its texts for a colleague to read."""
+        return "\n\n".join(one.text for one in self.texts.values())
+
+
+EMPTY = Content()
+
+
+def check(text: str) -> Content:
+    """Return the draft that a browser sent as JSON, without what is empty.
+
+    :raises TooLargeError: if it has more than :data:`MOST_BYTES`.
+    :raises InvalidError: if it is malformed.
+    """
+    if len(text) > MOST_BYTES or len(text.encode("utf-8", "replace")) > MOST_BYTES:
+        raise TooLargeError(
+            _l("This draft is too long to be saved on the desk. It is kept in this tab only."),
+            next_step=_l("Shorten it to have it on your other devices too."),
+        )
+    try:
+        given = strictjson.decode(text, Content)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
+        raise InvalidError(_l("The draft is malformed, so it was not saved."), next_step="") from error
+    return Content(
+        {mode: _clean(one) for mode, one in given.texts.items() if one.text.strip()},
+        {
+            mode: kept
+            for mode, versions in given.others.items()
+            if (kept := [_clean(one) for one in versions if one.text.strip()])
+        },
+        {mode: clean_value(parts) for mode, parts in given.parts.items() if parts},
+    )
+
+
+def _clean(one: Text) -> Text:
+    return Text(clean(one.text), clean(one.by))  # blanks at its end are still being written on
+
+
+def stored(content: Content) -> str:
+    """Return *content* as a row keeps it."""
+    return "" if content.is_empty else msgspec.json.encode(content).decode()
+
+
+def read(text: str) -> Content:
+    """Return the content of a row; empty for what a release after this one wrote and this one cannot read."""
+    try:
+        return strictjson.decode(text, Content) if text else EMPTY
+    except msgspec.MsgspecError:
+        return EMPTY

@@ -1,0 +1,1 @@
+"""Labels that sort the conversations of a workspace."""

@@ -1,0 +1,288 @@
+"""Labels of workspaces and of their conversations.
+
+Leads create, rename, recolour, merge and delete labels; everyone who answers adds them to conversations and
+removes them. Conversations refer to labels by id, so a rename is visible everywhere at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+
+import msgspec
+import sqlalchemy as sa
+from flask_babel import lazy_gettext as _l
+from sqlalchemy.orm import Session
+
+from host.events.kinds.conversations import (
+    CONVERSATION_LABELLED,
+    CONVERSATION_UNLABELLED,
+    LABEL_DELETED,
+    OfLabel,
+)
+from host.events.writing import Happened, record
+from host.inbox import names
+from host.inbox.conversations import add_activity, locked_conversation, record_conversation
+from host.inbox.labels.errors import LabelNameError, LabelNotFoundError
+from host.inbox.labels.models import ConversationLabel, Label, LabelTone
+from host.models.inbox import Conversation
+from host.models.saved_views import SavedView
+from host.users.actor import Actor
+from host.users.reach import Accounts
+
+MOST = 500
+"""Most labels of a workspace: all of them are in every menu."""
+
+_TAKEN = _l("A label with that name already exists. Nothing was saved.")
+_TABLE = ConversationLabel.metadata.tables["conversation_labels"]
+
+
+class LabelRow(msgspec.Struct, frozen=True):
+    """A label on the page of labels.
+
+    :param conversations: how many conversations have it, closed ones and spam too.
+    """
+
+    id: int
+    name: str
+    tone: LabelTone
+    conversations: int
+
+
+def all_of(session: Session, workspace_id: int) -> Sequence[Label]:
+    """Return the labels of a workspace, by name."""
+    query = sa.select(Label).where(Label.workspace_id == workspace_id).order_by(Label.name, Label.id)
+    return session.scalars(query).all()
+
+
+def listing(session: Session, workspace_id: int) -> list[LabelRow]:
+    """Return the labels of a workspace, by name, with the numbers of their conversations."""
+    number = (
+        sa.select(sa.func.count())
+        .where(ConversationLabel.label_id == Label.id)
+        .correlate(Label)
+        .scalar_subquery()
+    )
+    query = sa.select(Label.id, Label.name, Label.tone, number).where(Label.workspace_id == workspace_id)
+    rows = session.execute(query.order_by(Label.name, Label.id))
+    return [LabelRow(id_, name, LabelTone(tone), count) for id_, name, tone, count in rows]
+
+
+def get(session: Session, workspace_id: int, label_id: int, *, lock: bool = False) -> Label:
+    """Return a label of the workspace.
+
+    :param lock: until the write ends.
+    :raises LabelNotFoundError: if the workspace has no such label.
+    """
+    label = names.find(session, Label, workspace_id, label_id, lock=lock)
+    if label is None:
+        raise LabelNotFoundError()
+    return label
+
+
+# ---- the labels of a workspace ------------------------------------------------------------------------
+
+
+def by_name(session: Session, workspace_id: int, name: str) -> Label:
+    """Return the label of a workspace that is called *name*, in any case.
+
+    :raises LabelNotFoundError: if there is none.
+    """
+    query = sa.select(Label).where(Label.workspace_id == workspace_id, Label.name_key == names.name_key(name))
+    label = session.scalars(query).one_or_none()
+    if label is None:
+        raise LabelNotFoundError()
+    return label
+
+
+def create(
+    session: Session, *, workspace_id: int, name: str, tone: LabelTone, actor: Actor, now: datetime
+) -> Label:
+    """Add a label to a workspace and return it.
+
+    :raises LabelNameError: if *name* is empty, too long, or that of another label but for capital letters; or
+        if the workspace has :data:`MOST` labels.
+    """
+    count = session.scalar(sa.select(sa.func.count()).where(Label.workspace_id == workspace_id)) or 0
+    if count >= MOST:
+        raise LabelNameError(_l("The workspace has reached the maximum number of labels. Nothing was saved."))
+    label = Label(workspace_id=workspace_id, name=_checked(name), tone=LabelTone(tone), created_at=now)
+    names.save(session, label, LabelNameError(_TAKEN))
+    actor.audit(session, "label.added", label.name, workspace_id=workspace_id)
+    return label
+
+
+def change(
+    session: Session,
+    *,
+    workspace_id: int,
+    label_id: int,
+    name: str | None = None,
+    tone: LabelTone | None = None,
+    actor: Actor,
+) -> Label:
+    """Rename or recolour a label; None: that stays. Return it.
+
+    :raises LabelNotFoundError: if the workspace has no such label.
+    :raises LabelNameError: as :func:`create`.
+    """
+    label = get(session, workspace_id, label_id, lock=True)
+    if name is not None:
+        label.name = _checked(name)
+    if tone is not None:
+        label.tone = LabelTone(tone)
+    names.save(session, label, LabelNameError(_TAKEN))
+    actor.audit(session, "label.changed", label.name, workspace_id=workspace_id)
+    return label
+
+
+def delete(session: Session, *, workspace_id: int, label_id: int, actor: Actor) -> Label:
+    """Delete a label, and take it off every conversation. Return it as it was.
+
+    :raises LabelNotFoundError: if the workspace has no such label.
+    """
+    label = get(session, workspace_id, label_id, lock=True)
+    _remove(session, label, into=None, actor=actor)
+    actor.audit(session, "label.deleted", label.name, workspace_id=workspace_id)
+    return label
+
+
+def merge(
+    session: Session, *, workspace_id: int, label_id: int, into_id: int, actor: Actor
+) -> tuple[Label, Label]:
+    """Replace one label by another in every conversation and saved view, and delete the first.
+
+    :return: the label that is gone, and the one that stays.
+    :raises LabelNotFoundError: if the workspace has not both.
+    :raises LabelNameError: if they are the same label.
+    """
+    if label_id == into_id:
+        raise LabelNameError(_l("A label cannot be merged with itself, so nothing was changed."))
+    # In one order, so that two people who merge the same two do not wait for each other in a circle.
+    found = {id_: get(session, workspace_id, id_, lock=True) for id_ in sorted((label_id, into_id))}
+    label, into = found[label_id], found[into_id]
+    having = sa.select(
+        _TABLE.c.conversation_id, sa.literal(into_id, _TABLE.c.label_id.type), _TABLE.c.at
+    ).where(
+        _TABLE.c.label_id == label_id,
+        _TABLE.c.conversation_id.not_in(
+            # In a derived table: MariaDB refuses to read what it inserts into beside.
+            sa.select(sa.select(_TABLE.c.conversation_id).where(_TABLE.c.label_id == into_id).subquery().c[0])
+        ),
+    )
+    session.execute(sa.insert(_TABLE).from_select(["conversation_id", "label_id", "at"], having))
+    _replace_in_views(session, workspace_id, label_id, into_id)
+    _remove(session, label, into=into_id, actor=actor)
+    details = {"into": into.name}
+    actor.audit(session, "label.merged", label.name, workspace_id=workspace_id, details=details)
+    return label, into
+
+
+def _remove(session: Session, label: Label, *, into: int | None, actor: Actor) -> None:
+    session.execute(sa.delete(_TABLE).where(_TABLE.c.label_id == label.id))
+    session.execute(sa.delete(Label).where(Label.id == label.id))
+    session.expunge(label)
+    record(
+        session,
+        Happened(
+            label.workspace_id,
+            LABEL_DELETED,
+            actor_kind=actor.kind,
+            actor_id=actor.id,
+            facts=OfLabel(label=label.id, into=into or 0),
+        ),
+    )
+
+
+def _replace_in_views(session: Session, workspace_id: int, label_id: int, into_id: int) -> None:
+    for view in session.scalars(sa.select(SavedView).where(SavedView.workspace_id == workspace_id)):
+        view.condition = {
+            name: sorted({into_id if one == label_id else one for one in value})
+            if name in {"labels", "all_labels", "no_labels"}
+            else value
+            for name, value in view.condition.items()
+        }
+
+
+def _checked(name: str) -> str:
+    return names.checked(name, LabelNameError(), LabelNameError(names.TOO_LONG))
+
+
+# ---- the labels of a conversation ---------------------------------------------------------------------
+
+
+def set_labels(
+    session: Session,
+    *,
+    workspace_id: int,
+    conversation_id: int,
+    accounts: Accounts,
+    add: Collection[int] = (),
+    remove: Collection[int] = (),
+    author_id: int | None,
+    now: datetime,
+    by: str | None = None,
+) -> bool:
+    """Add and remove labels of a conversation. Return whether that changed anything.
+
+    What it has already, or has not, stays as it is: two people who add one label add it once. A label in both
+    is taken off.
+
+    :param by: the name of the API key that does it, where no person does.
+    :raises ConversationNotFoundError: if the workspace has no such conversation.
+    :raises LabelNotFoundError: if the workspace has not each label to add.
+    """
+    conversation = locked_conversation(session, workspace_id, conversation_id, accounts=accounts)
+    wanted = set(add) - set(remove)
+    query = sa.select(Label.id, Label.name).where(
+        Label.workspace_id == workspace_id, Label.id.in_(wanted | set(remove))
+    )
+    # Shared, so that nobody deletes them before this is written.
+    called = {
+        row.id: row.name for row in session.execute(query.order_by(Label.id).with_for_update(read=True))
+    }
+    if not wanted <= called.keys():
+        raise LabelNotFoundError()
+    has = set(
+        session.scalars(
+            sa.select(ConversationLabel.label_id).where(ConversationLabel.conversation_id == conversation.id)
+        )
+    )
+    new, gone = sorted(wanted - has), sorted(has & set(remove))
+    if new:
+        rows = [{"conversation_id": conversation.id, "label_id": id_, "at": now} for id_ in new]
+        session.execute(sa.insert(_TABLE), rows)
+    if gone:
+        mine = _TABLE.c.conversation_id == conversation.id
+        session.execute(sa.delete(_TABLE).where(mine, _TABLE.c.label_id.in_(gone)))
+    for ids, what, kind in (
+        (new, "labelled", CONVERSATION_LABELLED),
+        (gone, "unlabelled", CONVERSATION_UNLABELLED),
+    ):
+        if ids:
+            _tell(session, conversation, ids, called, what, kind, author_id=author_id, now=now, by=by)
+    return bool(new or gone)
+
+
+def _tell(
+    session: Session,
+    conversation: Conversation,
+    ids: Sequence[int],
+    called: dict[int, str],
+    what: str,
+    kind: str,
+    *,
+    author_id: int | None,
+    now: datetime,
+    by: str | None,
+) -> None:
+    content = {"what": what, "name": ", ".join(called[id_] for id_ in ids)}
+    add_activity(session, conversation, author_id, content, now, by=by)
+    for id_ in ids:
+        record_conversation(session, conversation, kind, author_id=author_id, by=by, facts=OfLabel(label=id_))
+
+
+def having(session: Session, conversation_id: int) -> set[int]:
+    """Return the ids of a conversation's labels."""
+    query = sa.select(ConversationLabel.label_id).where(ConversationLabel.conversation_id == conversation_id)
+    return set(session.scalars(query))

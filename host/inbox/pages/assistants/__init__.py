@@ -1,1 +1,0 @@
-"""What an assistant does in a conversation, above the composer, and what people do with it."""

@@ -1,0 +1,71 @@
+"""The views that edit and delete a private note."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import request
+from flask.typing import ResponseReturnValue
+
+from host.core import clock, db
+from host.core.errors import ConflictError, ForbiddenError, InvalidError
+from host.inbox import notes
+from host.inbox.errors import NoteChangedError
+from host.inbox.pages.action_views import CONVERSATION, _done, _mentioned, refusal
+from host.inbox.pages.context import bp
+from host.web.request_helpers import (
+    Permission,
+    actor,
+    flashing,
+    form_number,
+    seen_accounts,
+    wants_json,
+    workspace_view,
+)
+
+NOTE = f"{CONVERSATION}/notes/<int:message_id>"
+NO_VERSION = -1
+"""The version of a form without one: no note has been edited as often, so nothing is overwritten."""
+
+
+def _own(workspace_id: int, conversation_id: int, message_id: int) -> dict[str, Any]:
+    return {
+        "workspace_id": workspace_id,
+        "conversation_id": conversation_id,
+        "note_id": message_id,
+        "accounts": seen_accounts(),
+        "actor": actor(),
+        "now": clock.now(),
+    }
+
+
+@bp.post(f"{NOTE}/edit")
+@workspace_view(Permission.ANSWER)
+def edit_note(workspace_id: int, conversation_id: int, message_id: int) -> ResponseReturnValue:
+    """Change the text of a note of the signed-in person."""
+    version = form_number("version")
+    with flashing(ConflictError, ForbiddenError, InvalidError):
+        try:
+            db.write(
+                notes.edit_note,
+                **_own(workspace_id, conversation_id, message_id),
+                text=request.form.get("text", ""),
+                version=NO_VERSION if version is None else version,
+                mentioned=_mentioned("mention"),
+                teams=_mentioned("mention_team"),
+                typed=True,
+            )
+        except NoteChangedError as error:
+            if wants_json():
+                return refusal(error, text=error.text, version=error.version)
+            raise
+    return _done(workspace_id, conversation_id)
+
+
+@bp.post(f"{NOTE}/delete")
+@workspace_view(Permission.ANSWER)
+def delete_note(workspace_id: int, conversation_id: int, message_id: int) -> ResponseReturnValue:
+    """Delete a note of the signed-in person."""
+    with flashing(ForbiddenError):
+        db.write(notes.delete_note, **_own(workspace_id, conversation_id, message_id))
+    return _done(workspace_id, conversation_id)

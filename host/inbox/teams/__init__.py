@@ -1,0 +1,1 @@
+"""Teams of a workspace: models, use cases, pages, API and templates."""

@@ -1,0 +1,165 @@
+"""Routes of the API for teams."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from msgspec import UNSET, Meta, UnsetType
+from sqlalchemy.orm import Session
+
+from host.api.http.call import Call
+from host.api.http.declare import Id, Wire, route
+from host.api.http.errors import BodyError
+from host.core import db
+from host.inbox.errors import NotAMemberError
+from host.inbox.teams import teams
+from host.inbox.teams.errors import TeamAccountError, TeamNameError, TeamNotFoundError
+from host.inbox.teams.teams import TeamDetails
+from host.users.api_keys import Scope
+
+Name = Annotated[
+    str, Meta(max_length=300, description="At most 40 letters that no other team has.", examples=["Orders"])
+]
+
+
+class TeamMember(Wire, frozen=True):
+    """A member of a team."""
+
+    id: Id
+    name: str
+    lead: Annotated[bool, Meta(description="Whether they lead it, and so change its members.")]
+
+
+class Team(Wire, frozen=True):
+    """A group of members that conversations can be assigned to."""
+
+    id: Id
+    name: str
+    members: Annotated[list[TeamMember], Meta(description="Whoever leads it first, then by name.")]
+    accounts: Annotated[list[Id], Meta(description="The ids of the accounts it looks after.")]
+    open_count: Annotated[int, Meta(description="Its open conversations, snoozed ones and spam too.")]
+
+
+class Teams(Wire, frozen=True):
+    """The teams of the workspace, by name."""
+
+    data: list[Team]
+
+
+class NewMember(Wire, frozen=True):
+    """A member to add to a team."""
+
+    id: Annotated[Id, Meta(description="The id of a person who may answer.")]
+    lead: Annotated[bool, Meta(description="Whether they lead it.")] = False
+
+
+People = Annotated[
+    list[NewMember], Meta(max_length=1000, description="All of them: who is left out is not in it any more.")
+]
+AccountIds = Annotated[
+    list[Id],
+    Meta(max_length=1000, description="The ids of all accounts it is to look after, of this workspace."),
+]
+
+
+class NewTeam(Wire, frozen=True):
+    """A team to create."""
+
+    name: Name
+    members: People | UnsetType = UNSET
+    accounts: AccountIds | UnsetType = UNSET
+
+
+class TeamChange(Wire, frozen=True):
+    """Fields to change; omitted fields keep their values."""
+
+    name: Name | UnsetType = UNSET
+    members: People | UnsetType = UNSET
+    accounts: AccountIds | UnsetType = UNSET
+
+
+def _shown(one: TeamDetails) -> Team:
+    return Team(
+        id=one.id,
+        name=one.name,
+        members=[TeamMember(id=who.user_id, name=who.name, lead=who.lead) for who in one.members],
+        accounts=sorted(one.accounts),
+        open_count=one.open,
+    )
+
+
+def _arguments(call: Call, body: NewTeam | TeamChange) -> dict[str, Any]:
+    """Return the arguments of the use cases; None stands for a field that *body* leaves out."""
+    return {
+        "workspace_id": call.workspace_id,
+        "actor": call.actor,
+        "now": call.now,
+        "name": None if body.name is UNSET else body.name,
+        "people": None if body.members is UNSET else {one.id: one.lead for one in body.members},
+        "accounts": None if body.accounts is UNSET else body.accounts,
+    }
+
+
+@route("GET", "/teams", tag="Teams", summary="List teams", scope=Scope.READ, answer=Teams)
+def list_teams(call: Call) -> Teams:
+    """All of them, by name."""
+    with db.read() as session:
+        return Teams(data=[_shown(one) for one in teams.listing(session, call.workspace_id)])
+
+
+@route(
+    "POST",
+    "/teams",
+    tag="Teams",
+    summary="Add a team",
+    scope=Scope.WRITE,
+    body=NewTeam,
+    answer=Team,
+    status=201,
+    errors=(BodyError, NotAMemberError, TeamAccountError, TeamNameError),
+    examples={"Two people": {"name": "Orders", "members": [{"id": 2, "lead": True}, {"id": 3}]}},
+)
+def create_team(call: Call, body: NewTeam) -> bytes:
+    """Names are unique, ignoring case."""
+
+    def use_case(session: Session) -> Team:
+        return _shown(teams.create(session, **_arguments(call, body)))
+
+    return call.commit(use_case)
+
+
+@route(
+    "PATCH",
+    "/teams/{team_id}",
+    tag="Teams",
+    summary="Change a team",
+    scope=Scope.WRITE,
+    body=TeamChange,
+    answer=Team,
+    errors=(BodyError, NotAMemberError, TeamAccountError, TeamNameError, TeamNotFoundError),
+    examples={"Another name": {"name": "Returns"}, "What it looks after": {"accounts": [1]}},
+)
+def change_team(call: Call, team_id: int, body: TeamChange) -> bytes:
+    """Changes its name, members and accounts.
+
+    Agents limited to their teams' accounts see the result immediately. Conversations assigned to them on
+    accounts they no longer see become unassigned.
+    """
+
+    def use_case(session: Session) -> Team:
+        return _shown(teams.change(session, team_id=team_id, **_arguments(call, body)))
+
+    return call.commit(use_case)
+
+
+@route(
+    "DELETE",
+    "/teams/{team_id}",
+    tag="Teams",
+    summary="Delete a team",
+    scope=Scope.WRITE,
+    errors=(TeamNotFoundError,),
+)
+def delete_team(call: Call, team_id: int) -> None:
+    """Its conversations then have no team, but keep their assignees."""
+    db.write(teams.delete, workspace_id=call.workspace_id, team_id=team_id, actor=call.actor)

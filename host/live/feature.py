@@ -1,0 +1,8 @@
+"""Live events for open pages."""
+
+from host.features.feature import Feature
+
+FEATURE = Feature(
+    __package__,
+    blueprints=("views:bp",),
+)

@@ -1,0 +1,197 @@
+"""The figures of the Reports page, as an API."""
+
+from __future__ import annotations
+
+from datetime import date, datetime, timedelta
+from typing import Annotated, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import msgspec
+import sqlalchemy as sa
+from flask_babel import gettext as _
+from msgspec import Meta
+
+from host.api.http.call import Call
+from host.api.http.declare import Id, Wire, route
+from host.api.http.errors import QueryError
+from host.api.routes.accounts import AccountNotFoundError, find_account
+from host.core import db
+from host.inbox.teams import teams
+from host.inbox.teams.errors import TeamNotFoundError
+from host.models.users import Membership
+from host.reports import figures
+from host.reports.figures import MOST_DAYS, MOST_DAYS_BY_HOUR, Days, Selection, Times, Totals
+from host.users.api_keys import Scope
+
+USUAL_DAYS = 28
+
+
+class Took(Wire, frozen=True):
+    """A duration in whole seconds; null if it was not measured."""
+
+    count: Annotated[int, Meta(description="How often it happened.")]
+    half_within: Annotated[int | None, Meta(description="Half of them took no longer: the median.")]
+    nine_in_ten_within: Annotated[int | None, Meta(description="Nine in ten took no longer.")]
+
+
+class Numbers(Wire, frozen=True):
+    """The figures of one period. Figures of what customers do are null for one person."""
+
+    received: Annotated[int | None, Meta(description="Messages of customers.")]
+    sent: Annotated[int, Meta(description="Messages of the team that the provider took.")]
+    created: Annotated[int | None, Meta(description="Conversations that began.")]
+    reopened: Annotated[int, Meta(description="Conversations that were opened again.")]
+    closed: Annotated[int, Meta(description="Conversations that were closed.")]
+    first_response: Annotated[Took, Meta(description="Until the team's first answer.")]
+    next_responses: Annotated[Took, Meta(description="Until each answer after that.")]
+    resolution: Annotated[Took, Meta(description="From the beginning, or opening again, to the closing.")]
+    windows_missed: Annotated[int, Meta(description="Reply windows that ended before an answer.")]
+    answers_with_target: Annotated[
+        int, Meta(description="Answers on accounts that had a time for them when the customer wrote.")
+    ]
+    answers_in_time: Annotated[int, Meta(description="How many of these came within it.")]
+
+
+class Step(Wire, frozen=True):
+    """The figures of one day or one hour."""
+
+    begins: Annotated[datetime, Meta(description="When the day or the hour begins.")]
+    figures: Numbers
+
+
+class Analytics(Wire, frozen=True):
+    """The figures of a range of days."""
+
+    total: Numbers
+    before: Annotated[
+        Numbers | None,
+        Meta(description="Of as many days before; null: counting began later than those."),
+    ]
+    windows: Annotated[int, Meta(description="Reply windows that ended, missed or not.")]
+    series: Annotated[list[Step], Meta(description="Each day, or each hour, the earliest first.")]
+    counting_since: Annotated[datetime | None, Meta(description="Null: nothing was counted yet.")]
+
+
+class AnalyticsQuery(Wire, frozen=True):
+    """The days and the filters."""
+
+    from_: Annotated[date | None, Meta(description="The first day.")] = msgspec.field(
+        name="from", default=None
+    )
+    to: Annotated[date | None, Meta(description="The last day, counted too. Left out: today.")] = None
+    zone: Annotated[
+        str,
+        Meta(
+            max_length=64,
+            description="The time zone of the days, as the IANA names it.",
+            examples=["Europe/Berlin"],
+        ),
+    ] = "UTC"
+    account: Annotated[Id | None, Meta(description="The id of an account.")] = None
+    agent: Annotated[Id | None, Meta(description="The id of a person: only what they did.")] = None
+    team: Annotated[
+        Id | None, Meta(description="The id of a team: only what happened while it had the conversation.")
+    ] = None
+    business_hours: Annotated[
+        bool,
+        Meta(
+            description="Whether first response, next responses and resolution count the business hours of "
+            "each conversation's team alone, and not the time by the clock."
+        ),
+    ] = False
+    by: Annotated[
+        Literal["day", "hour"],
+        Meta(description=f"What the series is made of; hours of at most {MOST_DAYS_BY_HOUR} days."),
+    ] = "day"
+
+
+@route(
+    "GET",
+    "/analytics",
+    tag="Reports",
+    summary="Get figures of some days",
+    scope=Scope.READ,
+    query=AnalyticsQuery,
+    answer=Analytics,
+    errors=(QueryError, AccountNotFoundError),
+)
+def get_analytics(call: Call, query: AnalyticsQuery) -> Analytics:
+    """The same figures as on the Reports page; `docs/reports.md` defines each.
+
+    The range is `from` to `to`, both included, and at most 366 days. The default is the last 28 days,
+    including today.
+    """
+    days = _days(query, call.now)
+    with db.read() as session:
+        if query.account is not None:
+            find_account(session, call, query.account, field="account")
+        if query.agent is not None:
+            member = sa.select(Membership.user_id).where(
+                Membership.workspace_id == call.workspace_id, Membership.user_id == query.agent
+            )
+            if session.scalar(member) is None:
+                raise QueryError(_("Person not found in this workspace."), field="agent")
+        if query.team is not None:
+            try:
+                teams.get(session, call.workspace_id, query.team)
+            except TeamNotFoundError as error:
+                raise QueryError(_("Team not found in this workspace."), field="team") from error
+        chosen = Selection(
+            call.workspace_id,
+            days,
+            None if query.account is None else [query.account],
+            query.agent,
+            query.business_hours,
+            query.team,
+        )
+        found = figures.read_figures(session, chosen, call.now, by_hour=query.by == "hour")
+    return Analytics(
+        total=_numbers(found.total),
+        before=None if found.before is None else _numbers(found.before),
+        windows=found.windows,
+        series=[Step(begins=at, figures=_numbers(one)) for at, one in found.steps],
+        counting_since=found.since,
+    )
+
+
+def _days(query: AnalyticsQuery, now: datetime) -> Days:
+    try:
+        zone = ZoneInfo(query.zone)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise QueryError(_("Time zone not found."), field="zone") from None
+    try:
+        last = query.to or now.astimezone(zone).date()
+        days = Days(query.from_ or last - timedelta(days=USUAL_DAYS - 1), last, zone)
+    except (ValueError, OverflowError):
+        raise QueryError(
+            _("Choose a period of 1 to %(n)s days.", n=MOST_DAYS),
+            field="from",
+            limit=MOST_DAYS,
+        ) from None
+    if query.by == "hour" and len(days) > MOST_DAYS_BY_HOUR:
+        raise QueryError(
+            _("Hourly figures are limited to %(n)s days.", n=MOST_DAYS_BY_HOUR),
+            field="by",
+            limit=MOST_DAYS_BY_HOUR,
+        )
+    return days
+
+
+def _numbers(found: Totals) -> Numbers:
+    return Numbers(
+        received=found.received,
+        sent=found.sent,
+        created=found.created,
+        reopened=found.reopened,
+        closed=found.closed,
+        first_response=_took(found.first),
+        next_responses=_took(found.next),
+        resolution=_took(found.resolve),
+        windows_missed=found.missed,
+        answers_with_target=found.promised,
+        answers_in_time=found.in_time,
+    )
+
+
+def _took(found: Times) -> Took:
+    return Took(count=found.count, half_within=found.half, nine_in_ten_within=found.nine)

@@ -1,0 +1,61 @@
+"""Handle answers to a campaign's private reply: assign the conversation to a team and label it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from host.automation.actions import AddLabel
+from host.automation.deciding import RunKind
+from host.automation.routing import finish
+from host.automation.runs import row_of
+from host.core.ports import RuleDirectory
+from host.events.kinds.messages import MESSAGE_RECEIVED
+from host.events.reading import Recorded
+from host.models.automation import AutomationRun, RunState
+from host.models.inbox import Conversation, Message
+from host.rules import campaigns, doing, passing
+from host.rules.body import Action, GiveOut
+from host.rules.facts import Event, seen
+
+
+def runs(session: Session, events: Sequence[Recorded], now: datetime) -> list[Mapping[str, Any]]:
+    """Return a run for each of *events* that is an answer to a campaign's private reply."""
+    return [
+        row_of(event, RunKind.ANSWER, rule_id, 0, now)
+        for event, rule_id in campaigns.answered(session, events)
+    ]
+
+
+def do(
+    session: Session, run: AutomationRun, conversation: Conversation, directory: RuleDirectory, now: datetime
+) -> None:
+    """Assign the team and add the label of a campaign, once somebody answered its private reply."""
+    at = session.scalar(sa.select(Message.sent_at).where(Message.id == run.message_id))
+    if at is None or not campaigns.take_answer(session, run.automation_id, conversation.contact_id, at):
+        finish(run, RunState.SKIPPED, now, reason="answered")
+        return
+    its = passing.active(session, [run.workspace_id]).get(run.workspace_id, ())
+    rule = next((one for one in its if one.id == run.automation_id and one.live), None)
+    campaign = None if rule is None else rule.body.campaign
+    if rule is None or campaign is None:
+        finish(run, RunState.SKIPPED, now, reason="off")
+        return
+    actions: list[Action] = [AddLabel(campaign.label)] if campaign.label else []
+    actions += [GiveOut(campaign.team)] if campaign.team else []
+    event = Event(run.id, run.workspace_id, MESSAGE_RECEIVED, conversation.id, run.message_id, "customer")
+    about = seen(session, [event], (), directory, now, {}).get(run.id)
+    if about is None:
+        finish(run, RunState.SKIPPED, now, reason="taken_back")
+        return
+    body = msgspec.structs.replace(rule.body, actions=tuple(actions))
+    key = f"rule-{rule.id}-{run.id}"
+    done = doing.Acting(session, conversation, rule.id, rule.name, body, about, key, directory, now).do()
+    run.automation_version = rule.version
+    finish(run, RunState.DONE, now, outcome="answered", reason=done.refused or None)
+    passing.give_out(session, run, conversation, rule, done, now)

@@ -1,0 +1,1 @@
+"""API routes of rules and campaigns."""

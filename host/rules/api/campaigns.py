@@ -1,0 +1,120 @@
+"""API routes of campaigns: the people who commented with a campaign's keyword, and the replies they got."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, cast
+
+from msgspec import Meta
+
+from host.api import shapes
+from host.api.http import cursors
+from host.api.http.call import Call
+from host.api.http.declare import Id, Moment, Wire, route
+from host.api.http.errors import CursorError, QueryError
+from host.core import db
+from host.rules import keeping, people
+from host.rules.keeping import RuleNotFoundError
+from host.rules.people import Got
+from host.users.api_keys import Scope
+
+LIST = "campaign people"
+What = Annotated[
+    Literal["got", "had", "waits", "refused"],
+    Meta(
+        description="`had`: they had it already when they wrote the word last. `waits`: the private reply is "
+        "not sent yet. `refused`: it was not sent, for `reason` or `problem`."
+    ),
+]
+
+
+class CampaignPerson(Wire, frozen=True):
+    """A person who commented with a campaign's keyword. Listed once, even if they did so several times."""
+
+    contact_id: Id
+    name: Annotated[str | None, Meta(description="Null: it is not known.")]
+    username: str | None
+    conversation_id: Annotated[Id, Meta(description="Where they wrote the word last.")]
+    message_id: Annotated[Id, Meta(description="The last message with it.")]
+    messages: Annotated[int, Meta(description="In how many messages they wrote it.")]
+    at: Annotated[Moment, Meta(description="When they wrote it last.")]
+    got: What
+    reason: Annotated[
+        str | None,
+        Meta(description="Why nothing was sent, or no public answer: a stable word. Null: all was done."),
+    ]
+    problem: Annotated[
+        str | None, Meta(description="Why the private reply failed, or what it waits for, as a sentence.")
+    ]
+    private_message_id: Annotated[Id | None, Meta(description="The private reply. Null: there is none.")]
+    public_answer: Annotated[
+        int | None, Meta(description="Which of the public answers it was, from 1. Null: none.")
+    ]
+    answered_at: Annotated[
+        Moment | None, Meta(description="When they answered the private reply. Null: they did not yet.")
+    ]
+
+
+class CampaignPeople(Wire, frozen=True):
+    """A page of the people of a campaign, the most recent comment first."""
+
+    data: list[CampaignPerson]
+    next: Annotated[shapes.Cursor | None, Meta(description="For earlier ones; null: there are none.")]
+
+
+class CampaignPeopleQuery(Wire, frozen=True):
+    """Filters for the people to list."""
+
+    got: Annotated[What | None, Meta(description="Those alone who got that.")] = None
+    search: Annotated[str, Meta(max_length=100, description="A part of their name or username.")] = ""
+    limit: Annotated[int, Meta(ge=1, le=100, description="How many at most.")] = people.PAGE
+    cursor: shapes.Cursor | None = None
+
+
+@route(
+    "GET",
+    "/campaigns/{rule_id}/people",
+    tag="Rules",
+    summary="List the people of a campaign",
+    scope=Scope.READ,
+    query=CampaignPeopleQuery,
+    answer=CampaignPeople,
+    errors=(QueryError, CursorError, RuleNotFoundError),
+)
+def list_campaign_people(call: Call, rule_id: int, query: CampaignPeopleQuery) -> CampaignPeople:
+    """Each person with the reply they got and the reason. Empty for a rule without `campaign`."""
+    before = None if query.cursor is None else cursors.read(LIST, query.cursor, "cursor")[1]
+    with db.read() as session:
+        keeping.get(session, call.workspace_id, rule_id)
+        found = people.listing(
+            session,
+            rule_id,
+            got=None if query.got is None else Got(query.got),
+            search=query.search.strip(),
+            before=before,
+            limit=query.limit + 1,
+        )
+    shown = found[: query.limit]
+    last = shown[-1] if len(found) > query.limit else None
+    return CampaignPeople(
+        data=[_person(one) for one in shown],
+        next=None if last is None else cursors.write(LIST, (last.at, last.id)),
+    )
+
+
+def _person(one: people.Person) -> CampaignPerson:
+    problem = one.error if one.got is Got.REFUSED else one.waiting if one.got is Got.WAITS else {}
+    return CampaignPerson(
+        contact_id=one.contact_id,
+        name=one.name or None,
+        username=one.handle or None,
+        conversation_id=one.conversation_id,
+        message_id=one.id,
+        messages=one.messages,
+        at=one.at,
+        got=cast(Any, str(one.got)),
+        reason=one.reason or None,
+        problem=str(problem.get("sentence") or "") or None,
+        private_message_id=one.private_id,
+        public_answer=one.number or None,
+        answered_at=one.answered_at,
+    )

@@ -1,0 +1,452 @@
+"""API routes of the workspace's rules: their definition, state and runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Annotated, Any, Literal, cast
+
+from msgspec import UNSET, Meta, UnsetType
+from sqlalchemy.orm import Session
+
+from host.api import shapes
+from host.api.http import cursors
+from host.api.http.call import Call
+from host.api.http.declare import Id, Moment, Wire, route
+from host.api.http.errors import BodyError, CursorError, QueryError
+from host.automation.texts import AutomationTextError
+from host.core import db
+from host.inbox.variables import VariableError
+from host.rules import body as bodies
+from host.rules import keeping, log
+from host.rules.body import RuleError
+from host.rules.keeping import RuleNotFoundError, RuleView
+from host.rules.models import RuleState
+from host.users.api_keys import Scope
+from host.users.workspaces import SavedMeanwhileError
+
+LIST = "rule runs"
+COUNTED = timedelta(days=1)
+
+Name = Annotated[str, Meta(max_length=300, description="At most 40 letters.", examples=["Wholesale"])]
+State = Annotated[
+    Literal["draft", "shadow", "live", "off"],
+    Meta(
+        description="`shadow`: it notes what it would have done, and does nothing. `draft` and `off`: it is "
+        "not asked."
+    ),
+]
+RuleBody = Annotated[
+    dict[str, Any],
+    Meta(
+        description="When, if and then: `when` names an event, all of `conditions` have to hold, `actions` "
+        "are done in their order. The guide lists what each may be.",
+        examples=[
+            {
+                "when": "message.received",
+                "conditions": [{"if": "words", "words": ["wholesale", "bulk order"]}],
+                "actions": [{"do": "label", "label": 3}, {"do": "tell", "team": 5}],
+            }
+        ],
+    ),
+]
+Version = Annotated[int, Meta(ge=0, le=2**31)]
+
+
+class RuleCounts(Wire, frozen=True):
+    """Counts of a rule's runs in the last 24 hours, by outcome."""
+
+    did: Annotated[int, Meta(description="How often it did all it says.")]
+    refused: Annotated[int, Meta(description="How often something of it was not done.")]
+    shadow: Annotated[int, Meta(description="How often it would have done something.")]
+    missed: Annotated[
+        int,
+        Meta(description="How often it did nothing although its first condition held."),
+    ]
+
+
+class Rule(Wire, frozen=True):
+    """A rule: when an event happens, if the conditions are met, then run the actions."""
+
+    id: Id
+    name: Name
+    state: State
+    state_at: Annotated[Moment, Meta(description="Since when it is in this state.")]
+    version: Annotated[int, Meta(description="Grows with each change of `body`.")]
+    author: Annotated[str, Meta(description="Who made that version: a member, or the name of a key.")]
+    changed_at: Moment
+    body: Annotated[
+        RuleBody | None, Meta(description="Null: it was made by a newer Lobby, and is not asked here.")
+    ]
+    gone: Annotated[
+        str | None,
+        Meta(
+            description="The place of something it names that is gone: `body.actions[0]`. Null: nothing is."
+        ),
+    ]
+    counts: RuleCounts
+
+
+class Rules(Wire, frozen=True):
+    """The rules of the workspace, in the order in which they are evaluated."""
+
+    data: list[Rule]
+
+
+class NewRule(Wire, frozen=True):
+    """A rule to create."""
+
+    name: Name
+    body: RuleBody
+    state: State = "shadow"
+
+
+class WholeRule(Wire, frozen=True):
+    """A rule that replaces an existing one."""
+
+    name: Name
+    body: RuleBody
+    state: Annotated[State, Meta(description="Left out: it stays.")] | UnsetType = UNSET
+    version: Annotated[
+        Version | None,
+        Meta(description="That of the rule you read; if it is another by now, nothing is saved."),
+    ] = None
+
+
+class RuleChange(Wire, frozen=True):
+    """A change of a rule."""
+
+    state: State
+
+
+class RuleMove(Wire, frozen=True):
+    """A move of a rule up or down the order."""
+
+    places: Annotated[
+        int,
+        Meta(
+            ge=-keeping.MOST,
+            le=keeping.MOST,
+            description="Below zero: up, so that it is asked earlier. No further than to an end.",
+        ),
+    ]
+
+
+class RuleCondition(Wire, frozen=True):
+    """Result of one condition of a run. Conditions are listed in order."""
+
+    holds: Annotated[bool | None, Meta(description="Null: it was not asked, for one before it did not hold.")]
+    saw: Annotated[
+        str, Meta(description="What it saw, a word or an id: `label:3`. Never what a customer wrote.")
+    ]
+    which: Annotated[
+        int | None,
+        Meta(description="Of a group (`any`) the one of it that decided, from 0; null: it is no group."),
+    ]
+
+
+class RuleAction(Wire, frozen=True):
+    """Result of one action of a run. Actions are listed in order."""
+
+    action: Annotated[str, Meta(description="What it does, as `do` in the rule.", examples=["label"])]
+    reason: Annotated[
+        str | None, Meta(description="Why it was not done, a stable word; null: it was, or would have been.")
+    ]
+
+
+class RuleRun(Wire, frozen=True):
+    """A run of a rule: one evaluation and its outcome."""
+
+    id: Id
+    at: Moment
+    conversation_id: Id
+    contact_name: str | None
+    version: Annotated[int, Meta(description="Which version of the rule was asked.")]
+    outcome: Annotated[
+        Literal["did", "refused", "shadow"] | None,
+        Meta(
+            description="`refused`: something of it was not done. Null: it did nothing, for `reason`, though "
+            "its first condition held. What failed at that is not noted."
+        ),
+    ]
+    reason: Annotated[
+        str | None, Meta(description="A stable word: `condition`, `once`, or why an action was not done.")
+    ]
+    conditions: list[RuleCondition]
+    actions: list[RuleAction]
+
+
+class RuleRuns(Wire, frozen=True):
+    """A page of a rule's runs, newest first."""
+
+    data: list[RuleRun]
+    next: Annotated[shapes.Cursor | None, Meta(description="For older ones; null: there are none.")]
+
+
+class RuleRunQuery(Wire, frozen=True):
+    """Filters for the runs to list."""
+
+    matched: Annotated[
+        bool | None, Meta(description="Those alone in which all conditions held, or in which not.")
+    ] = None
+    limit: Annotated[int, Meta(ge=1, le=100, description="How many at most.")] = log.PAGE
+    cursor: shapes.Cursor | None = None
+
+
+ERRORS = (BodyError, RuleError, AutomationTextError, VariableError)
+EXAMPLE = {
+    "name": "Wholesale",
+    "state": "shadow",
+    "body": {
+        "when": "message.received",
+        "conditions": [{"if": "words", "words": ["wholesale", "bulk order"]}],
+        "actions": [{"do": "note", "text": "Asks for a bulk order."}, {"do": "close"}],
+    },
+}
+
+
+def _place(field: str) -> str:
+    """Return the path of a part of a rule as written in a request body: ``body.actions[0]``."""
+    name, dot, number = field.partition(".")
+    if name in {"name", "campaign"}:
+        return field if name == "name" else f"body.{field}"
+    return f"body.{name}[{number}]" if dot else f"body.{name}"
+
+
+@contextmanager
+def _placed() -> Iterator[None]:
+    """Convert the field of a rule's validation errors to its path in the request body."""
+    try:
+        yield
+    except (RuleError, AutomationTextError, VariableError) as error:
+        error.field = _place(error.field) if error.field else "body"
+        raise
+
+
+def _shown(one: RuleView, counts: Mapping[str, int]) -> Rule:
+    return Rule(
+        id=one.id,
+        name=one.name,
+        state=cast(Any, str(one.state)),
+        state_at=one.state_at,
+        version=one.version,
+        author=one.author,
+        changed_at=one.changed_at,
+        body=None if one.body is None else bodies.plain(one.body),
+        gone=_place(one.gone) if one.gone else None,
+        counts=RuleCounts(
+            did=counts.get("did", 0),
+            refused=counts.get("refused", 0),
+            shadow=counts.get("shadow", 0),
+            missed=counts.get("", 0),
+        ),
+    )
+
+
+def _one(session: Session, call: Call, rule_id: int) -> Rule:
+    what = keeping.there(session, call.workspace_id, call.directory)
+    found = keeping.shown(session, call.workspace_id, rule_id, what)
+    return _shown(found, log.counted(session, call.workspace_id, call.now - COUNTED).get(rule_id, {}))
+
+
+def _all(session: Session, call: Call) -> Rules:
+    what = keeping.there(session, call.workspace_id, call.directory)
+    counts = log.counted(session, call.workspace_id, call.now - COUNTED)
+    found = keeping.listing(session, call.workspace_id, what)
+    return Rules(data=[_shown(one, counts.get(one.id, {})) for one in found])
+
+
+@route("GET", "/rules", tag="Rules", summary="List rules", scope=Scope.READ, answer=Rules)
+def list_rules(call: Call) -> Rules:
+    """All rules, in the order in which they are evaluated, each with its counts of the last 24 hours."""
+    with db.read() as session:
+        return _all(session, call)
+
+
+@route(
+    "POST",
+    "/rules",
+    tag="Rules",
+    summary="Add a rule",
+    scope=Scope.WRITE,
+    body=NewRule,
+    answer=Rule,
+    status=201,
+    errors=ERRORS,
+    examples={"In shadow": EXAMPLE},
+)
+def create_rule(call: Call, body: NewRule) -> bytes:
+    """Adds a rule after the others. By default it is in `shadow`: it only records what it would have done.
+
+    An invalid rule is refused with the path of the error: `body.conditions[2]`.
+    """
+
+    def use_case(session: Session) -> Rule:
+        row = keeping.create(
+            session,
+            workspace_id=call.workspace_id,
+            name=body.name,
+            body=bodies.given(body.body),
+            what=keeping.there(session, call.workspace_id, call.directory),
+            author=call.caller.name,
+            actor=call.actor,
+            now=call.now,
+            state=RuleState(body.state),
+        )
+        return _one(session, call, row.id)
+
+    with _placed():
+        return call.commit(use_case)
+
+
+@route(
+    "GET",
+    "/rules/{rule_id}",
+    tag="Rules",
+    summary="Get a rule",
+    scope=Scope.READ,
+    answer=Rule,
+    errors=(RuleNotFoundError,),
+)
+def get_rule(call: Call, rule_id: int) -> Rule:
+    """The rule, with its counts of the last 24 hours."""
+    with db.read() as session:
+        return _one(session, call, rule_id)
+
+
+@route(
+    "PUT",
+    "/rules/{rule_id}",
+    tag="Rules",
+    summary="Replace a rule",
+    scope=Scope.WRITE,
+    body=WholeRule,
+    answer=Rule,
+    errors=(*ERRORS, RuleNotFoundError, SavedMeanwhileError),
+    examples={"Of the version that was read": {**EXAMPLE, "version": 1}},
+)
+def replace_rule(call: Call, rule_id: int, body: WholeRule) -> bytes:
+    """Replaces its name and definition. Earlier versions are kept, and runs name the version they used."""
+
+    def use_case(session: Session) -> Rule:
+        keeping.change(
+            session,
+            workspace_id=call.workspace_id,
+            rule_id=rule_id,
+            name=body.name,
+            body=bodies.given(body.body),
+            what=keeping.there(session, call.workspace_id, call.directory),
+            author=call.caller.name,
+            actor=call.actor,
+            now=call.now,
+            version=body.version,
+            state=None if body.state is UNSET else RuleState(body.state),
+        )
+        return _one(session, call, rule_id)
+
+    with _placed():
+        return call.commit(use_case)
+
+
+@route(
+    "PATCH",
+    "/rules/{rule_id}",
+    tag="Rules",
+    summary="Put a rule into a state",
+    scope=Scope.WRITE,
+    body=RuleChange,
+    answer=Rule,
+    errors=(*ERRORS, RuleNotFoundError),
+    examples={"Live": {"state": "live"}, "Off": {"state": "off"}},
+)
+def change_rule(call: Call, rule_id: int, body: RuleChange) -> bytes:
+    """A rule that refers to something deleted cannot become `live` or `shadow`, but can be turned off."""
+
+    def use_case(session: Session) -> Rule:
+        keeping.put_in_state(
+            session,
+            workspace_id=call.workspace_id,
+            rule_id=rule_id,
+            state=RuleState(body.state),
+            what=keeping.there(session, call.workspace_id, call.directory),
+            actor=call.actor,
+            now=call.now,
+        )
+        return _one(session, call, rule_id)
+
+    with _placed():
+        return call.commit(use_case)
+
+
+@route(
+    "POST",
+    "/rules/{rule_id}/move",
+    tag="Rules",
+    summary="Move a rule",
+    scope=Scope.WRITE,
+    body=RuleMove,
+    answer=Rules,
+    errors=(BodyError, RuleNotFoundError),
+    examples={"One up": {"places": -1}},
+)
+def move_rule(call: Call, rule_id: int, body: RuleMove) -> bytes:
+    """Rules are evaluated from first to last. Returns all of them, in their new order."""
+
+    def use_case(session: Session) -> Rules:
+        keeping.move(session, call.workspace_id, rule_id, body.places, actor=call.actor)
+        return _all(session, call)
+
+    return call.commit(use_case)
+
+
+@route(
+    "DELETE",
+    "/rules/{rule_id}",
+    tag="Rules",
+    summary="Delete a rule",
+    scope=Scope.WRITE,
+    errors=(RuleNotFoundError,),
+)
+def delete_rule(call: Call, rule_id: int) -> None:
+    """Deletes the rule and all its versions. Its past actions are not undone."""
+    db.write(keeping.delete, call.workspace_id, rule_id, actor=call.actor)
+
+
+@route(
+    "GET",
+    "/rules/{rule_id}/runs",
+    tag="Rules",
+    summary="List what became of a rule",
+    scope=Scope.READ,
+    query=RuleRunQuery,
+    answer=RuleRuns,
+    errors=(QueryError, CursorError, RuleNotFoundError),
+)
+def list_rule_runs(call: Call, rule_id: int, query: RuleRunQuery) -> RuleRuns:
+    """Runs in which it matched or at least met its first condition, with the result of each; newest first."""
+    before = None if query.cursor is None else cursors.read(LIST, query.cursor, "cursor")[1]
+    with db.read() as session:
+        keeping.get(session, call.workspace_id, rule_id)
+        found = log.runs(session, rule_id, matched=query.matched, before=before, limit=query.limit + 1)
+    shown = found[: query.limit]
+    last = shown[-1] if len(found) > query.limit else None
+    return RuleRuns(
+        data=[
+            RuleRun(
+                id=one.id,
+                at=one.at,
+                conversation_id=one.conversation_id,
+                contact_name=one.contact_name,
+                version=one.version,
+                outcome=cast(Any, one.outcome or None),
+                reason=one.reason or None,
+                conditions=[
+                    RuleCondition(holds=holds, saw=saw, which=which) for holds, saw, which in one.trace
+                ],
+                actions=[RuleAction(action=what, reason=why or None) for what, why in one.done],
+            )
+            for one in shown
+        ],
+        next=None if last is None else cursors.write(LIST, (last.at, last.id)),
+    )

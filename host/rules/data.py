@@ -1,0 +1,85 @@
+"""Data hooks for the pending runs of rules."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from host.automation.deciding import RunKind
+from host.features.hookspecs import hookimpl
+from host.models.automation import AutomationRun, RunState
+from host.models.inbox import Conversation
+from host.rules import passing, public_answers
+from host.rules.models import Rule, RuleState, RuleVersion
+
+NAMES = sa.select(Rule.id, Rule.name)
+"""Query for the names of rules that events refer to by id."""
+_SPEAK = (RunKind.RULES, RunKind.WAIT, RunKind.PUBLIC_ANSWER)
+"""Kinds of runs that may send something to a customer or another program."""
+
+
+@hookimpl
+def rules_naming(session: Session, user_id: int, workspace_id: int) -> list[str]:
+    """Return the names of the active rules that refer to a person in a condition or an action."""
+    query = (
+        sa.select(Rule.name, RuleVersion.body)
+        .join(RuleVersion, sa.and_(RuleVersion.rule_id == Rule.id, RuleVersion.number == Rule.version))
+        .where(Rule.workspace_id == workspace_id, Rule.state.in_((RuleState.LIVE, RuleState.SHADOW)))
+        .order_by(Rule.position, Rule.id)
+    )
+    return [name for name, body in session.execute(query) if _names(body, user_id)]
+
+
+def _names(part: object, user_id: int) -> bool:
+    """Return whether a part of a stored rule refers to a person."""
+    if isinstance(part, Mapping):
+        own = user_id in {part.get("person"), part.get("assignee")}
+        return own or any(_names(one, user_id) for one in part.values())
+    return isinstance(part, list) and any(_names(one, user_id) for one in part)
+
+
+@hookimpl
+def leave_to_people(session: Session, now: datetime, most: int) -> bool | None:
+    """End a batch of the runs that would send something."""
+    query = (
+        sa.select(AutomationRun)
+        .where(AutomationRun.state == RunState.DUE, AutomationRun.kind.in_(_SPEAK))
+        .order_by(AutomationRun.id)
+        .limit(most)
+    )
+    found = session.scalars(query).all()
+    rules = passing.active(session, {run.workspace_id for run in found})
+    for run in found:
+        conversation = session.get_one(Conversation, run.conversation_id)
+        _give_up(session, run, conversation, rules.get(run.workspace_id, ()), "restored", now)
+    session.flush()
+    return bool(found) or None
+
+
+@hookimpl
+def give_up_run(
+    session: Session, run: AutomationRun, conversation: Conversation, reason: str, now: datetime
+) -> bool | None:
+    """End a run that would send something."""
+    if run.kind not in _SPEAK:
+        return None
+    rules = passing.active(session, [run.workspace_id]).get(run.workspace_id, ())
+    _give_up(session, run, conversation, rules, reason, now)
+    return True
+
+
+def _give_up(
+    session: Session,
+    run: AutomationRun,
+    conversation: Conversation,
+    rules: Sequence[passing.Active],
+    reason: str,
+    now: datetime,
+) -> None:
+    if run.kind == RunKind.PUBLIC_ANSWER:
+        public_answers.give_up(session, run, conversation, reason, now)
+    else:
+        passing.give_up(session, run, conversation, rules, reason, now)

@@ -1,0 +1,427 @@
+"""Run the actions of a rule, by the same use cases that people's buttons call.
+
+A refused action gives its reason and does not affect the others. Everything sent is subject to the limits on
+automated messages: the reply window, the customer's opt-out, a person who is handling the conversation, and a
+budget.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from host.automation import facts as talks
+from host.automation import texts
+from host.automation.actions import ActionContext, ActionRunner, AssignNobody, AssignTo, GiveToTeam, kind_of
+from host.automation.deciding import BUDGET, may_speak
+from host.core import clock
+from host.core.errors import ConflictError, LobbyError
+from host.core.ports import RuleDirectory
+from host.events.kinds.conversations import CONVERSATION_CLOSED
+from host.events.kinds.messages import MESSAGE_RECEIVED
+from host.events.kinds.rules import RULE_CALLED, RULE_TOLD, OfRule
+from host.events.models import ActorKind
+from host.events.writing import Happened, record, together
+from host.features import registry
+from host.inbox.canned.replies import Viewer
+from host.inbox.comments.private import queue_private
+from host.inbox.conversation_actions import set_fields
+from host.inbox.drafts import Draft
+from host.inbox.reacting import react
+from host.inbox.reply import HeldLocks, Voice, queue_parts
+from host.models.inbox import Contact, Conversation, ConversationStatus, Direction, Handler
+from host.models.users import Workspace
+from host.rules import campaigns
+from host.rules.body import (
+    ANSWERS,
+    SENDING,
+    Action,
+    AddonDoes,
+    Body,
+    Call,
+    GiveOut,
+    NotifyPeople,
+    ReplyPrivately,
+    ReplyPublicly,
+    Say,
+)
+from host.rules.campaigns import Took
+from host.rules.facts import EventFacts
+from host.sdk.rules import React, SendText
+from host.users import desk_language
+from host.users.reach import ALL_ACCOUNTS
+from host.working_hours import hours
+
+log = logging.getLogger(__name__)
+
+AWAITED = "private_awaited"
+"""Reason code: the public answer waits for the outcome of its rule's private reply."""
+_GIVING = (AssignTo, AssignNobody, GiveToTeam, GiveOut)
+"""Actions that may take the conversation away from its assignee."""
+
+
+class NotDoneError(ConflictError):
+    """An action of a rule was not done, for a reason from :data:`host.automation.words.REASONS`."""
+
+    code = "rule_not_done"
+
+    def __init__(self, reason: str) -> None:
+        super().__init__()
+        self.reason = reason
+
+
+@dataclass(slots=True)
+class ActionResults:
+    """Results of the actions of one rule.
+
+    :param steps: for each action, its kind and why it was not done; empty if it was.
+    :param given: the team in which to assign the conversation, once the rule is done.
+    :param private_id: the private reply; *public_id*: the public answer; *number*: the number of its text.
+    """
+
+    steps: list[tuple[str, str]] = field(default_factory=list)
+    sent: list[int] = field(default_factory=list)
+    given: int | None = None
+    private_id: int | None = None
+    public_id: int | None = None
+    number: int = 0
+
+    @property
+    def took(self) -> Took:
+        """Return the part that a campaign stores."""
+        tags = {one.__struct_config__.tag for one in ANSWERS}
+        reason = next((why for what, why in self.steps if why not in {"", AWAITED} and what in tags), "")
+        return Took(reason, self.private_id, self.public_id, self.number)
+
+    @property
+    def refused(self) -> str:
+        """Return why the first refused action was not done; empty if all were done, or will be."""
+        return refusal(self.steps)
+
+    @property
+    def awaited(self) -> list[int]:
+        """Return the numbers of the public answers that wait for the outcome of the private reply."""
+        return [number for number, (_what, why) in enumerate(self.steps, 1) if why == AWAITED]
+
+
+def refusal(steps: Iterable[Sequence[str]]) -> str:
+    """Return why the first refused step was not done; empty if all were done, or will be."""
+    return next((why for _what, why in steps if why not in {"", AWAITED}), "")
+
+
+@dataclass(slots=True)
+class Acting:
+    """A rule whose actions are running, in a locked conversation.
+
+    :param key: idempotency key of this run.
+    :param held: the locks this write holds for sending; None: only the conversation.
+    """
+
+    session: Session
+    conversation: Conversation
+    rule_id: int
+    name: str
+    body: Body
+    about: EventFacts
+    key: str
+    directory: RuleDirectory
+    now: datetime
+    held: HeldLocks | None = None
+    _unanswered: int = 0
+    """Number of automated messages sent since the customer last wrote, once queried."""
+    _private_was_sent: bool = False
+    """Whether to give the public answers now, because the private reply was sent."""
+
+    def do(self) -> ActionResults:
+        """Run every action, in order."""
+        done = ActionResults()
+        workspace = self.session.get_one(Workspace, self.conversation.workspace_id)
+        zone = clock.zone(workspace.timezone) if workspace.timezone in clock.zones() else clock.zone("UTC")
+        context = ActionContext(
+            viewer=Viewer(None, keeps=False),
+            key=self.key,
+            zone=zone,
+            languages=(desk_language.of_workspace(workspace.language),),
+            by=self.name,
+            voice=Voice.NOTICE,
+        )
+        adapter = self.directory.adapter(self.conversation.channel)
+        # Keep a reference: a session drops unreferenced objects, so each answer would reload the customer.
+        _customer = self.session.get(Contact, self.conversation.contact_id)
+        runner = ActionRunner(
+            self.session,
+            self.conversation.workspace_id,
+            self.conversation.id,
+            context,
+            adapter,
+            self.now,
+            ALL_ACCOUNTS,
+        )
+        for number, action in enumerate(self.body.actions, 1):
+            why = self._tried(number, action, runner, done)
+            done.steps.append((kind_of(action), why))
+        if done.private_id is None:
+            # The public answer would announce a private reply that does not come.
+            done.steps = [(what, "no_private" if why == AWAITED else why) for what, why in done.steps]
+        done.sent += [message.id for message in runner.sent]
+        if self.body.campaign is not None and done.private_id is not None:
+            # A keyword that was answered needs no attention; the next message reopens the conversation.
+            self._set({"status": ConversationStatus.CLOSED})
+        return done
+
+    def answer_publicly(self, numbers: Iterable[int]) -> ActionResults:
+        """Give the public answers that waited until the private reply was sent.
+
+        :param numbers: their positions among the actions, from 1. The steps of other actions stay empty.
+        """
+        done = ActionResults()
+        self._private_was_sent = True
+        for number in numbers:
+            action = self.body.actions[number - 1]
+            done.steps.append((kind_of(action), self._tried(number, action, None, done)))
+        return done
+
+    def _tried(self, number: int, action: Action, runner: ActionRunner | None, done: ActionResults) -> str:
+        """Run an action; return why it was not done, or an empty string."""
+        try:
+            with together(self.session), self.session.begin_nested():
+                self._one(number, action, runner, done)
+        except NotDoneError as error:
+            return error.reason
+        except LobbyError as error:
+            return error.code
+        return ""
+
+    def _one(self, number: int, action: Action, runner: ActionRunner | None, done: ActionResults) -> None:
+        if isinstance(action, SENDING):
+            self._check_sending(number, action, done)
+        elif isinstance(action, _GIVING) and self._is_taken():
+            raise NotDoneError("assigned")
+        match action:
+            case Say():
+                self._say(number, self._filled(action.text), done)
+            case ReplyPublicly():
+                self._publicly(number, action, done)
+            case ReplyPrivately():
+                self._privately(number, action, done)
+            case GiveOut():
+                self._set({"team_id": action.team})
+                done.given = action.team
+            case NotifyPeople():
+                facts = OfRule(rule=self.rule_id, person=action.person, team=action.team)
+                self._record(RULE_TOLD, facts)
+            case Call():
+                where = {"session": self.session, "workspace_id": self.conversation.workspace_id}
+                addresses = registry.hooks().addresses(**where)
+                if addresses is None:
+                    raise NotDoneError("webhooks_off")
+                if action.endpoint not in addresses:
+                    raise NotDoneError("endpoint_gone")
+                self._record(RULE_CALLED, OfRule(rule=self.rule_id, endpoint=action.endpoint))
+            case AddonDoes():
+                self._addon(number, action, done)
+            case _:
+                assert runner is not None, "only public answers are given later"
+                runner.run(number, action)
+
+    def _is_taken(self) -> bool:
+        """Return whether a person assigned the conversation: no rule takes it away then.
+
+        The exception is a rule that a person triggers, such as by a label: that is their own decision.
+        """
+        if self.about.event.actor == ActorKind.USER:
+            return False
+        return self.conversation.assignee_id is not None and self.conversation.handled_by == Handler.PERSON
+
+    def _check_may_speak(self, *, is_answer: bool = False) -> None:
+        """Refuse to send where automated messages are not allowed.
+
+        :param is_answer: whether it answers the message of the event itself, which still makes sense an hour
+            later.
+        :raises NotDoneError: with the reason.
+        """
+        last = talks.last_inbound(self.session, self.conversation.id)
+        known = None if last is None else talks.known(self.session, [last]).get(last)
+        if known is None:
+            raise NotDoneError("never_wrote")
+        self._unanswered = talks.unanswered(self.session, self.conversation.id, last)
+        adapter = self.directory.adapter(self.conversation.channel)
+        hindrance = known.hindrance(adapter, self.now)
+        if hindrance == "closed_by_team" and (self._is_about_closing() or self._private_was_sent):
+            hindrance = ""
+        if hindrance == "automation" and is_answer:
+            hindrance = ""  # an answer to one message goes beside another to the one before
+        why = may_speak(
+            self.now,
+            hindrance=hindrance,
+            may_be_late=is_answer,
+            answers=self.about.row.sent_at if self.about.event.kind == MESSAGE_RECEIVED else None,
+            person_at=known.row.person_at,
+            is_persons=self.conversation.handled_by == Handler.PERSON,
+            unanswered=self._unanswered,
+        )
+        if why:
+            raise NotDoneError(why)
+
+    def _check_sending(self, number: int, action: Action, done: ActionResults) -> None:
+        """Refuse an action that sends where automated messages are not allowed. Only the first of two answers
+        is fully checked.
+
+        :raises NotDoneError: with the reason.
+        """
+        both = self.body.actions[max(0, number - 2) : number]
+        asked = (
+            done.steps
+            and len(both) == 2
+            and all(isinstance(one, ANSWERS) for one in both)
+            and not done.steps[-1][1]
+        )
+        if not asked:
+            self._check_may_speak(is_answer=isinstance(action, ANSWERS))
+        elif self._unanswered + len(done.sent) >= BUDGET:  # nobody else sends while it is locked
+            raise NotDoneError("budget")
+
+    def _is_about_closing(self) -> bool:
+        return self.about.event.kind == CONVERSATION_CLOSED
+
+    def _filled(self, text: str) -> str:
+        if "{{" not in text:
+            return text  # nothing has to be looked up for it
+        theirs = hours.of_team(self.session, self.conversation.workspace_id, self.conversation.team_id)
+        opens = None if theirs.is_open(self.now) else theirs.opens_at(self.now)
+        filled = texts.filled(text, talks.values(self.session, self.conversation, opens, self.now))
+        if filled is None:
+            raise NotDoneError("unfilled")
+        return filled
+
+    def _say(self, number: int, text: str, done: ActionResults) -> None:
+        self._queue(number, Draft(text=text), done)
+
+    def _queue(self, number: int, draft: Draft, done: ActionResults, voice: Voice = Voice.NOTICE) -> int:
+        """Queue a draft; return the id of its last message.
+
+        :param voice: a notice leaves the customer waiting; an answer does not.
+        """
+        messages = queue_parts(
+            self.session,
+            workspace_id=self.conversation.workspace_id,
+            conversation_id=self.conversation.id,
+            author_id=None,
+            drafts=[draft],
+            reply_key=f"{self.key}-{number}",
+            adapter=self.directory.adapter(self.conversation.channel),
+            now=self.now,
+            by_person=False,
+            voice=voice,
+            held=self.held,
+            accounts=ALL_ACCOUNTS,
+        )
+        done.sent += [message.id for message in messages]
+        return messages[-1].id
+
+    def _answered(self) -> int:
+        """Return the id of the message to answer: the one the event is about.
+
+        :raises NotDoneError: if that is not the customer's, or was deleted.
+        """
+        message_id = self.about.event.message_id
+        if message_id is None or self.about.row.direction != Direction.INBOUND:
+            raise NotDoneError("nothing_to_do")
+        if self.about.row.unsent_at is not None:
+            raise NotDoneError("taken_back")
+        return message_id
+
+    def _publicly(self, number: int, action: ReplyPublicly, done: ActionResults) -> None:
+        adapter, message_id = self.directory.adapter(self.conversation.channel), self._answered()
+        if adapter is None or not adapter.capabilities.public:
+            raise NotDoneError("not_public")
+        if not self._private_was_sent and any(isinstance(one, ReplyPrivately) for one in self.body.actions):
+            raise NotDoneError(AWAITED)  # it may announce what does not come
+        turn = campaigns.next_turn(self.session, self.rule_id) % len(action.texts)
+        draft = Draft(text=self._filled(action.texts[turn]), reply_to=message_id)
+        done.public_id = self._queue(number, draft, done, Voice.AUTOMATION)
+        done.number = turn + 1
+
+    def _privately(self, number: int, action: ReplyPrivately, done: ActionResults) -> None:
+        adapter, message_id = self.directory.adapter(self.conversation.channel), self._answered()
+        if adapter is None or adapter.capabilities.private_replies is None:
+            raise NotDoneError("not_public")
+        message = queue_private(
+            self.session,
+            workspace_id=self.conversation.workspace_id,
+            conversation_id=self.conversation.id,
+            message_id=message_id,
+            author_id=None,
+            text=self._filled(action.text),
+            quick_replies=[{"title": one, "payload": one} for one in action.quick_replies],
+            reply_key=f"{self.key}-{number}",
+            adapter=adapter,
+            now=self.now,
+            by_person=False,
+            voice=Voice.AUTOMATION,
+            held=self.held,
+            accounts=ALL_ACCOUNTS,
+        )
+        done.private_id = message.id
+        done.sent.append(message.id)
+
+    def _addon(self, number: int, action: AddonDoes, done: ActionResults) -> None:
+        brought = self.directory.action(action.name)
+        if brought is None:
+            raise NotDoneError("addon_off")
+        if brought.channel != self.conversation.channel:
+            raise NotDoneError("other_channel")
+        try:
+            wanted: object = brought.plan(self.about.about())
+        except Exception:
+            log.exception("the action %s failed", action.name)
+            raise NotDoneError("addon_failed") from None
+        if wanted is None:
+            raise NotDoneError("nothing_to_do")
+        said = wanted.emoji if isinstance(wanted, React) else getattr(wanted, "text", None)
+        if not isinstance(wanted, React | SendText) or not isinstance(said, str) or not said:
+            log.error("the action %s planned a %s that cannot be done", action.name, type(wanted).__name__)
+            raise NotDoneError("addon_failed")
+        if isinstance(wanted, React):
+            message_id = self.about.event.message_id
+            if message_id is None:
+                raise NotDoneError("nothing_to_do")
+            react(
+                self.session,
+                workspace_id=self.conversation.workspace_id,
+                conversation_id=self.conversation.id,
+                message_id=message_id,
+                emoji=wanted.emoji,
+                author_id=None,
+                directory=self.directory,
+                now=self.now,
+                accounts=ALL_ACCOUNTS,
+            )
+        else:
+            self._say(number, wanted.text, done)
+
+    def _set(self, changes: Any) -> None:
+        set_fields(
+            self.session,
+            changes,
+            workspace_id=self.conversation.workspace_id,
+            conversation_id=self.conversation.id,
+            author_id=None,
+            by=self.name,
+            now=self.now,
+            accounts=ALL_ACCOUNTS,
+        )
+
+    def _record(self, kind: str, facts: OfRule) -> None:
+        ids = self.conversation.account_id, self.conversation.id, self.about.event.message_id
+        record(
+            self.session,
+            Happened(
+                self.conversation.workspace_id, kind, "", *ids, actor_kind=ActorKind.SYSTEM, facts=facts
+            ),
+        )

@@ -1,0 +1,22 @@
+"""The feature *rules and campaigns*: run actions when an event happens."""
+
+from host.features.feature import Feature, Switch, noop
+
+FEATURE = Feature(
+    __package__,
+    models=("models",),
+    blueprints=("pages.campaign_views:bp", "pages.views:bp"),
+    routes=("api.campaigns", "api.rules"),
+    ids={"rule_id": ""},
+    names={"rules": "data:NAMES"},
+    sentences="audit",
+    data="data",
+    hooks="hooks",
+    switch=Switch(
+        "bolt",
+        noop("Rules and campaigns"),
+        noop("Answer, assign, label or close automatically when something happens."),
+        noop("Rules, campaigns and their logs are kept. Pending actions are canceled."),
+        noop("When you turn it on again, they act only on new events."),
+    ),
+)

@@ -1,0 +1,83 @@
+"""Hooks that run rules for events."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from host.automation.deciding import RunKind
+from host.automation.runs import Doer
+from host.channels.directory import Directory
+from host.core.ports import RuleDirectory
+from host.events.reading import Recorded
+from host.features.hookspecs import hookimpl
+from host.inbox.reply import HeldLocks
+from host.models.automation import AutomationRun
+from host.models.inbox import Conversation
+from host.rules import answering, keeping, passing, public_answers
+
+
+@hookimpl
+def runs_of(
+    session: Session, events: Sequence[Recorded], directory: RuleDirectory, now: datetime, since: datetime
+) -> list[Mapping[str, Any]]:
+    """Return runs for rules that match, and for campaigns whose private reply was answered."""
+    about = [one for one in events if one.occurred_at >= since and passing.counts(one, now)]
+    asked = passing.runs(session, about, directory, now, since) if about else []
+    return [*asked, *answering.runs(session, events, now)]
+
+
+@hookimpl
+def after_runs(session: Session, events: Sequence[Recorded], now: datetime) -> None:
+    """Wake public answers that wait for the outcome of a private reply."""
+    public_answers.wake(session, events, now)
+
+
+@hookimpl
+def doer_of(session: Session, kind: str, workspace_id: int) -> Doer | None:
+    """Return the function that does runs of *kind*: passes, waits, and the steps after private replies."""
+    if kind == RunKind.ANSWER:
+        return Doer(sends=False, do=_follow_answer)
+    if kind == RunKind.PUBLIC_ANSWER:
+        return Doer(sends=True, do=public_answers.do)
+    if kind not in {RunKind.RULES, RunKind.WAIT}:
+        return None
+    rules = passing.active(session, [workspace_id]).get(workspace_id, ())
+    act = passing.do_pass if kind == RunKind.RULES else passing.do_wait
+
+    def do(
+        session: Session,
+        run: AutomationRun,
+        conversation: Conversation,
+        directory: RuleDirectory,
+        now: datetime,
+        held: HeldLocks | None,
+    ) -> None:
+        act(session, run, conversation, rules, directory, now, held)
+
+    return Doer(passing.may_send(rules), do)
+
+
+def _follow_answer(
+    session: Session,
+    run: AutomationRun,
+    conversation: Conversation,
+    directory: RuleDirectory,
+    now: datetime,
+    _held: HeldLocks | None,
+) -> None:
+    answering.do(session, run, conversation, directory, now)
+
+
+@hookimpl
+def stopped_without(session: Session, workspace_id: int, directory: Directory) -> list[tuple[str, str, str]]:
+    """Return the live and shadow rules that are inactive without an addon."""
+    there = keeping.there(session, workspace_id, directory)
+    return [
+        ("campaign" if rule.body is not None and rule.body.campaign is not None else "rule", rule.name, "")
+        for rule in keeping.listing(session, workspace_id, there)
+        if rule.acts and rule.rests
+    ]

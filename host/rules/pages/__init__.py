@@ -1,0 +1,1 @@
+"""Pages of Settings -> Rules and Settings -> Campaigns."""

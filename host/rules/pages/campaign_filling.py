@@ -1,0 +1,234 @@
+"""The form of a campaign: six fields, converted to and from a rule."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, time, timedelta, tzinfo
+
+import msgspec
+from flask_babel import lazy_gettext as _l
+from werkzeug.datastructures import MultiDict
+
+from host.core.backports.values import replace
+from host.core.ids import read_id
+from host.events.kinds.messages import MESSAGE_RECEIVED
+from host.rules.body import (
+    MOST_ANSWERS,
+    Action,
+    Body,
+    Campaign,
+    ReplyPrivately,
+    ReplyPublicly,
+    RuleError,
+)
+from host.rules.conditions import AnyOf, Condition, FilterCondition, OnPost, Words
+from host.rules.models import RuleState
+from host.rules.pages.filling import LONGEST, split
+from host.web.languages import gettext as _
+
+SHOWN_ANSWERS = 3
+"""Rows for public answers that an empty form has."""
+LONGEST_NAME = 40
+WHERE = ("posts", "caption", "any")
+
+
+class Filling(msgspec.Struct, frozen=True):
+    """The contents of the form.
+
+    :param where: the posts it applies to: chosen ones, those with words of *caption*, or any.
+    :param ends: ``people`` or ``until``; empty: only by hand.
+    """
+
+    name: str = ""
+    where: str = "posts"
+    posts: Sequence[int] = ()
+    caption: str = ""
+    words: str = ""
+    answers: Sequence[str] = ("",) * SHOWN_ANSWERS
+    text: str = ""
+    offered: str = ""
+    team: str = ""
+    label: str = ""
+    ends: str = ""
+    people: str = "300"
+    until: str = ""
+    state: str = RuleState.DRAFT
+
+    @property
+    def title(self) -> str:
+        """Return the name, or the first keyword if it has none."""
+        return self.name.strip() or next(iter(split(self.words)), _("Campaign"))[:LONGEST_NAME]
+
+    @property
+    def quick_replies(self) -> tuple[str, ...]:
+        return tuple(one for line in self.offered.splitlines() if (one := line.strip()))
+
+    def on_posts(self) -> Condition | None:
+        """Return the condition on the post, or None if no post is chosen."""
+        if self.where == "any":
+            return OnPost()
+        if self.where == "caption":
+            words = split(self.caption)
+            return OnPost(words) if words else None
+        chosen = tuple(FilterCondition({"post": one}) for one in self.posts)
+        return None if not chosen else chosen[0] if len(chosen) == 1 else AnyOf(chosen)
+
+    def body(self, zone: tzinfo) -> Body:
+        """Return the rule.
+
+        :param zone: time zone of its end date.
+        :raises RuleError: naming the invalid field.
+        """
+        where = self.on_posts()
+        if where is None:
+            raise RuleError(
+                _l("Choose a post."),
+                next_step=_l("Choose one, or enter words from its caption."),
+                field="post",
+            )
+        private = ReplyPrivately(self.text, self.quick_replies)
+        public = [one for one in self.answers if one.strip()]
+        actions: list[Action] = [private]
+        if public:
+            actions.append(ReplyPublicly(tuple(public)))
+        return Body(
+            when=MESSAGE_RECEIVED,
+            conditions=(where, Words(split(self.words))),
+            actions=tuple(actions),
+            once="contact",
+            campaign=Campaign(
+                team=read_id(self.team) or 0,
+                label=read_id(self.label) or 0,
+                people=self._people(),
+                until=self._until(zone),
+            ),
+        )
+
+    def _people(self) -> int:
+        if self.ends != "people":
+            return 0
+        number = self.people.strip()
+        if not (number.isascii() and number.isdigit() and 0 < len(number) < 7 and int(number)):
+            raise RuleError(_l("A campaign must end after 1 to 100,000 people."), field="ends")
+        return int(number)
+
+    def _until(self, zone: tzinfo) -> datetime | None:
+        if self.ends != "until":
+            return None
+        try:
+            day = datetime.strptime(self.until.strip(), "%Y-%m-%d").date()  # noqa: DTZ007 - a day has no zone
+            return datetime.combine(day + timedelta(days=1), time(), zone)
+        except (ValueError, OverflowError):
+            raise RuleError(_l("Choose an end date."), field="ends") from None
+
+
+FIELDS = {
+    "conditions.0": "post",
+    "conditions.1": "words",
+    "actions.0": "text",
+    "actions.1": "answers",
+    "campaign.people": "ends",
+    "campaign.until": "ends",
+    "campaign.team": "after",
+    "campaign.label": "after",
+}
+"""Fields of the page by the place that an error names."""
+
+
+def place_of(field: str | None) -> str:
+    """Return the field of the page that an error is about, or an empty string."""
+    named = field or ""
+    for known, place in FIELDS.items():
+        if named == known or named.startswith(f"{known}."):
+            return place
+    return named
+
+
+def given(form: MultiDict[str, str]) -> Filling:
+    """Return the submitted form."""
+    where, ends, state = form.get("where", ""), form.get("ends", ""), form.get("state", "")
+    answers = [one[:LONGEST] for one in form.getlist("answer")][: MOST_ANSWERS + 1]
+    return Filling(
+        name=form.get("name", "")[:LONGEST],
+        where=where if where in WHERE else WHERE[0],
+        posts=tuple(dict.fromkeys(id_ for one in form.getlist("post") if (id_ := read_id(one)))),
+        caption=form.get("caption", "")[:LONGEST],
+        words=form.get("words", "")[:LONGEST],
+        answers=answers or [""],
+        text=form.get("text", "")[:LONGEST],
+        offered=form.get("offered", "")[:LONGEST],
+        team=form.get("team", "")[:20],
+        label=form.get("label", "")[:20],
+        ends=ends if ends in {"people", "until"} else "",
+        people=form.get("people", "")[:20],
+        until=form.get("until", "")[:20],
+        state=state if state in set(RuleState) else RuleState.DRAFT,
+    )
+
+
+def another(filling: Filling) -> Filling:
+    """Return *filling* with one more row for a public answer."""
+    if len(filling.answers) >= MOST_ANSWERS:
+        return filling
+    return replace(filling, answers=[*filling.answers, ""])
+
+
+def of_body(name: str, body: Body, state: str, zone: tzinfo) -> Filling | None:
+    """Return the form for a rule, or None if the rule does not fit in the form."""
+    campaign, conditions, actions = body.campaign, body.conditions, body.actions
+    if campaign is None or len(conditions) != 2 or body.stops or not 0 < len(actions) < 3:
+        return None
+    words, private = conditions[1], actions[0]
+    public = actions[1] if len(actions) > 1 else ReplyPublicly(())
+    where = _where(conditions[0])
+    if where is None or not isinstance(words, Words) or words.has != "any":
+        return None
+    if not isinstance(private, ReplyPrivately) or not isinstance(public, ReplyPublicly):
+        return None
+    if any("," in one for one in words.words):
+        return None
+    last = None if campaign.until is None else campaign.until.astimezone(zone) - timedelta(microseconds=1)
+    return replace(
+        where,
+        name=name,
+        words=", ".join(words.words),
+        answers=public.texts or [""],
+        text=private.text,
+        offered="\n".join(private.quick_replies),
+        team=str(campaign.team or ""),
+        label=str(campaign.label or ""),
+        ends="people" if campaign.people else "until" if campaign.until else "",
+        people=str(campaign.people or 300),
+        until="" if last is None else last.date().isoformat(),
+        state=state,
+    )
+
+
+def _where(condition: Condition) -> Filling | None:
+    if isinstance(condition, OnPost):
+        where = "caption" if condition.words else "any"
+        return (
+            None
+            if any("," in one for one in condition.words)
+            else Filling(where=where, caption=", ".join(condition.words))
+        )
+    each = condition.of if isinstance(condition, AnyOf) else (condition,)
+    ids = [
+        one.filter.get("post")
+        for one in each
+        if isinstance(one, FilterCondition) and set(one.filter) == {"post"}
+    ]
+    posts = [one for one in ids if isinstance(one, int)]
+    return Filling(posts=posts) if len(posts) == len(each) else None
+
+
+def template() -> Filling:
+    """Return a template campaign: a keyword in a comment is answered with a message."""
+    return Filling(
+        answers=(
+            _("You have a message from us 💌"),
+            _('Look into your messages, {{contact.first_name || "please"}}!'),
+            _("It is on its way to you."),
+        ),
+        text=_('Here is the link you asked for, {{contact.first_name || "hello"}}: '),
+    )

@@ -1,0 +1,592 @@
+"""Settings -> Rules: the list with order and states, and for each rule its form, preview and runs."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any, Protocol
+
+import msgspec
+import regex
+from flask import Blueprint, Response, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext as _
+from flask_babel import lazy_gettext as _l
+from sqlalchemy.orm import Session
+
+from host.automation import words as reasons
+from host.channels.directory import current_directory
+from host.core import clock, db
+from host.core.backports.values import replace
+from host.core.errors import LobbyError
+from host.inbox.apply import opt_out_words
+from host.inbox.pages import durations
+from host.rules import body as bodies
+from host.rules import keeping, log
+from host.rules.body import EVENTS, Body, RuleError, RuleTargets
+from host.rules.conditions import Condition, Words, leaves
+from host.rules.keeping import RuleView
+from host.rules.log import Preview, Ran
+from host.rules.models import Rule, RuleState
+from host.rules.pages import filling as fillings
+from host.rules.pages import wording
+from host.rules.pages.filling import Filling, Places, Template
+from host.users.actor import Actor
+from host.users.workspaces import SavedMeanwhileError
+from host.web import account_picker, languages, navigation
+from host.web.account_picker import Options
+from host.web.portions import Portion, portion
+from host.web.request_helpers import (
+    Permission,
+    actor,
+    current_user,
+    flash_good,
+    form_version,
+    id_argument,
+    seen_accounts,
+    workspace_view,
+)
+
+bp = Blueprint("rules", __name__, template_folder="../templates")
+navigation.add_settings("rules.index", _l("Rules"), order=23, icon="bolt")
+
+RULES = "/w/<int:workspace_id>/settings/rules"
+ONE = f"{RULES}/<int:rule_id>"
+LATELY = timedelta(hours=24)
+SIZE = 50
+"""Rules per page of the list."""
+LONGEST_EXAMPLE = 140
+"""Most characters shown of a message a rule would have matched."""
+OUTCOMES = ("asked", "matched", "refused")
+
+
+# ---- the list ------------------------------------------------------------------------------------------
+
+
+class RuleRow(msgspec.Struct, frozen=True):
+    """A rule in the list.
+
+    :param counts: how often it was evaluated in the last 24 hours, by outcome; empty: it did not match.
+    """
+
+    rule: RuleView
+    words: str
+    counts: dict[str, int]
+
+    @property
+    def asked(self) -> int:
+        return sum(self.counts.values())
+
+    @property
+    def matched(self) -> int:
+        return self.asked - self.counts.get("", 0)
+
+    @property
+    def refused(self) -> int:
+        return self.counts.get("refused", 0)
+
+
+def listed(session: Session, workspace_id: int, what: RuleTargets) -> list[RuleRow]:
+    said = seen_names(what)
+    counts = log.counted(session, workspace_id, clock.now() - LATELY, seen_accounts())
+    return [
+        RuleRow(one, "" if one.body is None else wording.sentence(one.body, said), counts.get(one.id, {}))
+        for one in keeping.listing(session, workspace_id, what)
+    ]
+
+
+def _part(lines: Sequence[RuleRow], rule_id: int | None) -> Portion[RuleRow]:
+    """Return the page of the list that has a given rule, or that the address asks for."""
+    place = next((place for place, line in enumerate(lines) if line.rule.id == rule_id), None)
+    return portion(lines, SIZE, containing=place)
+
+
+def seen_names(what: RuleTargets) -> RuleTargets:
+    """Return the targets of rules whose names the viewer may see."""
+    accounts = seen_accounts()
+    if accounts is None:
+        return what
+    mine = {one for one, account in what.post_accounts.items() if account in accounts}
+    return replace(
+        what,
+        accounts={id_: name for id_, name in what.accounts.items() if id_ in accounts},
+        posts={id_: title for id_, title in what.posts.items() if id_ in mine},
+    )
+
+
+@bp.get(RULES)
+@workspace_view(Permission.ACCOUNTS)
+def index(workspace_id: int) -> ResponseReturnValue:
+    """List the rules in order, with the counts of the last 24 hours and problems of each."""
+    with db.read() as session:
+        what = keeping.there(session, workspace_id, current_directory())
+        lines = listed(session, workspace_id, what)
+        templates = () if lines else fillings.templates(what)
+        touched = _touched(session, workspace_id, templates, what)
+    return render_template(
+        "rules/rules.html",
+        part=_part(lines, id_argument("shown")),
+        states=wording.STATES,
+        languages=len(opt_out_words.LANGUAGES),
+        templates=templates,
+        touched=touched,
+        most=keeping.MOST,
+    )
+
+
+def _touched(
+    session: Session, workspace_id: int, templates: Sequence[Template], what: RuleTargets
+) -> dict[str, int]:
+    """Return how many conversations of the last days each template would touch, by its key."""
+    tried = {one.key: body for one in templates if (body := _tried(one.filling, what)[0]) is not None}
+    bodies_ = {key: body for key, body in tried.items() if body.when != bodies.UNANSWERED}
+    found = log.touched(
+        session, workspace_id, list(bodies_.values()), current_directory(), clock.now(), seen_accounts()
+    )
+    return dict(zip(bodies_, found, strict=True))
+
+
+@bp.post(f"{ONE}/move")
+@workspace_view(Permission.ACCOUNTS)
+def move(workspace_id: int, rule_id: int) -> ResponseReturnValue:
+    """Move a rule up or down."""
+    step = -1 if request.form.get("to") == "up" else 1
+    db.write(keeping.move, workspace_id, rule_id, step, actor=actor())
+    away = url_for("rules.index", workspace_id=workspace_id, shown=rule_id, _anchor=f"rule-{rule_id}")
+    return redirect(away, 303)
+
+
+@bp.post(f"{ONE}/state")
+@workspace_view(Permission.ACCOUNTS)
+def put_in_state(workspace_id: int, rule_id: int) -> ResponseReturnValue:
+    """Change the state of a saved rule. One that refers to something deleted can still be turned off."""
+    wanted = request.form.get("state", "")
+    rule = db.write(change_state, workspace_id, rule_id, wanted, by=actor())
+    flash_good(f"{rule.name}: {wording.STATES_SAY[RuleState(wanted)]}")
+    return redirect(url_for("rules.rule", workspace_id=workspace_id, rule_id=rule_id), 303)
+
+
+def change_state(session: Session, workspace_id: int, rule_id: int, wanted: str, *, by: Actor) -> Rule:
+    """Set the state of a rule.
+
+    :raises RuleError: as :func:`host.rules.keeping.put_in_state`, and for an unknown state.
+    """
+    keeping.get(session, workspace_id, rule_id)
+    if wanted not in set(RuleState):
+        raise RuleError(_l("Invalid rule state."))
+    return keeping.put_in_state(
+        session,
+        workspace_id=workspace_id,
+        rule_id=rule_id,
+        state=RuleState(wanted),
+        what=keeping.there(session, workspace_id, current_directory()),
+        actor=by,
+        now=clock.now(),
+    )
+
+
+@bp.post(f"{ONE}/delete")
+@workspace_view(Permission.ACCOUNTS)
+def delete(workspace_id: int, rule_id: int) -> ResponseReturnValue:
+    """Delete a rule."""
+    name = db.write(keeping.delete, workspace_id, rule_id, actor=actor())
+    flash_good(_("Rule %(name)s was deleted.", name=name))
+    return redirect(url_for("rules.index", workspace_id=workspace_id), 303)
+
+
+# ---- the form ------------------------------------------------------------------------------------------
+
+
+@bp.get(f"{RULES}/new")
+@workspace_view(Permission.ACCOUNTS)
+def new(workspace_id: int) -> ResponseReturnValue:
+    """Show the form for a new rule, from a template or empty."""
+    wanted = request.args.get("from", "")
+    opened = _opened(workspace_id)
+    found = [one.filling for one in fillings.templates(opened.what) if one.key == wanted]
+    return _form(workspace_id, opened, found[0] if found else Filling(), is_tried=bool(found))
+
+
+@bp.get(ONE)
+@workspace_view(Permission.ACCOUNTS)
+def rule(workspace_id: int, rule_id: int) -> ResponseReturnValue:
+    """Show a rule: its form, a preview on recent messages, its runs and its versions.
+
+    With ``version``, the form holds that earlier version, to save it again.
+    """
+    opened = _opened(workspace_id, rule_id)
+    shown, number = opened.rule, id_argument("version")
+    body = shown.body
+    if number is not None:
+        with db.read() as session:
+            versions = keeping.versions(session, rule_id)
+        stored = next((one.body for one in versions if one.number == number), None)
+        body = body if stored is None else bodies.read(stored) or body
+    filling = Filling(name=shown.name) if body is None else fillings.of_body(shown.name, body, shown.state)
+    return _form(workspace_id, opened, filling)
+
+
+def _tried(filling: Filling, what: RuleTargets) -> tuple[Body | None, Places]:
+    """Return the part of a form to preview, and the rows of its conditions, or None."""
+    try:
+        body, places = filling.body()
+        conditions = bodies.checked_conditions(body, what)
+    except RuleError:
+        return None, Places()
+    body = Body(when=body.when, hours=body.hours, conditions=conditions)
+    return (body if log.may_be_tried(body) else None), places
+
+
+class Opened(msgspec.Struct, frozen=True):
+    """The data for the form of a rule.
+
+    :param what: everything rules may refer to.
+    :param shown: the rule; None: a new one.
+    """
+
+    what: RuleTargets
+    shown: RuleView | None
+
+    @property
+    def rule(self) -> RuleView:
+        assert self.shown is not None
+        return self.shown
+
+
+def _opened(workspace_id: int, rule_id: int | None = None) -> Opened:
+    with db.read() as session:
+        what = keeping.there(session, workspace_id, current_directory())
+        shown = None if rule_id is None else keeping.shown(session, workspace_id, rule_id, what)
+    return Opened(what, shown)
+
+
+@bp.post(f"{RULES}/new")
+@workspace_view(Permission.ACCOUNTS)
+def add(workspace_id: int) -> ResponseReturnValue:
+    """Add a rule after the others."""
+    return _save(workspace_id, _opened(workspace_id))
+
+
+@bp.post(ONE)
+@workspace_view(Permission.ACCOUNTS)
+def change(workspace_id: int, rule_id: int) -> ResponseReturnValue:
+    """Change a rule; its earlier versions are kept."""
+    return _save(workspace_id, _opened(workspace_id, rule_id))
+
+
+def _save(workspace_id: int, opened: Opened) -> ResponseReturnValue:
+    """Save the form, or show it again with a row moved by a button, a preview, or errors."""
+    filling, move = fillings.given(request.form), request.form.get("move", "")
+    shown = opened.shown
+    if shown is not None and shown.body is not None:
+        filling = replace(filling, campaign=shown.body.campaign)
+    if account_picker.is_looking():
+        return _form(workspace_id, opened, filling, is_tried=True)
+    if move and move != "try":
+        filling, focus = fillings.moved(filling, move)
+        return _form(workspace_id, opened, filling, focus=focus, is_tried=True)
+    places = Places()
+    try:
+        body, places = filling.body()
+        if move:
+            bodies.checked_conditions(body, opened.what)
+            return _form(workspace_id, opened, filling, is_tried=True)
+        saved = db.write(save_rule, workspace_id, shown, filling, body, form_version(), by=actor())
+    except LobbyError as error:
+        place = places.row_of(error.field)
+        return _form(workspace_id, opened, filling, problem=error, place=place, is_tried=True)
+    flash_good(_("Rule %(name)s was saved.", name=saved.name))
+    return redirect(url_for("rules.rule", workspace_id=workspace_id, rule_id=saved.id), 303)
+
+
+class Named(Protocol):
+    """The properties of a form besides the rule's body."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def state(self) -> str: ...
+
+
+def save_rule(
+    session: Session,
+    workspace_id: int,
+    shown: RuleView | None,
+    filling: Named,
+    body: Body,
+    version: int | None,
+    *,
+    by: Actor,
+) -> Rule:
+    """Add a rule, or change the one shown."""
+    values: dict[str, Any] = {
+        "workspace_id": workspace_id,
+        "name": filling.name,
+        "body": body,
+        "what": keeping.there(session, workspace_id, current_directory()),
+        "author": current_user().name,
+        "actor": by,
+        "now": clock.now(),
+        "state": RuleState(filling.state),
+    }
+    if shown is None:
+        return keeping.create(session, **values)
+    return keeping.change(session, rule_id=shown.id, version=version or 0, **values)
+
+
+def _form(
+    workspace_id: int,
+    opened: Opened,
+    filling: Filling,
+    *,
+    problem: LobbyError | None = None,
+    place: str = "",
+    focus: str = "",
+    is_tried: bool = False,
+) -> ResponseReturnValue:
+    """Show the form of a rule, with a preview if its conditions can be evaluated.
+
+    :param problem: why it was not saved; *place*: the row or the field it is about.
+    :param focus: the row to focus.
+    :param is_tried: whether the form differs from the saved rule.
+    """
+    now, accounts = clock.now(), seen_accounts()
+    what, shown, said = opened.what, opened.shown, seen_names(opened.what)
+    tried, places = _tried(filling, what)
+    if shown is None and not is_tried:
+        tried = None  # empty: it would match everything
+    with db.read() as session:
+        lines = listed(session, workspace_id, what)
+        preview = None
+        if tried is not None:
+            preview = log.preview(session, workspace_id, tried, current_directory(), now, accounts)
+        past = _past(session, shown, said) if shown is not None else {}
+    page = render_template(
+        "rules/rule.html",
+        shown=shown,
+        filling=filling,
+        problem=problem,
+        place=place,
+        next_step="" if problem is None else _next_step(problem),
+        focus=focus,
+        part=_part(lines, None if shown is None else shown.id),
+        events=EVENTS,
+        states=wording.STATES,
+        states_say=wording.STATES_SAY,
+        conditions=_conditions(said, filling),
+        actions=_actions(said, filling),
+        most_conditions=fillings.MOST_ROWS,
+        most_actions=bodies.MOST_ACTIONS,
+        version=_version(shown, problem),
+        is_tried=is_tried,
+        may_be_tried=log.may_be_tried(Body(when=filling.when)),
+        preview=None if preview is None or tried is None else _preview(preview, tried, places, said, now),
+        gone=_gone(shown, said),
+        languages=len(opt_out_words.LANGUAGES),
+        **past,
+    )
+    return page, 200 if problem is None else problem.status
+
+
+def _conditions(what: RuleTargets, filling: Filling, wanted: str | None = None) -> Options:
+    chosen = {row.chosen for row in filling.conditions}
+    handles = {f"account:{id_}": handle for id_, handle in what.handles.items()}
+    choices = fillings.condition_choices(what, filling.conditions)
+    return account_picker.options("if", choices, chosen, wanted, handles)
+
+
+def _actions(what: RuleTargets, filling: Filling, wanted: str | None = None) -> Options:
+    chosen = {row.chosen for row in filling.actions}
+    return account_picker.options("then", fillings.action_choices(what, filling.actions), chosen, wanted)
+
+
+@bp.get(f"{RULES}/choices")
+@workspace_view(Permission.ACCOUNTS)
+def choices(workspace_id: int) -> Response:
+    """Return the choices for conditions and actions that match ``q``, for the form's script."""
+    said, wanted = seen_names(_opened(workspace_id).what), account_picker.searched()
+    found = _conditions(said, Filling(), wanted) + _actions(said, Filling(), wanted)
+    return account_picker.found_options(found)
+
+
+def _next_step(problem: LobbyError) -> str:
+    """Return what to do about an error that is already shown at its place."""
+    said = str(problem.next_step or "")
+    return "" if said == str(RuleError.default_next_step) else said
+
+
+def _version(shown: RuleView | None, problem: LobbyError | None) -> int:
+    """Return the version the form is based on. After a conflict was shown, the form may overwrite it."""
+    if shown is None:
+        return 0
+    posted = form_version()
+    return shown.version if posted is None or isinstance(problem, SavedMeanwhileError) else posted
+
+
+def _gone(shown: RuleView | None, what: RuleTargets) -> str:
+    """Describe the part of a saved rule that refers to something deleted; empty if there is none."""
+    if shown is None or shown.body is None or not shown.gone:
+        return ""
+    part, *numbers = shown.gone.split(".")
+    at = int(numbers[0]) if numbers else -1
+    if part == "conditions" and 0 <= at < len(shown.body.conditions):
+        return wording.condition(shown.body.conditions[at], what)
+    if part == "actions" and 0 <= at < len(shown.body.actions):
+        return wording.action(shown.body.actions[at], what)
+    return wording.event(shown.body)
+
+
+# ---- what it would have done ---------------------------------------------------------------------------
+
+
+def _preview(found: Preview, body: Body, places: Places, what: RuleTargets, now: datetime) -> dict[str, Any]:
+    """Return the context of a preview.
+
+    ``passed`` has, by row number, how many messages met the condition that ends there.
+    """
+    most = max(found.days, default=0) or 1
+    there = languages.reader()
+    days = [now - timedelta(days=back) for back in reversed(range(log.DAYS))]
+    return {
+        "looked": found.looked,
+        "more": found.more,
+        "matches": found.matches,
+        "passed": {group[-1]: number for group, number in zip(places.conditions, found.passed, strict=True)},
+        "days": [
+            (
+                there.date_text(there.local(day), "EEE"),
+                there.date_text(there.local(day), "EEEE"),
+                number,
+                number * 40 / most,
+            )
+            for day, number in zip(days, found.days, strict=True)
+        ],
+        "hits": [
+            (hit, _marked(_cut(hit.text), body.conditions), durations.moment(hit.at, now))
+            for hit in found.hits
+        ],
+        "missed": [
+            (wording.condition(body.conditions[place], what), number)
+            for place, number in sorted(found.missed.items(), key=lambda one: -one[1])
+        ],
+        "unanswered": body.when == bodies.UNANSWERED,
+        "all_missed": sum(found.missed.values()),
+    }
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= LONGEST_EXAMPLE else text[:LONGEST_EXAMPLE] + "…"
+
+
+def _marked(text: str, conditions: Sequence[Condition]) -> list[tuple[str, bool]]:
+    """Split *text* into pieces, each with whether it is a word that a condition looks for."""
+    words = [word for one in leaves(conditions) if isinstance(one, Words) for word in one.words]
+    if not words:
+        return [(text, False)]
+    each = "|".join(r"\s+".join(map(regex.escape, word.split())) for word in words)
+    pieces = regex.split(rf"(?<!\w)({each})(?!\w)", text, flags=regex.IGNORECASE | regex.V1)
+    return [(piece, bool(at % 2)) for at, piece in enumerate(pieces) if piece]
+
+
+# ---- what it did ---------------------------------------------------------------------------------------
+
+
+class Cell(msgspec.Struct, frozen=True):
+    """The value a condition saw. *holds* is None if it was not evaluated."""
+
+    head: str
+    holds: bool | None
+    saw: str
+
+
+class Did(msgspec.Struct, frozen=True):
+    """An action of a run, and why it was not done; empty if it was, or would have been."""
+
+    words: str
+    why: str
+
+
+class RunLine(msgspec.Struct, frozen=True):
+    """A run as shown on the page.
+
+    :param did: actions it did or would have done; empty if it did not match; *why*: the reason.
+    """
+
+    run: Ran
+    when: str
+    cells: Sequence[Cell]
+    did: Sequence[Did]
+    why: str
+
+
+class Runs(msgspec.Struct, frozen=True):
+    """Runs of one version of a rule, newest first, with the column headings of its conditions."""
+
+    version: int
+    heads: Sequence[str]
+    lines: Sequence[RunLine]
+
+
+def _past(session: Session, shown: RuleView, what: RuleTargets) -> dict[str, Any]:
+    """Return the versions of a rule and a page of its runs."""
+    which = request.args.get("runs", "")
+    which = which if which in OUTCOMES else OUTCOMES[0]
+    stored = keeping.versions(session, shown.id)
+    read = {one.number: bodies.read(one.body) for one in stored}
+    found = log.runs(
+        session,
+        shown.id,
+        matched=True if which == "matched" else None,
+        refused=which == "refused",
+        accounts=seen_accounts(),
+        before=id_argument("before"),
+        limit=log.PAGE + 1,
+    )
+    some = found[: log.PAGE]
+    grouped = [
+        _runs(number, read.get(number), list(its), what)
+        for number, its in itertools.groupby(some, key=lambda one: one.version)
+    ]
+    earlier = [
+        (one, "" if (body := read[one.number]) is None else wording.sentence(body, what))
+        for one in stored
+        if one.number != shown.version
+    ]
+    return {
+        "which": which,
+        "runs": grouped,
+        "older": some[-1].id if len(found) > len(some) else None,
+        "versions": earlier,
+        "version_shown": id_argument("version"),
+    }
+
+
+def _runs(number: int, body: Body | None, its: Sequence[Ran], what: RuleTargets) -> Runs:
+    conditions = () if body is None else body.conditions
+    actions = () if body is None else body.actions
+    wide = max((len(one.trace) for one in its), default=0)
+    heads = [wording.head(conditions[at]) if at < len(conditions) else _("Condition") for at in range(wide)]
+    lines = []
+    for run in its:
+        cells = [
+            Cell(
+                heads[at], one.holds, wording.saw(conditions[at] if at < len(conditions) else None, one, what)
+            )
+            for at, one in enumerate(run.trace)
+        ]
+        did = [
+            Did(wording.action(actions[at], what) if at < len(actions) else kind, reasons.said(why))
+            for at, (kind, why) in enumerate(run.done)
+        ]
+        lines.append(
+            RunLine(
+                run,
+                durations.moment(run.at, clock.now()),
+                cells,
+                did,
+                "" if did else reasons.said(run.reason),
+            )
+        )
+    return Runs(number, heads, lines)

@@ -1,0 +1,68 @@
+// What is to be seen of the drafts in the conversation that is open: other versions of one's own, and colleagues who have one.
+
+/** Draw what *kept* says of the conversation in *place*. */
+export function showKept(kept, place) {
+  colleagues(kept, place.querySelector("[data-part=drafts]"));
+  const root = place.querySelector("[data-part=composer]");
+  const problem = root?.querySelector("[data-kept-problem]");
+  if (!problem) return; // who reads only has none
+  const { refused } = kept;
+  problem.hidden = !refused;
+  if (refused) {
+    const { textAway, textRefused } = problem.dataset;
+    say(problem.querySelector("[data-kept-sentence]"), refused.again ? textAway : refused.sentence || textRefused);
+    say(problem.querySelector("[data-kept-next]"), refused.again ? "" : refused.next ?? "");
+  }
+  versions(kept, root);
+}
+
+/** Say something once: what is written anew is read aloud anew. */
+function say(element, text) {
+  if (element.textContent !== text) element.textContent = text;
+}
+
+function versions(kept, root) {
+  const list = root.querySelector("[data-kept-versions]"), template = root.querySelector("template[data-kept-version]");
+  const mode = root.querySelector("[data-composer]").dataset.mode;
+  const found = Object.entries(kept.others).flatMap(([of, some]) => (some ?? []).map((one) => [of, one]));
+  found.sort(([one], [two]) => (two === mode) - (one === mode));
+  const key = JSON.stringify(found);
+  if (list.dataset.shown === key) return; // nothing under somebody's hands is drawn anew
+  list.dataset.shown = key;
+  list.hidden = !found.length;
+  list.replaceChildren(...found.map(([of, other]) => {
+    const item = template.content.cloneNode(true).firstElementChild;
+    item.querySelector("[data-version-text]").textContent = other.text;
+    for (const button of item.querySelectorAll("[data-choose]")) {
+      button.addEventListener("click", () => {
+        kept.composer?.show(of);
+        kept.choose(of, other, button.dataset.choose);
+      });
+    }
+    return item;
+  }));
+}
+
+function colleagues({ colleagues: some }, box) {
+  const key = JSON.stringify(some);
+  if (box.dataset.shown === key) return;
+  box.dataset.shown = key;
+  box.hidden = !some.length;
+  const wasOpen = new Set([...box.querySelectorAll("details[open]")].map((one) => one.dataset.user));
+  box.replaceChildren(...some.map(({ id, name, text }) => {
+    const words = box.dataset.textDraft.replace("{name}", name);
+    if (!text) {
+      const line = document.createElement("p");
+      line.textContent = words;
+      return line;
+    }
+    const details = document.createElement("details");
+    details.dataset.user = id;
+    details.open = wasOpen.has(String(id));
+    const summary = document.createElement("summary"), body = document.createElement("p");
+    summary.textContent = words;
+    Object.assign(body, { className: "draft-version-text", textContent: text, dir: "auto", tabIndex: 0, translate: false });
+    details.append(summary, body);
+    return details;
+  }));
+}

@@ -1,0 +1,480 @@
+"""Webhook endpoints, the log of deliveries to each, and replays."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from typing import Annotated, Any, Literal, cast
+
+import msgspec
+from flask_babel import lazy_gettext as _l
+from msgspec import UNSET, Meta, UnsetType
+from sqlalchemy.orm import Session
+
+from host.api.http.call import Call, encode
+from host.api.http.declare import Id, Wire, route
+from host.api.http.errors import BodyError, QueryError
+from host.core import db
+from host.core.ids import MAX_ID
+from host.core.secrets import Secret
+from host.events.bodies import samples
+from host.users.api_keys import Scope
+from host.web.request_helpers import config
+from host.webhooks import endpoints, log, telling, waiting
+from host.webhooks.endpoints import (
+    MAX_URL,
+    AddressError,
+    EndpointNotFoundError,
+    EndpointSettings,
+    OtherAccountsError,
+    OtherLabelsError,
+    TooManyEndpointsError,
+    UnknownEventError,
+)
+from host.webhooks.log import DeliveryFilter, DeliveryNotFoundError, LoggedDelivery
+from host.webhooks.models import Endpoint as Row
+
+Url = Annotated[
+    str,
+    Meta(
+        max_length=MAX_URL,
+        description="An https address on port 443.",
+        examples=["https://crm.example.com/lobby"],
+    ),
+]
+Events = Annotated[
+    list[Annotated[str, Meta(max_length=64)]],
+    Meta(
+        max_length=100,
+        description="Names of events; `message.*` stands for all that begin so, `*` for all there are.",
+        examples=[["message.received", "conversation.*"]],
+    ),
+]
+Accounts = Annotated[
+    list[Id], Meta(max_length=1000, description="Hear of these accounts alone; empty: of all.")
+]
+LabelIds = Annotated[
+    list[Id],
+    Meta(
+        max_length=100,
+        description="Of conversations, hear of those alone that have one of these labels; empty: of all.",
+    ),
+]
+Both = Annotated[
+    bool,
+    Meta(
+        description="Get the desk's own event too where a channel has one of its own for the same, such as "
+        "`message.received` beside a channel's event for a tapped button."
+    ),
+]
+Ordered = Annotated[
+    bool, Meta(description="Let an event wait until the earlier ones of its conversation got through.")
+]
+
+
+class Endpoint(Wire, frozen=True):
+    """An address that receives events."""
+
+    id: Id
+    url: str
+    events: list[str]
+    accounts: list[Id]
+    labels: list[Id]
+    both: Both
+    ordered: Ordered
+    state: Literal["active", "paused", "off"]
+    reason: Annotated[
+        Literal["gone", "failing"] | None,
+        Meta(description="Why it is off: it answered 410, or nothing got through for five days."),
+    ]
+    failing_since: Annotated[datetime | None, Meta(description="Null: the last delivery got through.")]
+    old_secret_until: Annotated[
+        datetime | None, Meta(description="Until when requests are signed with the secret before, too.")
+    ]
+    created_at: datetime
+
+
+class Endpoints(Wire, frozen=True):
+    """The endpoints of the workspace, in order of creation."""
+
+    data: list[Endpoint]
+
+
+class WithSecret(Wire, frozen=True):
+    """An endpoint and its new secret, which is not shown again."""
+
+    endpoint: Endpoint
+    secret: Annotated[str, Meta(description="`whsec_…`: what every request is signed with.")]
+
+
+class NewEndpoint(Wire, frozen=True):
+    """An endpoint to create."""
+
+    url: Url
+    events: Events
+    accounts: Accounts = msgspec.field(default_factory=list)
+    labels: LabelIds = msgspec.field(default_factory=list)
+    both: Both = False
+    ordered: Ordered = True
+
+
+class EndpointChanges(Wire, frozen=True):
+    """Fields to change; omitted fields keep their value."""
+
+    url: Url | UnsetType = UNSET
+    events: Events | UnsetType = UNSET
+    accounts: Accounts | UnsetType = UNSET
+    labels: LabelIds | UnsetType = UNSET
+    both: Both | UnsetType = UNSET
+    ordered: Ordered | UnsetType = UNSET
+    state: Annotated[
+        Literal["active", "paused"] | UnsetType,
+        Meta(description="`paused`: nothing is sent, and what happens meanwhile is not kept for it."),
+    ] = UNSET
+
+
+class Try(Wire, frozen=True):
+    """One delivery attempt."""
+
+    at: datetime
+    status: Annotated[int | None, Meta(description="Null: there was no answer.")]
+    milliseconds: int
+
+
+class Delivery(Wire, frozen=True):
+    """One event for one endpoint."""
+
+    id: Id
+    event_id: Annotated[str, Meta(description="The header `webhook-id`, the same in every try.")]
+    event: str
+    state: Literal["waiting", "delivered", "given_up"]
+    attempts: Annotated[int, Meta(description="Of eight, since it was last put in.")]
+    next_at: Annotated[datetime | None, Meta(description="When it is tried again.")]
+    status: int | None
+    words: Annotated[str, Meta(description="The beginning of the last answer, or why there was none.")]
+    tries: Annotated[list[Try], Meta(description="The newest, oldest first.")]
+    erased: Annotated[bool, Meta(description="Whether what it told of was taken back or erased.")]
+    created_at: datetime
+
+
+class Deliveries(Wire, frozen=True):
+    """A page of the log, newest first."""
+
+    data: list[Delivery]
+    before: Annotated[int | None, Meta(description="For what comes after this page; null: nothing does.")]
+
+
+class DeliveryWithBody(Wire, frozen=True):
+    """A delivery and its body."""
+
+    delivery: Delivery
+    body: Annotated[dict[str, Any], Meta(description="`{event, data}`, as it would be sent now.")]
+
+
+class LogQuery(Wire, frozen=True):
+    """Filters of the delivery log."""
+
+    state: Annotated[
+        Literal["all", "failed", "waiting", "delivered"],
+        Meta(description="`failed`: given up, or waiting to be tried again."),
+    ] = "all"
+    before: Annotated[
+        Annotated[int, Meta(ge=1, le=MAX_ID)] | None, Meta(description="The `before` of an answer.")
+    ] = None
+    limit: Annotated[int, Meta(ge=1, le=100, description="How many at most.")] = 50
+
+
+class Replay(Wire, frozen=True):
+    """The deliveries to send again: exactly one of these fields."""
+
+    deliveries: Annotated[
+        Annotated[list[Id], Meta(min_length=1, max_length=1000)] | UnsetType, Meta(description="These.")
+    ] = UNSET
+    failed: Annotated[Literal[True] | UnsetType, Meta(description="All that did not get through.")] = UNSET
+    since: Annotated[
+        Annotated[datetime, Meta(tz=True)] | UnsetType,
+        Meta(
+            description="Everything it hears of that happened since then, at most thirty days ago: what it "
+            "missed and what it had.",
+        ),
+    ] = UNSET
+
+
+class Replayed(Wire, frozen=True):
+    """The number of deliveries sent again."""
+
+    count: int
+    next: Annotated[datetime | None, Meta(description="There is more: ask again with this as `since`.")] = (
+        None
+    )
+
+
+class ReplayError(BodyError):
+    """The request names none or several of the three options."""
+
+    code = "invalid_replay"
+    default_sentence = _l("Give exactly one of deliveries, failed or since.")
+
+
+NOT_USABLE = (BodyError, AddressError, UnknownEventError, OtherAccountsError, OtherLabelsError)
+
+
+def shown(row: Row) -> Endpoint:
+    """Return an endpoint as the API shows it."""
+    return Endpoint(
+        id=row.id,
+        url=row.url,
+        events=row.events,
+        accounts=row.accounts,
+        labels=row.labels or [],
+        both=row.both_names,
+        ordered=row.ordered,
+        state=cast(Any, row.state),
+        reason=cast(Any, row.reason),
+        failing_since=row.failing_since,
+        old_secret_until=row.old_until,
+        created_at=row.created_at,
+    )
+
+
+def known_events(call: Call) -> set[str]:
+    """Return the names of all current events."""
+    return {kind.name for kind in samples.everything(call.directory.adapters)}
+
+
+def _with_secret(row: Row, secret: Secret) -> WithSecret:
+    return WithSecret(endpoint=shown(row), secret=secret.reveal())
+
+
+@route("GET", "/endpoints", tag="Events", summary="List endpoints", scope=Scope.READ, answer=Endpoints)
+def list_endpoints(call: Call) -> Endpoints:
+    """Every address that receives events of the workspace."""
+    with db.read() as session:
+        return Endpoints(data=[shown(row) for row in endpoints.listing(session, call.workspace_id)])
+
+
+@route(
+    "POST",
+    "/endpoints",
+    tag="Events",
+    summary="Add endpoint",
+    scope=Scope.WRITE,
+    body=NewEndpoint,
+    answer=WithSecret,
+    secret=True,
+    status=201,
+    errors=(*NOT_USABLE, TooManyEndpointsError),
+    examples={
+        "Messages and conversations": {
+            "url": "https://crm.example.com/lobby",
+            "events": ["message.received", "conversation.*"],
+        }
+    },
+)
+def create_endpoint(call: Call, body: NewEndpoint) -> bytes:
+    """Each event is posted to it, signed according to Standard Webhooks. The secret is only shown in this
+    response.
+    """
+    wanted = EndpointSettings(body.url, body.events, body.accounts, body.both, body.ordered, body.labels)
+
+    def use_case(session: Session) -> WithSecret:
+        return _with_secret(
+            *endpoints.create(session, call.workspace_id, wanted, known_events(call), actor=call.actor)
+        )
+
+    return call.commit(use_case)
+
+
+@route(
+    "GET",
+    "/endpoints/{endpoint_id}",
+    tag="Events",
+    summary="Get an endpoint",
+    scope=Scope.READ,
+    answer=Endpoint,
+    errors=(EndpointNotFoundError,),
+)
+def get_endpoint(call: Call, endpoint_id: int) -> Endpoint:
+    """Includes its state, and since when it has been failing."""
+    with db.read() as session:
+        return shown(endpoints.get(session, call.workspace_id, endpoint_id))
+
+
+@route(
+    "PATCH",
+    "/endpoints/{endpoint_id}",
+    tag="Events",
+    summary="Change, pause or resume an endpoint",
+    scope=Scope.WRITE,
+    body=EndpointChanges,
+    answer=Endpoint,
+    errors=(*NOT_USABLE, EndpointNotFoundError),
+    examples={"Pause it": {"state": "paused"}, "Resume it": {"state": "active"}},
+)
+def change_endpoint(call: Call, endpoint_id: int, body: EndpointChanges) -> bytes:
+    """Pending deliveries go to the new address. After a resume, deliveries that were pending come first."""
+
+    def use_case(session: Session) -> Endpoint:
+        if body.state == "active":
+            endpoints.resume(session, call.workspace_id, endpoint_id)
+        elif body.state == "paused":
+            endpoints.pause(session, call.workspace_id, endpoint_id)
+        row = endpoints.get(session, call.workspace_id, endpoint_id)
+        wanted = EndpointSettings(
+            row.url if body.url is UNSET else body.url,
+            row.events if body.events is UNSET else body.events,
+            row.accounts if body.accounts is UNSET else body.accounts,
+            row.both_names if body.both is UNSET else body.both,
+            row.ordered if body.ordered is UNSET else body.ordered,
+            (row.labels or []) if body.labels is UNSET else body.labels,
+        )
+        here = call.workspace_id, endpoint_id
+        return shown(endpoints.change(session, *here, wanted, known_events(call), actor=call.actor))
+
+    return call.commit(use_case)
+
+
+@route(
+    "DELETE",
+    "/endpoints/{endpoint_id}",
+    tag="Events",
+    summary="Delete an endpoint",
+    scope=Scope.WRITE,
+    status=204,
+    errors=(EndpointNotFoundError,),
+)
+def delete_endpoint(call: Call, endpoint_id: int) -> None:
+    """Pending deliveries are dropped, and its log is deleted."""
+    db.write(endpoints.delete, call.workspace_id, endpoint_id, actor=call.actor)
+
+
+@route(
+    "POST",
+    "/endpoints/{endpoint_id}/rotate",
+    tag="Events",
+    summary="Give an endpoint a new secret",
+    scope=Scope.WRITE,
+    answer=WithSecret,
+    secret=True,
+    errors=(EndpointNotFoundError,),
+)
+def rotate_secret(call: Call, endpoint_id: int) -> bytes:
+    """For a day, requests carry two signatures: one with the new secret and one with the old."""
+
+    def use_case(session: Session) -> WithSecret:
+        return _with_secret(*endpoints.rotate(session, call.workspace_id, endpoint_id, actor=call.actor))
+
+    return call.commit(use_case)
+
+
+@route(
+    "POST",
+    "/endpoints/{endpoint_id}/test",
+    tag="Events",
+    summary="Send a test",
+    scope=Scope.WRITE,
+    answer=Delivery,
+    status=202,
+    errors=(EndpointNotFoundError,),
+)
+def test_endpoint(call: Call, endpoint_id: int) -> bytes:
+    """Sends the event `endpoint.test`, whatever events the endpoint subscribes to. The result is in its
+    log.
+    """
+
+    def use_case(session: Session) -> Delivery:
+        row = endpoints.get(session, call.workspace_id, endpoint_id)
+        id_ = telling.send_test(session, row)
+        [delivery_id] = waiting.of_bodies(session, row.id, [id_])
+        line, _ = log.one(session, row.id, delivery_id)
+        return delivery(line)
+
+    return call.commit(use_case)
+
+
+def delivery(line: LoggedDelivery) -> Delivery:
+    """Return a delivery as the API shows it."""
+    return Delivery(
+        id=line.id,
+        event_id=line.body_id,
+        event=line.name,
+        state=cast(Any, line.state.value),
+        attempts=line.attempts,
+        next_at=line.next_at,
+        status=line.status,
+        words=line.words or "",
+        tries=[Try(at=one.at, status=one.status, milliseconds=one.ms) for one in line.tries],
+        erased=line.erased,
+        created_at=line.created_at,
+    )
+
+
+@route(
+    "GET",
+    "/endpoints/{endpoint_id}/deliveries",
+    tag="Events",
+    summary="List what was sent",
+    scope=Scope.READ,
+    query=LogQuery,
+    answer=Deliveries,
+    errors=(QueryError, EndpointNotFoundError),
+)
+def list_deliveries(call: Call, endpoint_id: int, query: LogQuery) -> Deliveries:
+    """Newest first; kept for thirty days."""
+    with db.read() as session:
+        endpoints.get(session, call.workspace_id, endpoint_id)
+        lines, before = log.page(
+            session, endpoint_id, DeliveryFilter(query.state), before=query.before, limit=query.limit
+        )
+    return Deliveries(data=[delivery(line) for line in lines], before=before)
+
+
+@route(
+    "GET",
+    "/endpoints/{endpoint_id}/deliveries/{delivery_id}",
+    tag="Events",
+    summary="Get a delivery",
+    scope=Scope.READ,
+    answer=DeliveryWithBody,
+    errors=(EndpointNotFoundError, DeliveryNotFoundError),
+)
+def get_delivery(call: Call, endpoint_id: int, delivery_id: int) -> DeliveryWithBody:
+    """Includes its body."""
+    with db.read() as session:
+        endpoints.get(session, call.workspace_id, endpoint_id)
+        line, body = log.one(session, endpoint_id, delivery_id)
+    return DeliveryWithBody(delivery=delivery(line), body=json.loads(body))
+
+
+@route(
+    "POST",
+    "/endpoints/{endpoint_id}/replay",
+    tag="Events",
+    summary="Send again",
+    scope=Scope.WRITE,
+    body=Replay,
+    answer=Replayed,
+    status=202,
+    errors=(BodyError, ReplayError, EndpointNotFoundError),
+    examples={
+        "What did not get through": {"failed": True},
+        "Everything since a time": {"since": "2026-01-15T10:30:00Z"},
+        "These": {"deliveries": [42]},
+    },
+)
+def replay_deliveries(call: Call, endpoint_id: int, body: Replay) -> bytes:
+    """Deliveries keep their ids. Content deleted or erased since then is left out."""
+    if sum(one is not UNSET for one in (body.deliveries, body.failed, body.since)) != 1:
+        raise ReplayError()
+    if body.since is not UNSET:
+        count, following = telling.replay_since(
+            call.workspace_id, endpoint_id, body.since, call.directory, config().public_url
+        )
+        return encode(Replayed(count=count, next=following))
+
+    def use_case(session: Session) -> Replayed:
+        endpoints.get(session, call.workspace_id, endpoint_id)
+        ids = log.failed(session, endpoint_id) if body.deliveries is UNSET else body.deliveries
+        return Replayed(count=waiting.again(session, endpoint_id, ids))
+
+    return call.commit(use_case)

@@ -1,0 +1,293 @@
+"""Webhook endpoints of a workspace: address, subscribed events and secrets."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from collections.abc import Collection, Sequence
+from datetime import datetime
+
+import msgspec
+import sqlalchemy as sa
+from flask_babel import lazy_gettext as _l
+from sqlalchemy.orm import Session
+
+from host.core import clock, secrets
+from host.core.errors import ConflictError, InvalidError, NotFoundError
+from host.core.secrets import Place, Secret
+from host.events.bodies.choosing import EVERYTHING
+from host.inbox.labels import queries as label_queries
+from host.models.channels import ChannelAccount
+from host.users.actor import Actor
+from host.webhooks import policy, posting, signing, waiting
+from host.webhooks.models import Endpoint, EndpointState, OffReason
+
+MAX_URL = 2000
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,31}\.([a-z][a-z_]{0,30}|\*)")
+
+
+class EndpointNotFoundError(NotFoundError):
+    """The workspace has no such endpoint."""
+
+    code = "endpoint_not_found"
+    default_sentence = _l("This endpoint does not exist in this workspace.")
+    default_next_step = ""
+
+
+class AddressError(InvalidError):
+    """Events cannot be posted to this address."""
+
+    code = "address_not_usable"
+    default_sentence = _l("Lobby can't send to this URL.")
+    default_next_step = _l("Use an https URL on port 443 with a public hostname.")
+
+
+class UnknownEventError(InvalidError):
+    """No event has this name."""
+
+    code = "unknown_event"
+    default_sentence = _l("There is no event with that name.")
+    default_next_step = _l("The events are listed in the documentation.")
+
+
+class OtherAccountsError(InvalidError):
+    """An account is not one of the workspace."""
+
+    code = "account_not_found"
+    default_sentence = _l("One of these accounts does not exist in this workspace.")
+    default_next_step = ""
+
+
+class OtherLabelsError(InvalidError):
+    """A label is not one of the workspace."""
+
+    code = "label_not_found"
+    default_sentence = _l("One of these labels does not exist in this workspace.")
+    default_next_step = ""
+
+
+class TooManyEndpointsError(ConflictError):
+    """The workspace has the maximum number of endpoints."""
+
+    code = "too_many_endpoints"
+    default_sentence = _l("A workspace can have twenty endpoints.")
+    default_next_step = _l("Delete one you no longer use.")
+
+
+class EndpointSettings(msgspec.Struct, frozen=True):
+    """The settings of an endpoint; see :class:`~host.webhooks.models.Endpoint`."""
+
+    url: str
+    events: Sequence[str]
+    accounts: Sequence[int] = ()
+    both_names: bool = False
+    ordered: bool = True
+    labels: Sequence[int] = ()
+
+
+def check(
+    session: Session, workspace_id: int, wanted: EndpointSettings, known: Collection[str]
+) -> EndpointSettings:
+    """Return validated and normalised settings.
+
+    :param known: the names of all events.
+    :raises AddressError, UnknownEventError, OtherAccountsError: for invalid settings.
+    """
+    url = wanted.url.strip()
+    if len(url) > MAX_URL or not posting.allows(url):
+        raise AddressError(field="url")
+    events = list(dict.fromkeys(wanted.events))
+    groups = {f"{name.partition('.')[0]}.*" for name in known}
+    if not events:
+        raise UnknownEventError(_l("Choose at least one event."), field="events")
+    for name in events:
+        if name != EVERYTHING and (not _NAME.fullmatch(name) or name not in {*known, *groups}):
+            raise UnknownEventError(field="events")
+    accounts = sorted(set(wanted.accounts))
+    mine = sa.select(sa.func.count()).where(
+        ChannelAccount.workspace_id == workspace_id, ChannelAccount.id.in_(accounts)
+    )
+    if accounts and session.scalar(mine) != len(accounts):
+        raise OtherAccountsError(field="accounts")
+    labels = sorted(set(wanted.labels))
+    if labels and label_queries.existing(session, workspace_id, labels) != len(labels):
+        raise OtherLabelsError(field="labels")
+    return EndpointSettings(url, events, accounts, wanted.both_names, wanted.ordered, labels)
+
+
+def create(
+    session: Session, workspace_id: int, wanted: EndpointSettings, known: Collection[str], *, actor: Actor
+) -> tuple[Endpoint, Secret]:
+    """Create an endpoint; return it and its secret, which is never shown again.
+
+    :raises TooManyEndpointsError: and the errors of :func:`check`.
+    """
+    wanted = check(session, workspace_id, wanted, known)
+    count = sa.select(sa.func.count()).where(Endpoint.workspace_id == workspace_id)
+    if (session.scalar(count) or 0) >= policy.MOST_ENDPOINTS:
+        raise TooManyEndpointsError(limit=policy.MOST_ENDPOINTS)
+    now = clock.now()
+    secret = signing.new_secret()
+    row = Endpoint(
+        uuid=str(uuid.uuid4()),
+        workspace_id=workspace_id,
+        state=EndpointState.ACTIVE,
+        created_at=now,
+        changed_at=now,
+        created_by=actor.id,
+    )
+    _take(row, wanted)
+    row.secret = secrets.keyring().seal(secret, _place(row, "secret"))
+    session.add(row)
+    session.flush()
+    actor.audit(session, "endpoint.added", row.url, workspace_id=workspace_id)
+    return row, secret
+
+
+def change(
+    session: Session,
+    workspace_id: int,
+    endpoint_id: int,
+    wanted: EndpointSettings,
+    known: Collection[str],
+    *,
+    actor: Actor,
+) -> Endpoint:
+    """Change an endpoint. Pending deliveries go to its new address.
+
+    :raises EndpointNotFoundError: if it does not exist in the workspace; and the errors of :func:`check`.
+    """
+    row = locked(session, workspace_id, endpoint_id)
+    # Events of a channel whose addon is inactive are kept.
+    _take(row, check(session, workspace_id, wanted, {*known, *row.events}))
+    session.flush()
+    actor.audit(session, "endpoint.changed", row.url, workspace_id=workspace_id)
+    return row
+
+
+def _take(row: Endpoint, wanted: EndpointSettings) -> None:
+    row.url, row.events, row.accounts = wanted.url, list(wanted.events), list(wanted.accounts)
+    row.both_names, row.ordered, row.labels = wanted.both_names, wanted.ordered, list(wanted.labels)
+
+
+def get(session: Session, workspace_id: int, endpoint_id: int) -> Endpoint:
+    """Return an endpoint of a workspace.
+
+    :raises EndpointNotFoundError: if it does not exist there.
+    """
+    row = session.get(Endpoint, endpoint_id)
+    if row is None or row.workspace_id != workspace_id:
+        raise EndpointNotFoundError()
+    return row
+
+
+def locked(session: Session, workspace_id: int, endpoint_id: int) -> Endpoint:
+    """Return an endpoint of a workspace, locked for the rest of this write."""
+    row = session.get(Endpoint, endpoint_id, with_for_update=True)
+    if row is None or row.workspace_id != workspace_id:
+        raise EndpointNotFoundError()
+    return row
+
+
+def listing(session: Session, workspace_id: int) -> Sequence[Endpoint]:
+    """Return the endpoints of a workspace in order of creation."""
+    query = sa.select(Endpoint).where(Endpoint.workspace_id == workspace_id).order_by(Endpoint.id)
+    return session.scalars(query).all()
+
+
+def in_need(session: Session, workspace_id: int) -> int:
+    """Return how many endpoints of a workspace are failing, or were disabled because of that."""
+    fails = sa.or_(
+        sa.and_(Endpoint.state == EndpointState.ACTIVE, Endpoint.failing_since.is_not(None)),
+        Endpoint.state == EndpointState.OFF,
+    )
+    query = sa.select(sa.func.count()).where(Endpoint.workspace_id == workspace_id, fails)
+    return session.scalar(query) or 0
+
+
+def active(session: Session) -> Sequence[Endpoint]:
+    """Return every active endpoint."""
+    return session.scalars(sa.select(Endpoint).where(Endpoint.state == EndpointState.ACTIVE)).all()
+
+
+def rotate(session: Session, workspace_id: int, endpoint_id: int, *, actor: Actor) -> tuple[Endpoint, Secret]:
+    """Create a new secret for an endpoint. For a day, requests are signed with the old one too."""
+    row = locked(session, workspace_id, endpoint_id)
+    before = secrets.keyring().open(row.secret, _place(row, "secret"))
+    secret = signing.new_secret()
+    row.old_secret = secrets.keyring().seal(before, _place(row, "old_secret"))
+    row.old_until = clock.now() + policy.OLD_SECRET
+    row.secret = secrets.keyring().seal(secret, _place(row, "secret"))
+    session.flush()
+    actor.audit(session, "endpoint.rotated", row.url, workspace_id=workspace_id)
+    return row, secret
+
+
+def keys(row: Endpoint) -> Sequence[Secret]:
+    """Return the secrets that sign requests: the current one and, for a day, the previous one.
+
+    :raises SecretUnreadableError: if a secret cannot be read.
+    """
+    found = [secrets.keyring().open(row.secret, _place(row, "secret"))]
+    if row.old_secret is not None and row.old_until is not None and clock.now() < row.old_until:
+        found.append(secrets.keyring().open(row.old_secret, _place(row, "old_secret")))
+    return found
+
+
+def _place(row: Endpoint, column: str) -> Place:
+    return Place("endpoints", column, row.workspace_id, row.uuid)
+
+
+def pause(session: Session, workspace_id: int, endpoint_id: int) -> Endpoint:
+    """Pause an endpoint until it is resumed. Events in between are not kept for it."""
+    row = locked(session, workspace_id, endpoint_id)
+    if row.state == EndpointState.ACTIVE:
+        _put(row, EndpointState.PAUSED, None, clock.now())
+    session.flush()
+    return row
+
+
+def pause_all(session: Session) -> None:
+    """Pause every endpoint until somebody resumes it."""
+    session.execute(
+        sa.update(Endpoint)
+        .where(Endpoint.state == EndpointState.ACTIVE)
+        .values(state=EndpointState.PAUSED, changed_at=clock.now())
+    )
+
+
+def resume(session: Session, workspace_id: int, endpoint_id: int) -> Endpoint:
+    """Resume an endpoint; pending deliveries are sent first."""
+    get(session, workspace_id, endpoint_id)
+    waiting.resume(session, endpoint_id)  # lanes first: senders lock in that order
+    row = locked(session, workspace_id, endpoint_id)
+    if row.state != EndpointState.ACTIVE:
+        _put(row, EndpointState.ACTIVE, None, clock.now())
+        row.failing_since = None
+    session.flush()
+    return row
+
+
+def switch_off(row: Endpoint, reason: OffReason) -> None:
+    """Disable an endpoint: it returned 410, or has been failing for too long."""
+    _put(row, EndpointState.OFF, reason, clock.now())
+
+
+def _put(row: Endpoint, state: EndpointState, reason: OffReason | None, now: datetime) -> None:
+    row.state, row.reason, row.changed_at = state, reason, now
+
+
+def delete(session: Session, workspace_id: int, endpoint_id: int, *, actor: Actor) -> None:
+    """Delete an endpoint with its pending deliveries and its log."""
+    row = locked(session, workspace_id, endpoint_id)
+    session.delete(row)
+    session.flush()
+    actor.audit(session, "endpoint.deleted", row.url, workspace_id=workspace_id)
+
+
+def forget_old_secrets(session: Session) -> None:
+    """Remove expired secrets."""
+    session.execute(
+        sa.update(Endpoint).where(Endpoint.old_until < clock.now()).values(old_secret=None, old_until=None)
+    )

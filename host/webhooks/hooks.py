@@ -1,0 +1,36 @@
+"""Webhooks as seen by other features."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from prometheus_client.metrics_core import Metric
+from sqlalchemy.orm import Session
+
+from host.features.hookspecs import hookimpl
+from host.features.problem import Problem
+from host.webhooks import endpoints, watching
+
+
+@hookimpl
+def problems(session: Session) -> list[Problem]:
+    """Return problems for an operator."""
+    return [*watching.problems(session)]
+
+
+@hookimpl
+def metrics(session: Session) -> list[Metric]:
+    """Return the number of endpoints and their delay as metrics."""
+    return [*watching.metrics(session)]
+
+
+@hookimpl
+def posts_events() -> bool:
+    """Return True."""
+    return True
+
+
+@hookimpl
+def addresses(session: Session, workspace_id: int) -> Mapping[int, str]:
+    """Return the addresses of its endpoints."""
+    return {one.id: one.url for one in endpoints.listing(session, workspace_id)}

@@ -1,0 +1,219 @@
+"""What a page and the API do alike to assistants, they write alike."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from host.assistants import keeping, tool_keeping
+from host.assistants.knowing import cases, entries
+from host.assistants.knowing.entries import EntryInput
+from host.assistants.language import language_models
+from host.assistants.models import Assistant
+from host.core import clock, db
+from host.models.channels import ChannelAccount
+from host.users.actor import DESK
+from tests.api.both_ways import Act, compare
+from tests.api.desks import TOOL, ApiDesk
+from tests.assistants.staffed import wanted_tool
+
+PROMPT = {
+    "version": "1",
+    "prompt": "Be brief.",
+    "announces": "1",
+    "announcement": "",
+    "phrases": "You are welcome!",
+    "pause": "4",
+}
+AT_FIRST: dict[str, Any] = {"needed": "50", "answers_on": ["message", "story_reply", "tap"]}
+SAYS = {"prompt": "Be brief.", "phrases": ["You are welcome!"], "pause": 4}
+
+ENTRY = {"title": "Shipping to Norway", "text": "It takes 4 to 6 days.", "questions": "To Norway?"}
+ENTRY_SENT = {**ENTRY, "questions": ["To Norway?"]}
+
+CASE = {"question": "Norway?", "good": "answer", "says": "14 €", "never_says": ""}
+CASE_SENT = {"question": "Norway?", "says": ["14 €"]}
+TOOL_FORM = {**TOOL, "header": "Authorization", "parameters": '{"type": "object", "properties": {}}'}
+
+
+def assistant(desk: ApiDesk, name: str = "Shop desk") -> int:
+    given = {"workspace_id": desk.workspace, "name": name, "author": "Ann"}
+    return db.write(keeping.create, **given, actor=DESK, now=clock.now()).id
+
+
+def stopped(desk: ApiDesk) -> int:
+    id_ = assistant(desk)
+    named = {"workspace_id": desk.workspace, "assistant_id": id_}
+    db.write(keeping.change, **named, stopped=True, actor=DESK, now=clock.now())
+    return id_
+
+
+def of_another(desk: ApiDesk) -> int:
+    """Return an assistant that does nothing yet, where another one has the account."""
+    other = assistant(desk, "Night desk")
+    db.write(
+        keeping.set_mode,
+        workspace_id=desk.workspace,
+        assistant_id=other,
+        account_id=desk.inbox.account.id,
+        mode="suggest",
+        answers_on=[],
+        needed=50,
+        by="Ann",
+        actor=DESK,
+        now=clock.now(),
+    )
+    return assistant(desk)
+
+
+def with_model(desk: ApiDesk) -> int:
+    id_ = assistant(desk)
+    wanted = language_models.ModelInput("Ours", "openai", "https://models.example.com/v1", "large")
+    model = db.write(language_models.create, desk.workspace, wanted).id
+    named = {"workspace_id": desk.workspace, "assistant_id": id_}
+    db.write(keeping.change, **named, model_id=model, actor=DESK, now=clock.now())
+    return id_
+
+
+def entry(desk: ApiDesk) -> int:
+    wanted = EntryInput("Shipping", "Four days.")
+    named = {"workspace_id": desk.workspace, "assistant_id": assistant(desk)}
+    return db.write(entries.add, wanted, **named, actor=DESK, now=clock.now()).id
+
+
+def case(desk: ApiDesk) -> int:
+    wanted = cases.CaseInput("To Norway?", says=["14 €"])
+    named = {"workspace_id": desk.workspace, "assistant_id": assistant(desk)}
+    return db.write(cases.add, wanted, **named, actor=DESK, now=clock.now()).id
+
+
+def tool(desk: ApiDesk) -> int:
+    return db.write(tool_keeping.create, desk.workspace, assistant(desk), wanted_tool(), actor=DESK).id
+
+
+def newest(model: Any) -> int:
+    """Return the id of what was made last: it is of the workspace in which the act is done."""
+    with db.read() as session:
+        return session.scalar(sa.select(sa.func.max(model.id))) or 0
+
+
+def its(rest: str) -> str:
+    """Return a path below the assistant."""
+    return f"/assistants/{newest(Assistant)}/{rest}"
+
+
+def place(assistant_id: int) -> str:
+    return f"/assistants/{assistant_id}/accounts/{newest(ChannelAccount)}"
+
+
+ACTS = {
+    "assistant.added": Act(
+        page=lambda owner, at, _id: owner.post_form(f"{at}/assistants", name="Shop desk"),
+        api=lambda desk, _id: desk.program.send("POST", "/assistants", {"name": "Shop desk"}, 201),
+    ),
+    "assistant.renamed": Act(
+        page=lambda owner, at, id_: owner.post_form(f"{at}/assistants/{id_}/name", name="Mail desk"),
+        api=lambda desk, id_: desk.program.send(
+            "PUT", f"/assistants/{id_}", {"name": "Mail desk", "body": {}}
+        ),
+        before=assistant,
+    ),
+    "assistant.changed": Act(
+        page=lambda owner, at, id_: owner.post_form(f"{at}/assistants/{id_}/prompt", **PROMPT),
+        api=lambda desk, id_: desk.program.send(
+            "PUT", f"/assistants/{id_}", {"name": "Shop desk", "body": SAYS, "version": 1}
+        ),
+        before=assistant,
+    ),
+    "assistant.model": Act(
+        page=lambda owner, at, id_: owner.post_form(f"{at}/assistants/{id_}/model", model=""),
+        api=lambda desk, id_: desk.program.send("PATCH", f"/assistants/{id_}", {"modelId": None}),
+        before=with_model,
+    ),
+    "assistant.stopped": Act(
+        page=lambda owner, at, id_: owner.post_form(f"{at}/assistants/{id_}/stop"),
+        api=lambda desk, id_: desk.program.send("PATCH", f"/assistants/{id_}", {"stopped": True}),
+        before=assistant,
+    ),
+    "assistant.resumed": Act(
+        page=lambda owner, at, id_: owner.post_form(f"{at}/assistants/{id_}/resume"),
+        api=lambda desk, id_: desk.program.send("PATCH", f"/assistants/{id_}", {"stopped": False}),
+        before=stopped,
+    ),
+    "assistant.mode": Act(
+        page=lambda owner, at, id_: owner.post_form(at + place(id_), mode="shadow", **AT_FIRST),
+        api=lambda desk, id_: desk.program.send("PUT", place(id_), {"mode": "shadow"}),
+        before=of_another,
+    ),
+    "assistant.opened": Act(
+        page=lambda owner, at, id_: owner.post_form(
+            at + place(id_), mode="answer", typed_name="Shop", **AT_FIRST
+        ),
+        api=lambda desk, id_: desk.program.send("PUT", place(id_), {"mode": "answer", "typedName": "Shop"}),
+        before=assistant,
+    ),
+    "assistant.deleted": Act(
+        page=lambda owner, at, id_: owner.post_form(f"{at}/assistants/{id_}/delete"),
+        api=lambda desk, id_: desk.program.call("DELETE", f"/assistants/{id_}"),
+        before=assistant,
+    ),
+    "knowledge.added": Act(
+        page=lambda owner, at, _id: owner.post_form(at + its("knowledge/new"), kind="pasted", **ENTRY),
+        api=lambda desk, _id: desk.program.send("POST", its("knowledge"), ENTRY_SENT, 201),
+        before=assistant,
+    ),
+    "knowledge.changed": Act(
+        page=lambda owner, at, id_: owner.post_form(at + its(f"knowledge/{id_}"), kind="pasted", **ENTRY),
+        api=lambda desk, id_: desk.program.send("PUT", its(f"knowledge/{id_}"), ENTRY_SENT),
+        before=entry,
+    ),
+    "knowledge.checked": Act(
+        page=lambda owner, at, id_: owner.post_form(at + its(f"knowledge/{id_}/check")),
+        api=lambda desk, id_: desk.program.send("POST", its(f"knowledge/{id_}/check"), None),
+        before=entry,
+    ),
+    "knowledge.deleted": Act(
+        page=lambda owner, at, id_: owner.post_form(at + its(f"knowledge/{id_}/delete")),
+        api=lambda desk, id_: desk.program.call("DELETE", its(f"knowledge/{id_}")),
+        before=entry,
+    ),
+    "case.added": Act(
+        page=lambda owner, at, _id: owner.post_form(at + its("cases/add"), **CASE),
+        api=lambda desk, _id: desk.program.send("POST", its("cases"), CASE_SENT, 201),
+        before=assistant,
+    ),
+    "case.changed": Act(
+        page=lambda owner, at, id_: owner.post_form(at + its(f"cases/{id_}"), **CASE),
+        api=lambda desk, id_: desk.program.send("PUT", its(f"cases/{id_}"), CASE_SENT),
+        before=case,
+    ),
+    "case.deleted": Act(
+        page=lambda owner, at, id_: owner.post_form(at + its(f"cases/{id_}/delete")),
+        api=lambda desk, id_: desk.program.call("DELETE", its(f"cases/{id_}")),
+        before=case,
+    ),
+    "assistant_tool.added": Act(
+        page=lambda owner, at, _id: owner.post_form(at + its("tools/new"), **TOOL_FORM),
+        api=lambda desk, _id: desk.program.send("POST", its("tools"), TOOL, 201),
+        before=assistant,
+    ),
+    "assistant_tool.changed": Act(
+        page=lambda owner, at, id_: owner.post_form(at + its(f"tools/{id_}"), **TOOL_FORM),
+        api=lambda desk, id_: desk.program.send("PUT", its(f"tools/{id_}"), TOOL),
+        before=tool,
+    ),
+    "assistant_tool.deleted": Act(
+        page=lambda owner, at, id_: owner.post_form(at + its(f"tools/{id_}/delete")),
+        api=lambda desk, id_: desk.program.call("DELETE", its(f"tools/{id_}")),
+        before=tool,
+    ),
+}
+
+
+@pytest.mark.usefixtures("database")
+@pytest.mark.parametrize("action", ACTS)
+def test_a_page_and_the_api_write_the_same(data: Path, action: str) -> None:
+    compare(data, action, ACTS[action])

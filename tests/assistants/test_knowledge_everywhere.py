@@ -1,0 +1,68 @@
+"""What assistants know and learn is the same on each kind of database."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from host.assistants.knowing import cases, entries, knowledge, learning, reading, rereading
+from host.assistants.knowing.cases import CaseInput
+from host.assistants.knowing.reading import ExtractedText
+from host.assistants.models import EntryKind, EntryState
+from host.core import clock, db
+from host.users.actor import DESK
+from tests import helpers
+from tests.assistants import making
+from tests.assistants.test_learning import SINCE, YARD, answered, said
+from tests.inbox import toys
+
+
+@pytest.mark.slow
+def test_it_is_the_same_on_each_database(any_database: db.Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    workspace = helpers.make_workspace("Sample Pottery")
+    account, mia = toys.make_account(workspace), toys.make_user(workspace)
+    assistant = making.assistant(workspace)
+    shipping = making.entry(
+        workspace, assistant, "Versand 🏺", "Nach Österreich: 14 €\fNach Norwegen: 24 €", "Norway?"
+    )
+    page = making.entry(workspace, assistant, "a.example", kind=EntryKind.PAGE, origin="https://a.example/")
+    monkeypatch.setattr(
+        reading, "fetch", lambda _url: ExtractedText("Hours", "Open on Saturday from 10 to 14.")
+    )
+    assert rereading.read_due()
+    assert not rereading.read_due()
+    row = making.kept(page)
+    assert (row.state, row.text) == (EntryState.READY, "Open on Saturday from 10 to 14.")
+
+    turns = []
+    for number in range(3):
+        message = said(account, "Is there parking at the studio?", f"c{number}")
+        source = {"number": 1, "title": "Versand", "entry": shipping}
+        turns.append(making.turn(assistant, message, sources=[source]))
+        answered(message, YARD.format("you"), mia)
+    now = clock.now()
+    with db.read() as session:
+        (first,) = knowledge.matching(session, assistant, "norwegen")
+        assert (first.entry_id, first.place, first.text) == (shipping, "p. 2", "Nach Norwegen: 24 €")
+        assert [one.entry for one in knowledge.topics(session, assistant, "open on saturday?")] == [page]
+        assert knowledge.used(session, assistant, now - timedelta(days=30)) == {shipping: 3}
+        assert entries.counts(session, workspace, assistant, now).entries == 2
+        assert [one.id for one in entries.listing(session, workspace, assistant)] == [page, shipping]
+        (gap,) = learning.gaps(session, assistant, SINCE, None)
+        assert (gap.count, gap.answers, gap.by) == (3, 3, ("Mia R.",))
+        (draft,) = learning.past_answers(
+            session, workspace, [account.id], since=SINCE, assistant_id=assistant
+        )
+        assert (draft.times, draft.by) == (3, ("Mia R.",))
+    ids = {"workspace_id": workspace, "assistant_id": assistant, "actor": DESK, "now": now}
+    db.write(lambda session: cases.from_turn(session, turn_id=turns[0], seen_accounts=None, **ids).id)
+    db.write(lambda session: cases.add(session, CaseInput("Norway?", says=["24"]), **ids).id)
+    tried = cases.try_all(workspace, assistant, 1, lambda _question: ("It is 24 €", False))
+    assert sorted(one.passed is True for one in tried) == [False, True]
+    conversation = toys.thread()[0].conversation_id
+    assert db.write(lambda session: cases.forget(session, [conversation])) == 1
+    of = {"workspace_id": workspace, "assistant_id": assistant}
+    assert db.write(entries.delete, **of, entry_id=shipping, actor=DESK)
+    with db.read() as session:
+        assert knowledge.matching(session, assistant, "norwegen") == []

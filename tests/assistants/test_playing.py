@@ -1,0 +1,164 @@
+"""The playground on an account: its buttons, its tools and its window are those of the account."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy.orm import Session
+
+from host.assistants import keeping, playing
+from host.assistants.keeping import AccountNotThereError
+from host.assistants.knowing import knowledge
+from host.assistants.models import Mode
+from host.assistants.playing import PlaygroundAccount
+from host.assistants.values import Ask, Body, CallTool, ModelAnswer, ModelUsage, Thought, Topic
+from host.channels.directory import Directory
+from host.core import clock, db
+from host.models.users import Role
+from host.sdk.channel import ChannelAdapter
+from host.sdk.rules import AssistantTool, ToolEffect, UsedFor
+from host.users.actor import DESK
+from tests import helpers
+from tests.assistants.test_pages import path, text
+from tests.assistants.turns import assistant, made, model, put
+from tests.automation.automated import Automated
+from tests.inbox import toys
+
+
+def play(desk: Automated, id_: int, *adapters: ChannelAdapter, **more: Any) -> playing.Played:
+    directory = Directory(adapters, tools=more.pop("tools", ()))
+    on = PlaygroundAccount(more.pop("account", desk.desk.account.id), directory)
+    lines = [("customer", "Do you ship to Norway?")]
+    return playing.play(desk.desk.workspace, id_, lines, None, on, **more)
+
+
+@pytest.fixture
+def id_(automated: Automated, monkeypatch: pytest.MonkeyPatch) -> int:
+    """An assistant that knows three topics."""
+    topics = [Topic(1, "Shipping"), Topic(2, "Norway"), Topic(3, "Boats")]
+    monkeypatch.setattr(knowledge, "topics", lambda *_given, **_named: topics)
+    return made(automated)
+
+
+def test_topics_are_offered_as_the_channel_of_the_account_can(automated: Automated, id_: int) -> None:
+    nowhere = playing.play(automated.desk.workspace, id_, [("customer", "Do you ship to Norway?")])
+    assert (len(nowhere.offers), nowhere.there) == (3, None)
+    rich = play(automated, id_, toys.Rich())
+    assert len(rich.offers) == 2, "three buttons, and one is for a person"
+    assert rich.there is not None
+    assert (rich.there.account, rich.there.to_person) == ("@sample.pottery", True)
+    for adapter in (toys.Toy(), toys.Public()):
+        plain = play(automated, id_, adapter)
+        assert (plain.text, plain.offers, plain.reason) == ("", (), "no_topics")
+
+
+def test_the_window_of_the_account_is_told(automated: Automated, id_: int) -> None:
+    there = play(automated, id_, toys.Windowed()).there
+    assert there is not None
+    assert there.until is not None
+    assert there.writes
+    assert abs(there.until - clock.now() - timedelta(hours=24)) < timedelta(minutes=1)
+    always = play(automated, id_, toys.Toy()).there
+    assert always is not None
+    assert (always.writes, always.until) == (True, None)
+    gone = play(automated, id_).there
+    assert gone is not None
+    assert not gone.writes, "the addon of the channel is off"
+
+
+def test_the_tools_of_its_channel_are_offered_and_those_that_read_are_used(
+    automated: Automated, id_: int
+) -> None:
+    used: list[UsedFor] = []
+
+    def look(about: UsedFor, arguments: Mapping[str, Any]) -> str:
+        used.append(about)
+        return "Nine parcels."
+
+    schema = {"type": "object", "properties": {}}
+    reads = AssistantTool("toy.look", "email", "Look", "Always.", schema, look)
+    waves = AssistantTool("toy.wave", "email", "Wave", "Never.", schema, look, ToolEffect.REVERSIBLE)
+
+    def chosen(session: Session) -> None:
+        keeping.save_version(
+            session,
+            workspace_id=automated.desk.workspace,
+            assistant_id=id_,
+            body=Body(builtin=("toy.look", "toy.wave")),
+            author="Ann",
+            actor=DESK,
+            now=clock.now(),
+            version=None,
+        )
+        keeping.choose_model(
+            session, keeping.get(session, automated.desk.workspace, id_), model_id, actor=DESK
+        )
+
+    model_id = model(automated)
+    db.write(chosen)
+
+    def ask_model(_setting: object, ask: Ask, call: CallTool, /) -> Thought:
+        said = [call(one.name, {}) for one in ask.tools]
+        number = int(re.findall(r"^\[(\d+)\]", said[0])[0]) if said else 0
+        return Thought(ModelAnswer("Nine.", (number,)), ModelUsage("large", 1, 1))
+
+    played = play(automated, id_, toys.Toy(), tools=(reads, waves), ask_model=ask_model)
+    assert [(one.tool, one.told.partition("\n")[2] or one.told) for one in played.calls] == [
+        ("toy-look", "Nine parcels."),
+        ("toy-wave", "Nothing was done, because this is a trial."),
+    ]
+    assert (played.text, played.hands_over) == ("Nine.", False)
+    assert [one.title for one in played.sources if one.used] == ["Look"]
+    ((about),) = used
+    assert (about.account.id, about.contact, about.username) == (automated.desk.account.id, "", None)
+    elsewhere = playing.play(
+        automated.desk.workspace, id_, [("customer", "Hello")], None, None, ask_model=ask_model
+    )
+    assert (elsewhere.calls, elsewhere.hands_over) == ([], True)
+
+
+def test_an_account_of_another_workspace_is_none(automated: Automated, id_: int) -> None:
+    other = toys.make_account(helpers.make_workspace("Third")).id
+    with pytest.raises(AccountNotThereError):
+        play(automated, id_, toys.Toy(), account=other)
+
+
+def test_where_it_is_on_several_one_is_chosen(automated: Automated, monkeypatch: pytest.MonkeyPatch) -> None:
+    id_ = made(automated)
+    first = automated.desk.account.id
+    second = toys.make_account(automated.desk.workspace, handle="@sample.studio").id
+    third = toys.make_account(automated.desk.workspace, handle="@sample.shop").id
+    owner = helpers.client_for(
+        automated.desk.app, helpers.make_user(name="Olu", workspace=automated.desk.workspace, role=Role.OWNER)
+    )
+    asked: list[int | None] = []
+
+    def played(*given: Any) -> playing.Played:
+        asked.append(None if given[4] is None else given[4].account_id)
+        there = playing.AnswerDelivery("@sample.studio", True, True, clock.now() + timedelta(hours=24))
+        return playing.Played(text="Yes.", there=there)
+
+    monkeypatch.setattr(playing, "play", played)
+    page = path(automated, id_, "playground")
+    owner.post_form(page, ask="Hello")
+    assert asked == [None], "it is on no account"
+    put(automated, id_)
+    assert "play-account" not in owner.get(page).text
+    owner.post_form(page, ask="Hello")
+    put(automated, id_, Mode.ANSWER, account_id=second, typed_name="@sample.studio")
+    put(automated, id_, Mode.OFF, account_id=third)
+    shown = text(owner.get(page))
+    assert "play-account" in shown
+    assert "@sample.shop" not in shown
+    answer = text(owner.post_form(page, ask="Hello", account=str(second)))
+    assert f'<option value="{second}" selected>@sample.studio' in answer
+    assert "Talk to a person" in answer
+    assert "it could reply until" in answer
+    for wrong in (third, 0, "x", "9" * 30):
+        owner.post_form(page, ask="Hello", account=str(wrong))
+    assert asked[1:] == [first, second, *[first] * 4]
+    assert assistant(id_).version == 1

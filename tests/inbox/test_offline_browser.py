@@ -1,0 +1,146 @@
+"""A browser that loses its line: it says so at once, and what was sent meanwhile is kept and offered."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from host.core import clock, db
+from tests.accessibility import violations
+from tests.inbox import desks, scenes, toys
+from tests.inbox.browsing import Open, wait
+from tests.inbox.desks import Desk
+from tests.live.served import until
+
+pytestmark = pytest.mark.browser
+
+REPLY = "[data-form=reply] textarea"
+LINE = "body > .offline"
+PROBLEM = "[data-problem]:not([hidden])"
+OFFERED = "[data-unsent]:not([hidden])"
+ELSEWHERE = "[data-unsent-elsewhere]:not([hidden])"
+
+
+@pytest.fixture
+def desk(database: db.Database, data: Path) -> Desk:
+    return desks.open_desk(data)
+
+
+def opened(page: Any, name: str) -> None:
+    page.wait_for_selector(f".thread-head h2 >> text={name}")
+
+
+def sent(id_: int) -> list[str | None]:
+    return [one.text for one in toys.thread(id_) if one.direction == "outbound"]
+
+
+def connected(page: Any) -> None:
+    page.wait_for_selector(LINE, state="detached")
+
+
+def test_it_is_said_at_once_and_only_while_it_is_so(scene: scenes.Scene, open_page: Open) -> None:
+    jon = scene.conversation("jon")
+    page = open_page(f"/{scene.conversation('ana')}")
+    page.context.set_offline(True)
+    page.wait_for_selector(LINE, timeout=2000)
+    # Going to another conversation does not take it away.
+    page.click(f"[data-row='{jon}'] .conv")
+    page.wait_for_selector(PROBLEM)
+    assert page.locator(LINE).count() == 1
+    scene.said("jon", "Jon B.", "Said while away", clock.now())
+    page.context.set_offline(False)
+    connected(page)
+    page.wait_for_selector(f"[data-row='{jon}'] >> text=Said while away")
+    assert page.locator(PROBLEM).count() == 0, "the desk answers again"
+    page.click(f"[data-row='{jon}'] .conv")
+    opened(page, "Jon B.")
+
+
+def test_a_reply_that_was_not_sent_is_offered_once_the_line_is_back(
+    scene: scenes.Scene, open_page: Open
+) -> None:
+    ana = scene.conversation("ana")
+    page = open_page(f"/{ana}")
+    page.context.set_offline(True)
+    page.fill(REPLY, "Yes, it is.")
+    page.keyboard.press("Control+Enter")
+    page.wait_for_selector(PROBLEM)
+    assert page.locator(OFFERED).count() == 0, "it could not be sent yet"
+    page.context.set_offline(False)
+    page.wait_for_selector(OFFERED)
+    assert page.locator(PROBLEM).count() == 0
+    assert page.locator(REPLY).input_value() == "Yes, it is."
+    assert violations(page) == []
+    assert sent(ana) == [], "nothing is sent unasked"
+    page.click("[data-unsent-send]")
+    page.wait_for_selector(".log >> text=Yes, it is.")
+    assert page.locator(OFFERED).count() == 0
+    assert sent(ana) == ["Yes, it is."]
+    page.reload()
+    opened(page, "Ana Q.")
+    assert page.locator(OFFERED).count() == 0
+
+
+def test_it_is_offered_from_elsewhere_and_after_a_reload(
+    desk: Desk, scene: scenes.Scene, open_page: Open
+) -> None:
+    ana, jon = scene.conversation("ana"), scene.conversation("jon")
+    page = open_page(f"/{ana}")
+    page.context.set_offline(True)
+    page.fill(REPLY, "Yes, it is.")
+    page.keyboard.press("Control+Enter")
+    page.wait_for_selector(PROBLEM)
+    page.context.set_offline(False)
+    page.wait_for_selector(OFFERED)
+    page.goto(desk.path(f"/{jon}"))
+    page.wait_for_selector(f"{ELSEWHERE} >> text=Ana Q.")
+    assert violations(page) == []
+    page.click(f"{ELSEWHERE} a")
+    opened(page, "Ana Q.")
+    page.wait_for_selector(OFFERED)
+    assert page.locator(ELSEWHERE).count() == 0
+    # Whoever deletes the text does not mean to send it any more.
+    page.fill(REPLY, "")
+    page.wait_for_selector(OFFERED, state="detached")
+    page.reload()
+    opened(page, "Ana Q.")
+    assert page.locator(OFFERED).count() == 0
+    assert sent(ana) == []
+
+
+def test_one_that_arrived_although_its_answer_was_lost_is_sent_once(
+    scene: scenes.Scene, open_page: Open
+) -> None:
+    ana = scene.conversation("ana")
+    page = open_page(f"/{ana}")
+
+    def lose(route: Any) -> None:
+        route.fetch()
+        route.abort()
+
+    page.route("**/reply", lose, times=1)
+    page.fill(REPLY, "Yes, it is.")
+    page.keyboard.press("Control+Enter")
+    until(lambda: page.evaluate("1") and sent(ana) == ["Yes, it is."])
+    # It is either known to be sent by now, or offered and sent under the same key.
+    connected(page)
+    wait(page, f"!document.querySelector('{REPLY}').value || !!document.querySelector('{OFFERED}')")
+    if page.locator(OFFERED).count():
+        page.click("[data-unsent-send]")
+    page.wait_for_selector(".log >> text=Yes, it is.")
+    wait(page, f"!document.querySelector('{REPLY}').value")
+    assert sent(ana) == ["Yes, it is."]
+
+
+def test_what_an_act_complained_of_goes_when_the_next_one_works(scene: scenes.Scene, open_page: Open) -> None:
+    page = open_page(f"/{scene.conversation('ana')}")
+    refused = '{"error": {"message": "Not now.", "next": ""}}'
+    page.route("**/close", lambda route: route.fulfill(status=409, body=refused))
+    page.mouse.move(900, 300)
+    page.keyboard.press("e")
+    page.wait_for_selector(f"{PROBLEM} >> text=Not now.")
+    page.unroute("**/close")
+    page.keyboard.press("e")
+    page.wait_for_selector(PROBLEM, state="detached")

@@ -1,0 +1,63 @@
+"""A desk with rules."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from host.core import clock, db
+from host.rules import keeping, log
+from host.rules.body import given
+from host.rules.models import RuleState
+from host.users.actor import DESK
+from tests.automation.automated import Automated
+
+
+def add_rule(
+    automated: Automated,
+    *actions: dict[str, Any],
+    name: str = "Broken",
+    when: str = "message.received",
+    state: RuleState = RuleState.LIVE,
+    conditions: Sequence[dict[str, Any]] = (),
+    **more: Any,
+) -> int:
+    """Add a rule and return its id."""
+    desk = automated.desk
+    body = given({"when": when, "conditions": list(conditions), "actions": list(actions), **more})
+
+    def use_case(session: Session) -> int:
+        rule = keeping.create(
+            session,
+            workspace_id=desk.workspace,
+            name=name,
+            body=body,
+            what=keeping.there(session, desk.workspace, desk.generation.directory),
+            author="Ann",
+            actor=DESK,
+            now=clock.now(),
+            state=state,
+        )
+        return rule.id
+
+    return db.write(use_case)
+
+
+def ran(rule_id: int) -> list[log.Ran]:
+    """Return the runs of a rule, the oldest first."""
+    with db.read() as session:
+        return log.runs(session, rule_id)[::-1]
+
+
+class Ruled(Automated):
+    """A desk with what its account does by itself, and with rules."""
+
+    def rule(self, *actions: dict[str, Any], **more: Any) -> int:
+        """Add a rule, see :func:`add_rule`, and return its id."""
+        return add_rule(self, *actions, **more)
+
+    def ran(self, rule_id: int) -> list[log.Ran]:
+        """Return the runs of a rule, the oldest first."""
+        return ran(rule_id)

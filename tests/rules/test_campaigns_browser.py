@@ -1,0 +1,100 @@
+"""Campaigns in a browser: one set up by hand, and the pages at every width, light and dark."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from host.core import clock, db
+from host.media import person_pictures, portraits
+from host.media.person_pictures import CachedPicture
+from host.models.posts import Post
+from tests.accessibility import violations
+from tests.automation import test_page_browser
+from tests.automation.test_page_browser import Person
+from tests.browser.conftest import screenshot
+from tests.inbox import toys
+from tests.inbox.desks import Desk
+from tests.media import samples
+from tests.rules.below import Below, open_below
+from tests.rules.test_campaigns_page import furnished, path
+from tests.rules.test_rules_page import bodies
+from tests.rules.test_rules_page_browser import RULES
+
+page = test_page_browser.page
+pytestmark = pytest.mark.slow
+PICTURE = "https://provider.example/mug.jpg"
+
+
+@pytest.fixture
+def automated(database: db.Database, data: Path) -> Below:
+    return open_below(data)
+
+
+@pytest.fixture
+def desk(automated: Below) -> Desk:
+    return automated.desk
+
+
+def test_a_campaign_is_live_in_at_most_twelve_steps(automated: Below, page: Any) -> None:
+    desk = automated
+    desk.team(desk.person("Lea K."))
+    desk.comments("zoe", "tide")
+    desk.run()
+    page.goto(path(desk))
+    person = Person(page)
+    person.click("link", name="Keyword in a comment, reply by message")
+    person.click("checkbox", name="Tide mugs are back")
+    person.steps += 1
+    page.get_by_role("textbox", name="Words", exact=True).fill("tide, the tide one")
+    page.get_by_text("1 of 1 past comments match.").wait_for()  # it follows what is typed
+    person.fill("Private reply", 'Here is the link, {{contact.first_name || "hello"}}: pottery.example/tide')
+    person.fill("Quick replies", "Yes, one")
+    page.get_by_text("Here is the link, Rosa").wait_for()
+    person.choose("When they answer, assign the conversation to", "Assign to team Shop")
+    person.choose("Ends", "After a number of people")
+    person.steps += 1
+    page.get_by_text("Live", exact=True).locator("visible=true").last.click()
+    person.click("button", name="Save", exact=True)
+    page.get_by_text("Campaign tide was saved.").wait_for()
+    assert person.steps <= 12
+    ((name, state, _version, body),) = bodies(desk)
+    assert (name, state) == ("tide", "live")
+    assert body is not None
+    desk.comments("bob", "TIDE")
+    desk.run()
+    desk.sends()
+    desk.run()
+    assert [private for _text, private in desk.ours()] == [True, False]
+    page.get_by_role("navigation", name="Campaign tide").get_by_role("link", name="People").click()
+    page.get_by_role("link", name="Bob Q.").wait_for()
+
+
+def test_the_pages_are_readable_at_every_width(automated: Below, page: Any, tmp_path: Path) -> None:
+    desk = automated
+    id_ = furnished(desk)
+    body, content_type = portraits.thumbnail(samples.picture("JPEG", size=(300, 240)), "image/jpeg")
+    person_pictures._remember(PICTURE, CachedPicture(body, content_type, clock.now() + timedelta(minutes=9)))
+    toys.change_row(Post, desk.post(), picture_url=PICTURE)
+    pictured = desk.campaign(post={"if": "conversation", "filter": {"post": desk.post()}}, name="Tide mugs")
+    found = []
+    for rest in ("", "new?from=words", id_, f"{id_}/people", pictured, f"{pictured}/people"):
+        for width in (360, 1440):
+            page.set_viewport_size({"width": width, "height": 900})
+            for scheme in ("light", "dark"):
+                page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+                page.goto(path(desk, rest))
+                if rest == pictured:
+                    wanted = "all => all.every((one) => one.complete && one.naturalWidth)"
+                    assert page.locator(".camp-pic img, .camp-title img").evaluate_all(wanted)
+                    screenshot(page, f"campaign-{width}-{scheme}", full_page=True)
+                if page.evaluate("document.documentElement.scrollWidth") > width:
+                    found.append(f"{rest} is wider than {width}")
+                found += [
+                    f"{rest} {width} {scheme}: {one['id']} {one['nodes'][0]['html']}"
+                    for one in violations(page, runOnly=RULES)
+                ]
+    assert found == []

@@ -1,0 +1,175 @@
+"""What addons add to rules: asked and done while they are on, and what one does wrong costs nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pytest
+
+from host.channels.directory import Directory
+from host.core.backports.values import replace
+from host.models.inbox import Reaction
+from host.rules.body import RuleError
+from host.sdk.rules import AskedAbout, React, RuleAction, RuleCondition, SendText
+from tests.inbox import toys
+from tests.rules.ruled import Ruled
+
+LONG = {"if": "addon", "name": "email.long", "value": "5"}
+THANK = {"do": "addon", "name": "email.thank"}
+NOTE = {"do": "note", "text": "Look"}
+
+
+def is_long(about: AskedAbout, value: str) -> bool:
+    return about.kind == "text" and len(about.text) >= int(value)
+
+
+def fails(*_: object) -> Any:
+    raise RuntimeError("broken")
+
+
+def thank(about: AskedAbout) -> SendText:
+    return SendText(f"Thank you for {len(about.text)} letters!")
+
+
+class Reacting(toys.Windowed):
+    """A toy that takes a heart."""
+
+    capabilities = replace(toys.Windowed.capabilities, reactions=frozenset({"❤️"}))
+
+
+def bring(
+    desk: Ruled,
+    *,
+    holds: Callable[[AskedAbout, str], Any] = is_long,
+    plan: Callable[[AskedAbout], Any] = thank,
+    channel: str = "email",
+) -> None:
+    """Let an addon that is on bring a condition and an action."""
+    desk.desk.generation.directory = Directory(
+        [Reacting()],
+        conditions=[RuleCondition("email.long", channel, "they wrote", holds)],
+        actions=[RuleAction("email.thank", channel, "say thank you", plan)],
+    )
+
+
+def switch_off(desk: Ruled) -> None:
+    desk.desk.generation.directory = Directory([Reacting()])
+
+
+def outcomes(desk: Ruled, rule: int) -> Sequence[tuple[str, Any, Any]]:
+    return [(one.outcome, [each[:2] for each in one.trace], one.done) for one in desk.ran(rule)]
+
+
+def test_what_an_addon_brings_is_asked_and_done(any_desk: Ruled) -> None:
+    bring(any_desk)
+    rule = any_desk.rule(THANK, NOTE, conditions=[LONG])
+    any_desk.said("ana", "Hello there")
+    any_desk.said("bob", "Hey")
+    any_desk.run()
+    assert any_desk.automatic("ana") == ["Thank you for 11 letters!"]
+    assert any_desk.automatic("bob") == []
+    assert outcomes(any_desk, rule) == [("did", [(True, "")], [("addon", ""), ("note", "")])]
+
+
+def test_it_reacts_to_the_message_of_the_event(automated: Ruled) -> None:
+    bring(automated, plan=lambda _about: React("❤️"))
+    rule = automated.rule(THANK, conditions=[LONG])
+    automated.said("ana", "Hello there")
+    automated.run()
+    assert outcomes(automated, rule) == [("did", [(True, "")], [("addon", "")])]
+    assert [one.emoji for one in toys.everything(Reaction)] == ["❤️"]
+
+
+def test_while_the_addon_is_off_its_condition_holds_nowhere(automated: Ruled) -> None:
+    bring(automated)
+    first = {"if": "words", "words": ["hello"]}
+    rule = automated.rule(NOTE, conditions=[first, LONG])
+    switch_off(automated)
+    automated.said("ana", "Hello there")
+    automated.run()
+    assert [(one.outcome, [each[:2] for each in one.trace]) for one in automated.ran(rule)] == [
+        ("", [(True, "hello"), (False, "missing")])
+    ]
+    with pytest.raises(RuleError, match="not active"):
+        automated.rule(NOTE, conditions=[LONG])
+
+
+def test_while_the_addon_is_off_its_action_says_so_and_the_others_are_done(automated: Ruled) -> None:
+    bring(automated)
+    rule = automated.rule(THANK, NOTE)
+    switch_off(automated)
+    automated.said("ana", "Hello there")
+    automated.run()
+    [ran] = automated.ran(rule)
+    assert (ran.outcome, ran.reason, ran.done) == (
+        "refused",
+        "addon_off",
+        [("addon", "addon_off"), ("note", "")],
+    )
+
+
+@pytest.mark.parametrize(
+    "plan",
+    [
+        fails,
+        lambda _about: "hello",
+        lambda _about: SendText(7),  # type: ignore[arg-type]
+        lambda _about: React(None),  # type: ignore[arg-type]
+        lambda _about: React(""),
+    ],
+    ids=["raises", "no plan", "no text", "no emoji", "an empty one"],
+)
+def test_an_action_that_fails_costs_nothing_else(automated: Ruled, plan: Callable[..., Any]) -> None:
+    bring(automated, plan=plan)
+    rule = automated.rule(THANK, NOTE)
+    other = automated.rule({"do": "close"}, name="Another")
+    automated.said("ana", "Hello there")
+    automated.run()
+    [ran] = automated.ran(rule)
+    assert (ran.outcome, ran.done) == ("refused", [("addon", "addon_failed"), ("note", "")])
+    assert [one.outcome for one in automated.ran(other)] == ["did"]
+    assert ("rules", "done", "rules", None) in automated.runs()
+
+
+@pytest.mark.parametrize("said", ["", " \n ", "x" * 2000, "a\x00\ud800b"])
+def test_what_an_addon_wants_sent_is_held_to_the_limits_of_the_channel(automated: Ruled, said: str) -> None:
+    bring(automated, plan=lambda _about: SendText(said))
+    rule = automated.rule(THANK, NOTE)
+    automated.said("ana", "Hello there")
+    automated.run()
+    [ran] = automated.ran(rule)
+    assert ran.done[1] == ("note", "")
+    assert (ran.outcome == "did") is bool(automated.automatic("ana")), ran.done
+    assert all(len(one) <= 1000 for one in automated.automatic("ana"))
+
+
+def test_nothing_to_do_is_no_failure_of_the_addon(automated: Ruled) -> None:
+    bring(automated, plan=lambda _about: None)
+    rule = automated.rule(THANK)
+    automated.said("ana", "Hello there")
+    automated.run()
+    assert [(one.reason, one.done) for one in automated.ran(rule)] == [
+        ("nothing_to_do", [("addon", "nothing_to_do")])
+    ]
+
+
+@pytest.mark.parametrize(("holds", "answers"), [(fails, False), (lambda *_: "yes", True)])
+def test_a_condition_that_fails_holds_not(automated: Ruled, holds: Callable[..., Any], answers: bool) -> None:
+    bring(automated, holds=holds)
+    rule = automated.rule(NOTE, conditions=[LONG])
+    other = automated.rule({"do": "close"}, name="Another")
+    automated.said("ana", "Hello there")
+    automated.run()
+    assert [one.outcome for one in automated.ran(rule)] == (["did"] if answers else [])
+    assert [one.outcome for one in automated.ran(other)] == ["did"]
+
+
+def test_in_conversations_of_another_channel_it_is_not_asked_and_not_done(automated: Ruled) -> None:
+    bring(automated, channel="other")
+    asked = automated.rule(NOTE, conditions=[LONG])
+    done = automated.rule(THANK, name="Another")
+    automated.said("ana", "Hello there")
+    automated.run()
+    assert automated.ran(asked) == []
+    assert [one.done for one in automated.ran(done)] == [[("addon", "other_channel")]]

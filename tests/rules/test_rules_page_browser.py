@@ -1,0 +1,173 @@
+"""The pages of rules in a browser: a rule set up by hand, at every width, light and dark."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from host.rules.models import RuleState
+from tests.accessibility import violations
+from tests.automation import test_page_browser
+from tests.automation.test_page_browser import Person
+from tests.rules.ruled import Ruled
+from tests.rules.test_rules import BROKEN, SORRY
+from tests.rules.test_rules_page import bodies, path
+
+page = test_page_browser.page
+RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
+
+
+def furnished(desk: Ruled) -> tuple[int, int]:
+    """Add rules in every state, with runs of all kinds; return the ids of a live and of a broken one."""
+    label, team = desk.label("Complaint"), desk.team(desk.person("Lea K."), name="Care")
+    has_not = {"if": "conversation", "filter": {"no_labels": [label]}}
+    group = {"if": "any", "of": [{"if": "window", "to": "programs"}, {"if": "hours", "open": False}]}
+    say = {
+        "do": "say",
+        "text": 'I am sorry, {{contact.first_name || "there"}}. Could you send one picture of the box?',
+    }
+    main = desk.rule(
+        {"do": "label", "label": label},
+        {"do": "giveOut", "team": team},
+        say,
+        name="Broken on arrival",
+        conditions=[
+            {"if": "words", "words": ["broken", "cracked", "chipped", "in pieces", "kaputt"]},
+            has_not,
+            group,
+        ],
+    )
+    desk.rule(
+        SORRY, name="Shadow of a very long name, 40 letters", state=RuleState.SHADOW, conditions=[BROKEN]
+    )
+    desk.rule({"do": "close"}, name="Collaboration offers", state=RuleState.DRAFT)
+    desk.rule(
+        {"do": "tell", "team": team}, name="Unanswered", when="conversation.unanswered", hours=4, working=True
+    )
+    gone = desk.rule({"do": "spam"}, name="Story mention thanks", state=RuleState.OFF, conditions=[has_not])
+    for contact, text in (
+        ("ana", "The lid arrived cracked, what can we do?"),
+        ("olu", "Zwei Becher sind kaputt angekommen"),
+    ):
+        desk.said(contact, text)
+    desk.run()
+    desk.said("ana", "One saucer chipped, too")
+    desk.said("dee", "broken")
+    desk.run_after_a_person_answered("dee")
+    return main, gone
+
+
+def test_a_rule_is_set_up_in_at_most_twelve_steps(automated: Ruled, page: Any) -> None:
+    desk = automated
+    desk.label("Complaint")
+    desk.said("ana", "It came broken")
+    page.goto(path(desk).replace("/rules", "/hours"))
+    person = Person(page)
+    person.click("link", name="Rules", exact=True)
+    person.click("link", name="New rule")
+    person.fill("Name", "Broken")
+    person.choose("Condition 1", "the text has any of these words")
+    person.fill("Words, pattern or value of condition 1", "broken, in pieces")
+    person.choose("Action 1", "Add the label Complaint")
+    person.click("button", name="Action", exact=True)
+    person.choose("Action 2", "Send a message")
+    person.fill("Text of action 2", "Sorry!")
+    person.click("button", name="Try")
+    page.get_by_text("message of the last 7 days would match").wait_for()
+    person.steps += 1
+    page.get_by_text("Live", exact=True).locator("visible=true").last.click()
+    person.click("button", name="Save", exact=True)
+    page.get_by_text("Rule Broken was saved.").wait_for()
+    assert person.steps <= 12
+    ((name, state, _version, _body),) = bodies(desk)
+    assert (name, state) == ("Broken", "live")
+    desk.said("bob", "in pieces, all of it")
+    desk.run()
+    assert desk.automatic("bob") == ["Sorry!"]
+
+
+def test_a_text_is_there_where_the_choice_has_one(automated: Ruled, page: Any) -> None:
+    page.goto(path(automated, "new"))
+    words, text = (
+        page.get_by_label("Words, pattern or value of condition 1"),
+        page.get_by_label("Text of action 1"),
+    )
+    assert not words.is_visible()
+    assert not text.is_visible()
+    page.get_by_label("Condition 1", exact=True).select_option("pattern")
+    page.get_by_label("Action 1", exact=True).select_option("note")
+    assert words.is_visible()
+    assert text.is_visible()
+    assert not page.get_by_label("Hours", exact=True).is_visible()
+    page.get_by_label("Trigger").select_option("conversation.unanswered")
+    assert page.get_by_label("Hours", exact=True).is_visible()
+
+
+def test_a_new_row_has_the_focus(automated: Ruled, page: Any) -> None:
+    page.goto(path(automated, "new"))
+    page.get_by_role("button", name="Condition", exact=True).focus()
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#if-1")
+    assert page.evaluate("document.activeElement.id") == "if-1"
+
+
+@pytest.mark.slow
+def test_the_list_is_walked_opened_and_ordered_by_keys(automated: Ruled, page: Any) -> None:
+    for name in ("One", "Two", "Three"):
+        automated.rule({"do": "close"}, name=name)
+    page.goto(path(automated))
+    focused = "document.activeElement.textContent"
+    for key, name in (("j", "One"), ("j", "Two"), ("j", "Three"), ("j", "Three"), ("k", "Two")):
+        page.keyboard.press(key)
+        assert page.evaluate(focused) == name
+    with page.expect_navigation():
+        page.keyboard.press("Alt+ArrowUp")
+    assert page.locator(".rule-top a").all_text_contents() == ["Two", "One", "Three"]
+    page.wait_for_function(f"{focused} === 'Two'")
+    with page.expect_navigation():
+        page.keyboard.press("Enter")
+    assert page.locator("h1").text_content() == "Two"
+    page.keyboard.press("j")
+    assert page.evaluate(focused) == "One"
+
+
+def look(desk: Ruled, page: Any, widths: tuple[int, ...], schemes: tuple[str, ...]) -> list[str]:
+    """Return what is wrong with the pages at these widths."""
+    main, gone = furnished(desk)
+    found = []
+    for rest in ("", "new", main, gone):
+        for width in widths:
+            page.set_viewport_size({"width": width, "height": 900})
+            for scheme in schemes:
+                page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+                page.goto(path(desk, rest))
+                if page.evaluate("document.documentElement.scrollWidth") > width:
+                    found.append(f"{rest} is wider than {width}")
+                found += [
+                    f"{rest} {width} {scheme}: {one['id']} {one['nodes'][0]['html']}"
+                    for one in violations(page, runOnly=RULES)
+                ]
+    return found
+
+
+def test_the_pages_fit_a_phone_and_can_be_read(automated: Ruled, page: Any) -> None:
+    assert look(automated, page, (360,), ("light",)) == []
+
+
+@pytest.mark.slow
+def test_the_pages_fit_every_width_light_and_dark(automated: Ruled, page: Any) -> None:
+    assert look(automated, page, (360, 768, 1100, 1440), ("light", "dark")) == []
+
+
+@pytest.mark.slow
+def test_a_refusal_can_be_read(automated: Ruled, page: Any) -> None:
+    page.goto(path(automated, "new"))
+    page.get_by_label("Name").fill("Broken")
+    page.get_by_label("Condition 1", exact=True).select_option("words:any")
+    page.get_by_role("button", name="Save", exact=True).first.click()
+    page.get_by_text("Enter the words to look for.").wait_for()
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+        found = [node["html"] for one in violations(page, runOnly=RULES) for node in one["nodes"]]
+        assert found == [], scheme

@@ -1,0 +1,114 @@
+"""What was taken back or erased is told to nobody any more."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+
+from host.core import clock, db
+from host.events.models import ActorKind
+from host.inbox.apply.changes import Incoming, apply_changes
+from host.inbox.erasure import erase
+from host.inbox.notes import add_note, delete_note, edit_note
+from host.sdk.messages import MessageReceived, MessageUnsent
+from host.users.actor import DESK, Actor
+from tests import helpers
+from tests.receiver import Receiver
+from tests.webhooks.desk import HookDesk
+
+
+def wrote(desk: HookDesk, mid: str, text: str, contact: str = "anna") -> None:
+    change = MessageReceived(contact, mid, clock.now(), text=text)
+    db.write(apply_changes, [Incoming(desk.account, desk.toy, change, clock.now(), mid)])
+
+
+def unsent(desk: HookDesk, mid: str, contact: str = "anna") -> None:
+    change = MessageUnsent(contact, mid, clock.now())
+    db.write(apply_changes, [Incoming(desk.account, desk.toy, change, clock.now(), f"unsend {mid}")])
+
+
+def test_what_is_taken_back_before_it_was_sent_is_sent_as_a_tombstone(
+    any_desk: HookDesk, receiver: Receiver
+) -> None:
+    any_desk.endpoint(receiver.url, "message.received")
+    wrote(any_desk, "m1", "my secret")
+    any_desk.tell()
+    [before] = any_desk.bodies()
+    assert "my secret" in before.body
+    unsent(any_desk, "m1")
+    [after] = any_desk.bodies()
+    assert after.id == before.id
+    any_desk.deliver()
+    [got] = receiver.got
+    told = json.loads(before.body)["data"]
+    assert got.told == {
+        "event": "message.received",
+        "data": {
+            **{name: told[name] for name in ("id", "conversationId", "contactId", "channelId")},
+            "channelType": "email",
+            "erased": True,
+        },
+    }
+
+
+def test_what_is_taken_back_before_it_was_read_leaves_no_body(desk: HookDesk, receiver: Receiver) -> None:
+    desk.endpoint(receiver.url, "message.received")
+    wrote(desk, "m1", "my secret")
+    unsent(desk, "m1")
+    desk.deliver()
+    [got] = receiver.got
+    assert got.told["data"]["erased"] is True
+    assert b"secret" not in got.body
+    assert b"anna" not in got.body
+
+
+def test_who_is_erased_is_gone_from_bodies_and_answers(any_desk: HookDesk, receiver: Receiver) -> None:
+    any_desk.endpoint(receiver.url)
+    receiver.words = b"thanks for: my secret"
+    wrote(any_desk, "m1", "my secret")
+    wrote(any_desk, "m2", "of somebody else", contact="ben")
+    any_desk.deliver()
+    assert [one.words for one in any_desk.deliveries()] == ["thanks for: my secret"] * len(receiver.got)
+    with clock.travel(timedelta(seconds=1)):
+        contact_id = next(one.contact_id for one in any_desk.bodies() if "my secret" in one.body)
+        assert contact_id is not None
+        db.write(erase, workspace_id=any_desk.workspace_id, contact_id=contact_id, accounts=None, actor=DESK)
+    mine = [one for one in any_desk.bodies() if one.contact_id == contact_id]
+    assert mine
+    for one in mine:
+        assert one.erased_at is not None
+        assert json.loads(one.body)["data"]["erased"] is True
+        assert "secret" not in one.body
+        assert "anna" not in one.body
+    assert any("of somebody else" in one.body for one in any_desk.bodies())
+    answers = {one.body_id: one.words for one in any_desk.deliveries()}
+    assert all(answers[one.id] is None for one in mine)
+
+
+def test_a_deleted_note_is_sent_as_a_tombstone_and_its_deletion_without_words(
+    desk: HookDesk, receiver: Receiver
+) -> None:
+    mia = helpers.make_user(name="Mia R.", workspace=desk.workspace_id)
+    desk.endpoint(receiver.url, "note.*")
+    note = {"workspace_id": desk.workspace_id, "accounts": None, "now": clock.now()}
+    added = db.write(
+        add_note,
+        **note,
+        conversation_id=desk.customer_wrote("anna"),
+        author_id=mia.id,
+        text="my secret",
+        reply_key="12345678",
+    )
+    own = {**note, "note_id": added.id, "actor": Actor(ActorKind.USER, mia.id)}
+    db.write(edit_note, **own, text="my other secret")
+    desk.tell()
+    assert ["secret" in one.body for one in desk.bodies()] == [True, True]
+    db.write(delete_note, **own)
+    desk.deliver()
+    assert [(got.told["event"], got.told["data"].get("erased")) for got in receiver.got] == [
+        ("note.added", True),
+        ("note.edited", True),
+        ("note.deleted", None),
+    ]
+    assert not any(b"secret" in got.body for got in receiver.got)
+    assert receiver.got[-1].told["data"]["author"]["name"] == "Mia R."
