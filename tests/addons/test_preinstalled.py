@@ -121,6 +121,7 @@ def test_the_tables_of_a_desk_that_had_it_built_in_are_taken_over(config: Config
         assert session.scalars(sa.select(holdings.c.name)).all() == ["shop.example"]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("migrate_here")
 def test_lobby_upgrades_the_release_it_installed_and_an_admin_may_go_back(
     config: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -137,6 +138,7 @@ def test_lobby_upgrades_the_release_it_installed_and_an_admin_may_go_back(
     assert card() == (AddonState.ACTIVE, "1.0.0")
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("migrate_here")
 def test_a_release_that_an_admin_installed_is_left_alone(
     database: db.Database, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -76,6 +76,7 @@ def test_text_is_read_as_it_is() -> None:
     assert refused("plain", b"x" * 200_001) == "page_large"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("data", "reason"),
     [

@@ -140,6 +140,7 @@ def test_a_database_somebody_uses_is_left_alone(heron: Path, tmp_path: Path) -> 
         trial_migrations.run(manifest.read_manifest(heron), heron, url)
 
 
+@pytest.mark.slow
 def test_a_failing_test_is_named(heron: Path, tmp_path: Path) -> None:
     tests = tmp_path / "few"
     tests.mkdir()
@@ -150,6 +151,7 @@ def test_a_failing_test_is_named(heron: Path, tmp_path: Path) -> None:
     assert first_problem(found).startswith("test_wings: AssertionError: assert 'two' == 'three'")
 
 
+@pytest.mark.slow
 def test_tests_that_test_nothing_do_not_count(heron: Path, tmp_path: Path) -> None:
     (tmp_path / "none").mkdir()
     assert first_problem(check._tests(heron, tmp_path / "none", tmp_path)) == "No test was found."

@@ -204,6 +204,7 @@ def test_a_reply_for_later_stays_until_somebody_sends_it(desk: Assisted, restore
     assert entry(message).open is True
 
 
+@pytest.mark.slow
 def test_one_whose_time_has_come_meanwhile_is_looked_for(
     desk: Assisted, settings: Config, restore: Restore
 ) -> None:

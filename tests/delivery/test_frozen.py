@@ -47,6 +47,7 @@ def frozen() -> Iterator[subprocess.Popen[str]]:
         process.communicate()
 
 
+@pytest.mark.slow
 def test_what_a_frozen_worker_holds_is_taken_over(
     any_database: db.Database, tmp_path: Path, door: Door
 ) -> None:

@@ -254,6 +254,7 @@ def folder(tmp_path: Path) -> Iterator[Path]:
         yield Path(short)
 
 
+@pytest.mark.slow
 def test_twenty_kills_lose_nothing_and_double_nothing(
     database: db.Database, desk: Desk, folder: Path
 ) -> None:

@@ -399,6 +399,7 @@ def test_what_a_customer_writes_about_a_delivery_is_no_report(prefix: str) -> No
     assert read(text) is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "line", ["a@", " a", "<a@b>", "user ", "unknown ", "exceeds storage ", "1.1.1.", "or "]
 )

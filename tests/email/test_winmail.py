@@ -368,6 +368,7 @@ def test_any_rtf_becomes_words(pieces: list[bytes], html: bool) -> None:
     assert isinstance(words.encode(), bytes)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "piece",
     [

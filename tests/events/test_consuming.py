@@ -282,6 +282,7 @@ def writers() -> set[int]:
         return set(session.scalars(sa.text(query)))
 
 
+@pytest.mark.slow
 @pytest.mark.services
 @pytest.mark.parametrize("any_database", ["postgresql"], indirect=True)
 def test_readers_go_on_once_the_database_has_ended_a_frozen_writer(any_database: db.Database) -> None:

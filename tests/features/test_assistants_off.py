@@ -82,6 +82,7 @@ def test_a_suggestion_can_be_neither_taken_nor_dismissed(assisted: Assisted) -> 
     assert assisted.texts() == []
 
 
+@pytest.mark.slow
 def test_programs_are_not_told_of_them(tmp_path: Path) -> None:
     def paths(**more: str) -> set[str]:
         environ = {**os.environ, "LOBBY_DATA": str(tmp_path), **more}

@@ -8,6 +8,7 @@ import sys
 from datetime import timedelta
 from pathlib import Path
 
+import pytest
 import sqlalchemy as sa
 
 from host.core import clock, db
@@ -45,6 +46,7 @@ def test_its_page_and_the_way_there_are_gone(desk: Desk, data: Path) -> None:
     assert pages == {(): (200, True), ("reports",): (404, False)}
 
 
+@pytest.mark.slow
 def test_programs_are_not_told_of_it(tmp_path: Path) -> None:
     assert paths(tmp_path) - paths(tmp_path, "reports") == {"/analytics"}
 

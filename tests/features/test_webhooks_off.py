@@ -72,6 +72,7 @@ def test_its_pages_and_the_ways_there_are_gone(desk: Desk, data: Path) -> None:
     assert found == {(): ({200}, True), OFF: ({404}, False)}
 
 
+@pytest.mark.slow
 def test_every_other_page_is_there_and_none_leads_to_them(
     migrated_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -317,6 +317,7 @@ def test_diagnose_names_it_and_no_sign_in(ig: Addon, shop: Shop, meta: Meta) -> 
     assert all(one.action != "reconnect" for one in found.values())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("restarts", [False, True], ids=["", "with restarts"])
 def test_a_restricted_app_for_a_day(
     ig: Addon, shop: Shop, meta: Meta, travel: Travel, restarts: bool

@@ -94,6 +94,7 @@ def test_a_comment_in_flight_is_waited_for(lookout: Lookout) -> None:
     assert (texts(), marked(), missed()) == (["On its way"], [], [])
 
 
+@pytest.mark.slow
 def test_a_comment_that_waits_to_be_applied_is_not_missing(lookout: Lookout) -> None:
     said = lookout.comment("Waits")
     lookout.deliver(lookout.change(said), work=False)

@@ -73,6 +73,7 @@ def desk(database: db.Database, data: Path) -> Desk:
     return desks.open_desk(data)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("server", ["uvicorn", pytest.param("granian", marks=pytest.mark.slow)])
 def test_streams_hold_no_thread_and_end_at_once_when_it_stops(server: str, desk: Desk, data: Path) -> None:
     people = [helpers.client_for(desk.app, helpers.make_user(workspace=desk.workspace)) for _ in range(40)]

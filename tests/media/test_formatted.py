@@ -149,6 +149,7 @@ def test_what_is_no_quote_at_the_end_stays_seen(html: str) -> None:
     assert "<details" not in clean(html).html
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "html",
     [

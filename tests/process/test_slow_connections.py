@@ -128,6 +128,7 @@ def deadlines(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(server, "UNANSWERED_MS", 3000)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("deadlines")
 def test_messages_and_pages_go_on_and_the_slow_are_let_go(host: StandInHost) -> None:
     open_ones = Connections(most=1000, per_address=1000)

@@ -295,6 +295,7 @@ def test_a_first_start_says_that_it_makes_the_tables_and_where(
         db.current().dispose()
 
 
+@pytest.mark.slow
 @on_servers
 def test_two_that_start_at_once_on_an_empty_database_both_serve(
     url: str, data: Path, capsys: pytest.CaptureFixture[str]
@@ -326,6 +327,7 @@ def test_two_that_start_at_once_on_an_empty_database_both_serve(
     assert capsys.readouterr().out.count("/setup?token=") == 1
 
 
+@pytest.mark.slow
 @on_servers
 def test_the_first_start_on_a_server_prints_the_set_up_link_and_later_ones_leave_it_alone(
     url: str, data: Path, capsys: pytest.CaptureFixture[str]

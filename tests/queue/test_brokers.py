@@ -284,6 +284,7 @@ def receive(desk: Desk, journal: Journal, mid: str) -> None:
     journal.ingest(source="/hook", channel="email", raw=one.body, remote="", envelopes=[one])
 
 
+@pytest.mark.slow
 @pytest.mark.services
 def test_another_process_works_because_it_was_told(desk: Desk, journal: Journal, other: Listener) -> None:
     receive(desk, journal, "hello")
