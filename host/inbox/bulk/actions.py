@@ -402,7 +402,8 @@ def _do_one(session: Session, row: BulkAction, item: BulkItem, now: datetime) ->
 def _act(session: Session, conversation: Conversation, row: BulkAction, now: datetime) -> None:
     if row.action in {"label", "unlabel"}:
         ids = [int(row.argument["label_id"])]
-        _label(session, conversation, row, now, **{"add" if row.action == "label" else "remove": ids})
+        add, remove = (ids, []) if row.action == "label" else ([], ids)
+        _label(session, conversation, row, now, add=add, remove=remove)
     elif row.action == "read" and row.user_id is not None:
         mark_read(
             session,
