@@ -56,7 +56,7 @@ def _status(account: AccountRef, facts: CardFacts | None) -> CardStatus:
 
 
 def connect(request: ConnectRequest) -> Connection | Problems:
-    """Keep an account as it is: what it shares is changed where its direct messages are."""
+    """Keep an account unchanged: the credentials it shares are edited on the card of its direct messages."""
     account = request.account
     if account is None:
         return Problems({"": _("Turn on comments on the account's direct messages card.")})
