@@ -176,7 +176,7 @@ def probe(found: Credentials) -> bool:
 def refused(found: Credentials, error: GraphError, message: str) -> NotSent | Rejected:
     """Check whether a response means a restriction, and return the outcome.
 
-    :param message: the refused message's key, the same for every attempt.
+    :param message: key of the refused message, the same for every attempt.
     """
     app, verdict = found.app, db.write(_note, found, error.quote, message)
     if verdict is _Verdict.ASK:

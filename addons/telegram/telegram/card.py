@@ -1,4 +1,4 @@
-"""How a workspace owner connects a bot, and what the card shows of it."""
+"""The settings card: connects a bot, and shows its status."""
 
 from __future__ import annotations
 

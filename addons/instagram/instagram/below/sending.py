@@ -92,7 +92,7 @@ class _Author(msgspec.Struct, frozen=True):
 
     @property
     def key(self) -> str:
-        """The author's key, as :func:`author_of` returns it; empty if nobody is notified."""
+        """The author's key, as :func:`author_of` returns it; empty if Meta names none."""
         return self.id or (f"@{self.username}" if self.username else "")
 
 
