@@ -324,7 +324,7 @@ def _type_of(file: File, name: str) -> str:
     found = file.content_type
     if found in _VAGUE:
         found = mimetypes.guess_type(name)[0] or found
-    # Attached mails must not be base64, nor anything with parts.
+    # Files are sent as base64, which message/* and multipart/* types forbid.
     fits = bool(_TYPE.match(found)) and not found.startswith(("message/", "multipart/"))
     return found if fits else "application/octet-stream"
 
