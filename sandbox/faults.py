@@ -59,7 +59,7 @@ WHEN_DEFAULT = {"error": "before", "timeout": "after", "reset": "after", "garbag
 
 
 class RuleError(ValueError):
-    """A rule is invalid; the message says why."""
+    """An invalid rule; the message says why."""
 
 
 @dataclass(slots=True)

@@ -22,7 +22,7 @@ EMOJI = {
 
 
 class ActError(ValueError):
-    """A customer cannot do something; the message says why."""
+    """An action a customer cannot do; the message says why."""
 
 
 @dataclass(slots=True)

@@ -29,7 +29,7 @@ MOST_MINUTES = 30 * 24 * 60
 
 
 def claim_of(channel: str, external_id: str) -> str:
-    """Return the unique value that a live account of *channel* holds, so that no second one can be live.
+    """Return the unique value of a live account of *channel*, which prevents a second live one.
 
     :raises ValueError: for an id that cannot be one: empty, or longer than the column.
     """

@@ -149,7 +149,7 @@ def close_beside(account: AccountRef, channel: str) -> None:
 
 
 def changed(session: Session) -> None:
-    """Tell every process, once this write is committed, to reload what addons cache about accounts.
+    """Make all processes reload addons' cached account data, once this write is committed.
 
     Call it after an addon changes its own rows; connecting and disconnecting already do.
     """

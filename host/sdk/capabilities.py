@@ -210,7 +210,7 @@ class Capabilities:
     :param private_replies: limits for private replies to the author of a message; None: not supported.
     :param moderation: actions the team can take on a customer's message at the provider.
     :param originals: one envelope is one message exactly as its sender made it, so the team may view it;
-        False: it may hold more than the message.
+        False: it may contain more than the message.
     """
 
     text_limit_bytes: int | None = None

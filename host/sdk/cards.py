@@ -1,4 +1,4 @@
-"""The settings card a channel shows on Settings -> Channels, and what saving it does."""
+"""The settings card of a channel on Settings -> Channels, with its actions and sign-ins."""
 
 from __future__ import annotations
 
@@ -151,7 +151,7 @@ class Ability:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A setup step that has to be done before the first message arrives.
+    """A setup step that must be done before the first message arrives.
 
     :param detail: how it was verified, or what to do.
     """
@@ -181,7 +181,7 @@ class Advice:
 class Permission:
     """A permission the provider will ask the person for.
 
-    :param cost: what does not work without it.
+    :param cost: the effect of not granting it.
     """
 
     name: str
@@ -336,8 +336,8 @@ class Candidate:
     :param detail: what distinguishes it from others: the page it belongs to.
     :param problem: why it cannot be chosen; None if it can.
     :param moves: a change caused by choosing it that people must confirm, shown next to an unticked checkbox.
-    :param keep: what :attr:`SignIn.connect` needs later, such as credentials; the host encrypts it until then
-        and never shows it.
+    :param keep: data that :attr:`SignIn.connect` needs later, such as credentials; the host encrypts it until
+        then and never shows it.
     """
 
     external_id: str

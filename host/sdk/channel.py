@@ -377,7 +377,7 @@ class NoProfile:
 class NoPost:
     """Nothing about a post this time. *retry*: whether to ask again later.
 
-    :param gone: the provider says it was deleted.
+    :param gone: whether the provider reports it as deleted.
     :param retry_after: seconds until the provider answers again, where it limits the account.
     """
 

@@ -270,7 +270,7 @@ class _Server(ThreadingHTTPServer):
 
 
 class ModelServer:
-    """A stand-in for a model that listens on a port. Its address for OpenAI's form is *url* with ``/v1``."""
+    """A model stand-in that listens on a port. Its address for OpenAI's format is *url* with ``/v1``."""
 
     def __init__(self, host: str = "127.0.0.1", port: int = 0) -> None:
         self.model = Model()
@@ -300,5 +300,5 @@ class ModelServer:
 
 
 def serve(host: str = "127.0.0.1", port: int = 0) -> ModelServer:
-    """Start a stand-in in a thread of this process."""
+    """Start a model stand-in in a thread of this process."""
     return ModelServer(host, port).start()

@@ -177,7 +177,7 @@ def _sign(account: AccountRef, _values: Mapping[str, str]) -> str:
 
 
 def connect(request: ConnectRequest) -> Connection | Problems | Asked:
-    """Test the sign-in at the mail server without sending anything.
+    """Connect an account after testing its servers; no mail is sent.
 
     A new address that does not belong to this workspace is connected once it is approved.
     """
@@ -469,7 +469,7 @@ def notices(workspace_id: int) -> Sequence[SectionNotice]:
 
 
 def _password(request: ConnectRequest, stored: EmailAccount | None) -> Secret | Problems | None:
-    """Return the given password, else the stored one if it goes to the same server as before."""
+    """Return the given password, else the stored one if the server is unchanged."""
     given = request.values.get("smtp_password", "")
     if not request.values["smtp_user"]:
         return None

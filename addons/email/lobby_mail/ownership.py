@@ -355,7 +355,7 @@ def workspace_names(session: Session, ids: Collection[int]) -> Mapping[int, str]
 def password_of(row: AskedAccount) -> Secret | None:
     """Return the password an account was entered with.
 
-    :raises SecretUnreadableError: if it cannot be opened any more.
+    :raises SecretUnreadableError: if it cannot be decrypted.
     """
     place = asked_password_place(row.workspace_id, row.uuid)
     return unseal(row.smtp_password, place) if row.smtp_password else None
@@ -364,7 +364,7 @@ def password_of(row: AskedAccount) -> Secret | None:
 def signed_of(row: AskedAccount) -> Signed | None:
     """Return the tokens of a waiting account, or None if it was entered by hand.
 
-    :raises SecretUnreadableError: if it cannot be opened any more.
+    :raises SecretUnreadableError: if it cannot be decrypted.
     """
     return Signed.unpacked(unseal(row.oauth, _oauth_place(row))) if row.oauth else None
 

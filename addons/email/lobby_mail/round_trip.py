@@ -33,7 +33,7 @@ from .models import ACCOUNTS, EmailAccount, RoundTrip, Trip, account_ref
 log = logging.getLogger(__name__)
 
 EVERY = timedelta(minutes=1)
-"""The first attempt is immediate; the job takes over from dead processes and gives up lost mail."""
+"""The first attempt is immediate; the job continues for crashed processes and gives up lost mail."""
 WAITS = timedelta(seconds=60)
 ACTION = "round-trip"
 # Always in English, because no person is meant to read it.

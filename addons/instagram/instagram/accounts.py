@@ -31,7 +31,7 @@ CATALOGUE_SCOPE = "catalog_management"
 
 
 def app_name(app_id: str, ig_user_id: str) -> str:
-    """Return the key of an app: its id, or the account if Meta did not give the id."""
+    """Return the key of an app: its id, or the account if Meta did not return the id."""
     return app_id or f"{NAMELESS}{ig_user_id}"
 
 

@@ -42,12 +42,12 @@ PATIENCE = timedelta(minutes=10)
 
 
 def status(account: AccountRef) -> CardStatus:
-    """Return what the card of *account* shows."""
+    """Return the contents of the card of *account*."""
     return statuses([account])[account.id]
 
 
 def statuses(accounts: Sequence[AccountRef]) -> dict[int, CardStatus]:
-    """Return what the cards of *accounts* show, by their ids."""
+    """Return the contents of the cards of *accounts*, by id."""
     facts = load(accounts)
     return {one.id: _status(one, facts.get(one.id)) for one in accounts}
 

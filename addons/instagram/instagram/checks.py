@@ -54,7 +54,7 @@ class Findings:
 
 
 def examine(given: EnteredCredentials, taken: Callable[[str], str | None]) -> Details | dict[str, str]:
-    """Check credentials with Meta; return what to store, or a sentence per field that is wrong."""
+    """Check credentials with Meta; return the details to store, or a sentence per invalid field."""
     findings = Findings()
     graph, me = _ask_who(given, findings)
     if me is None:

@@ -91,7 +91,7 @@ class Event(NamedTuple):
 
     @property
     def digest(self) -> str:
-        """The identity of an event to which the provider gave no id."""
+        """A digest that identifies an event without a provider id."""
         return hashlib.sha256(self.body).hexdigest()
 
 

@@ -61,7 +61,7 @@ def inspect() -> None:
 
 
 def look_again() -> None:
-    """Inspect the accounts that have a warning again, and clear what is resolved."""
+    """Inspect accounts with warnings again, and clear resolved warnings."""
     for row in in_use():
         if row.state is AccountState.CONNECTED and row.warnings:
             _inspect(row)

@@ -64,7 +64,7 @@ def send_body(recipient: str, part: OutgoingPart, files: Sequence[Body], tag: st
 
 
 def message_body(part: OutgoingPart, files: Sequence[Body]) -> Body:
-    """Return *part* as a message, without whom it is for.
+    """Return *part* as a message, without its recipient.
 
     :raises UnsendableError: if the part cannot be sent.
     """

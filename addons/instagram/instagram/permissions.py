@@ -59,9 +59,7 @@ def missing(flavour: Flavour, held: Collection[str], *, comments: bool = False) 
 
 
 def cost(name: str) -> str:
-    """Return a sentence about what the missing permission *name* prevents; empty if Meta documents
-    nothing.
-    """
+    """Return a sentence about the effect of the missing permission *name*; empty if Meta documents none."""
     return str(_COSTS.get(name, ""))
 
 

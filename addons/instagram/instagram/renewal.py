@@ -37,7 +37,7 @@ ENDS = "token-ends"
 """The warning about a token: raised if renewal fails, and by the inspection when it is about to expire."""
 FAILED = "failed"
 SOON = timedelta(days=14)
-"""How long before its end a token's expiry appears in the inspection."""
+"""How long before its expiry the inspection reports a token."""
 
 
 def renew() -> None:

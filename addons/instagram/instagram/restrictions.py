@@ -78,7 +78,7 @@ class _Verdict(Enum):
     """``GET /me`` decides."""
     RESTRICTED = "restricted"
     BEGINS = "begins"
-    """The app has just been recognised as restricted."""
+    """The app is newly recognised as restricted."""
     OUR_FAULT = "our fault"
 
 

@@ -245,7 +245,7 @@ def sections(
 ) -> list[Section]:
     """Return the page's sections: channels that can be connected first, then those without their addon.
 
-    Asks each addon for the status of its accounts, all at once if it can; if it raises, the card says so.
+    Asks each addon for the status of its accounts, in one call if possible; if it raises, the card says so.
 
     :param rows: the accounts to show.
     :param catching_up: ids of accounts whose history is being read.

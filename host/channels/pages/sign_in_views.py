@@ -1,6 +1,6 @@
 """Connect in a provider's dialog: the button, the redirect back, and the choice, in a separate window.
 
-The page that opened the window asks the desk for the outcome. It doesn't rely on a message from the window,
+The page that opened the window asks the desk for the outcome. A message from the window only speeds this up,
 because a provider's opener policy may separate the two.
 """
 

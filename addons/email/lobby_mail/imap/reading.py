@@ -63,7 +63,7 @@ class PendingMail:
 
 @dataclass(slots=True)
 class Memory:
-    """State that outlives a connection: the mails that broke connections."""
+    """State shared by consecutive connections: mails that broke one."""
 
     trying: tuple[tuple[int, int], ...] = ()
     broke: dict[tuple[int, int], int] = field(default_factory=dict)

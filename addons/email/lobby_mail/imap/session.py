@@ -168,7 +168,7 @@ class Watcher:
         else:
             log.error("the mailbox of account %s cannot be read", account_id, exc_info=error)
         if self._failures > 1 or refused:
-            with suppress(Exception):  # the database may be what failed
+            with suppress(Exception):  # the database itself may have failed
                 db.write(_keep_problem, account_id, words)
                 if isinstance(error, EndedError):
                     pass  # people were already notified

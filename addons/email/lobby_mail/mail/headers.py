@@ -61,7 +61,7 @@ _POLICY = _CutPolicy()
 class _Mail(Message):
     """A mail or a part that looks up and parses each header once.
 
-    The package scans all headers at each lookup: a mail has two dozen, and gets a hundred lookups.
+    The package scans all headers for each lookup, and parsing a mail takes a hundred lookups.
     """
 
     def __init__(self, policy: _CutPolicy = _POLICY) -> None:
@@ -121,7 +121,7 @@ def _content_type(message: Message, _name: str) -> str:
 
 
 def parse_mail(data: bytes) -> Message:
-    """Parse a mail. Almost any bytes give a message; for some inputs the package raises."""
+    """Parse a mail. It accepts almost any bytes, but the package raises for some."""
     return message_from_bytes(repair.repaired(data), _Mail, policy=_POLICY)
 
 

@@ -111,7 +111,7 @@ class _Reading:
             place = begin + length + 2
 
     def settled(self) -> Opened:
-        """Decode the text and return everything found; *whole* says whether it is complete."""
+        """Decode the text and return everything found; *whole* is true if it is complete."""
         opened = self.opened
         if not opened.html and self._html:
             opened.html = decode(self._html.rstrip(b"\0"), self._html_codepage)

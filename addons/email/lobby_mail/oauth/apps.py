@@ -98,7 +98,7 @@ def _scopes(text: str) -> str:
 
 
 def settings(host: Callable[[str], str], port: Callable[[str], str]) -> WorkspaceSettings:
-    """Return the page on which apps are entered; *host* and *port* clean what is typed."""
+    """Return the page on which apps are entered; *host* and *port* clean the input."""
     return WorkspaceSettings(
         label=lazy_gettext("Sign-in apps"),
         fields=_fields(host, port),

@@ -37,7 +37,7 @@ LEAST = timedelta(seconds=45)
 HOLD = timedelta(seconds=60)
 """Lease of a renewal; the request takes twenty seconds at most."""
 REST = timedelta(minutes=1)
-"""Minimum age of a refused token to renew it: a server that refuses a fresh token would refuse another."""
+"""Minimum age at which a refused token is renewed: a server that refuses a new one would refuse the next."""
 FIRST_DELAY, LONGEST_DELAY = timedelta(seconds=30), timedelta(hours=1)
 APP_DELAY = timedelta(hours=1)
 TELL_AFTER = 3
@@ -287,7 +287,7 @@ def _failed(
     def use_case(session: Session) -> None:
         found = session.get(MailToken, account.id, with_for_update=True)
         if found is None or found.renewing_until is None:
-            return  # somebody has signed in again meanwhile
+            return  # someone has signed in again in the meantime
         found.failures += 1
         found.problem, found.try_after, found.renewing_until = words[:500], now + wait, None
 

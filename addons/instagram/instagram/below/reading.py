@@ -61,7 +61,7 @@ def kind_of_post(product: object) -> PostKind:
 
 
 def named_elsewhere(media_id: str, comment_id: str = "") -> str:
-    """Return the id of a mention: of a comment on somebody else's post, or of the post itself."""
+    """Return the id of a mention: of a comment on someone else's post, or of the post itself."""
     return f"{_ELSEWHERE}{media_id}:{comment_id}" if comment_id else f"{_ELSEWHERE}{media_id}"
 
 
