@@ -178,9 +178,7 @@ def _gif(seed: str) -> bytes:
 
 
 def _uncompressed(pixels: list[int]) -> bytes:
-    """Return pixels of two colours as GIF LZW without a dictionary, by sending a clear code before it can
-    grow.
-    """
+    """Return pixels of two colours as GIF LZW, with clear codes before the dictionary can grow."""
     bits = count = 0
     packed = bytearray()
     for at, pixel in enumerate(pixels):

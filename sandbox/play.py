@@ -436,7 +436,6 @@ def _comment_edit(act: Act) -> tuple[str, Emission]:
 
 
 def _comment_delete(act: Act) -> tuple[str, Emission]:
-    """Delete the customer's own comment."""
     comment = _named_comment(act, own=True)
     commenting.remove(act.box, comment)
     act.note(comment.id)

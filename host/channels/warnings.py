@@ -112,9 +112,7 @@ def clear(session: Session, account_id: int, kind: str | None = None) -> int:
 
 
 def in_need(session: Session, workspace_id: int) -> tuple[int, int]:
-    """Return how many accounts of a workspace have stopped, and how many others have warnings. Runs one
-    query.
-    """
+    """Return how many accounts of a workspace have stopped, and how many others have warnings."""
     rows = session.execute(
         sa.select(ChannelAccount.id, ChannelAccount.state, ChannelAccount.blocked_until, _table.c.tone)
         .outerjoin(_table, _table.c.account_id == ChannelAccount.id)

@@ -66,8 +66,7 @@ class QuickReplyLimits:
 
 @dataclass(frozen=True, slots=True)
 class TemplateLimits:
-    """Limits for cards side by side, with buttons that open a page or send a payload. Lengths are in
-    characters.
+    """Limits for cards with buttons that open a page or send a payload. Lengths are in characters.
 
     :param elements: maximum number of cards.
     :param buttons: maximum number of buttons per card.
@@ -134,9 +133,7 @@ class AutomaticLimit:
 
 @dataclass(frozen=True, slots=True)
 class IceBreakerLimits:
-    """Limits for the questions offered to a customer who has not written yet, per locale. Lengths are in
-    characters.
-    """
+    """Limits for questions offered to new customers, per locale. Lengths are in characters."""
 
     most: int
     question_length: int

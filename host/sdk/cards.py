@@ -42,8 +42,8 @@ class Field:
     """``text``, ``lines`` (multi-line text), ``number``, ``checkbox`` (value ``1`` or empty) or ``select``
     (one of *choices*)."""
     choices: tuple[tuple[str, str], ...] = ()
-    """Options of a select, as (value, label). The first is the default, including if an optional field is not
-    submitted."""
+    """Options of a select, as (value, label). The first is the default, also for an optional field that is
+    not submitted."""
     pasted: bool = False
     """Whether it is part of the credentials: hidden when changing an account connected by signing in, and
     then absent from :attr:`ConnectRequest.values`."""

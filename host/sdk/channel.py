@@ -414,9 +414,7 @@ class ChannelAdapter(TellsHistory, ABC):
 
     @abstractmethod
     def parse(self, envelope: Envelope) -> Sequence[InboundChange]:
-        """Convert one envelope to changes. Pure: no database or network. An exception counts as one
-        attempt.
-        """
+        """Convert an envelope to changes. Pure: no database or network. An exception counts as an attempt."""
 
     @abstractmethod
     def send(self, request: SendRequest) -> SendResult:

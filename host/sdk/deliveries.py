@@ -211,9 +211,7 @@ def last_sent(account_id: int, count: int, *, since: datetime, until: datetime) 
 
 
 def have_come(account_id: int, dedupe_keys: Sequence[str]) -> frozenset[str]:
-    """Return which of *dedupe_keys*, as in :class:`host.sdk.webhooks.Envelope`, have arrived for an
-    account.
-    """
+    """Return which *dedupe_keys*, as in :class:`host.sdk.webhooks.Envelope`, have arrived for an account."""
     hashed = {stored_key(key): key for key in dedupe_keys}
     query = sa.select(InboundEvent.dedupe_key).where(
         InboundEvent.channel

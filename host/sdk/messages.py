@@ -248,8 +248,7 @@ class Handover(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ConversationHandedOver:
-    """Another program now answers the customer, or requests to. Shown as an activity line, which is never
-    unread.
+    """Another program now answers the customer, or requests to. Shown as an activity line, never unread.
 
     :param note: the other program's note.
     :param to: the program that now has the conversation, or requests it; None: unknown.

@@ -105,8 +105,7 @@ def add_column_if_missing(op: Operations, table: str, column: sa.Column[Any]) ->
 
 
 def enum_to_varchar(op: Operations | sa.Connection, table: str, column: str, length: int = 32) -> bool:
-    """Convert the ENUM *column* of *table* to ``VARCHAR(length)``, open to any value; return whether it
-    changed.
+    """Convert the ENUM *column* of *table* to ``VARCHAR(length)``; return whether it changed.
 
     On MariaDB the column is a real ENUM, on PostgreSQL of an enum type, on SQLite text with a CHECK. Rows,
     NOT NULL, DEFAULT, comment, character set, collation and indexes stay, and so do unrelated CHECKs. It

@@ -12,8 +12,9 @@ __all__ = ["Place", "Secret", "SecretUnreadableError", "fingerprint", "seal", "u
 
 
 def seal(secret: Secret, place: Place) -> str:
-    """Encrypt *secret* for storing at *place*. The row's UUID must be generated before the row is
-    inserted.
+    """Encrypt *secret* for storing at *place*.
+
+    The row's UUID must be generated before the row is inserted.
     """
     return _host.keyring().seal(secret, place)
 

@@ -12,8 +12,7 @@ _EARLY_MINORS = {1: 0, 2: 12, 3: 3}
 
 
 def answering(name: str) -> str | None:
-    """Return the version that answers a call to *name*: *name* itself, or the oldest version if it has
-    expired.
+    """Return the version that answers a call to *name*: itself, or the oldest version if it has expired.
 
     Returns None if the version never existed.
     """

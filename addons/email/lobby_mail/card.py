@@ -622,8 +622,6 @@ def _status(account: AccountRef, kept: _StoredAccount | None) -> CardStatus:
 
 
 class _StoredAccount(NamedTuple):
-    """All stored data of one account."""
-
     row: EmailAccount
     mailbox: Mailbox | None
     signed: MailToken | None

@@ -50,9 +50,7 @@ class TooManyAskedError(Exception):
 
 
 def right_to(session: Session, workspace_id: int, address: str) -> Right:
-    """Return whether an address that is not live belongs to the workspace, can be requested, or belongs to
-    another.
-    """
+    """Return whether the workspace owns a non-live address, can request it, or another workspace has it."""
     if _elsewhere(session, workspace_id, address):
         return Right.TAKEN
     holders = _holders(session, [without_tag(address), domain_of(address)])
@@ -93,7 +91,7 @@ def _elsewhere(session: Session, workspace_id: int, address: str) -> bool:
 
 
 def _is_form_of(address: str, column: Any) -> sa.ColumnElement[bool]:
-    """Return the condition that *column* is *address*, with or without a tag."""
+    """Return the condition that *column* has the mailbox of *address*, with a tag or without."""
     name = without_tag(address)
     local, _, domain = name.rpartition("@")
     tagged = sa.and_(

@@ -1,5 +1,4 @@
-"""A test mail an account sends to itself: whether it is sent and received, when, and its authentication
-results.
+"""Test mails that accounts send to themselves: whether and when they arrive, and authentication results.
 
 Its marker is recognised before it is logged, so it creates no event or message and is not counted. Even if it
 were logged, its headers mark it as ours, and such mail is ignored.

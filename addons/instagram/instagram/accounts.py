@@ -270,8 +270,9 @@ def new_verify_token() -> Secret:
 
 
 def set_verify_token(session: Session, account_id: int, token: Secret) -> bool:
-    """Replace the verify token of an account; the old one stops working immediately. Return False if it has
-    no row.
+    """Replace an account's verify token; the old one stops working immediately.
+
+    Return False if the account has no row.
     """
     row = find(session, account_id)
     if row is None:

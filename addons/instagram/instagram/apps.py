@@ -144,7 +144,6 @@ def save(workspace_id: int, values: Mapping[str, str]) -> str | Problems:
 
 
 def _stored(workspace_id: int, flavour: Flavour, app_id: str) -> Secret | None:
-    """Return the stored secret of this app, or None."""
     with db.read() as session:
         own = own_app(session, workspace_id, flavour)
     if own is None or own.app_id != app_id:
@@ -157,8 +156,7 @@ def _stored(workspace_id: int, flavour: Flavour, app_id: str) -> Secret | None:
 
 
 def _check(app: MetaApp | None, id_name: str, secret_name: str) -> dict[str, str]:
-    """Request the app's own token, which Meta only gives for a valid id and secret; return the problems by
-    field.
+    """Request the app's token, which requires a valid id and secret; return the problems by field.
 
     Meta documents no such call for an Instagram app; there, a wrong secret fails at the first sign-in.
     """

@@ -1,5 +1,4 @@
-"""The webhook of a Meta app, set by Lobby if it has the app's id and secret, so that nothing is copied by
-hand.
+"""The webhook of a Meta app, set by Lobby if it has the app's id and secret.
 
 Meta's page: docs/graph-api/reference/app/subscriptions.
 """
@@ -175,8 +174,9 @@ def proofs(row: InstagramAccount) -> AppProofs:
 
 
 def proofs_of(rows: Sequence[InstagramAccount]) -> dict[int, AppProofs]:
-    """Return the proofs of accounts' Meta apps, by account. An app has one webhook for all its accounts. Runs
-    two statements.
+    """Return the proofs of accounts' Meta apps, by account.
+
+    An app has one webhook for all its accounts. Runs two statements.
     """
     host, own = db.host_table("channel_accounts"), InstagramAccount
     apps_of = {row.app_id for row in rows if row.app_id}

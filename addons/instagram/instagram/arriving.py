@@ -73,8 +73,9 @@ def webhook(look: Look) -> None:
 
 
 def verification(look: Look) -> None:
-    """Check how Lobby answered Meta's verification of the address; Meta's dashboard shows an error until it
-    passes.
+    """Check how Lobby answered Meta's verification of the address.
+
+    Meta's dashboard shows an error until it passes.
 
     Anyone may send any token. So a wrong one only matters until a verification or a delivery has proved that
     Meta has the right one.

@@ -184,7 +184,7 @@ def _given(request: ConnectRequest) -> EnteredCredentials | Problems:
 
 
 def moves(workspace_id: int, ig_user_id: str, page_id: str) -> str:
-    """Return a sentence if an account of the workspace would be moved to another Page, else an empty
+    """Return a sentence if connecting moves an account of the workspace to another Page, else an empty
     string.
     """
     query = (
@@ -225,8 +225,7 @@ def disconnect(account: AccountRef) -> None:
 
 
 def leave(found: Credentials) -> None:
-    """Unsubscribe at Meta unless another account needs it, and delete the token; or keep the fields still
-    needed.
+    """Unsubscribe at Meta and delete the token, or keep what another account or its comments still need.
 
     :raises GraphError: if Meta could not be notified. A token that Meta no longer accepts needs no
         notification.

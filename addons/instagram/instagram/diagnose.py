@@ -32,8 +32,8 @@ _SWITCH = {(200, 2534041), (10, 2534041)}
 
 
 def diagnose(account: AccountRef) -> Sequence[Finding]:
-    """Run every check on *account*. If Meta can't be reached for one, its finding says so and the others
-    still run.
+    """Run every check on *account*. If Meta can't be reached, the finding says so and the others still
+    run.
     """
     name, title = "credentials", _("Stored credentials can be read")
     with db.read() as session:
@@ -118,9 +118,7 @@ def _permissions(look: Look) -> None:
 
 
 def _professional(look: Look) -> None:
-    """Check that the Page is still linked to this account, or that the account is still a professional
-    one.
-    """
+    """Check that the Page is still linked to the account, or that the account is still professional."""
     if look.found.flavour is Flavour.PAGE:
         page = look.found.graph().page(look.found.page_id)
         linked = page.instagram_business_account
@@ -144,9 +142,7 @@ def _professional(look: Look) -> None:
 
 
 def _allowed(look: Look) -> None:
-    """Check the owner's switch in the Instagram app. If it is off, nothing arrives and Meta reports no
-    error.
-    """
+    """Check the owner's switch in the Instagram app. If it is off, nothing arrives, without an error."""
     fix = _(
         "In the Instagram app: Settings, Messages and story replies, Message controls, Connected tools, "
         "Allow access to messages."

@@ -454,9 +454,7 @@ def keys_carrying(mid: str) -> tuple[str, ...]:
 
 
 def _digest(event: Mapping[str, Any], raw: bytes) -> str:
-    """Return a text for an event that doesn't depend on the order of its keys; the host stores a hash of
-    it.
-    """
+    """Return a text for an event that doesn't depend on the order of its keys; the host hashes it."""
     try:
         return _orders.encode(event).decode()
     except (ValueError, OverflowError, msgspec.MsgspecError, RecursionError):

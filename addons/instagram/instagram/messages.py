@@ -132,9 +132,7 @@ def button_body(button: Mapping[str, Any]) -> Body:
 
 
 def upload_form(kind: MessageKind) -> dict[str, str]:
-    """Return the form fields of an upload other than the file; ``is_reusable`` is a string in Meta's docs
-    too.
-    """
+    """Return an upload's form fields besides the file; ``is_reusable`` is a string in Meta's docs too."""
     message = f'{{"attachment":{{"type":"{MEDIA[kind]}","is_reusable":"true"}}}}'
     return {"platform": "instagram", "message": message}
 

@@ -96,9 +96,7 @@ class AppRestriction(Base):
 
 
 class WorkspaceApp(Base):
-    """A workspace's own Meta app for one of the two ways to connect; it takes precedence over the
-    installation's.
-    """
+    """A workspace's own Meta app for one way to connect; it takes precedence over the installation's."""
 
     __tablename__ = "instagram_apps"
     __table_args__ = (sa.UniqueConstraint("workspace_id", "flavour"), Base.__table_args__)

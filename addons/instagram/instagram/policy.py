@@ -1,5 +1,4 @@
-"""When a reply is allowed, and who may send it (docs/instagram-platform: 24 hours; human agent tag: 7
-days)."""
+"""When replies are allowed, and from whom (docs/instagram-platform: 24 hours; human agent tag: 7 days)."""
 
 from __future__ import annotations
 

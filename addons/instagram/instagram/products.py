@@ -33,9 +33,7 @@ class _Product(msgspec.Struct, frozen=True):
 
 
 def ids(content: Mapping[str, Any]) -> list[str]:
-    """Return the ids of the products in *content*: of the message's origin, a template, or our own
-    message.
-    """
+    """Return the ids of the products in *content*: from the message's origin, a template, or our message."""
     found = [identifier(one.get("id")) for one in _named(content)]
     found += map(identifier, content.get("products") or ())
     return [one for one in dict.fromkeys(found) if one.isascii() and one.isdigit()][:MOST]

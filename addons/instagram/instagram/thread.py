@@ -41,8 +41,7 @@ NO_THREAD = CannotTell("Instagram lists no thread with this person")
 LONGEST = timedelta(minutes=10)
 """How long after the attempt a message may still have been accepted."""
 CLOCK_OFF = timedelta(hours=2)
-"""Maximum error of our clock at the attempt: a message with the same text in that range is not reported as
-missing."""
+"""Maximum error of our clock at the attempt. A message with the same text in that range may be ours."""
 
 
 class _Person(msgspec.Struct, frozen=True):

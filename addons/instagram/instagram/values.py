@@ -21,9 +21,7 @@ _DIGITS = 400
 
 
 def clean(text: str) -> str:
-    """Return *text* with characters that some databases cannot store (NUL, lone surrogates) replaced by
-    U+FFFD.
-    """
+    """Return *text* with NUL and lone surrogates, which some databases cannot store, replaced by U+FFFD."""
     if "\0" in text:
         text = text.replace("\0", "\ufffd")
     if text.isascii():

@@ -61,9 +61,7 @@ def of(account: AccountRef) -> Credentials | None:
 
 
 def of_all(accounts: Sequence[AccountRef]) -> dict[int, Credentials]:
-    """Return the credentials of *accounts* by id, without those that cannot be decrypted. Runs one
-    statement.
-    """
+    """Return the readable credentials of *accounts*, by id. Runs one statement."""
     query = sa.select(TelegramAccount).where(TelegramAccount.account_id.in_([one.id for one in accounts]))
     with db.read() as session:
         rows = {row.account_id: row for row in session.scalars(query)}

@@ -59,9 +59,7 @@ def upload(token: Secret, method: str, name: str, file: OutgoingFile, fields: Ma
 
 
 def file_address(token: Secret, path: str) -> str:
-    """Return the URL of the file that ``getFile`` calls *path*. It is valid for an hour and contains the
-    token.
-    """
+    """Return the URL of the file that ``getFile`` calls *path*: valid for an hour, and contains the token."""
     return f"{settings.get('telegram', 'api_url')}/file/bot{token.reveal()}/{quote(path)}"
 
 

@@ -1,5 +1,4 @@
-"""Translate Telegram's updates for the host. Pure functions, because an envelope may be read again much
-later.
+"""Translate Telegram's updates for the host. Pure, because envelopes may be read again much later.
 
 https://core.telegram.org/bots/api#message
 """

@@ -30,8 +30,7 @@ def server_of(written: str) -> str:
 
 
 def results(message: Message, servers: str) -> dict[str, str] | None:
-    """Return our server's results for ``spf``, ``dkim`` and ``dmarc``, and a ``verdict`` on the ``From``
-    address.
+    """Return our server's ``spf``, ``dkim`` and ``dmarc`` results, and a ``verdict`` on the ``From`` address.
 
     The verdict is ``pass``, ``fail``, or ``none`` if nothing was proved. Returns None without a header of our
     server. Only its topmost one counts, because a sender can forge those below.

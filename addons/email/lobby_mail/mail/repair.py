@@ -1,6 +1,4 @@
-"""Repair mistakes in the headers of a mail that other mail programs tolerate, but not the standard
-library.
-"""
+"""Repair mistakes in mail headers that other mail programs tolerate, but the standard library doesn't."""
 
 from __future__ import annotations
 
@@ -155,9 +153,7 @@ def _open_quote(lines: list[bytes]) -> bool:
 
 
 def _multiparts(data: bytes) -> Iterator[re.Match[bytes]]:
-    """Yield each header that declares parts. It searches for a fixed string because a pattern would be too
-    slow.
-    """
+    """Yield each header that declares parts. Searches for a fixed string, because a pattern is too slow."""
     lower = data.lower()
     behind = 0
     place = lower.find(b"multipart/")

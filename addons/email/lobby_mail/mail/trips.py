@@ -49,9 +49,7 @@ def note_arrived(session: Session, account_id: int, found: str, raw: bytes, way:
 
 
 def _verdicts(message: Message, way: str) -> dict[str, str]:
-    """Return the authentication results of a returned test mail. It is ours, so its topmost header is
-    trusted.
-    """
+    """Return the authentication results of a returned test mail, whose topmost header can be trusted."""
     try:
         own = settings.get("", "smtp_authserv_id") if way == "smtp" else ""
     except SdkError:

@@ -56,8 +56,9 @@ def _content(lines: list[str], begin: int) -> tuple[bytes | None, int]:
 
 
 def _uu(line: str) -> bytes | None:
-    """Return the decoded bytes of a line. Its first character is their number; trailing spaces may be
-    lost.
+    """Return the decoded bytes of a line.
+
+    Its first character is their number; trailing spaces may be lost.
     """
     if not line.strip():
         return b""

@@ -30,8 +30,7 @@ log = logging.getLogger(__name__)
 
 EVERY = timedelta(minutes=2)
 AHEAD = timedelta(minutes=10)
-"""Time before expiry at which a token is renewed; a short-lived one is renewed in the last quarter of its
-lifetime."""
+"""Time before expiry at which a token is renewed; for a short-lived one, the last quarter of its lifetime."""
 LEAST = timedelta(seconds=45)
 """Remaining lifetime a token needs for signing in."""
 HOLD = timedelta(seconds=60)
@@ -277,8 +276,9 @@ def _store_renewed(session: Session, account: AccountRef, used: Secret, got: exc
 def _failed(
     account: AccountRef, row: MailToken, words: str, sentence: str, *, delay: timedelta | None = None
 ) -> None:
-    """Record that renewal failed. People are notified immediately if only they can help, else if it
-    persists.
+    """Record that renewal failed.
+
+    People are notified immediately if only they can help, else if it persists.
     """
     log.warning("the sign-in of account %s could not be renewed: %s", account.id, words)
     now = clock.now()

@@ -32,8 +32,7 @@ GONE = (100, 33)
 """Meta's code and subcode for an object that does not exist or that this token may not see."""
 UNKNOWN_FIELD = 100
 _AUTHORS = ("from,username,", "username,", "")
-"""Additional fields of a mentioning comment, tried in order. Meta's page lists neither, but its example has
-the second."""
+"""Additional fields of a mentioning comment to try. Meta's page lists neither; its example has the second."""
 
 
 class Media(msgspec.Struct, frozen=True):
