@@ -97,7 +97,7 @@ def abilities_in_words(flavour: Flavour, scopes: Collection[str]) -> str:
 
 
 def abilities(flavour: Flavour, scopes: Collection[str], *, on: bool) -> list[Ability]:
-    """Return the switch as the card shows it; *on*: whether comments are connected."""
+    """Return the Comments switch for the card; *on*: whether comments are connected."""
     granted = allowed(flavour, scopes)
     switch = Ability(
         name=ABILITY,

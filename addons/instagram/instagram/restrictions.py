@@ -213,7 +213,7 @@ def settle() -> None:
 
 
 def too_late(account_id: int) -> list[FailedSend]:
-    """Return the replies of an account whose window closed while its app was restricted, the newest first."""
+    """Return an account's replies whose window closed while its app was restricted, newest first."""
     failed = deliveries.failed_sends(account_id, since=clock.now() - NOTED_FOR)
     return [one for one in failed if one.code == TOO_LATE and one.cause == RESTRICTED.sentence]
 

@@ -89,7 +89,7 @@ class _NotConnectedError(Exception):
 
 
 def _posts(about: UsedFor, arguments: Mapping[str, Any]) -> str:
-    """Return the account's newest posts as text, those with the words first."""
+    """Return the account's newest posts as text, those that contain the words first."""
     found = accounts.credentials(about.account.id)
     if found is None:
         raise _NotConnectedError

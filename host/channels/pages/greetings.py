@@ -107,7 +107,7 @@ def _line(form: Mapping[str, str], place: str) -> GreetingItem:
 
 
 def from_ice_breakers(found: IceBreakers, most: int) -> Sheet:
-    """Return the form for the lists at the provider."""
+    """Return the form for the ice breakers at the provider."""
     return _sheet(
         {
             locale: [
@@ -121,7 +121,7 @@ def from_ice_breakers(found: IceBreakers, most: int) -> Sheet:
 
 
 def from_menu(found: Menu, most: int) -> Sheet:
-    """Return the form for the lists at the provider."""
+    """Return the form for the menu at the provider."""
     return _sheet(
         {
             locale: [

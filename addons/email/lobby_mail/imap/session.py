@@ -128,7 +128,7 @@ class Watcher:
                     client.idle_done()
 
     def _said_anything(self, client: Client, seconds: float) -> bool:
-        """Wait for the server, or for :meth:`stop`; return whether the server has sent something."""
+        """Wait for the server, or for :meth:`stop`; return whether the server has sent data."""
         connection = client.socket()
         if isinstance(connection, ssl.SSLSocket) and connection.pending():
             return True
