@@ -225,7 +225,9 @@ def disconnect(account: AccountRef) -> None:
 
 
 def leave(found: Credentials) -> None:
-    """Unsubscribe at Meta and delete the token, or keep what another account or its comments still need.
+    """Unsubscribe at Meta, unless another account needs it, and delete the token.
+
+    If its messages or comments are still connected, reduce the subscription to their fields instead.
 
     :raises GraphError: if Meta could not be notified. A token that Meta no longer accepts needs no
         notification.
