@@ -39,7 +39,7 @@ _OF_NOBODY = frozenset({"received", "created"})
 """Events by customers: not attributed to any member of the team."""
 
 NO_LABEL = 0
-"""As the label of a :class:`Selection`: only conversations without any."""
+"""The label of a :class:`Selection` of conversations that have none."""
 LABEL = ConversationLabel.label_id
 """Labels as the column to group spans by: a span counts for each label of its conversation."""
 _Labelled = aliased(ConversationLabel)  # the query around may join both itself

@@ -314,8 +314,8 @@ def messages_plot(choice: Choice, found: Figures) -> Plot:
         beside=True,
     )
     texts = [
-        f"{name(at)}: {_('%(into)s in, %(out)s out', into=whole(one.received or 0), out=whole(one.sent or 0))}"
-        for at, one in found.steps
+        f"{name(at)}: {_('%(into)s in, %(out)s out', into=whole(received), out=whole(sent))}"
+        for (at, _totals), received, sent in zip(found.steps, into, out, strict=True)
     ]
     index = [
         url_for(

@@ -107,9 +107,7 @@ def index(workspace_id: int) -> ResponseReturnValue:
     session, now, choice = _asked(workspace_id)
     found = figures.read_figures(session, choice.selection, now, by_hour=len(choice.days) == 1)
     first_day = found.since is None or found.since.astimezone(choice.days.zone).date() == choice.today
-    hidden = {
-        by for by, any_ in ((Grouping.TEAM, choice.teams), (Grouping.LABEL, choice.labels)) if not any_
-    }
+    hidden = {by for by, any_ in ((Grouping.TEAM, choice.teams), (Grouping.LABEL, choice.labels)) if not any_}
     by_label = choice.by is Grouping.LABEL
     labelled = choice.selection.label_id is not None
     return render_template(
@@ -232,9 +230,7 @@ def _count_unlabelled(session: Session, choice: Choice, now: datetime) -> int:
     return opening.count_opened(session, Figure.OPENED, replace(chosen, label_id=figures.NO_LABEL), now)
 
 
-def _rows(
-    session: Session, choice: Choice, now: datetime, *, compared: bool = False
-) -> list[drawing.Row]:
+def _rows(session: Session, choice: Choice, now: datetime, *, compared: bool = False) -> list[drawing.Row]:
     """Return the rows of the chosen table.
 
     :param compared: whether labels are compared with the days before.
