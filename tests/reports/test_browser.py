@@ -102,7 +102,7 @@ def test_figures_plots_and_what_they_open(desk: Desk, agent: Page) -> None:
     expect(agent.get_by_label("Person").first).to_have_value("1")
     for figure in ("First response", "Windows missed"):
         agent.goto(f"/w/{desk.workspace_id}/reports")
-        agent.get_by_role("link", name=figure).click()
+        agent.locator(".kpis").get_by_role("link", name=figure).click()
         expect(agent.get_by_role("heading", level=1)).to_contain_text(figure)
         look(agent, f"reports-{figure.lower().replace(' ', '-')}")
     agent.goto(f"/w/{desk.workspace_id}/reports/first-response")

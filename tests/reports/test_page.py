@@ -413,6 +413,40 @@ def test_labels_of_another_workspace_and_without_labels(agent: Browser, desk: De
         assert agent.get(at(desk, f"?label={elsewhere.id}", below=below)).status_code == 400
 
 
+def test_what_is_not_known_by_label_is_left_out_of_every_table(agent: Browser, desk: Desk) -> None:
+    assert "By label" not in page(agent, at(desk, "?by=label")), "there is nothing to show"
+    begin(desk, 70)
+    talk, mia = desk.customer_wrote(), agent_id()
+    label = make_label(desk, "Order", talk)
+    start = clock.now() - timedelta(days=2)
+    closed = span("resolve", start, start + timedelta(hours=3), conversation_id=talk, user_id=mia)
+    store(desk.workspace_id, [answered(desk, talk, 14, user_id=mia), closed])
+
+    def cells(query: str, row: str) -> list[str]:
+        return re.findall(r'data-label="([^"]*)"', rows_of(page(agent, at(desk, query)))[row])
+
+    usual = ["First response", "Resolution", "Closed", "Missed"]
+    assert cells(f"?label={label}", "Mia Reuter") == usual
+    assert cells(f"?by=account&label={label}", desk.account.handle) == usual
+    hour = f"{(start + timedelta(hours=3)):%H}:00"
+    assert any(row.startswith(hour) for row in rows_of(page(agent, at(desk, f"?by=hour&label={label}"))))
+    of_labels = [
+        "Conversations",
+        "First response",
+        "90th percentile",
+        "Next responses",
+        "Resolution",
+        "Missed",
+    ]
+    for query in ("?by=label", "?by=label&hours=business", f"?by=label&label={label}"):
+        assert cells(query, "Order") == cells(query, "All, each once") == of_labels
+    of_person = page(agent, at(desk, f"?by=label&agent={mia}"))
+    assert "no label" not in of_person, "customers began them"
+    assert cells(f"?by=label&agent={mia}", "Order") == of_labels[1:]
+    assert table(agent, at(desk, f"?by=label&agent={mia}", below="/table.csv"))[1][1] == ""
+    assert len(table(agent, at(desk, f"?label={label}", below="/table.csv"))) == 2
+
+
 def test_every_heading_sorts_both_ways(agent: Browser, desk: Desk) -> None:
     talks = [desk.customer_wrote(f"c{number}") for number in range(4)]
     for name, talk in zip(("zeta", "Beta", "alpha", "Gamma"), talks, strict=True):
