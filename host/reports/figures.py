@@ -417,12 +417,14 @@ def of(chosen: Selection, model: type[Span | ReportHour | ReportTeamHour]) -> li
 
 def _labelled(label_id: int) -> list[sa.ColumnElement[bool]]:
     """Return the conditions for spans of conversations that have a label, or :data:`NO_LABEL`."""
-    having = sa.select(_Labelled.label_id).where(_Labelled.conversation_id == Span.conversation_id)
     if label_id != NO_LABEL:
-        return [having.where(_Labelled.label_id == label_id).exists()]
+        having = sa.select(_Labelled.conversation_id).where(_Labelled.label_id == label_id)
+        # Not EXISTS: SQLite begins with the few conversations of a label, where that is faster.
+        return [Span.conversation_id.in_(having)]
+    labelled = sa.select(_Labelled.label_id).where(_Labelled.conversation_id == Span.conversation_id)
     # The labels of a deleted conversation are unknown.
     there = sa.select(_Existing.id).where(_Existing.id == Span.conversation_id)
-    return [~having.exists(), there.exists()]
+    return [~labelled.exists(), there.exists()]
 
 
 def _windows(chosen: Selection, start: datetime, end: datetime) -> list[sa.ColumnElement[bool]]:
