@@ -43,5 +43,5 @@ def remove_workspace(session: Session, workspace_id: int, most: int) -> bool | N
 
 @hookimpl
 def own_things(session: Session, user_id: int, workspace_id: int) -> int:
-    """Return how many canned replies and macros of a person nobody else sees."""
+    """Return the number of a person's personal canned replies and macros."""
     return sum(leaving.count_own(session, kind, user_id, workspace_id) for kind in (CannedReply, Macro))

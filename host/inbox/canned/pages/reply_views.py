@@ -56,7 +56,7 @@ navigation.add_settings("canned.index", _l("Canned replies"), order=21, icon="bo
 
 SETTINGS = "/w/<int:workspace_id>/settings/canned"
 MOST_OFFERED = 60
-"""Most canned replies the composer loads at a time; if there are more, it searches as people type."""
+"""Maximum number of canned replies the composer loads at a time; with more, it searches as people type."""
 _CODES = (
     "ar bg bn ca cs da de el en es et fa fi fr he hi hr hu "
     "id it ja ko lt lv ms nl no pl pt ro ru sk sl sr sv sw ta th tr uk ur vi zh"
@@ -173,9 +173,7 @@ def _filled(text: str, values: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _parts(text: str, values: Mapping[str, str]) -> list[variables.FilledPart]:
-    """Return the parts of a saved text; text that cannot be parsed, for instance from a later Lobby, stays as
-    it is.
-    """
+    """Return the parts of a saved text; an unparsable one, maybe from a later Lobby, stays unchanged."""
     try:
         return variables.fill(variables.parse(text), values)
     except variables.VariableError:
