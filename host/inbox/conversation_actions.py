@@ -161,7 +161,7 @@ def hand_over(
     now: datetime,
     why: str = "",
 ) -> None:
-    """Hand a conversation over to people: from now on the customer waits for one of them.
+    """Hand a conversation over to people, for whose answer the customer waits from then on.
 
     :param changes: the team or member to assign it to, if known.
     :param by: name of the API key or assistant.
@@ -272,7 +272,7 @@ def _set_snooze(
 def check_snooze(snooze: Snooze, now: datetime) -> None:
     """Refuse a snooze that ends in the past, more than :data:`MOST_SNOOZED` ahead, or has no end it needs.
 
-    :raises SnoozeTimeError: which says why.
+    :raises SnoozeTimeError: with the reason.
     """
     if (snooze.until is None) is not (snooze.kind is SnoozeKind.REPLY):
         raise SnoozeTimeError(_l("No end time was given, so nothing was snoozed."))

@@ -524,7 +524,7 @@ def _moderation(row: Any) -> Moderation | None:
 
 
 def _is_planned(row: Any) -> bool:
-    """Return whether a message is scheduled."""
+    """Return whether a queued message waits outside its lane for its scheduled time."""
     return row.state == DeliveryState.QUEUED and row.not_before is not None and not row.open
 
 

@@ -90,7 +90,7 @@ def _query(limited: bool) -> Any:
 
 
 def present(session: Session, workspace_id: int, now: datetime, accounts: Accounts = None) -> list[Present]:
-    """Return who has which conversation of the workspace open.
+    """Return the presences in a workspace: members, and the conversations they have open.
 
     :param accounts: the accounts the viewer sees; None for all.
     """

@@ -786,7 +786,7 @@ def _unseen_ids() -> sa.Select[Any]:
 
 
 def _mentions(given: Given) -> Any:
-    """Return a column with the number of conversations that have unseen mentions of somebody."""
+    """Return a column with the number of conversations with unseen mentions of the viewer."""
     seen = given & {"accounts"}
     some = sa.select(Conversation.id).where(*_conditions(seen), Conversation.id.in_(_unseen_ids())).subquery()
     return sa.select(sa.func.count()).select_from(some).scalar_subquery()
@@ -849,7 +849,7 @@ def count_each(
 
 
 def count_some(session: Session, workspace_id: int, user_id: int | None, filter_: ConversationFilter) -> int:
-    """Return how many conversations match a filter."""
+    """Return the number of conversations that match a filter."""
     query = sa.select(sa.func.count()).select_from(Conversation).where(*_conditions(_given(filter_)))
     ((number,),) = db.read_rows(session, query, **_values(filter_, workspace_id, user_id))
     return int(number)
@@ -906,7 +906,7 @@ def answers(account_id: Any) -> sa.ColumnElement[bool]:
 
 
 def all_members(session: Session, workspace_id: int) -> list[Member]:
-    """Return the people who may answer in the workspace, whatever accounts they see, by name."""
+    """Return the people who may answer in the workspace, regardless of the accounts they see, by name."""
     query = (
         sa.select(User.id, User.name)
         .join(Membership, Membership.user_id == User.id)

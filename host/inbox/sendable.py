@@ -1,4 +1,4 @@
-"""Check the content of a message besides text and files: its shape, and the channel's limits.
+"""Check the form and the channel's limits of a message's content, except text and files.
 
 Everything here is pure. An error names the limit that was exceeded.
 """
@@ -37,7 +37,7 @@ _UNSAFE = re.compile(r"[\x00-\x20\x7f-\x9f\\<>\"]")
 
 
 class NotSendableError(LobbyError):
-    """A message exceeds a limit of its channel, or is incomplete; *code* says which."""
+    """A message exceeds a limit of its channel, or is incomplete; *code* names the reason."""
 
     status = 422
     title = _l("That cannot be sent")

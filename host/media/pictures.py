@@ -51,7 +51,7 @@ class TooManyPixelsError(PictureError):
 class CleanPicture(msgspec.Struct, frozen=True):
     """A picture without metadata.
 
-    :param width: and *height*: as it is shown, in pixels.
+    :param width: and *height*: displayed size in pixels.
     """
 
     content: bytes

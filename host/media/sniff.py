@@ -62,7 +62,7 @@ def content_type(head: bytes) -> str:
 
 
 def kind_of(content_type: str) -> MessageKind:
-    """Return the kind of a message with such a file."""
+    """Return the kind of a message with a file of this type."""
     if content_type in {"image/jpeg", "image/png", "image/gif", "image/webp"}:
         return MessageKind.IMAGE
     main = content_type.partition("/")[0]

@@ -1,4 +1,4 @@
-"""Mail notifications: each at most once, however many processes run or die.
+"""Mail notifications, each at most once, even with several processes, or if one dies.
 
 A process claims a mail before it sends it. If the outcome is unknown, because the connection broke or the
 process died, the mail is not sent again: the notification is still on the page, and repeated mails make

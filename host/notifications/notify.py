@@ -38,7 +38,7 @@ class Message(msgspec.Struct, frozen=True):
     :param title: a name people know; not translated.
     :param details: values for the sentences; an aware time is shown as its day, in the reader's language.
     :param sentence: marked for translation, with ``%(name)s`` for values of *details*; never a credential.
-    :param next_step: what to do about it.
+    :param next_step: the recommended action.
     """
 
     title: str

@@ -251,7 +251,7 @@ DAYS = 7
 
 
 def quiet_hours(session: Session, user_ids: Collection[int]) -> dict[int, Quiet]:
-    """Return the quiet hours of those of *user_ids* who have any: one statement."""
+    """Return the quiet hours of users among *user_ids*, leaving out those without any: one statement."""
     query = sa.select(QuietHours).where(QuietHours.user_id.in_(sorted(user_ids)))
     return {
         row.user_id: Quiet(row.starts, row.ends, _days_in(row.days), _days_in(row.whole_days), row.timezone)

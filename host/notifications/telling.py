@@ -50,7 +50,7 @@ MAIL_WAITS = timedelta(minutes=2)
 TOO_OLD = timedelta(days=1)
 """Age after which an event notifies nobody, for example after the workers were down."""
 MOST_GIVEN = 5
-"""Number of conversations given to one person at once above which they share one notice."""
+"""Number of conversations assigned to one person together above which they share one notice."""
 
 _OF_NOBODY = {Kind.REPLY: Kind.NEW, Kind.WINDOW: Kind.NEW_LATE, Kind.DUE: Kind.NEW_LATE}
 """Kinds used instead for unassigned conversations, for those who chose them."""
@@ -93,7 +93,7 @@ class Notifier:
 class _PendingNotice(NamedTuple):
     """A notice for one person, if they want it.
 
-    :param thing: key of the notice: nobody gets the same one twice.
+    :param thing: key of the notice, unique per person.
     """
 
     user_id: int
@@ -271,7 +271,7 @@ def _without_idle(session: Session, world: _World, found: Sequence[_PendingNotic
 def _seen(
     session: Session, users: Collection[int], workspaces: Collection[int]
 ) -> dict[tuple[int, int], frozenset[int] | None]:
-    """Return the accounts each of *users* sees in each of *workspaces* they are in; None: all."""
+    """Return the accounts each of *users* sees in their workspaces among *workspaces*; None for all."""
     query = (
         sa.select(Membership.user_id, Membership.workspace_id, Membership.limited)
         .join(User, User.id == Membership.user_id)

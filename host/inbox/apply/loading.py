@@ -98,7 +98,7 @@ class _LockedByName:
         return self._by_id.rows(connection, {"ids": padded(ids)}) if ids else []
 
 
-# Statements are built once, and cost no more to run than with the driver alone.
+# Statements are built once and run without the overhead of the ORM.
 _people = _LockedByName(
     sa.select(
         *(IDENTITIES.c[name] for name in StoredPerson._fields[:-3]),

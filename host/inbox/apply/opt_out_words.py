@@ -28,7 +28,7 @@ from typing import NamedTuple
 LONGEST = 64
 """Longest message considered, in characters, including everything around the word."""
 MOST_LETTERS = 32
-"""Most letters considered: counting them is ten times faster than folding most messages."""
+"""Maximum letters considered: counting them is ten times faster than folding most messages."""
 
 
 class OptOutWord(NamedTuple):

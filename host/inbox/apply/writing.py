@@ -326,7 +326,6 @@ def _insert_contacts(connection: Connection, people: Sequence[Person], now: date
 
 
 def _insert_threads(connection: Connection, threads: Sequence[Thread], now: datetime) -> None:
-    """Insert conversations and fill in their ids."""
     if not threads:
         return
     rows = _insert_thread.run(
@@ -513,7 +512,6 @@ def _update_people(connection: Connection, people: Sequence[Person]) -> None:
 
 
 def _update_threads(connection: Connection, threads: Sequence[Thread]) -> None:
-    """Write the changes of stored conversations."""
     _thread_changes.run_many(
         connection,
         [

@@ -34,9 +34,9 @@ from host.users.actor import Actor
 from host.users.reach import ALL_ACCOUNTS
 
 PORTION = 50
-"""Most conversations changed in one write, which blocks other writes meanwhile."""
+"""Maximum number of conversations changed in one write, which blocks other writes."""
 AT_ONCE = 50
-"""Most conversations changed before the request is answered."""
+"""Maximum number of conversations changed before the request is answered."""
 MOST = 100_000
 UNDO = timedelta(hours=1)
 KEPT = timedelta(days=7)
@@ -531,7 +531,7 @@ def _undo_one(session: Session, row: BulkAction, item: BulkItem, now: datetime) 
 def _put_back(
     session: Session, conversation: Conversation, row: BulkAction, before: Mapping[str, Any], now: datetime
 ) -> None:
-    """Restore the earlier values with the use case people use, so that everybody is notified."""
+    """Restore the earlier values with the same use case as people, so that browsers are notified."""
     if "labelled" in before:
         ids = [int(row.argument["label_id"])]
         _label(session, conversation, row, now, **{"add" if before["labelled"] else "remove": ids})

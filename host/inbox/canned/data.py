@@ -20,7 +20,7 @@ def clean_up(most: int) -> None:
 
 
 def remove_departed(session: Session, most: int) -> int:
-    """Delete up to *most* canned replies and macros whose owner left; return how many were deleted."""
+    """Delete up to *most* canned replies and macros whose owner left; return the number deleted."""
     ids = leaving.left_behind(session, CannedReply, most)
     if ids:
         files = replies.files_of(session, ids)

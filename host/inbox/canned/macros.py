@@ -53,7 +53,7 @@ class MacroNotFoundError(NotFoundError):
 
 
 class MacroError(InvalidError):
-    """A macro is incomplete or invalid; *field* says where."""
+    """A macro is incomplete or invalid; *field* names the place."""
 
     code = "macro"
     title = _l("The macro is incomplete")
@@ -62,7 +62,7 @@ class MacroError(InvalidError):
 
 
 class SharedMacroError(ForbiddenError):
-    """Only leads and owners change shared macros."""
+    """Only leads and owners may change shared macros."""
 
     code = "shared_macro"
     default_sentence = _l("Only leads and owners can change shared macros. Nothing was changed.")

@@ -1,4 +1,4 @@
-"""Canned replies: saved texts of one person, of a team or of everybody.
+"""Canned replies: saved texts of one person or a team, or shared with the workspace.
 
 Each has a shortcut, a text in one or more languages with variables (:mod:`host.inbox.variables`), and files.
 Using one copies it, so later changes do not affect sent messages.
@@ -64,7 +64,7 @@ class CannedReplyError(InvalidError):
 
 
 class SharedReplyError(ForbiddenError):
-    """Only leads and owners change shared replies, and leads of a team those of the team."""
+    """Only leads and owners may change shared replies, and only its leads those of a team."""
 
     code = "shared_reply"
     default_sentence = _l(

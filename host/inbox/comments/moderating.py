@@ -1,4 +1,4 @@
-"""Hide, show or delete a customer's message at the provider. A worker tells the provider."""
+"""Hide, show or delete a customer's message at the provider. A worker sends the request to the provider."""
 
 from __future__ import annotations
 

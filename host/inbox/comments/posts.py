@@ -22,7 +22,7 @@ from host.sdk.messages import PostKind
 from host.users.reach import Accounts
 
 MOST_OFFERED = 6
-"""Most posts offered as a filter of the list."""
+"""Maximum number of posts offered as a filter of the list."""
 
 
 class PostNotFoundError(NotFoundError):
@@ -168,7 +168,7 @@ def listing(
 
 
 MOST_LOOKED = 500
-"""Most posts whose captions are searched: the newest."""
+"""Maximum number of posts whose captions are searched: the newest."""
 
 
 def named(session: Session, workspace_id: int, words: str, accounts: Accounts) -> int | None:

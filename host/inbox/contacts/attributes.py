@@ -26,7 +26,7 @@ from host.inbox.errors import (
 from host.users.actor import Actor
 
 MOST = 50
-"""Most attributes of a workspace, all of which are shown next to every conversation."""
+"""Maximum number of attributes of a workspace: all are shown next to every conversation."""
 MOST_CHOICES = 50
 LONGEST = 250
 """Longest value in characters."""

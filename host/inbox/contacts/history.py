@@ -190,7 +190,7 @@ def _place(item: ConversationItem | TimelineEntry) -> TimelinePosition:
 
 
 def _behind(before: TimelinePosition | None, rank: int, at: Any, id_: Any) -> list[sa.ColumnElement[bool]]:
-    """Return the conditions for rows of a rank that come after *before* in the timeline."""
+    """Return the conditions for rows of a rank after the position *before* in the timeline."""
     if before is None:
         return []
     if rank > before.rank:

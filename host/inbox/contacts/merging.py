@@ -299,7 +299,6 @@ def _locked_both(
 
 
 def _move(session: Session, identity_ids: Sequence[int], contact_id: int) -> None:
-    """Move identities and their conversations to another contact."""
     for table, column in ((IDENTITIES, IDENTITIES.c.id), (CONVERSATIONS, CONVERSATIONS.c.identity_id)):
         session.execute(sa.update(table).where(column.in_(identity_ids)).values(contact_id=contact_id))
     session.expire_all()

@@ -1,7 +1,7 @@
 """Labels of workspaces and of their conversations.
 
 Leads create, rename, recolour, merge and delete labels; everyone who answers adds them to and removes them
-from conversations. Conversations refer to labels by id, so a rename is visible everywhere immediately.
+from conversations. They refer to labels by id, so a rename is visible everywhere immediately.
 """
 
 from __future__ import annotations

@@ -87,7 +87,6 @@ def _accounts(session: Session, workspace_id: int, channels: Collection[str]) ->
 
 
 def _known_as(session: Session, contact_id: int) -> dict[int, list[str]]:
-    """Return the external ids of a contact by account."""
     query = (
         sa.select(ContactIdentity.account_id, ContactIdentity.external_id)
         .where(ContactIdentity.contact_id == contact_id)

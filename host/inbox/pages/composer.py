@@ -95,10 +95,10 @@ _ASKS = {Ask.PHONE: _l("Ask for their number"), Ask.EMAIL: _l("Ask for their ema
 class Tools(msgspec.Struct, frozen=True):
     """The tools a composer offers besides text.
 
-    :param files: a rule for each kind of file, for the browser; empty: no files.
+    :param files: a rule for each kind of file, for the browser; empty if the channel has no files.
     :param accept: file types that the file picker shows first.
     :param voice_bytes: maximum size of a recording; None if voice notes are not supported.
-    :param reactions: emoji of the picker, in order; empty: none.
+    :param reactions: emoji of the picker, in order; empty if the channel has no reactions.
     :param asks: data a quick reply may ask for, each with its label.
     :param card_pictures: whether a card can have an uploaded picture, which the provider has to fetch.
     :param mobile_only: content that the customer sees only in the provider's mobile app.

@@ -276,7 +276,7 @@ class ContactDetails(msgspec.Struct, frozen=True):
 
     :param id_name: the channel's name for the contact's id; empty if it has none.
     :param link: the contact's page at the provider; empty if there is none.
-    :param follows: who follows whom, in words; empty if unknown.
+    :param follows: whether contact and account follow each other, in words; empty if unknown.
     :param followers: how many people follow them; None if unknown.
     :param first_at: time of their first contact with the desk.
     :param origin: the ad or link that led to their first message, or None.

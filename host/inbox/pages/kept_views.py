@@ -147,7 +147,6 @@ def _post_title(filter_: Filter, offered: Sequence[PostRow]) -> str:
 
 
 def _teams(inbox: InboxContext, accounts: Accounts) -> list[InboxTeam]:
-    """Return the teams of the sidebar, with counts."""
     workspace = shown_workspace()
     keeps = workspace is not None and workspace.may(Permission.TEAMS)
     some = [one for one in inbox.teams() if one.mine or keeps]

@@ -134,8 +134,6 @@ def snooze(workspace_id: int, conversation_id: int) -> ResponseReturnValue:
 
 
 def _action(name: str, changes: Changes, doc: str) -> None:
-    """Add a view that sets fields of a conversation."""
-
     def view(workspace_id: int, conversation_id: int) -> ResponseReturnValue:
         return _set_fields(workspace_id, conversation_id, changes)
 

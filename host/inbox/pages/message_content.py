@@ -326,7 +326,7 @@ def has_text(content: Content) -> bool:
 
 
 def asked(content: Content) -> tuple[str, ...]:
-    """Return the data that a message's quick replies ask for: ``phone``, ``email``."""
+    """Return the data requested by a message's quick replies: ``phone``, ``email``."""
     return tuple(filter(None, (_short(reply.get("ask")) for reply in _items(content.get("quick_replies")))))
 
 

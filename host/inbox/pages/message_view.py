@@ -367,7 +367,7 @@ def _earlier(entry: Entry) -> tuple[Span, ...]:
 
 
 def _words(entry: Entry) -> tuple[Span, ...]:
-    """Return the text of *entry* in pieces; mentioned people who are not in the text come last."""
+    """Return the text of *entry* as spans, followed by mentions that are not in the text."""
     found = text_view.spans(_split(entry)[0])
     named = message_content.mentioned(entry.content) if entry.kind == InternalKind.NOTE else {}
     if not named:
@@ -757,7 +757,6 @@ def _products_sent(entry: Entry, listed: Sequence[Media]) -> list[SlideView]:
 
 
 def _nameless(state: str) -> str:
-    """Return why a looked-up product has no name."""
     if state == AttachmentState.WAITING:
         return str(_("Looking it up in the catalogue…"))
     if state == AttachmentState.LINKED:
@@ -770,7 +769,7 @@ def _product(number: str) -> str:
 
 
 def _asked(entry: Entry) -> Iterator[str]:
-    """Yield the data that the quick replies of *entry* ask for, in words."""
+    """Yield the data requested by the quick replies of *entry*, in words."""
     for ask in message_content.asked(entry.content):
         if ask in message_kinds.ASKED:
             yield str(message_kinds.ASKED[ask])
@@ -1120,7 +1119,6 @@ def activity(entry: Entry) -> tuple[str, str]:
 
 
 def _forwarded(entry: Entry) -> str:
-    """Return the sentence about forwarded messages."""
     if entry.erased:
         return str(_("A forwarded message was erased"))
     to = ", ".join(message_content.went_to(entry.content, "to"))

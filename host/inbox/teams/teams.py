@@ -199,7 +199,7 @@ def with_counts(
 ) -> list[InboxTeam]:
     """Return *teams* with their counts: one index-only query.
 
-    :param accounts: the accounts the user may see; None: all.
+    :param accounts: the accounts the user may see; None for all.
     """
     if not teams:
         return []
@@ -287,7 +287,6 @@ def _set_fields(
     accounts: Collection[int] | None,
     now: datetime,
 ) -> None:
-    """Write those fields of a team that are not None."""
     if name is not None:
         team.name = names.checked(name, TeamNameError())
         names.save(session, team, TeamNameError(_TAKEN))

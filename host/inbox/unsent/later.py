@@ -1,4 +1,4 @@
-"""Scheduled replies: they wait outside the lane until their time, then become its last entries.
+"""Planned (scheduled) replies: they wait outside the lane until their time, then become its last entries.
 
 So other messages are sent without delay, and the customer receives everything in the order of the thread,
 which shows a scheduled reply at its time.
@@ -176,7 +176,7 @@ def waiting_in(session: Session) -> Sequence[int]:
 
 
 def keep_here(session: Session, conversation_id: int, now: datetime) -> None:
-    """Keep a conversation's scheduled replies until somebody sends them.
+    """Hold back a conversation's scheduled replies until a person sends them.
 
     After the desk was restored, they may have been sent, changed or undone since the backup.
     """

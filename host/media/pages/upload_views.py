@@ -80,7 +80,7 @@ def _media_of(workspace_id: int, account: str) -> uploads.Allowed | None:
 @bp.get("/w/<int:workspace_id>/uploads/<upload_id>")
 @workspace_view(Permission.READ)
 def uploaded(workspace_id: int, upload_id: str) -> ResponseReturnValue:
-    """Show a file that waits to be sent."""
+    """Show an unsent upload."""
     with db.read() as session:
         found = uploads.get_upload(session, workspace_id, upload_id)
     if found is None:

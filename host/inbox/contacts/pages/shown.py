@@ -52,7 +52,7 @@ def name_of(name: str | None, email: str | None, identities: Sequence[Identity],
 
 
 def handle_of(identity: Identity, directory: Directory) -> str:
-    """Return the name of somebody on one account."""
+    """Return a contact's name on one account."""
     if identity.username:
         return identity.username if "@" in identity.username else f"@{identity.username}"
     if "@" in identity.external_id:
@@ -75,7 +75,7 @@ class Window(msgspec.Struct, frozen=True):
 
 
 def follow_state(facts: Mapping[str, Any]) -> str:
-    """Return who follows whom, in words; empty if the provider has not said."""
+    """Return whether the contact and the account follow each other, in words; empty if unknown."""
     them, us = facts.get("follows_us"), facts.get("we_follow")
     if them is True:
         return _("Follows you, you follow back") if us is True else _("Follows you")
