@@ -182,8 +182,10 @@ def record_conversation(
     by: str | None,
     facts: Facts | None = None,
 ) -> None:
-    """Record a member's change of *conversation*, and notify browsers.
+    """Record an event for a change of *conversation*, and notify browsers.
 
+    :param kind: the event, a name of :mod:`host.events.catalogue`; empty to notify browsers only.
+    :param author_id: the member who changed it, or None.
     :param by: name of the API key or rule, if no person did it.
     """
     record(

@@ -93,7 +93,7 @@ class Moderation(msgspec.Struct, frozen=True):
     """The moderation of a customer's message at the provider.
 
     :param wanted: and *stood*: the requested and confirmed state, names of
-    :class:`host.sdk.channel.Moderated`.
+        :class:`host.sdk.channel.Moderated`.
     :param author: the rule or key that did it; empty for *author_name* or a deleted person.
     :param state: of the last request: queued, sent or failed.
     """
@@ -330,7 +330,7 @@ def load_messages(
     *,
     parts: bool = True,
 ) -> list[Entry]:
-    """Return those of *ids* that are in the workspace, in the order threads show them.
+    """Return the messages of *ids* that are in the workspace, in the order threads show them.
 
     :param conversation_id: only messages of this conversation; None for any.
     :param parts: whether to count the parts of each reply.

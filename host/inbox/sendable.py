@@ -1,6 +1,6 @@
 """Check the form and the channel's limits of a message's content, except text and files.
 
-Everything here is pure. An error names the limit that was exceeded.
+All functions are pure. Errors name the exceeded limit.
 """
 
 from __future__ import annotations

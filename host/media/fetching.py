@@ -40,7 +40,7 @@ from host.sdk.messages import MessageKind
 log = logging.getLogger(__name__)
 
 AT_ONCE = 4
-"""Number of files fetched in parallel: a slow one blocks only one of them."""
+"""Number of files fetched in parallel, so that a slow one does not delay all others."""
 MOST = 8
 """Files claimed at a time: even if each takes the maximum time, they are done before their claim expires."""
 CLAIM = timedelta(minutes=5)

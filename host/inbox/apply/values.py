@@ -48,7 +48,7 @@ class StoredPerson(NamedTuple):
 
 
 class KnownBeside(NamedTuple):
-    """The contact of a person who is new on an account but known by the same id on the account beside it."""
+    """The contact of a new person who is known by the same id on the account beside theirs."""
 
     account_id: int
     external_id: str

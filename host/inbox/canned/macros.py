@@ -129,7 +129,7 @@ def shown(row: Macro, viewer: Viewer) -> MacroView:
 def get(session: Session, workspace_id: int, macro_id: int, viewer: Viewer, *, lock: bool = False) -> Macro:
     """Return a macro that *viewer* may run.
 
-    :param lock: lock it until the write ends, to change it.
+    :param lock: whether to lock it until the write ends, to change it.
     :raises MacroNotFoundError: if there is none.
     :raises SharedMacroError: with *lock*, if they may not change it.
     """

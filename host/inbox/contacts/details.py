@@ -25,7 +25,7 @@ MOST_NOTE = 20_000
 
 
 def field_of(attribute_id: int) -> str:
-    """Return the name of an attribute as a detail."""
+    """Return the detail name of an attribute."""
     return f"{ATTRIBUTE}{attribute_id}"
 
 

@@ -167,7 +167,7 @@ def summary(
 
 
 def pieces(workspace_id: int, found: ContactSummary, words: ExportTexts) -> Iterator[bytes]:
-    """Yield the zip of a contact. It reads while it is sent, so it uses no session of a request."""
+    """Yield the zip of a contact. Data is read while it is sent, so it does not use the request's session."""
     pipe = _Pipe()
     with zipfile.ZipFile(pipe, "w", zipfile.ZIP_DEFLATED) as archive:  # type: ignore[call-overload]
         for name, parts in _members(workspace_id, found, words):

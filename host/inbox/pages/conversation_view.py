@@ -226,7 +226,6 @@ def head(
     """Return the head of *row*'s thread.
 
     :param post: the post it is about.
-
     :param members: possible assignees, the viewer first; *teams*: the workspace's teams.
     """
     name = name_of(row, adapter)

@@ -231,7 +231,6 @@ def create(
     """Add a team to a workspace and return it.
 
     :param people: see :func:`change`; *accounts* too.
-
     :raises TeamNameError: if *name* is empty, too long, or equals another name ignoring case; or if the
         workspace has :data:`MOST` teams.
     :raises NotAMemberError: if one of *people* is not a member who may answer.

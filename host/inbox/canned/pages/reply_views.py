@@ -119,7 +119,7 @@ def offered(workspace_id: int, conversation_id: int) -> ResponseReturnValue:
 
 
 def _row(inbox: InboxContext, conversation_id: int) -> Row:
-    """Return the conversation, with the ``account`` of the address if that is given, for a first mail.
+    """Return the conversation, with the ``account`` in the URL, if any, for a first mail.
 
     :raises NotFoundError: if the person sees no such account.
     """
