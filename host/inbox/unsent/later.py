@@ -1,7 +1,7 @@
-"""Planned (scheduled) replies: they wait outside the lane until their time, then become its last entries.
+"""Scheduled replies: they wait outside the lane until their time, then become its last entries.
 
 So other messages are sent without delay, and the customer receives everything in the order of the thread,
-which shows a scheduled reply at its time.
+which shows a planned reply at its time.
 
 A worker's scheduled job releases due replies. A reply that must not be sent if the customer writes first is
 held back and marked in the thread until a person decides.
