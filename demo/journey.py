@@ -298,7 +298,10 @@ def keep(j: Journey) -> str:
     j.agent.open(f"/w/{j.workspace}/inbox/{j.conversation}")
     j.agent.press("Unsnooze")
     j.agent.expect("Back")
-    return "label “order”; away until they write, and back"
+    j.admin.open(f"/w/{j.workspace}/reports?by=label")
+    if '<bdi translate="no">order</bdi></a>' not in j.admin.html:
+        raise PageError("the reports by label do not show it")
+    return "label “order”, which the reports count; away until they write, and back"
 
 
 def team(j: Journey) -> str:

@@ -28,7 +28,7 @@ class Settings:
     wrap_logins: bool = False
     """Answer road I's token exchange and ``/me`` inside ``data``, as in the documentation (M30, M34)."""
     cut_opener: bool = False
-    """Let the login dialog cut itself off from the window that opened it, as a provider's policy may."""
+    """Separate the login dialog from the window that opened it, as a provider's policy may."""
 
 
 @dataclass(slots=True)
@@ -39,12 +39,12 @@ class Emission:
     reason: str | None = None
 
     def as_json(self) -> Json:
-        """Return the emission for a control answer."""
+        """Return the emission for a control response."""
         return {"webhooks": len(self.apps), "apps": self.apps, "reason": self.reason}
 
 
 class Sandbox:
-    """The whole state. Hold ``lock`` to read or change ``world``."""
+    """The complete state. Hold ``lock`` to read or change ``world``."""
 
     def __init__(self, ledger_file: Path | None = None, verify_tls: bool | str = True) -> None:
         self.lock = threading.RLock()
@@ -61,7 +61,7 @@ class Sandbox:
         seed.plant(self.world, self.clock.now())
 
     def reset(self) -> None:
-        """Return to the initial world; the ledger's ids keep counting."""
+        """Reset to the initial world; the ledger's ids keep counting."""
         with self.lock:
             self.courier.forget()
             self.faults.remove()
@@ -96,7 +96,7 @@ class Sandbox:
     ) -> Emission:
         """Send one event to every subscribed app, or return why none gets it (M2, M3, M22).
 
-        ``ahead`` waits for each receiver's answer before anything else happens.
+        ``ahead`` waits for each receiver's response before continuing.
         """
         draft = Event(
             app_id="",
@@ -176,7 +176,7 @@ class Sandbox:
 
     @staticmethod
     def _not_subscribed(account: Account, app: App, field: str) -> str | None:
-        """Return why road I is not notified: there, a field is subscribed for each account (M2)."""
+        """Return why road I is not notified, where fields are subscribed per account (M2)."""
         held = account.subscriptions.get(app.id, [])
         return None if field in held else f"the account is not subscribed to the field {field}"
 
@@ -203,7 +203,7 @@ class Sandbox:
         return found
 
     def store(self, message: Message) -> Message:
-        """Put a message in its thread."""
+        """Add a message to its thread."""
         self.world.messages[message.mid] = message
         self.conversation(message.igid, message.igsid).messages.append(message)
         return message

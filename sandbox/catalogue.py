@@ -1,4 +1,4 @@
-"""Every kind of message by its common name, in the order in which the phone page plays them all."""
+"""All kinds of messages by their common names, in the order in which the phone page plays them."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ from sandbox.world import Json
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One press of a button.
+    """The action of a button.
 
     :param kind: of :data:`sandbox.play.KINDS`.
     :param about: the message it needs in the thread: ``mine``, one of the customer's; ``theirs``, one of the
         shop's; empty: none.
-    :param before: text the customer writes first when everything is played, so that this has its own message.
+    :param before: text the customer writes first when everything is played, so that this action has its own
+        message.
     """
 
     group: str

@@ -1,4 +1,4 @@
-"""The sandbox's only clock. It can be moved, so a day need not take a day."""
+"""The sandbox's only clock. It can be moved, so that tests need not wait."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 
 class Clock:
-    """Tell the sandbox's time: the machine's time plus an offset in seconds."""
+    """The sandbox's time: the machine's time plus an offset in seconds."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -35,7 +35,7 @@ class Clock:
         return time.monotonic() + self._forward
 
     def advance(self, seconds: float) -> None:
-        """Move the clock; delayed webhooks that are then due are sent at once."""
+        """Move the clock; delayed webhooks that become due are sent immediately."""
         with self._lock:
             self._offset += seconds
             self._forward += max(seconds, 0.0)

@@ -60,13 +60,13 @@ def remove(box: Sandbox, comment: Comment) -> None:
 
 
 def tell(box: Sandbox, account: Account, comment: Comment, post: Post) -> Emission:
-    """Notify the apps of a comment; of one below a boosted post twice, with the ad and without (M13)."""
+    """Notify the apps of a comment; twice for one below a boosted post, with and without the ad (M13)."""
     emissions = [_told(box, account, comment, media) for media in _media(box, post)]
     return Emission([app for one in emissions for app in one.apps], emissions[0].reason)
 
 
 def tell_mention(box: Sandbox, account: Account, post: Post, comment: Comment | None) -> Emission:
-    """Notify the apps that somebody mentioned the account: ids on road F, a comment on road I (M1)."""
+    """Notify the apps of a mention of the account: ids on road F, a comment on road I (M1)."""
 
     def shaped(flavour: Flavour) -> Json | None:
         if flavour is Flavour.F:
@@ -108,7 +108,7 @@ def _plain(post: Post) -> Json:
 
 
 def _media(box: Sandbox, post: Post) -> list[Json]:
-    """Return a post as a change names it: an ad by its own id, and by that of the post it shows."""
+    """Return a post's ids in changes: for an ad, its own id and that of the post it shows."""
     if post.ad_id is None:
         return [_plain(post)]
     told: Json = {"id": post.id, "ad_id": post.ad_id, "ad_title": post.ad_title or ""}

@@ -32,7 +32,7 @@ def sign(secret: str, body: bytes) -> str:
 
 
 def encode(payload: object) -> bytes:
-    """Return the bytes Meta puts on the wire: escaped unicode, lower-case hex (M3)."""
+    """Return a payload encoded like Meta: escaped unicode, lower-case hex (M3)."""
     return json.dumps(payload, ensure_ascii=True, separators=(",", ":")).encode()
 
 
@@ -116,7 +116,7 @@ class Courier:
         return rule is not None
 
     def send_now(self, event: Event) -> None:
-        """Deliver one event and wait for the receiver's answer; it may be dropped, not delayed."""
+        """Deliver one event and wait for the receiver's response; faults may drop it, but not delay it."""
         if self._dropped(event):
             return
         delivery = self._submit([event], "updates")[0]
@@ -136,7 +136,7 @@ class Courier:
             return self._idle.wait_for(lambda: self._busy == 0, timeout)
 
     def promise(self) -> int:
-        """Count something to be sent soon as busy; pass the result to ``kept``."""
+        """Count an event to be sent soon as busy; pass the result to ``kept``."""
         self._count(1)
         return self._generation
 
@@ -150,7 +150,7 @@ class Courier:
         return self._busy
 
     def forget(self) -> None:
-        """Drop everything that has not been sent."""
+        """Drop everything that was not sent yet."""
         with self._idle:
             self._generation += 1
             self._held.clear()
@@ -197,7 +197,7 @@ class Courier:
             self._count(-1, generation)
 
     def _gather(self, event: Event) -> None:
-        """Hold events together while a batch or reorder rule wants more of them."""
+        """Collect events while a batch or reorder rule needs more of them."""
         with self._gathering:
             held = self._held.get(event.app_id) or self._hold(event)
             if held is not None:
@@ -279,7 +279,7 @@ class Courier:
             session.trust_env = False
             while (item := lane.get()) is not None:
                 generation, delivery = item
-                # Read before the generation: a reset in between is then noticed by one of the two.
+                # Read before the generation, so that a reset in between is noticed by one of the two.
                 ledger_age = self._box.ledger.age
                 if generation != self._generation:
                     continue
@@ -293,7 +293,7 @@ class Courier:
     def _again(
         self, app: App, delivery: Delivery, lane: queue.SimpleQueue[tuple[int, Delivery] | None]
     ) -> None:
-        """Plan a retry at growing intervals; after an hour of failures unsubscribe (M2, M3)."""
+        """Schedule a retry with growing intervals; unsubscribe after an hour of failures (M2, M3)."""
         now = self._box.clock.elapsed()
         since = delivery.failing_since if delivery.failing_since is not None else now
         failing = now - since

@@ -1,7 +1,7 @@
-"""The login dialogs of both roads: a person says who they are and what they allow, and gets a code.
+"""The login dialogs of both roads: a person chooses an identity and permissions, and gets a code.
 
-M2, M30, M39. Errors that Meta only shows on its own page and never sends back are pages here as well: an
-unknown app, an address that is not registered, an app in development mode.
+M2, M30, M39. Errors that Meta only shows on its own page and never returns are pages here too: an unknown
+app, an unregistered address, an app in development mode.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def _box() -> Sandbox:
 
 @bp.after_request
 def harden(response: Response) -> Response:
-    """Let the form send the person back to the app's own address, and run nothing."""
+    """Let the form redirect to the app's own address, and run no scripts."""
     response.headers["Content-Security-Policy"] = (
         "default-src 'none'; style-src 'self'; form-action *; base-uri 'none'; frame-ancestors 'none'"
     )
@@ -44,14 +44,14 @@ def harden(response: Response) -> Response:
 
 @bp.route(FACEBOOK, methods=["GET", "POST"])
 def facebook(version: str) -> Response:
-    """Ask as Facebook does: the person, their Pages, the permissions."""
+    """Show Facebook's dialog: the person, their Pages, the permissions."""
     return _ask(Flavour.F, version)
 
 
 @bp.route(INSTAGRAM[0], methods=["GET", "POST"])
 @bp.route(INSTAGRAM[1], methods=["GET", "POST"], endpoint="instagram_api")
 def instagram() -> Response:
-    """Ask as Instagram does: the account and the permissions."""
+    """Show Instagram's dialog: the account and the permissions."""
     return _ask(Flavour.I, "")
 
 
@@ -170,7 +170,7 @@ def instagram_token() -> tuple[Json, int]:
         except GraphError:
             return _refused("Matching code was not found or was already used", 400)
         account = box.world.accounts[token.igid or ""]
-        # A number without quotes in the wild, a text on the page; a reader has to take both.
+        # In practice a number without quotes, in the docs a string; clients must accept both.
         plain: Json = {
             "access_token": token.value,
             "user_id": int(account.igid),

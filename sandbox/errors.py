@@ -1,4 +1,4 @@
-"""The Graph API's errors: code, subcode, wording, and how each road dresses them (M22, M23)."""
+"""The Graph API's errors: code, subcode, wording, and the format of each road (M22, M23)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ WINDOW = (
     "https://developers.facebook.com/docs/messenger-platform/policy-overview"
 )
 
-# (code, subcode): wording. Faults borrow the wording too, so every pair of the contract is here.
+# (code, subcode): wording. Faults also use the wording, so every pair of the contract is here.
 WORDING: dict[tuple[int, int | None], str] = {
     (-1, None): "An internal error occurred. Please try again later.",
     (1, None): "An unknown error occurred",
@@ -126,10 +126,10 @@ class GraphError(Exception):
         return self.message or known or "An unknown error occurred"
 
     def answer(self, flavour: Flavour) -> tuple[Json, int]:
-        """Return body and HTTP status, dressed for one road.
+        """Return body and HTTP status in one road's format.
 
-        F says HTTP 400, ``OAuthException`` and ``(#10) ...``; I says ``IGApiException``, no prefix, and 403
-        for problems with permission or the window.
+        F returns HTTP 400, ``OAuthException`` and ``(#10) ...``; I returns ``IGApiException``, no prefix, and
+        403 for problems with permissions or the window.
         """
         body: Json = {"message": self.wording()}
         session = self.code in (102, 104, 190, 2500)

@@ -1,6 +1,6 @@
 """The objects inside ``messaging[]`` and ``changes[]`` of a webhook (M1, M4, M14, M29).
 
-Builders only: they know shapes, not the world. ``sandbox.play`` decides when one is sent.
+Builders only: they know shapes, not the world. ``sandbox.play`` decides when to send one.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def message(mid: str, text: str | None = None, **rest: object) -> Json:
 
 
 def attachment(kind: str, **payload: object) -> Json:
-    """Build one attachment; without payload it has none, as view-once media do (M4)."""
+    """Build one attachment; without payload for view-once media (M4)."""
     return {"type": kind, "payload": payload} if payload else {"type": kind}
 
 

@@ -59,7 +59,7 @@ WHEN_DEFAULT = {"error": "before", "timeout": "after", "reset": "after", "garbag
 
 
 class RuleError(ValueError):
-    """A rule that cannot be read; the message says why."""
+    """An invalid rule; the message says why."""
 
 
 @dataclass(slots=True)
@@ -83,7 +83,7 @@ class Rule:
         return str(self.options.get("when", WHEN_DEFAULT.get(self.action, "before")))
 
     def as_json(self) -> Json:
-        """Return the rule for a control answer."""
+        """Return the rule for a control response."""
         return {
             "id": self.id,
             "call": self.call,
@@ -115,7 +115,7 @@ _OUTWARD = ("webhook", "echo")
 
 @dataclass(slots=True)
 class Faults:
-    """The rules in force, first match first."""
+    """The active rules; the first match wins."""
 
     rules: list[Rule] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)

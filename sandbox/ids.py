@@ -27,7 +27,7 @@ def message_id(igid: str) -> str:
 
 
 def conversation_id(igid: str, igsid: str) -> str:
-    """Return the id of a thread; the same pair gives the same id (M18, M34)."""
+    """Return the id of a thread, always the same for a pair (M18, M34)."""
     return _meta_base64(f"ig_dm:1:IGMessageThread:{igid}:{int(igsid) * 7919:024d}")
 
 
@@ -43,5 +43,5 @@ def digits(prefix: str, length: int) -> str:
 
 
 def token_value(prefix: str) -> str:
-    """Return a new access token, marked as one of the sandbox's."""
+    """Return a new access token, recognisable as the sandbox's."""
     return f"{prefix}SANDBOX{secrets.token_hex(24)}"

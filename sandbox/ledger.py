@@ -30,7 +30,7 @@ class Entry:
     body: str | None = None
 
     def as_json(self, with_body: bool = False) -> Json:
-        """Return the entry for a control answer."""
+        """Return the entry for a control response."""
         shown: Json = {"id": self.id, "kind": self.kind, "at": self.at, "at_ms": self.at_ms}
         shown.update(self.facts)
         if with_body:
@@ -73,13 +73,13 @@ class Ledger:
 
     @property
     def age(self) -> int:
-        """Return how often the ledger was cleared, for ``add_in``."""
+        """The number of times the ledger was cleared, for ``add_in``."""
         return self._cleared
 
     def add_in(self, age: int, kind: str, body: str | None = None, **facts: Any) -> Entry | None:
         """Append an entry, unless the ledger was cleared since ``age`` was read.
 
-        Use it for long exchanges: one that began before a reset is not part of the world after it.
+        Use it for long exchanges: one that began before a reset does not belong to the world after it.
         """
         with self._lock:
             entry = self._append(kind, body, facts) if age == self._cleared else None
@@ -106,7 +106,7 @@ class Ledger:
             self.changed.notify_all()
 
     def wait_beyond(self, version: int, timeout: float) -> int:
-        """Wait until something changed after ``version``; return the version then."""
+        """Wait for a change after ``version``; return the new version."""
         with self.changed:
             self.changed.wait_for(lambda: self.version > version, timeout)
             return self.version
@@ -133,7 +133,7 @@ class Ledger:
         return next((entry for entry in self.entries(entry_id - 1) if entry.id == entry_id), None)
 
     def clear(self) -> None:
-        """Forget all entries; ids keep counting, the file keeps its lines."""
+        """Delete all entries; ids keep counting, and the file keeps its lines."""
         with self._lock:
             self._cleared += 1
             self._entries.clear()

@@ -1,4 +1,4 @@
-"""A mailbox: an IMAP server in a thread, which lies, hangs and breaks off on request."""
+"""An IMAP server in a thread that returns wrong data, hangs and disconnects on request."""
 
 from __future__ import annotations
 
@@ -41,16 +41,16 @@ class Folder:
 
 
 class _EndedError(Exception):
-    """The connection is over."""
+    """The connection has ended."""
 
 
 @dataclass
 class ImapServer:
     """A mailbox server, with its content and its faults.
 
-    :ivar commands: every command it got, without secret arguments.
-    :ivar cut_after: bytes of FETCH answers after which it breaks off; None: never.
-    :ivar poison: UIDs of mails at which it breaks off in the middle.
+    :ivar commands: all received commands, without secret arguments.
+    :ivar cut_after: bytes of FETCH responses after which it disconnects; None: never.
+    :ivar poison: UIDs of mails during which it disconnects.
     :ivar refuses: UIDs it answers NO for.
     :ivar missing: UIDs it lists but then does not return.
     :ivar says_size: sizes it claims by UID.
@@ -106,7 +106,7 @@ class ImapServer:
         self.drop()
 
     def drop(self) -> None:
-        """Break off every connection."""
+        """Close all connections."""
         for one in list(self.connections):
             with suppress(OSError):
                 one.shutdown(socket.SHUT_RDWR)
@@ -147,7 +147,7 @@ class _Session:
         self.signed_in = False
         self.token = ("", "")
         self.told = 0
-        """The number of mails in the folder that was last reported to it."""
+        """The number of mails in the folder, as last reported to the client."""
 
     def say(self, line: str | bytes) -> None:
         self.socket.sendall((line.encode() if isinstance(line, str) else line) + b"\r\n")
@@ -384,7 +384,7 @@ class _Session:
 
 @contextmanager
 def running(server: ImapServer) -> Iterator[ImapServer]:
-    """Serve on a port of this machine."""
+    """Serve on a local port."""
     listener = socket.create_server(("127.0.0.1", server.port))
     server.port = listener.getsockname()[1]
     thread = threading.Thread(target=server.serve, args=(listener,), daemon=True)

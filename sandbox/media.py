@@ -18,7 +18,7 @@ from sandbox.clock import Clock
 KEPT = 500
 KEPT_BYTES = 64 * 1024 * 1024
 CLIP = Path(__file__).parent / "static" / "clip.mp4"
-"""Three seconds of pots, H.264 without sound: browsers play no film small enough to be generated here."""
+"""Three seconds of H.264 without sound, because browsers play no video simple enough to generate here."""
 STORY_SECONDS = 24 * 3600.0
 
 
@@ -51,7 +51,7 @@ TYPES = {
 
 
 class Media:
-    """A store of assets that drops the oldest beyond a limit and hands out their addresses."""
+    """A store of assets that drops the oldest beyond a limit, and returns their addresses."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -68,7 +68,7 @@ class Media:
         )
 
     def keep(self, kind: str, content_type: str, data: bytes) -> Asset:
-        """Keep a file that was sent or uploaded."""
+        """Store a sent or uploaded file."""
         asset_id = ids.digits("178", 17)
         return self._keep(Asset(asset_id, kind, content_type, secrets.token_urlsafe(24), asset_id, data))
 
@@ -86,7 +86,7 @@ class Media:
         return f"{self.base_url}/media/{asset.id}?signature={asset.signature}"
 
     def find(self, asset_id: str, signature: str) -> Asset | None:
-        """Return an asset if the signature fits and it has not expired."""
+        """Return an asset if the signature is valid and it has not expired."""
         asset = self._assets.get(asset_id)
         if asset is None or not secrets.compare_digest(asset.signature.encode(), signature.encode()):
             return None
@@ -95,7 +95,7 @@ class Media:
         return asset
 
     def clear(self) -> None:
-        """Forget every asset."""
+        """Delete all assets."""
         self._assets.clear()
         self.stories_expired = False
 
@@ -163,7 +163,7 @@ def picture(seed: str, width: int = 96, height: int = 96) -> bytes:
 
 
 def _gif(seed: str) -> bytes:
-    """Return a GIF of two pots that take turns, 120 by 120, in two colours, without compression."""
+    """Return a GIF of two alternating pots, 120 by 120, in two colours, without compression."""
     digest = hashlib.sha256(seed.encode()).digest()
     side, out = 120, b"GIF89a" + struct.pack("<HHBBB", 120, 120, 0x80, 0, 0)
     out += bytes(180 + part % 70 for part in digest[:3]) + bytes(40 + part % 120 for part in digest[3:6])
@@ -178,7 +178,7 @@ def _gif(seed: str) -> bytes:
 
 
 def _uncompressed(pixels: list[int]) -> bytes:
-    """Return pixels of two colours as GIF's LZW without a dictionary: a clear code before it can grow."""
+    """Return pixels of two colours as GIF LZW, with clear codes before the dictionary can grow."""
     bits = count = 0
     packed = bytearray()
     for at, pixel in enumerate(pixels):

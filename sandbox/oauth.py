@@ -33,7 +33,7 @@ class Grant:
 class OAuthServer:
     """The provider, with its faults.
 
-    :ivar address: address of the user signed in in every browser.
+    :ivar address: address of the user who is signed in.
     :ivar consents: whether they agree.
     :ivar lasts: lifetime of an access token in seconds.
     :ivar rotates: whether each renewal issues another refresh token and invalidates the previous one.
@@ -65,7 +65,7 @@ class OAuthServer:
     access: dict[str, tuple[str, bool]] = field(default_factory=dict)
     """The valid access tokens: their user, and whether the mail servers accept them."""
     given: list[str] = field(default_factory=list)
-    """Every token it ever issued, for finding leaks."""
+    """All tokens it ever issued, to find leaks."""
     lock: threading.RLock = field(default_factory=threading.RLock)
 
     @property
@@ -91,7 +91,7 @@ class OAuthServer:
     # ---- answering -----------------------------------------------------------------------------------
 
     def authorize(self, query: dict[str, str]) -> tuple[int, dict[str, str], bytes]:
-        """Return status, headers and body of the dialog, which agrees or refuses automatically."""
+        """Return status, headers and body of the dialog, which accepts or refuses automatically."""
         uri = query.get("redirect_uri", "")
         if query.get("client_id") != self.client_id or uri not in self.redirect_uris:
             return 400, {}, b"redirect_uri_mismatch"
@@ -204,12 +204,12 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, format: str, *args: object) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
 
 @contextmanager
 def running(provider: OAuthServer) -> Iterator[OAuthServer]:
-    """Serve on a port of this machine."""
+    """Serve on a local port."""
     server = _Server(("127.0.0.1", provider.port), _Handler)
     server.provider = provider
     provider.port = server.server_address[1]

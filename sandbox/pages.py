@@ -52,13 +52,13 @@ def static_file(name: str) -> Response:
 
 @bp.get("/phone/view")
 def phone_view() -> Response:
-    """Return what the page shows."""
+    """Return the content of the page."""
     return jsonify(phone.view(_box(), request.args.get("customer")))
 
 
 @bp.get("/phone/kinds")
 def kinds() -> Response:
-    """Return every kind of message that a button sends."""
+    """Return all kinds of messages that have a button."""
     return jsonify(catalogue.show())
 
 

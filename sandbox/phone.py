@@ -84,7 +84,7 @@ def _window(box: Sandbox, customer: Customer) -> str:
 
 
 def _notice(box: Sandbox, customer: Customer) -> str | None:
-    """Return why nothing would reach a desk, or None."""
+    """Return why no messages would reach a desk, or None."""
     account = box.world.accounts[customer.igid]
     subscribers = box.world.subscribers(account)
     if any(app.callback_url for app, _ in subscribers):
@@ -128,7 +128,7 @@ def _message(box: Sandbox, message: Message) -> Json:
 
 
 def _commented(box: Sandbox, message: Message) -> Json | None:
-    """Return the comment a private reply is about: Instagram shows it with a link to the post (M13)."""
+    """Return the comment of a private reply, which Instagram shows with a link to the post (M13)."""
     comment = box.world.comments.get(message.comment_id or "")
     if comment is None:
         return None if message.comment_id is None else {"text": "", "url": ""}
@@ -137,7 +137,7 @@ def _commented(box: Sandbox, message: Message) -> Json | None:
 
 
 def _shown_posts(box: Sandbox, account: Account) -> list[Post]:
-    """Return the account's newest post, those published by hand, and those that mention it."""
+    """Return the account's newest post, manually published ones, and those that mention it."""
     mentions = {one.post_id for one in box.world.comments.values() if one.igid == account.igid}
     by_hand = [one for one in box.world.posts.values() if one.igid == account.igid or one.id in mentions]
     return [posts.made_up(box, account, posts.MADE_UP), *by_hand[: -POSTS - 1 : -1]]

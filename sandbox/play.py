@@ -22,7 +22,7 @@ EMOJI = {
 
 
 class ActError(ValueError):
-    """Something a customer cannot do; the message says why."""
+    """An action a customer cannot do; the message says why."""
 
 
 @dataclass(slots=True)
@@ -240,7 +240,7 @@ def _ad(act: Act) -> tuple[str, Emission]:
 
 
 def _ad_postback(act: Act) -> tuple[str, Emission]:
-    """Tap a quick reply of an ad that opens a thread: a postback, where others write a message."""
+    """Tap a quick reply of an ad that opens a thread, which sends a postback instead of a message."""
     photo = act.box.media.url(act.box.media.make("image"))
     referral = events.ad_referral(
         act.text("ref", "summer"), act.text("ad_id", "6045246247001"), "Summer sale", photo
@@ -335,7 +335,7 @@ def _unsend(act: Act) -> tuple[str, Emission]:
 
 
 def _echo(act: Act) -> tuple[str, Emission]:
-    """Let the shop answer from its own phone: no API call, but an echo all the same (M4)."""
+    """Let the shop answer from its own phone: no API call, but an echo is sent (M4)."""
     box, mid = act.box, ids.message_id(act.account.igid)
     text = act.text("text", "Two to four working days.")
     message = Message(
@@ -354,7 +354,7 @@ def _echo(act: Act) -> tuple[str, Emission]:
 
 
 def _standby(act: Act) -> tuple[str, Emission]:
-    """Write while another app holds the thread (M4, M29)."""
+    """Write while another app has the thread (M4, M29)."""
     said = _said(act, act.text("text", "Is anybody there?"), where=("standby", "standby"))
     act.box.conversation(act.account.igid, act.customer.igsid).owner = act.text("app", seed.OTHER_APP_ID)
     return said
@@ -408,7 +408,7 @@ def _named_comment(act: Act, *, own: bool) -> Comment:
 
 
 def _comment(act: Act) -> tuple[str, Emission]:
-    """Comment on a post, a reel, an ad or a broadcast; with ``mid`` in answer to a comment."""
+    """Comment on a post, a reel, an ad or a broadcast; with ``mid`` as an answer to a comment."""
     above = _named_comment(act, own=False) if "mid" in act.args else None
     post = _named_post(act) if above is None else posts.find(act.box, above.post_id)
     if post is None or post.ended_at is not None:
@@ -425,7 +425,7 @@ def _comment_reply(act: Act) -> tuple[str, Emission]:
 
 
 def _comment_edit(act: Act) -> tuple[str, Emission]:
-    """Change one's own comment; the apps are notified as of a new one, with the same id."""
+    """Edit the customer's own comment; the apps are notified like for a new one, with the same id."""
     comment = _named_comment(act, own=True)
     post = posts.find(act.box, comment.post_id)
     comment.text = act.text("text")
@@ -436,7 +436,6 @@ def _comment_edit(act: Act) -> tuple[str, Emission]:
 
 
 def _comment_delete(act: Act) -> tuple[str, Emission]:
-    """Delete one's own comment."""
     comment = _named_comment(act, own=True)
     commenting.remove(act.box, comment)
     act.note(comment.id)
@@ -455,7 +454,7 @@ def _own_comment(act: Act) -> tuple[str, Emission]:
 
 
 def _mention(act: Act) -> tuple[str, Emission]:
-    """Mention the account in a comment below somebody else's post."""
+    """Mention the account in a comment below someone else's post."""
     box = act.box
     text = act.text("text", f"Look, @{act.account.username} makes these")
     post = posts.of_somebody(box, posts.SOMEBODY, "My kitchen shelf")
@@ -465,7 +464,7 @@ def _mention(act: Act) -> tuple[str, Emission]:
 
 
 def _caption_mention(act: Act) -> tuple[str, Emission]:
-    """Mention the account in the caption of a post of one's own."""
+    """Mention the account in the caption of the customer's own post."""
     text = act.text("text", "Tea from a mug by")
     post = posts.of_somebody(act.box, act.customer.username, f"{text} @{act.account.username}")
     act.note(post.id)

@@ -1,4 +1,4 @@
-"""The posts of an account: generated ones, and those made by hand."""
+"""The posts of an account: generated and manually published ones."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def made_up(box: Sandbox, account: Account, number: int) -> Post:
 
 
 def find(box: Sandbox, post_id: str) -> Post | None:
-    """Return a post by its id, whoever published it."""
+    """Return a post by its id, of any publisher."""
     if post_id in box.world.posts:
         return box.world.posts[post_id]
     for account in box.world.accounts.values():
@@ -54,7 +54,7 @@ def broadcasts(box: Sandbox, account: Account) -> list[Post]:
 
 
 def make(box: Sandbox, account: Account, kind: str, caption: str | None, **rest: str | None) -> Post:
-    """Publish something by hand."""
+    """Publish a post manually."""
     number = ids.digits("180", 17)
     code = f"Made{number[-8:]}"
     word = {"REELS": "reel", "LIVE": "live"}.get(kind, "p")
@@ -76,7 +76,7 @@ def make(box: Sandbox, account: Account, kind: str, caption: str | None, **rest:
 
 
 def of_somebody(box: Sandbox, owner: str, caption: str) -> Post:
-    """Publish a post of somebody else, below which the account can be mentioned."""
+    """Publish someone else's post, below which the account can be mentioned."""
     number = ids.digits("181", 17)
     post = Post(
         id=number,
@@ -93,7 +93,7 @@ def of_somebody(box: Sandbox, owner: str, caption: str) -> Post:
 
 
 def picture(box: Sandbox, post: Post) -> str:
-    """Return the address of a post's picture; that of a generated post is drawn from its id."""
+    """Return the address of a post's picture; the picture of a generated post is drawn from its id."""
     return post.picture or f"{box.media.base_url}/media/profile/{post.id}.png"
 
 

@@ -127,7 +127,7 @@ def _set(box: Sandbox, preset: Preset, on: bool) -> None:
 
 
 def _desk_app(box: Sandbox) -> App:
-    """Return the app that the settings for a desk name."""
+    """Return the app named in the settings for a desk."""
     return next(iter(box.world.apps.values()))
 
 

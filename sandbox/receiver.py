@@ -1,7 +1,7 @@
-"""A tiny webhook receiver: ``python -m sandbox.receiver`` prints what it got and checks it.
+"""A tiny webhook receiver: ``python -m sandbox.receiver`` checks requests and prints them.
 
-It shows what any receiver must do: answer the verification (M2), check
-``X-Hub-Signature-256`` over the raw bytes (M2, M3), answer 200 at once.
+It shows what any receiver must do: answer the verification (M2), check ``X-Hub-Signature-256`` over the raw
+bytes (M2, M3), answer 200 immediately.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class Receiver(BaseHTTPRequestHandler):
         self.wfile.write(text.encode())
 
     def log_message(self, format: str, *args: object) -> None:
-        """Keep quiet: request lines hold the verify token."""
+        """Log nothing, because request lines contain the verify token."""
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -11,7 +11,7 @@ from sandbox.clock import Clock
 
 
 class Schedule:
-    """A scheduler of function calls; moving the clock forward brings them nearer."""
+    """A scheduler of function calls; moving the clock forward runs them sooner."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -23,13 +23,13 @@ class Schedule:
         threading.Thread(target=self._run, name="schedule", daemon=True).start()
 
     def after(self, seconds: float, call: Callable[[], None]) -> None:
-        """Call ``call`` in so many seconds."""
+        """Call ``call`` after the given seconds."""
         with self._wake:
             heapq.heappush(self._due, (self._clock.elapsed() + seconds, next(self._order), call))
             self._wake.notify()
 
     def clear(self) -> None:
-        """Cancel all planned calls."""
+        """Cancel all scheduled calls."""
         with self._wake:
             self._due.clear()
 
@@ -37,7 +37,7 @@ class Schedule:
         return len(self._due)
 
     def close(self) -> None:
-        """End the thread."""
+        """Stop the thread."""
         self._clock.on_move.remove(self._nudge)
         with self._wake:
             self._open = False

@@ -1,4 +1,4 @@
-"""The world a sandbox starts with. Every value is fixed, so scripts can name it."""
+"""The initial world of a sandbox. All values are fixed, so that scripts can use them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ APP_SECRET = "5a9db0c05a9db0c05a9db0c05a9db0c0"  # noqa: S105 - guards nothing b
 SECOND_APP_ID = "6543210987654321"
 SECOND_APP_SECRET = "5a9db0c15a9db0c15a9db0c15a9db0c1"  # noqa: S105 - nor does this
 OTHER_APP_ID = "263902037430900"
-"""An app of Meta's that may control a thread: the Page's own inbox."""
+"""Meta's own app that may control a thread: the Page inbox."""
 USER_ID = "10200000000000001"
 
 SCOPES_F = [

@@ -1,4 +1,4 @@
-"""The web server: one Flask app over one sandbox, threads for requests, nothing logged."""
+"""The web server: one Flask app for a sandbox, with a thread per request and no logging."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from sandbox.graph import web
 
 CONTROL = (acts, below, running, things)
 LOOPBACK = ("127.0.0.1", "localhost")
-"""Host names that requests may use, besides the public one. A web page whose own name resolves to this
-machine must not drive the sandbox (DNS rebinding)."""
+"""Host names that requests may use besides the public one, so that a web page whose name resolves to this
+machine cannot control the sandbox (DNS rebinding)."""
 
 
 class QuietHandler(WSGIRequestHandler):
-    """Serve HTTP/1.1 and log nothing: request lines may hold tokens."""
+    """Serve HTTP/1.1 and log nothing: request lines may contain tokens."""
 
     protocol_version = "HTTP/1.1"
 
     def run_wsgi(self) -> None:
-        """Answer a request; work left for after the response runs even if the client did not wait for it."""
+        """Answer a request; work scheduled for after the response runs even if the client did not wait."""
         try:
             super().run_wsgi()
         finally:
@@ -38,7 +38,7 @@ class QuietHandler(WSGIRequestHandler):
 
 
 def create_app(box: Sandbox) -> Flask:
-    """Return the Flask app over a sandbox."""
+    """Return the Flask app of a sandbox."""
     app = Flask("sandbox", root_path=str(Path(__file__).parent), static_folder=None)
     app.config["SANDBOX"] = box
     app.config["MAX_CONTENT_LENGTH"] = web.MAX_BODY
@@ -67,7 +67,7 @@ class Server:
         self._thread: threading.Thread | None = None
 
     def is_reached_at(self, url: str) -> None:
-        """Accept requests to *url* as well, and build the addresses of files from it."""
+        """Also accept requests to *url*, and build the addresses of files from it."""
         self.box.media.base_url = url
         self._app.config["TRUSTED_HOSTS"].append(urlsplit(url).hostname)
 

@@ -37,7 +37,7 @@ class Flavour(StrEnum):
 
 @dataclass(slots=True)
 class App:
-    """A developer's app, with what its dashboard holds."""
+    """A developer's app, with the settings in its dashboard."""
 
     id: str
     secret: str
@@ -122,7 +122,7 @@ class Account:
 
 @dataclass(slots=True)
 class Customer:
-    """A person, as one account sees them."""
+    """A person, from the view of one account."""
 
     igsid: str
     igid: str
@@ -197,7 +197,7 @@ class Conversation:
     igsid: str
     messages: list[Message] = field(default_factory=list)
     owner: str | None = None
-    """The app that has the thread (M19, M29); None: none in particular, any app may answer."""
+    """The app that has the thread (M19, M29); None: any app may answer."""
     requested: bool = False
     """Whether it is among the customer's message requests, where a private reply may arrive (M13)."""
 
@@ -208,7 +208,7 @@ class Post:
 
     id: str
     igid: str
-    """The account that published it; empty: somebody else did, named in ``owner``."""
+    """The account that published it; empty: someone else, named in ``owner``."""
     kind: str
     at: float
     caption: str | None = None
@@ -242,7 +242,7 @@ class Comment:
     post_id: str = ""
     hidden: bool = False
     mention: bool = False
-    """Whether it is below somebody else's post and mentions the account."""
+    """Whether it is below someone else's post and mentions the account."""
 
     @property
     def ours(self) -> bool:
@@ -266,7 +266,7 @@ class World:
     conversations: dict[str, Conversation] = field(default_factory=dict)
     messages: dict[str, Message] = field(default_factory=dict)
     posts: dict[str, Post] = field(default_factory=dict)
-    """Posts made by hand; each account also has generated ones from :mod:`sandbox.posts`."""
+    """Manually published posts; each account also has generated ones from :mod:`sandbox.posts`."""
     comments: dict[str, Comment] = field(default_factory=dict)
     attachments: dict[str, Json] = field(default_factory=dict)
 

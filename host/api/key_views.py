@@ -32,7 +32,9 @@ from host.web.request_helpers import (
 
 bp = Blueprint("api_keys", __name__)
 
-navigation.add_settings("api_keys.index", _l("API keys"), order=40, icon="key")
+navigation.add_settings(
+    "api_keys.index", _l("API keys"), order=40, section=navigation.INTEGRATIONS, icon="key"
+)
 
 CHOICES: dict[str, tuple[frozenset[Scope], object]] = {
     "read": (frozenset({Scope.READ}), lazy_pgettext("permission", "Read")),

@@ -29,7 +29,7 @@ MOST_MINUTES = 30 * 24 * 60
 
 
 def claim_of(channel: str, external_id: str) -> str:
-    """Return the unique value that a live account of *channel* holds, so that no second one can be live.
+    """Return the unique value of a live account of *channel*, which prevents a second live one.
 
     :raises ValueError: for an id that cannot be one: empty, or longer than the column.
     """
@@ -56,12 +56,13 @@ def save_account(
     connection: Connection,
     account_id: int | None = None,
 ) -> ChannelAccount:
-    """Write the account the provider agreed to, and the addon's own row with it.
+    """Store an account that the provider accepted, together with the addon's own row.
 
-    An account this workspace had before, live or disconnected, keeps its row, so its conversations stay.
-    Replies held back because of the old credentials are sent, and missed messages are read from the provider.
+    An account this workspace already has, live or disconnected, keeps its row and so its conversations.
+    Replies held back because of the old credentials are sent, and missed messages are fetched from the
+    provider.
 
-    :param account_id: the account being changed; None: connect, or connect again.
+    :param account_id: the account being changed; None: connect or reconnect.
     :raises AccountTakenError: if it is live in another workspace; the first write wins.
     :raises OtherAccountError: if the new credentials belong to another account than *account_id*.
     :raises AccountGoneError: if *account_id* is not an account of that channel in that workspace.
@@ -71,7 +72,7 @@ def save_account(
     row = _find(session, workspace_id, channel, connection.external_id, account_id)
     known = row is not None
     connected_now = row is None or row.state != AccountState.CONNECTED
-    # While it was disconnected nobody wanted to be told; while it only waited for credentials, they did.
+    # Messages from a disconnected period cause no notifications; those from waiting for credentials do.
     was_gone = row is None or row.state == AccountState.DISCONNECTED
     try:
         with session.begin_nested():
@@ -83,7 +84,7 @@ def save_account(
             raise
         if owner[1] != workspace_id or (account_id is not None and owner[0] != account_id):
             raise AccountTakenError("This account is connected in another workspace already.") from None
-        # Save was pressed twice: the first press made the row.
+        # Save was pressed twice: the first press created the row.
         known = True
         row = _fill(session, session.get(ChannelAccount, owner[0]), workspace_id, channel, connection)
         session.flush()
@@ -102,7 +103,7 @@ def save_account(
 
 
 def _resume_beside(session: Session, account_id: int) -> None:
-    """Let an account go on that waited for the credentials it shares."""
+    """Resume an account that was waiting for its shared credentials."""
     row = session.get(ChannelAccount, account_id)
     if row is None or row.state != AccountState.NEEDS_RECONNECT:
         return
@@ -120,7 +121,7 @@ def _find(
         ChannelAccount.workspace_id == workspace_id, ChannelAccount.channel == channel
     )
     if account_id is None:
-        # Several rows of one id cannot be live; of disconnected ones the latest has the conversations.
+        # At most one row of an id is live; of disconnected ones, the latest has the conversations.
         query = query.where(ChannelAccount.external_id == external_id).order_by(
             ChannelAccount.claim.is_(None), ChannelAccount.connected_at.desc(), ChannelAccount.id.desc()
         )
@@ -168,9 +169,9 @@ def _fill(
 
 
 def disconnect_account(session: Session, account_id: int) -> ChannelAccount:
-    """Disconnect an account: nothing is received or sent for it any more. Its conversations stay.
+    """Disconnect an account: it no longer receives or sends messages. Its conversations stay.
 
-    :raises AccountGoneError: if it does not exist or was disconnected before.
+    :raises AccountGoneError: if it does not exist or is already disconnected.
     """
     row = session.get(ChannelAccount, account_id)
     if row is None or row.state == AccountState.DISCONNECTED:
@@ -189,11 +190,11 @@ def disconnect_account(session: Session, account_id: int) -> ChannelAccount:
 def end_hold(session: Session, account_ids: Collection[int], reason: str) -> None:
     """Let accounts that are held back for *reason* send again.
 
-    The reason stays with them: it says what a reply waited for that is too late now.
-    The rows are locked in the order of their ids, as those who hold accounts back lock them.
+    The reason stays stored, to explain replies that are now too late. Rows are locked in the order of their
+    ids, as when holding accounts back.
     """
     now = clock.now()
-    # Entries before accounts, as a worker writes them that notes an answer.
+    # Entries before accounts, in the order of a worker that records a response.
     outbox.end_wait(session, account_ids, reason)
     query = (
         sa.select(ChannelAccount)
@@ -214,7 +215,7 @@ def end_hold(session: Session, account_ids: Collection[int], reason: str) -> Non
 
 
 def set_needs_reconnect(session: Session, account_id: int, reason: str) -> None:
-    """Record that the provider no longer takes the credentials: messages still arrive, replies wait."""
+    """Record that the provider no longer accepts the credentials: messages still arrive, replies wait."""
     moved = session.execute(
         sa.update(ChannelAccount)
         .where(ChannelAccount.id == account_id, ChannelAccount.state == AccountState.CONNECTED)
@@ -231,7 +232,7 @@ def set_needs_reconnect(session: Session, account_id: int, reason: str) -> None:
 
 
 def set_setting(session: Session, account_id: int, name: str, value: object) -> None:
-    """Write one setting of an account; do nothing if it is gone or disconnected."""
+    """Store one setting of an account; do nothing if it is deleted or disconnected."""
     row = session.get(ChannelAccount, account_id)
     if row is not None and row.state != AccountState.DISCONNECTED:
         row.settings = {**row.settings, name: value}
@@ -248,11 +249,11 @@ def change_messages(
 ) -> None:
     """Change how an account handles messages.
 
-    :param settings: those that are chosen, the others stay; None: none were asked for.
-    :param reply_target: within how many minutes customers are to be answered; None: no time is set; UNSET:
-        it stays. What has begun to wait is measured by the time that was set then.
+    :param settings: the chosen settings, the others stay; None: no changes.
+    :param reply_target: minutes within which to answer customers; None: no target; UNSET: unchanged.
+        Conversations already waiting keep their target.
     :raises AccountGoneError: if the account does not exist or is disconnected.
-    :raises InvalidError: if it is no time from a minute to thirty days.
+    :raises InvalidError: if *reply_target* is not between a minute and thirty days.
     """
     if isinstance(reply_target, int) and not 1 <= reply_target <= MOST_MINUTES:
         raise InvalidError(
@@ -277,9 +278,9 @@ def change_messages(
 
 
 def changed(session: Session, row: ChannelAccount, kind: str = "") -> None:
-    """Tell every process and open page, once this write is committed, that an account changed.
+    """Notify all processes and open pages, once this write is committed, that an account changed.
 
-    :param kind: what is recorded of it, a name of :mod:`host.events.catalogue`; empty: nothing.
+    :param kind: event to record, a name of :mod:`host.events.catalogue`; empty: none.
     """
     counters.bump(session, counters.ACCOUNTS)
     record(session, Happened(row.workspace_id, kind, "account", account_id=row.id))

@@ -1,4 +1,4 @@
-"""Ask the admins of the desk for a channel it could have."""
+"""Ask the admins of the desk to add a channel."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from host.sdk.i18n import noop
 ASKED = noop("%(who)s requested this channel in %(workspace)s.")
 INSTALL = noop("Install or activate its addon to make it available.")
 AGAIN = timedelta(days=7)
-"""How long nobody of a workspace asks for the same channel again."""
+"""How long a workspace cannot ask for the same channel again."""
 
 
 def ask(session: Session, workspace_id: int, user_id: int, key: str, label: str) -> bool:
-    """Notify every admin that a workspace wants the channel *key*; return whether they were just now."""
+    """Notify every admin that a workspace wants the channel *key*; return whether this call did."""
     workspace = session.scalars(
         sa.select(Workspace).where(Workspace.id == workspace_id).with_for_update()
     ).one()
@@ -38,7 +38,7 @@ def ask(session: Session, workspace_id: int, user_id: int, key: str, label: str)
 
 
 def asked(session: Session, workspace_id: int) -> dict[str, datetime]:
-    """Return when a workspace asked for which channels lately, by their keys."""
+    """Return when a workspace recently asked for channels, by channel key."""
     query = sa.select(Notification.details, Notification.created_at).where(
         Notification.user_id.in_(sa.select(User.id).where(User.is_admin)),
         Notification.sentence == ASKED,

@@ -1,4 +1,4 @@
-"""Accounts beside others: of a channel of their own, with the other's credentials and customers."""
+"""Accounts beside others: on a separate channel, with the other account's credentials and customers."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from host.sdk.errors import AccountGoneError
 
 
 def find(session: Session, account_id: int, channel: str) -> ChannelAccount | None:
-    """Return the account of *channel* that stands beside another and is not disconnected, or None."""
+    """Return the account of *channel* beside another, or None if there is none or it is disconnected."""
     query = sa.select(ChannelAccount).where(
         ChannelAccount.beside_id == account_id,
         ChannelAccount.channel == channel,
@@ -26,9 +26,9 @@ def find(session: Session, account_id: int, channel: str) -> ChannelAccount | No
 def open_beside(
     session: Session, account_id: int, channel: str, settings: Mapping[str, object]
 ) -> ChannelAccount:
-    """Connect the account of *channel* that stands beside another, or connect it again.
+    """Connect or reconnect the account of *channel* beside another.
 
-    :raises AccountGoneError: if the other is not there or disconnected.
+    :raises AccountGoneError: if the other does not exist or is disconnected.
     :raises AccountTakenError: if the account is live in another workspace.
     """
     other = session.get(ChannelAccount, account_id, with_for_update=True)
@@ -54,7 +54,7 @@ def open_beside(
 
 
 def close_beside(session: Session, account_id: int, channel: str) -> None:
-    """Disconnect the account of *channel* that stands beside another; nothing if it is not connected."""
+    """Disconnect the account of *channel* beside another, if it is connected."""
     row = find(session, account_id, channel)
     if row is not None:
         disconnect_account(session, row.id)

@@ -1,4 +1,4 @@
-"""Find out which list of an account a tapped button came from. The provider tells only its payload."""
+"""Find the list of an account that a tapped button belongs to. The provider sends only its payload."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def remember_payloads(
 ) -> None:
     """Store the payloads of an account's list at the provider; *name*: ``ice_breakers`` or ``menu``.
 
-    Only their digests are kept, in the account's settings, which every page of the inbox reads anyway.
+    Only digests are stored, in the account's settings, which every page of the inbox loads anyway.
     """
     row = session.get(ChannelAccount, account_id, with_for_update=True)
     if row is None:
@@ -36,12 +36,12 @@ def remember_payloads(
 
 
 def digest(payload: str) -> str:
-    """Return the digest that is stored of a payload."""
+    """Return the digest of a payload for storage."""
     return hashlib.sha256(payload.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
 def list_of(payload: str, settings: Mapping[str, Any]) -> str:
-    """Return the name of the list that holds *payload*, by an account's *settings*; empty if none does."""
+    """Return the name of the list with *payload*, from an account's *settings*; empty if there is none."""
     known = settings.get(SETTING)
     if not payload or not isinstance(known, Mapping):
         return ""

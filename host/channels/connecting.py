@@ -1,4 +1,4 @@
-"""Write an account the provider agreed to; if that fails, undo the call at the provider."""
+"""Store an account that the provider accepted; if that fails, undo the call at the provider."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ def save(
     first: Callable[[Session], object] | None = None,
     then: Callable[[Session, ChannelAccount], object] | None = None,
 ) -> AccountRef:
-    """Write the account in one transaction; if that fails, call ``connection.undo``, then raise.
+    """Store the account in one transaction; if that fails, call ``connection.undo``, then raise.
 
-    :param first: writes to do before it in the same transaction.
-    :param then: writes to do after it in the same transaction, such as an audit entry.
-    :raises: what :func:`host.channels.accounts.save_account` raises, and errors of the database.
+    :param first: runs before it in the same transaction.
+    :param then: runs after it in the same transaction, for example to write an audit entry.
+    :raises: the errors of :func:`host.channels.accounts.save_account` and of the database.
     """
 
     def use_case(session: Session) -> ChannelAccount:
@@ -55,7 +55,7 @@ def save(
         try:
             connection.after(saved)
         except Exception:
-            # The account is connected; what comes after can be done again.
+            # The account is connected; the follow-up can be repeated.
             log.exception("what follows connecting account %s of channel %s failed", saved.id, channel)
     return saved
 

@@ -1,4 +1,4 @@
-"""Clean-up of what accounts store."""
+"""Clean-up of data of accounts."""
 
 from __future__ import annotations
 

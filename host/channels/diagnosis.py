@@ -1,4 +1,4 @@
-"""Run the checks of an account, its addon's and the desk's own, for Diagnose and `lobby doctor`."""
+"""Run the checks of an account's addon and of the desk, for Diagnose and `lobby doctor`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from host.sdk.cards import Finding, SettingsCard, Verdict
 from host.sdk.i18n import format_datetime
 
 RECONNECT = "reconnect"
-"""The button to sign in again, which the desk has for every account."""
+"""The button to sign in again, which every account has."""
 
 log = logging.getLogger(__name__)
 
@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 def diagnose(card: SettingsCard, row: ChannelAccount, *, desk: bool = True) -> list[Finding]:
     """Return the findings of all checks; if the addon's checks raise, one finding says so.
 
-    :param desk: whether to add the desk's own checks; False where they are shown elsewhere.
+    :param desk: whether to add the desk's own checks; False if they are shown elsewhere.
     """
     found = _of_addon(card, row)
     return [*found, *_of_desk(card, row)] if desk else found
@@ -62,9 +62,9 @@ def _of_desk(card: SettingsCard, row: ChannelAccount) -> Iterator[Finding]:
 
 
 def _sign_in(row: ChannelAccount) -> Finding:
-    """Return how the last sign-in for this account ended, or for one that was to be new; kept for an hour.
+    """Return the result of the last sign-in for this account or for a new one; it is kept for an hour.
 
-    Somebody who gave up in the dialog has harmed no account that works: that is no failure of it.
+    A dialog that a person canceled is not a failure of a working account.
     """
     name, title = "sign-in", _("Sign-in completes")
     query = (
@@ -106,7 +106,7 @@ def _sign_in(row: ChannelAccount) -> Finding:
 
 
 def enumerated(table: str, name: str) -> set[str] | None:
-    """Return the values a column is limited to, or None where it is not."""
+    """Return the values a column is limited to, or None if it is not limited."""
     inspector = sa.inspect(db.current().read_engine)
     kind = next(column["type"] for column in inspector.get_columns(table) if column["name"] == name)
     if isinstance(kind, sa.Enum):

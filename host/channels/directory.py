@@ -1,4 +1,4 @@
-"""The channels of one revision: adapters and cards, and addons' extensions of rules and assistants."""
+"""The channels of one generation: adapters and cards, and addons' extensions of rules and assistants."""
 
 from __future__ import annotations
 
@@ -14,21 +14,22 @@ from host.sdk.channel import ChannelAdapter, ChannelMark
 from host.sdk.rules import AssistantTool, RuleAction, RuleCondition
 
 NEUTRAL_MARK = ChannelMark(icon="inbox", tone=6)
-"""For conversations of a channel no active addon brings."""
+"""The mark for conversations of a channel without an active addon."""
 
 
 class KnownChannel(msgspec.Struct, frozen=True):
-    """The name and the mark of a channel, kept for its conversations while no addon brings it."""
+    """The name and mark of a channel, stored for its conversations while it has no active addon."""
 
     label: str
     mark: ChannelMark
 
 
 class Directory:
-    """Looks channels up by key. Immutable; an unknown key gives None, never an error.
+    """Looks up channels by key. Immutable; an unknown key returns None, never an error.
 
     :param known: channels that ran here before, by key.
-    :raises ValueError: on construction, for two adapters or two cards of one key, or a card without adapter.
+    :raises ValueError: on construction, for two adapters or two cards with the same key, or a card without an
+        adapter.
     """
 
     __slots__ = ("_actions", "_adapters", "_cards", "_conditions", "_known", "_tools")
@@ -62,7 +63,7 @@ class Directory:
         self._known = known
 
     def without(self, slug: str, channels: Collection[str]) -> Directory:
-        """Return the directory as it is without the addon *slug*, which brings *channels*."""
+        """Return the directory without the addon *slug*, which provides *channels*."""
         own = f"{slug}."
         return Directory(
             [one for key, one in self._adapters.items() if key not in channels],
@@ -75,7 +76,7 @@ class Directory:
 
     @property
     def adapters(self) -> tuple[ChannelAdapter, ...]:
-        """Every adapter, in the order the addons came."""
+        """All adapters, in the order of their addons."""
         return tuple(self._adapters.values())
 
     @property
@@ -83,11 +84,11 @@ class Directory:
         return tuple(self._adapters)
 
     def adapter(self, key: str) -> ChannelAdapter | None:
-        """Return the adapter of the channel *key*, or None while no active addon brings it."""
+        """Return the adapter of the channel *key*, or None while no active addon provides it."""
         return self._adapters.get(key)
 
     def card(self, key: str) -> SettingsCard | None:
-        """Return the settings card of the channel *key*, or None where it has none."""
+        """Return the settings card of the channel *key*, or None if it has none."""
         return self._cards.get(key)
 
     @property
@@ -106,22 +107,22 @@ class Directory:
         return self._tools
 
     def condition(self, name: str) -> RuleCondition | None:
-        """Return the condition *name* of rules, or None while no active addon brings it."""
+        """Return the condition *name* of rules, or None while no active addon provides it."""
         return self._conditions.get(name)
 
     def action(self, name: str) -> RuleAction | None:
-        """Return the action *name* of rules, or None while no active addon brings it."""
+        """Return the action *name* of rules, or None while no active addon provides it."""
         return self._actions.get(name)
 
     def mark(self, key: str) -> ChannelMark:
-        """Return the mark of the channel *key*, also while its addon does not run; neutral if unknown."""
+        """Return the mark of the channel *key*, even while its addon is inactive; neutral if unknown."""
         adapter = self._adapters.get(key)
         if adapter is not None:
             return adapter.mark
         return self._known[key].mark if key in self._known else NEUTRAL_MARK
 
     def label(self, key: str) -> str:
-        """Return the channel's name, also while its addon does not run; if unknown, made from the key."""
+        """Return the channel's name, even while its addon is inactive; derived from the key if unknown."""
         adapter = self._adapters.get(key)
         if adapter is not None:
             return adapter.label
@@ -129,5 +130,5 @@ class Directory:
 
 
 def current_directory() -> Directory:
-    """Return the channels of the generation this request runs on."""
+    """Return the channels of this request's generation."""
     return cast(Directory, current_app.extensions["lobby.generation"].directory)

@@ -1,7 +1,7 @@
-"""Accounts that are connected in another workspace: refuse to connect them twice, or move them here.
+"""Accounts connected in another workspace: refuse to connect them here too, or move them.
 
 An account belongs to one workspace. Only a person who owns both workspaces may move it, after confirming. Its
-conversations stay in the old workspace, readable; new messages of customers come to the new one.
+conversations stay readable in the old workspace; new messages arrive in the new one.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Elsewhere(msgspec.Struct, frozen=True):
 
     @property
     def sentence(self) -> str:
-        """A sentence that says what moving it means."""
+        """A sentence that explains what moving it means."""
         return str(
             _(
                 "It is connected in your workspace “%(name)s”. Moving it disconnects it there: "
@@ -64,7 +64,7 @@ def movable_accounts(session: Session, workspace_id: int, channel: str) -> Seque
 def disconnect_moved(session: Session, moved: Elsewhere, to_workspace_id: int) -> None:
     """Disconnect the account in its old workspace, in the write that connects it here; audit both.
 
-    :raises AccountGoneError: if it was disconnected meanwhile.
+    :raises AccountGoneError: if it was disconnected in the meantime.
     """
     disconnect_account(session, moved.account.id)
     for workspace_id, action in (

@@ -1,7 +1,7 @@
-"""Connect accounts in a provider's own dialog: one function per step of an attempt.
+"""Connect accounts in a provider's dialog: one function per step of an attempt.
 
-Only a signed state, the provider's code and an id pass through the browser. The credentials that the provider
-gives in exchange stay here, encrypted, until the person has chosen.
+Only a signed state, the provider's code and an id pass through the browser. The provider's credentials stay
+on the server, encrypted, until the person has chosen.
 """
 
 from __future__ import annotations
@@ -31,17 +31,17 @@ from host.sdk.cards import Candidate, SignInProblem
 log = logging.getLogger(__name__)
 
 LASTS = timedelta(minutes=30)
-"""How long a person may take in the provider's dialog, and again to choose."""
+"""Time limit for the provider's dialog, and again for choosing accounts."""
 MOST_CANDIDATES = 500
 
 GIVEN = "given"
-"""In the outcome of an attempt that has not ended: what was entered beside the button."""
+"""Key in the outcome of an unfinished attempt for the values entered next to the button."""
 
 _SALT = "lobby sign-in"
 
 
 class StateError(LobbyError):
-    """A provider's answer belongs to another person, or comes too late."""
+    """The provider's response belongs to another person, or is too late."""
 
     status = 400
     code = "sign_in"
@@ -57,9 +57,9 @@ def sign_state(key: str, attempt: SignInAttempt) -> str:
 
 
 def read_state(key: str, state: str) -> str:
-    """Return the UUID of the attempt a state names.
+    """Return the UUID of a state's attempt.
 
-    :raises StateError: if it was not made here, or too long ago.
+    :raises StateError: if it was not signed here, or has expired.
     """
     try:
         found = URLSafeTimedSerializer(key, salt=_SALT).loads(state, max_age=int(LASTS.total_seconds()))
@@ -95,7 +95,7 @@ def start(
 ) -> SignInAttempt:
     """Record an attempt as the person leaves for the dialog.
 
-    :param given: what was entered beside the button.
+    :param given: values entered next to the button.
     """
     attempt = SignInAttempt(
         uuid=random.token_hex(16),
@@ -116,7 +116,7 @@ def start(
 
 
 def given_of(attempt: SignInAttempt) -> Mapping[str, str]:
-    """Return what was entered beside the button, while the attempt has not ended."""
+    """Return the values entered next to the button, while the attempt is unfinished."""
     found: Mapping[str, str] = attempt.outcome.get(GIVEN, {})
     return found
 
@@ -126,7 +126,7 @@ def come_back(
 ) -> SignInAttempt:
     """Continue the attempt *uuid* after the dialog. This works once.
 
-    :raises StateError: if it is unknown, another person's, or was continued before.
+    :raises StateError: if it is unknown, belongs to another person, or was already continued.
     """
     attempt = find_attempt(session, uuid, user_id=user_id, login_id=login_id)
     if attempt is None or (attempt.channel, attempt.way) != (channel, way):
@@ -176,7 +176,7 @@ def candidates_of(attempt: SignInAttempt) -> list[Candidate]:
 
 
 def claim_choice(session: Session, attempt_id: int) -> bool:
-    """Claim the choice, so that a second press makes no second connection; False if it was made before."""
+    """Claim the choice, so that a second press connects nothing twice; return False if already claimed."""
     moved = session.execute(
         sa.update(SignInAttempt)
         .where(SignInAttempt.id == attempt_id, SignInAttempt.state == SignInState.CHOOSING)
@@ -188,7 +188,7 @@ def claim_choice(session: Session, attempt_id: int) -> bool:
 def end(
     session: Session, attempt_id: int, *, handles: Sequence[str], problems: Sequence[SignInProblem]
 ) -> None:
-    """Record how the attempt ended, and delete its credentials."""
+    """Record the outcome of the attempt, and delete its credentials."""
     attempt = session.get_one(SignInAttempt, attempt_id)
     attempt.candidates = None
     attempt.state = SignInState.DONE if handles else SignInState.FAILED
@@ -203,12 +203,12 @@ def end(
 
 
 def forget_old(session: Session) -> None:
-    """Remove attempts that have run out, with their credentials."""
+    """Delete expired attempts, with their credentials."""
     session.execute(sa.delete(SignInAttempt).where(SignInAttempt.created_at < clock.now() - 2 * LASTS))
 
 
 def nothing_to_choose() -> SignInProblem:
-    """Return the problem to show when the provider returned no account at all."""
+    """Return the problem to show if the provider returned no accounts."""
     return SignInProblem(
         _("The provider returned no accounts."),
         _("Sign in as the person who manages the account, and keep it selected in the dialog."),
@@ -216,7 +216,7 @@ def nothing_to_choose() -> SignInProblem:
 
 
 def account_of(session: Session, attempt: SignInAttempt) -> ChannelAccount | None:
-    """Return the account that is being connected again, or None."""
+    """Return the account being reconnected, or None."""
     return None if attempt.account_id is None else session.get(ChannelAccount, attempt.account_id)
 
 

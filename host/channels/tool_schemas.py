@@ -1,4 +1,4 @@
-"""JSON schemas of what a model fills in for a tool."""
+"""JSON schemas of the arguments a model fills in for a tool."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from typing import Any
 import msgspec
 
 MOST_BYTES = 16 * 1024
-"""Most bytes of a schema."""
+"""Maximum bytes of a schema."""
 MOST_DEPTH = 12
 _MOST_WORDS = 300
 
 
 @cache
 def _library() -> Any:
-    """Return jsonschema-rs; None where it is not installed, which is where no model can be asked either."""
+    """Return jsonschema-rs, or None if it is not installed; then no model can be used either."""
     name = "jsonschema_rs"
     return importlib.import_module(name) if importlib.util.find_spec(name) else None
 
@@ -29,7 +29,7 @@ def _fetch_nothing(_address: str) -> Any:
 
 def _validator(schema: Mapping[str, Any]) -> Any:
     library = _library()
-    # Patterns take time that grows with the text and no faster; nothing is fetched.
+    # Patterns take linear time; nothing is fetched.
     return library.Draft202012Validator(
         dict(schema),
         pattern_options=library.RegexOptions(),
@@ -45,7 +45,7 @@ def is_usable(schema: object) -> bool:
     try:
         if len(msgspec.json.encode(schema)) > MOST_BYTES or _depth(schema) > MOST_DEPTH:
             return False
-        if b"\\u0000" in msgspec.json.encode(schema):  # no database keeps that letter
+        if b"\\u0000" in msgspec.json.encode(schema):  # databases cannot store that character
             return False
         if not isinstance(schema.get("properties", {}), dict):
             return False
@@ -64,7 +64,7 @@ def _depth(value: object, at: int = 1) -> int:
 
 
 def wrong(schema: Mapping[str, Any], arguments: object) -> str:
-    """Return what of *arguments* breaks *schema*, in English, for a model; empty: nothing does."""
+    """Return how *arguments* violate *schema*, in English, for a model; empty if they are valid."""
     if not isinstance(arguments, dict):
         return "the arguments have to be an object"
     if _library() is None:

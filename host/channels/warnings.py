@@ -40,11 +40,11 @@ def raise_warning(
     tone: str = "warn",
     notify: bool = True,
 ) -> bool:
-    """Store a warning and notify people, unless it has this stage already; return whether it is new.
+    """Store a warning and notify people, unless it already has this stage; return whether it is new.
 
-    Do nothing for an account that is disconnected or gone.
+    Do nothing for an account that is disconnected or deleted.
 
-    :param notify: False: people are notified of it elsewhere, because it concerns several accounts.
+    :param notify: False: people are notified separately, because it concerns several accounts.
     """
     account = session.get(ChannelAccount, account_id)
     if account is None or account.state == AccountState.DISCONNECTED:
@@ -89,14 +89,14 @@ def notify_owners(
 
 
 def tell_cannot_send(session: Session, account: ChannelAccount) -> None:
-    """Notify people that an account has to be reconnected."""
+    """Notify people that an account must be reconnected."""
     notify_owners(session, account, account.state_reason or CANNOT_SEND, RECONNECT, {}, "bad")
 
 
 def clear(session: Session, account_id: int, kind: str | None = None) -> int:
-    """Remove a warning, or all of an account; return how many there were.
+    """Remove one or all warnings of an account; return the number removed.
 
-    Nobody has to read any more what they were told of it, nor gets a mail that has not gone out.
+    Notifications about it are marked as read, and mails not sent yet are cancelled.
     """
     where = [_table.c.account_id == account_id, *([] if kind is None else [_table.c.kind == kind])]
     sentences = list(session.scalars(sa.select(_table.c.sentence).where(*where)))
@@ -112,7 +112,7 @@ def clear(session: Session, account_id: int, kind: str | None = None) -> int:
 
 
 def in_need(session: Session, workspace_id: int) -> tuple[int, int]:
-    """Return how many accounts of a workspace have stopped, and how many others need a look. One query."""
+    """Return how many accounts of a workspace have stopped, and how many others have warnings."""
     rows = session.execute(
         sa.select(ChannelAccount.id, ChannelAccount.state, ChannelAccount.blocked_until, _table.c.tone)
         .outerjoin(_table, _table.c.account_id == ChannelAccount.id)
@@ -124,7 +124,7 @@ def in_need(session: Session, workspace_id: int) -> tuple[int, int]:
 
 
 def standing_warnings(session: Session, account_ids: Iterable[int]) -> dict[int, list[AccountWarning]]:
-    """Return the warnings of accounts, the oldest first."""
+    """Return the warnings of accounts, oldest first."""
     query = (
         sa.select(AccountWarning)
         .where(AccountWarning.account_id.in_(list(account_ids)))

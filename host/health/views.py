@@ -68,7 +68,9 @@ def _current() -> tuple[CurrentState, Sequence[Problem]]:
     return current
 
 
-navigation.add_admin("health.index", _l("Health"), order=15, icon="pulse", mark=_mark)
+navigation.add_admin(
+    "health.index", _l("Health"), order=15, section=navigation.HEALTH, icon="pulse", mark=_mark
+)
 
 OUTCOMES = {
     Outcome.SENT: (_l("Sent"), "bar-a"),

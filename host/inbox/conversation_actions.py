@@ -87,6 +87,7 @@ def set_fields(
     now: datetime,
     by: str | None = None,
     why: str = "",
+    with_activity: bool = True,
 ) -> bool:
     """Set fields of a conversation, with an activity line for each that changes. Return whether any did.
 
@@ -95,6 +96,7 @@ def set_fields(
 
     :param by: name of the API key, if no person sets them.
     :param why: reason of an automatic change, a key of :data:`GIVEN_BECAUSE`; empty if somebody made it.
+    :param with_activity: False leaves out the activity lines; events are still recorded.
     :raises ConversationNotFoundError: if the workspace has no such conversation.
     :raises NotAMemberError: if ``assignee_id`` is not a member who may answer there.
     :raises TeamNotFoundError: if ``team_id`` is no team of the workspace.
@@ -109,8 +111,9 @@ def set_fields(
         before = getattr(conversation, name) if name in _NAMES_BEFORE else None
         content = _SETTERS[name](session, conversation, value, author_id, now)
         session.flush()
-        line = {**content, "why": why} if why else content
-        add_activity(session, conversation, author_id, line, now, by=by)
+        if with_activity:
+            line = {**content, "why": why} if why else content
+            add_activity(session, conversation, author_id, line, now, by=by)
         kind = _RECORDED.get(content["what"], "")
         facts = _facts(kind, conversation, before)
         record_conversation(session, conversation, kind, author_id=author_id, by=by, facts=facts)
@@ -378,6 +381,9 @@ _RECORDED = {
     "unmarked_spam": CONVERSATION_UNMARKED_SPAM,
 }
 """Event types by the ``what`` of the activity line. Changes of other fields are only sent to browsers."""
+
+UNDONE = "undone"
+"""Key in the content of an activity line whose change was undone."""
 
 ACTIVITIES = {
     "assigned": ("user", _l("%(who)s assigned this to %(name)s")),

@@ -180,9 +180,9 @@ def _days(query: AnalyticsQuery, now: datetime) -> Days:
 def _numbers(found: Totals) -> Numbers:
     return Numbers(
         received=found.received,
-        sent=found.sent,
+        sent=found.sent or 0,  # None only by label, which nobody can ask for here
         created=found.created,
-        reopened=found.reopened,
+        reopened=found.reopened or 0,
         closed=found.closed,
         first_response=_took(found.first),
         next_responses=_took(found.next),

@@ -16,11 +16,12 @@ from typing import Any, cast
 
 import msgspec
 import sqlalchemy as sa
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from host.core import db
 from host.core.backports.values import replace
 from host.events import reading
+from host.inbox.labels.models import ConversationLabel
 from host.models.inbox import Conversation
 from host.models.users import InstallationValue
 from host.reports.models import OFF_BETWEEN, ReportHour, ReportTeamHour, Span, SpanEnd, SpanKind
@@ -36,6 +37,13 @@ CLOSED_WITHIN = (timedelta(hours=1), timedelta(hours=4), timedelta(days=1), time
 COUNTS = ("received", "sent", "created", "reopened", "closed")
 _OF_NOBODY = frozenset({"received", "created"})
 """Events by customers: not attributed to any member of the team."""
+
+NO_LABEL = 0
+"""The label of a :class:`Selection` of conversations that have none."""
+LABEL = ConversationLabel.label_id
+"""Labels as the column to group spans by: a span counts for each label of its conversation."""
+_Labelled = aliased(ConversationLabel)  # the query around may join both itself
+_Existing = aliased(Conversation)
 
 
 class Figure(StrEnum):
@@ -114,6 +122,9 @@ class Selection(msgspec.Struct, frozen=True):
     """Whether times count only the working hours of each conversation's team, instead of clock time."""
     team_id: int | None = None
     """Only events of conversations that this team had then; None: all."""
+    label_id: int | None = None
+    """Only spans of conversations that have this label now, or :data:`NO_LABEL`; None: all. The hourly sums
+    are not known by label."""
 
 
 class Times(msgspec.Struct, frozen=True):
@@ -143,12 +154,15 @@ NONE = Times()
 
 
 class Totals(msgspec.Struct, frozen=True):
-    """The figures of one period. None: not available for one person, as customers did it."""
+    """The figures of one period.
+
+    None: not available for one person, as customers did it, or not by label, as only spans are.
+    """
 
     received: int | None
-    sent: int
+    sent: int | None
     created: int | None
-    reopened: int
+    reopened: int | None
     closed: int
     first: Times
     next: Times
@@ -158,6 +172,8 @@ class Totals(msgspec.Struct, frozen=True):
     """Answers on accounts that had a response target when the customer wrote."""
     in_time: int = 0
     """The number of these within the target."""
+    began: int | None = None
+    """By label: resolution spans that began, in place of *created* and *reopened*."""
 
     @property
     def late(self) -> int:
@@ -167,7 +183,7 @@ class Totals(msgspec.Struct, frozen=True):
     @property
     def opened(self) -> int | None:
         """Conversations that began or were reopened."""
-        return None if self.created is None else self.created + self.reopened
+        return self.began if self.created is None else self.created + (self.reopened or 0)
 
 
 class Figures(msgspec.Struct, frozen=True):
@@ -199,20 +215,25 @@ class Bucket:
     missed: int = 0
     promised: int = 0
     in_time: int = 0
+    began: int = 0
 
     def is_empty(self, of_person: bool) -> bool:
         """Return whether nothing happened; *of_person* as in :meth:`totals`."""
         counted = [count for name, count in self.counts.items() if not (of_person and name in _OF_NOBODY)]
-        return not (any(counted) or any(self.seconds.values()) or self.missed)
+        began = 0 if of_person else self.began
+        return not (any(counted) or any(self.seconds.values()) or self.missed or began)
 
-    def totals(self, *, of_person: bool) -> Totals:
+    def totals(self, *, of_person: bool, of_label: bool = False) -> Totals:
         """Return the totals of the data.
 
         :param of_person: whether to leave out events by customers.
+        :param of_label: whether to leave out the hourly sums, and take what spans tell instead.
         """
         counts: dict[str, Any] = dict(self.counts)
         if of_person:
             counts |= dict.fromkeys(_OF_NOBODY)
+        if of_label:
+            counts |= dict.fromkeys(COUNTS) | {"closed": len(self.seconds[SpanKind.RESOLVE])}
         times = {kind: Times.of(sorted(self.seconds[kind])) for kind in SpanKind}
         return Totals(
             **counts,
@@ -222,6 +243,7 @@ class Bucket:
             missed=self.missed,
             promised=self.promised,
             in_time=self.in_time,
+            began=self.began if of_label and not of_person else None,
         )
 
 
@@ -232,6 +254,7 @@ def _sum(buckets: Sequence[Bucket]) -> Bucket:
         sum(one.missed for one in buckets),
         sum(one.promised for one in buckets),
         sum(one.in_time for one in buckets),
+        sum(one.began for one in buckets),
     )
 
 
@@ -250,7 +273,12 @@ def read_figures(session: Session, chosen: Selection, now: datetime, *, by_hour:
         return buckets[bisect_right(edges, moment) - 1]
 
     week = [[0] * 24 for _ in range(7)]
-    for hour, *counts in db.read_rows(session, _sums(chosen, earlier, end)):
+    of_person, of_label = chosen.user_id is not None, chosen.label_id is not None
+    if of_label:
+        began = sa.select(Span.started_at).where(*conditions(Figure.OPENED, chosen, earlier, end, now))
+        for (started_at,) in db.read_rows(session, began):
+            at(started_at).began += 1
+    for hour, *counts in () if of_label else db.read_rows(session, _sums(chosen, earlier, end)):
         here = at(hour)
         for name, count in zip(COUNTS, counts, strict=True):
             here.counts[name] += int(count)
@@ -270,7 +298,6 @@ def read_figures(session: Session, chosen: Selection, now: datetime, *, by_hour:
     windows = sa.select(sa.func.count()).select_from(Span).where(*_windows(chosen, start, min(end, now)))
     since = counting_since(session, chosen.workspace_id)
     known = since is not None and since < earlier + HOUR
-    of_person = chosen.user_id is not None
     whole = _sum(buckets[1:])
     until_closed = whole.seconds[SpanKind.RESOLVE]
     if chosen.in_hours:  # the classes are opened as lists, which go by the clock
@@ -278,14 +305,14 @@ def read_figures(session: Session, chosen: Selection, now: datetime, *, by_hour:
         found = measured(session, Figure.RESOLVE, Span.hour, clocks, start, end, now)
         until_closed = [one for _hour, seconds in found for one in seconds]
     return Figures(
-        total=whole.totals(of_person=of_person),
-        before=buckets[0].totals(of_person=of_person) if known else None,
+        total=whole.totals(of_person=of_person, of_label=of_label),
+        before=buckets[0].totals(of_person=of_person, of_label=of_label) if known else None,
         steps=[
-            (begins, bucket.totals(of_person=of_person))
+            (begins, bucket.totals(of_person=of_person, of_label=of_label))
             for begins, bucket in zip(bounds, buckets[1:], strict=False)
         ],
         windows=session.scalar(windows) or 0,
-        week=None if of_person else week,
+        week=None if of_person or of_label else week,
         until_closed=_classes(until_closed),
         since=since,
     )
@@ -355,7 +382,15 @@ def _promised(chosen: Selection, start: datetime, end: datetime) -> list[sa.Colu
 def promises(by: Any, chosen: Selection, start: datetime, end: datetime) -> sa.Select[Any]:
     """Select, by the column *by* of spans, the answers with a response target and those within it."""
     in_time = sa.func.sum(sa.case((Span.seconds <= Span.target_seconds, 1), else_=0))
-    return sa.select(by, sa.func.count(), in_time).where(*_promised(chosen, start, end)).group_by(by)
+    query = sa.select(by, sa.func.count(), in_time).select_from(spans_by(by))
+    return query.where(*_promised(chosen, start, end)).group_by(by)
+
+
+def spans_by(by: Any) -> Any:
+    """Return what to select from to group spans by the column *by*: spans, for :data:`LABEL` with labels."""
+    if by is not LABEL:
+        return Span
+    return sa.join(Span, ConversationLabel, ConversationLabel.conversation_id == Span.conversation_id)
 
 
 def sums_of(chosen: Selection) -> type[ReportHour | ReportTeamHour]:
@@ -364,9 +399,9 @@ def sums_of(chosen: Selection) -> type[ReportHour | ReportTeamHour]:
 
 
 def of(chosen: Selection, model: type[Span | ReportHour | ReportTeamHour]) -> list[sa.ColumnElement[bool]]:
-    """Return the conditions that limit rows of *model* to the accounts, the person and the team of *chosen*.
+    """Return the conditions that limit rows of *model* to the accounts, person, team and label of *chosen*.
 
-    :class:`ReportHour` has no team.
+    :class:`ReportHour` has no team, and only spans have labels.
     """
     found: list[sa.ColumnElement[bool]] = [model.workspace_id == chosen.workspace_id]
     if chosen.accounts is not None:
@@ -375,7 +410,21 @@ def of(chosen: Selection, model: type[Span | ReportHour | ReportTeamHour]) -> li
         found.append(model.user_id == chosen.user_id)
     if chosen.team_id is not None and model is not ReportHour:
         found.append(cast(Any, model).team_id == chosen.team_id)
+    if chosen.label_id is not None and model is Span:
+        found += _labelled(chosen.label_id)
     return found
+
+
+def _labelled(label_id: int) -> list[sa.ColumnElement[bool]]:
+    """Return the conditions for spans of conversations that have a label, or :data:`NO_LABEL`."""
+    if label_id != NO_LABEL:
+        having = sa.select(_Labelled.conversation_id).where(_Labelled.label_id == label_id)
+        # Not EXISTS: SQLite begins with the few conversations of a label, where that is faster.
+        return [Span.conversation_id.in_(having)]
+    labelled = sa.select(_Labelled.label_id).where(_Labelled.conversation_id == Span.conversation_id)
+    # The labels of a deleted conversation are unknown.
+    there = sa.select(_Existing.id).where(_Existing.id == Span.conversation_id)
+    return [~labelled.exists(), there.exists()]
 
 
 def _windows(chosen: Selection, start: datetime, end: datetime) -> list[sa.ColumnElement[bool]]:
@@ -406,7 +455,8 @@ def measured(
     end: datetime,
     now: datetime,
 ) -> Iterator[tuple[Any, Sequence[int]]]:
-    """Yield the durations in seconds of ended spans, with the value of *by*, a column of spans.
+    """Yield the durations in seconds of ended spans, with the value of *by*, a column of spans or
+    :data:`LABEL`.
 
     Spans are combined in one row per hour: a row for each of 200,000 spans would take five times as long, and
     MariaDB truncates concatenated text at one megabyte. In working hours, each span is a row.
@@ -418,7 +468,8 @@ def measured(
     seconds = sa.func.aggregate_strings(sa.cast(Span.seconds, sa.String(20)), ",")
     columns: list[Any] = [by, seconds]
     groups = [Span.hour] if by is Span.hour else [Span.hour, by]
-    for value, text in db.read_rows(session, sa.select(*columns).where(*where).group_by(*groups)):
+    query = sa.select(*columns).select_from(spans_by(by)).where(*where).group_by(*groups)
+    for value, text in db.read_rows(session, query):
         yield value, [int(one) for one in text.split(",")]
 
 
@@ -428,7 +479,8 @@ def _worked(
     """Yield the same in the working hours of the current team of the conversation, else of the workspace."""
     columns: list[Any] = [by, Span.started_at, Span.ended_at, Conversation.team_id]
     of_team = Conversation.id == Span.conversation_id
-    rows = list(db.read_rows(session, sa.select(*columns).outerjoin(Conversation, of_team).where(*where)))
+    query = sa.select(*columns).select_from(spans_by(by)).outerjoin(Conversation, of_team).where(*where)
+    rows = list(db.read_rows(session, query))
     if not rows:
         return
     since, until = min(row[1] for row in rows), max(row[2] for row in rows)

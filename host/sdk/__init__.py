@@ -1,4 +1,4 @@
-"""The surface addons may import, and nothing else of the host.
+"""The only part of the host that addons may import.
 
 ``hookspecs`` names the hooks; ``channel``, ``messages``, ``webhooks``, ``cards`` and ``pages`` hold what they
 return; ``db``, ``accounts``, ``secrets``, ``http``, ``settings``, ``text`` and ``i18n`` are the services an

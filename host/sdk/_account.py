@@ -9,7 +9,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class AccountRef:
-    """A channel account as an adapter sees it."""
+    """A channel account, as passed to adapters."""
 
     id: int
     uuid: str

@@ -1,4 +1,4 @@
-"""Shared parts of turning an ENUM into VARCHAR on three databases."""
+"""Helpers for converting an ENUM to VARCHAR on three databases."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ MAX_LENGTH = 63  # four bytes a character stay below 256, so widening it later r
 
 
 WIDENING = "lobby_widening"
-"""Key of a connection's ``info``: the table and column that the host's helper is changing now."""
+"""Key in a connection's ``info``: the table and column that the host's helper is changing."""
 
 
 class MigrationRefusedError(SdkError):
-    """A migration would have to guess or to lose data, so it changed nothing. The message is a sentence.
+    """A migration would have had to guess or lose data, so it changed nothing. The message is a sentence.
 
     :param statement: the SQL it would have run.
-    :param way_out: what to do about it, where that is known: SQL, or a sentence.
+    :param way_out: what to do about it, if known: SQL, or a sentence.
     """
 
     def __init__(self, sentence: str, *, statement: str = "", way_out: str = "") -> None:
@@ -33,7 +33,7 @@ class MigrationRefusedError(SdkError):
 def in_the_way(
     table: str, column: str, obstacles: Sequence[tuple[str, str, str]], statement: str
 ) -> MigrationRefusedError:
-    """Return the error for *statement*. Each of *obstacles* stops it: name, SQL to drop and SQL to remake."""
+    """Return the error for *statement*. Each obstacle has a name, SQL to drop it and SQL to recreate it."""
     what = ", ".join(name for name, _, _ in obstacles)
     away = "".join(f"{sql};\n" for _, sql, _ in obstacles)
     again = "".join(f"{sql};\n" for _, _, sql in reversed(obstacles) if sql)
@@ -47,12 +47,12 @@ def in_the_way(
 
 
 def quoted(connection: sa.Connection, name: str) -> str:
-    """Return *name* as an identifier, always in quotes."""
+    """Return *name* as a quoted identifier."""
     return connection.dialect.identifier_preparer.quote_identifier(name)
 
 
 def histogram(connection: sa.Connection, table: str, column: str) -> dict[str | None, int]:
-    """Return how many rows hold each value, values compared byte by byte."""
+    """Return the number of rows per value, comparing values byte by byte."""
     source = sa.table(table, sa.column(column))
     value: sa.ColumnElement[Any] = source.c[column]
     if connection.dialect.name == "postgresql":
@@ -64,9 +64,9 @@ def histogram(connection: sa.Connection, table: str, column: str) -> dict[str | 
 
 
 def same_rows(connection: sa.Connection, table: str, column: str, before: dict[str | None, int]) -> None:
-    """Check that every value is still there as often as *before*.
+    """Check that every value still occurs as often as *before*.
 
-    :raises MigrationRefusedError: if not; the transaction, where there is one, is then undone.
+    :raises MigrationRefusedError: if not; a transaction, if any, is rolled back.
     """
     after = histogram(connection, table, column)
     if after != before:
@@ -74,7 +74,7 @@ def same_rows(connection: sa.Connection, table: str, column: str, before: dict[s
 
 
 def run(connection: sa.Connection, statement: str) -> None:
-    """Run *statement* as it stands, percent signs and colons included."""
+    """Run *statement* unchanged, including percent signs and colons."""
     connection.exec_driver_sql(statement, execution_options={"no_parameters": True})
 
 
@@ -82,7 +82,7 @@ _LITERALS = r"'(?:[^']|'')*'(?:::[\w\".\s]+?)?"
 
 
 def is_closed_list(clause: str, names: tuple[str, ...]) -> bool:
-    """Return whether the CHECK *clause* says nothing but that the column is one of a list of strings.
+    """Return whether the CHECK *clause* only requires the column to be one of a list of strings.
 
     :param names: the forms the column's name may take in it.
     """
@@ -101,7 +101,7 @@ def is_closed_list(clause: str, names: tuple[str, ...]) -> bool:
 
 
 def _closes(text: str) -> int:
-    """Return the position where the parenthesis that *text* begins with is closed; -1 if it is not."""
+    """Return the position of the parenthesis that closes the first one in *text*, or -1."""
     depth = 0
     for index, char in unquoted(text):
         if char == "(":

@@ -1,4 +1,4 @@
-"""MariaDB and MySQL: one atomic ALTER that restates everything the column had; it commits implicitly."""
+"""MariaDB and MySQL: one atomic ALTER that restates the whole column definition; it commits implicitly."""
 
 from __future__ import annotations
 
@@ -40,9 +40,9 @@ _TEXTS = {"text", "mediumtext", "longtext"}
 
 
 def convert(connection: sa.Connection, table: str, column: str, length: int) -> bool:
-    """Turn the ENUM into VARCHAR. See :func:`host.sdk.migrations.enum_to_varchar`."""
+    """Convert the ENUM to VARCHAR. See :func:`host.sdk.migrations.enum_to_varchar`."""
     names = {"table": table, "column": column}
-    # Outside strict mode a value that does not fit becomes another one.
+    # Outside strict mode, a value that does not fit is silently changed.
     run(connection, "SET SESSION sql_mode=CONCAT(@@sql_mode, ',STRICT_ALL_TABLES')")
     facts = connection.execute(_COLUMN, names).one_or_none()
     if facts is None:
@@ -73,7 +73,7 @@ def convert(connection: sa.Connection, table: str, column: str, length: int) -> 
 
 
 def _only_labels(connection: sa.Connection, table: str, column: str, column_type: str) -> None:
-    """Check that each row holds, byte for byte, what the ENUM could hold.
+    """Check that each row has a value of the ENUM, byte for byte.
 
     Counting rows is not enough: the statement commits implicitly, and others write before and after it.
     """
@@ -83,14 +83,15 @@ def _only_labels(connection: sa.Connection, table: str, column: str, column_type
     text = sa.func.hex(sa.func.convert(source.c[column].op("USING")(sa.literal_column("utf8mb4"))))
     rows = connection.scalars(sa.select(text).select_from(source).distinct())
     found = {bytes.fromhex(value).decode() for value in rows if value}
-    # The catalogue keeps ENUM labels in three bytes a character: one of four bytes is a question mark there.
+    # The catalogue stores ENUM labels with three bytes per character, so four-byte characters are question
+    # marks.
     strange = sorted(value for value in found if re.sub(r"[^\u0000-\uffff]", "?", value) not in labels)
     if strange:
         raise MigrationRefusedError(f"{table}.{column} holds {strange[0]!r}, which the ENUM did not know")
 
 
 def _obstacle(connection: sa.Connection, table: str, key: str) -> tuple[str, str, str]:
-    """Return a foreign key's name, the SQL that drops it, and the SQL that makes it again."""
+    """Return a foreign key's name, the SQL that drops it, and the SQL that recreates it."""
     name, source = quoted(connection, key), quoted(connection, table)
     made = connection.exec_driver_sql(f"SHOW CREATE TABLE {source}").one()[1]
     lines = (line.strip().rstrip(",") for line in made.splitlines())
@@ -105,7 +106,7 @@ def _obstacle(connection: sa.Connection, table: str, key: str) -> tuple[str, str
 def _refuse_strays(
     connection: sa.Connection, table: str, column: str, length: int, statement: str, *, is_enum: bool
 ) -> None:
-    """Refuse rows that hold no value of the ENUM, stored as '' outside strict mode, or one too long."""
+    """Refuse rows with a value outside the ENUM, stored as '' outside strict mode, or one too long."""
     source = sa.table(table, sa.column(column))
     field, name = quoted(connection, column), quoted(connection, table)
     if is_enum:
@@ -129,7 +130,7 @@ def _refuse_strays(
 
 
 def _checks(connection: sa.Connection, table: str, column: str) -> str:
-    """Drop CHECKs that only list the column's values; return the one on the column itself, to be restated."""
+    """Drop CHECKs that only list the column's values; return the one on the column itself, to restate it."""
     if not getattr(connection.dialect, "is_mariadb", False):
         return ""
     kept = ""
@@ -152,7 +153,7 @@ def _definition(connection: sa.Connection, facts: Any, length: int) -> str:
         "NULL" if facts.nullable == "YES" else "NOT NULL",
     ]
     if facts.column_default is not None:
-        # MariaDB keeps the default as an expression, quotes included; MySQL as the bare text.
+        # MariaDB stores the default as an expression with quotes, MySQL as bare text.
         mariadb = getattr(connection.dialect, "is_mariadb", False)
         parts.append(f"DEFAULT {facts.column_default if mariadb else _literal(facts.column_default)}")
     if facts.comment:

@@ -1,4 +1,4 @@
-"""PostgreSQL: one ALTER that changes type and default together; all of it in the migration's transaction."""
+"""PostgreSQL: one ALTER that changes type and default together, in the migration's transaction."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _COLUMN = sa.text("""
     LEFT JOIN pg_attrdef d ON d.adrelid = c.oid AND d.adnum = a.attnum
     WHERE c.oid = to_regclass(:table)
 """)
-# Each object that depends on the column: its name, SQL to drop it, SQL to make it again.
+# Each object that depends on the column: its name, SQL to drop it, SQL to recreate it.
 _OBSTACLES = sa.text("""
     SELECT DISTINCT 'the view ' || v.relname AS what,
            format('DROP %s %s', CASE v.relkind WHEN 'm' THEN 'MATERIALIZED VIEW' ELSE 'VIEW' END,
@@ -92,7 +92,7 @@ _LONGEST = sa.text("SELECT COALESCE(MAX(LENGTH(enumlabel)), 0) FROM pg_enum WHER
 
 
 def convert(connection: sa.Connection, table: str, column: str, length: int) -> bool:
-    """Turn the enum column into VARCHAR. See :func:`host.sdk.migrations.enum_to_varchar`."""
+    """Convert the enum column to VARCHAR. See :func:`host.sdk.migrations.enum_to_varchar`."""
     name = quoted(connection, table)
     facts = connection.execute(_COLUMN, {"table": name, "column": column}).one_or_none()
     if facts is None:
@@ -105,7 +105,7 @@ def convert(connection: sa.Connection, table: str, column: str, length: int) -> 
         raise MigrationRefusedError(f"{table}.{column} is {facts.type_name}, neither an enum nor text")
     if facts.relkind != "r" or facts.inherited or facts.generated:
         raise MigrationRefusedError(f"{table}.{column} is partitioned, inherited or computed")
-    # Lock first: no row and no view may be added between the checks and the change.
+    # Lock first, so that no row or view is added between the checks and the change.
     run(connection, f"LOCK TABLE {name} IN ACCESS EXCLUSIVE MODE")
     where = {"table_oid": facts.table_oid, "attnum": facts.attnum}
     obstacles = connection.execute(_OBSTACLES, {**where, "type_name": facts.type_name}).all()
@@ -135,7 +135,7 @@ def convert(connection: sa.Connection, table: str, column: str, length: int) -> 
 def _set_aside(
     connection: sa.Connection, name: str, table: str, column: str, facts: Any, where: dict[str, Any]
 ) -> list[str]:
-    """Drop indexes and CHECKs that name the enum type; return the statements that make them again."""
+    """Drop indexes and CHECKs that name the enum type; return the statements that recreate them."""
     again: list[str] = []
     for index in connection.execute(_INDEXES, where).all():
         if index.backs:
@@ -166,7 +166,7 @@ def _alter(connection: sa.Connection, name: str, table: str, column: str, facts:
         match = re.fullmatch(rf"('(?:[^']|'')*')::{re.escape(facts.type_name)}", default)
         if match is None:
             raise MigrationRefusedError(f"the default of {table}.{column} is computed: {default}")
-        # A default that is not set again would keep the enum type.
+        # A default that is not set again keeps the enum type.
         changes = [
             f"ALTER COLUMN {field} DROP DEFAULT",
             *changes,

@@ -27,7 +27,7 @@ class _Table:
 
 
 def convert(connection: sa.Connection, table: str, column: str, length: int) -> bool:
-    """Take the closed list of values off *column*. See :func:`host.sdk.migrations.enum_to_varchar`."""
+    """Remove the closed list of values from *column*. See :func:`host.sdk.migrations.enum_to_varchar`."""
     sql = connection.execute(
         sa.text("SELECT sql FROM sqlite_master WHERE type = 'table' AND name = :name"), {"name": table}
     ).scalar()
@@ -51,7 +51,7 @@ def convert(connection: sa.Connection, table: str, column: str, length: int) -> 
 
 
 def _refuse_foreign_keys(connection: sa.Connection, table: str, column: str) -> None:
-    """Refuse where the column belongs to a foreign key: the key limits its values, not the CHECK."""
+    """Refuse a column of a foreign key, because the key limits its values, not the CHECK."""
     keys = connection.execute(
         sa.text(
             'SELECT m.name AS child, k."table" AS parent, k."from" AS source'

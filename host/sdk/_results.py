@@ -1,6 +1,6 @@
 """The outcomes of a send, and the limits of a provider.
 
-Part of :mod:`host.sdk.channel`, which is where addons import it from.
+Addons import them from :mod:`host.sdk.channel`.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ from datetime import datetime
 
 @dataclass(frozen=True, slots=True)
 class ProviderProblem:
-    """The reason why a provider did not do what we asked.
+    """The reason why a provider refused a request.
 
-    :param code: the provider's own, as ``code`` or ``code/subcode``.
+    :param code: the provider's code, as ``code`` or ``code/subcode``.
     :param sentence: what happened, for an agent; translated.
     :param next_step: what to do about it; may be empty.
-    :param raw: the provider's words, behind "Show the error"; holds no credential.
+    :param raw: the provider's message, behind "Show the error"; contains no credential.
     :param cause: the most likely cause, also translated; behind "Show the error".
     """
 
@@ -31,9 +31,10 @@ class ProviderProblem:
 class SendLimit:
     """A rate limit: at most *amount* calls with the same *key* within any *seconds*.
 
-    :param key: names what is counted together, within the channel: ``account 17``, ``app 9 an hour``.
-    :param sentence: for the agent, translated: what a message waits for while the limit is used up.
-    :param whole_account: whether every message of the account counts against it, so that none can go out
+    :param key: identifies calls that are counted together, within the channel: ``account 17``, ``app 9 an
+        hour``.
+    :param sentence: tells the agent what a message waits for while the limit is used up; translated.
+    :param whole_account: whether every message of the account counts against it, so that none can be sent
         while it is used up.
     """
 
@@ -48,10 +49,10 @@ class SendLimit:
 class Pause:
     """The provider asks for a pause, or refuses for now. Waiting messages are sent automatically afterwards.
 
-    :param problem: why, for the agents whose messages wait.
-    :param seconds: how long.
+    :param problem: the reason, for agents whose messages wait.
+    :param seconds: duration of the pause.
     :param whole_account: whether all messages of the account wait.
-    :param other_accounts: ids of further accounts of this channel that have to wait too.
+    :param other_accounts: ids of further accounts of this channel that must also wait.
     """
 
     problem: ProviderProblem
@@ -62,9 +63,9 @@ class Pause:
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """The provider took the message and gave it *external_id*.
+    """The provider accepted the message and assigned *external_id*.
 
-    :param pause: a pause it asked for in the same answer, such as "you are close to your limit".
+    :param pause: a pause requested in the same response, for example because a limit is almost used up.
     :param missed: the part that was not sent, such as a copy; shown with the message.
     """
 
@@ -78,8 +79,8 @@ class NotSent:
     """The message definitely did not reach the customer and may be retried.
 
     :param retry_after: seconds the provider asks us to wait; None: the host backs off.
-    :param whole_account: the limit holds for the account, not only this customer. Where the provider did not
-        say for how long, the account rests once this is answered twice with nothing taken in between.
+    :param whole_account: the limit applies to the account, not only this customer. If the provider named no
+        time, the account pauses after two such answers without an accepted message in between.
     :param other_accounts: ids of further accounts of this channel that the same limit stops.
     """
 
@@ -101,10 +102,10 @@ class Held:
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """The provider will not take this message, now or later.
+    """The provider will not accept this message, now or later.
 
-    :param whole_contact: nothing can be sent to this customer: the composer closes, saying so, until they
-        write, or until *until*.
+    :param whole_contact: nothing can be sent to this customer: the composer is closed with that message until
+        they write, or until *until*.
     """
 
     problem: ProviderProblem
@@ -116,9 +117,9 @@ class Rejected:
 class Unknown:
     """The message may have reached the customer. The host searches for it before anything is sent again.
 
-    :param transient: whether the provider answered in full that it failed for a moment, and by its
-        documentation had not taken the message. It is searched for as often, but sooner, and may be sent a
-        few times more.
+    :param transient: whether the provider's complete response reports a temporary failure that, by its
+        documentation, means the message was not accepted. The host searches as often, but sooner, and may
+        send it a few more times.
     """
 
     problem: ProviderProblem

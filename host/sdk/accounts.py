@@ -44,7 +44,7 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class Warned:
-    """A warning in force. Its sentences are marked for translation; :attr:`details` fill the placeholders."""
+    """An active warning. Its sentences are marked for translation; :attr:`details` fill the placeholders."""
 
     kind: str
     stage: str
@@ -109,13 +109,13 @@ def overview(channel: str) -> list[AccountOverview]:
 def save(
     workspace_id: int, channel: str, connection: Connection, *, account_id: int | None = None
 ) -> AccountRef:
-    """Write an account the provider agreed to, as a card's Save does; for an addon's own sign-in page.
+    """Store an account that the provider accepted, like a card's Save; for an addon's own sign-in page.
 
     Calls ``connection.store`` in the same transaction, and ``connection.undo`` if that was not committed.
 
     :raises AccountTakenError: if it is live in another workspace.
     :raises OtherAccountError: if the credentials belong to another account than *account_id*.
-    :raises AccountGoneError: if *account_id* is no account of that channel in that workspace.
+    :raises AccountGoneError: if *account_id* is not an account of that channel in that workspace.
     """
     return connecting.save(
         workspace_id=workspace_id, channel=channel, connection=connection, account_id=account_id
@@ -134,8 +134,8 @@ def open_beside(
 ) -> AccountRef:
     """Connect, or reconnect, the account of *channel* that is attached to *account*.
 
-    It has the other's external id, handle and name, and its credentials: what the addon keeps of them stays
-    with *account*. See :attr:`host.sdk.channel.ChannelAdapter.beside`.
+    It has the same external id, handle, name and credentials, which the addon stores with *account* only. See
+    :attr:`host.sdk.channel.ChannelAdapter.beside`.
 
     :raises AccountTakenError: if it is live in another workspace.
     :raises AccountGoneError: if *account* is disconnected.
@@ -149,7 +149,7 @@ def close_beside(account: AccountRef, channel: str) -> None:
 
 
 def changed(session: Session) -> None:
-    """Tell every process, once this write is committed, to reload what addons cache about accounts.
+    """Make all processes reload addons' cached account data, once this write is committed.
 
     Call it after an addon changes its own rows; connecting and disconnecting already do.
     """
@@ -182,15 +182,16 @@ def warn(
     Raising it again changes nothing, whichever process does it, until its *stage* changes or it was cleared.
     Connecting the account again clears all of its warnings.
 
-    :param kind: what it is about; one warning of each kind at a time; lower-case letters and hyphens, 32 at
-        most.
-    :param sentence: marked with :func:`host.sdk.i18n.noop`, ``%(name)s`` in it for *details*; no credential.
+    :param kind: the subject; an account has one warning of each kind at a time. Lower-case letters and
+        hyphens, at most 32.
+    :param sentence: marked with :func:`host.sdk.i18n.noop`, with ``%(name)s`` for *details*; contains no
+        credential.
     :param details: an aware time is shown as a date, in the reader's language.
-    :param stage: how serious it is now, 64 characters at most; people are notified again when it changes.
+    :param stage: the current severity, at most 64 characters; people are notified again when it changes.
     :param bad: whether it has already happened, rather than being about to.
-    :param notify: False: it stands on the card only. For what concerns several accounts and is told once with
-        :func:`tell`.
-    :return: whether it is new.
+    :param notify: False: show it on the card only, for a problem of several accounts that :func:`tell`
+        notifies of once.
+    :return: whether the warning is new.
     """
     told: bool = db.write(
         warnings.raise_warning,
@@ -221,7 +222,7 @@ def tell(
 
     :param title: a name people know, such as an address, shown unchanged.
     :param sentence: marked with :func:`host.sdk.i18n.noop`, as in :func:`warn`.
-    :param path: the page it links to: a path on this desk, beginning with a slash.
+    :param path: the page it links to: a path on this desk, starting with a slash.
     :param owners_of: ids of workspaces.
     """
     message = notify.Message(title, sentence, next_step, details or {})
@@ -240,7 +241,7 @@ def clear_warning(account_id: int, kind: str) -> None:
 
 
 def end_hold(account_ids: Collection[int], reason: str) -> None:
-    """Let accounts that :class:`host.sdk.channel.NotSent` holds back send again at once.
+    """Let accounts that :class:`host.sdk.channel.NotSent` holds back send again immediately.
 
     :param reason: the sentence they are held back with; accounts held back for another reason keep waiting.
     """

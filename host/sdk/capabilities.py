@@ -10,7 +10,7 @@ from host.sdk.history import HistoryRules, LookRules
 from host.sdk.messages import MessageKind, PostKind
 
 MEDIA_KINDS = frozenset({MessageKind.IMAGE, MessageKind.VIDEO, MessageKind.AUDIO, MessageKind.FILE})
-"""The kinds of message that are made of files."""
+"""Kinds of messages that consist of files."""
 
 
 class Threading(StrEnum):
@@ -19,7 +19,7 @@ class Threading(StrEnum):
     CONTACT = "contact"
     """One conversation per contact and account; a new message reopens it."""
     REFERENCES = "references"
-    """By the external ids a message answers; a message that answers none starts a conversation."""
+    """By the external ids a message answers; a message without any starts a conversation."""
     POST = "post"
     """One conversation per contact, account and post."""
 
@@ -28,16 +28,16 @@ class Moderation(StrEnum):
     """An action the team can take on a customer's message at the provider."""
 
     HIDE = "hide"
-    """Hide it from everybody but its author, and show it again."""
+    """Hide it from everyone but its author, and show it again."""
     DELETE = "delete"
 
 
 @dataclass(frozen=True, slots=True)
 class MediaLimits:
-    """Files of one kind.
+    """Limits for files of one kind.
 
     :param content_types: lower-case MIME types, as found in the bytes of a file, not in its name; empty: any.
-    :param max_bytes: size of one file.
+    :param max_bytes: maximum size of one file.
     """
 
     content_types: frozenset[str]
@@ -53,9 +53,9 @@ class Ask(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class QuickReplyLimits:
-    """Answers offered below a text. Lengths are in characters (code points).
+    """Limits for answers offered below a text. Lengths are in characters (code points).
 
-    :param asks: contact details that may be asked for; empty where the channel does not know the customer's.
+    :param asks: contact details that may be requested; empty if the channel does not know the customer's.
     """
 
     most: int
@@ -66,10 +66,10 @@ class QuickReplyLimits:
 
 @dataclass(frozen=True, slots=True)
 class TemplateLimits:
-    """Cards side by side, with buttons that open a page or send a payload. Lengths are in characters.
+    """Limits for cards with buttons that open a page or send a payload. Lengths are in characters.
 
-    :param elements: most cards.
-    :param buttons: most buttons of one card.
+    :param elements: maximum number of cards.
+    :param buttons: maximum number of buttons per card.
     """
 
     elements: int
@@ -82,9 +82,9 @@ class TemplateLimits:
 
 @dataclass(frozen=True, slots=True)
 class ButtonsLimits:
-    """A text with buttons below it, which open a page or send a payload. Lengths are in characters.
+    """Limits for a text with buttons that open a page or send a payload. Lengths are in characters.
 
-    :param buttons: most buttons; at least one.
+    :param buttons: maximum number of buttons; at least one.
     """
 
     text_length: int
@@ -95,11 +95,11 @@ class ButtonsLimits:
 
 @dataclass(frozen=True, slots=True)
 class PrivateReplyLimits:
-    """The one message that may go to the author of a public message alone.
+    """Limits for the single private message to the author of a public one.
 
-    :param text_limit_bytes: most UTF-8 bytes of its text.
-    :param per_hour: how many the provider takes of an account in an hour; None: it does not say.
-    :param uncounted: kinds of post below which they do not count against that.
+    :param text_limit_bytes: maximum UTF-8 bytes of its text.
+    :param per_hour: maximum number per account and hour; None: the provider names none.
+    :param uncounted: kinds of posts whose private replies do not count against *per_hour*.
     """
 
     text_limit_bytes: int
@@ -112,8 +112,8 @@ class PrivateReplyLimits:
 class CopyLimits:
     """Limits for recipients besides the customer, visible to all (Cc) or hidden (Bcc).
 
-    :param most: most of both together.
-    :param clean: returns one address as the channel writes it, or None if it is invalid. Pure and cheap.
+    :param most: maximum number of both together.
+    :param clean: returns an address normalised, or None if it is invalid. Pure and cheap.
     """
 
     most: int
@@ -122,9 +122,9 @@ class CopyLimits:
 
 @dataclass(frozen=True, slots=True)
 class AutomaticLimit:
-    """Limit for automated messages to one contact, where another machine may answer them.
+    """Limit for automated messages to one contact, because a machine may answer them.
 
-    :param most: most messages within any *seconds*.
+    :param most: maximum number of messages within any *seconds*.
     """
 
     most: int
@@ -133,7 +133,7 @@ class AutomaticLimit:
 
 @dataclass(frozen=True, slots=True)
 class IceBreakerLimits:
-    """Questions offered to a customer who has not written yet, per locale. Lengths are in characters."""
+    """Limits for questions offered to new customers, per locale. Lengths are in characters."""
 
     most: int
     question_length: int
@@ -142,7 +142,7 @@ class IceBreakerLimits:
 
 @dataclass(frozen=True, slots=True)
 class MenuLimits:
-    """The menu always shown next to the customer's composer, per locale. Lengths are in characters."""
+    """Limits for the menu next to the customer's composer, per locale. Lengths are in characters."""
 
     most: int
     title_length: int
@@ -151,12 +151,12 @@ class MenuLimits:
 
 @dataclass(frozen=True, slots=True)
 class InboundMedia:
-    """The files that received messages link to, and what may be done with them.
+    """Rules for fetching and storing the files that received messages link to.
 
-    :param hosts: where they are fetched from, as for :class:`host.sdk.http.Client`. An address elsewhere is
-        shown as a link at most, and never asked for.
-    :param stored: kinds of attachment that may be kept, for as long as the account's setting says. Everything
-        else is passed through to the viewer and never stored.
+    :param hosts: hosts to fetch them from, as for :class:`host.sdk.http.Client`. Other addresses are never
+        requested, and at most shown as links.
+    :param stored: kinds of attachment that may be stored, for as long as the account's setting allows. All
+        others are proxied to the viewer and never stored.
     """
 
     hosts: frozenset[str] = frozenset()
@@ -167,15 +167,16 @@ class InboundMedia:
 class Capabilities:
     """Everything a channel can send. The composer, the API and the server check all read this.
 
-    :param text_limit_bytes: most UTF-8 bytes of one text message; None: no limit of its own.
+    :param text_limit_bytes: maximum UTF-8 bytes of a text message; None: no limit.
     :param sends: kinds of message that may be sent.
     :param has_subject: conversations carry a subject line.
     :param can_start: the team may write first, to the ids that :meth:`ChannelAdapter.id_for_address` returns.
     :param media: limits of each kind of file that may be sent; each of these kinds is in *sends*.
-    :param images_per_message: most pictures of one message.
+    :param images_per_message: maximum number of pictures per message.
     :param text_with_files: a text and its files are one message, a ``TEXT`` with *files* of every kind.
-    :param files_bytes: most bytes of the files of one message together; None: no limit of its own.
-    :param formatting: text is written in the light Markdown of :mod:`host.sdk.formatting`, and shown so.
+    :param files_bytes: maximum total bytes of a message's files; None: no limit.
+    :param formatting: text is written in the light Markdown of :mod:`host.sdk.formatting`, and shown
+        formatted.
     :param copies: limits for Cc and Bcc recipients; None: not supported.
     :param signatures: messages written by a person end with their signature, see
         :meth:`ChannelAdapter.signature`.
@@ -185,8 +186,9 @@ class Capabilities:
     :param quick_replies: answers that may be offered with a text; None: none.
     :param template: cards that may be sent as a ``TEMPLATE``; None: none.
     :param buttons: a text with buttons may be sent as a ``TEMPLATE``; None: none.
-    :param product_template: most products of the account's catalogue in one ``TEMPLATE``; None: none.
-    :param provider_files: a file the provider already has may be sent by the id the provider gave it.
+    :param product_template: maximum number of products of the account's catalogue in one ``TEMPLATE``; None:
+        none.
+    :param provider_files: a file the provider already has may be sent by its provider id.
     :param own_post: a post of the account may be sent as a ``SHARE``.
     :param heart: a heart may be sent as a ``STICKER``.
     :param reply_quote: a message may quote an earlier one.
@@ -195,17 +197,17 @@ class Capabilities:
     :param mark_seen: the customer can be shown that their messages were seen.
     :param thread_control: a conversation can be taken over from, and passed to, another app at the provider.
     :param blocks: the provider can be asked to block a customer.
-    :param mobile_only: kinds of content the customer sees in the provider's mobile app only:
+    :param mobile_only: kinds of content that the customer only sees in the provider's mobile app:
         ``quick_replies``, ``template``, ``product_template``.
-    :param history: earlier conversations can be read from the provider; None: they cannot.
-    :param second_look: with ``history``: how to look for messages the provider did not deliver; None: they
-        are not.
-    :param public: everybody can read what is sent, and each message answers one of the customer's.
+    :param history: how to read earlier conversations from the provider; None: not supported.
+    :param second_look: with ``history``: how to look for messages the provider did not deliver; None: not
+        supported.
+    :param public: everyone can read sent messages, and each one answers a message of the customer.
     :param private_only: kinds of post that we cannot answer publicly; empty: none.
     :param private_replies: limits for private replies to the author of a message; None: not supported.
     :param moderation: actions the team can take on a customer's message at the provider.
     :param originals: one envelope is one message exactly as its sender made it, so the team may view it;
-        False: it may hold more than the message.
+        False: it may contain more than the message.
     """
 
     text_limit_bytes: int | None = None

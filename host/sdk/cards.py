@@ -1,4 +1,4 @@
-"""The settings card a channel shows on Settings -> Channels, and what saving it does."""
+"""The settings card of a channel on Settings -> Channels, with its actions and sign-ins."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from host.sdk.channel import AccountRef
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A link to a page where something is done: the provider's, or one of this desk."""
+    """A link to a page of the provider or this desk, to do something there."""
 
     label: str
     url: str
@@ -25,7 +25,7 @@ class Field:
     """One input of a card.
 
     :param name: not ``password``, ``confirmation_code``, ``move_account`` or ``csrf_token``, which the desk's
-        own forms have.
+        own forms use.
     :param secret: write-only: never rendered back; leaving it empty while editing keeps the stored value.
     :param clean: returns the value to use or raises ValueError with a sentence for the person.
     """
@@ -39,13 +39,13 @@ class Field:
     max_length: int = 255
     clean: Callable[[str], str] | None = None
     kind: str = "text"
-    """``text``, ``lines`` (a text of several), ``number``, ``checkbox`` (value ``1`` or empty) or ``select``
+    """``text``, ``lines`` (multi-line text), ``number``, ``checkbox`` (value ``1`` or empty) or ``select``
     (one of *choices*)."""
     choices: tuple[tuple[str, str], ...] = ()
-    """Options of a select, as (value, label). The first is the default, also where nothing is sent for one
-    that is not required."""
+    """Options of a select, as (value, label). The first is the default, also for an optional field that is
+    not submitted."""
     pasted: bool = False
-    """Part of the credentials: not asked for when changing an account that was connected by signing in, and
+    """Whether it is part of the credentials: hidden when changing an account connected by signing in, and
     then absent from :attr:`ConnectRequest.values`."""
     link: Link | None = None
     """The provider's page that shows the value."""
@@ -70,11 +70,11 @@ class ConnectRequest:
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """The provider agreed. The host now writes the account and calls *store* in the same transaction.
+    """The provider accepted. The host now writes the account and calls *store* in the same transaction.
 
     :param store: writes the addon's own row; SQL only.
-    :param undo: called, outside any transaction, if that write did not succeed after all.
-    :param after: called, outside any transaction, once it has succeeded; errors it raises are ignored.
+    :param undo: called outside any transaction if that write failed.
+    :param after: called outside any transaction once it has succeeded; its errors are ignored.
     """
 
     external_id: str
@@ -86,22 +86,22 @@ class Connection:
     settings: Mapping[str, object] = field(default_factory=dict)
     after: Callable[[AccountRef], None] | None = None
     renewed: bool = True
-    """Whether the provider checked the credentials again; then warnings about the account are cleared."""
+    """Whether the provider checked the credentials again, so that warnings about the account are cleared."""
 
 
 @dataclass(frozen=True, slots=True)
 class Problems:
-    """Validation errors of the form: sentences by field name; ``""`` for one that belongs to no field."""
+    """Validation errors of the form: sentences by field name; ``""`` for the whole form."""
 
     by_field: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """Nothing is connected yet: somebody else has to approve. The addon keeps what it needs until then, and
+    """Nothing is connected yet: someone else must approve. The addon stores what it needs until then, and
     connects the account itself with :func:`host.sdk.accounts.save`.
 
-    :param sentence: who has been asked, and what happens then.
+    :param sentence: who was asked, and what happens next.
     """
 
     sentence: str
@@ -109,7 +109,7 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class SectionNotice:
-    """A notice above the accounts of a channel, about something that concerns no single account.
+    """A notice above the accounts of a channel that concerns no single account.
 
     :param url: a page of the addon with more; *link* is its label.
     """
@@ -135,7 +135,7 @@ class Copyable:
 class Ability:
     """An optional feature of an account beyond messages, which its owner can switch on.
 
-    :param name: as in :attr:`SignIn.abilities`, where signing in can ask for it.
+    :param name: as in :attr:`SignIn.abilities`, if signing in can request it.
     :param on: whether the owner wants it.
     :param granted: whether the account's credentials allow it.
     :param action: name of the :class:`CardAction` that toggles it, called with ``on`` as ``1`` or empty.
@@ -151,7 +151,7 @@ class Ability:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A setup step that has to be done before the first message arrives.
+    """A setup step that must be done before the first message arrives.
 
     :param detail: how it was verified, or what to do.
     """
@@ -166,9 +166,8 @@ class Advice:
     """A description of the accounts that a way to connect is for, so that people choose the right one.
 
     :param when: what is true of such an account, in everyday words.
-    :param how: what happens.
-    :param needs: what has to be at hand; *takes*: how long it takes; *lasts*: how long the sign-in stays
-        valid.
+    :param how: what happens when connecting.
+    :param needs: what is required; *takes*: how long it takes; *lasts*: how long the sign-in stays valid.
     """
 
     when: str
@@ -182,7 +181,7 @@ class Advice:
 class Permission:
     """A permission the provider will ask the person for.
 
-    :param cost: what does not work without it.
+    :param cost: the effect of not granting it.
     """
 
     name: str
@@ -196,7 +195,7 @@ class CardStatus:
 
     :param steps: setup steps before the first message, in order; hidden once one arrived.
     :param facts: label and value pairs.
-    :param abilities: features that can be switched on and off; one that is not granted requires signing in.
+    :param abilities: features to switch on and off; one that is not granted requires signing in.
     :param notices: (tone, bold, sentence); tone one of ``good``, ``warn``, ``bad``.
     """
 
@@ -207,20 +206,19 @@ class CardStatus:
     values: Mapping[str, str] = field(default_factory=dict)
     """Values of the non-secret fields, to fill the form when editing."""
     stored_secrets: Mapping[str, str] = field(default_factory=dict)
-    """For each secret field, a hint that names no part of it: ``set on 1 May 2026``."""
+    """A hint for each secret field that reveals no part of it: ``set on 1 May 2026``."""
     steps: Sequence[Step] = ()
     links: Sequence[Link] = ()
-    """Pages about the account, such as one of the addon's own."""
+    """Pages about the account, such as the addon's own."""
 
 
 @dataclass(frozen=True, slots=True)
 class CardAction:
     """A button on the card of a connected account, such as generating a new verify token.
 
-    :param fields: asked for before it runs.
-    :param run: ``run(account, values)`` returns a sentence to show; may raise ValueError with one.
-    :param ways: the ways to connect, as in :attr:`Connection.way`, of the accounts it is offered for; empty:
-        all.
+    :param fields: fields to fill in before it runs.
+    :param run: ``run(account, values)`` returns a sentence to show, or raises ValueError with one.
+    :param ways: ways to connect, as in :attr:`Connection.way`, whose accounts have it; empty: all.
     """
 
     name: str
@@ -233,7 +231,7 @@ class CardAction:
     ways: tuple[str, ...] = ()
 
     def is_for(self, way: str) -> bool:
-        """Return whether it is offered for accounts that were connected this way."""
+        """Return whether accounts connected this way have it."""
         return not self.ways or way in self.ways
 
 
@@ -242,7 +240,7 @@ class Verdict(StrEnum):
 
     PASS = "pass"  # noqa: S105 - no password
     WARN = "warn"
-    """A problem that does not block anything yet, or not everything."""
+    """A problem that blocks nothing yet, or not everything."""
     FAIL = "fail"
     UNKNOWN = "unknown"
     """The check could not determine the result."""
@@ -254,13 +252,13 @@ RECONNECT = "reconnect"
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One executed check of Diagnose.
+    """The result of a check of Diagnose.
 
-    :param name: stable, for machines: lower-case letters and hyphens.
+    :param name: a stable id: lower-case letters and hyphens.
     :param title: what was checked.
-    :param evidence: what was seen; never a credential or a part of one.
-    :param fix: what to do; empty where it passed.
-    :param action: name of a :class:`CardAction` of the card that does it, or :data:`RECONNECT`.
+    :param evidence: what was observed; never a credential or part of one.
+    :param fix: what to do; empty if it passed.
+    :param action: name of the :class:`CardAction` that does it, or :data:`RECONNECT`.
     :param seen_at: when the evidence was collected; None: while the check ran.
     :param old: whether the evidence is too old to rely on.
     :param link: the page where a person fixes it.
@@ -293,12 +291,12 @@ class SignInProblem:
 class SignInStart:
     """A person pressed the button of a sign-in.
 
-    :param state: passed to the provider, which gives it back unchanged.
+    :param state: passed to the provider, which returns it unchanged.
     :param return_url: the redirect URI at the desk; must be identical in every step.
     :param account: the account being connected again; None for a new one.
-    :param abilities: what else is asked for, from :attr:`SignIn.abilities`.
-    :param given: cleaned values of :attr:`SignIn.fields`, by field name; empty where an
-        account is connected again. The same in :class:`SignInReturn`.
+    :param abilities: further abilities to request, from :attr:`SignIn.abilities`.
+    :param given: cleaned values of :attr:`SignIn.fields`, by field name; empty when reconnecting an account.
+        The same in :class:`SignInReturn`.
     :param verifier: PKCE code verifier of 43 characters (RFC 7636), never sent to a browser: the provider
         gets its hash now, and the verifier itself with the code. The same in :class:`SignInReturn`.
     """
@@ -336,11 +334,10 @@ class Candidate:
     """An account of the person, and whether it can be connected.
 
     :param detail: what distinguishes it from others: the page it belongs to.
-    :param problem: why it cannot be chosen; None where it can.
-    :param moves: a change that choosing it makes and that people have to confirm; shown next to a checkbox
-        that is not ticked at first.
-    :param keep: what :attr:`SignIn.connect` needs later, such as credentials; the host encrypts it until then
-        and never shows it.
+    :param problem: why it cannot be chosen; None if it can.
+    :param moves: a change caused by choosing it that people must confirm, shown next to an unticked checkbox.
+    :param keep: data that :attr:`SignIn.connect` needs later, such as credentials; the host encrypts it until
+        then and never shows it.
     """
 
     external_id: str
@@ -369,19 +366,18 @@ class SignInChoice:
 
 @dataclass(frozen=True, slots=True)
 class SignIn:
-    """A way to connect accounts in the provider's own dialog, in a window of its own.
+    """A way to connect accounts in the provider's dialog, in a separate window.
 
     All three functions are called outside any transaction.
 
-    :param name: lower-case letters; part of the redirect URI, and becomes
-        :attr:`Connection.way`.
-    :param label: of the button.
+    :param name: lower-case letters; part of the redirect URI, and stored as :attr:`Connection.way`.
+    :param label: label of the button.
     :param begin: returns the address of the dialog.
-    :param finish: exchanges the values that came back; returns every account of the person, also those that
+    :param finish: exchanges the returned values; returns all accounts of the person, including those that
         cannot be chosen.
-    :param connect: makes the chosen account work, as :attr:`SettingsCard.connect` does.
-    :param available: returns why this way is not offered now, or None.
-    :param abilities: names of further permissions that signing in again can ask for.
+    :param connect: connects the chosen account, like :attr:`SettingsCard.connect`.
+    :param available: returns why this way is unavailable now, or None.
+    :param abilities: names of further permissions that signing in again can request.
     """
 
     name: str
@@ -401,9 +397,9 @@ class SignIn:
 
 @dataclass(frozen=True, slots=True)
 class WorkspaceSettings:
-    """Settings of a workspace for all of its accounts of a channel, on a page of their own.
+    """Settings of a workspace for all its accounts of a channel, on a separate page.
 
-    :param label: of the link to the page, and its heading.
+    :param label: label of the link to the page, and its heading.
     :param fields: a secret left empty keeps the stored one.
     :param read: returns the current settings: values, hints of secrets, facts, notices, values to copy.
     :param save: ``save(workspace_id, values)`` returns a sentence to show, or why it was not saved; called
@@ -422,7 +418,7 @@ class SettingsCard:
     """The form with which a workspace owner connects accounts of *channel*.
 
     :param connect: checks with the provider, outside any transaction.
-    :param disconnect: informs the provider; called after the account was already switched off here.
+    :param disconnect: notifies the provider; called after the account was disabled here.
     """
 
     channel: str
@@ -436,12 +432,12 @@ class SettingsCard:
     actions: tuple[CardAction, ...] = ()
     sign_ins: tuple[SignIn, ...] = ()
     diagnose: Callable[[AccountRef], Sequence[Finding]] | None = None
-    """Run every check on one account, outside any transaction, and return what each found, in order."""
+    """Runs every check on an account, outside any transaction, and returns the findings in order."""
     workspace: WorkspaceSettings | None = None
     advice: Advice | None = None
-    """Describes the accounts the form is for, where people can also sign in."""
+    """Describes the accounts the form is for, if people can also sign in."""
     notices: Callable[[int], Sequence[SectionNotice]] | None = None
-    """Given the id of a workspace, return notices for its owners that concern no single account."""
+    """Given a workspace id, returns notices for its owners that concern no single account."""
     statuses: Callable[[Sequence[AccountRef]], Mapping[int, CardStatus]] | None = None
-    """Like :attr:`status` for many accounts at once, by their ids, in as many statements as for one. Where it
-    is None, and for an account it leaves out, *status* is called."""
+    """Like :attr:`status` for many accounts at once, by their ids, in as many statements as for one. If it is
+    None, or leaves out an account, *status* is called."""

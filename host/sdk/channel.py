@@ -109,7 +109,7 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class ChannelMark:
-    """The mark of a channel in lists: two letters or an icon of the host's, and a tone 1 to 6."""
+    """The mark of a channel in lists: two letters or one of the host's icons, and a tone from 1 to 6."""
 
     text: str = ""
     icon: str = ""
@@ -118,9 +118,9 @@ class ChannelMark:
 
 class ReplyState(StrEnum):
     OPEN = "open"
-    """Anybody may reply."""
+    """Anyone may reply."""
     PEOPLE_ONLY = "people_only"
-    """Only a person may, never an automatic sender."""
+    """Only people may reply, not automations."""
     CLOSED = "closed"
 
 
@@ -128,7 +128,8 @@ class ReplyState(StrEnum):
 class ReplyContext:
     """The facts a reply policy may consider.
 
-    :param last_inbound_at: provider's time of the last message that opens a reply window; None: never.
+    :param last_inbound_at: provider's time of the last message that opens a reply window; None: no such
+        message.
     :param by_person: whether a person is about to send, rather than an automation.
     """
 
@@ -142,8 +143,8 @@ class ReplyContext:
 class PrivateContext:
     """The facts the policy of a private reply may consider.
 
-    :param sent_at: provider's time of the message it answers; *content*: what :meth:`ChannelAdapter.parse`
-        returned for that message beyond its text.
+    :param sent_at: provider's time of the message it answers; *content*: the content that
+        :meth:`ChannelAdapter.parse` returned for that message besides its text.
     :param post: the post that message was written below, if known.
     """
 
@@ -165,12 +166,12 @@ class ReplyPhase:
 
 @dataclass(frozen=True, slots=True)
 class ReplyPolicy:
-    """The decision whether the team may reply now, until when, as whom, and if not, why.
+    """The decision whether and as whom the team may reply now, until when, and if not, why.
 
     :param until: when *state* ends; None: it does not end.
-    :param phases: the whole window, for the clocks above the composer; empty where there is none.
+    :param phases: the whole window, for the clocks above the composer; empty if there is none.
     :param tag: passed back to :meth:`ChannelAdapter.send`, which interprets it.
-    :param sentence: one plain sentence for the agent, where the usual rule does not apply.
+    :param sentence: a sentence for the agent, if the usual rule does not apply.
     """
 
     state: ReplyState
@@ -198,9 +199,9 @@ NO_THREAD_CONTROL = ProviderProblem(
 
 @dataclass(frozen=True, slots=True)
 class QuotedMessage:
-    """The message that a reply answers, as it may be quoted below it.
+    """The message that a reply answers, for quoting it below the reply.
 
-    :param text: of the customer, plain text; of the team (``ours``), with the marks of :mod:`.formatting`.
+    :param text: plain text; if the team wrote it (``ours``), with the markup of :mod:`.formatting`.
     """
 
     text: str
@@ -210,12 +211,13 @@ class QuotedMessage:
 
 @dataclass(frozen=True, slots=True)
 class ForwardedMessage:
-    """A message that is forwarded to somebody else.
+    """A message to forward to someone else.
 
-    :param author: the author's name; *address*: the author's address, if the channel has any; empty: unknown.
-    :param to: its recipients: names and addresses, each may be empty.
-    :param text: plain text; of the team (``ours``), with the marks of :mod:`.formatting` where the channel
-        of the message has them.
+    :param author: the author's name; *address*: the author's address, if the channel has addresses; empty:
+        unknown.
+    :param to: its recipients: names and addresses, either of which may be empty.
+    :param text: plain text; if the team wrote it (``ours``), with the markup of :mod:`.formatting` if its
+        channel supports that.
     :param missing: names of its files that are not forwarded.
     """
 
@@ -234,22 +236,22 @@ class SendRequest:
     """One part to send.
 
     :param recipient: the customer's external id.
-    :param tag: what the reply policy said; None inside the ordinary window.
+    :param tag: the tag from the reply policy; None within the ordinary window.
     :param attempt: 1 for the first.
-    :param message_key: our own key, stable across attempts (a UUID in hex); for channels that let us choose
-        the id.
+    :param message_key: our own key, the same for every attempt (a UUID in hex), for channels that let us
+        choose the id.
     :param references: for channels that thread by reference: external ids of the conversation, newest first.
     :param answers: for a private reply: the facts its policy considered, including the message it answers.
-    :param automatic: sent by a greeting, a rule or an assistant. It is marked as automated, where the channel
-        can.
-    :param recipient_name: the customer's name on the channel, never one the team gave them; empty:
-        unknown.
-    :param quoted: for channels that thread by reference: the newest message of the customer or to them. None
-        in automated messages, and where there is none.
-    :param forwards: where the channel ``forwards``: messages to include below the text, in their order.
-        ``part.content["to"]`` has all recipients, a list of ``name`` and ``address``; *recipient*
-        is the first. It answers nothing: it has no *references*. ``part.files`` are theirs.
-    :param language: of the workspace, and *timezone*: for texts the channel adds itself, see
+    :param automatic: whether a greeting, a rule or an assistant sent it. It is marked as automated if the
+        channel supports that.
+    :param recipient_name: the customer's name on the channel, never one entered by the team; empty: unknown.
+    :param quoted: for channels that thread by reference: the newest message from or to the customer. None in
+        automated messages, or if there is none.
+    :param forwards: if the channel ``forwards``: messages to include below the text, in order.
+        ``part.content["to"]`` lists all recipients with ``name`` and ``address``; *recipient* is the first. A
+        forward answers no message, so it has no *references*. ``part.files`` belong to the forwarded
+        messages.
+    :param language: and *timezone*: those of the workspace, for texts the channel adds itself, see
         :func:`host.sdk.i18n.translate`.
     """
 
@@ -272,7 +274,7 @@ class SendRequest:
 
 @dataclass(frozen=True, slots=True)
 class ReactRequest:
-    """A reaction of the team to one message. Asking twice for the same is harmless at the provider.
+    """A reaction of the team to one message. Sending it twice is harmless at the provider.
 
     :param recipient: the customer's external id.
     :param message: external id of the message reacted to.
@@ -313,7 +315,7 @@ class ModerateRequest:
 class SearchRequest:
     """A message to look for in the provider's thread after an :class:`Unknown`.
 
-    :param known: external ids of messages already stored: the same text may have been sent twice.
+    :param known: external ids of messages already stored, because the same text may have been sent twice.
     """
 
     account: AccountRef
@@ -329,7 +331,7 @@ class Profile:
     """A customer's profile at the provider; fields the provider does not return stay empty.
 
     :param picture_url: address of their picture, on one of the hosts of :meth:`ChannelAdapter.inbound_media`.
-        The desk proxies it and keeps no copy.
+        The desk proxies it and stores no copy.
     """
 
     name: str | None = None
@@ -360,10 +362,10 @@ class Signature:
 
 @dataclass(frozen=True, slots=True)
 class NoProfile:
-    """No profile this time. *retry* tells whether asking again later makes sense.
+    """No profile this time. *retry*: whether to ask again later.
 
-    :param retry_after: seconds until the provider answers again, where it limits the account and not just
-        this call: until then no profile of the account is requested, and it does not count as a failure.
+    :param retry_after: seconds until the provider answers again, if it limits the account rather than just
+        this call. Until then no profile of the account is requested, and this does not count as a failure.
     """
 
     reason: str
@@ -373,9 +375,9 @@ class NoProfile:
 
 @dataclass(frozen=True, slots=True)
 class NoPost:
-    """Nothing about a post this time. *retry* tells whether asking again later makes sense.
+    """Nothing about a post this time. *retry*: whether to ask again later.
 
-    :param gone: the provider says it was deleted.
+    :param gone: whether the provider reports it as deleted.
     :param retry_after: seconds until the provider answers again, where it limits the account.
     """
 
@@ -388,11 +390,11 @@ class NoPost:
 class ChannelAdapter(TellsHistory, ABC):
     """A translator between one provider and the inbox.
 
-    Holds no state of its own beyond caches. Its methods are called from many threads.
+    It has no state except caches. Its methods are called from many threads.
     """
 
     key: ClassVar[str]
-    """The channel's key: lower-case ASCII letters, digits and hyphens, 32 at most."""
+    """The channel's key: lower-case ASCII letters, digits and hyphens, at most 32."""
     label: ClassVar[str]
     """The channel's name for people; usually a proper name, so not translated."""
     mark: ClassVar[ChannelMark]
@@ -400,30 +402,31 @@ class ChannelAdapter(TellsHistory, ABC):
     contact_id_name: ClassVar[str] = "id"
     """The channel's name for the external id of a contact, shown to programs and people: ``toy_id``."""
     beside: ClassVar[str] = ""
-    """The channel whose accounts this channel's accounts are attached to: they are connected and disconnected
-    by :func:`host.sdk.accounts.open_beside` and ``close_beside``, share the other's credentials, and an
-    external id of a contact is the same person on both. Empty: this channel's accounts are independent."""
+    """The channel whose accounts this channel's accounts are attached to:
+    :func:`host.sdk.accounts.open_beside` and ``close_beside`` connect and disconnect them, both accounts
+    share credentials, and a contact's external id means the same person on both. Empty: this channel's
+    accounts are independent."""
     withdrawn_asks: ClassVar[Mapping[Ask, object]] = {}
-    """Contact details that quick replies can no longer ask for, each with a sentence that says why and since
+    """Contact details that quick replies can no longer request, each with a sentence that says why and since
     when. Sending one is refused with that sentence."""
     outgoing_kinds: ClassVar[Sequence[OutgoingKind]] = ()
-    """Every event name :meth:`outgoing` uses: owners choose from them for each webhook endpoint."""
+    """All event names that :meth:`outgoing` uses; owners choose from them for each webhook endpoint."""
 
     @abstractmethod
     def parse(self, envelope: Envelope) -> Sequence[InboundChange]:
-        """Turn one envelope into changes. Pure: no database or network. Raising counts as one attempt."""
+        """Convert an envelope to changes. Pure: no database or network. An exception counts as an attempt."""
 
     @abstractmethod
     def send(self, request: SendRequest) -> SendResult:
-        """Send one part. Called outside any transaction; must not raise for anything a provider may answer.
+        """Send one part. Called outside any transaction; must not raise for any response of a provider.
 
         An exception counts as :class:`Unknown`, because the request may have reached the provider.
         """
 
     def capabilities_of(self, account: AccountRef) -> Capabilities:
-        """Return the :attr:`capabilities` of *account*, where accounts of the provider differ.
+        """Return the :attr:`capabilities` of *account*, if accounts of the provider differ.
 
-        Only ``reactions`` and ``blocks`` may differ. Pure and cheap: called whenever a composer is drawn.
+        Only ``reactions`` and ``blocks`` may differ. Pure and cheap: called whenever a composer is rendered.
         """
         return self.capabilities
 
@@ -434,40 +437,40 @@ class ChannelAdapter(TellsHistory, ABC):
     def id_for_address(self, account: AccountRef, address: str) -> str | None:
         """Return the external id on *account* of the person with the email *address*, or None.
 
-        Called if :attr:`Capabilities.can_start` is set, with any known address or id of a contact. Given an
-        id it returned, it returns that id. Pure and cheap: called whenever a composer with a closed reply
-        window is drawn.
+        Called if :attr:`Capabilities.can_start` is set, with any known address or id of a contact. For an id
+        it returned, it returns the same id. Pure and cheap: called whenever a composer with a closed reply
+        window is rendered.
         """
         return None
 
     def own_addresses(self, account: AccountRef) -> Sequence[str]:
         """Return the addresses of *account* other than its external id; none of them is a customer.
 
-        A message whose content names one as ``own_address`` was written to it, and is answered from it; see
-        ``docs/addons.md``. The agent may choose another of them, or the external id. Cheap: called
-        whenever a composer is drawn and when a message is written, in its transaction.
+        A message whose content names one as ``own_address`` was sent to it and is answered from it; see
+        ``docs/addons.md``. The agent may choose another one, or the external id. Cheap: called whenever a
+        composer is rendered, and in the transaction that stores a message.
         """
         return ()
 
     def signature(self, account: AccountRef, user_id: int) -> Signature | None:
         """Return the signature of a person's messages, or None.
 
-        Called if :attr:`Capabilities.signatures` is set, whenever a composer is drawn,
-        and outside any transaction that writes.
+        Called if :attr:`Capabilities.signatures` is set, whenever a composer is rendered, outside any write
+        transaction.
         """
         return None
 
     def laid_out(self, account: AccountRef, part: OutgoingPart) -> str | None:
         """Return *part* as the HTML that would be sent, for a preview; None: show it as the thread does.
 
-        Called if :attr:`Capabilities.formatting` is set, outside any transaction that writes. A picture of
-        ``part.files`` is referred to by its index: ``cid:0`` is the first. The host sanitizes the HTML as
-        untrusted. Nothing is sent, and no file is opened.
+        Called if :attr:`Capabilities.formatting` is set, outside any write transaction. A picture of
+        ``part.files`` is referred to by its index: ``cid:0`` is the first. The host sanitizes the HTML. The
+        method must not send anything or open files.
         """
         return None
 
     def preview(self, request: SendRequest) -> str | None:
-        """Return the HTML that *request* would send, like :meth:`laid_out`, with all text below.
+        """Return the HTML that *request* would send, like :meth:`laid_out`, including all text below it.
 
         The message has no key yet.
         """
@@ -476,8 +479,8 @@ class ChannelAdapter(TellsHistory, ABC):
     def private_policy(self, context: PrivateContext) -> ReplyPolicy:
         """Return whether a message may be answered privately, until when, and if not, why.
 
-        Called if :attr:`Capabilities.private_replies` is set. The host makes sure that each message is
-        answered privately only once. Pure and cheap: called for every message of a thread.
+        Called if :attr:`Capabilities.private_replies` is set. The host ensures that each message is answered
+        privately only once. Pure and cheap: called for every message of a thread.
         """
         return CLOSED_ALWAYS
 
@@ -486,21 +489,21 @@ class ChannelAdapter(TellsHistory, ABC):
     ) -> Sequence[SendLimit]:
         """Return the provider's rate limits that *request* counts against; empty if there are none.
 
-        Pure and cheap: called before each call. If one is used up, the call waits in this process and, if the
-        operator shares the counters, in all of them; the agent is shown :attr:`SendLimit.sentence`.
+        Pure and cheap: called before each call. If a limit is used up, the call waits in this process or, if
+        the operator shares the counters, in all processes; the agent sees :attr:`SendLimit.sentence`.
         """
         return ()
 
     def search(self, request: SearchRequest) -> SearchResult:
         """Look for a message whose sending was not confirmed.
 
-        After a :class:`Pause` the host retries for a while; after :class:`Held` once the account was
+        After a :class:`Pause` the host retries for a while; after :class:`Held`, once the account is
         reconnected.
         """
         return CannotTell("this channel cannot be searched")
 
     def fetch_profile(self, account: AccountRef, contact: str) -> Profile | NoProfile:
-        """Ask the provider who *contact* is."""
+        """Fetch the profile of *contact* from the provider."""
         return NoProfile("this channel has no profiles", retry=False)
 
     def contact_label(self, contact: str) -> str:
@@ -527,7 +530,7 @@ class ChannelAdapter(TellsHistory, ABC):
         return url
 
     def named_files(self, account: AccountRef, content: Mapping[str, Any]) -> Sequence[InboundAttachment]:
-        """Return what the *content* of a reply names by id, such as products, as files for :meth:`locate`.
+        """Return objects that a reply's *content* names by id, such as products, as files for :meth:`locate`.
 
         They are shown with the reply like those of a received message, but are not attached to it. Called
         once, before the first attempt, outside any transaction. Empty by default.
@@ -554,7 +557,7 @@ class ChannelAdapter(TellsHistory, ABC):
         return NoPost("this channel has no posts", retry=False)
 
     def look_up(self, account: AccountRef, what: Mapping[str, str]) -> Sequence[Envelope | MessageDetails]:
-        """Fetch what a :class:`~host.sdk.messages.ToLookUp` stands for from the provider.
+        """Fetch the data of a :class:`~host.sdk.messages.ToLookUp` from the provider.
 
         An envelope it returns is stored in the inbound log as if it had been delivered; details are added to
         the message. Called outside any transaction. An exception counts as one attempt.
@@ -605,8 +608,8 @@ class ChannelAdapter(TellsHistory, ABC):
         """Return the channel's own outgoing events for *event*; usually none.
 
         Called for each ``message.received`` and ``message.reacted``. Pure and cheap: no database, no network.
-        Anything the provider did not say is left out of ``data``, never made up.
+        Data the provider did not send is left out of ``data``, never invented.
 
-        :param message: the message it is about; None: the desk does not have it.
+        :param message: the message of the event; None: the desk does not have it.
         """
         return ()

@@ -1,4 +1,4 @@
-"""The clock of the host: the one tests can move."""
+"""The host's clock, which tests can set."""
 
 from __future__ import annotations
 

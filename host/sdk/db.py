@@ -28,14 +28,14 @@ T = TypeVar("T")
 
 
 def addon_model_base(slug: str) -> type[DeclarativeBase]:
-    """Return a fresh declarative base for the tables of the addon *slug*.
+    """Return a new declarative base for the tables of the addon *slug*.
 
-    Each import of a release gets its own registry and MetaData, so two releases can live side by side. Table
-    names must start with ``<slug>_``. A foreign key to a host table goes through the column object::
+    Each import of a release gets its own registry and MetaData, so that two releases can coexist. Table names
+    must start with ``<slug>_``. Declare a foreign key to a host table with the column object::
 
         sa.ForeignKey(host_table("channel_accounts").c.id)
 
-    Relationships to host classes are not possible, on purpose.
+    Relationships to host classes are intentionally impossible.
     """
 
     class AddonBase(DeclarativeBase):
@@ -61,9 +61,9 @@ def host_table(name: str) -> sa.Table:
 
 
 class Snapshot(Generic[T]):
-    """A value computed from the database and kept until an account of any workspace changes.
+    """A value computed from the database and cached until any account changes.
 
-    Other processes notice a change within a fifth of a second, the process that made it at once.
+    The process that makes a change notices it immediately, others within 0.2 seconds.
     """
 
     def __init__(self, load: Callable[[], T]) -> None:
@@ -75,8 +75,8 @@ class Snapshot(Generic[T]):
     def get(self) -> T:
         """Return the value, loading it again if accounts changed since.
 
-        On the event loop it is never waited for: there a look that has to read interrupts the decision, which
-        is then made in a thread. See :attr:`host.sdk.webhooks.WebhookRoute.quick`.
+        On the event loop it never blocks: if it must load the value, it interrupts the request, which then
+        runs again in a thread. See :attr:`host.sdk.webhooks.WebhookRoute.quick`.
         """
         seen = (_db.current(), _counters.accounts())
         current = self._value
@@ -90,6 +90,6 @@ class Snapshot(Generic[T]):
             return current[1]
 
     def forget(self) -> None:
-        """Drop the value from memory; the next :meth:`get` loads it again."""
+        """Drop the cached value; the next :meth:`get` loads it again."""
         with self._lock:
             self._value = None

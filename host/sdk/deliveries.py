@@ -32,10 +32,10 @@ class DeliverySummary:
     """Summary of the requests to an addon's webhook addresses.
 
     :param taken: requests accepted and stored in the last 24 hours.
-    :param last_taken_at: when the last of them arrived; None: none in the retention period.
-    :param refused: how many were refused today and yesterday, by reason.
-    :param last_test_at: when the provider's test event last came.
-    :param people: how many different customers wrote in the last seven days.
+    :param last_taken_at: when the last one arrived; None: none in the retention period.
+    :param refused: number of requests refused today and yesterday, by reason.
+    :param last_test_at: when the provider's last test event arrived.
+    :param people: number of different customers who wrote in the last seven days.
     :param several_at: as in :class:`AccountDeliveries`, across all accounts.
     """
 
@@ -55,8 +55,8 @@ class DeliverySummary:
 class Refusals:
     """Requests rejected for one reason, today and yesterday.
 
-    :param since: the first day, of the last thirty, on which one was refused for it.
-    :param hint: that of the last one, as in :class:`host.sdk.webhooks.Refused`.
+    :param since: the first day of the last thirty with such a refusal.
+    :param hint: the hint of the last one, as in :class:`host.sdk.webhooks.Refused`.
     """
 
     count: int
@@ -69,14 +69,14 @@ class Refusals:
 class AccountDeliveries:
     """Summary of the events that arrived for one account.
 
-    :param people: how many different customers wrote; 2 stands for two or more.
-    :param several_at: when the second of the two customers who wrote last did so; None: fewer than two wrote
-        something that was delivered.
+    :param people: number of different customers who wrote; 2 means two or more.
+    :param several_at: when the second most recent of the customers last wrote; None: fewer than two had
+        messages delivered.
     :param refused: refused requests for this account, by reason.
-    :param refused_of_nobody: refused requests whose account could not be told, by reason.
+    :param refused_of_nobody: refused requests whose account is unknown, by reason.
     :param verified_at: when the provider last verified the account's own address, or the shared one with the
         account's token.
-    :param shared_verified_at: when it last verified the shared address with a token that is no account's.
+    :param shared_verified_at: when it last verified the shared address with a token of no account.
     """
 
     connected_at: datetime
@@ -90,7 +90,7 @@ class AccountDeliveries:
 
 
 def of_account(account_id: int) -> AccountDeliveries | None:
-    """Return how deliveries for one account are doing; None if there is no such account."""
+    """Return the summary of deliveries for one account; None if it does not exist."""
     refusals.flush()
     with db.read() as session:
         account = session.get(ChannelAccount, account_id)
@@ -114,25 +114,24 @@ def of_account(account_id: int) -> AccountDeliveries | None:
 def last_verified(account: AccountRef, *, others: Sequence[int] = (), shared: bool = True) -> datetime | None:
     """Return when the provider last verified the address of *account*, or the shared one of its channel.
 
-    :param others: ids of accounts of its channel whose addresses count as well.
-    :param shared: whether the shared address counts when it was verified with a token that is no account's.
+    :param others: ids of accounts of its channel whose addresses also count.
+    :param shared: whether verifying the shared address with a token of no account counts.
     """
     times = verified_times(account.channel, [account.id, *others, *([None] if shared else ())])
     return max(times.values(), default=None)
 
 
 def verified_times(channel: str, account_ids: Iterable[int | None]) -> Mapping[int | None, datetime]:
-    """Return when the provider last verified the addresses of accounts, without those it never did.
+    """Return when the provider last verified the addresses of accounts, without those never verified.
 
-    :param account_ids: None among them stands for the shared address, verified with a token that is no
-        account's.
+    :param account_ids: None stands for the shared address, verified with a token of no account.
     """
     with db.read() as session:
         return refusals.verified_times(session, channel, account_ids)
 
 
 def _several_at(session: Session, *where: sa.ColumnElement[bool]) -> datetime | None:
-    """Return when the second of the two customers who wrote last did so. What was imported does not count."""
+    """Return when the second most recent of the customers last wrote, ignoring imported messages."""
     query = (
         sa.select(sa.func.max(Conversation.last_inbound_at))
         .where(*where, Conversation.last_message_at > clock.now() - 90 * DAY)
@@ -174,7 +173,7 @@ def _refused(session: Session, channel: str, account_key: str) -> dict[str, Refu
 
 
 def count_events(account_id: int, since: datetime, until: datetime, *, most: int) -> int:
-    """Return how many events came for an account between two times, both included; *most* at the most."""
+    """Return the number of events of an account between two times, inclusive, capped at *most*."""
     found = (
         sa.select(InboundEvent.id)
         .where(
@@ -191,9 +190,9 @@ def count_events(account_id: int, since: datetime, until: datetime, *, most: int
 
 
 def last_sent(account_id: int, count: int, *, since: datetime, until: datetime) -> tuple[str, ...]:
-    """Return the provider's ids of the newest messages sent for an account, the newest first.
+    """Return the provider's ids of the newest messages sent for an account, newest first.
 
-    :param since: when they were sent, at the earliest, and *until*, at the latest.
+    :param since: earliest, and *until*, latest time they were sent.
     """
     query = (
         sa.select(Message.external_id)
@@ -212,7 +211,7 @@ def last_sent(account_id: int, count: int, *, since: datetime, until: datetime) 
 
 
 def have_come(account_id: int, dedupe_keys: Sequence[str]) -> frozenset[str]:
-    """Return which of *dedupe_keys*, as in :class:`host.sdk.webhooks.Envelope`, came for an account."""
+    """Return which *dedupe_keys*, as in :class:`host.sdk.webhooks.Envelope`, have arrived for an account."""
     hashed = {stored_key(key): key for key in dedupe_keys}
     query = sa.select(InboundEvent.dedupe_key).where(
         InboundEvent.channel
@@ -228,9 +227,9 @@ def have_come(account_id: int, dedupe_keys: Sequence[str]) -> frozenset[str]:
 class FailedSend:
     """A message the provider refused.
 
-    :param code: as the adapter gave it in :class:`host.sdk.channel.ProviderProblem`.
+    :param code: the adapter's code, as in :class:`host.sdk.channel.ProviderProblem`.
     :param last_inbound_at: when the customer had last written a message that opens a reply window.
-    :param cause: the likely cause, empty where none is known.
+    :param cause: the likely cause; empty if unknown.
     :param recipient: the customer's name at the provider, else their external id.
     """
 
@@ -243,7 +242,7 @@ class FailedSend:
 
 
 def failed_sends(account_id: int, *, since: datetime, most: int = 200) -> list[FailedSend]:
-    """Return the messages of an account that were refused and not sent since, the newest first."""
+    """Return the messages of an account that were refused and not sent since, newest first."""
     recipient = sa.func.coalesce(ContactIdentity.username, ContactIdentity.external_id)
     query = (
         sa.select(Message.error, Message.sent_at, Conversation.last_inbound_at, recipient)
@@ -284,7 +283,7 @@ def last_of_kind(account_id: int, kinds: Sequence[str]) -> datetime | None:
 
 
 def known_contacts(account_id: int, external_ids: Sequence[str]) -> frozenset[str]:
-    """Return which of *external_ids* are known to have written to the account."""
+    """Return which of *external_ids* belong to customers who wrote to the account."""
     query = sa.select(ContactIdentity.external_id).where(
         ContactIdentity.account_id == account_id, ContactIdentity.external_id.in_(external_ids)
     )
@@ -295,8 +294,8 @@ def known_contacts(account_id: int, external_ids: Sequence[str]) -> frozenset[st
 def post_to_self(path: str, body: bytes, headers: Mapping[str, str]) -> tuple[int, str] | None:
     """Post to an address of this desk as a provider would, by its public address; return status and body.
 
-    None if the desk cannot reach itself that way, which some networks do not allow. The webhook handles it
-    like any other request, but it is neither stored nor counted: it says nothing about the provider.
+    Returns None if the desk cannot reach itself, which some networks prevent. The webhook handles it like any
+    other request, but neither stores nor counts it, because it proves nothing about the provider.
     """
     mark = secrets.keyring().sign(_OWN_TEST_PURPOSE, hashlib.sha256(body).hexdigest())
     try:
@@ -313,7 +312,7 @@ def post_to_self(path: str, body: bytes, headers: Mapping[str, str]) -> tuple[in
 
 
 def is_own_test(headers: Mapping[str, str], body: bytes) -> bool:
-    """Return whether :func:`post_to_self` made a request with *body*, here or in another process of the desk.
+    """Return whether :func:`post_to_self` of any process of this desk made a request.
 
     :param headers: names in lower case.
     """
@@ -323,7 +322,7 @@ def is_own_test(headers: Mapping[str, str], body: bytes) -> bool:
 
 
 def summary(slug: str, channel: str) -> DeliverySummary:
-    """Return how the webhook of the addon *slug*, whose events belong to *channel*, is doing."""
+    """Return the delivery summary of the addon *slug*, whose events belong to *channel*."""
     now = clock.now()
     requests, events = InboundRequest, InboundEvent
     ours = sa.or_(requests.source.like(f"/addons/{slug}/%"), requests.source.like(f"/webhooks/{slug}/%"))

@@ -1,6 +1,6 @@
-"""Deprecate names of the SDK: each warns for a whole major version before it is removed.
+"""Deprecate names of the SDK: each warns for at least a major version before its removal.
 
-A function or method is decorated, a hook is marked where it is specified::
+Decorate a function or method; mark a hook in its specification::
 
     @deprecated(since="1.2.0", removed_in="2.0.0", instead="host.sdk.text.fit")
     def shorten(text: str) -> str: ...
@@ -34,7 +34,7 @@ class SdkDeprecationWarning(DeprecationWarning):
 class Deprecated:
     """A deprecated name of the SDK.
 
-    :param name: with its module: ``host.sdk.text.shorten``; a hook by its name alone.
+    :param name: including the module: ``host.sdk.text.shorten``; for a hook, just its name.
     :param instead: its replacement, by name or in a few words.
     """
 
@@ -55,12 +55,12 @@ _known: dict[str, Deprecated] = {}
 
 
 def all_deprecated() -> tuple[Deprecated, ...]:
-    """Return everything that is deprecated in the modules imported so far, by name."""
+    """Return all deprecated names of the modules imported so far, by name."""
     return tuple(_known[name] for name in sorted(_known))
 
 
 def deprecated(*, since: str, removed_in: str, instead: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
-    """Make each call of the decorated function warn, with the line of the caller.
+    """Decorate a function so that each call warns with the caller's line.
 
     :raises ValueError: unless *removed_in* is a major version after *since*.
     """
@@ -79,7 +79,7 @@ def deprecated(*, since: str, removed_in: str, instead: str) -> Callable[[Callab
 
 
 def deprecated_hook(name: str, *, since: str, removed_in: str, instead: str) -> Mapping[str, Any]:
-    """Return arguments for ``hookspec``: an addon that implements the hook is warned when loaded.
+    """Return arguments for ``hookspec`` that warn when an addon with the hook is loaded.
 
     :raises ValueError: as :func:`deprecated`.
     """

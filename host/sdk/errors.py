@@ -4,15 +4,15 @@ from __future__ import annotations
 
 
 class SdkError(Exception):
-    """Base of every error that passes between host and addon."""
+    """Base class of all errors between host and addon."""
 
 
 class AccountTakenError(SdkError):
-    """The provider's account is live in this or another workspace already."""
+    """The provider's account is already live in this or another workspace."""
 
 
 class AccountGoneError(SdkError):
-    """The account was disconnected while something was being done with it."""
+    """The account was disconnected during an operation on it."""
 
 
 class OtherAccountError(SdkError):
@@ -20,10 +20,9 @@ class OtherAccountError(SdkError):
 
 
 class FetchError(SdkError):
-    """The guarded client could not, or would not, fetch something.
+    """The guarded client could not fetch something, or refused to.
 
-    ``sent`` tells whether any byte of the request may have reached the other side. If so, the request may
-    have had its effect.
+    ``sent``: whether any byte of the request may have reached the server, so that it may have taken effect.
     """
 
     def __init__(self, reason: str, *, sent: bool = False) -> None:
@@ -33,11 +32,11 @@ class FetchError(SdkError):
 
 
 class FileEndedError(FetchError):
-    """The provider no longer has the file, or no longer shows it to us: asking again would not help."""
+    """The provider no longer has the file, or no longer grants access; a retry would not help."""
 
 
 class ForbiddenAddressError(FetchError):
-    """The address is private, or its host is not on the list the addon declared."""
+    """The address is private, or its host is not declared by the addon."""
 
 
 class SecretUnreadableError(SdkError):

@@ -1,10 +1,10 @@
-"""Received events as test fixtures: what ``lobby record`` prints, in a file beside the tests.
+"""Received events as test fixtures: the output of ``lobby record``, in files next to the tests.
 
     def test_a_story_that_ended() -> None:
         (change,) = recorded(FOLDER / "story.json").read(MyAdapter())
         assert change.kind is MessageKind.STORY
 
-They serve as samples of the contract too: ``samples = [one.envelope for one in all_recorded(FOLDER)]``.
+They are also samples for the contract: ``samples = [one.envelope for one in all_recorded(FOLDER)]``.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ RAISES = "raises "
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """A received event without anything personal.
+    """A received event without personal data.
 
     :param channel: key of the adapter that read it.
     :param envelope: the event, of account 1.
@@ -41,10 +41,10 @@ class Recorded:
     becomes: tuple[str, ...]
 
     def read(self, adapter: ChannelAdapter) -> list[InboundChange]:
-        """Return the changes *adapter* makes of the event now.
+        """Return the changes that *adapter* returns for the event.
 
         :raises AssertionError: if their classes differ from those recorded. If the adapter raised when the
-            event was recorded, any changes will do.
+            event was recorded, any changes are fine.
         """
         assert adapter.key == self.channel, f"recorded of {self.channel}, not of {adapter.key}"
         changes = list(adapter.parse(self.envelope))
@@ -80,9 +80,9 @@ def recorded(path: Path) -> Recorded:
 
 
 def all_recorded(folder: Path) -> Sequence[Recorded]:
-    """Return the fixtures of the files ``*.json`` in *folder*, by their names.
+    """Return the fixtures of the files ``*.json`` in *folder*, sorted by name.
 
-    :raises ValueError: if one is not a fixture, or the folder holds none.
+    :raises ValueError: if one is not a fixture, or the folder has none.
     """
     found = [recorded(path) for path in sorted(folder.glob("*.json"))]
     if not found:

@@ -1,9 +1,8 @@
-"""Render light Markdown: bold, italic, lists, links, quotes, as people write it in the composer.
+"""Render the light Markdown of the composer: bold, italic, lists, links, quotes.
 
 ``**bold**``, ``*italic*``, ``- item``, ``1. item``, ``[words](https://…)``, ``> quote``, and bare addresses.
-``![mug.png]`` places a picture: the message's file with this name.
-Line breaks are kept. Everything else stays as written: underscores, headings and code are not markup here,
-because mails are full of them.
+``![mug.png]`` places a picture: the message's file with this name. Line breaks are kept. Everything else
+stays unchanged: underscores, headings and code are not markup here, because mails are full of them.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ from markdown_it.rules_inline.state_inline import Delimiter
 from markdown_it.token import Token
 
 MOST_LINKS = 50
-"""Most bare addresses of one text that become links; later ones stay text."""
+"""Maximum number of bare addresses that become links; later ones stay text."""
 
 TAGS = frozenset({"p", "br", "strong", "em", "ul", "ol", "li", "a", "blockquote"})
 
@@ -95,7 +94,7 @@ def _trimmed(address: str) -> str:
 class Picture:
     """A picture in a text.
 
-    :param src: its address, of ours or ``cid:`` and its name in a mail.
+    :param src: its address on this desk, or ``cid:`` and its name in a mail.
     :param width: and *height*: displayed size in pixels; None if unknown.
     """
 
@@ -157,7 +156,7 @@ def to_text(text: str) -> str:
             continue
         shown = _words(token.children or []).split("\n")
         for number, written in enumerate(token.content.split("\n"), token.map[0]):
-            # Fewer lines are left where the address of a link stands in a line of its own.
+            # A link's address on a separate line leaves fewer lines.
             words = shown.pop(0) if shown else None
             if words is None:
                 lines[number] = None
@@ -172,7 +171,7 @@ def _marks_before(line: str, words: str) -> str:
 
 
 def _words(tokens: list[Token]) -> str:
-    """Return the words of the tokens of one paragraph, and the address behind the words of each link."""
+    """Return the text of one paragraph's tokens, with the address after the text of each link."""
     found: list[str] = []
     link, since = "", 0
     for token in tokens:

@@ -1,4 +1,4 @@
-"""The history a provider keeps of an account: its threads, and the messages of one."""
+"""The history of an account at the provider: its threads and their messages."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from host.sdk.webhooks import Envelope
 
 @dataclass(frozen=True, slots=True)
 class HistoryRules:
-    """Extent of the earlier conversations that a channel can return.
+    """Limits of the earlier conversations that a channel can return.
 
-    :param details: how many of a thread's newest messages come with their content.
-    :param limits: sentences for owners about what is missing, translated by the host.
+    :param details: number of a thread's newest messages that come with content.
+    :param limits: sentences for owners about missing data, translated by the host.
     """
 
     details: int
@@ -35,11 +35,11 @@ class KnownMessage:
 
 @dataclass(frozen=True, slots=True)
 class HistoryThread:
-    """A thread as the provider lists it.
+    """A thread in the provider's list.
 
-    :param contact: the customer's id on this account; empty for a thread of several customers, such as
-        a post: then each message names its author, and *external_id* is the post's.
-    :param updated_at: when something last happened in it; None: the provider does not say.
+    :param contact: the customer's id on this account; empty for a thread of several customers, such as a
+        post. Then each message names its author, and *external_id* is the post's.
+    :param updated_at: time of its last activity; None: unknown.
     :param known: for a thread without a contact, when its newest page is read: the newest messages of
         customers stored here, so that the adapter can tell which of them the provider deleted.
     """
@@ -64,7 +64,7 @@ class ThreadPage:
 
 @dataclass(frozen=True, slots=True)
 class HistoryPage:
-    """A page of one thread.
+    """A page of a thread's messages.
 
     :param changes: messages and later changes to them, oldest first.
     :param untold: external ids of messages the provider returns without content.
@@ -81,9 +81,9 @@ class HistoryTrouble:
     """The history could not be read this time.
 
     :param retry_after: seconds the provider asks us to wait; None: the host backs off.
-    :param final: asking again will not help.
-    :param held: the provider answers no call for this account at the moment, so none is made. The host asks
-        again every few minutes, for as long as it takes, and does not count it as a failure.
+    :param final: whether a retry would fail too.
+    :param held: whether the provider currently answers no calls for this account, so none is made. The host
+        retries every few minutes without a limit, and does not count a failure.
     """
 
     problem: ProviderProblem
@@ -96,9 +96,9 @@ class HistoryTrouble:
 class LookRules:
     """Budget of calls for finding messages that were not delivered.
 
-    :param calls_per_customer: how many calls a day the provider allows an account for each customer it
-        exchanged messages with that day. The host uses a fiftieth of them, or four calls a day.
-    :param shortest: the shortest time between two checks, even if the budget allows more.
+    :param calls_per_customer: calls per day that the provider allows an account for each customer it
+        exchanged messages with that day. The host uses a fiftieth of them, but at least four calls a day.
+    :param shortest: minimum time between two checks, even if the budget allows more.
     """
 
     calls_per_customer: int
@@ -107,10 +107,10 @@ class LookRules:
 
 @dataclass(frozen=True, slots=True)
 class ListedMessage:
-    """A message as the list of threads names it.
+    """A message in the list of threads.
 
-    :param sent_at: the provider's time; None: it does not say.
-    :param ours: whether the account wrote it; None: the provider does not say.
+    :param sent_at: the provider's time; None: unknown.
+    :param ours: whether the account wrote it; None: unknown.
     """
 
     external_id: str
@@ -135,7 +135,7 @@ class NewestPage:
     """A page of the provider's list of threads, each with its newest messages.
 
     :param after: where the next page begins; empty: this was the last.
-    :param used_percent: how much of its limits the provider says is used.
+    :param used_percent: percentage of its limits used, according to the provider.
     """
 
     threads: Sequence[ListedThread] = ()
@@ -147,9 +147,9 @@ class NewestPage:
 class LatestMessage:
     """One of the newest messages of a thread.
 
-    :param envelope: the message as the provider would have delivered it, with the same ``dedupe_key``; what
-        :meth:`~host.sdk.channel.ChannelAdapter.parse` makes of it has ``missed`` in its content. None where
-        the account wrote it, or where the provider tells nothing but the id.
+    :param envelope: the message as the provider would have delivered it, with the same ``dedupe_key``; the
+        changes that :meth:`~host.sdk.channel.ChannelAdapter.parse` returns for it have ``missed`` in their
+        content. None if the account wrote it, or if the provider returns only the id.
     """
 
     message: ListedMessage
@@ -159,28 +159,28 @@ class LatestMessage:
 class TellsHistory:
     """The part of a channel's adapter that reads earlier conversations.
 
-    Called only where the channel's capabilities have :attr:`~host.sdk.capabilities.Capabilities.history`, at
-    most twice a second for an account, outside any transaction. As a rule each makes one call to it.
-    ``newest`` and ``latest`` are called only where they have
+    Called only if the channel has :attr:`~host.sdk.capabilities.Capabilities.history`, at most twice a second
+    per account, outside any transaction. Each method should make one call to the provider. ``newest`` and
+    ``latest`` are called only if the channel has
     :attr:`~host.sdk.capabilities.Capabilities.second_look`.
     """
 
     def threads(self, account: AccountRef, after: str) -> ThreadPage | HistoryTrouble:
-        """Return a page of the provider's threads, the one that changed last first.
+        """Return a page of the provider's threads, most recently changed first.
 
         :param after: :attr:`ThreadPage.after` of the page before; empty for the first.
         """
         return ThreadPage()
 
     def history(self, account: AccountRef, thread: HistoryThread, after: str) -> HistoryPage | HistoryTrouble:
-        """Return a page of one thread, beginning with the newest page.
+        """Return a page of a thread's messages, newest page first.
 
         :param after: :attr:`HistoryPage.after` of the page before; empty for the newest.
         """
         return HistoryPage()
 
     def newest(self, account: AccountRef, after: str) -> NewestPage | HistoryTrouble:
-        """Return a page of the provider's threads with their newest messages, the newest thread first.
+        """Return a page of the provider's threads with their newest messages, newest thread first.
 
         :param after: :attr:`NewestPage.after` of the page before; empty for the first.
         """

@@ -1,7 +1,7 @@
-"""The hooks an addon may implement. Each is called for one addon at a time; an addon that raises is left out.
+"""The hooks an addon may implement. Each is called for one addon at a time; an addon that raises is skipped.
 
-While a generation is built the host collects what every addon returns, checks it, and only then applies it.
-No hook receives the app.
+While a generation is built the host collects and checks the results of all addons, and only then applies
+them. No hook receives the app.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ hookimpl = pluggy.HookimplMarker(PROJECT)
 
 @hookspec
 def register_channels() -> Sequence[ChannelAdapter]:  # type: ignore[empty-body]
-    """Return the channels the addon brings. Called while a generation is built, in no transaction."""
+    """Return the addon's channels. Called while a generation is built, outside any transaction."""
 
 
 @hookspec
@@ -40,12 +40,12 @@ def register_webhook_routes() -> Sequence[WebhookRoute]:  # type: ignore[empty-b
 
 @hookspec
 def register_receivers() -> Sequence[Receiver]:  # type: ignore[empty-body]
-    """Return listeners of the addon's own, started in the serving process when the generation takes over."""
+    """Return the addon's listeners, started in the serving process when the generation becomes active."""
 
 
 @hookspec
 def register_migrations() -> Migrations:  # type: ignore[empty-body]
-    """Return where the addon's revisions are. Called at activation, before the generation is built."""
+    """Return the location of the addon's revisions. Called at activation, before the generation is built."""
 
 
 @hookspec
@@ -80,9 +80,9 @@ def register_tools() -> Sequence[AssistantTool]:  # type: ignore[empty-body]
 
 @hookspec
 def addon_activated() -> None:
-    """Run once after this addon's activation, in a process of its own. A raise is logged."""
+    """Run once after this addon's activation, in a separate process. An exception is logged."""
 
 
 @hookspec
 def addon_deactivated() -> None:
-    """Run once after this addon's deactivation, in a process of its own. A raise is logged."""
+    """Run once after this addon's deactivation, in a separate process. An exception is logged."""

@@ -1,4 +1,4 @@
-"""The HTTP client for addons: https to declared hosts at public addresses, with time and size limits."""
+"""The HTTP client for addons: https to declared hosts at public addresses, with timeouts and size limits."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _UNSAFE_IN_URL = re.compile(r"[\x00-\x20\x7f-\x9f\\]")
 
 
 class UnreadableAnswerError(FetchError, ValueError):
-    """The other side answered, but not with readable JSON."""
+    """The server's response is not readable JSON."""
 
 
 class TooMuchError(FetchError):
@@ -59,9 +59,9 @@ class Response:
     body: bytes = field(repr=False)
 
     def json(self) -> Any:
-        """Return the body as JSON, strictly read.
+        """Return the body parsed as strict JSON.
 
-        :raises UnreadableAnswerError: if it is not; ``sent`` is true, for the request had arrived.
+        :raises UnreadableAnswerError: if it is invalid; ``sent`` is true, because the request had arrived.
         """
         try:
             return strictjson.loads(self.body)
@@ -90,11 +90,11 @@ class OpenResponse:
             raise _too_much(host, max_bytes)
 
     def read(self, size: int = _CHUNK, /) -> bytes:
-        """Return up to *size* more bytes, after decompression; nothing at the end.
+        """Return up to *size* more bytes, after decompression; empty at the end.
 
         :raises FetchError: if the connection breaks, takes too long, or the body is larger than allowed.
         """
-        # This thread may have made another request meanwhile.
+        # This thread may have made another request in the meantime.
         attempt.target, attempt.deadline, attempt.read_timeout = self._limits
         wanted = min(_CHUNK if size < 0 else size, self._left + 1)
         try:
@@ -127,17 +127,17 @@ Answer = TypeVar("Answer", Response, OpenResponse)
 class Client:
     """A client for the named hosts and no others. Safe to share between threads.
 
-    :param hosts: names in lower case; ``*.example.com`` means every name below ``example.com``.
-    :param connect_timeout: seconds for the name server and the connection.
+    :param hosts: names in lower case; ``*.example.com`` means every subdomain of ``example.com``.
+    :param connect_timeout: seconds for DNS and the connection.
     :param read_timeout: seconds between two bytes.
-    :param total_timeout: seconds for everything, redirects included.
+    :param total_timeout: seconds for everything, including redirects.
 
-    https on port 443 only, except to the exact ``host:port`` pairs the operator named in LOBBY_ALLOW_HOSTS,
-    which every client may reach, by http as well. No proxy, cookie or netrc is used.
+    Only https on port 443, except for the exact ``host:port`` pairs in the operator's LOBBY_ALLOW_HOSTS,
+    which every client may reach, also by http. No proxy, cookie or netrc is used.
 
-    Connections are kept per thread, but only a GET or HEAD uses one that was idle: the server may be closing
-    it at that moment, and then nobody can tell whether a POST had its effect. A GET that fails in this way is
-    repeated once on a new connection.
+    Connections are kept per thread, but only a GET or HEAD reuses an idle one: the server may be closing it,
+    and then it is unknown whether a POST took effect. A GET that fails this way is repeated once on a new
+    connection.
     """
 
     def __init__(
@@ -170,19 +170,20 @@ class Client:
         read_timeout: float | None = None,
         total_timeout: float | None = None,
     ) -> Response:
-        """Make one request and return its answer, completely read.
+        """Make one request and return the complete response.
 
-        Credentials belong in *headers* or the body. Where a provider takes them in the address only, they may
-        stand in *url*: no error of this client quotes more of it than the host.
+        Credentials belong in *headers* or the body. If a provider only accepts them in the URL, *url* may
+        contain them: errors of this client only quote the host.
 
-        :param max_bytes: most bytes of the body, after decompression.
-        :param follow: redirects to follow, at most 3, for GET and HEAD only; each is vetted like a first
-            request, and *headers* go along only within the same host. 0 returns the redirect itself.
-        :param read_timeout: instead of the client's, for an answer known to take its time.
-        :param total_timeout: instead of the client's, for a large body.
-        :raises ForbiddenAddressError: for a host not on the list, or one that leads to a private address.
-        :raises FetchError: when there is no usable answer; its ``sent`` tells whether the request may have
-            arrived. The sentence names the host and nothing else of the address.
+        :param max_bytes: maximum bytes of the body, after decompression.
+        :param follow: maximum number of redirects to follow, up to 3, for GET and HEAD only; each is vetted
+            like the first request, and *headers* are only sent to the same host. 0 returns the redirect
+            itself.
+        :param read_timeout: replaces the client's, for a response known to be slow.
+        :param total_timeout: replaces the client's, for a large body.
+        :raises ForbiddenAddressError: for a host not on the list, or one that resolves to a private address.
+        :raises FetchError: without a usable response; ``sent``: whether the request may have arrived. The
+            message contains only the host of the URL.
         """
         method = method.upper()
         if follow and method not in _REPEATABLE:
@@ -220,9 +221,9 @@ class Client:
         read_timeout: float | None = None,
         total_timeout: float | None = None,
     ) -> OpenResponse:
-        """Ask for *url* and return as soon as the answer begins; see :meth:`request` for the rest.
+        """Request *url* and return as soon as the response begins; see :meth:`request` for the parameters.
 
-        Use it for a body that is too large for memory, or is forwarded while it arrives.
+        Use it for a body that is too large for memory or is forwarded while it arrives.
         """
         sending = {"User-Agent": "Lobby", "Accept-Encoding": "identity", **(headers or {})}
         attempt.read_timeout = read_timeout or self._read_timeout
@@ -235,7 +236,7 @@ class Client:
             return self._follow("GET", url, None, sending, follow, deadline, begun)
 
     def allows(self, url: str) -> bool:
-        """Return whether this client may ask for *url*, without resolving its name."""
+        """Return whether this client may request *url*, without resolving its host."""
         try:
             self._vet(url)
         except ForbiddenAddressError:
@@ -286,7 +287,7 @@ class Client:
         try:
             prepared = requests.Request(method, url, data=body, headers=dict(headers)).prepare()
         except (requests.RequestException, ValueError):
-            # The original message would quote the header, and with it the credential.
+            # The original message would quote the header and its credential.
             raise FetchError(
                 f"the request to {host} has an address or a header that cannot be sent"
             ) from None
@@ -295,7 +296,7 @@ class Client:
         except (requests.RequestException, HTTPError, OSError) as error:
             if not attempt.reused:
                 raise FetchError(_describe(error, host), sent=attempt.sent) from None
-        # The idle connection was closed under us. Only a GET or HEAD gets here; it is safe to repeat.
+        # The server closed the idle connection. Only a GET or HEAD gets here, so a repeat is safe.
         attempt.fresh = True
         try:
             return take(self._exchange(prepared), host)
@@ -313,7 +314,7 @@ class Client:
         return adapter
 
     def _vet(self, url: str) -> tuple[str, int]:
-        """Return host and port of *url* if this client may go there."""
+        """Return the host and port of *url*, if this client may connect to it."""
         try:
             parts = urlsplit(url)
             host, port = parts.hostname or "", parts.port
@@ -367,7 +368,7 @@ def _too_much(host: str, most: int) -> FetchError:
 
 
 def _describe(error: Exception, host: str) -> str:
-    """Return a sentence for *error*: the libraries' messages quote the address with its query."""
+    """Return a sentence for *error*, because the libraries' messages quote the URL with its query."""
     if isinstance(error, requests.exceptions.SSLError):
         return f"no secure connection to {host}: its certificate or its TLS is not acceptable"
     if isinstance(error, requests.Timeout | TimeoutError) or "timed out" in str(error).lower():

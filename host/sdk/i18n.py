@@ -1,4 +1,4 @@
-"""Translation of everything people read, and dates as they are written in their language.
+"""Translate texts for people, and format dates in their language.
 
 Outside of a request (jobs, commands) it uses English and UTC.
 """
@@ -43,9 +43,9 @@ _addons: tuple[Path, ...] = ()
 def extract_toml(
     file: BinaryIO, _keywords: object, _comments: object, options: Mapping[str, str]
 ) -> Iterator[tuple[int, None, str, list[str]]]:
-    """Find what people read in a TOML file, for ``pybabel extract``; ``texts`` in babel.cfg names the keys.
+    """Extract texts from a TOML file for ``pybabel extract``; ``texts`` in babel.cfg names the keys.
 
-    Babel wants line, function, text and comments of each.
+    Yields line, function, text and comments of each, as Babel expects.
     """
     wanted = {name.strip() for name in options.get("texts", "").split(",")}
     raw = file.read().decode("utf-8")
@@ -67,7 +67,7 @@ def _texts(value: object, name: str = "") -> Iterator[tuple[str, str]]:
 
 
 def noop(text: str) -> str:
-    """Mark *text* for translation and return it as it is: it is translated where it is shown."""
+    """Mark *text* for translation and return it unchanged; it is translated when shown."""
     return text
 
 
@@ -86,25 +86,25 @@ def format_datetime(at: datetime) -> str:
 
 
 def format_timedelta(length: timedelta, *, add_direction: bool = False) -> str:
-    """Return *length* in the unit that fits, rounded; with *add_direction* as ``2 minutes ago``."""
+    """Return *length* rounded to a suitable unit; with *add_direction* as ``2 minutes ago``."""
     if has_app_context():
         return str(flask_babel.format_timedelta(length, add_direction=add_direction))
     return dates.format_timedelta(length, add_direction=add_direction, locale="en")
 
 
 def translate(language: str, text: str, **values: str) -> str:
-    """Return a text of Lobby or an addon in *language* with *values* put in; in English if there is none.
+    """Return a text of Lobby or an addon in *language* with *values* filled in; in English if untranslated.
 
-    For what goes to people outside, whose language is not that of a page. *text* is marked by :func:`noop`.
+    For texts sent to customers, whose language is not that of a page. *text* must be marked by :func:`noop`.
     """
     said: str = catalogue(language).gettext(text)
     return said % values if values else said
 
 
 def format_moment(at: datetime, language: str, timezone: str) -> str:
-    """Return day and minute of *at*, an aware time, in *language* and *timezone*, a name of the IANA list.
+    """Return date and time of *at*, an aware time, in *language* and *timezone*, an IANA name.
 
-    In English and UTC where either is unknown.
+    Uses English or UTC if unknown.
     """
     try:
         locale = Locale.parse(language)
@@ -121,7 +121,7 @@ def format_moment(at: datetime, language: str, timezone: str) -> str:
 
 @cache
 def catalogue(language: str) -> NullTranslations:
-    """Return the texts of Lobby and its addons in *language*, apart from any page."""
+    """Return the translations of Lobby and its addons in *language*, independent of a request."""
     found = Translations.load(str(CATALOGUES), [language])
     for folder in _addons:
         found.add_fallback(Translations.load(str(folder), [language]))
@@ -129,9 +129,10 @@ def catalogue(language: str) -> NullTranslations:
 
 
 def use_catalogues(folders: Iterable[Path]) -> None:
-    """Have :func:`catalogue` know those in *folders*, of addons, from now on in this process.
+    """Add addons' translations in *folders* to :func:`catalogue`, in this process.
 
-    :param folders: as :data:`CATALOGUES`, each file readable. A text that both have is said as in Lobby's.
+    :param folders: like :data:`CATALOGUES`, with readable files. Lobby's translation of a text takes
+        precedence.
     """
     global _addons  # noqa: PLW0603 - the addons of the process
     _addons = tuple(folders)

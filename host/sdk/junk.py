@@ -1,4 +1,4 @@
-"""Make bodies no provider should send, for tests: the same each time."""
+"""Generate invalid request bodies for tests, deterministically."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _SEED = 7
 
 
 def junk_bodies(samples: Sequence[bytes] = (), *, count: int = 400) -> list[bytes]:
-    """Return bodies no provider should send: noise, broken JSON, and *samples* cut, spliced and retyped."""
+    """Return invalid bodies: noise, broken JSON, and *samples* cut, spliced and retyped."""
     random_ = random.Random(_SEED)  # noqa: S311 - the same junk each time
     found = [
         b"",

@@ -1,4 +1,4 @@
-"""The values between a channel and the inbox: changes that come in, parts that go out."""
+"""The values between a channel and the inbox: incoming changes and outgoing parts."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Any, BinaryIO
 
 OWN_ADDRESS = "own_address"
-"""Key in the content of a message: the additional address of the account that it was written to, or is sent
+"""Key in the content of a message: the additional address of the account that it was sent to, or is sent
 from; see ``docs/addons.md``."""
 
 
@@ -30,8 +30,8 @@ class MessageKind(StrEnum):
     REACTION = "reaction"
     REFERRAL = "referral"
     OPT_IN = "opt_in"
-    """The customer agreed to messages of a kind, or stopped them: ``content["opt_in"]`` has its ``title`` and
-    its ``state``, ``on``, ``stopped`` or ``resumed``."""
+    """The customer opted in to or out of a kind of message: ``content["opt_in"]`` has its ``title`` and its
+    ``state``: ``on``, ``stopped`` or ``resumed``."""
     FEEDBACK = "feedback"
     """The customer rated the message ``reply_to``: ``content["rating"]`` is ``good``, ``bad`` or empty."""
     EDIT = "edit"
@@ -48,8 +48,8 @@ class AttachmentRole(StrEnum):
     FILE = "file"
     """Attached; shown below the message."""
     FORMATTED = "formatted"
-    """The message itself as its sender laid it out: HTML in UTF-8, as it came; cleaned when it is shown.
-    A message has one at most, and its bytes come with it; ``text`` says the same in words."""
+    """The message in its sender's layout: unchanged HTML in UTF-8, sanitized when shown. A message has at
+    most one, with its bytes; ``text`` has the same as plain text."""
     INLINE = "inline"
     """A picture shown inside the formatted form, which refers to it as ``cid:`` and the *content_id*."""
 
@@ -78,19 +78,19 @@ class PostKind(StrEnum):
     STORY = "story"
     AD = "ad"
     LIVE = "live"
-    """A live broadcast: comments on it can be answered only while it lasts."""
+    """A live broadcast: comments on it can only be answered while it lasts."""
     OTHER = "other"
 
 
 @dataclass(frozen=True, slots=True)
 class Post:
-    """Something published at the provider that customers comment on. Unknown fields stay empty.
+    """Something published at the provider that customers comment on. Unknown fields are empty.
 
     :param text: its caption.
-    :param url: its page, for people.
+    :param url: address of its page, for people.
     :param picture_url: a picture of it, on one of the hosts of
         :meth:`~host.sdk.channel.ChannelAdapter.inbound_media`.
-    :param ended_at: for a broadcast: when it ended.
+    :param ended_at: when a broadcast ended.
     :param owner: the owner's handle, if the owner is not the account.
     """
 
@@ -108,16 +108,16 @@ class Post:
 class MessageReceived:
     """A customer wrote.
 
-    :param contact: the customer's id on this account; a string, whatever it looks like.
-    :param external_id: the provider's id of the message; None only where the provider gives none, and then
-        the journal's dedupe key alone keeps it from appearing twice.
+    :param contact: the customer's id on this account; always a string.
+    :param external_id: the provider's id of the message; None only if the provider gives none: then only the
+        dedupe key prevents duplicates.
     :param sent_at: the provider's time, aware.
     :param opens_window: whether it opens a reply window on the channel.
     :param references: for channels that thread by reference: external ids this one answers, nearest first.
     :param reply_to: external id of the message this one quotes, from either side.
     :param post: the post it comments on, on a channel that threads by posts.
-    :param earlier: it is from before the account was connected, such as history: nobody is notified, nothing
-        answers it automatically, and no reply window opens.
+    :param earlier: whether it predates the connection of the account, such as history: no notifications, no
+        automatic answers, and no reply window.
     """
 
     contact: str
@@ -142,7 +142,7 @@ class Who(StrEnum):
     """A program that can answer a customer."""
 
     DESK = "desk"
-    """The app through which this desk is connected at the provider."""
+    """This desk's app at the provider."""
     PROVIDER = "provider"
     """The provider's own app."""
     OTHER = "other"
@@ -164,10 +164,10 @@ class Program:
 class MessageEchoed:
     """The provider reports a message from our side: sent by the host, or written in the provider's own app.
 
-    :param contact: the customer's id; empty if the provider does not say: then it is the author of the
-        message *reply_to*, and without that message the echo is not for the inbox.
+    :param contact: the customer's id; empty if unknown: then it is the author of the message *reply_to*, and
+        without that message the echo is ignored.
     :param reply_to: external id of the message this one quotes.
-    :param sent_by: the program that sent it; None: the provider does not say.
+    :param sent_by: the program that sent it; None: unknown.
     :param subject: the subject, if it starts a conversation.
     :param references: as in :class:`MessageReceived`, for channels that thread by reference.
     :param earlier: as in :class:`MessageReceived`.
@@ -211,8 +211,8 @@ class MessageReacted:
 class MessageEdited:
     """The text of the message *external_id*, the customer's or ours, is now *text*.
 
-    :param number: number of the edit of that message, from 1; None if the provider does not count: then the
-        latest one by time wins.
+    :param number: number of the edit of that message, from 1; None if the provider does not number edits:
+        then the latest by time wins.
     """
 
     contact: str
@@ -226,8 +226,8 @@ class MessageEdited:
 class MessageUnsent:
     """The message *external_id*, the customer's or ours, was unsent: its content is removed everywhere.
 
-    :param carried_by: dedupe keys of every envelope that may hold its content, so that the journal can
-        remove it too: the keys of the message, of its echo and of its edits.
+    :param carried_by: dedupe keys of all envelopes that may contain it, to remove it from the inbound log
+        too: the keys of the message, of its echo and of its edits.
     """
 
     contact: str
@@ -248,10 +248,10 @@ class Handover(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ConversationHandedOver:
-    """Another program answers the customer now, or asks to. Shown as an activity line, which is never unread.
+    """Another program now answers the customer, or requests to. Shown as an activity line, never unread.
 
-    :param note: what the other program wrote about it.
-    :param to: the program that has it now, or asks for it; None: the provider does not say.
+    :param note: the other program's note.
+    :param to: the program that now has the conversation, or requests it; None: unknown.
     """
 
     contact: str
@@ -265,12 +265,12 @@ class ConversationHandedOver:
 class AccountNoticed:
     """The provider reports something about the whole account: the people responsible are notified.
 
-    :param kind: what it is about; one warning of each kind at a time; lower-case letters and hyphens, 32 at
-        most.
-    :param sentence: marked with :func:`host.sdk.i18n.noop`, ``%(name)s`` in it for *details*.
-    :param bad: it has already happened, and stays on the account's card until it is over or the account is
-        connected again; False: people are notified once.
-    :param over: the problem is resolved: the warning is removed.
+    :param kind: the subject; an account has one warning of each kind at a time. Lower-case letters and
+        hyphens, at most 32.
+    :param sentence: marked with :func:`host.sdk.i18n.noop`, with ``%(name)s`` for *details*.
+    :param bad: whether it has already happened: it stays on the account's card until it is over or the
+        account is reconnected. False: people are notified once.
+    :param over: whether the problem is resolved, so that the warning is removed.
     """
 
     kind: str
@@ -307,14 +307,14 @@ class ReportKind(StrEnum):
 class MessageBounced:
     """A delivery report about our message *external_id*, which the provider had accepted.
 
-    A failed one is shown as not delivered, with *sentence*; a delayed one stays sent, with *sentence*; a
-    receipt is noted with it. Where that message is not here, or never went to *contact*, the report is
-    shown as the message *report*, so nothing received is lost.
+    *sentence* is shown with the message: a failed one is marked as not delivered, a delayed one stays sent,
+    and a receipt is recorded. If that message is unknown, or was never sent to *contact*, the report is shown
+    as the message *report*, so nothing received is lost.
 
     :param contact: the recipient the report is about.
-    :param at: when that was reported.
-    :param sentence: why, and *next_step*, what to do; marked with :func:`host.sdk.i18n.noop`.
-    :param raw: the other side's own words, for those who want the details.
+    :param at: time of the report.
+    :param sentence: the reason; *next_step*: what to do. Both are marked with :func:`host.sdk.i18n.noop`.
+    :param raw: the other server's message, for people who want the details.
     """
 
     contact: str
@@ -334,12 +334,12 @@ class MessageBounced:
 
 @dataclass(frozen=True, slots=True)
 class ToLookUp:
-    """An event with too little data: the rest has to be fetched from the provider.
+    """An event with incomplete data: the rest must be fetched from the provider.
 
-    A worker calls :meth:`~host.sdk.channel.ChannelAdapter.look_up` for the events it stands for, or for
-    details of the message that came with it.
+    A worker calls :meth:`~host.sdk.channel.ChannelAdapter.look_up` for the complete events, or for details of
+    the message that came with it.
 
-    :param what: ids, for the adapter; plain text in both.
+    :param what: ids for the adapter; keys and values are plain text.
     """
 
     what: Mapping[str, str]
@@ -347,11 +347,11 @@ class ToLookUp:
 
 @dataclass(frozen=True, slots=True)
 class MessageDetails:
-    """Details of a message fetched from the provider. Programs are notified with ``message.completed``.
+    """Details of a message fetched from the provider. Webhook endpoints get ``message.completed``.
 
-    :param external_id: of the message.
-    :param content: merged into its ``content``, mappings recursively; plain JSON. Empty:
-        the provider returned nothing, and will not be asked again.
+    :param external_id: external id of the message.
+    :param content: merged into its ``content``, mappings recursively; plain JSON. Empty: the provider
+        returned nothing and will not be asked again.
     """
 
     external_id: str
@@ -386,8 +386,8 @@ class OutgoingFile:
 
     :param content_type: the type detected from its bytes, regardless of *name*.
     :param size: bytes.
-    :param url: a temporary address at the desk where the provider can fetch the file without a login;
-        None where the provider cannot reach the desk: then upload the bytes.
+    :param url: a temporary address at the desk where the provider can fetch the file without a login; None if
+        the provider cannot reach the desk: then upload the bytes.
     :param open: opens the bytes for reading.
     :param width: and *height*: of a picture, in pixels, if known.
     """
@@ -406,7 +406,7 @@ class OutgoingFile:
 class OutgoingPart:
     """One message to send, as one call to the provider.
 
-    What a kind needs beyond its text and files is in *content*:
+    *content* has further data by kind:
 
     ============  ========================================================================================
     ``TEXT``      ``quick_replies``: list of ``{title, payload}``, or ``{ask}``: ``phone`` or ``email``
@@ -421,10 +421,11 @@ class OutgoingPart:
                   ``products``: list of product ids
     ============  ========================================================================================
 
-    :param files: of ``IMAGE``, ``VIDEO``, ``AUDIO`` and ``FILE``; more than one of ``IMAGE`` only. Where text
-        and files are one message, of any number and any kinds, with ``TEXT`` too.
-    :param reply_to: external id of the message this one quotes, or answers where all that is sent is public.
-    :param private: it goes only to the customer, as the one private reply to the message *reply_to*.
+    :param files: of ``IMAGE``, ``VIDEO``, ``AUDIO`` and ``FILE``; only ``IMAGE`` may have several. If text
+        and files are one message, ``TEXT`` may also have any number and kinds.
+    :param reply_to: external id of the message this one quotes or, on a public channel, answers.
+    :param private: whether it is sent only to the customer, as the single private reply to the message
+        *reply_to*.
     """
 
     kind: MessageKind

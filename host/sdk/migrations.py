@@ -1,7 +1,7 @@
-"""Steps for an addon's revisions. Each looks at the database first, so that it can run again from any point.
+"""Steps for an addon's revisions. Each checks the database first, so that it can be rerun from any point.
 
-MariaDB commits each DDL statement implicitly, so a migration that died midway restarts on a
-half-made schema. A revision therefore makes one change, and makes it only if it is missing.
+MariaDB commits each DDL statement implicitly, so a crashed migration restarts on a partly changed schema.
+Each step therefore makes one change, and only if it is missing.
 """
 
 from __future__ import annotations
@@ -76,16 +76,16 @@ def has_index(op: Operations | sa.Connection, table: str, index: str) -> bool:
 
 
 def create_table_if_missing(op: Operations, table: str, *columns: Any, **options: Any) -> None:
-    """Create *table* as ``op.create_table`` does, unless it is there.
+    """Create *table* like ``op.create_table``, unless it exists.
 
-    Make its indexes with :func:`create_index_if_missing`: they are statements of their own.
+    Create its indexes with :func:`create_index_if_missing`, because they are separate statements.
     """
     if not has_table(op, table):
         op.create_table(table, *columns, **options)
 
 
 def drop_table_if_present(op: Operations, table: str) -> None:
-    """Drop *table* with its indexes, if it is there: for a ``downgrade``."""
+    """Drop *table* with its indexes, if it exists, for a ``downgrade``."""
     if has_table(op, table):
         op.drop_table(table)
 
@@ -93,27 +93,27 @@ def drop_table_if_present(op: Operations, table: str) -> None:
 def create_index_if_missing(
     op: Operations, index: str, table: str, columns: list[str], *, unique: bool = False
 ) -> None:
-    """Create *index* on *table*, unless it is there."""
+    """Create *index* on *table*, unless it exists."""
     if not has_index(op, table, index):
         op.create_index(index, table, columns, unique=unique)
 
 
 def add_column_if_missing(op: Operations, table: str, column: sa.Column[Any]) -> None:
-    """Add *column* to *table*, unless it is there."""
+    """Add *column* to *table*, unless it exists."""
     if not has_column(op, table, str(column.name)):
         op.add_column(table, column)
 
 
 def enum_to_varchar(op: Operations | sa.Connection, table: str, column: str, length: int = 32) -> bool:
-    """Turn the ENUM *column* of *table* into ``VARCHAR(length)``, open to any value; return if it changed.
+    """Convert the ENUM *column* of *table* to ``VARCHAR(length)``; return whether it changed.
 
     On MariaDB the column is a real ENUM, on PostgreSQL of an enum type, on SQLite text with a CHECK. Rows,
-    NOT NULL, DEFAULT, comment, character set, collation and indexes stay, and CHECKs about other things too.
-    It checks the column first, so it can be rerun after a crash, and does nothing if it is already done. It
-    is never reverted: narrowing the column would lose rows.
+    NOT NULL, DEFAULT, comment, character set, collation and indexes stay, and so do unrelated CHECKs. It
+    checks the column first, so it can be rerun after a crash, and does nothing if it is already done. It is
+    never reverted: narrowing the column would lose rows.
 
-    :raises MigrationRefusedError: rather than guess: a view, foreign key or trigger depends on the column,
-        rows hold a value the ENUM does not know, or the column is of another type altogether.
+    :raises MigrationRefusedError: if a view, foreign key or trigger depends on the column, rows have a value
+        outside the ENUM, or the column has another type.
     """
     if not 1 <= length <= MAX_LENGTH:
         raise ValueError(f"length must be 1 to {MAX_LENGTH}")
@@ -121,7 +121,7 @@ def enum_to_varchar(op: Operations | sa.Connection, table: str, column: str, len
     convert = _CONVERTERS.get(connection.dialect.name)
     if convert is None:
         raise MigrationRefusedError(f"{connection.dialect.name} is not a database Lobby runs on")
-    info = connection.info  # asked for once: of a connection that broke off it cannot be
+    info = connection.info  # read once, because a broken connection no longer has it
     info[WIDENING] = (table, column)
     try:
         return convert(connection, table, column, length)

@@ -1,4 +1,4 @@
-"""Send a form with one file while it is read: the file is never in memory as a whole."""
+"""Stream a form with one file, so that the whole file is never in memory."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ class Multipart:
 
     :param fields: the text fields, before the file.
     :param file_field: name of the field with the file.
-    :param name: what the file is called; quotes and line ends become underscores.
-    :param size: bytes of the file, exactly.
+    :param name: the file's name; quotes and line breaks become underscores.
+    :param size: exact size of the file in bytes.
     """
 
     fields: Mapping[str, str]
@@ -29,9 +29,9 @@ class Multipart:
 
 
 class MultipartBody:
-    """The bytes of a :class:`Multipart`, read once from start to end.
+    """The bytes of a :class:`Multipart`, which can be read once.
 
-    :ivar content_type: the header that goes with them.
+    :ivar content_type: the matching header.
     """
 
     def __init__(self, form: Multipart) -> None:

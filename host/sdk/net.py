@@ -10,23 +10,23 @@ from host.core import guard, marks
 
 
 def connect(host: str, port: int, *, timeout: float, mail: bool = False) -> socket.socket:
-    """Return a TCP socket to *host*, which must lead to public addresses only.
+    """Return a TCP socket to *host*, which must only resolve to public addresses.
 
-    The pairs named in LOBBY_ALLOW_HOSTS are excepted. The socket goes to the address that was vetted.
+    Pairs in LOBBY_ALLOW_HOSTS are exempt. The socket connects to the vetted address.
 
-    :param mail: whether it is to send mail: then those named in LOBBY_MAIL_RELAYS are, too.
+    :param mail: whether it is for sending mail: then those in LOBBY_MAIL_RELAYS are also exempt.
 
-    :param timeout: seconds until connected; stays the socket's time-out.
-    :raises ForbiddenAddressError: if the name leads somewhere private.
-    :raises FetchError: if there is no answer; nothing was sent.
+    :param timeout: seconds to connect; also set as the socket's timeout.
+    :raises ForbiddenAddressError: if the name resolves to a private address.
+    :raises FetchError: without a response; nothing was sent.
     """
     return guard.connect(host, port, timeout=timeout, mail=mail)
 
 
 def waiting() -> AbstractContextManager[None]:
-    """Leave the time the block takes out of the budget of the addon's call.
+    """Exclude the time of the block from the time budget of the addon's call.
 
-    For a dialogue with a server that may take long. Each of its steps needs a time-out of its own.
+    For slow dialogues with a server. Each step needs its own timeout.
     """
     return marks.waiting()
 

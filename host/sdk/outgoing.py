@@ -15,7 +15,7 @@ from host.sdk.messages import MessageKind
 class ToldFile:
     """A file of a message.
 
-    :param url: where a program with a key of the workspace downloads it; never the provider's address.
+    :param url: address where a program with a key of the workspace can download it; never the provider's.
     """
 
     kind: MessageKind | str
@@ -26,9 +26,9 @@ class ToldFile:
 class ToldMessage:
     """The message an event is about.
 
-    :param id: the desk's id, as programs know it.
-    :param external_id: the provider's; None where it gave none.
-    :param content: what :meth:`~host.sdk.channel.ChannelAdapter.parse` gave beyond the text.
+    :param id: the desk's public id.
+    :param external_id: the provider's id; None if it gave none.
+    :param content: the content that :meth:`~host.sdk.channel.ChannelAdapter.parse` returned besides the text.
     """
 
     id: str
@@ -54,10 +54,10 @@ class ToldReaction:
 
 @dataclass(frozen=True, slots=True)
 class ToldConversation:
-    """The conversation an event is about, as the desk has it now.
+    """The current state of an event's conversation.
 
     :param status: ``open`` or ``closed``.
-    :param labels: names of the labels it has, in the order the team sees.
+    :param labels: names of its labels, in the team's order.
     :param snoozed: whether it is snoozed until a time or until the customer writes.
     :param snoozed_until: that time; None: it is not snoozed, or only until the customer writes.
     :param spam: whether the team marked it as spam.
@@ -90,15 +90,15 @@ class DeskEvent:
 
 @dataclass(frozen=True, slots=True)
 class OutgoingEvent:
-    """An event under a name of the channel's own.
+    """An event under the channel's own name.
 
-    :param name: begins with the channel's key and a dot, ``toy.wave``, or with that of the
-        channel it is attached to.
+    :param name: starts with the channel's key and a dot, as in ``toy.wave``, or with that of the channel it
+        is attached to.
     :param data: plain JSON, keys in camelCase. The host adds ``channelId``, ``from`` and ``timestamp``.
-    :param replaces: whether it says all that the host's own event says, which is then left out for whoever
-        hears of this one.
-    :param later: whether it is told with a later event of the same message, ``message.completed``: with this
-        one, it takes the place of the host's own at most.
+    :param replaces: whether it includes everything in the host's own event, which is then not sent to
+        endpoints that get this one.
+    :param later: whether it is sent with a later event of the same message, ``message.completed``; now it can
+        only replace the host's own event.
     """
 
     name: str
@@ -111,8 +111,8 @@ class OutgoingEvent:
 class OutgoingKind:
     """A name that :meth:`~host.sdk.channel.ChannelAdapter.outgoing` uses.
 
-    :param about: one sentence, marked with :func:`host.sdk.i18n.noop`: when it comes.
-    :param sample: what ``data`` of one looks like, without what the host adds.
+    :param about: a sentence about when it is sent, marked with :func:`host.sdk.i18n.noop`.
+    :param sample: an example of ``data``, without the fields that the host adds.
     """
 
     name: str

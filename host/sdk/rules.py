@@ -14,7 +14,8 @@ from host.sdk.channel import AccountRef
 class AskedAbout:
     """The subject of a rule: the message of its event, and the contact on the account.
 
-    :param kind: of the message, see :class:`host.sdk.messages.MessageKind`; empty: the event has no message.
+    :param kind: kind of the message, see :class:`host.sdk.messages.MessageKind`; empty: the event has no
+        message.
     :param content: the addon's content of the message besides its text.
     :param profile: the facts of the contact's :class:`host.sdk.channel.Profile`.
     """
@@ -33,9 +34,9 @@ class RuleCondition:
     :param name: ``<slug>.<word>``; must never change, because rules are stored with it.
     :param title: the condition, as a clause that follows "if": ``they follow the account``. Mark it and
         the labels of *choices* with :func:`host.sdk.i18n.noop`: they are translated where they are shown.
-    :param holds: returns whether it is met, with the value that was chosen. It reads only its arguments: it
+    :param holds: returns whether it is met for the chosen value. It must only read its arguments, because it
         is called in a transaction, and again for the preview. An exception counts as not met.
-    :param choices: values to choose from, each with its label; empty: there is nothing to choose.
+    :param choices: values to choose from, with labels; empty: no choice.
     """
 
     name: str
@@ -66,9 +67,9 @@ class RuleAction:
     :param name: ``<slug>.<word>``; never changes.
     :param title: what it does, as a clause that follows "then": ``react with a heart``; marked like a
         condition's.
-    :param plan: returns what to do, or None for nothing. It sends nothing itself: the desk does, after it
-        checked the reply window, the customer's opt-out and that no person is handling the conversation. An
-        exception is logged, and the other actions of the rule still run.
+    :param plan: returns what to do, or None for nothing. It must not send anything itself: the desk does,
+        after checking the reply window, the customer's opt-out and that no person is handling the
+        conversation. An exception is logged, and the rule's other actions still run.
     """
 
     name: str
@@ -116,7 +117,7 @@ class AssistantTool:
     :param parameters: JSON schema of the object the model fills in.
     :param use: runs the tool and returns its result for the model, plain text, at most 8,000 characters.
         Called outside any transaction, with arguments that match *parameters*; it may use the network, for
-        ten seconds at most. If it raises, the model is only told that the tool failed.
+        ten seconds at most. If it raises, the model only learns that the tool failed.
     :param effect: a tool that *asks* runs only after a person on the team approved it, with the arguments
         they saw.
     """

@@ -12,14 +12,17 @@ __all__ = ["Place", "Secret", "SecretUnreadableError", "fingerprint", "seal", "u
 
 
 def seal(secret: Secret, place: Place) -> str:
-    """Encrypt *secret* for storing at *place*. The row's UUID must be made before the row is inserted."""
+    """Encrypt *secret* for storing at *place*.
+
+    The row's UUID must be generated before the row is inserted.
+    """
     return _host.keyring().seal(secret, place)
 
 
 def unseal(sealed: str, place: Place) -> Secret:
-    """Decrypt what was sealed for *place*.
+    """Decrypt a value sealed for *place*.
 
-    :raises SecretUnreadableError: if it was sealed for another place, changed, or its key is gone.
+    :raises SecretUnreadableError: if it was sealed for another place or changed, or its key is missing.
     """
     return _host.keyring().open(sealed, place)
 

@@ -1,4 +1,4 @@
-"""The settings an addon declares in its manifest, as the operator set them."""
+"""The operator's values of the settings an addon declares in its manifest."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ _values: dict[str, Mapping[str, str]] = {}
 
 
 def get(slug: str, name: str) -> str:
-    """Return ``LOBBY_ADDON_<SLUG>_<NAME>``, or the default its manifest declares.
+    """Return ``LOBBY_ADDON_<SLUG>_<NAME>``, or the default in the manifest.
 
-    :raises SdkError: for a name the manifest does not declare.
+    :raises SdkError: if the manifest does not declare *name*.
     """
     try:
         return _values[slug][name]
@@ -26,5 +26,5 @@ def provide(slug: str, values: Mapping[str, str]) -> None:
 
 
 def public_url() -> str:
-    """Return the address the desk is reached at, without a slash at the end."""
+    """Return the public address of the desk, without a trailing slash."""
     return get("", "public_url")

@@ -1,7 +1,7 @@
-"""Parse JSON strictly by the standard, and read it as a type, for documents from outside.
+"""Parse JSON from outside strictly by the standard, and convert it to types.
 
-Values are read as types of msgspec by :func:`convert` and :func:`decode` alone, in the host and in addons:
-msgspec 0.22 ends the process where two threads are the first to read a type that holds others.
+Host and addons must convert to msgspec types only with :func:`convert` and :func:`decode`: msgspec 0.22
+crashes the process if two threads are the first to use a nested type.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ _making_ready = threading.Lock()
 def loads(data: bytes | str) -> Any:
     """Parse *data*; refuse anything that two parsers could read differently.
 
-    :raises ValueError: for anything but UTF-8 JSON: a key given twice in one object, NaN and Infinity,
-        numbers with thousands of digits, or nesting too deep to read.
+    :raises ValueError: for anything but UTF-8 JSON, and for duplicate keys in an object, NaN and Infinity,
+        numbers with thousands of digits, or too deep nesting.
     """
     try:
         text = data.decode("utf-8") if isinstance(data, bytes) else data
@@ -43,10 +43,10 @@ def _constant(name: str) -> Any:
 
 
 def convert(value: Any, kind: type[_T], *, strict: bool = True) -> _T:
-    """Return *value*, made of what JSON knows, as a *kind*.
+    """Convert *value*, made of JSON types, to *kind*.
 
-    :param strict: whether numbers and the like may not be written as text.
-    :raises msgspec.ValidationError: if it is none.
+    :param strict: whether to refuse numbers and the like written as text.
+    :raises msgspec.ValidationError: if it does not match.
     """
     _make_ready(kind)
     return msgspec.convert(value, kind, strict=strict)
@@ -55,14 +55,14 @@ def convert(value: Any, kind: type[_T], *, strict: bool = True) -> _T:
 def decode(data: bytes | str, kind: type[_T]) -> _T:
     """Parse JSON that Lobby wrote itself as a *kind*; :func:`loads` is stricter.
 
-    :raises msgspec.MsgspecError: if it is no JSON, or not of that kind.
+    :raises msgspec.MsgspecError: if it is not JSON, or not of that kind.
     """
     _make_ready(kind)
     return msgspec.json.decode(data, type=kind)
 
 
 def _make_ready(kind: Any) -> None:
-    """Have msgspec look at a type and all that it holds, in one thread at a time."""
+    """Let msgspec inspect a type and its nested types, in one thread at a time."""
     if kind not in _ready:
         with _making_ready:
             msgspec.json.Decoder(kind)

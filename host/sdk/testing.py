@@ -1,4 +1,4 @@
-"""The contract every channel adapter has to fulfil, as tests an addon's author inherits.
+"""The contract of channel adapters, as tests for addon authors to inherit.
 
     class TestMyAdapter(AdapterContract):
         samples = [Envelope(...), ...]      # one of each kind the provider sends
@@ -7,8 +7,8 @@
         def adapter(self):
             return MyAdapter()
 
-pytest then checks that adapter against every rule below. Cases in which the provider misbehaves (time-outs,
-error codes) belong in tests of your own.
+pytest then checks that adapter against all rules below. Errors of the provider (timeouts, error codes) belong
+in your own tests.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ _ADDRESSES = (
 def check_changes(changes: Sequence[InboundChange]) -> None:
     """Check that *changes* can be applied and stored: types, aware times, ids, JSON.
 
-    :raises AssertionError: saying what is wrong.
+    :raises AssertionError: with the reason.
     """
     for change in changes:
         assert isinstance(change, InboundChange), f"{type(change).__name__} is no inbound change"
@@ -155,7 +155,7 @@ def _check_about(change: MessageReacted | MessageEdited | MessageUnsent | Messag
 
 
 def declared_parts(capabilities: Capabilities) -> list[OutgoingPart]:
-    """Return one part of every kind that *capabilities* allow, each with one small file at most."""
+    """Return one part of each kind that *capabilities* allow, with at most one small file."""
     parts = [OutgoingPart(kind, files=(_file(kind, limits),)) for kind, limits in capabilities.media.items()]
     if MessageKind.TEXT in capabilities.sends:
         parts.append(OutgoingPart(MessageKind.TEXT, "Hello 👋"))
@@ -197,12 +197,12 @@ def _file(kind: MessageKind, limits: MediaLimits) -> OutgoingFile:
 
 
 class AdapterContract:
-    """Rules for a channel adapter. Subclass it as ``Test...`` and give the fixture ``adapter``."""
+    """Rules for a channel adapter. Subclass it as ``Test...`` and provide the fixture ``adapter``."""
 
     samples: ClassVar[Sequence[Envelope]] = ()
-    """Envelopes as the addon's webhook or receiver makes them, one of each kind the provider sends."""
+    """Envelopes from the addon's webhook or receiver, one of each kind the provider sends."""
     account_settings: ClassVar[Mapping[str, Any]] = {}
-    """Account settings the reply policy is tested with; the contract adds none itself."""
+    """Account settings to test the reply policy with; the contract adds none."""
 
     @pytest.fixture
     def adapter(self) -> ChannelAdapter:
@@ -211,7 +211,7 @@ class AdapterContract:
 
     @pytest.fixture
     def account(self, adapter: ChannelAdapter) -> AccountRef:
-        """Return an account that is not stored: the adapter has to work without credentials for it."""
+        """Return an account that is not stored: the adapter must work without credentials for it."""
         return AccountRef(
             id=2**40,
             uuid="0" * 32,

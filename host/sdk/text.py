@@ -10,15 +10,15 @@ _SPACE = regex.compile(r"\s")
 
 
 def byte_length(text: str) -> int:
-    """Return how many bytes *text* takes in UTF-8. A lone surrogate counts as the U+FFFD it would become."""
+    """Return the length of *text* in UTF-8 bytes. A lone surrogate counts as U+FFFD."""
     return len(text.encode("utf-8", "surrogatepass"))
 
 
 def fit(text: str, limit: int) -> int:
     """Return the length in code points of the longest prefix of *text* within *limit* bytes.
 
-    It ends before the grapheme that does not fit; if the very first grapheme alone is too long, at a code
-    point, so that something is always kept.
+    It ends before the first grapheme that does not fit. If even the first one is too long, it ends at a code
+    point, so that the prefix is not empty.
     """
     if byte_length(text) <= limit:
         return len(text)
@@ -47,7 +47,7 @@ def truncate(text: str, limit: int) -> str:
 def split(text: str, limit: int) -> list[str]:
     """Split *text* into parts of at most *limit* bytes: between sentences, else words, else graphemes.
 
-    Nothing but the white space at a seam is lost. Empty text gives no part.
+    Only white space at the seams is lost. Empty text has no parts.
     """
     parts: list[str] = []
     rest = text.strip()

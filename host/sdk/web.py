@@ -1,6 +1,6 @@
-"""Helpers for an addon's pages: the signed-in user, permissions, and small things every page needs.
+"""Helpers for an addon's pages: the signed-in user, permissions, and common utilities.
 
-Views of an addon's blueprint need a login, unless their path is among the routes its manifest declares.
+Views of an addon's blueprint require a login, unless the manifest declares their path as a route.
 """
 
 from __future__ import annotations

@@ -10,26 +10,27 @@ from typing import Protocol
 from sqlalchemy.orm import Session
 
 MAX_BODY = 1024 * 1024
-"""Most bytes of one request, unless a route says less."""
+"""Maximum bytes of a request, unless a route sets less."""
 
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
     """One event, cut from a request.
 
-    :param account_id: our id of the account, or None if it is about no account.
-    :param lane: the ordered queue, named by the ordered queue, named by the customer's external id: envelopes
-        of one account and lane are applied in order.
-    :param dedupe_key: equal for each delivery of the same event; hashed by the host.
-    :param kind: short, for people who read the inbound log: ``message``, ``echo``, ``test``.
+    :param account_id: our id of the account, or None if it concerns no account.
+    :param lane: the ordered queue, named by the customer's external id: envelopes of one account and lane are
+        applied in order.
+    :param dedupe_key: the same for each delivery of the same event; hashed by the host.
+    :param kind: a short word, for readers of the inbound log: ``message``, ``echo``, ``test``.
     :param occurred_at: the provider's time, if it gives one.
-    :param body: the bytes :meth:`ChannelAdapter.parse` will get, now or when replayed next week.
-    :param set_aside: if not empty, the event is kept with this reason and never applied: another account's
-        message, unreadable JSON.
-    :param ignored: if not empty, the event is kept with this reason as understood and not for the inbox.
-    :param channel: key of the channel it belongs to, if not the route's: an attached account is reached by
-        the same address as the account it is attached to.
-    :param any_age: apply it however old it is, such as the unsending of a message; others are applied only as
+    :param body: the bytes that :meth:`ChannelAdapter.parse` gets, now or in a later replay.
+    :param set_aside: if not empty, the event is kept with this reason and never applied, such as another
+        account's message or unreadable JSON.
+    :param ignored: if not empty, the event was understood but is not for the inbox; it is kept with this
+        reason.
+    :param channel: key of its channel, if not the route's: an attached account shares the address of the
+        account it is attached to.
+    :param any_age: whether to apply it at any age, such as unsending a message; others are only applied as
         long as the host recognises duplicates, which is 90 days.
     """
 
@@ -64,10 +65,10 @@ class WebhookRequest:
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """The request is genuine: write these envelopes to the inbound log, then answer 200 with *body*.
+    """The request is genuine: the host writes the envelopes to the inbound log, then answers 200 with *body*.
 
-    :param keep_raw: whether to also store the raw request, for admins to look at; False if it contains
-        something that must not be stored: then only the envelopes are.
+    :param keep_raw: whether to also store the raw request, for admins. False if it contains something that
+        must not be stored.
     """
 
     envelopes: tuple[Envelope, ...]
@@ -77,13 +78,12 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """The request is not accepted: only a count is stored.
+    """The request is refused: only a count is stored.
 
-    :param reason: a short constant for the counter (``signature``, ``verify_token``); not revealed to the
-        caller.
+    :param reason: a short constant for the counter, such as ``signature``; not revealed to the caller.
     :param account_id: the account it was meant for, if known.
-    :param hint: a clue to the mistake, 16 characters at most, such as the beginning of a wrong verify
-        token; never enough to use it.
+    :param hint: a clue to the mistake, at most 16 characters, such as the beginning of a wrong verify token;
+        never enough to use it.
     """
 
     status: int
@@ -109,13 +109,13 @@ class WebhookRoute:
 
     The host also serves the second form as ``/webhooks/<slug>/<account>``.
 
-    :param path: ``webhook``: a proxy recognises webhooks by it, and may route them to a second process.
+    :param path: ``webhook``, by which a proxy recognises webhooks, and may route them to a second process.
     :param channel: key of the channel for envelopes that do not name one.
-    :param authenticate: decide on a POST: verify over the raw bytes, then cut envelopes. No writes.
-    :param verify: decide on a GET, where the provider checks the address that way.
-    :param quick: *authenticate* promises to only compute, for about a millisecond: its lookups come from
-        a :class:`host.sdk.db.Snapshot`. It is then called on the event loop, without using a thread, and
-        again in a thread if a Snapshot has to be read. Without this promise each request uses a thread.
+    :param authenticate: handles a POST: verifies the raw bytes, then cuts envelopes. No writes.
+    :param verify: handles a GET, if the provider verifies the address this way.
+    :param quick: whether *authenticate* only computes, for about a millisecond, with lookups in a
+        :class:`host.sdk.db.Snapshot`. It is then called on the event loop, and again in a thread if a
+        Snapshot must be loaded. Otherwise each request uses a thread.
     """
 
     path: str
@@ -130,8 +130,8 @@ class WebhookRoute:
 class Receiver:
     """A listener in the serving process, for providers that do not send HTTP requests.
 
-    :param start: called once per generation with a function that logs the envelopes of one raw delivery and
-        returns when they are durable (or raises); returns a function that stops listening.
+    :param start: called once per generation with a function that logs the envelopes of a raw delivery and
+        returns once they are durable, or raises; returns a function that stops listening.
     """
 
     name: str
@@ -140,7 +140,7 @@ class Receiver:
 
 
 class Ingest(Protocol):
-    """The function a receiver stores its envelopes with."""
+    """The function with which a receiver stores envelopes."""
 
     def __call__(
         self, raw: bytes, envelopes: tuple[Envelope, ...], also: Callable[[Session], None] | None = None

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import msgspec
 from flask import current_app, request, url_for
 from flask_babel import gettext as _
+from flask_babel import lazy_gettext as _l
 
 from host.users.roles import Permission
 from host.web.request_helpers import generation, maybe_user, needs_of, shown_workspace
@@ -25,10 +26,34 @@ class Mark(msgspec.Struct, frozen=True):
     words: str
 
 
-class Entry(msgspec.Struct, frozen=True):
-    """One link, shown if *endpoint* exists in the running generation.
+class Section(msgspec.Struct, frozen=True, eq=False):
+    """Related pages of the settings, one link for all of them. The pages are its tabs.
 
     :param label: a lazily translated string.
+    :param order: its place among the links of its group.
+    :param icon: a name of ``_icons.html``.
+    """
+
+    label: object
+    order: int
+    icon: str
+
+
+PEOPLE = Section(_l("People and hours"), 30, "users")
+LABELS = Section(_l("Labels and attributes"), 40, "tag")
+REPLIES = Section(_l("Replies and macros"), 50, "book")
+AUTOMATION = Section(_l("Automation"), 60, "bolt")
+INTEGRATIONS = Section(_l("Integrations"), 70, "hook")
+HEALTH = Section(_l("Health"), 15, "pulse")
+WORKSPACES = Section(_l("Workspaces"), 30, "grid")
+DESK = Section(_l("Desk settings"), 50, "gear")
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """A page of the settings, shown if *endpoint* exists in the running generation.
+
+    :param label: a lazily translated string.
+    :param order: its place in its section, or in its group if it has none.
     :param icon: a name of ``_icons.html``.
     :param shown: whether the signed-in person gets it; None: always.
     :param find_mark: returns the items on the page that need attention; None: there are never any.
@@ -38,6 +63,7 @@ class Entry(msgspec.Struct, frozen=True):
     label: object
     order: int
     icon: str = "gear"
+    section: Section | None = None
     shown: Callable[[], bool] | None = None
     find_mark: Callable[[], Mark | None] | None = None
 
@@ -51,21 +77,50 @@ class Entry(msgspec.Struct, frozen=True):
         return url_for(self.endpoint)
 
     @property
+    def here(self) -> bool:
+        """Whether this is the current page."""
+        return request.path == self.url
+
+    @property
     def current(self) -> bool:
         """Whether the current page is this one or below it."""
         return request.path == self.url or request.path.startswith(self.url + "/")
+
+
+class Link(msgspec.Struct, frozen=True):
+    """One link of the settings navigation: a page, or a section.
+
+    :param pages: the pages behind it that the person may open, at least one; it leads to the first.
+    """
+
+    label: object
+    icon: str
+    pages: Sequence[Entry]
+
+    @property
+    def url(self) -> str:
+        return self.pages[0].url
+
+    @property
+    def mark(self) -> Mark | None:
+        """Return the items on its pages that need attention."""
+        marks = [mark for page in self.pages if (mark := page.mark) is not None]
+        if len(marks) < 2:
+            return marks[0] if marks else None
+        tone = "bad" if any(mark.tone == "bad" for mark in marks) else "warn"
+        return Mark(sum(mark.number for mark in marks), tone, ", ".join(mark.words for mark in marks))
 
 
 @dataclass(frozen=True, slots=True)
 class Group:
     """A group of the settings navigation.
 
-    :param name: name chosen by a person, not translated; empty: *label* is the heading.
+    :param name: name of the workspace it is about, which is not translated; empty: none.
     :param locked: whether only admins of the desk see it.
     """
 
     label: object
-    entries: Sequence[Entry]
+    links: Sequence[Link]
     name: str = ""
     locked: bool = False
 
@@ -114,7 +169,7 @@ def add_own(
     shown: Callable[[], bool] | None = None,
 ) -> None:
     """Add a page about the signed-in person."""
-    _own[endpoint] = Entry(endpoint, label, order, icon, shown)
+    _own[endpoint] = Entry(endpoint, label, order, icon, shown=shown)
 
 
 def add_account_tab(endpoint: str, label: object, *, order: int) -> None:
@@ -133,10 +188,11 @@ def add_settings(
     *,
     order: int,
     icon: str = "gear",
+    section: Section | None = None,
     mark: Callable[[], Mark | None] | None = None,
 ) -> None:
     """Add a page to a workspace's settings. Its view takes ``workspace_id``."""
-    _settings[endpoint] = Entry(endpoint, label, order, icon, find_mark=mark)
+    _settings[endpoint] = Entry(endpoint, label, order, icon, section, find_mark=mark)
 
 
 def add_admin(
@@ -145,10 +201,11 @@ def add_admin(
     *,
     order: int,
     icon: str = "gear",
+    section: Section | None = None,
     mark: Callable[[], Mark | None] | None = None,
 ) -> None:
     """Add a page to the administration of the installation."""
-    _admin[endpoint] = Entry(endpoint, label, order, icon, find_mark=mark)
+    _admin[endpoint] = Entry(endpoint, label, order, icon, section, find_mark=mark)
 
 
 def settings_groups() -> list[Group]:
@@ -158,17 +215,34 @@ def settings_groups() -> list[Group]:
         return []
     workspace = shown_workspace()
     groups = [
-        Group(_("You"), _present(_own)),
-        Group("", settings_entries(), name="" if workspace is None else workspace.name),
-        Group(_("Admin"), admin_entries() if user.is_admin else [], locked=True),
+        Group(_("You"), _links(_present(_own))),
+        Group(_("Workspace"), _links(settings_entries()), name="" if workspace is None else workspace.name),
+        Group(_("Admin"), _links(admin_entries()) if user.is_admin else [], locked=True),
     ]
-    return [group for group in groups if group.entries]
+    return [group for group in groups if group.links]
 
 
-def current_entry() -> Entry | None:
-    """Return the entry of the current page; None if it is in no group."""
-    found = [entry for group in settings_groups() for entry in group.entries if entry.current]
-    return max(found, key=lambda entry: len(entry.url), default=None)
+def _links(entries: Sequence[Entry]) -> list[Link]:
+    """Return the links to *entries*, in order, one for each section or page without one."""
+    found: dict[Section | str, list[Entry]] = {}
+    for entry in entries:
+        found.setdefault(entry.section or entry.endpoint, []).append(entry)
+    heads = ((pages[0].section or pages[0], pages) for pages in found.values())
+    return [Link(head.label, head.icon, pages) for head, pages in sorted(heads, key=lambda one: one[0].order)]
+
+
+def current_link() -> Link | None:
+    """Return the link to the current page; None if the settings have none."""
+    links = ((page, link) for group in settings_groups() for link in group.links for page in link.pages)
+    found = [(page, link) for page, link in links if page.current]
+    return max(found, key=lambda one: len(one[0].url), default=(None, None))[1]
+
+
+def settings_tabs() -> Link | None:
+    """Return the section whose tabs the current page shows; None if it shows none."""
+    link = current_link()
+    shows = link is not None and len(link.pages) > 1 and any(page.here for page in link.pages)
+    return link if shows else None
 
 
 def settings_entries() -> list[Entry]:
@@ -205,7 +279,9 @@ def main_entries() -> list[MainEntry]:
     if user is None:
         return []
     entries = []
-    in_settings = request.path.startswith(("/admin/", "/account", "/notifications"))
+    pages = [*settings_entries(), *(admin_entries() if user.is_admin else [])]
+    own = request.path.startswith(("/admin/", "/account", "/notifications"))
+    in_settings = own or any(page.current for page in pages)
     workspace = shown_workspace()
     if workspace is not None:
         base = f"/w/{workspace.id}"
@@ -224,7 +300,6 @@ def main_entries() -> list[MainEntry]:
             for one in sorted(known, key=lambda one: one.order)
             if one.permission is None or workspace.may(one.permission)
         ]
-    pages = [*settings_entries(), *(admin_entries() if user.is_admin else [])]
     if pages:
         entries.append(MainEntry(_("Settings"), "gear", pages[0].url, in_settings))
     return entries

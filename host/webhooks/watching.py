@@ -38,7 +38,9 @@ def problems(session: Session) -> Iterator[Problem]:
             "%(num)s webhook endpoints are off.",
             off,
         )
-        advice = _("The workspace's owners were notified and can resume it under Settings, Integrations.")
+        advice = _(
+            "The workspace's owners were notified and can resume it under Settings, Integrations, Webhooks."
+        )
         yield Problem("warn", fact, advice)
 
 

@@ -46,7 +46,9 @@ MORNING, EVENING = 6 * 60, 22 * 60
 _SOON = timedelta(days=6)
 _NUMBERED = re.compile(r"first-([0-9]{1,3})")
 
-navigation.add_settings("working_hours.workspace_hours", _l("Hours"), order=32, icon="clock")
+navigation.add_settings(
+    "working_hours.workspace_hours", _l("Working hours"), order=32, section=navigation.PEOPLE, icon="clock"
+)
 
 
 # ---- the form ------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""Control: be a customer, be the business's own app, or put anything on the wire."""
+"""Control: act as a customer or the business's own app, or send arbitrary bytes."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def _perform(account: Account, customer: Customer, kind: str, data: Json) -> tup
 
 @bp.post("/dm")
 def dm() -> tuple[Response, int]:
-    """Do one thing as a customer; ``kind`` is text unless said otherwise."""
+    """Act as a customer; ``kind`` defaults to text."""
     allowed = {**ARGUMENTS, "account": str, "customer": str, "kind": str}
     data = body(allowed, ("customer",))
     kind = data.pop("kind", "text")
@@ -66,7 +66,7 @@ def dm() -> tuple[Response, int]:
 
 @bp.post("/native-reply")
 def native_reply() -> tuple[Response, int]:
-    """Answer from Instagram's own app: no API call, but an echo all the same."""
+    """Answer from Instagram's own app: no API call, but an echo is sent."""
     data = body({"account": str, "customer": str, "text": str}, ("customer", "text"))
     account, customer = _who(data)
     mid, _ = _perform(account, customer, "echo", data)
@@ -144,7 +144,7 @@ def _deliver(app_id: str, raw: bytes, signature: str | None, what: str) -> Json:
 
 @bp.post("/webhook")
 def register_webhook() -> tuple[Response, int]:
-    """Set callback URL and verify token as the dashboard does: verified first (M2, M3)."""
+    """Set callback URL and verify token like the dashboard, which verifies them first (M2, M3)."""
     allowed: dict[str, type | tuple[type, ...]] = {
         "app": str,
         "callback_url": OPTIONAL_TEXT,

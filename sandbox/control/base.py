@@ -14,19 +14,19 @@ bp = Blueprint("control", __name__, url_prefix="/control")
 
 
 class InputError(ValueError):
-    """Input a control endpoint cannot accept; answered as 400 with the message."""
+    """Input a control endpoint cannot accept; answered with 400 and the message."""
 
     status = 400
 
 
 class NotFoundError(InputError):
-    """An object named in the input does not exist; answered as 404."""
+    """An object named in the input does not exist; answered with 404."""
 
     status = 404
 
 
 def box() -> Sandbox:
-    """Return the sandbox this program runs."""
+    """Return the running sandbox."""
     found: Sandbox = current_app.config["SANDBOX"]
     return found
 
@@ -39,7 +39,7 @@ def refuse(error: InputError) -> tuple[Response, int]:
 
 @bp.before_request
 def same_origin() -> tuple[Response, int] | None:
-    """Refuse other sites' pages: the control API has no login."""
+    """Refuse requests from other sites' pages, because the control API has no login."""
     origin = request.headers.get("Origin")
     if origin is not None and origin.partition("://")[2] != request.host:
         return jsonify(error="the control surface answers its own page only"), 403

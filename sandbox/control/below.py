@@ -1,4 +1,4 @@
-"""Control: posts, broadcasts and comments, as their authors see them."""
+"""Control: posts, broadcasts and comments, acting as their authors."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def create_post() -> tuple[Response, int]:
 
 @bp.delete("/posts/<post_id>")
 def end_broadcast(post_id: str) -> Response:
-    """End a broadcast: its comments and their private replies end with it."""
+    """End a broadcast, including its comments and their private replies."""
     with box().lock:
         post = _post(post_id)
         if post.kind != "LIVE":
@@ -100,7 +100,7 @@ def list_comments() -> Response:
 
 @bp.delete("/comments/<comment_id>")
 def take_away(comment_id: str) -> Response:
-    """Delete a comment as its author does: no app is notified."""
+    """Delete a comment as its author. No app is notified."""
     with box().lock:
         comment = _comment(comment_id)
         commenting.remove(box(), comment)
@@ -112,7 +112,7 @@ def take_away(comment_id: str) -> Response:
 
 @bp.patch("/comments/<comment_id>")
 def change_comment(comment_id: str) -> Response:
-    """Change a comment's text as its author does: the apps are notified with the same id again."""
+    """Edit a comment as its author. The apps are notified again with the same id."""
     data = body({"text": str}, ("text",))
     with box().lock:
         comment = _comment(comment_id)

@@ -1,4 +1,4 @@
-"""Control: faults, ledger, clock, settings, waiting, starting over."""
+"""Control: faults, ledger, clock, settings, waiting, resetting."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from sandbox.world import Json
 
 @bp.get("/faults")
 def list_faults() -> Response:
-    """List the rules in force."""
+    """List the active rules."""
     return jsonify(faults=[rule.as_json() for rule in box().faults.rules])
 
 
@@ -164,7 +164,7 @@ def change_settings() -> Response:
 
 @bp.post("/wait")
 def wait() -> Response:
-    """Wait until no webhook is queued, held or in flight; ``timeout`` seconds at most."""
+    """Wait until no webhook is queued, held or in flight; at most ``timeout`` seconds."""
     data = body({"timeout": NUMBER})
     idle = box().courier.wait_idle(min(float(data.get("timeout", 10)), 60.0))
     return jsonify(idle=idle, busy=box().courier.busy, planned=len(box().courier.schedule))
@@ -172,6 +172,6 @@ def wait() -> Response:
 
 @bp.post("/reset")
 def reset() -> Response:
-    """Return to the initial world: no callback, no faults, no messages, no ledger."""
+    """Reset to the initial world: no callback, no faults, no messages, no ledger."""
     box().reset()
     return jsonify(ok=True)

@@ -115,7 +115,7 @@ def _free_id(wanted: str | None, taken: Any, prefix: str, length: int) -> str:
 
 @bp.get("/desk")
 def desk() -> Response:
-    """Show the settings with which a desk talks to this sandbox instead of to Meta."""
+    """Show the settings that make a desk use this sandbox instead of Meta."""
     base = request.host_url.rstrip("/")
     with box().lock:
         app = next(iter(box().world.apps.values()))
@@ -138,7 +138,7 @@ def desk() -> Response:
 
 @bp.get("/state")
 def state() -> Response:
-    """Show everything that exists, tokens included."""
+    """Show everything that exists, including tokens."""
     b = box()
     with b.lock:
         world = b.world
@@ -225,7 +225,7 @@ def create_page() -> tuple[Response, int]:
 
 @bp.patch("/pages/<page_id>")
 def change_page(page_id: str) -> Response:
-    """Rename a Page, change what its owner may do, or link and unlink its Instagram account."""
+    """Rename a Page, change its owner's permissions, or link and unlink its Instagram account."""
     data = _check(body({"name": str, "igid": OPTIONAL_TEXT, "tasks": list}))
     with box().lock:
         world = box().world
@@ -322,7 +322,7 @@ def create_token() -> tuple[Response, int]:
 
 @bp.patch("/tokens/<token_id>")
 def change_token(token_id: str) -> Response:
-    """Break or mend a token: ``{"valid": false, "subcode": 460}``, scopes, expiry."""
+    """Break or repair a token: ``{"valid": false, "subcode": 460}``, scopes, expiry."""
     data = _check(body(TOKEN))
     with box().lock:
         for token in box().world.tokens.values():

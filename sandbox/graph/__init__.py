@@ -1,1 +1,1 @@
-"""Meta's Graph API as far as Instagram messaging needs it."""
+"""The parts of Meta's Graph API that Instagram messaging needs."""

@@ -71,7 +71,7 @@ def _fetched(box: Sandbox, part: AttachmentPart, url: str) -> File:
 
 
 def pictures(box: Sandbox, content: Content) -> dict[str, str]:
-    """Fetch the pictures of a template for the phone; a missing one does not stop the message."""
+    """Fetch the pictures of a template for the phone; a missing one does not fail the message."""
     found: dict[str, str] = {}
     for part in content.parts:
         for element in part.payload.get("elements", []):
@@ -83,7 +83,7 @@ def pictures(box: Sandbox, content: Content) -> dict[str, str]:
 
 
 def keep(box: Sandbox, kind: str, content_type: str, data: bytes) -> File:
-    """Check type and size of a file and keep it; raise 2018047 or 2018109."""
+    """Check type and size of a file and store it; raise 2018047 or 2018109."""
     rule = MEDIA[kind]
     if len(data) > rule.limit:
         raise GraphError(100, 2018109)

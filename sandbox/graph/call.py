@@ -20,7 +20,7 @@ PROOF_MISSING = "API calls from the server require an appsecret_proof argument"
 
 @dataclass(slots=True)
 class Call:
-    """A received call, and the work its handler leaves for afterwards."""
+    """A received call, and the work to run after its response."""
 
     box: Sandbox
     flavour: Flavour
@@ -43,7 +43,7 @@ class Call:
 
     @property
     def edge(self) -> str:
-        """Return the second part of the path, or nothing."""
+        """Return the second part of the path, or an empty string."""
         return self.path[1] if len(self.path) > 1 else ""
 
     def text(self, name: str, default: str | None = None) -> str:
@@ -119,7 +119,7 @@ class Call:
         return Token(id=f"app-{app_id}", value="", type="APP", app_id=app_id, user_id="", scopes=[])
 
     def need(self, *scopes: str) -> Token:
-        """Return the token if it carries a scope for this road, else raise 200."""
+        """Return the token if it has a scope for this road, else raise 200."""
         token = self.token
         assert token is not None
         wanted = scopes[0] if self.flavour is Flavour.F else scopes[-1]
@@ -128,7 +128,7 @@ class Call:
         return token
 
     def page(self) -> Page:
-        """Return the Page the path names, which the Page token must be for."""
+        """Return the Page in the path; the token must belong to it."""
         token = self.token
         assert token is not None
         if token.type != "PAGE" or token.page_id is None:
@@ -155,7 +155,7 @@ class Call:
         return account
 
     def messaging_account(self) -> Account:
-        """Return the account if the API allows messages for it at all (200/2534041)."""
+        """Return the account if the API allows messages for it, else raise 200/2534041."""
         account = self.account()
         if not account.is_professional:
             raise GraphError(10, None, "The account is not an Instagram professional account")

@@ -25,7 +25,7 @@ SCOPES = ("instagram_manage_comments", "instagram_business_manage_comments")
 
 
 def _comment(call: Call) -> tuple[Account, Comment]:
-    """Return the comment the path names, if it concerns the account the token is for."""
+    """Return the comment in the path, if it concerns the token's account."""
     token = call.token
     assert token is not None
     comment = call.box.world.comments.get(call.node)
@@ -77,7 +77,7 @@ def _shown(call: Call, comment: Comment, wanted: list[fields.RequestedField]) ->
 
 
 def listed(call: Call) -> Json:
-    """``GET /{media}/comments``: the comments directly below the post, newest first, 50 at most."""
+    """``GET /{media}/comments``: the comments directly below the post, newest first, at most 50."""
     token = call.token
     assert token is not None
     account = call.box.world.accounts.get(token.igid or "")
@@ -105,7 +105,7 @@ def list_media(call: Call) -> Json:
 
 
 def _newest(call: Call, post: Post, item: fields.RequestedField) -> Json | None:
-    """Return the newest comments of a post in a list of posts; the next page is another call's."""
+    """Return the newest comments of a post in a list of posts; the next page needs another call."""
     call.need(*SCOPES)
     limit = item.options.get("limit", "25")
     if not limit.isdigit() or not 1 <= int(limit) <= MOST_LISTED:
@@ -132,9 +132,9 @@ def read(call: Call) -> Json:
 
 
 def replies(call: Call) -> Json:
-    """List the public answers to a comment, or write one, which everyone sees below the post.
+    """List the public answers to a comment, or write one.
 
-    Not below a hidden comment, and not on a broadcast; an answer to an answer goes to the top comment.
+    Hidden comments and broadcasts allow none; an answer to an answer is placed below the top comment.
     """
     account, comment = _comment(call)
     post = _post(call, comment)
@@ -159,7 +159,7 @@ def _text(call: Call) -> str:
 
 
 def _written(call: Call, account: Account, text: str, post: Post, comment: Comment | None) -> Json:
-    """Write as the account, and notify the apps afterwards if the post is the account's own."""
+    """Write a comment as the account, and notify the apps afterwards if the post is its own."""
     made = commenting.add(
         call.box, account, account.igid, text, post, parent=comment, mention=post.igid != account.igid
     )
@@ -235,7 +235,7 @@ def mentioned(call: Call, account: Account) -> dict[str, Callable[[fields.Reques
 
 
 def find(call: Call) -> tuple[str, Callable[[Call], Json], bool] | None:
-    """Return the handler of a path that is a comment, by method."""
+    """Return the handler for a comment's path, by method."""
     if len(call.path) != 1 or call.node not in call.box.world.comments:
         return None
     handler = {"GET": read, "POST": change, "DELETE": delete}[call.method]

@@ -55,7 +55,7 @@ def read_conversation(call: Call) -> Json:
 
 
 def list_messages(call: Call) -> Json:
-    """``GET /{conversation-id}/messages``: the same as the field of that name, on its own (M18)."""
+    """``GET /{conversation-id}/messages``: like the field ``messages``, as a separate call (M18)."""
     thread = call.box.world.conversations.get(call.node)
     if thread is None:
         raise missing_object(call.node)
@@ -195,7 +195,7 @@ def _page(call: Call, items: list[Any], keys: list[str], options: dict[str, Any]
     last = keys[start + len(shown) - 1]
     paging: Json = {"cursors": {"before": keys[start], "after": last}}
     if start + len(shown) < len(items):
-        # The token is left out of the address: paging must not put it into a log.
+        # The URL omits the token, so that paging does not log it.
         root = "graph.facebook.com" if call.flavour is Flavour.F else "graph.instagram.com"
         path = "/".join(call.path)
         paging["next"] = f"{call.box.media.base_url}/{root}/v26.0/{path}?after={last}&limit={limit}"

@@ -1,4 +1,4 @@
-"""Dispatch of paths to handlers, with the names by which faults know the calls."""
+"""Dispatch of paths to handlers, with the names that faults use for calls."""
 
 from __future__ import annotations
 
@@ -50,8 +50,8 @@ EDGES: dict[str, tuple[str, tuple[str, ...], Handler]] = {
 }
 MOST_IDS = 50
 BELOW = ("178", "179", "180", "181")
-"""Prefixes of ids of posts and comments: a deleted one is not a profile."""
-# These lock on their own, because they call external servers in between.
+"""Prefixes of ids of posts and comments, so that a deleted one is not taken for a profile."""
+# These lock themselves, because they call external servers in between.
 UNLOCKED = (send.send, attach.upload, subscriptions.app_subscriptions)
 PERMISSIONS = {(2, "GET"), (2, "DELETE"), (3, "DELETE")}
 

@@ -59,7 +59,7 @@ def _syntax(text: str) -> GraphError:
 
 
 def select(node: Mapping[str, Any], wanted: list[RequestedField], kind: str, *, id_too: bool = True) -> Json:
-    """Pick fields from a node; null ones are left out, unknown ones are error 100."""
+    """Pick fields from a node; null ones are left out, unknown ones raise error 100."""
     picked: Json = {}
     for item in wanted:
         if item.name not in node:

@@ -64,7 +64,7 @@ def request_thread_control(call: Call) -> Json:
 
 
 def thread_owner(call: Call) -> Json:
-    """``GET /{page}/thread_owner?recipient=IGSID``: the app that has a thread, if one has (M29)."""
+    """``GET /{page}/thread_owner?recipient=IGSID``: the app that has a thread, if any (M29)."""
     _account, thread = _thread(call)
     owner = {} if thread.owner is None else {"thread_owner": {"app_id": thread.owner}}
     return {"data": [owner] if owner else []}
@@ -93,7 +93,7 @@ def _thread(call: Call) -> tuple[Account, Conversation]:
 
 
 def _tell(call: Call, account: Account, thread: Conversation, what: str, before: str | None) -> None:
-    """Notify the apps of an account that a thread changed hands, or is requested."""
+    """Notify the apps of an account that a thread was passed or requested."""
     facts: Json = {"previous_owner_app_id": before, "new_owner_app_id": thread.owner}
     if what == "request_thread_control":
         facts = {"requested_owner_app_id": call.app().id}

@@ -62,7 +62,7 @@ def page_node(call: Call, page: Page) -> Json:
     """Return all readable fields of a Page."""
     account = call.box.world.accounts.get(page.igid or "")
     if account is not None and not account.is_professional:
-        account = None  # a personal account is none of this API's
+        account = None  # this API does not return personal accounts
     return {
         "id": page.id,
         "name": page.name,
@@ -140,7 +140,7 @@ def read_me(call: Call) -> Json:
 
 
 def _read_instagram_me(call: Call) -> Json:
-    """Answer ``id`` = app-scoped id and ``user_id`` = the IGID webhooks carry (M34)."""
+    """Return ``id``, the app-scoped id, and ``user_id``, the IGID used in webhooks (M34)."""
     call.need("instagram_basic", "instagram_business_basic")
     account = call.account()
     node = account_node(account) | {
@@ -237,7 +237,7 @@ def _subscription(call: Call, app_id: str, names: list[str]) -> Json:
 
 
 def debug_token(call: Call) -> Json:
-    """``GET /debug_token``: the data of a token, requested by its app or by itself."""
+    """``GET /debug_token``: a token's data, requested by its app or with the token itself."""
     raw, asked = call.given_token(), call.text("input_token")
     asker = call.app_token(raw)
     token = call.box.world.tokens.get(asked)

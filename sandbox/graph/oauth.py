@@ -1,4 +1,4 @@
-"""Token exchanges made by a server, for codes and for tokens (M30, M31)."""
+"""Token exchanges by servers, for codes and tokens (M30, M31)."""
 
 from __future__ import annotations
 
@@ -54,9 +54,9 @@ def instagram_exchange(call: Call) -> Json:
 
 
 def redeem(box: Sandbox, app: App, code: str, redirect_uri: str, *, instagram: bool) -> Token:
-    """Return the short-lived token for a code, valid once and with its redirect address (M2, M30).
+    """Return the short-lived token for a code, which is valid once and only with its redirect URI (M2, M30).
 
-    :raises GraphError: 100 with Meta's words.
+    :raises GraphError: 100 with Meta's wording.
     """
     found = box.world.codes.get(code)
     now = box.clock.now()

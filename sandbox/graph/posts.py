@@ -11,7 +11,7 @@ from sandbox.world import Account, Json, Post
 
 
 def own(call: Call) -> Account:
-    """Return the account the path names, which the token must be for; ``me`` on road I."""
+    """Return the account in the path, which the token must belong to; ``me`` on road I."""
     token = call.token
     assert token is not None
     name = token.igid if call.node == "me" else call.node
@@ -31,7 +31,7 @@ def list_live(call: Call) -> Json:
 
 
 def read(call: Call, post: Post) -> Json:
-    """``GET /{media}``: a post of the account the token is for; a broadcast only while it runs."""
+    """``GET /{media}``: a post of the token's account; a broadcast only while it runs."""
     token = call.token
     assert token is not None
     if token.igid != post.igid or post.ended_at is not None:
@@ -50,6 +50,6 @@ def of_account(call: Call, media_id: str, account: Account) -> Post:
 
 
 def running(post: Post) -> None:
-    """Raise an error if a broadcast is over: its comments are gone with it."""
+    """Raise an error if a broadcast has ended, because its comments are deleted too."""
     if post.ended_at is not None:
         raise GraphError(100, None, "The live video has ended")

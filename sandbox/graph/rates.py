@@ -22,7 +22,7 @@ PRIVATE = {"private": (750, 3600.0), "live": (100, 1.0)}
 
 
 def check(call: Call, account: Account, what: str) -> None:
-    """Raise 613/2534040 when an account makes more calls than it may."""
+    """Raise 613/2534040 if an account exceeds its limit."""
     if not call.box.settings.enforce_rates:
         return
     allowed, seconds = PRIVATE.get(what) or (LIMITS.get((what, call.flavour), CONVERSATIONS), 1.0)

@@ -56,7 +56,7 @@ def send(call: Call) -> Json:
 
 
 def _tag(call: Call) -> str | None:
-    """Read ``messaging_type`` and ``tag``; only HUMAN_AGENT is a tag (M6, M20)."""
+    """Read ``messaging_type`` and ``tag``; HUMAN_AGENT is the only valid tag (M6, M20)."""
     kind, tag = call.params.get("messaging_type"), call.params.get("tag")
     if kind is not None and kind not in ("RESPONSE", "UPDATE", "MESSAGE_TAG"):
         raise invalid("Param messaging_type must be one of {MESSAGE_TAG, RESPONSE, UPDATE}")
@@ -87,7 +87,7 @@ def _recipient(call: Call, account: Account, recipient: Json) -> Customer:
 
 
 def _check_owner(call: Call, account: Account, customer: Customer) -> None:
-    """Let only the app that has the thread answer (100/2534037, M19, M22)."""
+    """Raise 100/2534037 unless the app has the thread (M19, M22)."""
     owner = call.box.conversation(account.igid, customer.igsid).owner
     if owner not in (None, call.app().id):
         raise GraphError(100, 2534037)
@@ -104,7 +104,7 @@ def _check_window(call: Call, account: Account, customer: Customer, tag: str | N
 
 
 def _private_reply(call: Call, account: Account, comment_id: str) -> tuple[Customer, Comment]:
-    """Check a private reply: one per comment, within seven days, on a broadcast while it runs (M13)."""
+    """Check a private reply: one per comment, within seven days, or while a broadcast runs (M13)."""
     comment, post = comments.check_answerable(call, account, comment_id)
     rates.check(call, account, "live" if post.kind == "LIVE" else "private")
     call.facts |= {"customer": comment.igsid, "comment": comment_id}
@@ -112,7 +112,7 @@ def _private_reply(call: Call, account: Account, comment_id: str) -> tuple[Custo
 
 
 def _file(call: Call, customer: Customer, comment: Comment, mid: str) -> None:
-    """Use the comment up; for somebody who does not follow, the message starts as a request (M13)."""
+    """Mark the comment as answered; for non-followers, the message starts as a request (M13)."""
     comment.replied = True
     call.box.world.messages[mid].comment_id = comment.id
     thread = call.box.conversation(comment.igid, customer.igsid)

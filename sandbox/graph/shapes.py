@@ -74,7 +74,7 @@ class Content:
 
 
 def invalid(wording: str) -> GraphError:
-    """Return error 100 with a sentence."""
+    """Return error 100 with *wording*."""
     return GraphError(100, None, wording)
 
 
@@ -238,8 +238,8 @@ def _buttons(buttons: Any, where: str, least: int) -> None:
 def _quick_replies(replies: Any) -> list[Json]:
     """Check quick replies; a long title is truncated, not refused (M10, M36).
 
-    Those that ask for a phone number or e-mail address are accepted and left out, as Meta has done since
-    5 October 2026 (docs/instagram-platform/changelog).
+    Those that request a phone number or email address are accepted but ignored, as by Meta since 5 October
+    2026 (docs/instagram-platform/changelog).
     """
     if replies is None:
         return []

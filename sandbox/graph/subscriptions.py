@@ -17,7 +17,7 @@ from sandbox.world import INSTAGRAM_FIELDS, App, Json
 def app_subscriptions(call: Call) -> Json:
     """``GET``, ``POST`` and ``DELETE /{app}/subscriptions`` with the app's own token (M37).
 
-    ``POST`` asks the address for its challenge first, as the dashboard does.
+    ``POST`` verifies the address with a challenge first, like the dashboard.
     """
     app = _app(call)
     if call.method == "GET":
@@ -62,7 +62,7 @@ def _shown(app: App) -> Json:
 
 
 def verify(box: Sandbox, url: str, verify_token: str) -> dict[str, Any]:
-    """Ask *url* for a challenge; return its answer and whether it was right."""
+    """Send *url* a challenge; return its response and whether it was right."""
     challenge = ids.digits("1", 10)
     query = {"hub.mode": "subscribe", "hub.challenge": challenge, "hub.verify_token": verify_token}
     started = time.monotonic()

@@ -1,4 +1,4 @@
-"""Versions of the Graph API, and which of them answers a call (docs/graph-api/guides/versioning)."""
+"""Versions of the Graph API, and the version that answers a call (docs/graph-api/guides/versioning)."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ import re
 
 NAME = re.compile(r"v(\d{1,2})\.(\d{1,2})$")
 NEWEST, OLDEST = 26, 21
-"""The first and the last major version that answer calls. A version lives for two years."""
+"""The newest and oldest major versions that answer calls. A version lasts two years."""
 _EARLY_MINORS = {1: 0, 2: 12, 3: 3}
-"""The last minor version of the majors that had more than one."""
+"""The last minor version of early majors; later ones have only minor version 0."""
 
 
 def answering(name: str) -> str | None:
-    """Return the version that answers a call to *name*: itself, the oldest one for one that has ended.
+    """Return the version that answers a call to *name*: itself, or the oldest version if it has expired.
 
-    None: there never was such a version.
+    Returns None if the version never existed.
     """
     match = NAME.fullmatch(name)
     if match is None:

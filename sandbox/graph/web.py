@@ -1,4 +1,4 @@
-"""The HTTP edge of the Graph API: reading a call, faults, usage headers, the ledger."""
+"""The HTTP layer of the Graph API: reading calls, faults, usage headers, the ledger."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def _serve(flavour: Flavour, path: str) -> Response:
 def _path(path: str) -> tuple[list[str], str]:
     """Return the parts of a path without its version, and the version that answers.
 
-    A version that never existed is taken for the name of an object, as Meta does.
+    Like Meta, it treats a version that never existed as an object's name.
     """
     parts = [part for part in path.split("/") if part]
     if parts and (answering := versions.answering(parts[0])) is not None:
@@ -70,7 +70,7 @@ def _path(path: str) -> tuple[list[str], str]:
 
 
 def _do(call: Call) -> tuple[str, Rule | None, Any, int]:
-    """Carry out a call; return its name for faults, the fault that hit it, body and status."""
+    """Run a call; return its name for faults, the fault that hit it, body and status."""
     box = call.box
     parts = call.path
     name, rule = "other", None
@@ -95,7 +95,7 @@ def _do(call: Call) -> tuple[str, Rule | None, Any, int]:
 
 
 def _batch(call: Call, started: float) -> Response:
-    """Do several calls; each has its status, headers and body as text (docs/graph-api/batch-requests)."""
+    """Run several calls; each has its status, headers and body as text (docs/graph-api/batch-requests)."""
     wanted = call.structure("batch")
     if not isinstance(wanted, list) or not 1 <= len(wanted) <= BATCH:
         error = GraphError(100, None, f"Param batch must be a list of 1 to {BATCH} requests")
@@ -106,7 +106,7 @@ def _batch(call: Call, started: float) -> Response:
         part = _part_of_batch(call, one if isinstance(one, dict) else {})
         name, rule, body, status = _do(part)
         if part.facts.pop("withheld", None):
-            answers.append(None)  # what takes too long is null in a batch
+            answers.append(None)  # a call that takes too long is null in a batch
         else:
             headers = [
                 {"name": "Content-Type", "value": "application/json"},
@@ -194,7 +194,7 @@ def _draw(call: Call, name: str, path: str) -> Rule | None:
 
 
 def _misbehave(call: Call, rule: Rule) -> tuple[Any, int]:
-    """Respond as a fault demands. After acceptance, the echo is sent all the same."""
+    """Respond as a fault demands. If the call was accepted, the echo is sent anyway."""
     options = rule.options
     call.facts["fault"] = rule.id
     if rule.action == "error":
@@ -236,7 +236,7 @@ def _run_after(call: Call) -> None:
 
 
 def after_answer(environ: dict[str, Any]) -> None:
-    """Run the work left for after the response to a request, even if its client left; only once."""
+    """Run the work left for after the response to a request, even if the client disconnected; only once."""
     later = environ.pop(AFTERWARDS, None)
     if later is not None:
         later()
@@ -281,7 +281,7 @@ def _answer(call: Call, name: str, rule: Rule | None, *, body: Any, status: int,
     if call.after:
         environ = request.environ
         promised = box.courier.promise()
-        # For the server as well: it does not close a response whose client has left.
+        # Also for the server, which does not close a response whose client disconnected.
         environ[AFTERWARDS] = lambda: _keep(call, promised)
         response.call_on_close(lambda: after_answer(environ))
     return response
@@ -308,7 +308,7 @@ def _keep_in_ledger(call: Call, name: str, body: Any, status: int, started: floa
 
 
 def _exchange(call: Call, body: Any) -> str:
-    """Return request and answer for the ledger, without a token or secret in either."""
+    """Return request and response for the ledger, without tokens or secrets."""
     told: Json = {"answer": _masked(body)}
     if call.method != "GET":
         told = {"request": _masked(call.params), **told}

@@ -1,4 +1,4 @@
-"""The stand-in's answers, derived from the text it was sent: the same text, the same answer.
+"""The stand-in's answers, derived deterministically from the text it receives.
 
 Pure functions.
 """
@@ -39,7 +39,7 @@ class Source:
 class ModelAnswer:
     """An answer of the stand-in.
 
-    :param tool: a tool to use; empty: none, it answers.
+    :param tool: a tool to use; empty: answer instead.
     :param text: plain text to answer with instead of the form.
     """
 
@@ -53,7 +53,7 @@ class ModelAnswer:
 
 
 def sources(instructions: str) -> list[Source]:
-    """Return the sources: a line ``[n] title (place, age)``, then the text until the next."""
+    """Return the sources: each has a line ``[n] title (place, age)``, then its text."""
     found = list(_SOURCE.finditer(instructions))
     ends = [one.start() for one in found][1:] + [len(instructions)] * bool(found)
     return [
@@ -84,7 +84,7 @@ def beginning(text: str) -> str:
 
 
 def obeyed(texts: Sequence[str], used: Sequence[str]) -> ModelAnswer | None:
-    """Return the answer that any text asks for, whoever wrote it; None if none does.
+    """Return the answer that any of the texts demands, or None.
 
     :param used: tools already used; each is used once.
     """

@@ -1,4 +1,4 @@
-"""The server of the stand-in for a model: a thread for each connection, sockets of its own to break."""
+"""The server of the model stand-in: a thread per connection, with its own sockets to break."""
 
 from __future__ import annotations
 
@@ -37,10 +37,10 @@ _REMEMBERED = 1000
 
 
 class Model:
-    """The orders for the stand-in, and the requests it got.
+    """The orders for the stand-in, and the requests it received.
 
     :ivar key: the required API key; empty: any.
-    :ivar obeys: whether it obeys every text, like a model that falls for every attack.
+    :ivar obeys: whether it obeys every text, like a model that falls for all prompt injections.
     """
 
     def __init__(self) -> None:
@@ -49,7 +49,7 @@ class Model:
         self.reset()
 
     def reset(self) -> None:
-        """Forget orders and requests."""
+        """Delete orders and requests."""
         with self._lock:
             self.key = ""
             self.obeys = False
@@ -106,7 +106,7 @@ class Model:
             self.obeys = bool(given.get("obeys", self.obeys))
 
     def wait(self, seconds: float) -> bool:
-        """Wait; return whether the server was closed meanwhile."""
+        """Wait; return whether the server was closed in the meantime."""
         return self._closing.wait(seconds)
 
     def close(self) -> None:
@@ -236,21 +236,21 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
 
     def _reset(self) -> None:
-        """Close so that the other side sees the connection break off."""
+        """Close so that the client sees a connection reset."""
         self.close_connection = True
         self.wfile.flush()
         self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.connection.close()
 
     def handle(self) -> None:
-        """Serve a connection; the client may leave at any moment."""
+        """Serve a connection; the client may disconnect at any time."""
         try:
             super().handle()
         except (OSError, ValueError):
             self.close_connection = True
 
     def finish(self) -> None:
-        """Close; connections that were reset are closed already."""
+        """Close, unless the connection was reset."""
         try:
             super().finish()
         except (OSError, ValueError):
@@ -270,7 +270,7 @@ class _Server(ThreadingHTTPServer):
 
 
 class ModelServer:
-    """A stand-in for a model that listens on a port. Its address for OpenAI's form is *url* with ``/v1``."""
+    """A model stand-in that listens on a port. Its address for OpenAI's format is *url* with ``/v1``."""
 
     def __init__(self, host: str = "127.0.0.1", port: int = 0) -> None:
         self.model = Model()
@@ -300,5 +300,5 @@ class ModelServer:
 
 
 def serve(host: str = "127.0.0.1", port: int = 0) -> ModelServer:
-    """Start a stand-in in a thread of this process."""
+    """Start a model stand-in in a thread of this process."""
     return ModelServer(host, port).start()

@@ -71,7 +71,7 @@ def _text(content: Any) -> str:
 
 
 def _spoken(content: Any) -> str:
-    """Return a person's text without the results of tools, which Anthropic's format puts next to it."""
+    """Return a person's text without tool results, which Anthropic's format puts next to it."""
     if not isinstance(content, list):
         return _text(content)
     return _text([part for part in content if isinstance(part, dict) and part.get("type") == "text"])

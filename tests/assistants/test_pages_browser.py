@@ -56,6 +56,8 @@ def test_from_nothing_to_suggesting_in_at_most_twelve_steps(automated: Automated
     desk = automated
     page.goto(desk.desk.path())
     person = Person(page)
+    person.click("link", name="Settings", exact=True)
+    person.click("link", name="Automation", exact=True)
     person.click("link", name="Assistants", exact=True)
     person.fill("Name", "Shop desk")
     person.click("button", name="Create assistant")

@@ -242,8 +242,8 @@ OF_OTHERS = {
     *(
         "Settings → Channels →",
         "→ Greeting & routing",
-        "Settings → Rules",
-        "Settings → Campaigns",
+        "Settings → Automation → Rules",
+        "Settings → Automation → Campaigns",
         "Notifications → Notification settings",
     ),
 }
@@ -289,13 +289,25 @@ def test_pages_of_settings_are_named_as_the_navigation_names_them() -> None:
     for kind in ("views", "blueprints"):
         list(registry.parts(kind))
     labels = {
-        "Settings": [str(one.label) for one in navigation._settings.values()],
-        "Admin": [str(one.label) for one in navigation._admin.values()],
+        where: [_way(entry) for entry in entries.values()]
+        for where, entries in (("Settings", navigation._settings), ("Admin", navigation._admin))
     }
     for page in PAGES:
         text = " ".join(page.read_text().split())
-        for where, name in re.findall(r"(Settings|Admin) → (?=(.{1,40}))", text):
-            assert name.startswith((*labels[where], *AT_META, "…")), f"{page.name}: {where} → {name}"
+        for where, name in re.findall(r"(Settings|Admin) → (?=(.{1,60}))", text):
+            section = [
+                way.partition(" → ")[0] for way in labels[where] if f"{way.partition(' → ')[0]} →" not in name
+            ]
+            assert name.startswith((*labels[where], *section, *AT_META, "…")), (
+                f"{page.name}: {where} → {name}"
+            )
+
+
+def _way(entry: navigation.Entry) -> str:
+    """Return the way to a page of the settings: its section and its tab, or its link alone."""
+    if entry.section is None or str(entry.section.label) == str(entry.label):
+        return str(entry.label)
+    return f"{entry.section.label} → {entry.label}"
 
 
 def test_make_targets_named_in_the_pages_exist() -> None:

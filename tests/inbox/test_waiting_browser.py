@@ -11,7 +11,7 @@ import pytest
 
 from host.core import clock, db
 from host.models.channels import ChannelAccount
-from host.models.inbox import Conversation
+from host.models.inbox import Conversation, Direction, Message
 from tests.inbox import desks, scenes, toys
 from tests.inbox.browsing import Open, wait
 from tests.inbox.desks import Desk
@@ -36,6 +36,10 @@ def write(page: Any, text: str) -> None:
     page.fill(TEXT, text)
     page.keyboard.press("Control+Enter")
     page.wait_for_selector(".msg-waits [data-leaves]")
+
+
+def sent_kinds() -> list[str]:
+    return [str(one.kind) for one in toys.everything(Message) if one.direction == Direction.OUTBOUND]
 
 
 def test_a_reply_is_undone_in_its_thread_by_key_and_elsewhere_by_the_toast(
@@ -67,6 +71,18 @@ def test_a_reply_is_undone_in_its_thread_by_key_and_elsewhere_by_the_toast(
     assert page.locator("[data-toast-undo]").count() == 0
     with db.read() as session:
         assert session.get_one(Conversation, scene.conversation("ana")).status == "open"
+
+
+def test_a_heart_is_undone_and_what_is_being_written_stays(page: Any) -> None:
+    page.fill(TEXT, "half a thought")
+    page.click("[data-tool=heart]")
+    page.wait_for_selector(".msg-waits [data-leaves]")
+    page.click(".msg-waits form[data-act=undo] button")
+    page.wait_for_selector(".msg-waits", state="detached")
+    until(lambda: sent_kinds() == [])
+    assert page.locator(TEXT).input_value() == "half a thought"
+    page.keyboard.press("Control+Enter")
+    until(lambda: sent_kinds() == ["text"])
 
 
 def test_control_z_in_the_empty_composer_undoes_what_was_sent(page: Any) -> None:

@@ -13,13 +13,16 @@ from playwright.sync_api import Page, expect
 from sqlalchemy.orm import Session
 
 from host.core import clock, db
+from host.inbox.labels import labels
+from host.inbox.labels.models import LabelTone
 from host.models.users import Role
 from host.reports import counting
 from host.reports.counting import Key, hour_of
+from host.users.actor import DESK
 from tests.browser.conftest import look
 from tests.delivery.desk import Desk
 from tests.helpers import StandInGeneration, build_app, make_user, serving
-from tests.reports.test_figures import span, store
+from tests.reports.test_figures import label_talk, span, store
 from tests.web.test_browser import sign_in
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -99,7 +102,7 @@ def test_figures_plots_and_what_they_open(desk: Desk, agent: Page) -> None:
     expect(agent.get_by_label("Person").first).to_have_value("1")
     for figure in ("First response", "Windows missed"):
         agent.goto(f"/w/{desk.workspace_id}/reports")
-        agent.get_by_role("link", name=figure).click()
+        agent.locator(".kpis").get_by_role("link", name=figure).click()
         expect(agent.get_by_role("heading", level=1)).to_contain_text(figure)
         look(agent, f"reports-{figure.lower().replace(' ', '-')}")
     agent.goto(f"/w/{desk.workspace_id}/reports/first-response")
@@ -111,6 +114,43 @@ def test_figures_plots_and_what_they_open(desk: Desk, agent: Page) -> None:
     agent.goto(f"/w/{desk.workspace_id}/reports/windows-missed")
     leads = agent.get_by_role("row").nth(-1).get_by_role("link").get_attribute("href")
     assert leads == f"/w/{desk.workspace_id}/inbox/1"
+
+
+def test_labels_are_sorted_by_their_headings(desk: Desk, agent: Page) -> None:
+    talks = [desk.customer_wrote(f"c{number}") for number in range(4)]
+    waits = {"Complaint": (3, 45), "Wholesale": (2, 31), "Order": (1, 9)}
+    now, spans = clock.now(), []
+    for name, (talk, minutes) in waits.items():
+        tone = LabelTone.RED if name == "Complaint" else LabelTone.BLUE
+        make = {"workspace_id": desk.workspace_id, "name": name, "tone": tone, "actor": DESK, "now": now}
+        label_talk(desk.workspace_id, talks[talk], [db.write(labels.create, **make).id])
+        for days, factor in ((2, 1), (3, 2), (30, 3 if name == "Order" else 0.5)):
+            start = now - timedelta(days=days)
+            end = start + timedelta(minutes=minutes * factor)
+            of = {"account_id": desk.account.id, "conversation_id": talks[talk], "user_id": 1}
+            late = {"target_seconds": 1200, "window_until": start + timedelta(minutes=40)}
+            spans += [span("first", start, end, **of, **late), span("next", start, end, **of, **late)]
+            spans += [span("resolve", start, start + (end - start) * 9, **of)]
+    spans += [span("resolve", now - timedelta(days=1), None, conversation_id=talks[0])]
+    store(desk.workspace_id, spans, received=[now - timedelta(days=90)])
+    agent.goto(f"/w/{desk.workspace_id}/reports")
+    agent.get_by_role("navigation", name="Group by").get_by_role("link", name="Label").click()
+    expect(agent.get_by_role("heading", name="By label")).to_be_in_viewport()
+    rows, column = agent.locator("#table").get_by_role("rowheader"), agent.locator("th[aria-sort]")
+    expect(rows).to_have_text(["Complaint", "Wholesale", "Order", "All, each once"])
+    expect(column).to_have_attribute("aria-sort", "descending")
+    look(agent, "reports-label")
+    agent.get_by_role("columnheader", name="Median first response").get_by_role("link").click()
+    expect(column).to_have_attribute("aria-sort", "ascending")
+    expect(rows).to_have_text(["Order", "Wholesale", "Complaint", "All, each once"])
+    agent.get_by_role("link", name="Show conversations without a label").click()
+    expect(agent.get_by_role("heading", level=1)).to_have_text("Conversations: 1")
+    agent.go_back()
+    agent.locator("#table").get_by_role("link", name="Complaint").click()
+    expect(agent.get_by_label("Label").first).to_have_value("1")
+    expect(agent.get_by_role("heading", name="First response").first).to_be_visible()
+    expect(agent.get_by_role("heading", name="Messages")).to_have_count(0)
+    look(agent, "reports-of-label")
 
 
 def test_it_works_without_javascript(desk: Desk, agent: Page) -> None:

@@ -18,6 +18,8 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from host.core import db
+from host.inbox.labels import labels
+from host.inbox.labels.models import LabelTone
 from host.inbox.teams import teams
 from host.models.inbox import Conversation
 from host.reports import api as analytics
@@ -26,7 +28,7 @@ from host.reports.counting import hour_of
 from host.reports.figures import Days, Figure, Figures, Selection, Times, Totals
 from host.reports.models import Span
 from host.reports.pages import views
-from host.reports.tables import Grouping, Key, read_table
+from host.reports.tables import Grouping, Key, read_before, read_table
 from host.users.actor import DESK
 from host.working_hours import hours
 from tests.inbox import toys
@@ -254,6 +256,136 @@ def test_the_rows_of_a_table_are_the_figures_of_each_alone(workspace: int, seed:
     assert sum(one.missed for one in of_hours.values()) == read(workspace, SPRING).total.missed
 
 
+def labelled_talks(workspace: int) -> tuple[list[int], list[int]]:
+    """Return three conversations and two labels; the first has both, the second one, the third none."""
+    account = toys.make_account(workspace)
+    for contact in ("ana", "ben", "cem"):
+        toys.apply(account, toys.received(contact=contact))
+    tone, kept = LabelTone.RED, []
+    for name in ("Complaint", "Order"):
+        label = db.write(labels.create, workspace_id=workspace, name=name, tone=tone, actor=DESK, now=NOW)
+        kept.append(label.id)
+    mine = Conversation.workspace_id == workspace
+    with db.read() as session:
+        talks = list(session.scalars(sa.select(Conversation.id).where(mine).order_by(Conversation.id)))
+    for talk, add in ((talks[0], kept), (talks[1], kept[:1])):
+        label_talk(workspace, talk, add)
+    return talks, kept
+
+
+def label_talk(workspace: int, talk: int, add: Sequence[int] = (), remove: Sequence[int] = ()) -> None:
+    of = {"workspace_id": workspace, "conversation_id": talk, "accounts": None}
+    db.write(labels.set_labels, **of, add=add, remove=remove, author_id=None, now=NOW)
+
+
+GONE = 10**6
+"""The id of a deleted conversation."""
+
+
+@pytest.mark.parametrize("in_hours", [False, True])
+@pytest.mark.parametrize("chosen", [{}, {"accounts": [2]}, {"user_id": 1}, {"team_id": 1}])
+def test_figures_by_label_equal_a_naive_computation(
+    workspace: int, chosen: dict[str, Any], in_hours: bool
+) -> None:
+    talks, (complaint, order) = labelled_talks(workspace)
+    spans = random_spans(5)
+    for number, one in enumerate(spans):
+        one["conversation_id"] = [*talks, GONE][number % 4]
+    start, *_, end = SPRING.bounds()
+    store(workspace, spans, received=[start])
+    having = {complaint: talks[:2], order: talks[:1], figures.NO_LABEL: talks[2:]}
+    table = apart(workspace, Grouping.LABEL, in_hours=in_hours, **chosen)
+    assert set(table) == {complaint, order}
+    for label, theirs in having.items():
+        mine = [
+            one
+            for one in spans
+            if one["conversation_id"] in theirs
+            and one["account_id"] in chosen.get("accounts", [1, 2])
+            and one["user_id"] == chosen.get("user_id", one["user_id"])
+            and one["team_id"] == chosen.get("team_id", one["team_id"])
+        ]
+        alone = read(workspace, SPRING, in_hours=in_hours, label_id=label, **chosen)
+        found = table.get(label, alone.total)
+        assert found == alone.total, "a row is what its filter shows"
+        assert sum(one.first.count for _at, one in alone.steps) == found.first.count
+        for kind, ended_by in (("first", "answered"), ("next", "answered"), ("resolve", "closed")):
+            seconds = [
+                one["seconds"]
+                for one in mine
+                if (one["kind"], one["ended_by"]) == (kind, ended_by) and start <= one["ended_at"] < end
+            ]
+            times = getattr(found, kind)
+            assert times.count == len(seconds)
+            assert in_hours or times == naive(seconds)
+        began = sum(one["kind"] == "resolve" and start <= one["started_at"] < end for one in mine)
+        assert found.opened == (None if "user_id" in chosen else began)
+        assert found.missed == sum(
+            one["started_at"] < one["window_until"] < min(one["ended_at"] or NOW, NOW)
+            for one in mine
+            if one["window_until"] and start <= one["window_until"] < end
+        )
+        assert found.closed == found.resolve.count
+        assert (found.received, found.sent, found.created, found.reopened) == (None,) * 4
+        assert alone.week is None
+
+
+def test_a_label_narrows_the_other_tables(workspace: int) -> None:
+    talks, (complaint, order) = labelled_talks(workspace)
+    spans = random_spans(6)
+    for number, one in enumerate(spans):
+        one["conversation_id"] = [*talks, GONE][number % 4]
+    store(workspace, spans, received=[SPRING.bounds()[0]])
+    for by, name in ((Grouping.PERSON, "user_id"), (Grouping.TEAM, "team_id")):
+        table = apart(workspace, by, label_id=complaint)
+        for key in (1, 2):
+            assert table[key].first == read(workspace, SPRING, label_id=complaint, **{name: key}).total.first
+        assert {one.sent for one in table.values()} == {None}
+    assert set(apart(workspace, Grouping.LABEL, label_id=order)) == {complaint, order}, "it has both"
+    assert apart(workspace, Grouping.LABEL, label_id=figures.NO_LABEL) == {}
+
+
+def test_spans_have_the_labels_their_conversation_has_now(workspace: int) -> None:
+    talks, (complaint, order) = labelled_talks(workspace)
+    start = SPRING.bounds()[0]
+    one = span("first", start, start + timedelta(minutes=5), conversation_id=talks[1])
+    other = span("first", start, start + timedelta(minutes=9), conversation_id=talks[0])
+    store(workspace, [one, other])
+
+    def counts() -> dict[Key, int]:
+        return {label: row.first.count for label, row in apart(workspace, Grouping.LABEL).items()}
+
+    assert counts() == {complaint: 2, order: 1}
+    db.write(labels.merge, workspace_id=workspace, label_id=complaint, into_id=order, actor=DESK)
+    assert counts() == {order: 2}, "the conversation that had both counts once"
+    label_talk(workspace, talks[1], remove=[order])
+    assert counts() == {order: 1}
+    assert read(workspace, SPRING, label_id=figures.NO_LABEL).total.first.count == 1
+    db.write(labels.delete, workspace_id=workspace, label_id=order, actor=DESK)
+    assert counts() == {}
+
+
+def test_first_responses_of_the_days_before_by_label(workspace: int) -> None:
+    talks, (complaint, order) = labelled_talks(workspace)
+    start = SPRING.bounds()[0]
+    days_before = [
+        span("first", at, at + timedelta(minutes=length), conversation_id=talk)
+        for at, length, talk in (
+            (start - timedelta(days=1), 5, talks[0]),
+            (start - timedelta(days=1), 7, talks[1]),
+            (start - timedelta(days=30), 90, talks[0]),
+            (start, 70, talks[0]),
+        )
+    ]
+    store(workspace, days_before)
+    with db.read() as session:
+        found = read_before(session, Selection(workspace, SPRING), NOW)
+    assert {label: (one.count, one.half) for label, one in found.items()} == {
+        complaint: (2, 300),
+        order: (1, 300),
+    }
+
+
 def test_a_table_leaves_out_what_adds_up_to_nothing(workspace: int) -> None:
     store(workspace, [], received=[SPRING.bounds()[0]])
     assert apart(workspace, Grouping.PERSON) == {}, "customers wrote, and nobody of the team did anything"
@@ -347,6 +479,25 @@ def test_however_long_the_time_the_queries_are_as_many(workspace: int) -> None:
     finally:
         sa.event.remove(engine, "before_cursor_execute", note)
     assert counts[0] == counts[1] == 8
+
+
+def test_with_a_label_a_table_takes_a_statement_less(workspace: int) -> None:
+    _talks, (label, _order) = labelled_talks(workspace)
+    statements = []
+    for by in Grouping:
+        said: list[str] = []
+
+        def note(_c: Any, _cursor: Any, statement: str, *_: Any, said: list[str] = said) -> None:
+            said.append(statement)
+
+        engine = db.current().read_engine
+        sa.event.listen(engine, "before_cursor_execute", note)
+        try:
+            apart(workspace, by, label_id=label)
+        finally:
+            sa.event.remove(engine, "before_cursor_execute", note)
+        statements.append(sum(one.startswith("SELECT") for one in said))
+    assert statements == [6 if by is Grouping.LABEL else 5 for by in Grouping]
 
 
 @pytest.mark.parametrize(

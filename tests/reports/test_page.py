@@ -15,6 +15,8 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from host.core import clock, db
+from host.inbox.labels import labels
+from host.inbox.labels.models import LabelTone
 from host.inbox.teams import teams
 from host.models.inbox import Contact, Conversation
 from host.models.users import Role, User
@@ -24,7 +26,7 @@ from host.reports.pages import views
 from host.users.actor import DESK
 from tests.delivery.desk import Desk
 from tests.helpers import Browser, StandInGeneration, build_app, client_for, make_user, make_workspace
-from tests.reports.test_figures import span, store
+from tests.reports.test_figures import label_talk, span, store
 
 
 @pytest.fixture
@@ -202,7 +204,7 @@ def test_both_are_had_as_csv_and_formulas_are_not_run(agent: Browser, desk: Desk
     [
         "?from=2026-02-02&to=2026-02-01", "?from=2020-01-01&to=2026-01-01", "?from=0001-01-01&to=0001-01-02",
         "?to=0001-01-01", "?from=x", "?account=999", "?account=x", "?agent=999", "?channel=pigeon",
-        "?from=%00",
+        "?from=%00", "?label=999", "?label=x", "?label=0", "?order=x", "?order=-x", "?order=--first",
     ],
 )  # fmt: skip
 def test_what_makes_no_sense_is_refused(agent: Browser, desk: Desk, query: str) -> None:
@@ -320,6 +322,171 @@ def test_figures_of_a_team(agent: Browser, desk: Desk) -> None:
         teams.create, workspace_id=make_workspace("Else"), name="Kiln", actor=DESK, now=clock.now()
     )
     assert agent.get(at(desk, f"?team={elsewhere.id}")).status_code == 400
+
+
+def make_label(desk: Desk, name: str, *talks: int, tone: LabelTone = LabelTone.RED) -> int:
+    """Create a label and add it to conversations."""
+    made = db.write(
+        labels.create, workspace_id=desk.workspace_id, name=name, tone=tone, actor=DESK, now=clock.now()
+    )
+    for talk in talks:
+        label_talk(desk.workspace_id, talk, [made.id])
+    return made.id
+
+
+ROWS = re.compile(r'<th scope="row"[^>]*>(.*?)</th>(.*?)</tr>')
+
+
+def rows_of(text: str) -> dict[str, str]:
+    """Return the rows of the table by their headings, without tags."""
+    part = text[text.index('id="table"') :]
+    return {re.sub("<[^>]*>", "", name): cells for name, cells in ROWS.findall(part)}
+
+
+def test_figures_of_labels(agent: Browser, desk: Desk) -> None:
+    begin(desk, 70)
+    both, one, none = (desk.customer_wrote(f"c{number}") for number in range(3))
+    complaint = make_label(desk, "Complaint", both, one)
+    order = make_label(desk, "Order", both)
+    make_label(desk, "Nothing")
+    day_before = clock.now() - timedelta(days=2)
+    began = [
+        span("resolve", day_before, day_before + timedelta(hours=3), conversation_id=talk)
+        for talk in (both, one, none, 999)
+    ]
+    waits = [answered(desk, both, 14), answered(desk, one, 50), answered(desk, none, 5)]
+    store(desk.workspace_id, [*began, *waits, answered(desk, both, 20, days=30)])
+    text = page(agent, at(desk, "?by=label"))
+    rows = rows_of(text)
+    assert list(rows) == ["Complaint", "Order", "All, each once"], "by name where the medians are equal"
+    assert f'href="/w/1/reports/conversations?by=label&label={complaint}">2</a>' in rows["Complaint"]
+    assert "6 min faster" in rows["Order"]
+    assert ">4</a>" in rows["All, each once"], "each once, a deleted one too"
+    assert "1 conversation has no label." in text
+    opened = page(agent, at(desk, "?label=none", below="/conversations"))
+    assert "Conversations: 1" in opened
+    assert f'/inbox/{none}"' in opened
+    for name in ("Messages received", "Answers"):
+        assert f">{name}<" not in text
+    alone = page(agent, at(desk, f"?label={order}"))
+    assert '<span class="big">14 min <small>median</small></span>' in alone
+    assert f'<option value="{order}" translate="no" selected>Order' in alone
+    for absent in ("When customers write", "messages received", ">Answers<"):
+        assert absent not in alone
+    assert "First response: 1" in page(agent, at(desk, f"?label={order}", below="/first-response"))
+    assert len(table(agent, at(desk, f"?label={complaint}", below="/resolution.csv"))) == 3
+    assert table(agent, at(desk, f"?label={order}", below=".csv"))[-2][1:5] == ["", "", "", ""]
+
+
+def test_labels_as_csv_have_no_hourly_sums(agent: Browser, desk: Desk) -> None:
+    both, none = desk.customer_wrote("c1"), desk.customer_wrote("c2")
+    make_label(desk, "Complaint", both)
+    make_label(desk, "Order", both)
+    start = clock.now() - timedelta(days=1)
+    began = [span("resolve", start, None, conversation_id=talk) for talk in (both, none)]
+    store(desk.workspace_id, [*began, answered(desk, both, 14), answered(desk, none, 5)])
+    head, *rows = table(agent, at(desk, "?by=label", below="/table.csv"))
+    assert head[:4] == ["label", "conversations", "first_count", "first_half_seconds"]
+    assert not {"received", "sent", "closed"} & set(head)
+    assert [row[:4] for row in rows] == [
+        ["Complaint", "1", "1", "840"],
+        ["Order", "1", "1", "840"],
+        ["All, each once", "2", "2", "300"],
+    ]
+    assert all(len(row) == len(head) for row in rows)
+
+
+def test_labels_of_another_workspace_and_without_labels(agent: Browser, desk: Desk) -> None:
+    assert "By label" not in page(agent, at(desk))
+    begin(desk, 20)
+    store(desk.workspace_id, [answered(desk, desk.customer_wrote(), 14)])
+    assert ">Label<" not in page(agent, at(desk)), "there is none"
+    elsewhere = db.write(
+        labels.create,
+        workspace_id=make_workspace("Else"),
+        name="Order",
+        tone=LabelTone.RED,
+        actor=DESK,
+        now=clock.now(),
+    )
+    for below in ("", ".csv", "/table.csv", "/resolution", "/resolution.csv"):
+        assert agent.get(at(desk, f"?label={elsewhere.id}", below=below)).status_code == 400
+
+
+def test_what_is_not_known_by_label_is_left_out_of_every_table(agent: Browser, desk: Desk) -> None:
+    assert "By label" not in page(agent, at(desk, "?by=label")), "there is nothing to show"
+    begin(desk, 70)
+    talk, mia = desk.customer_wrote(), agent_id()
+    label = make_label(desk, "Order", talk)
+    start = clock.now() - timedelta(days=2)
+    closed = span("resolve", start, start + timedelta(hours=3), conversation_id=talk, user_id=mia)
+    store(desk.workspace_id, [answered(desk, talk, 14, user_id=mia), closed])
+
+    def cells(query: str, row: str) -> list[str]:
+        return re.findall(r'data-label="([^"]*)"', rows_of(page(agent, at(desk, query)))[row])
+
+    usual = ["First response", "Resolution", "Closed", "Missed"]
+    assert cells(f"?label={label}", "Mia Reuter") == usual
+    assert cells(f"?by=account&label={label}", desk.account.handle) == usual
+    hour = f"{(start + timedelta(hours=3)):%H}:00"
+    assert any(row.startswith(hour) for row in rows_of(page(agent, at(desk, f"?by=hour&label={label}"))))
+    of_labels = [
+        "Conversations",
+        "First response",
+        "90th percentile",
+        "Next responses",
+        "Resolution",
+        "Missed",
+    ]
+    for query in ("?by=label", "?by=label&hours=business", f"?by=label&label={label}"):
+        assert cells(query, "Order") == cells(query, "All, each once") == of_labels
+    of_person = page(agent, at(desk, f"?by=label&agent={mia}"))
+    assert "no label" not in of_person, "customers began them"
+    assert cells(f"?by=label&agent={mia}", "Order") == of_labels[1:]
+    assert table(agent, at(desk, f"?by=label&agent={mia}", below="/table.csv"))[1][1] == ""
+    assert len(table(agent, at(desk, f"?label={label}", below="/table.csv"))) == 2
+
+
+def test_every_heading_sorts_both_ways(agent: Browser, desk: Desk) -> None:
+    talks = [desk.customer_wrote(f"c{number}") for number in range(4)]
+    for name, talk in zip(("zeta", "Beta", "alpha", "Gamma"), talks, strict=True):
+        make_label(desk, name, talk)
+    start = clock.now() - timedelta(days=1)
+    spans = [answered(desk, talk, minutes) for talk, minutes in zip(talks, (5, 90, 5), strict=False)]
+    closed = [
+        span("resolve", start, start + timedelta(hours=hours), conversation_id=talk)
+        for talk, hours in zip(talks, (9, 2, 5, 3), strict=True)
+    ]
+    store(desk.workspace_id, [*spans, *closed])
+
+    def order(query: str, name: str = "label") -> list[str]:
+        text = page(agent, at(desk, f"?by={name}{query}"))
+        return [row for row in rows_of(text) if row != "All, each once"]
+
+    assert order("") == ["Beta", "alpha", "zeta", "Gamma"], "the slowest first, without a value last"
+    assert order("&order=first") == ["alpha", "zeta", "Beta", "Gamma"]
+    assert order("&order=-resolution") == ["zeta", "alpha", "Gamma", "Beta"]
+    assert order("&order=name") == ["alpha", "Beta", "Gamma", "zeta"]
+    assert order("&order=-name") == ["zeta", "Gamma", "Beta", "alpha"]
+    assert order("&order=received") == order("&order=name"), "a column that labels do not have"
+    text = page(agent, at(desk, "?by=label&order=-resolution"))
+    found = re.findall(r'aria-sort="(\w+)"><a class="sort" href="([^"]*)">([\w ]+)', text)
+    assert found == [("descending", "/w/1/reports?by=label&order=resolution#table", "Median resolution")]
+    assert 'href="/w/1/reports?by=label&order=name#table">Label' in text
+    assert 'href="/w/1/reports?by=label#table">Median first response' in text, "the default is not said"
+    assert 'type="hidden" name="order" value="-resolution"' in text, "the form keeps the order"
+    assert 'href="/w/1/reports?by=account#table">Account' in text, "another table has its own"
+    rows = table(agent, at(desk, "?by=label&order=-resolution", below="/table.csv"))
+    assert [row[0] for row in rows[1:3]] == ["zeta", "alpha"]
+    mia = agent_id()
+    store(
+        desk.workspace_id,
+        [answered(desk, talks[0], 70, user_id=mia), answered(desk, talks[0], 80, user_id=mia)],
+    )
+    assert order("&order=-first", "person")[0] == "Mia Reuter"
+    assert order("&order=first", "person")[0] == "Nobody on the team"
+    assert 'aria-sort="ascending"' in page(agent, at(desk, "?order=first"))
+    assert "aria-sort" not in page(agent, at(desk)), "the default is no column's"
 
 
 def agent_id() -> int:

@@ -82,7 +82,7 @@ def test_on_a_phone_the_navigation_of_settings_unfolds(page: Page, place: tuple[
     nav = page.locator("[data-side-nav]")
     expect(nav.get_by_role("link", name="Desk settings")).not_to_be_visible()
     nav.locator("summary").click()
-    expect(nav.get_by_role("link", name="Rules")).to_be_in_viewport()
+    expect(nav.get_by_role("link", name="Automation")).to_be_in_viewport()
     last = nav.get_by_role("link", name="Desk settings")
     last.scroll_into_view_if_needed()
     expect(last).to_be_in_viewport()

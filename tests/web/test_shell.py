@@ -54,8 +54,7 @@ def test_members_see_inbox_and_settings_an_admin_settings_alone(desk: Flask) -> 
     assert ("Inbox" in admin, "Settings" in admin) == (False, True)
     assert ("Reports" in agent, "Reports" in owner, "Reports" in admin) == (False, True, False)
     assert ("Contacts" in agent, "Contacts" in owner, "Contacts" in admin) == (True, True, False)
-    assert ("Assistants" in agent, "Assistants" in owner, "Assistants" in admin) == (False, True, False)
-    assert owner.index("Contacts") < owner.index("Assistants") < owner.index("Reports")
+    assert owner.index("Contacts") < owner.index("Reports")
 
 
 def test_strangers_see_no_navigation(desk: Flask) -> None:
@@ -68,7 +67,7 @@ def test_the_page_one_is_on_is_marked(desk: Flask) -> None:
         f"/w/{workspace}/settings/people"
     )
     marked = [part.split("</a>")[0] for part in page.text.split('aria-current="page">')[1:]]
-    assert [text.rsplit(">", 1)[-1] for text in marked] == ["Settings", "People"]
+    assert [text.rsplit(">", 1)[-1] for text in marked] == ["Settings", "People and hours", "People"]
 
 
 def test_somebody_in_several_workspaces_can_switch(desk: Flask) -> None:
@@ -310,3 +309,31 @@ def test_one_navigation_of_settings_holds_what_the_person_may_open(desk: Flask) 
     assert ("Your account" in agent, "General" in agent, "admins only" in agent) == (True, False, False)
     assert ("Your account" in owner, "General" in owner, "admins only" in owner) == (True, True, False)
     assert ("Your account" in admin, "General" in admin, "admins only" in admin) == (True, False, True)
+    assert ("Automation" in agent, "Automation" in owner, "Automation" in admin) == (False, True, False)
+
+
+def test_the_settings_are_at_most_fifteen_links_in_three_groups(desk: Flask) -> None:
+    workspace = make_workspace("Pottery")
+    page = (
+        client_for(desk, make_user(workspace=workspace, role=Role.OWNER, is_admin=True)).get("/account").text
+    )
+    nav = settings_nav_of(page)
+    heads = [
+        " ".join(re.sub(r"<[^>]*>", " ", one).split())
+        for one in re.findall(r"<h2>(.*?)</h2>", nav, re.DOTALL)
+    ]
+    assert [one.partition(" ")[0] for one in heads] == ["You", "Workspace", "Admin"]
+    assert nav.count("nav-link") <= 15
+
+
+def test_a_section_shows_its_tabs_on_its_pages_and_not_below_them(desk: Flask) -> None:
+    workspace = make_workspace()
+    owner = client_for(desk, make_user(workspace=workspace, role=Role.OWNER))
+
+    def tabs(path: str) -> list[str]:
+        shown = owner.get(f"/w/{workspace}{path}").text.partition("section-tabs")[2].partition("</nav>")[0]
+        return re.findall(r">([^<>]+)</a>", shown)
+
+    assert tabs("/settings/teams") == ["People", "Teams", "Working hours"]
+    assert tabs("/settings/rules")[-2:] == ["Assistants", "Language models"]
+    assert tabs("/settings/general") == tabs("/settings/rules/new") == []

@@ -56,7 +56,7 @@ def has(session: Session, account_id: int, address: str) -> bool:
     return session.scalar(_of_account(account_id).where(Alias.address == address)) is not None
 
 
-# ---- what is entered -----------------------------------------------------------------------------------
+# ---- input ---------------------------------------------------------------------------------------------
 
 
 def clean(text: str) -> str:
@@ -111,11 +111,11 @@ def moved(workspace_id: int, address: str) -> frozenset[str]:
 def problem(
     workspace_id: int, address: str, wanted: Collection[str], *, along: Collection[str] = ()
 ) -> str | None:
-    """Return why the account with *address* cannot have these aliases, as sentences, or None if it can.
+    """Return sentences about why the account with *address* cannot have these aliases, or None if it can.
 
-    Aliases that somebody has to confirm are no problem: they wait.
+    Aliases that need confirmation are not a problem: they wait.
 
-    :param along: those that move with the account from another workspace, with its owner's consent.
+    :param along: aliases that move with the account from another workspace, with its owner's consent.
     """
     said = []
     asks = 0
@@ -167,7 +167,7 @@ def _waits_alone(session: Session, workspace_id: int, address: str, alias: str) 
     }
 
 
-# ---- keeping them --------------------------------------------------------------------------------------
+# ---- storage -------------------------------------------------------------------------------------------
 
 
 def store(
@@ -182,9 +182,9 @@ def store(
 
     Aliases that need confirmation wait. Waiting ones that are no longer wanted are withdrawn.
 
-    :param wanted: None: its current ones, except those that now belong to somebody else.
+    :param wanted: None: its current ones, except those that now belong to another account.
     :param agreed: returns whether the person connecting has confirmed a given address.
-    :raises AccountTakenError: if one now belongs to somebody else.
+    :raises AccountTakenError: if one now belongs to another account.
     """
     rows = {row.address: row for row in session.scalars(_of_account(account.id))}
     waits = {row.address: row for row in session.scalars(_waiting(account.id))}
@@ -192,7 +192,7 @@ def store(
         ownership.withdraw(session, waits.pop(address))
     for address in () if wanted is None else rows.keys() - set(wanted):
         session.delete(rows.pop(address))
-    # Always in the same order, because each of them is locked.
+    # A fixed order avoids deadlocks, because each one is locked.
     for address in sorted(rows if wanted is None else wanted):
         right = ownership.right_to(session, account.workspace_id, address)
         fine = right is ownership.Right.HAS or (right is ownership.Right.ASKS and agreed(address))
@@ -213,13 +213,13 @@ def store(
 def add(session: Session, account: AccountRef, address: str) -> None:
     """Add a confirmed alias to an account.
 
-    :raises AccountTakenError: if it now belongs to somebody else.
+    :raises AccountTakenError: if it now belongs to another account.
     """
     rows = {row.address: row for row in session.scalars(_of_account(account.id))}
     _take(session, account, address, rows)
     box = session.get(Mailbox, account.id)
     if box is not None:
-        box.saved_at = clock.now()  # whoever reads it takes the settings anew
+        box.saved_at = clock.now()  # makes the mailbox's reader reload the settings
     accounts.changed(session)
 
 
@@ -254,7 +254,7 @@ def _waiting(account_id: int) -> sa.Select[AskedAccount]:
     return sa.select(AskedAccount).where(AskedAccount.alias_of == account_id).order_by(AskedAccount.address)
 
 
-# ---- what the card shows -------------------------------------------------------------------------------
+# ---- the card ------------------------------------------------------------------------------------------
 
 
 class AccountAliases(NamedTuple):

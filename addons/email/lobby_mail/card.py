@@ -177,9 +177,9 @@ def _sign(account: AccountRef, _values: Mapping[str, str]) -> str:
 
 
 def connect(request: ConnectRequest) -> Connection | Problems | Asked:
-    """Sign in at the mail server as sending will; nothing is sent.
+    """Connect an account after testing its servers; no mail is sent.
 
-    A new address that does not belong to this workspace is connected once somebody approved it.
+    A new address that does not belong to this workspace is connected once it is approved.
     """
     values = request.values
     address = values["address"]
@@ -259,7 +259,7 @@ def _asked_by() -> str:
 def _changed(
     account: AccountRef, values: Mapping[str, str], wanted: Collection[str], *, by_admin: bool
 ) -> Connection | Problems:
-    """Change an account that was connected by signing in, so that no servers are entered."""
+    """Change an account that was connected by signing in, which has no server fields."""
     row, signed, box = _row(account.id), tokens.row_of(account.id), mailbox_card.row_of(account.id)
     if row is None or signed is None:
         return Problems({"": _("Choose Reconnect to sign in to the provider again.")})
@@ -347,7 +347,7 @@ def connection(
     :param given: the password if entered now; None: keep the stored one.
     :param mailbox: the mailbox its mail is fetched from; None: none.
     :param signed: tokens from signing in at the provider, in place of passwords.
-    :param new: whether to claim the address for the workspace, which already owns that of a live account.
+    :param new: whether to claim the address for the workspace, which already owns a live account's address.
     :param wanted: its aliases; None: the current ones. *agreed* is as for :func:`.aliases.store`.
     """
     asked_by = _asked_by()
@@ -392,7 +392,7 @@ def _right(workspace_id: int, address: str) -> ownership.Right:
         live_in = ownership.live_workspace(session, address)
         if live_in == workspace_id:
             return ownership.Right.KEEPS
-        # The host has approved moving this account here: its person owns both workspaces.
+        # The host has approved moving this account here: the person owns both workspaces.
         if live_in is not None:
             return ownership.Right.HAS
         return ownership.right_to(session, workspace_id, address)
@@ -469,7 +469,7 @@ def notices(workspace_id: int) -> Sequence[SectionNotice]:
 
 
 def _password(request: ConnectRequest, stored: EmailAccount | None) -> Secret | Problems | None:
-    """Return the given password, else the stored one if it goes to the same server as before."""
+    """Return the given password, else the stored one if the server is unchanged."""
     given = request.values.get("smtp_password", "")
     if not request.values["smtp_user"]:
         return None
@@ -622,8 +622,6 @@ def _status(account: AccountRef, kept: _StoredAccount | None) -> CardStatus:
 
 
 class _StoredAccount(NamedTuple):
-    """All stored data of one account."""
-
     row: EmailAccount
     mailbox: Mailbox | None
     signed: MailToken | None

@@ -51,7 +51,7 @@ from .models import EmailAccount
 log = logging.getLogger(__name__)
 
 MOST_BYTES = 20 * 1024 * 1024
-"""Most bytes of the files of a mail. It is a third more on the wire, which large providers accept."""
+"""Maximum bytes of a mail's files. Encoded they are a third larger, which large providers accept."""
 GO_WITHOUT_COPIES = 3
 """Attempt from which a mail is sent without the copies that its server temporarily refuses."""
 _NOT_AS = re.compile(r"\b5\.7\.60\b|SendAsDenied")
@@ -97,7 +97,7 @@ class EmailAdapter(ChannelAdapter):
         return parse(envelope)
 
     def send(self, request: SendRequest) -> SendResult:
-        """Hand the mail to the account's server. Its Message-ID is the same in every attempt."""
+        """Send the mail through the account's server. Its Message-ID is the same in every attempt."""
         if request.part.kind not in self.capabilities.sends:
             return Rejected(_problem("kind", noop("Email can only send text and files.")))
         recipient = normal(request.recipient)

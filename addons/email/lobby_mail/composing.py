@@ -1,6 +1,6 @@
-"""Compose a mail from a reply. Only this module makes headers; no value can start a new one.
+"""Compose a mail from a reply. Only this module writes headers; no value can inject one.
 
-A mail is a text and the same as HTML (``multipart/alternative``), followed by its files
+A mail has its text as plain text and as HTML (``multipart/alternative``), followed by its files
 (``multipart/mixed``). Inline pictures are attached to the HTML, which refers to them (``multipart/related``).
 """
 
@@ -28,11 +28,11 @@ from .addresses import domain_of
 
 MAX_REFERENCES = 20
 MOST_QUOTED = 50_000
-"""Most characters of a quoted message, because long threads grow with each answer."""
+"""Maximum characters of a quoted message, because long threads grow with each answer."""
 WIDEST = 600
-"""Widest display of a picture in a mail, in pixels."""
+"""Maximum display width of a picture in a mail, in pixels."""
 OURS = "X-Lobby-Message"
-"""Header by which we recognise our own mail when it returns, even if a server changed its Message-ID."""
+"""Header that identifies our own mail when it comes back, even if a server changed its Message-ID."""
 
 _UNSAFE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
 _SAFE_ID = re.compile(r"(?=.{3,250}\Z)[!-;=?A-~]+@[!-;=?A-~]+\Z")
@@ -53,7 +53,7 @@ _STYLES = {
 _FONT = (
     "font-family:-apple-system,'Segoe UI',Roboto,Helvetica,Arial,sans-serif;font-size:15px;line-height:1.5"
 )
-# No colour of its own: a client with a dark page then shows it light on dark.
+# Sets no colour, so that a client in dark mode shows light text.
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +151,7 @@ class Reply:
     :param references: external ids of the conversation, newest first.
     :param own_subject: the subject a person entered; empty: that of the conversation, as a reply.
     :param cc: addresses, normalised like all others here. Bcc recipients are not part of a mail.
-    :param reply_to: where answers should go, if not to *sender*.
+    :param reply_to: the address for replies, if not *sender*.
     :param others: further recipients in To besides *recipient*, names and addresses.
     :param names: names of the *cc* recipients, by address.
     :param automatic: it was sent automatically, so no automatic answer is allowed.
@@ -220,10 +220,10 @@ def _mailbox(header: str, name: str, address: str) -> str:
     """Return an address with its name, encoded for a header (RFC 5322, RFC 2047)."""
     name = line(name, 100)
     if not address.isascii() or name.lower() == address:
-        return address  # the name would be encoded, and the address must not be
-    if name.isascii() and "=?" not in name:  # not what looks like an encoded word, and is none
+        return address  # the name would be encoded, but the address must not be
+    if name.isascii() and "=?" not in name:  # except text that only looks like an encoded word
         return formataddr((name, address))
-    # An encoded word has at most 75 characters, so a long name is several.
+    # An encoded word has at most 75 characters, so a long name needs several.
     words = Header(name, "utf-8", maxlinelen=75, header_name=header).encode()
     return f"{words} <{address}>"
 
@@ -312,7 +312,8 @@ def _attached(file: File, how: str = "attachment") -> MIMEBase:
     if name.isascii():
         part.add_header("Content-Disposition", how, filename=name)
         return part
-    # The parameter of RFC 2231 for those who know it; an encoded word, which no standard has, for Outlook.
+    # The parameter of RFC 2231 for standard clients; an encoded word, which is non-standard here, for
+    # Outlook.
     word = Header(name, "utf-8", maxlinelen=10_000).encode()
     part.set_param("name", word)
     part["Content-Disposition"] = f"{how}; filename*={encode_rfc2231(name, 'utf-8')}"
@@ -323,13 +324,13 @@ def _type_of(file: File, name: str) -> str:
     found = file.content_type
     if found in _VAGUE:
         found = mimetypes.guess_type(name)[0] or found
-    # A mail within a mail is no base64, and what has parts has none here.
+    # Files are sent as base64, which message/* and multipart/* types forbid.
     fits = bool(_TYPE.match(found)) and not found.startswith(("message/", "multipart/"))
     return found if fits else "application/octet-stream"
 
 
 def written(text: str, signature: str) -> tuple[str, str]:
-    """Return both prepared for a mail: with uniform line ends, without characters that cannot be encoded."""
+    """Return both with uniform line ends and without characters that cannot be encoded."""
     alike = (one.replace("\r\n", "\n").replace("\r", "\n") for one in (text, signature))
     text, signature = (one.encode("utf-8", "replace").decode() for one in alike)
     return text, signature.strip()

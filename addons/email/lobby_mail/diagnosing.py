@@ -21,7 +21,7 @@ from .receiving import listen_address, size_limit
 
 MOST_SHOWN = 300
 MOST_DOMAINS = 3
-"""Most domains of aliases to check, because each waits for the DNS."""
+"""Maximum number of alias domains to check, because each waits for the DNS."""
 
 Tried = Callable[[smtp.Server], Problems | None]
 
@@ -29,7 +29,7 @@ Tried = Callable[[smtp.Server], Problems | None]
 def diagnose(account: AccountRef, tried: Tried) -> Sequence[Finding]:
     """Run every check on *account*.
 
-    :param tried: signs in to the server for sending, and returns why that fails.
+    :param tried: signs in to the outgoing server, and returns why that fails.
     """
     with db.read() as session:
         row = session.get(EmailAccount, account.id)
@@ -69,7 +69,7 @@ def _sending(account: AccountRef, row: EmailAccount | None, tried: Tried) -> Fin
 
 
 def _shared(account: AccountRef, *, read: bool) -> str:
-    """Return what to request from the admin if the account is a shared mailbox."""
+    """Return what to ask the admin for if the account is a shared mailbox."""
     signed = tokens.row_of(account.id)
     if signed is None or not signed.person or signed.ended_at is not None:
         return ""
@@ -208,7 +208,7 @@ def _spf(domain: str) -> Finding:
 
 
 def _dkim(account: AccountRef, domain: str) -> Finding:
-    """Check whether mails are signed, by the key of this desk or as seen on the test mail to itself."""
+    """Check whether mails are signed, by this desk's key or by the result of the last test mail."""
     title = _("Mail from %(domain)s is signed (DKIM)", domain=domain)
     key = signing.key_of(account, domain)
     if key is not None:

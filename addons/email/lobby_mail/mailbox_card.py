@@ -48,7 +48,7 @@ _SERVER_FIELDS = ("imap_host", "imap_port", "imap_security", "imap_user")
 class MailboxForm:
     """A mailbox as an owner entered it.
 
-    :param own: whether the password is its own, not the one for sending.
+    :param own: whether it has its own password rather than the one for sending.
     :param password: the password if entered now; None: keep the stored one.
     """
 
@@ -123,8 +123,9 @@ def entered(
 ) -> MailboxForm | Problems | None:
     """Return the mailbox of a submitted form, after signing in; None if the form has none.
 
-    :param sending: the password for sending, which serves here too where none of its own is entered.
-    :param sending_given: whether it was entered now. A stored one goes to no other server than before.
+    :param sending: the password for sending, which is used here too if no separate one is entered.
+    :param sending_given: whether it was entered now. A stored one is only sent to the server it was entered
+        for.
     """
     values = request.values
     if not values.get("imap_host"):
@@ -196,7 +197,7 @@ def offered(server: Server) -> list[Offered] | Problems:
 def tried(server: Server, ask: Callable[[Server], object] | None = None) -> Problems | None:
     """Return why the mailbox cannot be opened, by the field that is likely wrong, or None if it can.
 
-    :param ask: what is done with it; None: its inbox is opened.
+    :param ask: the operation to try; None: open the inbox.
     """
     where = {"host": server.host, "port": server.port}
     try:
@@ -250,7 +251,7 @@ def store(session: Session, account: AccountRef, given: MailboxForm | None) -> N
         days = _DAYS.get(given.wanted)
         row.since = None if days is None else now - timedelta(days=days)
     if anew:
-        # What came meanwhile is history, as what was there before is.
+        # Mail that arrived in the meantime is history, like all older mail.
         row.connected_at = row.password_set_at = now
         for folder in folders:
             folder.uidvalidity = None
@@ -267,17 +268,17 @@ def store(session: Session, account: AccountRef, given: MailboxForm | None) -> N
 
 
 def forget(session: Session, account_id: int) -> None:
-    """Delete the password; the rest stays, to fill the form when it is connected again."""
+    """Delete the password. The rest is kept to prefill the form when reconnecting."""
     row = session.get(Mailbox, account_id)
     if row is not None:
         row.password = row.password_set_at = None
 
 
-# ---- an account that waits to be confirmed -------------------------------------------------------------
+# ---- accounts waiting for confirmation -----------------------------------------------------------------
 
 
 def keep_asked(row: AskedAccount, given: MailboxForm | None) -> None:
-    """Keep a mailbox with an account that waits."""
+    """Store a mailbox with an account waiting for confirmation."""
     row.imap = row.imap_password = None
     if given is None:
         return
@@ -291,9 +292,9 @@ def keep_asked(row: AskedAccount, given: MailboxForm | None) -> None:
 
 
 def asked(row: AskedAccount) -> MailboxForm | None:
-    """Return the mailbox of an account that waits.
+    """Return the mailbox of an account waiting for confirmation.
 
-    :raises SecretUnreadableError: if its password cannot be opened any more.
+    :raises SecretUnreadableError: if its password cannot be decrypted.
     """
     if row.imap is None:
         return None
@@ -306,7 +307,7 @@ def asked(row: AskedAccount) -> MailboxForm | None:
     return MailboxForm(server, Import(kept["wanted"]), kept["own"], password)
 
 
-# ---- what the card shows -------------------------------------------------------------------------------
+# ---- the card ------------------------------------------------------------------------------------------
 
 
 def row_of(account_id: int) -> Mailbox | None:
@@ -331,8 +332,8 @@ class Counted:
     """The mails of a folder: how many the server has, and how many of them are stored in Lobby.
 
     :param on_server: None: not counted yet.
-    :param further: whether it is read because an owner said so.
-    :param problem: why it is not read now, in the server's words; empty: there is none so called.
+    :param further: whether an owner chose it in addition to the default folders.
+    :param problem: why it is not read now, in the server's words; empty: it does not exist.
     """
 
     name: str
@@ -346,7 +347,7 @@ class Counted:
 
     @property
     def left(self) -> int:
-        """Return how many are still to be imported."""
+        """The number of mails still to import."""
         return max(0, (self.on_server or 0) - self.here - self.cut - self.unreadable)
 
 
@@ -433,7 +434,7 @@ PAGE = "/w/<int:workspace_id>/accounts/<int:account_id>/folders"
 
 
 def page(account: AccountRef) -> str:
-    """Return the address of the page where an owner chooses them."""
+    """Return the address of the page where an owner chooses folders."""
     return f"/addons/email/w/{account.workspace_id}/accounts/{account.id}/folders"
 
 

@@ -70,9 +70,10 @@ class PersonsSignature(Base):
 
 
 class Holding(Base):
-    """An address without its tag, or a whole domain, and the workspace it belongs to.
+    """An address without its tag, or a whole domain, and the workspace that owns it.
 
-    That of an address holds while a live account has it, and tells who had it last. An admin gives a domain.
+    An address is owned while a live account has it; afterwards the row names its last owner. An admin assigns
+    a domain.
     """
 
     __tablename__ = "email_holdings"
@@ -85,7 +86,7 @@ class Holding(Base):
 
 
 class Alias(Base):
-    """An alias of an account: its mail lands in the same mailbox, and is answered from it.
+    """An alias of an account: its mail arrives in the same mailbox and is answered from the alias.
 
     It is live while its account is.
     """
@@ -101,9 +102,9 @@ class Alias(Base):
 
 
 class AskedAccount(Base):
-    """An account, or an alias, that an owner entered and that someone else has to confirm.
+    """An account or alias that an owner entered and someone else must confirm.
 
-    Nothing is received for an account that waits, and nothing is answered from an address that does.
+    Until then no mail is received for the account, and none is sent from the address.
     """
 
     __tablename__ = "email_asked"
@@ -115,7 +116,7 @@ class AskedAccount(Base):
         sa.ForeignKey(host_table("workspaces").c.id, ondelete="CASCADE")
     )
     asked_by: Mapped[str] = mapped_column(sa.String(120))
-    """Name of the person who asked, at that time."""
+    """Name of the person who asked, as it was then."""
     asked_at: Mapped[datetime] = mapped_column(UTCDateTime)
     name: Mapped[str] = mapped_column(sa.String(120))
     address: Mapped[str] = mapped_column(ExternalId)
@@ -125,18 +126,18 @@ class AskedAccount(Base):
     smtp_user: Mapped[str] = mapped_column(sa.String(254))
     smtp_password: Mapped[str | None] = mapped_column(LongText)
     imap: Mapped[str | None] = mapped_column(LongText)
-    """The mailbox it is to be fetched from, as JSON without the password; NULL: none."""
+    """Its mailbox, as JSON without the password; NULL: none."""
     imap_password: Mapped[str | None] = mapped_column(LongText)
     oauth: Mapped[str | None] = mapped_column(LongText)
     """Sealed tokens from signing in; NULL: the account was entered by hand."""
     alias_of: Mapped[int | None] = mapped_column(Id)
-    """The account it is to be a further address of; NULL: it is to be an account. That may be gone by now."""
+    """The account it will be an alias of, which may no longer exist; NULL: it will be an account."""
     aliases: Mapped[str | None] = mapped_column(LongText)
     """Aliases that were entered with an account, as JSON."""
 
 
 class OAuthApp(Base):
-    """The app a workspace registered at a provider, which the people of its mailboxes sign in to."""
+    """An app a workspace registered at a provider, used to sign in to its mailboxes."""
 
     __tablename__ = "email_oauth_apps"
     __table_args__ = (sa.UniqueConstraint("workspace_id", "way"), Base.__table_args__)
@@ -152,7 +153,7 @@ class OAuthApp(Base):
     client_secret: Mapped[str | None] = mapped_column(LongText)
     secret_set_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     details: Mapped[str] = mapped_column(LongText)
-    """The tenant, or all addresses of another server, by the names of the form's fields, as JSON."""
+    """The tenant, or all addresses of a custom server, by form field, as JSON."""
 
 
 class MailToken(Base):
@@ -179,7 +180,7 @@ class MailToken(Base):
     renewed_at: Mapped[datetime] = mapped_column(UTCDateTime)
     signed_in_at: Mapped[datetime] = mapped_column(UTCDateTime)
     renewing_until: Mapped[datetime | None] = mapped_column(UTCDateTime)
-    """Lease of the process that renews it, because the provider accepts a refresh token only once."""
+    """Lease of the process that renews the token, because the provider accepts a refresh token only once."""
     failures: Mapped[int] = mapped_column(sa.Integer, default=0)
     try_after: Mapped[datetime | None] = mapped_column(UTCDateTime)
     problem: Mapped[str | None] = mapped_column(sa.String(500))
@@ -189,7 +190,7 @@ class MailToken(Base):
 
 
 class DkimKey(Base):
-    """The key with which mails of a domain of a workspace are signed, where its mail server does not."""
+    """The key that signs mails of a workspace's domain, if its mail server does not."""
 
     __tablename__ = "email_dkim_keys"
     __table_args__ = (sa.UniqueConstraint("workspace_id", "domain"), Base.__table_args__)
@@ -224,7 +225,7 @@ class Trip(StrEnum):
 
 
 class RoundTrip(Base):
-    """The last mail an account sent to itself, to check that mail goes out and comes in."""
+    """The last test mail an account sent to itself, to check sending and receiving."""
 
     __tablename__ = "email_round_trips"
 
@@ -239,7 +240,7 @@ class RoundTrip(Base):
     sent_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     arrived_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     found: Mapped[str | None] = mapped_column(LongText)
-    """How it arrived, its SPF, DKIM and DMARC results, and who signed it, as JSON."""
+    """How it arrived, its SPF, DKIM and DMARC results, and its signing domain, as JSON."""
     problem: Mapped[str | None] = mapped_column(sa.String(500))
 
 
@@ -255,8 +256,8 @@ class Import(StrEnum):
 class Mailbox(Base):
     """The incoming side of an account whose mail is fetched from a mailbox by IMAP.
 
-    ``user_name`` and ``password`` are empty where those for sending serve. ``holder`` names the process that
-    reads it, until ``held_until``.
+    ``user_name`` and ``password`` are empty if those for sending are used. ``holder`` is the process that
+    reads it until ``held_until``.
     """
 
     __tablename__ = "email_mailboxes"
@@ -275,9 +276,9 @@ class Mailbox(Base):
     wanted: Mapped[str] = mapped_column(sa.String(16))
     """One of :class:`Import`."""
     since: Mapped[datetime | None] = mapped_column(UTCDateTime)
-    """Mails on the server from before are not imported; NULL: no limit."""
+    """Older mails on the server are not imported; NULL: no limit."""
     connected_at: Mapped[datetime] = mapped_column(UTCDateTime)
-    """Mails from before are imported without notifications."""
+    """Older mails are imported without notifications."""
     saved_at: Mapped[datetime] = mapped_column(UTCDateTime)
     checked_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     """When the server last responded."""
@@ -307,7 +308,7 @@ class Role(StrEnum):
 class Folder(Base):
     """A folder of a mailbox that is read.
 
-    Under one ``uidvalidity`` a number (UID) stands for one mail for ever; when it changes, all numbers do.
+    With the same ``uidvalidity``, a UID always means the same mail; when it changes, all UIDs do.
     """
 
     __tablename__ = "email_folders"
@@ -324,7 +325,7 @@ class Folder(Base):
     """Number of wanted mails on the server at the last count."""
     counted_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     added_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
-    """For a further folder: since when it is read. Older mails came without notifications. NULL: always."""
+    """When a further folder was added; older mails came without notifications. NULL for other folders."""
     problem: Mapped[str | None] = mapped_column(sa.String(300))
     """For a further folder: why it cannot be read, in the server's words; empty: it does not exist."""
 
@@ -340,7 +341,7 @@ class MailState(StrEnum):
 
 
 class FolderMail(Base):
-    """A mail of a folder that is accounted for: it was logged in the write that created this row."""
+    """A processed mail of a folder: it was logged in the write that created this row."""
 
     __tablename__ = "email_mails"
 
@@ -357,7 +358,7 @@ def mailbox_password_place(account: AccountRef) -> Place:
 
 
 def asked_password_place(workspace_id: int, uuid: str, column: str = "smtp_password") -> Place:
-    """Return where a password of an account that waits is sealed to."""
+    """Return the place a password of an account waiting for confirmation is sealed for."""
     return Place(AskedAccount.__tablename__, column, workspace_id, uuid)
 
 

@@ -1,8 +1,8 @@
-"""Ownership of addresses by workspaces. Mail for an address, its tag forms and its domain goes to one.
+"""Ownership of addresses by workspaces. An address with all its tags, and a domain, belongs to one workspace.
 
-If anybody could enter any address, they could read others' mail. So a new address waits until an admin of the
-desk, or an owner of the workspace that holds its domain, approves it. A code sent to the address would prove
-nothing, because the mail is read here and delivered to the connected account.
+Anyone who could connect any address could read other people's mail. So a new address waits until an admin of
+the desk, or an owner of the workspace that owns its domain, approves it. A code sent to the address would
+prove nothing, because the mail is read here and delivered to the connected account.
 """
 
 from __future__ import annotations
@@ -32,25 +32,25 @@ from .oauth.tokens import Signed
 
 PAGE = "/addons/email/addresses"
 MOST_ASKED = 50
-"""Addresses of one workspace that may wait."""
+"""Maximum number of waiting addresses per workspace."""
 
 
 class Right(StrEnum):
     """Right of a workspace to an address."""
 
     KEEPS = "keeps"
-    """Its account is live, whoever else has a form of the address from before."""
+    """Its account is live, even if another workspace has the address with another tag from before."""
     HAS = "has"
     ASKS = "asks"
     TAKEN = "taken"
 
 
 class TooManyAskedError(Exception):
-    """The workspace has asked for so many already."""
+    """Too many addresses of the workspace are waiting."""
 
 
 def right_to(session: Session, workspace_id: int, address: str) -> Right:
-    """Return whether an address that is not live is the workspace's, can be asked for, or is another's."""
+    """Return whether the workspace owns a non-live address, can request it, or another workspace has it."""
     if _elsewhere(session, workspace_id, address):
         return Right.TAKEN
     holders = _holders(session, [without_tag(address), domain_of(address)])
@@ -59,12 +59,12 @@ def right_to(session: Session, workspace_id: int, address: str) -> Right:
 
 
 def take(session: Session, workspace_id: int, address: str) -> None:
-    """Note that *address* is the workspace's, in the write that connects it.
+    """Record the workspace as the owner of *address*, in the write that connects it.
 
-    :raises AccountTakenError: if the same mailbox is connected in another workspace by now.
+    :raises AccountTakenError: if the same mailbox is now connected in another workspace.
     """
     name = without_tag(address)
-    # Whoever takes one of its forms meanwhile waits here.
+    # A concurrent write for another tag of the address waits here.
     row = session.get(Holding, name, with_for_update=True)
     if row is None:
         session.add(Holding(name=name, workspace_id=workspace_id, since=clock.now()))
@@ -76,7 +76,7 @@ def take(session: Session, workspace_id: int, address: str) -> None:
 
 
 def _elsewhere(session: Session, workspace_id: int, address: str) -> bool:
-    """Return whether a form of *address* is live in another workspace, as an account or a further address."""
+    """Return whether *address*, with any tag, is live in another workspace as an account or an alias."""
     table = host_table(ACCOUNTS)
     live = sa.and_(
         table.c.channel == "email", table.c.workspace_id != workspace_id, table.c.state != "disconnected"
@@ -101,9 +101,9 @@ def _is_form_of(address: str, column: Any) -> sa.ColumnElement[bool]:
 
 
 def is_alias_here(session: Session, workspace_id: int, address: str, *, besides: str = "") -> bool:
-    """Return whether *address* is a further address of a live account of the workspace.
+    """Return whether *address* is an alias of a live account of the workspace.
 
-    :param besides: the address of an account that does not count.
+    :param besides: the address of an account to exclude.
     """
     table = host_table(ACCOUNTS)
     query = (
@@ -135,7 +135,7 @@ def _holders(session: Session, names: Collection[str]) -> dict[str, int]:
     return {row.name: row.workspace_id for row in session.execute(query)}
 
 
-# ---- asking --------------------------------------------------------------------------------------------
+# ---- requests ------------------------------------------------------------------------------------------
 
 
 def ask(
@@ -149,10 +149,11 @@ def ask(
     signed: Signed | None = None,
     aliases: Collection[str] | None = None,
 ) -> None:
-    """Keep an account until somebody agrees, and tell those who can. Asked again, only the settings change.
+    """Store an account until it is approved, and notify those who can approve it. A repeated request only
+    changes its settings.
 
-    :param signed: what signing in at the provider gave, in place of passwords.
-    :param aliases: its further addresses; None: those it had.
+    :param signed: tokens from signing in at the provider, instead of passwords.
+    :param aliases: its aliases; None: those it had.
 
     :raises TooManyAskedError: if so many of this workspace wait already.
     """
@@ -169,14 +170,14 @@ def ask(
 
 
 def ask_alias(session: Session, account: AccountRef, address: str, asked_by: str) -> None:
-    """Keep a further address of *account* until somebody agrees, and tell those who can.
+    """Store an alias of *account* until it is approved, and notify those who can approve it.
 
     :raises TooManyAskedError: if so many of this workspace wait already.
     """
     settings = session.get_one(EmailAccount, account.id)
     row, first = _asked_row(session, account.workspace_id, address, asked_by, account.name)
     _enter(row, smtp.Server(settings.smtp_host, settings.smtp_port, smtp.Security.NONE))
-    # No security there is: a release that knows no further addresses connects no account with it.
+    # An invalid security, so that older releases, which don't know aliases, cannot connect it as an account.
     row.smtp_security = "alias"
     row.smtp_password = row.imap = row.imap_password = row.oauth = row.aliases = None
     row.alias_of = account.id
@@ -186,7 +187,7 @@ def ask_alias(session: Session, account: AccountRef, address: str, asked_by: str
 def _asked_row(
     session: Session, workspace_id: int, address: str, asked_by: str, name: str
 ) -> tuple[AskedAccount, bool]:
-    """Return the row of an address that waits, and whether it was made just now."""
+    """Return the row of a waiting address, and whether it was just created."""
     mine = sa.select(AskedAccount).where(AskedAccount.workspace_id == workspace_id)
     row = session.scalars(mine.where(AskedAccount.address == address)).one_or_none()
     first = row is None
@@ -202,7 +203,7 @@ def _asked_row(
 
 
 def asked_count(session: Session, workspace_id: int) -> int:
-    """Return how many addresses of a workspace wait."""
+    """Return the number of waiting addresses of a workspace."""
     query = sa.select(sa.func.count(AskedAccount.id)).where(AskedAccount.workspace_id == workspace_id)
     return session.scalar(query) or 0
 
@@ -232,7 +233,7 @@ def _tell_asked(session: Session, row: AskedAccount, *, first: bool) -> None:
 
 
 def answered(session: Session, row: AskedAccount, *, agreed: bool) -> None:
-    """Drop an account or a further address that waited, and tell its owners what became of it."""
+    """Delete a waiting account or alias, and notify its owners of the decision."""
     session.delete(row)
     action = "account.confirmed" if agreed else "account.declined"
     audit(session, action, row.address, workspace_id=row.workspace_id, details={"channel": "email"})
@@ -253,14 +254,14 @@ def answered(session: Session, row: AskedAccount, *, agreed: bool) -> None:
 
 
 def withdraw(session: Session, row: AskedAccount) -> None:
-    """Drop an account or a further address that its owners no longer want."""
+    """Delete a waiting account or alias that its owners no longer want."""
     session.delete(row)
     details = {"channel": "email"}
     audit(session, "account.withdrawn", row.address, workspace_id=row.workspace_id, details=details)
 
 
 def give_domain(session: Session, domain: str, workspace_id: int) -> None:
-    """Let a workspace connect every address of *domain* by itself, and confirm it for others."""
+    """Let a workspace connect all addresses of *domain* without approval, and approve them for others."""
     row = session.get(Holding, domain, with_for_update=True)
     if row is None:
         session.add(Holding(name=domain, workspace_id=workspace_id, since=clock.now()))
@@ -270,7 +271,7 @@ def give_domain(session: Session, domain: str, workspace_id: int) -> None:
 
 
 def release_domain(session: Session, row: Holding) -> None:
-    """Take a domain back: new addresses of it have to be confirmed again. Accounts stay."""
+    """Release a domain: its new addresses need approval again. Accounts stay."""
     session.delete(row)
     audit(session, "domain.released", row.name, workspace_id=row.workspace_id)
 
@@ -280,10 +281,10 @@ def release_domain(session: Session, row: Holding) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """An account that waits, as one person sees it.
+    """A waiting account, as seen by one person.
 
-    :param holder: the workspace that holds its domain.
-    :param of: the address of the account it is to be a further address of; empty: of none.
+    :param holder: the workspace that owns its domain.
+    :param of: the address of the account it will be an alias of; empty: it will be an account.
     :param mine: whether the person owns the workspace that asked.
     :param decides: whether the person may confirm it.
     """
@@ -296,7 +297,7 @@ class Waiting:
 
 
 def waiting(session: Session, owned: Collection[int], *, admin: bool) -> Sequence[Waiting]:
-    """Return the accounts that wait and concern somebody who owns these workspaces, oldest first."""
+    """Return the waiting accounts that concern an owner of these workspaces, oldest first."""
     rows = list(session.scalars(sa.select(AskedAccount).order_by(AskedAccount.id)))
     holders = _holders(session, {domain_of(row.address) for row in rows})
     table = host_table(ACCOUNTS)
@@ -312,7 +313,7 @@ def waiting(session: Session, owned: Collection[int], *, admin: bool) -> Sequenc
 
 
 def account_of(session: Session, row: AskedAccount) -> AccountRef | None:
-    """Return the account that an address is to be a further one of, or None if it is not connected."""
+    """Return the account that a waiting address will be an alias of, or None if it is not connected."""
     table = host_table(ACCOUNTS)
     found = session.execute(
         sa.select(table).where(
@@ -325,7 +326,7 @@ def account_of(session: Session, row: AskedAccount) -> AccountRef | None:
 
 
 def aliases_of(row: AskedAccount) -> list[str] | None:
-    """Return the further addresses an account that waits was entered with; None: those it had."""
+    """Return the aliases a waiting account was entered with; None: those it had."""
     return None if row.aliases is None else json.loads(row.aliases)
 
 
@@ -335,7 +336,7 @@ def decides(session: Session, address: str, owned: Collection[int]) -> bool:
 
 
 def domains(session: Session, owned: Collection[int], *, admin: bool) -> Sequence[Holding]:
-    """Return the domains that are held, all of them for an admin."""
+    """Return the domains these workspaces own; all domains for an admin."""
     query = sa.select(Holding).where(Holding.name.not_like("%@%")).order_by(Holding.name)
     return list(session.scalars(query if admin else query.where(Holding.workspace_id.in_(owned))))
 
@@ -352,16 +353,16 @@ def workspace_names(session: Session, ids: Collection[int]) -> Mapping[int, str]
 def password_of(row: AskedAccount) -> Secret | None:
     """Return the password an account was entered with.
 
-    :raises SecretUnreadableError: if it cannot be opened any more.
+    :raises SecretUnreadableError: if it cannot be decrypted.
     """
     place = asked_password_place(row.workspace_id, row.uuid)
     return unseal(row.smtp_password, place) if row.smtp_password else None
 
 
 def signed_of(row: AskedAccount) -> Signed | None:
-    """Return what signing in gave for an account that waits, or None if it was entered by hand.
+    """Return the tokens of a waiting account, or None if it was entered by hand.
 
-    :raises SecretUnreadableError: if it cannot be opened any more.
+    :raises SecretUnreadableError: if it cannot be decrypted.
     """
     return Signed.unpacked(unseal(row.oauth, _oauth_place(row))) if row.oauth else None
 

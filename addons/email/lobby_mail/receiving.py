@@ -1,4 +1,4 @@
-"""The SMTP listener: takes mail for connected addresses, and answers 250 once it is durable."""
+"""The SMTP listener: accepts mail for connected addresses, and answers 250 once it is durable."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ log = logging.getLogger(__name__)
 MAX_MAIL = 10 * 1024 * 1024
 MAX_RECIPIENTS = 100
 IDLE_SECONDS = 120
-"""For one command, and for a whole mail."""
+"""Timeout for one command, and for a whole mail."""
 
 STORED = "250 2.0.0 Stored"
 GONE = "550 5.1.1 No such address here any more"
@@ -42,7 +42,7 @@ LATER = "451 4.3.0 The desk cannot store mail at the moment, try again later"
 
 
 def listen_address() -> tuple[str, int] | None:
-    """Return the host and port to listen on, as the operator set them, or None to receive no mail."""
+    """Return the host and port to listen on, from the operator's settings, or None to receive no mail."""
     try:
         text = settings.get("", "smtp_listen")
     except SdkError:
@@ -52,7 +52,7 @@ def listen_address() -> tuple[str, int] | None:
 
 
 def receiver() -> list[Receiver]:
-    """Return the listener, or nothing if no address to listen on is set."""
+    """Return the listener, or an empty list if no address to listen on is set."""
     address = listen_address()
     return [] if address is None else [Receiver("smtp", "email", partial(start, address))]
 
@@ -60,8 +60,8 @@ def receiver() -> list[Receiver]:
 class Recipient(NamedTuple):
     """The account that mail for an address belongs to.
 
-    :param address: the account's.
-    :param named: the further address of it that was named; empty: none was.
+    :param address: the account's address.
+    :param named: the alias the mail was sent to; empty: none.
     """
 
     address: str
@@ -70,14 +70,14 @@ class Recipient(NamedTuple):
 
 
 def _connected() -> dict[str, Recipient]:
-    """Return, by address, every email account that is connected."""
+    """Return all connected email accounts by address."""
     table = db.host_table(models.ACCOUNTS)
     query = sa.select(table.c.external_id, table.c.id).where(
         table.c.channel == "email", table.c.state != "disconnected"
     )
     with db.read() as session:
         found = {row.id: row.external_id for row in session.execute(query)}
-    # An account comes before a further address of another.
+    # An account takes precedence over another account's alias.
     return {
         **{
             alias: Recipient(found[account_id], account_id, alias)
@@ -116,7 +116,7 @@ def envelopes(
     """Return an envelope of one mail for each account it is addressed to.
 
     :param to: address -> account id.
-    :param own: the further addresses of an account; *named*: that of them the sender's server named.
+    :param own: aliases by account; *named*: the alias that the sender's server named.
     """
     message = identity.head(raw)
     lane = headers.sender(message)[1]
@@ -142,7 +142,7 @@ def envelopes(
 
 
 def size_limit() -> int:
-    """Return the most bytes of one mail: 10 MB, or less where the database could not take that in one row.
+    """Return the maximum bytes of a mail: 10 MB, or less if the database cannot store that in one row.
 
     MariaDB refuses statements longer than ``max_allowed_packet``, and the driver writes bytes as hex digits.
     """
@@ -154,7 +154,7 @@ def size_limit() -> int:
 
 
 def _is_back(account_id: int, raw: bytes) -> bool:
-    """Return whether a mail is one the account sent to itself; then it is noted, and nothing else."""
+    """Return whether a mail is the account's test mail to itself; its arrival is then recorded."""
     marker = trips.marker_in(account_id, raw)
     if marker is not None:
         db.write(trips.note_arrived, account_id, marker, raw, "smtp")
@@ -191,7 +191,7 @@ class _Handler:
         return "\r\n".join(answers) if server.lmtp else min(answers)
 
     def _take(self, raw: bytes, mail_from: str, rcpt_tos: list[str]) -> list[str]:
-        """Store a mail; return the answer for each recipient. The least of them is that for the mail."""
+        """Store a mail; return the response for each recipient. SMTP uses the lowest for the whole mail."""
         try:
             found = [account_of(address) for address in rcpt_tos]
             to = {one.address: one.account_id for one in found if one is not None}
@@ -200,7 +200,7 @@ class _Handler:
                 named = {one.account_id: one.named for one in reversed(found) if one is not None}
                 made = envelopes(raw, mail_from, to, own=aliases.known.get(), named=named)
                 self._ingest()(raw, made)
-        except Exception:  # after any error the sender keeps the mail and tries again
+        except Exception:  # after any error the sender keeps the mail and retries
             log.warning("a mail of %d bytes could not be stored", len(raw), exc_info=True)
             return [LATER] * len(rcpt_tos)
         return [GONE if one is None else STORED for one in found]
@@ -273,10 +273,9 @@ _listeners: dict[tuple[str, int], _Listener] = {}
 
 
 def start(address: tuple[str, int], ingest: Ingest) -> Callable[[], None]:
-    """Listen on *address* and hand mail to *ingest*; return a function that stops this.
+    """Listen on *address* and pass mail to *ingest*; return a function that stops this.
 
-    While one generation takes over from another, both may be started: the socket stays open, and the newest
-    one gets the mail.
+    Two generations may be started during a switch: the socket stays open, and the newest one gets the mail.
 
     :raises OSError: if the address cannot be listened on.
     """

@@ -1,7 +1,7 @@
-"""A mail an account sends to itself: whether it goes out, whether and when it is back, and what servers said.
+"""Test mails that accounts send to themselves: whether and when they arrive, and authentication results.
 
-It is recognised by its marker before it is journaled, so it is no event, no message and in no figure. Even if
-it were, it says in its headers that it is from here, and such a mail is passed over.
+Its marker is recognised before it is logged, so it creates no event or message and is not counted. Even if it
+were logged, its headers mark it as ours, and such mail is ignored.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ from .models import ACCOUNTS, EmailAccount, RoundTrip, Trip, account_ref
 log = logging.getLogger(__name__)
 
 EVERY = timedelta(minutes=1)
-"""The first attempt is immediate; the job takes over from dead processes and gives up lost mail."""
+"""The first attempt is immediate; the job continues for crashed processes and gives up lost mail."""
 WAITS = timedelta(seconds=60)
 ACTION = "round-trip"
-# In English wherever it goes: it is for no person, and written by no one's request.
+# Always in English, because no person is meant to read it.
 SUBJECT = "A mail to itself"
 TEXT = "This desk sent it to see whether mail goes out and comes back. It can be deleted."
 _UNDER_WAY = (Trip.ASKED, Trip.SENDING, Trip.SENT)
@@ -45,9 +45,9 @@ _UNDER_WAY = (Trip.ASKED, Trip.SENDING, Trip.SENT)
 
 
 def ask(account: AccountRef) -> str:
-    """Have a mail sent to the account itself, beside the page; return a sentence.
+    """Request a test mail of an account to itself, sent in the background; return a sentence.
 
-    :raises ValueError: with one, where another is under way.
+    :raises ValueError: with a sentence, if another is under way.
     """
     if not db.write(_note_asked, account.id):
         raise ValueError(_("A test email is already on its way. Check again in a minute."))
@@ -56,7 +56,7 @@ def ask(account: AccountRef) -> str:
 
 
 def begin() -> None:
-    """Send what was asked for, in a thread of its own: servers may take their time."""
+    """Send requested test mails in a separate thread, because servers may be slow."""
     threading.Thread(target=_tend_now, name="round-trip", daemon=True).start()
 
 
@@ -81,7 +81,7 @@ def _note_asked(session: Session, account_id: int) -> bool:
 
 
 def tend() -> None:
-    """Send what was asked for, and give up what has not come in time."""
+    """Send requested test mails, and give up those that didn't arrive in time."""
     with db.read() as session:
         busy = list(session.scalars(sa.select(RoundTrip).where(RoundTrip.state.in_(_UNDER_WAY))))
     for row in busy:
@@ -94,7 +94,7 @@ def tend() -> None:
 
 
 def _moved(row: RoundTrip, state: Trip, **values: object) -> bool:
-    """Change a trip that is still where it was, and the same; return whether it was."""
+    """Change a trip's state unless it has changed since; return whether it did."""
     statement = (
         sa.update(RoundTrip)
         .where(
@@ -144,7 +144,7 @@ def _send(row: RoundTrip) -> None:
     try:
         smtp.deliver(servers.to_send(account, settings), address, address, mail)
     except smtp.UnconfirmedError:
-        return  # it may have been taken: then it comes
+        return  # it may have been accepted, and would then arrive
     except (smtp.RefusedError, SecretUnreadableError, OSError, smtplib.SMTPException, FetchError) as error:
         words = str(error) if isinstance(error, smtp.RefusedError | FetchError) else type(error).__name__
         _moved(row, Trip.FAILED, problem=words[:500])
@@ -164,22 +164,22 @@ def _account(session: Session, account_id: int) -> AccountRef | None:
 JOB = Job("mail-round-trip", EVERY, tend)
 
 
-# ---- what is shown -------------------------------------------------------------------------------------
+# ---- display -------------------------------------------------------------------------------------------
 
 
 def row_of(account_id: int) -> RoundTrip | None:
-    """Return the last mail an account sent to itself, or None."""
+    """Return the last test mail of an account, or None."""
     with db.read() as session:
         return session.get(RoundTrip, account_id)
 
 
 def found_in(row: RoundTrip | None) -> Mapping[str, str]:
-    """Return what was found on it when it was back."""
+    """Return the results found on the returned mail."""
     return {} if row is None or row.found is None else json.loads(row.found)
 
 
 def _state(row: RoundTrip) -> Trip:
-    """Return where it is, although the job may not have looked yet whether its time is over."""
+    """Return its state, which is lost after the timeout even before the job has noticed."""
     late = row.sent_at is not None and clock.now() - row.sent_at > WAITS
     return Trip.LOST if late and row.state in _UNDER_WAY else Trip(row.state)
 
@@ -218,14 +218,14 @@ def _told(row: RoundTrip) -> str:
 
 
 def facts(row: RoundTrip | None) -> Sequence[tuple[str, str]]:
-    """Return what the card says of it."""
+    """Return the facts about it for the card."""
     if row is None:
         return ()
     return [(_("Test email, %(at)s", at=format_datetime(row.asked_at)), _told(row))]
 
 
 def finding(account: AccountRef) -> Finding:
-    """Return what Diagnose says of it."""
+    """Return the finding about it for Diagnose."""
     title, row = _("A test email comes back"), row_of(account.id)
     if row is None:
         return Finding(

@@ -1,4 +1,4 @@
-"""The servers of an account, with what each is signed in to with: a password, or a sign-in at a provider."""
+"""The servers of an account with their credentials: a password, or tokens from a provider."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .oauth import tokens
 
 
 def to_send(account: AccountRef, row: EmailAccount) -> smtp.Server:
-    """Return the server an account sends by.
+    """Return the outgoing server of an account.
 
     :raises SecretUnreadableError: if its password cannot be opened.
     """
@@ -26,9 +26,9 @@ def to_send(account: AccountRef, row: EmailAccount) -> smtp.Server:
 
 
 def to_read(account: AccountRef, largest: int) -> Settings | None:
-    """Return how the mailbox of *account* is read; None: it has none.
+    """Return the settings for reading the mailbox of *account*, or None if it has none.
 
-    :param largest: bytes of the largest mail that is taken whole.
+    :param largest: size in bytes of the largest mail that is fetched completely.
     :raises SecretUnreadableError: if its password cannot be opened.
     """
     with db.read() as session:

@@ -1,4 +1,4 @@
-"""The page of a signature: everybody's own, and for owners the account's."""
+"""The page of signatures: a person's own, and for owners the account's."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["bp"]
 
 
 def _texts(session: Session, workspace_id: int, account_id: int) -> tuple[str, signatures.Texts]:
-    """Return the address of an account of the workspace, and its texts for whoever is signed in."""
+    """Return the address of an account of the workspace, and its texts for the signed-in person."""
     accounts = db.host_table(ACCOUNTS)
     query = (
         sa.select(EmailAccount.address)
@@ -47,7 +47,7 @@ def _text(name: str) -> str:
 @bp.get(signatures.PAGE)
 @workspace_view()
 def signature(workspace_id: int, account_id: int) -> ResponseReturnValue:
-    """Show what stands beneath what the signed-in person writes from an account."""
+    """Show the signature of the signed-in person on an account."""
     with db.read() as session:
         address, texts = _texts(session, workspace_id, account_id)
     return render_template(
@@ -64,7 +64,7 @@ def signature(workspace_id: int, account_id: int) -> ResponseReturnValue:
 @bp.post(signatures.PAGE)
 @workspace_view()
 def keep_signature(workspace_id: int, account_id: int) -> ResponseReturnValue:
-    """Keep one's own signature."""
+    """Save the person's own signature."""
     text = _text("own")
     return _kept(workspace_id, account_id, text, "", shared=False)
 
@@ -72,7 +72,7 @@ def keep_signature(workspace_id: int, account_id: int) -> ResponseReturnValue:
 @bp.post(f"{signatures.PAGE}/shared")
 @workspace_view(Role.OWNER)
 def keep_shared_signature(workspace_id: int, account_id: int) -> ResponseReturnValue:
-    """Keep the account's signature, where answers go, and whether replies quote."""
+    """Save the account's signature, its reply address, and whether replies quote."""
     entered = _text("reply_to")
     reply_to = normal(entered) if entered else ""
     if reply_to is None:

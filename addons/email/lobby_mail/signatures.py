@@ -11,22 +11,22 @@ from host.sdk.channel import AccountRef
 from .models import EmailAccount, PersonsSignature
 
 MOST = 2000
-"""Most characters of a signature."""
+"""Maximum characters of a signature."""
 PAGE = "/w/<int:workspace_id>/accounts/<int:account_id>/signature"
 
 
 def page(account: AccountRef) -> str:
-    """Return the address of the page where the signatures of *account* are changed."""
+    """Return the address of the page for editing the signatures of *account*."""
     return f"/addons/email/w/{account.workspace_id}/accounts/{account.id}/signature"
 
 
 @dataclass(frozen=True, slots=True)
 class Texts:
-    """The texts of an account as one person finds them.
+    """The texts of an account for one person.
 
-    :param shared: everybody's who has none of their own; *own*: that person's; empty: there is none.
-    :param reply_to: where answers go; empty: to the address itself.
-    :param quotes: whether replies have the message they answer below.
+    :param shared: the account's signature; *own*: the person's own, which replaces it; empty: none.
+    :param reply_to: the address for replies; empty: the account's address.
+    :param quotes: whether replies quote the message they answer.
     """
 
     shared: str
@@ -36,7 +36,7 @@ class Texts:
 
     @property
     def used(self) -> str:
-        """Return what stands beneath what that person writes."""
+        """The signature below the person's messages."""
         return self.own or self.shared
 
 
@@ -50,7 +50,7 @@ def read(session: Session, account_id: int, user_id: int) -> Texts | None:
 
 
 def keep_own(session: Session, account_id: int, user_id: int, text: str) -> None:
-    """Keep a person's signature; with an empty *text* theirs is the account's again."""
+    """Save a person's signature; an empty *text* restores the account's."""
     row = session.get(PersonsSignature, (account_id, user_id))
     if not text:
         if row is not None:
@@ -62,7 +62,7 @@ def keep_own(session: Session, account_id: int, user_id: int, text: str) -> None
 
 
 def keep_shared(session: Session, account_id: int, text: str, reply_to: str, *, quotes: bool = False) -> None:
-    """Keep the signature of an account, where answers to it go, and whether replies quote."""
+    """Save the signature of an account, its reply address, and whether replies quote."""
     row = session.get(EmailAccount, account_id)
     if row is not None:
         row.signature, row.reply_to, row.quotes = text or None, reply_to or None, quotes

@@ -1,7 +1,7 @@
-"""Signing mails with DKIM (RFC 6376), for domains whose mail server does not do it itself.
+"""Sign mails with DKIM (RFC 6376), for domains whose mail server does not sign.
 
-A key is made for each domain of a workspace. Mails are signed once its record was found in the DNS, no more
-when it is gone: a signature that nobody can check only raises suspicion.
+Each domain of a workspace has a key. Mails are signed only while its record is in the DNS: a signature that
+cannot be verified only raises suspicion.
 """
 
 from __future__ import annotations
@@ -49,22 +49,22 @@ SIGNED = (
     "Content-Type",
     "Content-Transfer-Encoding",
 )
-"""Headers that are signed where a mail has them, and From once more, so that no second one can be put in."""
+"""Headers to sign if present; From is listed twice, so that a second one cannot be added."""
 
 
 def is_installed() -> bool:
-    """Return whether the package that signs is there."""
+    """Return whether the package for signing is installed."""
     return find_spec("dkim") is not None
 
 
 def key_of(account: AccountRef, domain: str = "") -> DkimKey | None:
-    """Return the key of *domain*, else of that of an account, or None if none was made."""
+    """Return the key of *domain*, by default the account's, or None if there is none."""
     with db.read() as session:
         return session.scalar(sa.select(DkimKey).where(is_of(account, domain)))
 
 
 def is_of(account: AccountRef, domain: str = "") -> sa.ColumnElement[bool]:
-    """Return the condition by which a key is that of *domain*, else of the domain of an account."""
+    """Return the condition for the key of *domain*, by default the account's."""
     return sa.and_(
         DkimKey.workspace_id == account.workspace_id,
         DkimKey.domain == (domain or domain_of(account.external_id)),
@@ -72,12 +72,12 @@ def is_of(account: AccountRef, domain: str = "") -> sa.ColumnElement[bool]:
 
 
 def domains_of(account: AccountRef) -> list[str]:
-    """Return the domains an account sends from: its own first, then those of its further addresses."""
+    """Return the domains an account sends from: its own first, then those of its aliases."""
     return list(dict.fromkeys(map(domain_of, (account.external_id, *aliases.of(account.id)))))
 
 
 def keys_of(accounts: Sequence[AccountRef]) -> dict[int, list[DkimKey]]:
-    """Return by account the keys of the domains it sends from, in their order. One statement."""
+    """Return the keys of the domains each account sends from, in their order. Runs one statement."""
     domains = {one.id: domains_of(one) for one in accounts}
     query = sa.select(DkimKey).where(
         DkimKey.workspace_id.in_({one.workspace_id for one in accounts}),
@@ -98,7 +98,7 @@ def _place(row: DkimKey) -> Place:
 
 
 def make(session: Session, account: AccountRef, domain: str = "") -> DkimKey:
-    """Make a key for *domain*, else for that of an account, unless there is one."""
+    """Create a key for *domain*, by default the account's, unless it has one."""
     found = session.scalar(sa.select(DkimKey).where(is_of(account, domain)))
     if found is not None:
         return found
@@ -128,19 +128,19 @@ def make(session: Session, account: AccountRef, domain: str = "") -> DkimKey:
 
 
 def name_of(row: DkimKey) -> str:
-    """Return the name in the DNS that the record of a key has."""
+    """Return the DNS name of a key's record."""
     return f"{row.selector}._domainkey.{row.domain}"
 
 
 def record_of(row: DkimKey) -> str:
-    """Return the record of a key."""
+    """Return the DNS record of a key."""
     return f"v=DKIM1; k=rsa; p={row.public_key}"
 
 
 def looked_up(row: DkimKey) -> bool | None:
-    """Ask the DNS for the record of a key; return whether it is there and equal. None: no answer.
+    """Look up a key's record in the DNS; return whether it exists and matches, or None without a response.
 
-    What is found decides whether mails are signed from now on.
+    The result decides whether mails are signed from now on.
     """
     texts = late.machinery().texts(name_of(row))
     if texts is None:
@@ -158,7 +158,7 @@ def looked_up(row: DkimKey) -> bool | None:
 
 
 def signed(account: AccountRef, mail: bytes, sender: str = "") -> bytes:
-    """Return *mail* with a signature on top, or as it is where its domain has no key that was found.
+    """Return *mail* with a signature on top, or unchanged if no key of its domain was found in the DNS.
 
     :param sender: the address in its From; empty: the account's.
     """
@@ -194,9 +194,9 @@ def _present(mail: bytes) -> list[bytes]:
 
 
 def run(account: AccountRef) -> str:
-    """Make a key at the first press, and look for its record at each further one; return a sentence.
+    """Create a key the first time, and look up its record after that; return a sentence.
 
-    :raises ValueError: with one, if it cannot be.
+    :raises ValueError: with a sentence, if that fails.
     """
     if not is_installed():
         raise ValueError(_("Signing requires the extra %(extra)s. Ask an admin to install it.", extra=EXTRA))
@@ -230,9 +230,9 @@ def run(account: AccountRef) -> str:
 
 
 def facts(row: DkimKey, *, further: bool = False) -> list[tuple[str, str]]:
-    """Return what the card says of a key.
+    """Return the facts about a key for the card.
 
-    :param further: whether it is that of a further address, whose domain has to be told.
+    :param further: whether it belongs to an alias, so that the facts name its domain.
     """
     label = _("DKIM signing, %(domain)s", domain=row.domain) if further else _("DKIM signing")
     if row.found_at is not None:
@@ -241,7 +241,7 @@ def facts(row: DkimKey, *, further: bool = False) -> list[tuple[str, str]]:
 
 
 def notices(row: DkimKey) -> list[tuple[str, str, str]]:
-    """Return what is amiss with a key."""
+    """Return notices about problems with a key."""
     if is_installed():
         return []
     sentence = _(
@@ -251,7 +251,7 @@ def notices(row: DkimKey) -> list[tuple[str, str, str]]:
 
 
 def copyables(row: DkimKey) -> list[Copyable]:
-    """Return what has to be entered in the DNS."""
+    """Return the values to enter in the DNS."""
     return [
         Copyable(
             _("DKIM record: name (TXT)"),

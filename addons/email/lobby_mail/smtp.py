@@ -1,4 +1,4 @@
-"""Send mail by an account's server, one SMTP step at a time, so that failures can be distinguished."""
+"""Send mail through an account's server, one SMTP step at a time, so that failures can be distinguished."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from host.sdk.secrets import Secret
 CONNECT_SECONDS = 10.0
 STEP_SECONDS = 30.0
 ACCEPT_SECONDS = 90.0
-"""Time-out for the answer to the mail itself: servers scan it for viruses first."""
+"""Timeout in seconds for the response to the mail itself: servers scan it for viruses first."""
 
 
 class Security(StrEnum):
@@ -28,9 +28,9 @@ class Security(StrEnum):
 
 
 class SignInError(Exception):
-    """There is nothing to sign in with. Its words are for people.
+    """The credentials are missing or invalid. The message is for people.
 
-    :ivar ended: whether the provider takes the sign-in no more, so that only a person can help.
+    :ivar ended: whether the provider no longer accepts the sign-in, so that a person must sign in again.
     """
 
     def __init__(self, words: str, *, ended: bool) -> None:
@@ -42,20 +42,20 @@ class Bearer(Protocol):
     """Placeholder for the password of an account that signed in at a provider."""
 
     def token(self) -> Secret:
-        """Return an access token that lasts a while, renewed if need be.
+        """Return an access token that does not expire soon, renewed if necessary.
 
         :raises SignInError: if there is none.
         """
 
     def refused(self, token: Secret) -> None:
-        """Note that a server did not take *token*, so that the next one is another."""
+        """Record that a server refused *token*, so that :meth:`token` returns a new one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """The server an account sends by. Without *user* there is no login.
+    """An account's outgoing server. Without *user*, there is no login.
 
-    :param bearer: instead of a password.
+    :param bearer: used instead of a password.
     """
 
     host: str
@@ -69,7 +69,7 @@ class Server:
 class RefusedError(Exception):
     """The server refused.
 
-    :ivar code: the SMTP reply code; 4xx for now, 5xx for good.
+    :ivar code: the SMTP reply code; 4xx is temporary, 5xx permanent.
     :ivar words: the server's message.
     """
 
@@ -88,18 +88,18 @@ class StepRefusedError(RefusedError):
 
 
 class LoginRefusedError(RefusedError):
-    """The server did not take the user and password."""
+    """The server rejected the user and password."""
 
 
 class _Guarded(smtplib.SMTP):
-    """An SMTP client whose sockets come from the guard."""
+    """An SMTP client with guarded sockets."""
 
     def _get_socket(self, host: str, port: int, timeout: Any) -> socket.socket:
         return net.connect(host, port, timeout=CONNECT_SECONDS, mail=True)
 
 
 class _GuardedTLS(smtplib.SMTP_SSL):
-    """The same, encrypted from the first byte."""
+    """The same with TLS from the first byte."""
 
     def _get_socket(self, host: str, port: int, timeout: Any) -> ssl.SSLSocket:
         connection = net.connect(host, port, timeout=CONNECT_SECONDS, mail=True)
@@ -114,9 +114,9 @@ class _GuardedTLS(smtplib.SMTP_SSL):
 def signed_in(server: Server) -> Iterator[smtplib.SMTP]:
     """Yield a connection ready for mail.
 
-    :raises FetchError: if the server cannot, or may not, be reached.
-    :raises StepRefusedError: if it refuses the connection, or lacks what the settings ask for.
-    :raises LoginRefusedError: if it does not take the credentials.
+    :raises FetchError: if the server cannot be reached, or is not allowed.
+    :raises StepRefusedError: if it refuses the connection, or lacks a feature the settings require.
+    :raises LoginRefusedError: if it rejects the credentials.
     :raises OSError, smtplib.SMTPServerDisconnected: if the connection breaks, or its certificate is wrong.
     """
     server = with_token(server)
@@ -136,16 +136,16 @@ def _dialogue(server: Server) -> Iterator[smtplib.SMTP]:
     except RefusedError as error:
         raise _discreet(error, server) from None
     finally:
-        # Not quit(): it waits for an answer nobody needs, and may fail after the mail was taken.
+        # Not quit(), which waits for a response that isn't needed and may fail after the mail was accepted.
         with suppress(OSError, smtplib.SMTPException):
             client.putcmd("quit")
         client.close()
 
 
 def with_token(server: Server) -> Server:
-    """Return *server* with an access token for a password, before a connection waits for it.
+    """Return *server* with an access token as its password, obtained before connecting.
 
-    :raises LoginRefusedError: if there is none.
+    :raises LoginRefusedError: if there is no valid token.
     """
     if server.bearer is None:
         return server
@@ -156,7 +156,7 @@ def with_token(server: Server) -> Server:
 
 
 def xoauth2(user: str, token: Secret) -> str:
-    """Return what SASL XOAUTH2 presents: https://developers.google.com/gmail/imap/xoauth2-protocol."""
+    """Return the SASL XOAUTH2 response: https://developers.google.com/gmail/imap/xoauth2-protocol."""
     return f"user={user}\1auth=Bearer {token.reveal()}\1\1"
 
 
@@ -186,7 +186,7 @@ def _open(server: Server) -> smtplib.SMTP:
 
 
 def _discreet(error: RefusedError, server: Server) -> RefusedError:
-    """Return *error* without the password: some servers quote what they were sent."""
+    """Return *error* without the password, because some servers quote it."""
     words = error.words
     for secret in secrets_of(server.user, server.password):
         words = words.replace(secret, "…")
@@ -194,7 +194,7 @@ def _discreet(error: RefusedError, server: Server) -> RefusedError:
 
 
 def secrets_of(user: str, password: Secret | None) -> list[str]:
-    """Return a password, or a token as it is presented, in the forms that a server may quote."""
+    """Return a password or token in all forms that a server may quote."""
     if not password:
         return []
     presented = xoauth2(user, password)
@@ -243,9 +243,7 @@ def _login(client: smtplib.SMTP, server: Server) -> None:
 
 
 def _present(client: smtplib.SMTP, user: str, token: Secret) -> None:
-    """Sign in with an access token. A server that refuses gives the reason first, then waits for an empty
-    line.
-    """
+    """Sign in with an access token. A server that refuses sends the reason, and waits for an empty line."""
     if "XOAUTH2" not in client.esmtp_features.get("auth", "").upper().split():
         raise LoginRefusedError(504, "the server does not take sign-ins of a provider (XOAUTH2)")
     code, words = client.docmd("AUTH", "XOAUTH2 " + base64.b64encode(xoauth2(user, token).encode()).decode())
@@ -266,7 +264,7 @@ def _login_in_unicode(client: smtplib.SMTP, user: str, password: str) -> None:
 
 
 def check(server: Server) -> None:
-    """Connect and sign in, as sending would. Raises what :func:`signed_in` raises."""
+    """Connect and sign in, as for sending. Raises the errors of :func:`signed_in`."""
     with signed_in(server):
         pass
 
@@ -292,14 +290,14 @@ def deliver(
     *,
     wait_for_copies: bool = False,
 ) -> list[Refused]:
-    """Hand one mail to the server; return the *copies* it did not take, once it confirmed the rest.
+    """Send one mail; return the *copies* that the server refused, once it confirmed the rest.
 
-    Without *recipient* nothing is sent to anybody.
+    If the server refuses *recipient*, nothing is sent to anyone.
 
-    :param wait_for_copies: send nothing yet where a copy is refused only for now.
+    :param wait_for_copies: send nothing yet if a copy is refused temporarily.
     :raises UnconfirmedError: if the connection broke after sending began.
-    :raises: what :func:`signed_in` raises, always before sending began, and :class:`StepRefusedError` also
-        for the mail itself.
+    :raises: the errors of :func:`signed_in`, always before sending began; :class:`StepRefusedError` also for
+        the mail itself.
     """
     with signed_in(server) as client:
         plain = all(one.isascii() for one in (sender, recipient, *copies))
@@ -337,6 +335,6 @@ def deliver(
 
 
 def _stuffed(mail: bytes) -> Iterator[bytes]:
-    """Yield the lines of *mail*, each ending in CRLF, a leading dot doubled."""
+    """Yield the lines of *mail*, each ending in CRLF, with leading dots doubled."""
     for line in mail.replace(b"\r\n", b"\n").replace(b"\r", b"\n").removesuffix(b"\n").split(b"\n"):
         yield (b"." if line.startswith(b".") else b"") + line + b"\r\n"

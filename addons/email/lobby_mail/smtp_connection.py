@@ -11,13 +11,13 @@ from aiosmtpd.smtp import SMTP, syntax
 MAX_LINE = 256 * 1024
 MAX_CONNECTIONS = 64
 MAX_PER_ADDRESS = 20
-"""Most connections to one server: as many as mail servers open to each other by default."""
+"""Maximum number of connections per client: as many as mail servers open by default."""
 SESSION_SECONDS = 600
-"""For a connection, whatever it does."""
+"""Maximum duration of a connection."""
 
 
 def counted_as(peer: Any) -> str:
-    """Return what connections of *peer* are counted under: its address, of IPv6 the network of a customer."""
+    """Return the key for counting connections of *peer*: its address, or for IPv6 its /64 network."""
     try:
         address = ipaddress.ip_address(str(peer[0]).partition("%")[0])
     except (TypeError, IndexError, ValueError):
@@ -30,12 +30,12 @@ def counted_as(peer: Any) -> str:
 
 
 class SmtpConnection(SMTP):
-    """aiosmtpd's, with longer lines than the standard's 998, limits on connections, and an end to each.
+    """aiosmtpd's connection, with lines longer than the standard's 998, and limits on number and duration.
 
-    Who greets with LHLO speaks LMTP (RFC 2033): each recipient of a mail is answered for by itself.
+    A client that greets with LHLO speaks LMTP (RFC 2033): each recipient of a mail gets its own response.
 
-    Where all are held, the oldest of the address that holds most makes way. Its client sends again what
-    it was not told is stored.
+    If all connections are in use, the oldest one of the busiest address is closed. Its client retries mail
+    that was not confirmed.
     """
 
     line_length_limit = MAX_LINE
@@ -44,7 +44,7 @@ class SmtpConnection(SMTP):
     _deadline: asyncio.TimerHandle | None = None
     lmtp = False
     _unanswered = 0
-    """Recipients of the mail that is being sent."""
+    """Number of recipients of the mail being received."""
 
     @syntax("LHLO hostname")
     async def smtp_LHLO(self, hostname: str) -> None:  # noqa: N802 - as aiosmtpd finds it
@@ -65,7 +65,7 @@ class SmtpConnection(SMTP):
         text = str(status)
         if self._unanswered and self.lmtp and "\r\n" not in text:
             status = "\r\n".join([text] * self._unanswered)
-        # Counted now: aiosmtpd starts the next envelope before it answers for this mail.
+        # Counted now, because aiosmtpd starts the next envelope before it responds to this mail.
         asked = self.envelope.rcpt_tos if self.envelope is not None else []
         self._unanswered = len(asked) if text.startswith("354") else 0
         await super().push(status)

@@ -1,4 +1,4 @@
-"""The page of addresses that wait to be confirmed, and of domains that belong to a workspace."""
+"""The page of addresses waiting for confirmation, and of domains owned by workspaces."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ bp = Blueprint("email", __name__)
 
 
 class _AnsweredError(Exception):
-    """Somebody else answered the request first."""
+    """Someone else answered the request first."""
 
 
 def _owned() -> set[int]:
@@ -31,7 +31,7 @@ def _owned() -> set[int]:
 
 @bp.get("/addresses")
 def addresses() -> ResponseReturnValue:
-    """Show what waits for the signed-in person, and what of theirs waits for others."""
+    """Show the addresses that the signed-in person can confirm, and their own waiting ones."""
     owned, admin = _owned(), current_user().is_admin
     with db.read() as session:
         waiting = ownership.waiting(session, owned, admin=admin)
@@ -51,10 +51,10 @@ def addresses() -> ResponseReturnValue:
 
 
 def _waiting(asked_id: int) -> ownership.Waiting:
-    """Return the account that waits.
+    """Return a waiting account.
 
-    :raises NotFound: if it is nothing of the signed-in person's.
-    :raises _AnsweredError: for an admin, who sees all that wait, if it waits no more.
+    :raises NotFound: if it does not concern the signed-in person.
+    :raises _AnsweredError: for an admin, who sees all of them, if it is no longer waiting.
     """
     with db.read() as session:
         found = ownership.waiting(session, _owned(), admin=current_user().is_admin)
@@ -197,7 +197,7 @@ def withdraw(asked_id: int) -> ResponseReturnValue:
 @bp.post("/domains/release")
 @fresh_password
 def release() -> ResponseReturnValue:
-    """Take a domain back from the workspace that holds it."""
+    """Release a domain from the workspace that owns it."""
     owned, admin = _owned(), current_user().is_admin
     name = domain_of(normal(f"x@{request.form.get('domain', '')}") or "")
 

@@ -31,12 +31,12 @@ CATALOGUE_SCOPE = "catalog_management"
 
 
 def app_name(app_id: str, ig_user_id: str) -> str:
-    """Return the key of an app: its id, or the account if Meta did not give the id."""
+    """Return the key of an app: its id, or the account if Meta did not return the id."""
     return app_id or f"{NAMELESS}{ig_user_id}"
 
 
 def graph_of(flavour: Flavour, token: Secret, app_secret: Secret) -> Graph:
-    """Return calls for *token*; without proof on Instagram Login, where no page of Meta asks for one."""
+    """Return a client for *token*; without proof on Instagram Login, where Meta's docs don't ask for one."""
     return Graph(flavour, token, app_secret, prove=flavour is Flavour.PAGE)
 
 
@@ -44,7 +44,7 @@ def graph_of(flavour: Flavour, token: Secret, app_secret: Secret) -> Graph:
 class Credentials:
     """Credentials for calling Meta for one account.
 
-    :param account_id: whom they were asked for: the account itself, or the one for comments beside it.
+    :param account_id: the account they were requested for: the main account or its comments account.
     """
 
     account_id: int
@@ -77,7 +77,7 @@ class Credentials:
 
     @property
     def node(self) -> str:
-        """The id the account's edges hang on: the Page, or the account itself."""
+        """The id of the Graph API node with the account's edges: the Page, or the account itself."""
         return self.page_id if self.flavour is Flavour.PAGE else self.ig_user_id
 
 
@@ -155,14 +155,14 @@ def shown_id(account_id: int) -> int:
 
 
 def in_use() -> list[AccountOverview]:
-    """Return an account for each credentials in use: of messages, or of comments where these are off."""
+    """Return one account per credentials in use: the comments account only if messages are off."""
     found = overview(CHANNEL)
     known = {one.account.id for one in found}
     return found + [one for one in overview(COMMENTS_CHANNEL) if one.account.beside_id not in known]
 
 
 def stop(account_id: int, reason: str) -> None:
-    """Record that Meta no longer takes the credentials of an account: for its messages and its comments."""
+    """Record that Meta no longer accepts an account's credentials, for its messages and its comments."""
     with db.read() as session:
         live = live_ids(session, account_id)
     for one in live:
@@ -170,12 +170,12 @@ def stop(account_id: int, reason: str) -> None:
 
 
 def place(row: InstagramAccount, column: str) -> Place:
-    """Return where a sealed value of *row* lives."""
+    """Return the place of a sealed value of *row*."""
     return Place(TABLE, column, row.workspace_id, row.uuid)
 
 
 def app_place(own: WorkspaceApp) -> Place:
-    """Return where the sealed secret of a workspace's own app lives."""
+    """Return the place of the sealed secret of a workspace's own app."""
     return Place(WorkspaceApp.__tablename__, "app_secret", own.workspace_id, own.uuid)
 
 
@@ -189,7 +189,7 @@ def own_app(session: Session, workspace_id: int, flavour: Flavour) -> WorkspaceA
 
 
 def credentials(account_id: int) -> Credentials | None:
-    """Return the stored credentials of an account, or None if it has none any more.
+    """Return the stored credentials of an account, or None if they were deleted.
 
     :raises SecretUnreadableError: if they cannot be decrypted.
     """
@@ -211,7 +211,7 @@ def credentials(account_id: int) -> Credentials | None:
         app_id=row.app_id,
         username=row.ig_username,
         token=token,
-        # Of the desk's own app the operator has the last word: its secret may have been made anew.
+        # For the installation's app, the operator's setting wins: its secret may have been reset since.
         app_secret=installed.secret
         if installed is not None and installed.id == row.app_id
         else unseal(row.app_secret, place(row, "app_secret")),
@@ -219,7 +219,7 @@ def credentials(account_id: int) -> Credentials | None:
 
 
 def sharing_app(account_id: int) -> tuple[int, ...]:
-    """Return the other accounts whose tokens belong to the same Meta app, those for comments among them."""
+    """Return the other accounts whose tokens belong to the same Meta app, including comments accounts."""
     host = db.host_table("channel_accounts")
     with db.read() as session:
         row = find(session, account_id)
@@ -232,7 +232,7 @@ def sharing_app(account_id: int) -> tuple[int, ...]:
 
 
 def store(session: Session, account: AccountRef, details: Details) -> None:
-    """Write what was confirmed; keep the verify token an account has already."""
+    """Store confirmed details; an account keeps its verify token."""
     now = clock.now()
     row = find(session, account.id)
     if row is None:
@@ -270,8 +270,9 @@ def new_verify_token() -> Secret:
 
 
 def set_verify_token(session: Session, account_id: int, token: Secret) -> bool:
-    """Replace the verify token of an account; the old one stops working at once. Return False without a
-    row.
+    """Replace an account's verify token; the old one stops working immediately.
+
+    Return False if the account has no row.
     """
     row = find(session, account_id)
     if row is None:
@@ -284,7 +285,7 @@ def set_verify_token(session: Session, account_id: int, token: Secret) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Bound:
-    """An account as the webhook needs it. ``secret`` is empty where it cannot be decrypted."""
+    """The data of an account that the webhook needs. ``secret`` is empty if it cannot be decrypted."""
 
     account_id: int
     ig_user_id: str
@@ -293,9 +294,9 @@ class Bound:
     verify_token: bytes = field(repr=False)
     flavour: Flavour = Flavour.PAGE
     others: tuple[bytes, ...] = field(default=(), repr=False)
-    """Further secrets its app may sign with: the one stored for the app itself, which may be newer."""
+    """Other secrets its app may sign with: the one stored for the app itself, which may be newer."""
     comments_id: int | None = None
-    """The account for comments beside it; None: comments are switched off."""
+    """Its comments account; None if comments are switched off."""
     app_id: str = ""
     catalogue: bool = False
     """Whether its token may read the catalogue of its shop."""
@@ -307,12 +308,12 @@ class Bound:
 
     @property
     def is_used(self) -> bool:
-        """Whether anything of it is connected: its messages, or its comments."""
+        """Whether its messages or its comments are connected."""
         return self.live or self.comments_id is not None
 
     @property
     def secrets(self) -> tuple[bytes, ...]:
-        """Every secret deliveries for the account may be signed with."""
+        """All secrets that deliveries for the account may be signed with."""
         return tuple(one for one in (self.secret, *self.others) if one)
 
     def is_signed_by(self, secret: bytes) -> bool:
@@ -322,12 +323,12 @@ class Bound:
 
 @dataclass(frozen=True, slots=True)
 class Book:
-    """Every account of the installation, disconnected ones too, by the ways a delivery names it.
+    """All accounts of the installation, including disconnected ones, by the ids that deliveries use.
 
-    ``by_id`` holds IG User IDs and Page IDs as the bytes they are in a body; ``secrets`` each distinct app
-    secret once, those of live accounts first, then those of apps people sign in to.
+    ``by_id`` holds IG User IDs and Page IDs as bytes, as in a body. ``secrets`` holds each distinct app
+    secret once: those of live accounts first, then those of apps people sign in to.
 
-    :ivar with_own_app: workspaces that brought an app of their own.
+    :ivar with_own_app: workspaces that have their own app.
     """
 
     by_id: Mapping[bytes, tuple[Bound, ...]] = field(default_factory=dict)
@@ -338,7 +339,7 @@ class Book:
 
 
 def load_book() -> Book:
-    """Read every account and open its secrets. Done when an account changed, not per delivery."""
+    """Load all accounts and decrypt their secrets. Runs when an account changes, not per delivery."""
     host = db.host_table("channel_accounts")
     beside = host.alias("beside")
     query = (
@@ -361,7 +362,7 @@ def load_book() -> Book:
     apps = [(one.workspace_id, one.app_id, _opened(one.app_secret, app_place(one))) for one in own]
     installation = [app for flavour in Flavour if (app := app_of(flavour)) is not None]
     installed = [(None, app.id, app.secret.reveal().encode()) for app in installation]
-    # Those in use are looked at first.
+    # Accounts in use first.
     rows.sort(key=lambda row: bool(row[2] == AccountState.DISCONNECTED and row[3] is None))
     by_id: dict[bytes, list[Bound]] = {}
     by_account: dict[str, list[Bound]] = {}

@@ -6,7 +6,7 @@ import msgspec
 
 
 class Node(msgspec.Struct, frozen=True):
-    """Anything with an id."""
+    """A response with only an id."""
 
     id: str
     name: str = ""
@@ -28,7 +28,7 @@ class PageNode(msgspec.Struct, frozen=True):
 
 
 class TokenFacts(msgspec.Struct, frozen=True):
-    """Response of ``debug_token``. ``expires_at`` 0: no date; None: unknown."""
+    """Response of ``debug_token``. ``expires_at`` is 0 if it never expires, None if unknown."""
 
     is_valid: bool = True
     app_id: str = ""
@@ -39,7 +39,7 @@ class TokenFacts(msgspec.Struct, frozen=True):
 
 
 class Bought(msgspec.Struct, frozen=True):
-    """An access token and its lifetime in seconds; 0 if Meta gave no end."""
+    """An access token and its lifetime in seconds; 0 if Meta named none."""
 
     access_token: str
     expires_in: float = 0
@@ -79,7 +79,7 @@ class TokenAnswer(msgspec.Struct, frozen=True):
 
 
 class Subscription(msgspec.Struct, frozen=True):
-    """One app that is subscribed to a Page, and to what."""
+    """An app subscribed to a Page, and its fields."""
 
     id: str = ""
     subscribed_fields: tuple[str, ...] = ()
@@ -107,7 +107,7 @@ class AppSubscriptions(msgspec.Struct, frozen=True):
 
 
 class SendAnswer(msgspec.Struct, frozen=True):
-    """The answer to a sent message."""
+    """The response to a sent message."""
 
     message_id: str
     recipient_id: str = ""
@@ -120,6 +120,6 @@ class ActionAnswer(msgspec.Struct, frozen=True):
 
 
 class UploadAnswer(msgspec.Struct, frozen=True):
-    """The answer to an uploaded file."""
+    """The response to an uploaded file."""
 
     attachment_id: str

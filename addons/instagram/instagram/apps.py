@@ -1,7 +1,7 @@
 """The Meta app in use: the workspace's own, or else the installation's.
 
-An app that Meta restricts takes everybody down who is connected through it; a workspace with its own stands
-on its own feet.
+If Meta restricts an app, every account connected through it stops working. A workspace with its own app is
+not affected.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from .models import InstagramAccount, WorkspaceApp
 def app_of(flavour: Flavour, workspace_id: int) -> MetaApp | None:
     """Return the app that people of a workspace sign in to, or None if there is none.
 
-    :raises SecretUnreadableError: if the workspace has one of its own whose secret cannot be decrypted.
+    :raises SecretUnreadableError: if the secret of the workspace's own app cannot be decrypted.
     """
     with db.read() as session:
         own = own_app(session, workspace_id, flavour)
@@ -82,7 +82,7 @@ FIELDS = (
 
 
 def read(workspace_id: int) -> CardStatus:
-    """Return what a workspace set, and what its app needs to know of this desk."""
+    """Return a workspace's settings, and the addresses to enter in its app."""
     values, stored = {}, {}
     notices: list[tuple[str, str, str]] = []
     for flavour, (id_name, secret_name) in _NAMES.items():
@@ -144,7 +144,6 @@ def save(workspace_id: int, values: Mapping[str, str]) -> str | Problems:
 
 
 def _stored(workspace_id: int, flavour: Flavour, app_id: str) -> Secret | None:
-    """Return the stored secret of this app, or None."""
     with db.read() as session:
         own = own_app(session, workspace_id, flavour)
     if own is None or own.app_id != app_id:
@@ -157,9 +156,9 @@ def _stored(workspace_id: int, flavour: Flavour, app_id: str) -> Secret | None:
 
 
 def _check(app: MetaApp | None, id_name: str, secret_name: str) -> dict[str, str]:
-    """Request the app's own token, which Meta only gives for a valid id and secret; return what is wrong.
+    """Request the app's token, which requires a valid id and secret; return the problems by field.
 
-    For an Instagram app no page of Meta names such a call; a wrong secret shows when somebody signs in.
+    Meta documents no such call for an Instagram app; there, a wrong secret fails at the first sign-in.
     """
     if app is None:
         return {}

@@ -1,4 +1,4 @@
-"""The webhook of a Meta app, set by Lobby where it holds the app's id and secret: nothing is copied by hand.
+"""The webhook of a Meta app, set by Lobby if it has the app's id and secret.
 
 Meta's page: docs/graph-api/reference/app/subscriptions.
 """
@@ -28,9 +28,9 @@ from .models import InstagramAccount
 log = logging.getLogger(__name__)
 
 IF_KNOWN = ("messaging_optins", "response_feedback", "message_edit")
-"""Fields asked for besides, the surest first: Meta's pages do not agree which of them the object has."""
+"""Optional fields, most likely first: Meta's pages disagree about which of them the object has."""
 UNKNOWN_FIELD = 100
-"""Meta's code for a parameter it does not know, and so for such a field."""
+"""Meta's code for an unknown parameter, and so for an unknown field."""
 
 
 class Led(Enum):
@@ -39,16 +39,16 @@ class Led(Enum):
     HERE = "here"
     """This desk, with every field."""
     ELSEWHERE = "elsewhere"
-    """Somebody else, who may need it."""
+    """Another address, which may be in use."""
     NOT_HELD = "not held"
-    """Lobby does not hold the id and the secret of the app: it is set by hand."""
+    """Unknown: Lobby does not have the app's id and secret, so an admin sets it by hand."""
 
 
 @dataclass(frozen=True, slots=True)
 class AppWebhook:
-    """The webhook of the app an account is connected through, and how it has to be.
+    """The webhook of the app an account is connected through, and its required settings.
 
-    :ivar own_url: the address of this account alone, which does as well.
+    :ivar own_url: the account's own address, which is also accepted.
     """
 
     app_id: str
@@ -58,23 +58,23 @@ class AppWebhook:
     own_verify_token: Secret
     messages: bool = True
     comments: bool = False
-    """Whether an account of the app wants messages, and whether one wants comments."""
+    """Whether any account of the app has messages switched on, and whether any has comments."""
 
     @property
     def fields(self) -> tuple[str, ...]:
-        """The fields that have to be ticked."""
+        """The fields that must be selected."""
         messages = config.object_fields() if self.messages else ()
         return messages + (config.object_comment_fields() if self.comments else ())
 
     def lacking(self, webhook: AppSubscription | None) -> list[str]:
-        """Return which of :attr:`fields` are not ticked."""
+        """Return which of :attr:`fields` are not selected."""
         held = () if webhook is None else {one.name for one in webhook.fields}
         return [name for name in self.fields if name not in held]
 
     def read(self) -> AppSubscription | None:
-        """Return it as Meta has it.
+        """Return the webhook's current settings at Meta, or None if it has none.
 
-        :raises GraphError: if Meta does not tell.
+        :raises GraphError: if Meta does not answer.
         """
         return self.graph.app_webhook(self.app_id)
 
@@ -90,9 +90,9 @@ class AppWebhook:
         """Point the webhook here with every required field, and those of :data:`IF_KNOWN` if Meta accepts
         them.
 
-        What it has besides stays.
+        Other fields of it stay.
 
-        :param tidy: take away the fields of comments, where no account wants them.
+        :param tidy: remove the comment fields if no account has comments switched on.
 
         :raises GraphError: if Meta does not take it.
         """
@@ -130,7 +130,7 @@ def of(account: AccountRef) -> AppWebhook | None:
         if row.flavour != Flavour.PAGE:
             return None
     else:
-        # For Instagram Login the webhook is that of the Meta app around the Instagram app.
+        # With Instagram Login, the webhook belongs to the Meta app that contains the Instagram app.
         app = apps.app_of(Flavour.PAGE, account.workspace_id)
         if app is None or (row.flavour == Flavour.PAGE and app.id != row.app_id):
             return None
@@ -152,7 +152,7 @@ def of(account: AccountRef) -> AppWebhook | None:
 class AppProofs:
     """When the Meta app of an account last proved that it knows this desk's address.
 
-    :ivar delivered_at: when it last delivered something, for any account connected through it.
+    :ivar delivered_at: when it last delivered an event for any account connected through it.
     :ivar verified_at: when it last verified the address.
     """
 
@@ -169,13 +169,14 @@ class AppProofs:
 
 
 def proofs(row: InstagramAccount) -> AppProofs:
-    """Return what the Meta app of one account has shown, see :func:`proofs_of`."""
+    """Return the proofs of one account's Meta app, see :func:`proofs_of`."""
     return proofs_of([row])[row.account_id]
 
 
 def proofs_of(rows: Sequence[InstagramAccount]) -> dict[int, AppProofs]:
-    """Return the proofs of accounts' Meta apps, by account. An app has one webhook for all its accounts.
-    Always two statements.
+    """Return the proofs of accounts' Meta apps, by account.
+
+    An app has one webhook for all its accounts. Runs two statements.
     """
     host, own = db.host_table("channel_accounts"), InstagramAccount
     apps_of = {row.app_id for row in rows if row.app_id}
@@ -201,7 +202,7 @@ def proofs_of(rows: Sequence[InstagramAccount]) -> dict[int, AppProofs]:
     found = {}
     for row in rows:
         key = row.app_id or row.account_id
-        # The token that is no account's is of apps people sign in to.
+        # Apps people sign in to verify with a token that belongs to no account.
         names = [*members.get(key, ()), *([None] if row.person_id is not None else ())]
         verified_at = max((verified[one] for one in names if one in verified), default=None)
         found[row.account_id] = AppProofs(delivered.get(key), verified_at)
@@ -209,7 +210,7 @@ def proofs_of(rows: Sequence[InstagramAccount]) -> dict[int, AppProofs]:
 
 
 def _wanted(app_id: str) -> tuple[bool, bool]:
-    """Return whether any account connected through an app wants messages, and whether one wants comments."""
+    """Return whether any account of an app has messages switched on, and whether any has comments."""
     with db.read() as session:
         rows = list(
             session.scalars(sa.select(InstagramAccount.account_id).where(InstagramAccount.app_id == app_id))
@@ -222,7 +223,7 @@ def _wanted(app_id: str) -> tuple[bool, bool]:
 def lead_here(account: AccountRef, *, take_over: bool = False, tidy: bool = False) -> Led:
     """Point the webhook of the account's app here, unless it points elsewhere and may not be changed.
 
-    :param tidy: take away the fields of comments, where no account of the app wants them any more.
+    :param tidy: remove the comment fields if no account of the app has comments switched on.
     :raises GraphError: if Meta does not take it.
     :raises SecretUnreadableError: if a stored secret cannot be decrypted.
     """
@@ -243,7 +244,7 @@ def lead_here(account: AccountRef, *, take_over: bool = False, tidy: bool = Fals
 
 
 def after_connecting(account: AccountRef) -> None:
-    """Try it once an account is connected. Where it does not work, the addresses are on its card."""
+    """Try to set the webhook of a newly connected account. If that fails, its card shows the addresses."""
     try:
         led = lead_here(account)
     except GraphError as error:

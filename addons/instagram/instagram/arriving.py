@@ -1,7 +1,7 @@
 """Checks of deliveries: whether Meta verified the webhook, delivers, and signs with the stored secret.
 
-Nothing here quotes a credential: of a secret only its length and the day it was entered are told, of a verify
-token how it begins. What anybody could have sent turns nothing red by itself.
+Findings never quote a credential: of a secret they show only its length and the day it was entered, of a
+verify token only its beginning. A request that anyone could have sent never makes a check fail.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from .webhook import told_of
 JUST_CONNECTED = timedelta(minutes=10)
 SECRET_LENGTH = 32
 WITHOUT_A_RIGHT_ONE = timedelta(days=1)
-"""How long an account gets nothing signed right before refused deliveries are a warning."""
+"""How long an account may go without a valid signature before refused deliveries are a warning."""
 
 
 def webhook(look: Look) -> None:
@@ -73,10 +73,12 @@ def webhook(look: Look) -> None:
 
 
 def verification(look: Look) -> None:
-    """The answer to Meta's check that the address is ours; its dashboard stays red until the answer is yes.
+    """Check how Lobby answered Meta's verification of the address.
 
-    Anybody may ask with any token. So a wrong one says something only while nothing has shown that Meta
-    knows the right one: a verification, or a delivery.
+    Meta's dashboard shows an error until it passes.
+
+    Anyone may send any token. So a wrong one only matters until a verification or a delivery has proved that
+    Meta has the right one.
     """
     wrong = [
         one
@@ -110,7 +112,7 @@ def verification(look: Look) -> None:
         verdict = Verdict.WARN if proven_at is None else Verdict.UNKNOWN
         look.note(verdict, evidence, fix, seen_at=latest.last_at, link=dashboard.webhooks(look.row.app_id))
     elif verified_at is not None:
-        # What happened once stays so; a token asked for wrongly since was somebody else's.
+        # A past verification stays valid; a wrong token since then came from someone else.
         evidence = _("Verified on %(when)s.", when=format_datetime(verified_at))
         look.note(Verdict.PASS, evidence, seen_at=verified_at)
     elif proofs.delivered_at is not None:
@@ -154,8 +156,8 @@ def _token_place(look: Look) -> str:
 def signature(look: Look) -> None:
     """Check for deliveries with an invalid signature: the App Secret is wrong, or they are not from Meta.
 
-    Only Meta can send what is signed right, so a delivery that was outweighs all refused before it; and Meta
-    itself can be asked whether the secret is the right one (docs/graph-api/guides/secure-requests).
+    Only Meta can send a valid signature, so a valid delivery outweighs all refused before it. Meta can also
+    confirm whether the secret is right (docs/graph-api/guides/secure-requests).
     """
     delivered_at = look.seen.last_event_at
     refused = look.seen.refused.get("signature")
@@ -185,7 +187,7 @@ def signature(look: Look) -> None:
 
 
 def _refused_signature(look: Look, refused: Refusals, delivered_at: datetime | None) -> None:
-    """Judge refused deliveries for the account that no valid one followed."""
+    """Report refused deliveries of the account that no valid one followed."""
     evidence = _(
         "%(count)s for %(handle)s rejected since yesterday, first on %(since)s, last on %(when)s.",
         count=refused.count,
@@ -210,14 +212,14 @@ def _refused_signature(look: Look, refused: Refusals, delivered_at: datetime | N
         return
     evidence = f"{evidence} {stored}"
     if held is None and delivered_at is not None:
-        # A stranger could have sent them; if it was Meta, with another secret, nothing signed right follows.
+        # A stranger could have sent them. If it was Meta with another secret, no valid ones will follow.
         before = _("Earlier ones had valid signatures, last on %(when)s.", when=format_datetime(delivered_at))
         long = refused.last_at - delivered_at > WITHOUT_A_RIGHT_ONE
         verdict = Verdict.WARN if long else Verdict.UNKNOWN
         evidence = f"{evidence} {before}"
         look.note(verdict, evidence, _which_secret(look), seen_at=refused.last_at, link=link)
         return
-    # Anybody could have sent them: red is only what Meta itself says.
+    # Anyone could have sent them, so the check only fails if Meta itself rejects the secret.
     verdict = Verdict.FAIL if held is False else Verdict.WARN
     look.note(verdict, evidence, _which_secret(look), seen_at=refused.last_at, link=link)
 
@@ -225,7 +227,7 @@ def _refused_signature(look: Look, refused: Refusals, delivered_at: datetime | N
 def _secret_holds(look: Look) -> bool | None:
     """Ask Meta whether the stored secret belongs to the token's app; None if it cannot be asked.
 
-    On Instagram Login no page of Meta says that it looks at a proof.
+    Meta documents no check of the proof for Instagram Login.
     """
     if look.found.flavour is Flavour.LOGIN:
         return None
@@ -262,7 +264,7 @@ def _which_secret(look: Look) -> str:
 
 
 def self_test(look: Look) -> None:
-    """A signed test event of our own, over the network, through the very route Meta uses."""
+    """Send a signed test event over the network to the address Meta uses."""
     event = {
         "sender": {"id": "12334"},
         "recipient": {"id": "23245"},

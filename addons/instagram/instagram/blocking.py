@@ -1,7 +1,7 @@
-"""Blocking a customer at Instagram, and ending that.
+"""Block and unblock a customer at Instagram.
 
-Meta's page: docs/messenger-platform/instagram/features/moderate-conversations. It is a call of the Facebook
-Page, so an account that was connected with Instagram Login has none.
+Meta's page: docs/messenger-platform/instagram/features/moderate-conversations. It is a call on the Facebook
+Page, so accounts connected with Instagram Login cannot block.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class _Answer(msgspec.Struct, frozen=True):
 
 
 def block(found: Credentials | None, contact: str, on: bool) -> ProviderProblem | None:
-    """Block *contact*, or with *on* false end that."""
+    """Block *contact*, or unblock them if *on* is false."""
     if found is None:
         return problem(NO_CREDENTIALS)
     if found.flavour is not Flavour.PAGE:

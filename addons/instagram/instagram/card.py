@@ -1,4 +1,4 @@
-"""The settings card: what it asks for, what it shows of a connected account, what its buttons do."""
+"""The settings card: its fields, its view of a connected account, and its actions."""
 
 from __future__ import annotations
 
@@ -42,12 +42,12 @@ PATIENCE = timedelta(minutes=10)
 
 
 def status(account: AccountRef) -> CardStatus:
-    """Return what the card of *account* shows."""
+    """Return the contents of the card of *account*."""
     return statuses([account])[account.id]
 
 
 def statuses(accounts: Sequence[AccountRef]) -> dict[int, CardStatus]:
-    """Return what the cards of *accounts* show, by their ids."""
+    """Return the contents of the cards of *accounts*, by id."""
     facts = load(accounts)
     return {one.id: _status(one, facts.get(one.id)) for one in accounts}
 
@@ -79,7 +79,7 @@ def _status(account: AccountRef, facts: CardFacts | None) -> CardStatus:
         facts=_facts(row),
         steps=steps(account, facts),
         abilities=comments.abilities(config.Flavour(row.flavour), row.scopes, on=facts.comments),
-        # Where people sign in, the webhook is the admin's, set once for the app.
+        # If people sign in, an admin sets the webhook once for the app.
         copyables=_copyables(account, row.app_id, verify_token) if pasted else (),
         notices=notices,
         values={
@@ -160,7 +160,7 @@ def _first_message(account: AccountRef, facts: CardFacts, *, pasted: bool) -> li
         call = _("Send a message to %(handle)s from another account now.", handle=account.handle)
         return [("good", call, _("The card changes to Receiving with the first message."))]
     if last_event_at is not None:
-        return []  # it has received before: a quiet night after a reconnect is no fault
+        return []  # it has received before: a quiet night after a reconnect is not an error
     phone = _(
         "In the Instagram app, check that “Allow access to messages” is on, under Messages and story "
         "replies, Connected tools."
@@ -204,7 +204,7 @@ def _copyables(account: AccountRef, app_id: str, verify_token: str) -> list[Copy
 
 
 def change_verify_token(account: AccountRef, values: Mapping[str, str]) -> str:
-    """Replace the verify token by one's own or a new one; the one before stops at once."""
+    """Replace the verify token by the one entered or a new one; the old one stops working immediately."""
     own = values.get(OWN_VERIFY_TOKEN.name, "")
     token = Secret(own) if own else new_verify_token()
 
@@ -225,7 +225,7 @@ def change_verify_token(account: AccountRef, values: Mapping[str, str]) -> str:
 def lead_here(account: AccountRef, _values: Mapping[str, str]) -> str:
     """Enter this desk's address, verify token and fields in the Meta app.
 
-    :raises ValueError: with a sentence, if Meta does not take it.
+    :raises ValueError: with a sentence, if Meta rejects it.
     """
     try:
         led = appwebhook.lead_here(account, take_over=True)
@@ -254,7 +254,7 @@ def late_replies_off(account: AccountRef, _values: Mapping[str, str]) -> str:
 def subscribe_again(account: AccountRef, _values: Mapping[str, str]) -> str:
     """Subscribe at Meta to everything an account of its kind needs, and read it back.
 
-    :raises ValueError: with a sentence, if Meta does not take it.
+    :raises ValueError: with a sentence, if Meta rejects it.
     """
     try:
         found = credentials(account.id)

@@ -22,9 +22,10 @@ from .models import InstagramAccount, WorkspaceApp
 class CardFacts:
     """Stored facts about one account, for its card.
 
-    :param messages: whether the messages of these credentials are connected, *comments* whether comments are.
-    :param own_app: whether its Meta app is the one its workspace brought.
-    :param warned: the permissions a warning of the host's names already.
+    :param messages: whether the messages of these credentials are connected; *comments*: whether comments
+        are.
+    :param own_app: whether its Meta app is its workspace's own.
+    :param warned: permissions already named in a warning of the host.
     """
 
     row: InstagramAccount
@@ -40,7 +41,7 @@ class CardFacts:
 
 
 def load(accounts: Sequence[AccountRef]) -> dict[int, CardFacts]:
-    """Return the facts of accounts by id, without those that have no credentials. Six statements."""
+    """Return the facts of accounts by id, except those without credentials. Runs six statements."""
     host, warnings = db.host_table("channel_accounts"), db.host_table("account_warnings")
     homes = {
         one.id: one.beside_id if one.channel == COMMENTS_CHANNEL and one.beside_id else one.id

@@ -1,4 +1,4 @@
-"""The one-time checklist of the Meta app: what we can see ourselves, and what an admin ticks."""
+"""The one-time checklist of the Meta app: items Lobby can verify, and items an admin ticks."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ from .look import is_old
 from .models import ChecklistMark, InstagramAccount
 
 CHANGES_UNSEEN = {"live-mode"}
-"""Lines whose state may change without a word: a tick is good for as long as other evidence."""
+"""Items whose state may change unnoticed, so a tick expires like other evidence."""
 
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One line.
+    """One checklist item.
 
-    :param verdict: ``pass``, ``fail`` or ``unknown``; a seen one needs no tick.
-    :param seen_at: how old what was seen is.
-    :param link: the page at Meta where it is done.
+    :param verdict: ``pass``, ``fail`` or ``unknown``; a verified item needs no tick.
+    :param seen_at: when the evidence was seen.
+    :param link: the page at Meta to do it on.
     """
 
     name: str
@@ -139,7 +139,7 @@ ITEMS = (
 def items(summary: DeliverySummary) -> list[Item]:
     """Return the checklist in its current state, open items first.
 
-    :param summary: what Meta delivered. Own tests are none of it.
+    :param summary: Meta's deliveries, without Lobby's own tests.
     """
     with db.read() as session:
         marks = {mark.item: mark for mark in session.scalars(sa.select(ChecklistMark))}
@@ -194,7 +194,7 @@ def _delivered(summary: DeliverySummary) -> ItemStatus:
 
 
 def _live(summary: DeliverySummary) -> ItemStatus:
-    """Return whether messages of different people arrive, which proves that the app was live then."""
+    """Return whether messages from several people arrive, which proves that the app was live then."""
     at = summary.several_at
     if at is None:
         return ItemStatus()
@@ -238,7 +238,7 @@ def app_id() -> str:
 
 
 def _app_id(session: Session) -> str:
-    """Return the Meta app the links lead to: the desk's, else that of an account."""
+    """Return the Meta app the links lead to: the installation's, else that of an account."""
     app = config.app_of(config.Flavour.PAGE)
     if app is not None:
         return app.id
@@ -271,15 +271,15 @@ def _missing_fields(session: Session) -> list[str]:
         .join(host, host.c.id == InstagramAccount.account_id)
         .where(host.c.claim.is_not(None), InstagramAccount.flavour == config.Flavour.PAGE)
     )
-    # Where the permission is missing Lobby cannot look; the account's card says so.
+    # Lobby cannot check an account without the permission; its card says so.
     held = [set(fields) for fields, scopes in rows if may_subscribe(config.Flavour.PAGE, scopes)]
     return [name for name in config.page_fields() if any(name not in fields for fields in held)]
 
 
 def tick(session: Session, item: str, done: bool, by: str) -> None:
-    """Tick a line, or take the tick back.
+    """Tick or untick an item.
 
-    :raises ValueError: for a line that does not exist.
+    :raises ValueError: if the item does not exist.
     """
     if item not in ITEMS:
         raise ValueError(item)

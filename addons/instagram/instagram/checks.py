@@ -1,4 +1,4 @@
-"""Asking Meta whether pasted credentials belong together. Each failure names its field and Meta's answer.
+"""Check with Meta that pasted credentials belong together. Each failure names its field and Meta's answer.
 
 Meta's pages: docs/graph-api/guides/secure-requests, docs/facebook-login/guides/access-tokens/get-long-lived,
 documentation/business-messaging/messenger-platform/webhooks.
@@ -54,7 +54,7 @@ class Findings:
 
 
 def examine(given: EnteredCredentials, taken: Callable[[str], str | None]) -> Details | dict[str, str]:
-    """Check credentials with Meta; return what to store, or a sentence per field that is wrong."""
+    """Check credentials with Meta; return the details to store, or a sentence per invalid field."""
     findings = Findings()
     graph, me = _ask_who(given, findings)
     if me is None:
@@ -100,7 +100,7 @@ def _ask_who(given: EnteredCredentials, findings: Findings) -> tuple[Graph, Node
     if first.code in DEAD_TOKEN:
         findings.note(TOKEN.name, _("Meta rejected this token. Create a new one and paste it."), first)
         return graph, None
-    # Meta's errors about a proof have no code of their own: the same call without it tells them apart.
+    # Errors about a proof have no distinct code, so the same call without a proof distinguishes them.
     unproven = replace(graph, prove=False)
     wrong = _("This secret belongs to a different app than the token. Copy the App Secret from the same app.")
     try:
@@ -211,11 +211,11 @@ def _check_page(graph: Graph, given: EnteredCredentials, me: Node, findings: Fin
 
 
 def _page(graph: Graph, me: Node, given: EnteredCredentials) -> PageNode:
-    """Return the Page and its account, as much of them as the token's permissions show.
+    """Return what the token's permissions show of the Page and its account.
 
-    Without ``pages_read_engagement`` Meta may keep the Page to itself; the account then speaks for itself.
+    Without ``pages_read_engagement`` Meta may hide the Page; the account is then requested directly.
 
-    :raises GraphError: where Meta shows neither, with what it said of the Page.
+    :raises GraphError: if Meta shows neither, with its answer about the Page.
     """
     try:
         return graph.page(me.id)
@@ -246,7 +246,7 @@ def end_of(facts: TokenFacts) -> datetime | None:
 def subscribe(details: Details, *, comments: bool = False) -> tuple[Details, bool] | dict[str, str]:
     """Subscribe the Page or account and verify it; return the subscribed fields, and whether they are new.
 
-    Fields of the Instagram object are selected in the app itself: Meta refuses their names here.
+    Fields of the Instagram object are selected in the app itself; Meta refuses them here.
     """
     graph = graph_of(details.flavour, details.token, details.app_secret)
     wanted = config.fields_of(details.flavour, comments=comments)
@@ -256,7 +256,7 @@ def subscribe(details: Details, *, comments: bool = False) -> tuple[Details, boo
         after = held(graph, details)
     except GraphError as error:
         if is_permission(error) and not details.may_subscribe:
-            # What else the token may do works; the card says what is to be done by hand.
+            # The token's other permissions work; the card says what to do by hand.
             return replace(details, subscribed_fields=()), False
         name = TOKEN.name if is_permission(error) else ""
         sentence = (
@@ -285,10 +285,10 @@ def held(graph: Graph, details: Details) -> tuple[str, ...] | None:
 def held_of(
     subscriptions: Sequence[Subscription], flavour: config.Flavour, app_id: str
 ) -> tuple[str, ...] | None:
-    """Return the fields of our own among the apps subscribed to a Page or account.
+    """Return the fields our own app is subscribed to on a Page or account.
 
-    An Instagram app has an id of its own beside its Meta app's, and no page of Meta says which stands here;
-    an account's list shows only the app that asks.
+    An Instagram app has an id different from its Meta app's, and Meta doesn't document which one is listed.
+    An account's list shows only the calling app.
     """
     for subscription in subscriptions:
         if subscription.id == app_id or flavour is config.Flavour.LOGIN:
@@ -297,5 +297,5 @@ def held_of(
 
 
 def node_of(details: Details) -> str:
-    """Return the id the subscription hangs on: the Page, or the account itself."""
+    """Return the id of the subscribed node: the Page, or the account itself."""
     return details.page_id if details.flavour is config.Flavour.PAGE else details.ig_user_id

@@ -1,8 +1,8 @@
 """The Comments switch of an account, and the comments account that shares its credentials.
 
-The permissions are asked for only when the switch goes on (docs/instagram-platform). What has not been asked
-for cannot be misused, and an owner who wants messages only is not frightened by a longer list. Messages and
-comments are independent: each can be disconnected while the other goes on.
+The permissions are only requested when the switch is turned on (docs/instagram-platform). Permissions never
+requested cannot be misused, and an owner who wants only messages sees a shorter list. Messages and comments
+are independent: each can be disconnected while the other stays connected.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ ABILITY = "comments"
 
 
 def is_one(account: AccountRef) -> bool:
-    """Return whether *account* is one for comments."""
+    """Return whether *account* is a comments account."""
     return account.channel == COMMENTS_CHANNEL
 
 
 def of(account: AccountRef | None) -> AccountRef | None:
-    """Return the account for comments beside *account*, or None while comments are off."""
+    """Return the comments account of *account*, or None while comments are off."""
     return None if account is None else host_accounts.beside(account.id, COMMENTS_CHANNEL)
 
 
@@ -76,7 +76,7 @@ def uses(account_id: int) -> tuple[bool, bool]:
 
 
 def fields_of(found: Credentials) -> tuple[str, ...]:
-    """Return the webhook fields an account needs by what is connected of it."""
+    """Return the webhook fields an account needs for its connected messages and comments."""
     messages, comments = uses(found.account_id)
     return config.fields_of(found.flavour, messages=messages, comments=comments)
 
@@ -97,7 +97,7 @@ def abilities_in_words(flavour: Flavour, scopes: Collection[str]) -> str:
 
 
 def abilities(flavour: Flavour, scopes: Collection[str], *, on: bool) -> list[Ability]:
-    """Return the switch as the card shows it; *on*: whether comments are connected."""
+    """Return the Comments switch for the card; *on*: whether comments are connected."""
     granted = allowed(flavour, scopes)
     switch = Ability(
         name=ABILITY,
@@ -117,7 +117,7 @@ def abilities(flavour: Flavour, scopes: Collection[str], *, on: bool) -> list[Ab
 def switch(account: AccountRef, values: Mapping[str, str]) -> str:
     """Switch Comments on or off for one account.
 
-    :raises ValueError: with a sentence, if the token does not allow it or Meta does not take it.
+    :raises ValueError: with a sentence, if the token does not allow it or Meta rejects it.
     """
     on = values.get("on") == "1"
     try:
@@ -150,7 +150,7 @@ def switch(account: AccountRef, values: Mapping[str, str]) -> str:
 def open_for(account: AccountRef) -> None:
     """Connect the comments account of *account*.
 
-    :raises ValueError: with a sentence, if it cannot be.
+    :raises ValueError: with a sentence, if it cannot be connected.
     """
     try:
         host_accounts.open_beside(account, COMMENTS_CHANNEL)
@@ -209,10 +209,10 @@ def _note_scopes(session: Session, account_id: int, scopes: list[str]) -> None:
 
 
 def subscribe(found: Credentials, *, messages: bool | None = None, comments: bool | None = None) -> None:
-    """Subscribe the account to what it needs, and to nothing of what is off; fields of others stay.
+    """Subscribe the account to the fields it needs, and remove those it doesn't; unrelated fields stay.
 
-    :param messages: whether its messages are wanted; None: as it is.
-    :raises GraphError: if Meta does not take it.
+    :param messages: whether it needs messages; None keeps the current state.
+    :raises GraphError: if Meta rejects it.
     """
     if not found.may_subscribe:
         return

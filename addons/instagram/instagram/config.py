@@ -12,35 +12,35 @@ from host.sdk.secrets import Secret, fingerprint
 SLUG = "instagram"
 CHANNEL = "instagram"
 COMMENTS_CHANNEL = "instagram-comments"
-"""Its accounts stand beside those of :data:`CHANNEL`."""
+"""The channel of comments accounts, which share the credentials of accounts of :data:`CHANNEL`."""
 WEBHOOK_PATH = "webhook"
 _MEDIA_HOSTS = frozenset({"*.fbsbx.com", "*.fbcdn.net", "*.cdninstagram.com", "*.giphy.com"})
 
 
 class Flavour(StrEnum):
-    """The two roads Meta has to one account (docs/instagram-platform)."""
+    """The two ways to connect an account to Meta (docs/instagram-platform)."""
 
     PAGE = "page"
-    """Through the Facebook Page the account is linked to; a Page access token."""
+    """Through the linked Facebook Page, with a Page access token."""
     LOGIN = "login"
-    """By Instagram Login, without a Page; an Instagram user token."""
+    """By Instagram Login without a Page, with an Instagram user token."""
 
 
 def graph_url(flavour: Flavour) -> str:
-    """Return scheme, host and version of the Graph API for *flavour*, without a slash at the end."""
+    """Return scheme, host and version of the Graph API for *flavour*, without a trailing slash."""
     name = "graph_facebook_url" if flavour is Flavour.PAGE else "graph_instagram_url"
     return f"{address(name)}/{graph_version()}"
 
 
 def graph_hosts() -> frozenset[str]:
-    """Return the host names the Graph API lives on, the only ones this addon calls."""
+    """Return the hosts of the Graph API, the only ones this addon calls."""
     names = ("graph_facebook_url", "graph_instagram_url", "instagram_token_url")
     urls = (settings.get(SLUG, name) for name in names)
     return frozenset(host for url in urls if (host := urlsplit(url).hostname))
 
 
 def media_hosts() -> frozenset[str]:
-    """Return where Meta keeps the files of messages (docs/instagram-platform, the addresses it sends)."""
+    """Return the hosts of message files, by the addresses Meta sends (docs/instagram-platform)."""
     return _MEDIA_HOSTS | graph_hosts()
 
 
@@ -55,9 +55,9 @@ def page_fields() -> tuple[str, ...]:
 
 
 def object_fields() -> tuple[str, ...]:
-    """Return the webhook fields to be chosen in the Meta app, on its Instagram object.
+    """Return the webhook fields to select in the Meta app, on its Instagram object.
 
-    There is none for story mentions: they are messages.
+    Story mentions have no field: they are messages.
     """
     return _names("object_fields")
 
@@ -80,9 +80,9 @@ def object_comment_fields() -> tuple[str, ...]:
 def fields_of(flavour: Flavour, *, messages: bool = True, comments: bool = False) -> tuple[str, ...]:
     """Return the webhook fields an account of *flavour* is subscribed to.
 
-    :param messages: whether its messages are wanted.
-    :param comments: whether comments are. For a Page's account they come by fields of the Instagram object,
-        which are chosen in the Meta app itself; but the Page has to be subscribed to something.
+    :param messages: whether it needs messages.
+    :param comments: whether it needs comments. For a Page's account they come through fields of the Instagram
+        object, selected in the Meta app itself, but the Page must be subscribed to at least one field.
     """
     page = flavour is Flavour.PAGE
     found = (page_fields() if page else login_fields()) if messages else ()
@@ -108,18 +108,18 @@ def graph_version() -> str:
 
 
 def facebook_config_id(*, comments: bool = False) -> str:
-    """Return the configuration of Facebook Login for Business, for comments the one that asks for them."""
+    """Return the configuration id of Facebook Login for Business; comments have a separate one."""
     return settings.get(SLUG, "facebook_comments_config_id" if comments else "facebook_config_id").strip()
 
 
 def address(name: str) -> str:
-    """Return the address in the setting *name*, without a slash at the end."""
+    """Return the address in the setting *name*, without a trailing slash."""
     return settings.get(SLUG, name).rstrip("/")
 
 
 @dataclass(frozen=True, slots=True)
 class MetaApp:
-    """The app people sign in to."""
+    """The Meta app people sign in to."""
 
     id: str
     secret: Secret
@@ -140,7 +140,7 @@ def app_of(flavour: Flavour) -> MetaApp | None:
 def verify_token(workspace_id: int | None = None) -> str:
     """Return the verify token of the shared address: the same until the first secret key changes.
 
-    :param workspace_id: for the app that workspace brought itself; None: for the installation's.
+    :param workspace_id: for that workspace's own app; None: for the installation's.
     """
     whose = "" if workspace_id is None else f" {workspace_id}"
     return f"lobby-{fingerprint(Secret(f'{SLUG} verify token{whose}'))}"
@@ -164,7 +164,7 @@ def webhook_url() -> str:
 
 
 def account_webhook_url(account_uuid: str) -> str:
-    """Return the callback address of one account alone."""
+    """Return the callback address of a single account."""
     return f"{webhook_url()}/{account_uuid}"
 
 

@@ -46,9 +46,9 @@ LEAVE_AGAIN = timedelta(hours=1)
 
 
 def connect(request: ConnectRequest) -> Connection | Problems:
-    """Check what was pasted with Meta, subscribe the Page, and return what is to be written.
+    """Check pasted credentials with Meta, subscribe the Page, and return the connection to store.
 
-    A secret left empty while editing is the stored one.
+    When editing, an empty secret keeps the stored one.
     """
     if request.account is not None and IG_USER_ID.name not in request.values:
         return _changed(request, request.account)
@@ -98,9 +98,9 @@ def connection(
     settings: Mapping[str, object] | None = None,
     comments: bool = False,
 ) -> Connection | dict[str, str]:
-    """Subscribe at Meta to what *checked* names and return what is to be written, or sentences by field.
+    """Subscribe the account in *checked* at Meta; return the connection to store, or sentences by field.
 
-    :param comments: whether comments are to be switched on; where they are on already, they stay so.
+    :param comments: whether to switch comments on; if already on, they stay on.
     """
     comments = comments or _has_comments(workspace_id, checked.ig_user_id)
     comments = comments and allowed(checked.flavour, checked.scopes)
@@ -184,8 +184,8 @@ def _given(request: ConnectRequest) -> EnteredCredentials | Problems:
 
 
 def moves(workspace_id: int, ig_user_id: str, page_id: str) -> str:
-    """Return a sentence if an account of the workspace would be reached through another Page, else
-    nothing.
+    """Return a sentence if connecting moves an account of the workspace to another Page, else an empty
+    string.
     """
     query = (
         sa.select(InstagramAccount.page_id, InstagramAccount.page_name)
@@ -207,12 +207,12 @@ def moves(workspace_id: int, ig_user_id: str, page_id: str) -> str:
 
 
 def disconnect(account: AccountRef) -> None:
-    """End the subscription at Meta and delete the token. If Meta is unreachable, it is notified later.
+    """End the subscription at Meta and delete the token. If Meta is unreachable, a job tries again later.
 
-    Where comments go on when messages end, or messages when comments do, their part of it stays.
+    If comments stay connected without messages, or messages without comments, their fields stay subscribed.
 
-    :raises GraphError: if Meta could not be told yet; the account is switched off here all the same.
-    :raises SecretUnreadableError: if the credentials for telling Meta cannot be decrypted.
+    :raises GraphError: if Meta could not be notified yet; the account is disconnected in Lobby anyway.
+    :raises SecretUnreadableError: if the credentials for notifying Meta cannot be decrypted.
     """
     found = credentials(account.id)
     if found is None:
@@ -225,9 +225,12 @@ def disconnect(account: AccountRef) -> None:
 
 
 def leave(found: Credentials) -> None:
-    """Unsubscribe at Meta, unless another account needs it, and drop the token; or subscribe to what is left.
+    """Unsubscribe at Meta, unless another account needs it, and delete the token.
 
-    :raises GraphError: if Meta could not be told; a token Meta no longer takes has nothing to tell.
+    If its messages or comments are still connected, reduce the subscription to their fields instead.
+
+    :raises GraphError: if Meta could not be notified. A token that Meta no longer accepts needs no
+        notification.
     """
     if any(uses(found.account_id)):
         subscribe_to_what_is_on(found)

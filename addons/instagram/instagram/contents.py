@@ -40,12 +40,12 @@ _KINDS = {
 
 
 _OLD_SHARES = frozenset({"share", "media_share"})
-"""Names of a share that say nothing of what is shared; Meta sends them beside one that does."""
+"""Names of a share that don't say what is shared; Meta also sends a second attachment that does."""
 _IDS = (
     *("ig_post_media_id", "reel_video_id", "story_media_id", "sticker_id", "id"),
     *("url", "story_media_url", "link"),
 )
-"""Fields of a payload by which two attachments are known to be one."""
+"""Fields of a payload that identify two attachments as the same one."""
 _NAMES = ("title", "name", "file_name", "filename")
 
 
@@ -111,7 +111,7 @@ def _attachments(
         kind = _kind_of(name, payload)
         answered, story_id = mapping(content.get("story")), identifier(payload.get("story_media_id"))
         if kind is MessageKind.SHARE and story_id and story_id == answered.get("id"):
-            # The story that reply_to names, once more.
+            # A duplicate of the story in reply_to.
             content["story"] = {"id": story_id, "url": answered.get("url") or url or ""}
             continue
         kinds.append(kind)
@@ -147,7 +147,7 @@ def _kind_of(name: str, payload: Mapping[str, Any]) -> MessageKind:
 def _each_once(items: list[Any]) -> list[tuple[str, Mapping[str, Any]]]:
     """Return name and payload of each attachment once; of two forms, the more detailed one.
 
-    Meta sends a share under its old name beside the new one, and a sticker as a picture beside the sticker.
+    Meta sends a share under both its old and new name, and a sticker both as a picture and a sticker.
     """
     found: list[tuple[str, Mapping[str, Any]]] = []
     for item in items:
@@ -160,7 +160,7 @@ def _each_once(items: list[Any]) -> list[tuple[str, Mapping[str, Any]]]:
             found[same] = (name, payload)
     old = [one for one in found if one[0] in _OLD_SHARES]
     new = [one for one in found if one[0] not in _OLD_SHARES and _kind_of(*one) is MessageKind.SHARE]
-    # Their addresses may differ: as many of the old form as of the new are the same ones.
+    # Their URLs may differ, so each item of the new form stands for one of the old form.
     return [one for one in found if one not in old] if old and len(old) == len(new) else found
 
 

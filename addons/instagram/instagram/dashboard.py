@@ -1,4 +1,4 @@
-"""Addresses of Meta's own pages, where people do what no program may."""
+"""Addresses of Meta's own pages, for actions that have no API."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ _APPS = "https://developers.facebook.com/apps/"
 
 
 def _of_app(app_id: str, path: str) -> str:
-    """Return the address of a page of an app's dashboard; of the list of apps while the app is not known."""
+    """Return the address of a page of an app's dashboard, or of the list of apps if the app is unknown."""
     return f"{_APPS}{app_id}/{path}" if app_id.isdigit() else _APPS
 
 

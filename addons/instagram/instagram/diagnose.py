@@ -1,6 +1,6 @@
 """Diagnose: checks for common complaints, with evidence and a fix, in order of likelihood.
 
-Nothing here quotes a credential: of a secret only its length and the day it was entered are told.
+Findings never quote a credential: of a secret they show only its length and the day it was entered.
 """
 
 from __future__ import annotations
@@ -25,14 +25,16 @@ from .look import Look, is_old, way_of
 from .values import identifier, mapping, text
 
 LEAD_HERE = "app-webhook"
-"""The action that leads the Meta app's webhook here."""
+"""The action that points the Meta app's webhook here."""
 HANDLED = ("messages", "messaging_postbacks", "message_reactions", "comments")
 THREADS = 20
 _SWITCH = {(200, 2534041), (10, 2534041)}
 
 
 def diagnose(account: AccountRef) -> Sequence[Finding]:
-    """Run every check on *account*. If one cannot ask Meta, it says so and the others still run."""
+    """Run every check on *account*. If Meta can't be reached, the finding says so and the others still
+    run.
+    """
     name, title = "credentials", _("Stored credentials can be read")
     with db.read() as session:
         row = find(session, account.id)
@@ -63,7 +65,7 @@ def diagnose(account: AccountRef) -> Sequence[Finding]:
 
 
 def _token(look: Look) -> None:
-    """The token: alive, in time, with its permissions."""
+    """Check that the token is valid, not about to expire, and has its permissions."""
     try:
         look.found.graph().me()
     except GraphError as error:
@@ -96,7 +98,7 @@ def _token(look: Look) -> None:
 
 
 def _permissions(look: Look) -> None:
-    """The permissions the token carries now, some of which a person may have taken back."""
+    """Check the token's current permissions, some of which a person may have revoked."""
     flavour, page = look.found.flavour, look.found.flavour is Flavour.PAGE
     with_comments = comments.wanted(look.account)
     held = look.found.graph().token_facts().scopes if page else tuple(look.row.scopes)
@@ -116,7 +118,7 @@ def _permissions(look: Look) -> None:
 
 
 def _professional(look: Look) -> None:
-    """The Page is still linked to this account, or the account is still a professional one."""
+    """Check that the Page is still linked to the account, or that the account is still professional."""
     if look.found.flavour is Flavour.PAGE:
         page = look.found.graph().page(look.found.page_id)
         linked = page.instagram_business_account
@@ -140,7 +142,7 @@ def _professional(look: Look) -> None:
 
 
 def _allowed(look: Look) -> None:
-    """Check the owner's switch in the Instagram app. If it is off, nothing arrives and there is no error."""
+    """Check the owner's switch in the Instagram app. If it is off, nothing arrives, without an error."""
     fix = _(
         "In the Instagram app: Settings, Messages and story replies, Message controls, Connected tools, "
         "Allow access to messages."
@@ -158,7 +160,7 @@ def _allowed(look: Look) -> None:
 def _live(look: Look) -> None:
     """Check whether the app is live. Meta does not say; a message from someone without a role proves it.
 
-    It proves it for then: an app may be put back into development mode, and nothing says so.
+    The proof holds for that time only: an app may be put back into development mode unnoticed.
     """
     link, at = dashboard.mode(look.row.app_id), look.seen.several_at
     fix = _("Check App Mode at the top of the Meta app.")
@@ -178,7 +180,7 @@ def _live(look: Look) -> None:
 
 
 def _fields(look: Look) -> None:
-    """The subscription that makes Meta deliver."""
+    """Check the subscription that makes Meta deliver."""
     if not look.found.may_subscribe:
         link = dashboard.webhooks(look.row.app_id)
         look.note(Verdict.WARN, permissions.costs([permissions.SUBSCRIBES]), link=link)
@@ -221,7 +223,7 @@ def _missing_threads(look: Look) -> None:
 
 
 def _app_fields(look: Look) -> None:
-    """Check the fields selected in the app's own webhook, besides those of the Page."""
+    """Check the fields selected in the app's own webhook, in addition to the Page's."""
     found = appwebhook.of(look.account)
     if found is None:
         evidence = _("Lobby can't check because it doesn't have the Meta app's ID and secret.")
@@ -261,7 +263,7 @@ def _app_fields(look: Look) -> None:
 
 
 def _human_agent(look: Look) -> None:
-    """The seven-day reply, which Meta approves per app and refuses with the same code as a closed window."""
+    """Check the seven-day reply, which Meta approves per app and refuses with the code of a closed window."""
     if look.account.settings.get("human_agent") is not True:
         look.note(Verdict.PASS, _("Off. Replies close after 24 hours."))
         return
@@ -315,4 +317,4 @@ _OF_COMMENTS = frozenset(
         *("verification", "signature", "self-test", "recipients", "sending"),
     }
 )
-"""The checks that say something about comments."""
+"""The checks that apply to comments."""

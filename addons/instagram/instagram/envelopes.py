@@ -40,17 +40,17 @@ _KNOWN = {
 _FRAME = {"sender", "recipient", "timestamp", "is_self"}
 _AHEAD = timedelta(days=1)
 _APART = timedelta(minutes=1)
-"""How far Meta's clocks may differ: an entry's time is also told in whole seconds. What was written in one
-second must keep its order."""
+"""Maximum difference between Meta's clocks; an entry's time may be in whole seconds. Events of the same
+second must keep their order."""
 MOST_EDITS = 9
-"""Instagram allows five."""
+"""Maximum number of edits; Instagram allows five."""
 _UNREADABLE = "not readable: the body holds no entry in any shape Meta is known to send"
 _MALFORMED = "malformed: the event is not readable"
 _NO_CUSTOMER = "malformed: the event names no customer"
 _FOREIGN = "signed with the secret of another account's app; kept apart and not applied"
 GONE = "the account was disconnected before this arrived; nothing of it is kept"
 COMMENTS = frozenset({"comments", "live_comments", "mentions"})
-"""Changes that concern the account for comments."""
+"""Changes for the comments account."""
 COMMENTS_OFF = "comments are switched off for this account"
 _UNKNOWN = "no connected account has the id this event is for"
 _TEST = "Test received: the dashboard's test event proves that address and secret are right"
@@ -82,19 +82,19 @@ class Owner:
     set_aside: str = ""
     ignored: str = ""
     comments_id: int | None = None
-    """The account for comments; None: they are switched off."""
+    """The comments account; None if comments are switched off."""
     app_id: str = ""
     catalogue: bool = False
     gone: bool = False
-    """A disconnected account: the arrival of an event is noted, its content is not."""
+    """Whether the account is disconnected: the arrival of an event is recorded, its content is not."""
     username: str = ""
 
 
 def cut(body: bytes, book: Book, secret: bytes) -> tuple[Envelope, ...]:
     """Return the envelopes of *body*, which was signed with *secret*. Never raises.
 
-    An entry is believed only for an account bound to that secret. What cannot be believed, applied or read
-    becomes an envelope of its own that says so.
+    An entry is trusted only for an account bound to that secret. An entry that cannot be trusted, applied or
+    read becomes an envelope with the reason.
     """
     now = clock.now()
     found: list[Envelope] = []
@@ -123,7 +123,7 @@ def cut(body: bytes, book: Book, secret: bytes) -> tuple[Envelope, ...]:
 
 
 def _cut_slowly(body: bytes, book: Book, secret: bytes, now: datetime) -> tuple[Envelope, ...]:
-    """Cut a body that is not as it usually is, part by part."""
+    """Cut an unusual body part by part."""
     found: list[Envelope] = []
     for document in slices.elements(body) or [body]:
         for key, value in slices.members(document) or ():
@@ -211,7 +211,7 @@ def _made(entry_id: str, head: bytes, container: str, raw: bytes, owner: Owner, 
     lane = sides.customer
     at = moment(event.get("timestamp"))
     if at is None or at > now:
-        # Ahead of our clock. If it is well ahead of Meta's too, which sent the entry later, it is wrong.
+        # Ahead of our clock. If it is also well ahead of the entry's own time, it is wrong.
         sent = _time_of(head, now)
         at = sent if at is None or at > sent + _APART else at
     key = dedupe_key(event, kind, lane) or f"{kind}:{_digest(event, raw)}"
@@ -246,10 +246,10 @@ def _below(
     owner: Owner,
     at: datetime,
 ) -> Envelope:
-    """Return the envelope of a comment or a mention, for the account for comments.
+    """Return the envelope of a comment or a mention, for the comments account.
 
-    A comment on a boosted post comes twice, with the ad and without; an edited one comes again with its new
-    text. So its id and its text tell it from others.
+    A comment on a boosted post comes twice, with and without the ad; an edited one comes again with its new
+    text. So its id and its text together identify it.
     """
     found = comment_of(event, entry_id, owner.username)
     if not found.author_id and owner.username:
@@ -287,10 +287,10 @@ def comment_key(comment_id: str, words: str) -> str:
 class Comment(NamedTuple):
     """A comment's fields in a change, under either of their names; missing ones are empty.
 
-    :param author: id of whose it is, made of the name where none is told.
-    :param author_id: that id as it is told.
+    :param author: id of the author, derived from the name if Meta sends none.
+    :param author_id: the author's id as sent.
     :param parent: id of the comment it answers.
-    :param post: id of the post it stands below; of an ad that shows a post, of that post.
+    :param post: id of its post; for an ad that shows a post, of that post.
     """
 
     id: str
@@ -314,7 +314,7 @@ def author_of(said: Mapping[str, Any]) -> tuple[str, str]:
 def is_own(author: str, account_id: str, username: str) -> bool:
     """Return whether *author*, as :func:`author_of` returns it, is the account with this id and username.
 
-    That ``from`` carries a ``self_ig_scoped_id`` tells nothing: comments of customers carry one, too.
+    A ``self_ig_scoped_id`` in ``from`` proves nothing: customers' comments have one too.
     """
     if author.startswith("@"):
         return bool(username) and author[1:].casefold() == username.casefold()
@@ -342,7 +342,7 @@ def comment_of(event: Mapping[str, Any], entry_id: str, own_name: str = "") -> C
 
 
 def _facts(owner: Owner, kind: str, event: Mapping[str, Any], raw: bytes) -> bytes:
-    """Return what reading an event needs to know of its account, for the few events that need it."""
+    """Return the account data needed to read an event, for the few events that need any."""
     found = b""
     if kind == "handover" or (kind == "echo" and "app_id" in mapping(event.get("message"))):
         found += b',"app":' + msgspec.json.encode(owner.app_id)
@@ -352,9 +352,9 @@ def _facts(owner: Owner, kind: str, event: Mapping[str, Any], raw: bytes) -> byt
 
 
 def event_of(container: str, item: object) -> Mapping[str, Any] | None:
-    """Return the event inside *item*: itself, or what a change of a messaging field wraps.
+    """Return the event inside *item*: the item itself, or the value of a change of a messaging field.
 
-    Instagram Login's test, and perhaps more of it, comes as ``changes`` with the event as ``value``.
+    Test events of Instagram Login, and perhaps others, come as ``changes`` with the event as ``value``.
     """
     if not isinstance(item, dict):
         return None
@@ -365,7 +365,7 @@ def event_of(container: str, item: object) -> Mapping[str, Any] | None:
 
 
 def kind_of(event: Mapping[str, Any], *, ours: bool) -> str:
-    """Name what an event of ``messaging`` or ``standby`` is, for people who read the journal."""
+    """Return the kind of an event of ``messaging`` or ``standby``, for readers of the inbound log."""
     message = event.get("message")
     if isinstance(message, dict):
         if flag(message.get("is_deleted")):
@@ -379,7 +379,7 @@ def kind_of(event: Mapping[str, Any], *, ours: bool) -> str:
 
 
 def change_kind(event: Mapping[str, Any]) -> str:
-    """Name a change: ``comments`` of a post, ``mentions`` in one."""
+    """Return the kind of a change, such as ``comments`` or ``mentions``."""
     return _name(text(event.get("field")) or "change")
 
 
@@ -391,8 +391,8 @@ class Sides(NamedTuple):
     """The two sides of an event.
 
     :param customer: the customer's id: the sender, or the recipient of what the business sent.
-    :param ours: whether the business did it: it is the sender, or the message is an echo. What was sent to
-        the business is no echo whatever it says; its customer would be the business itself.
+    :param ours: whether the business did it: it is the sender, or the message is an echo. An event sent to
+        the business is never an echo, even if flagged as one: its customer would be the business itself.
     """
 
     customer: str
@@ -411,7 +411,7 @@ def sides_of(event: Mapping[str, Any], entry_id: str) -> Sides:
 
 
 def dedupe_key(event: Mapping[str, Any], kind: str, lane: str) -> str:
-    """Return what makes a redelivery the same event, or nothing where only its content does."""
+    """Return the key that a redelivery shares, or an empty string if only its content identifies it."""
     if kind in {"message", "echo", "unsend"}:
         mid = identifier(mapping(event.get("message")).get("mid"))
         if mid:
@@ -447,14 +447,14 @@ def edit_number(value: object) -> int | None:
 def keys_carrying(mid: str) -> tuple[str, ...]:
     """Return the dedupe keys of every event that contains the message *mid*.
 
-    Edits without a number have keys of their content; the host knows those of a message by itself.
+    Edits without a number have keys derived from their content; the host finds them itself.
     """
     edits = (f"edit:{mid}:{number}" for number in range(MOST_EDITS + 1))
     return (f"message:{mid}", f"echo:{mid}", f"postback:{mid}", *edits)
 
 
 def _digest(event: Mapping[str, Any], raw: bytes) -> str:
-    """Return one text for an event however its keys are ordered; the host keeps a hash of it."""
+    """Return a text for an event that doesn't depend on the order of its keys; the host hashes it."""
     try:
         return _orders.encode(event).decode()
     except (ValueError, OverflowError, msgspec.MsgspecError, RecursionError):

@@ -1,7 +1,7 @@
-"""Catalogue of Meta's error codes and their meaning for us, read from ``errors.toml``.
+"""Catalogue of Meta's error codes and what they mean for Lobby, read from ``errors.toml``.
 
-Codes and subcodes decide, a subcode before its code; HTTP status and ``type`` never do where a code could be
-read, because the two roads dress the same error differently.
+Codes and subcodes decide, a subcode before its code. If a code could be read, HTTP status and ``type`` are
+ignored, because they differ for the same error between Pages and Instagram Login.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ class Outcome(StrEnum):
     """Consequence of an error while sending. The table is in docs/architecture.md."""
 
     WAIT = "wait"
-    """Certainly not sent; to be tried again."""
+    """Certainly not sent; try again."""
     RECONNECT = "reconnect"
-    """The token may be dead: a probe decides."""
+    """The token may be invalid: a probe decides."""
     REJECTED = "rejected"
-    """Not sent, and would not be later."""
+    """Not sent, and a retry would fail too."""
     UNKNOWN = "unknown"
     """May have been sent."""
 
@@ -40,17 +40,17 @@ class Scope(StrEnum):
 
     MESSAGE = "message"
     CONTACT = "contact"
-    """This customer: where it is rejected, nothing can be sent to them until they write."""
+    """This customer: if rejected, nothing can be sent to them until they write."""
     ACCOUNT = "account"
     APP = "app"
     """Every account connected through the same Meta app."""
 
 
 class CatalogueEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One entry of the catalogue. ``until`` makes it hold for a range of codes.
+    """One entry of the catalogue. With ``until``, it covers a range of codes.
 
-    :param wait_seconds: how long to wait where the usage headers say nothing; None: the host backs off. Of a
-        rejected message, how long the customer stays closed to us; None: until they write.
+    :param wait_seconds: how long to wait if the usage headers don't say; None: the host backs off. For a
+        rejected message, how long nothing can be sent to the customer; None: until they write.
     """
 
     code: int
@@ -61,15 +61,15 @@ class CatalogueEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     subcode: int | None = None
     until: int | None = None
     words: str = ""
-    """How Meta's message begins, where the code alone says something else."""
+    """Beginning of Meta's message, if the code alone means something else."""
     scope: Scope = Scope.MESSAGE
     wait_seconds: int | None = None
     transient: bool = False
-    """Whether Meta, where it marks this error as transient, has not taken the message."""
+    """Whether Meta has not accepted the message when it marks this error as transient."""
     restriction: bool = False
-    """Whether Meta answers calls of an app it has restricted like this."""
+    """Whether Meta answers calls of a restricted app with this error."""
     closes: bool = False
-    """Whether nothing can be sent to this customer any more, until they write."""
+    """Whether nothing can be sent to this customer until they write."""
 
 
 class _Catalogue(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -130,9 +130,9 @@ UNLISTED = CatalogueEntry(
 
 
 def lookup(code: int, subcode: int | None) -> CatalogueEntry | None:
-    """Return the entry for a code: by its subcode, else by the code, else by the family it belongs to.
+    """Return the entry for a code: by its subcode, else its code, else its range.
 
-    Meta also reports some subcodes in the place of the code.
+    Meta also reports some subcodes as the code.
     """
     exact, ranges = _index()
     if subcode is not None:
@@ -145,7 +145,7 @@ def lookup(code: int, subcode: int | None) -> CatalogueEntry | None:
 
 
 def classify(error: GraphError) -> CatalogueEntry:
-    """Return what *error* means for a message that was being sent."""
+    """Return the entry for *error* while sending a message."""
     if error.code is not None:
         known = _by_words(error) or lookup(error.code, error.subcode)
         if known is not None:
@@ -175,7 +175,7 @@ def _accepted_maybe(error: GraphError) -> bool:
 
 
 def problem(known: CatalogueEntry, error: GraphError | None = None) -> ProviderProblem:
-    """Return *known* in a form for agents, followed by Meta's message."""
+    """Return *known* as a problem for people, followed by Meta's message."""
     return ProviderProblem(
         code=error.key if error else "",
         sentence=known.sentence,

@@ -1,4 +1,4 @@
-"""Translate one event for the inbox. Any bytes give changes, never an exception.
+"""Translate one event into changes of the inbox. Never raises, whatever the bytes.
 
 Meta's pages: docs/instagram-platform/webhooks/examples, docs/instagram-messaging/webhooks.
 """
@@ -66,7 +66,7 @@ UNREADABLE = "the event is not readable"
 OPT_INS = {"STOP_NOTIFICATIONS": "stopped", "RESUME_NOTIFICATIONS": "resumed"}
 RATINGS = {"Good response": "good", "Bad response": "bad"}
 OTHER, OTHER_EMOJI = "other", "\u2754"
-"""A reaction of which Meta does not tell more."""
+"""A reaction without details from Meta."""
 
 
 class Event(NamedTuple):
@@ -77,21 +77,21 @@ class Event(NamedTuple):
     container: str
     customer: str
     ours: bool
-    """Whether the business is named as the one who did it."""
+    """Whether the business is named as the actor."""
     at: datetime
     body: bytes
     own_app: str = ""
-    """Id of the Meta app the account was connected through when it came; where that matters."""
+    """Id of the account's Meta app when the event arrived, if it matters."""
     catalogue: bool = False
-    """Whether the account's token could read the catalogue of its shop."""
+    """Whether the account's token could read its shop's catalogue."""
     own_name: str = ""
-    """The account's username when it came, where Meta does not tell the id of a comment's author."""
+    """The account's username when the event arrived, if Meta sends no id of a comment's author."""
     missed: bool = False
-    """Whether no webhook brought it: it was found in the account's conversations."""
+    """Whether it was found in the account's conversations because no webhook brought it."""
 
     @property
     def digest(self) -> str:
-        """The identity of an event to which the provider gave no id."""
+        """A digest that identifies an event without a provider id."""
         return hashlib.sha256(self.body).hexdigest()
 
 
@@ -188,9 +188,9 @@ def _echo(event: Event, _kind: str) -> InboundChange:
 
 
 def _content(event: Event, found: MessageParts) -> dict[str, Any]:
-    """Return what is kept of a message beyond its text; the whole of it where we do not know its kind."""
+    """Return the details to store besides a message's text; if its kind is unknown, the whole event."""
     content = dict(found.content)
-    # Where a customer comes from stands inside the message, or beside it.
+    # The referral is inside the message or next to it.
     if isinstance(event.data.get("referral"), dict):
         content.setdefault("referral", plain(event.data["referral"]))
     if found.kind is MessageKind.UNSUPPORTED:
@@ -203,7 +203,7 @@ def _content(event: Event, found: MessageParts) -> dict[str, Any]:
 
 
 def _products(event: Event, content: Mapping[str, Any]) -> tuple[InboundAttachment, ...]:
-    """Return the pictures of the products a message names, if they can be looked up."""
+    """Return the pictures of a message's products, if they can be looked up."""
     return products.files(content) if event.catalogue else ()
 
 
@@ -236,14 +236,14 @@ def _read(event: Event, _kind: str) -> InboundChange:
 
 
 def _edit(event: Event, kind: str) -> InboundChange:
-    """Read an edit: the whole new text, and which edit of that message it is."""
+    """Read an edit: the whole new text, and the edit's number."""
     edit = mapping(event.data.get("message_edit"))
     mid, number, words = identifier(edit.get("mid")), text(edit.get("num_edit")), text(edit.get("text"))
     if not mid:
         return _row(event, MessageKind.EDIT, words, {})
     if number == "0":
-        # Some apps get an edit numbered 0 instead of the message itself; where the message is known
-        # already, its id keeps this from becoming a second one.
+        # Some apps get an edit numbered 0 instead of the message itself. If the message exists, its id
+        # prevents a duplicate.
         return MessageReceived(
             contact=event.customer,
             external_id=mid,
@@ -282,7 +282,7 @@ def _reaction(event: Event, _kind: str) -> InboundChange:
 
 
 def _handover(event: Event, _kind: str) -> InboundChange:
-    """Read that apps pass a conversation among themselves (Conversation Routing)."""
+    """Read a handover of a conversation between apps (Conversation Routing)."""
     name = next((name for name in HANDOVERS if name in event.data), "")
     passed = mapping(event.data.get(name))
     return ConversationHandedOver(
@@ -295,7 +295,7 @@ def _handover(event: Event, _kind: str) -> InboundChange:
 
 
 def _policy(event: Event) -> InboundChange:
-    """Read that Meta warns or blocks the account, which people have to know; it names no customer."""
+    """Read a warning or block of the account, which people must see; it names no customer."""
     notice = mapping(event.data.get("policy_enforcement") or event.data.get("policy-enforcement"))
     action, reason = text(notice.get("action")).lower(), text(notice.get("reason"))
     if action.startswith("un"):
@@ -315,7 +315,7 @@ def _referral(event: Event, _kind: str) -> InboundChange:
 
 
 def _opt_in(event: Event, _kind: str) -> InboundChange:
-    """Read an opt-in to marketing messages; its token is not kept, because nothing is sent with it."""
+    """Read an opt-in to marketing messages; its token is not stored, because nothing is sent with it."""
     told = mapping(event.data.get("optin"))
     state = OPT_INS.get(text(told.get("notification_messages_status")), "on")
     return _row(event, MessageKind.OPT_IN, "", {"opt_in": {"title": text(told.get("title")), "state": state}})
@@ -330,7 +330,7 @@ def _feedback(event: Event, _kind: str) -> InboundChange:
 
 
 def _nothing(event: Event, kind: str) -> InboundChange:
-    """Read what concerns no conversation: delivery receipts, notices about the account as a whole."""
+    """Ignore events that concern no conversation: delivery receipts, notices about the whole account."""
     return Ignored(f"{kind}: nothing for a conversation")
 
 

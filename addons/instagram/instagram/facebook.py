@@ -52,14 +52,14 @@ def begin(start: SignInStart) -> str | SignInProblem:
     if config_id:
         query["config_id"] = config_id
     else:
-        # What was granted before stays granted, so for an ability only its own permissions are asked for.
+        # Granted permissions stay granted, so an ability requests only its own permissions.
         scopes = (
             config.comment_scopes(Flavour.PAGE)
             if asked
             else config.scopes_of(Flavour.PAGE, comments=comments.wanted(start.account))
         )
         query["scope"] = ",".join(scopes)
-        # Without it Facebook does not ask again for what was declined before.
+        # Otherwise Facebook doesn't ask again for declined permissions.
         query["auth_type"] = "rerequest"
     version = config.graph_version()
     return f"{config.address('facebook_dialog_url')}/{version}/dialog/oauth?{urlencode(query)}"
@@ -78,7 +78,7 @@ def finish(request: SignInReturn) -> Sequence[Candidate] | SignInProblem:
         short = Graph(Flavour.PAGE, Secret(code), app.secret).exchange(
             url, Bought, params={**client, "redirect_uri": request.return_url, "code": code}
         )
-        # A Page token from a long-lived user token has no date at which it ends.
+        # A Page token from a long-lived user token doesn't expire.
         long = Graph(Flavour.PAGE, Secret(short.access_token), app.secret).exchange(
             url,
             Bought,
@@ -155,7 +155,7 @@ def _candidate(page: OwnPage, person: str) -> Candidate:
 
 
 def connect(choice: SignInChoice) -> Connection | SignInProblem:
-    """Check the chosen Page with Meta, subscribe it, and return what is to be written."""
+    """Check the chosen Page with Meta, subscribe it, and return the connection to store."""
     app = signin.app(Flavour.PAGE, choice.workspace_id)
     if isinstance(app, SignInProblem):
         return app

@@ -25,7 +25,7 @@ def _trimmed(value: str) -> str:
 
 
 def clean_id(value: str) -> str:
-    """Return an id of Meta's: digits, kept as text."""
+    """Return a Meta id: digits, as text."""
     value = _trimmed(value)
     if _TOKEN.fullmatch(value) or _LOGIN_TOKEN.fullmatch(value):
         raise ValueError(_("This looks like an access token. Enter an ID, which has digits only."))
@@ -73,7 +73,7 @@ def clean_secret(value: str) -> str:
 
 
 def clean_verify_token(value: str) -> str:
-    """Return a verify token of one's own; nothing asks for a fresh one."""
+    """Return a custom verify token; an empty one requests a new token."""
     value = _trimmed(value)
     if value and not 8 <= len(value) <= 128:
         raise ValueError(_("A Verify Token has 8 to 128 characters."))

@@ -1,4 +1,4 @@
-"""The Graph API: one call, its typed response, and one error type for every way it can fail.
+"""Graph API client: calls with typed responses, and one exception for all failures.
 
 Meta's pages: docs/graph-api/guides/error-handling,
 documentation/business-messaging/messenger-platform/overview/rate-limiting.
@@ -46,7 +46,7 @@ T = TypeVar("T")
 MAX_ANSWER = 2 * 1024 * 1024
 CALL_SECONDS = 60.0
 UPLOAD_SECONDS = 240.0
-"""For 25 MB over a line of one Mbit/s."""
+"""Enough for 25 MB at one Mbit/s."""
 MOST_ANSWERS = 50
 _LOOKS_SECRET = re.compile(
     r"(?:EAA|IGAA|IGQ)[A-Za-z0-9_-]{16,}|\b[0-9]{5,20}\|[A-Za-z0-9_-]{16,}|\b[0-9a-f]{32}\b|\b[0-9a-f]{64}\b"
@@ -60,8 +60,8 @@ class Usage:
     Meta's page: documentation/business-messaging/messenger-platform/overview/rate-limiting;
     ``estimated_time_to_regain_access`` is in minutes.
 
-    :param percent: of whichever limit is used up most.
-    :param app_percent: of the limit all accounts of the app share.
+    :param percent: of the most used limit.
+    :param app_percent: of the limit shared by all accounts of the app.
     """
 
     percent: int = 0
@@ -70,12 +70,12 @@ class Usage:
 
 
 class GraphError(Exception):
-    """A call that did not end in an answer we can use.
+    """A call without a usable response.
 
-    :ivar code: Meta's code; None where no error of Meta could be read.
-    :ivar words: what Meta said, or why it could not be asked; holds no credential.
-    :ivar status: HTTP status; None where there was no answer.
-    :ivar sent: whether the request may have reached Meta and had its effect.
+    :ivar code: Meta's code; None if the response has no readable error.
+    :ivar words: Meta's message, or why the call failed; contains no credentials.
+    :ivar status: HTTP status; None without a response.
+    :ivar sent: whether the request may have reached Meta and taken effect.
     """
 
     def __init__(
@@ -100,7 +100,7 @@ class GraphError(Exception):
 
     @property
     def key(self) -> str:
-        """The code as people quote it: ``10/2534022``, ``190``, or the HTTP status."""
+        """The code in the form people quote: ``10/2534022``, ``190``, or the HTTP status."""
         if self.code is None:
             return f"http {self.status}" if self.status else ""
         return f"{self.code}/{self.subcode}" if self.subcode is not None else str(self.code)
@@ -118,7 +118,7 @@ def _client(hosts: frozenset[str]) -> Client:
 
 @dataclass(frozen=True, slots=True)
 class Graph:
-    """Calls on behalf of one token. The token travels in a header, never in an address."""
+    """Calls with one token, which is sent in a header, never in a URL."""
 
     flavour: config.Flavour
     token: Secret
@@ -139,12 +139,12 @@ class Graph:
         patience: float | None = None,
         heard: Callable[[Usage], object] | None = None,
     ) -> T:
-        """Make one call and return its answer as *answer*.
+        """Make one call and return its response as *answer*.
 
-        :param heard: gets what a usable answer says about limits; errors carry it themselves.
-        :param patience: seconds to wait for an answer that takes longer than most.
-        :param token: another token than the account's, sent without proof.
-        :raises GraphError: for everything else than a 2xx with the expected shape.
+        :param heard: called with the limits in a usable response; errors carry theirs.
+        :param patience: seconds to wait for a response that takes longer than most.
+        :param token: a token to use instead of the account's, sent without proof.
+        :raises GraphError: for anything but a 2xx with the expected shape.
         """
         query = dict(params or {})
         if token is None and self.prove and self.app_secret:
@@ -197,7 +197,7 @@ class Graph:
         return found
 
     def upload(self, node: str, file: OutgoingFile) -> UploadAnswer:
-        """Hand over the bytes of *file*, to be sent by the id it gets."""
+        """Upload *file*; the id in the response is used to send it."""
         form = Multipart(
             fields=upload_form(file.kind),
             file_field="filedata",
@@ -224,11 +224,10 @@ class Graph:
         return self.call("GET", "me", Node, params={"fields": "id,name"})
 
     def token_facts(self) -> TokenFacts:
-        """Return what the token is worth: app, permissions, end.
+        """Return the token's app, permissions and expiry.
 
-        A token may ask about itself. Should Meta refuse that, its app is asked instead: ``/app`` names it,
-        and ``id|secret`` is its token. ``input_token`` has no other place than the query; the client logs no
-        addresses.
+        A token may inspect itself. If Meta refuses that, its app's token does: ``/app`` returns the id, and
+        the token is ``id|secret``. ``input_token`` is only accepted in the query; the client logs no URLs.
         """
         question = {"input_token": self.token.reveal()}
         try:
@@ -241,7 +240,7 @@ class Graph:
         return self.call("GET", "debug_token", TokenAnswer, params=question, token=app_token).data
 
     def own_pages(self) -> list[OwnPage]:
-        """Return every Page of the token's person, over all pages of the response."""
+        """Return every Page of the token's person, following all pages of the response."""
         fields = "id,name,access_token,tasks,instagram_business_account{id,username}"
         query = {"fields": fields, "limit": "100"}
         found: list[OwnPage] = []
@@ -255,13 +254,13 @@ class Graph:
         return found
 
     def subscriptions(self, page_id: str) -> tuple[Subscription, ...]:
-        """Return the apps subscribed to the Page, this one's fields among them."""
+        """Return the apps subscribed to the Page, including the token's own, with their fields."""
         return self.call("GET", f"{page_id}/subscribed_apps", Subscriptions).data
 
     def app_webhook(self, app_id: str) -> AppSubscription | None:
         """Return the app's webhook for Instagram, requested with the app's own token.
 
-        None where Meta lists none (docs/graph-api/reference/app/subscriptions).
+        None if Meta lists none (docs/graph-api/reference/app/subscriptions).
         """
         secret = self.app_secret.reveal() if self.app_secret else ""
         own = Secret(f"{app_id}|{secret}")
@@ -273,8 +272,8 @@ class Graph:
     ) -> None:
         """Point the app's webhook for Instagram to *callback_url*, which Meta verifies during this call.
 
-        Meta's pages: docs/graph-api/reference/app/subscriptions. An older one of Messenger's says that this
-        object is set in the dashboard only (docs/messenger-platform/instagram/features/webhook).
+        Meta's pages: docs/graph-api/reference/app/subscriptions. An older page for Messenger says that this
+        object can only be set in the dashboard (docs/messenger-platform/instagram/features/webhook).
         """
         secret = self.app_secret.reveal() if self.app_secret else ""
         body = {

@@ -1,8 +1,8 @@
-"""Ice breakers and the menu of an account: set or deleted at Meta, then always read back.
+"""Set or delete an account's ice breakers and menu at Meta, and read them back.
 
 Meta's pages: docs/instagram-messaging/features/ice-breakers,
-docs/instagram-messaging/features/persistent-menu. What is read comes in two shapes: the list itself,
-or an object that holds it.
+docs/instagram-messaging/features/persistent-menu. A response has one of two shapes: the list itself, or an
+object that contains it.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """Read earlier conversations through the Conversations API: its threads, and the newest messages of one.
 
 Meta's pages: docs/messenger-platform/instagram/features/conversation,
-docs/instagram-platform/instagram-api-with-instagram-login/messaging-api. Two calls a second for an account;
-details of the newest 20 messages of a thread, of older ones nothing but the id; threads among the requests in
-which nothing happened for 30 days are not listed; nothing tells where a thread is filed.
+docs/instagram-platform/instagram-api-with-instagram-login/messaging-api. Limits: two calls per second and
+account; details only of a thread's newest 20 messages, of older ones just the id; message requests inactive
+for 30 days are not listed; a thread's folder is unknown.
 """
 
 from __future__ import annotations
@@ -47,17 +47,17 @@ from .limits import HISTORY as RULES
 from .values import identifier, mapping, moment, plain, text
 
 THREADS = 50
-"""Threads of one answer; with their people they stay far below what one answer may hold."""
+"""Threads per response; with their participants, they stay far below the response size limit."""
 LOOKED_AT = 25
 LISTED = 10
-"""Threads of one answer that also names their newest messages, and how many of each."""
+"""Threads per response that also lists their newest messages, and the number of messages of each."""
 NAMES = 100
-"""Ids of one answer, where nothing but ids is to be had."""
+"""Ids per response, where Meta gives only ids."""
 SLOW = 30.0
-"""Seconds to leave an account alone that Meta finds too busy, where it does not say how long."""
+"""Seconds to pause an account that Meta calls too busy, if Meta names no time."""
 
 _CURSOR = re.compile(r"[A-Za-z0-9_=+/-]{1,2000}")
-"""Characters allowed in the fields of a call; anything else ends the thread there."""
+"""Characters allowed in a cursor; any other ends the thread."""
 
 NO_CREDENTIALS = CatalogueEntry(
     code=0,
@@ -153,7 +153,7 @@ def _is_ours(person: _Person, found: Credentials, account: AccountRef) -> bool:
 def newest(found: Credentials | None, account: AccountRef, after: str) -> NewestPage | HistoryTrouble:
     """List a page of the account's threads with the ids of their newest messages, in one call.
 
-    More than one id of each: a message that was not delivered may be followed by one that was.
+    It requests several ids of each, because a delivered message may follow a missed one.
     """
     if found is None or restrictions.is_restricted(found.app):
         return cannot_ask(found)
@@ -277,17 +277,17 @@ def _read(found: Credentials, thread: HistoryThread, fields: str) -> _Content:
 
 
 def cannot_ask(found: Credentials | None) -> HistoryTrouble:
-    """Return why Meta cannot be asked about an account: no credentials, or its app is restricted."""
+    """Return why Meta cannot be asked: the account has no credentials, or its app is restricted."""
     if found is None:
         return HistoryTrouble(problem(NO_CREDENTIALS), final=True)
     return HistoryTrouble(problem(restrictions.RESTRICTED), held=True)
 
 
 def trouble_of(error: GraphError) -> HistoryTrouble:
-    """Return what an error while reading means. Only what will not change is final."""
+    """Return the trouble for an error while reading. It is final only if a retry would fail too."""
     known = classify(error)
     if known.restriction:
-        # Reading decides nothing: the watchdog and what is sent do. Nor is it a limit to wait for.
+        # The watchdog and sending detect restrictions, not reading. Nor is this a limit to wait for.
         return HistoryTrouble(problem(known, error))
     if known.outcome is Outcome.REJECTED:
         return HistoryTrouble(problem(CANNOT_READ, error), final=True)
@@ -340,7 +340,7 @@ def _changes(
         for user in reaction.get("users") or () if emoji else ():
             person = _Person(identifier(mapping(user).get("id")), text(mapping(user).get("username")))
             made.append(
-                # When it was put there is not told: anything a webhook says of it is later.
+                # Meta doesn't say when it was set, so any webhook about it counts as later.
                 MessageReacted(
                     contact=thread.contact,
                     external_id=mid,

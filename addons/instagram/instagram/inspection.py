@@ -1,8 +1,7 @@
 """Hourly checks for problems of an account that its owner would not notice.
 
-The token that ends and was not renewed, permissions somebody took back, an account that has gone quiet, and
-messages that leave without coming back as echoes: each raises one warning. Where there is one, it is looked
-again every ten minutes whether it is over.
+A token that expires without renewal, revoked permissions, an account that has gone quiet, and sent messages
+without echoes each raise one warning. Accounts with a warning are checked again every ten minutes.
 """
 
 from __future__ import annotations
@@ -40,13 +39,13 @@ EVERY = timedelta(hours=1)
 AGAIN = timedelta(minutes=10)
 DAY = timedelta(days=1)
 STAGES = (1, 3, 7, SOON.days)
-"""Days before a token ends at which people are told, once each; and once more when it has ended."""
+"""Days before a token's expiry at which people are notified, once each, and once more when it has expired."""
 
 PERMISSIONS = "permissions"
 APP = "app-webhook"
 QUIET = "quiet"
 USUAL = 5
-"""Events a day of an account for which a day without any is odd."""
+"""Events per day from which a day without any is suspicious."""
 USUAL_OVER = timedelta(days=7)
 ECHOLESS = "no-echo"
 SENDS = 3
@@ -62,7 +61,7 @@ def inspect() -> None:
 
 
 def look_again() -> None:
-    """Inspect the accounts that have a warning again, and clear what is resolved."""
+    """Inspect accounts with warnings again, and clear resolved warnings."""
     for row in in_use():
         if row.state is AccountState.CONNECTED and row.warnings:
             _inspect(row)
@@ -71,7 +70,7 @@ def look_again() -> None:
 def _inspect(row: AccountOverview) -> None:
     bound = book.get().by_uuid.get(row.account.uuid)
     if bound is not None and restrictions.is_restricted(bound.app):
-        return  # its warning says why nothing comes and nothing goes
+        return  # its warning explains why nothing arrives or is sent
     for look in (_worth, _ends, _app, _quiet, _echoless):
         try:
             look(row)
@@ -91,7 +90,7 @@ def stage_of(end: datetime, now: datetime) -> int | None:
 
 
 def _ends(row: AccountOverview) -> None:
-    """Warn of a token that expires. One that renews automatically only comes this far if that keeps
+    """Warn of a token that expires. One that renews automatically only gets this far if renewal keeps
     failing.
     """
     with db.read() as session:
@@ -127,10 +126,10 @@ def _ends(row: AccountOverview) -> None:
 
 
 def _worth(row: AccountOverview) -> None:
-    """Ask what the token of a Page is worth now: it has no end, but events end it or narrow it.
+    """Check a Page token's current permissions: it has no expiry, but can be revoked or restricted.
 
-    What the token of Instagram Login is worth is told by its renewal; no page of Meta says that it could be
-    asked (docs/instagram-platform/instagram-api-with-instagram-login).
+    Renewal checks a token of Instagram Login; Meta documents no call that inspects one
+    (docs/instagram-platform/instagram-api-with-instagram-login).
     """
     found = credentials(row.account.id)
     if found is None or found.flavour is not Flavour.PAGE:
@@ -143,7 +142,7 @@ def _worth(row: AccountOverview) -> None:
     wanted = permissions.missing(Flavour.PAGE, facts.scopes, comments=comments.wanted(row.account))
     must = permissions.lacking(Flavour.PAGE, facts.scopes)
     told = next((one.stage for one in row.warnings if one.kind == PERMISSIONS), "").split(",")
-    # One that was never given is on the card, and no news.
+    # A permission that was never granted is on the card and needs no warning.
     missing = [name for name in wanted if name in must or name in found.scopes or name in told]
     if not missing:
         clear_warning(row.account.id, PERMISSIONS)
@@ -160,7 +159,7 @@ def _worth(row: AccountOverview) -> None:
 
 
 def stage_of_names(names: Sequence[str]) -> str:
-    """Return names as the stage of a warning, as many of them as it takes whole."""
+    """Return names as a warning's stage, as many as fit without cutting one."""
     found = ""
     for name in names:
         longer = f"{found},{name}" if found else name

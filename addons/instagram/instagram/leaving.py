@@ -47,7 +47,7 @@ REMOVED = noop("The person who signed in removed Lobby's access at Meta.")
 bp = Blueprint(f"{SLUG}_leaving", __name__)
 
 
-# What is left to do by ourselves
+# Scheduled cleanup
 
 
 def tidy() -> None:
@@ -80,7 +80,7 @@ def _to_tell(now: datetime) -> list[tuple[int, datetime]]:
 
 
 def _of_credentials(host: Any, table: Any) -> sa.ColumnElement[bool]:
-    """Return what is true of the accounts that use the credentials of a row."""
+    """Return the condition for accounts that use a row's credentials."""
     beside = sa.and_(host.c.beside_id == table.c.account_id, host.c.channel == COMMENTS_CHANNEL)
     found: sa.ColumnElement[bool] = sa.or_(host.c.id == table.c.account_id, beside)
     return found
@@ -98,10 +98,10 @@ def _put_off(session: Session, account_id: int, gone_at: datetime) -> None:
 
 
 def _forget(session: Session) -> None:
-    """Remove the rows of accounts that left, 30 days after Meta last delivered something for them.
+    """Delete the rows of disconnected accounts, 30 days after Meta's last delivery for them.
 
-    Before that their deliveries have to verify: to answer them with 401 would make Meta switch off the
-    webhooks of everybody else of the same app.
+    Until then their deliveries must verify: answering 401 would make Meta switch off the webhooks of all
+    other accounts of the app.
     """
     host, events = db.host_table("channel_accounts"), db.host_table("inbound_events")
     table = InstagramAccount.__table__
@@ -152,10 +152,10 @@ def _decoded(part: str) -> bytes:
 
 
 def _person() -> tuple[str, frozenset[int]]:
-    """Return who a callback is about, and the accounts connected through the app that signed it.
+    """Return the person of a callback, and the accounts connected through the app that signed it.
 
-    People have another number in each app, and whoever owns an app could sign for any: it speaks for its own.
-    Answers 400 for one that is not signed by an app of this desk.
+    A person's id differs per app, and an app's owner could sign any id, so a callback only covers accounts of
+    its own app. Aborts with 400 if no app of this desk signed it.
     """
     if (request.content_length or 0) > MAX_BODY // 16:
         abort(413)
@@ -171,7 +171,7 @@ def _person() -> tuple[str, frozenset[int]]:
 
 @bp.post("/deauthorize")
 def deauthorize() -> ResponseReturnValue:
-    """Record that a person revoked access: the accounts they connected need a new sign-in."""
+    """Record that a person revoked access, so the accounts they connected need a new sign-in."""
     for account_id in _connected_by(*_person()):
         stop(account_id, REMOVED)
     return jsonify(ok=True)
@@ -179,7 +179,7 @@ def deauthorize() -> ResponseReturnValue:
 
 @bp.post("/deletion")
 def delete() -> ResponseReturnValue:
-    """Delete the tokens of a person who signed in, and return where they can see the status."""
+    """Delete the tokens of a person who signed in, and return the address of the status page."""
     (person, through), code = _person(), secrets.token_hex(12)
     accounts = _connected_by(person, through)
     for account_id in accounts:

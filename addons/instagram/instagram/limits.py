@@ -4,8 +4,8 @@ Meta's pages: docs/instagram-messaging/features/send-message,
 docs/instagram-messaging/features/attachment-upload, docs/instagram-messaging/features/quick-replies,
 docs/instagram-messaging/generic-template, docs/instagram-messaging/button-template,
 docs/instagram-messaging/features/product-template, docs/instagram-messaging/features/ice-breakers,
-docs/instagram-messaging/features/persistent-menu. The lengths of payloads and of button titles are
-Messenger's: the pages about Instagram name none.
+docs/instagram-messaging/features/persistent-menu. The lengths of payloads and button titles are Messenger's,
+because the pages about Instagram name none.
 """
 
 from __future__ import annotations
@@ -127,8 +127,9 @@ WITHDRAWN_ASKS: Mapping[Ask, object] = dict.fromkeys(
         "address on Instagram on 5 October 2026."
     ),
 )
-"""Meta takes a request that has them, and leaves them out (docs/instagram-platform/changelog)."""
+"""Meta accepts a request with them, but ignores them (docs/instagram-platform/changelog)."""
 
 OF_LOGIN = replace(CAPABILITIES, reactions=frozenset(), blocks=False)
-"""Capabilities of an account connected with Instagram Login: for one of a Page Meta names the heart only
-(docs/instagram-platform/instagram-api-with-instagram-login/messaging-api). Blocking is a call of the Page."""
+"""Capabilities of an account connected with Instagram Login: Meta documents only the heart
+(docs/instagram-platform/instagram-api-with-instagram-login/messaging-api), and blocking is a call on the
+Page."""

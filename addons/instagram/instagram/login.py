@@ -41,11 +41,11 @@ def begin(start: SignInStart) -> str | SignInProblem:
     app = signin.app(Flavour.LOGIN, start.workspace_id)
     if isinstance(app, SignInProblem):
         return app
-    # The token carries what this very dialog asked for, so the usual permissions are named again; people are
-    # shown what they have not granted yet.
+    # The token gets only the permissions this dialog requests, so it always names the usual ones. People see
+    # only those they have not granted yet.
     with_comments = signin.asks_for_comments(start.abilities) or comments.wanted(start.account)
     if start.account is None:
-        # It may be the one whose comments go on, and they need it in the new token too.
+        # It may be an account whose comments are still connected; they need the permission in the new token.
         with_comments = with_comments or comments.stand_alone(start.workspace_id)
     query = {
         "client_id": app.id,
@@ -58,7 +58,7 @@ def begin(start: SignInStart) -> str | SignInProblem:
 
 
 def finish(request: SignInReturn) -> Sequence[Candidate] | SignInProblem:
-    """Exchange the code for a token of 60 days, and ask whose it is."""
+    """Exchange the code for a token valid for 60 days, and request its owner."""
     app, code = signin.app(Flavour.LOGIN, request.workspace_id), signin.code_of(request)
     if isinstance(app, SignInProblem):
         return app
@@ -100,7 +100,7 @@ def finish(request: SignInReturn) -> Sequence[Candidate] | SignInProblem:
         me = unwrapped(graph.call("GET", "me", dict[str, Any], params=query))
     except GraphError as error:
         return signin.refused(error)
-    # "id" is the app's own number for the account; webhooks carry "user_id".
+    # "id" is the app-scoped id of the account; webhooks carry "user_id".
     user_id, username = identifier(me.get("user_id")), text(me.get("username"))
     if not user_id:
         return SignInProblem(_("Instagram didn't return the account."), signin.again())
@@ -128,7 +128,7 @@ def finish(request: SignInReturn) -> Sequence[Candidate] | SignInProblem:
 
 
 def connect(choice: SignInChoice) -> Connection | SignInProblem:
-    """Subscribe the account and return what is to be written."""
+    """Subscribe the account and return the connection to store."""
     app = signin.app(Flavour.LOGIN, choice.workspace_id)
     if isinstance(app, SignInProblem):
         return app
@@ -162,7 +162,7 @@ def connect(choice: SignInChoice) -> Connection | SignInProblem:
 
 
 def unwrapped(answer: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return the object of an answer, which Meta's pages print inside ``data`` and clients see without."""
+    """Return the object of a response: inside ``data`` in Meta's docs, without it in practice."""
     data = answer.get("data")
     if isinstance(data, list) and data:
         return mapping(data[0])

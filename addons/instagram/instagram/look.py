@@ -1,4 +1,4 @@
-"""One account under examination, and what its checks found."""
+"""An account under examination, and its findings."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .accounts import Credentials
 from .models import InstagramAccount
 
 FRESH = timedelta(days=7)
-"""Evidence of what may change without a word, such as the app's mode, is good for so long."""
+"""How long evidence is valid for state that may change unnoticed, such as the app's mode."""
 
 
 def is_old(at: datetime) -> bool:
@@ -51,8 +51,8 @@ class Look:
     ) -> None:
         """Record the result of the current check.
 
-        :param seen_at: how old the evidence is.
-        :param link: where at Meta it is put right.
+        :param seen_at: the time of the evidence.
+        :param link: the page at Meta to fix it on.
         """
         if verdict is Verdict.PASS:
             fix, action = "", ""

@@ -27,7 +27,7 @@ MEDIA = {
     MessageKind.AUDIO: "audio",
     MessageKind.FILE: "file",
 }
-"""Our kinds of file, as attachments are called at Meta."""
+"""Lobby's kinds of file and Meta's names for them."""
 SAMPLE_NAMES = {
     "image/jpeg": "picture.jpg",
     "image/png": "picture.png",
@@ -42,18 +42,18 @@ SAMPLE_NAMES = {
     "audio/wav": "audio.wav",
     "application/pdf": "document.pdf",
 }
-"""File name of every upload: Meta takes no names beyond ASCII, and the customer sees none."""
+"""File names for uploads: Meta accepts only ASCII names, and the customer sees none."""
 
 
 class UnsendableError(ValueError):
-    """The part is of no kind that can be sent, or lacks what its kind is made of."""
+    """The part's kind cannot be sent, or its content is incomplete."""
 
 
 def send_body(recipient: str, part: OutgoingPart, files: Sequence[Body], tag: str | None) -> Body:
     """Return the body that sends *part*: as an ordinary response, or under the human agent tag.
 
     :param files: the ``payload`` of each file: ``{"url": ...}`` or ``{"attachment_id": ...}``.
-    :raises UnsendableError: if there is no such message.
+    :raises UnsendableError: if the part cannot be sent.
     """
     body: Body = {"recipient": {"id": recipient}, "message": message_body(part, files)}
     if part.reply_to:
@@ -64,9 +64,9 @@ def send_body(recipient: str, part: OutgoingPart, files: Sequence[Body], tag: st
 
 
 def message_body(part: OutgoingPart, files: Sequence[Body]) -> Body:
-    """Return *part* as a message, without whom it is for.
+    """Return *part* as a message, without its recipient.
 
-    :raises UnsendableError: if there is no such message.
+    :raises UnsendableError: if the part cannot be sent.
     """
     if part.kind in MEDIA and (files or part.content.get("provider_files")):
         files = files or [{"attachment_id": one} for one in part.content["provider_files"]]
@@ -74,7 +74,8 @@ def message_body(part: OutgoingPart, files: Sequence[Body]) -> Body:
         return {"attachment": parts[0]} if len(parts) == 1 else {"attachments": parts}
     if part.kind is MessageKind.TEXT and part.text:
         message: Body = {"text": clean(part.text)}
-        # Those that ask for something were written before Meta withdrew them: the text goes without them.
+        # Requests for a phone number or email date from before Meta withdrew them; the text is sent without
+        # them.
         offered = [one for one in part.content.get("quick_replies") or () if not one.get("ask")]
         if offered:
             message["quick_replies"] = [_quick_reply(one) for one in offered]
@@ -111,7 +112,7 @@ def _template(content: Mapping[str, Any]) -> Body:
 
 
 def _element(card: Mapping[str, Any]) -> Body:
-    """Return a card as Meta names its parts; what it does not have is left out."""
+    """Return a card under Meta's field names, without empty fields."""
     element: Body = {"title": card["title"]}
     for name in ("subtitle", "image_url"):
         if card.get(name):
@@ -124,20 +125,20 @@ def _element(card: Mapping[str, Any]) -> Body:
 
 
 def button_body(button: Mapping[str, Any]) -> Body:
-    """Return a button that opens a page, or sends a payload."""
+    """Return a button that opens a page or sends a payload."""
     if button.get("url"):
         return {"type": "web_url", "title": button["title"], "url": button["url"]}
     return {"type": "postback", "title": button["title"], "payload": button["payload"]}
 
 
 def upload_form(kind: MessageKind) -> dict[str, str]:
-    """Return the fields beside the file of an upload; ``is_reusable`` is a string in Meta's docs too."""
+    """Return an upload's form fields besides the file; ``is_reusable`` is a string in Meta's docs too."""
     message = f'{{"attachment":{{"type":"{MEDIA[kind]}","is_reusable":"true"}}}}'
     return {"platform": "instagram", "message": message}
 
 
 def react_body(recipient: str, message: str, emoji: str) -> Body:
-    """Return the body that sets our reaction to *message*, or with no *emoji* takes it away."""
+    """Return the body that sets our reaction to *message*, or removes it without *emoji*."""
     if not emoji:
         payload = {"message_id": message}
         return {"recipient": {"id": recipient}, "sender_action": "unreact", "payload": payload}
@@ -147,7 +148,7 @@ def react_body(recipient: str, message: str, emoji: str) -> Body:
 
 
 def action_body(recipient: str, action: str) -> Body:
-    """Return the body of ``typing_on``, ``typing_off`` or ``mark_seen``, which may have no other fields."""
+    """Return the body of ``typing_on``, ``typing_off`` or ``mark_seen``, which allow no other fields."""
     return {"recipient": {"id": recipient}, "sender_action": action}
 
 

@@ -30,9 +30,9 @@ else:
 class InstagramAccount(Base):
     """Credentials and facts of one connected account.
 
-    ``uuid`` is made before the row is inserted, because the sealed values are bound to it. The row outlives a
-    disconnect: deliveries that are still on their way must verify, or Meta would see 401s and switch the
-    whole app's webhooks off.
+    ``uuid`` is generated before the row is inserted, because the sealed values are bound to it. The row
+    outlives a disconnect: late deliveries must still verify, or Meta would see 401s and switch off the whole
+    app's webhooks.
     """
 
     __tablename__ = "instagram_accounts"
@@ -54,11 +54,11 @@ class InstagramAccount(Base):
     app_secret: Mapped[str] = mapped_column(LongText)
     verify_token: Mapped[str] = mapped_column(LongText)
     secret_fingerprint: Mapped[str] = mapped_column(Ascii64, index=True)
-    """Equal for accounts of the same Meta app; says nothing about the secret itself."""
+    """Equal for accounts of the same Meta app; reveals nothing about the secret."""
     token_expires_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
-    """NULL: it has no date at which it ends."""
+    """NULL if it does not expire."""
     renewal_failed_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
-    """When renewing the token last failed; NULL since it last worked."""
+    """When renewing the token last failed; NULL after a success."""
     renewal_error: Mapped[str | None] = mapped_column(sa.String(500))
     scopes: Mapped[list[str]] = mapped_column(JsonDict)
     subscribed_fields: Mapped[list[str]] = mapped_column(JsonDict)
@@ -70,12 +70,12 @@ class InstagramAccount(Base):
     person_id: Mapped[str | None] = mapped_column(ExternalId, index=True)
     """App-scoped id of the person who signed in; NULL if credentials were pasted."""
     leave_due_at: Mapped[datetime | None] = mapped_column(UTCDateTime, index=True)
-    """When to tell Meta next that the account was disconnected; NULL: nothing to tell."""
+    """When to notify Meta next of the disconnect; NULL if there is nothing to notify."""
     created_at: Mapped[datetime] = mapped_column(UTCDateTime)
 
 
 class AppRestriction(Base):
-    """Whether Meta has restricted an app. No row means that it never answered as if it had."""
+    """Whether Meta has restricted an app. No row means that Meta never answered as if it had."""
 
     __tablename__ = "instagram_restrictions"
 
@@ -84,19 +84,19 @@ class AppRestriction(Base):
     """The last answers that may mean a restriction: ``message``, ``account`` at Instagram, ``at``."""
     refused_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     worked_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
-    """When a message that Meta took was handed over, the newest since it last refused one."""
+    """When the newest accepted message since the last refusal was sent."""
     words: Mapped[str] = mapped_column(sa.String(500))
     """Meta's answer."""
     restricted_since: Mapped[datetime | None] = mapped_column(UTCDateTime)
     me_refused: Mapped[bool] = mapped_column(sa.Boolean)
-    """Whether Meta refused ``GET /me`` alike, so that asking it again tells whether the restriction ended."""
+    """Whether Meta also refused ``GET /me``, so that repeating it shows whether the restriction ended."""
     probe_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     probes: Mapped[int] = mapped_column(sa.Integer)
     lifted_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
 
 
 class WorkspaceApp(Base):
-    """The Meta app a workspace brought itself for one of the two roads; used before the installation's."""
+    """A workspace's own Meta app for one way to connect; it takes precedence over the installation's."""
 
     __tablename__ = "instagram_apps"
     __table_args__ = (sa.UniqueConstraint("workspace_id", "flavour"), Base.__table_args__)
@@ -119,12 +119,12 @@ class Deletion(Base):
 
     code: Mapped[str] = mapped_column(Ascii64, primary_key=True)
     accounts: Mapped[int] = mapped_column(sa.Integer)
-    """How many accounts were cut off because of it."""
+    """Number of accounts disconnected because of it."""
     asked_at: Mapped[datetime] = mapped_column(UTCDateTime)
 
 
 class ChecklistMark(Base):
-    """A line of the Meta app checklist an admin ticked. No row: not ticked."""
+    """A checklist item that an admin ticked. No row: not ticked."""
 
     __tablename__ = "instagram_checklist"
 

@@ -1,7 +1,7 @@
-"""Outgoing events of Instagram's own, key for key.
+"""Instagram's own outgoing events, key by key.
 
-What Meta did not tell is left out: the price of a product. Of a mention in a story programs are told once
-Meta was asked for the story's id.
+Data that Meta does not send, such as a product's price, is left out. A story mention is sent once Meta was
+asked for the story's id.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ KINDS: Sequence[OutgoingKind] = (
 
 
 def outgoing(event: DeskEvent, message: ToldMessage | None) -> Sequence[OutgoingEvent]:
-    """Return what *event* is under Instagram's names."""
+    """Return *event* under Instagram's names."""
     if message is None:
         return ()
     if event.reaction is not None:
@@ -89,7 +89,7 @@ def _of_message(event: DeskEvent, message: ToldMessage) -> Iterator[OutgoingEven
         case MessageKind.STORY_MENTION:
             told = _told(storyId=identifier(story.get("id")), mediaUrl=_first_file(message))
             metadata = _told(username=event.username or "", mentionText=message.text)
-            # Its id is asked for once the message is here, and told when that was answered.
+            # The story's id is requested after the message arrives; the event waits for the response.
             later = story.get("asked") is True and event.kind != COMPLETED
             yield OutgoingEvent(STORY_MENTION, {**told, "metadata": metadata}, later=later)
         case MessageKind.STORY_REPLY:
@@ -99,12 +99,12 @@ def _of_message(event: DeskEvent, message: ToldMessage) -> Iterator[OutgoingEven
         case MessageKind.QUICK_REPLY:
             yield OutgoingEvent(QUICK_REPLY, {"payload": text(content.get("payload")), "text": message.text})
         case MessageKind.POSTBACK:
-            # In standby it comes without its payload.
+            # In standby it has no payload.
             yield OutgoingEvent(POSTBACK, _told(payload=text(content.get("payload"))))
     product = next(iter(products.shown(content)), None)
     if product is not None:
         shown = {**_told(imageUrl=_picture(message)), **product}
-        # What the customer wrote beside it stands in the message alone.
+        # The customer's own text is only in the message event.
         yield OutgoingEvent(PRODUCT_SHARE, {"product": shown}, replaces=not message.text)
 
 
@@ -118,5 +118,5 @@ def _first_file(message: ToldMessage) -> str:
 
 
 def _picture(message: ToldMessage) -> str:
-    """Return the URL of a product's picture, if the desk was told that there is one."""
+    """Return the URL of a product's picture, if the message has one."""
     return next((one.url for one in message.files if one.kind == MessageKind.TEMPLATE), "")

@@ -1,9 +1,9 @@
-"""Rate limits for an account's calls: those known beforehand, and those Meta reports in responses.
+"""Rate limits for an account's calls: documented ones, and those Meta reports in responses.
 
-Meta's pages: docs/instagram-platform (100 messages a second, 10 with audio or video, 2 readings of
+Meta's pages: docs/instagram-platform (100 messages a second, 10 with audio or video, 2 reads of
 conversations, 750 private replies an hour, 100 a second on a broadcast),
 documentation/business-messaging/messenger-platform/overview/rate-limiting (300; the usage headers). The limit
-for one customer is ours.
+per customer is Lobby's own.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ log = logging.getLogger(__name__)
 
 HOUR = 3600
 REST_SECONDS = 60.0
-"""How long sending rests when a limit is almost used up and Meta names no time."""
+"""How long sending pauses when a limit is almost used up and Meta names no time."""
 
 OF_ACCOUNT = noop("This account is sending many messages at once. This message is queued.")
 OF_MEDIA = noop(
@@ -72,7 +72,7 @@ def limits(
     bound: Bound | None,
     request: SendRequest | ReactRequest | ModerateRequest | SearchRequest,
 ) -> list[SendLimit]:
-    """Return what a call counts against, and where it is counted: account, customer or app."""
+    """Return the limits that a call counts against, per account, customer or app."""
     if isinstance(request, SearchRequest):
         return _limit("lookups_per_second", f"lookups {account.id}", 1, OF_LOOKUPS)
     if isinstance(request, SendRequest) and request.part.private:
@@ -92,7 +92,7 @@ def limits(
 
 
 def _private(account: AccountRef, request: SendRequest) -> list[SendLimit]:
-    """Return the limit of private replies: of those to comments on posts, or of those on a broadcast."""
+    """Return the limit of private replies: to comments on posts, or on a broadcast."""
     answers = request.answers
     if answers is not None and answers.content.get("live") is True:
         return _limit("live_private_replies_per_second", f"live {account.id}", 1, OF_ACCOUNT)
@@ -105,7 +105,7 @@ def private_per_hour() -> int | None:
 
 
 def pause(found: Credentials, usage: Usage) -> Pause | None:
-    """Return the rest that is due after an answer with *usage*, if any."""
+    """Return the pause due after a response with *usage*, if any."""
     most = _number("usage_percent")
     if not most or (usage.percent < most and not usage.regain_seconds):
         return None

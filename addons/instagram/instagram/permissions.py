@@ -17,7 +17,7 @@ from .config import Flavour
 PAGE_MUST = ("instagram_basic", "instagram_manage_messages")
 LOGIN_MUST = ("instagram_business_basic", "instagram_business_manage_messages")
 LISTS_PAGES = "pages_show_list"
-"""Needed to sign in with Facebook: without it there is nothing to choose from."""
+"""Required to sign in with Facebook: without it, no Pages are listed."""
 SUBSCRIBES = "pages_manage_metadata"
 
 _COSTS: Mapping[str, object] = {
@@ -48,7 +48,7 @@ def must(flavour: Flavour) -> tuple[str, ...]:
 
 
 def lacking(flavour: Flavour, held: Collection[str]) -> list[str]:
-    """Return which of the permissions that are a must are missing from *held*."""
+    """Return the required permissions that are not in *held*."""
     return [name for name in must(flavour) if name not in held]
 
 
@@ -59,19 +59,17 @@ def missing(flavour: Flavour, held: Collection[str], *, comments: bool = False) 
 
 
 def cost(name: str) -> str:
-    """Return a sentence about what the missing permission *name* prevents; empty if Meta documents
-    nothing.
-    """
+    """Return a sentence about the effect of the missing permission *name*; empty if Meta documents none."""
     return str(_COSTS.get(name, ""))
 
 
 def costs(names: Collection[str]) -> str:
-    """Return the sentences for several permissions, each behind its name."""
+    """Return the sentences for several permissions, each after the permission's name."""
     return " ".join(f"{name}: {cost(name)}" if cost(name) else f"{name}." for name in names)
 
 
 def asked(flavour: Flavour) -> list[Permission]:
-    """Return what signing in asks for, and what a missing one costs."""
+    """Return the permissions that signing in requests, with the cost of missing ones."""
     needed = (*must(flavour), LISTS_PAGES)
     return [
         Permission(name, str(_GIVES.get(name, "")), _("Required.") if name in needed else cost(name))

@@ -1,4 +1,4 @@
-"""When a reply is allowed, and as whom (docs/instagram-platform: 24 hours; the human agent tag: 7 days)."""
+"""When replies are allowed, and from whom (docs/instagram-platform: 24 hours; human agent tag: 7 days)."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ CLOSED_FOR_PEOPLE = noop(
 
 
 def reply_policy(context: ReplyContext) -> ReplyPolicy:
-    """Return who may reply now: anyone for 24 hours, then people if the account may, then nobody."""
+    """Return who may reply now: anyone for 24 hours, then people if the account allows it, then nobody."""
     since = context.last_inbound_at
     if since is None:
         return ReplyPolicy(ReplyState.CLOSED, sentence=NEVER_WROTE)

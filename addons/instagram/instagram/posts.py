@@ -14,7 +14,7 @@ from .accounts import Credentials
 from .answers import Paging
 
 PAGES = 5
-"""How many lists of 100 posts are looked through, the newest first."""
+"""How many lists of 100 posts are searched, newest first."""
 MOST_TOLD = 8
 LONGEST_CAPTION = 800
 _CODE = re.compile(r"/(?:p|reel|tv)/([\w-]{5,40})(?:/|$)")
@@ -60,8 +60,7 @@ def find(found: Credentials, link: str) -> str | None:
 def about(found: Credentials, words: str) -> str:
     """Return the newest posts as text, a paragraph each: date, caption and link.
 
-    Of the newest hundred these are the :data:`MOST_TOLD` that have most of *words*, the newest first where
-    they have as many.
+    Of the newest hundred, these are the :data:`MOST_TOLD` that contain most of *words*, ties newest first.
 
     :raises GraphError: if Meta cannot be asked.
     """
@@ -75,7 +74,7 @@ def about(found: Credentials, words: str) -> str:
 
 
 def _code(link: str) -> str | None:
-    """Return the short code of a post, which is what its different addresses have in common."""
+    """Return a post's short code, which all its URLs share."""
     try:
         found = _CODE.search(urlsplit(link).path)
     except ValueError:

@@ -1,4 +1,4 @@
-"""Ask Meta again before a token counts as dead, because Meta sometimes refuses valid ones."""
+"""Ask Meta again before treating a token as dead, because Meta sometimes refuses valid ones."""
 
 from __future__ import annotations
 

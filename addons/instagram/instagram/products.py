@@ -2,7 +2,7 @@
 
 A message, the customer's or ours, names a product by its id. Its name, price and picture come with its
 picture file, which is looked up after the message is shown. The permission is ``catalog_management``, which a
-token may have and connecting does not ask for. Meta's page: docs/marketing-api/reference/product-item.
+token may have but connecting does not request. Meta's page: docs/marketing-api/reference/product-item.
 """
 
 from __future__ import annotations
@@ -33,14 +33,14 @@ class _Product(msgspec.Struct, frozen=True):
 
 
 def ids(content: Mapping[str, Any]) -> list[str]:
-    """Return the ids of the products in *content*: the one a message was written from, a template's, ours."""
+    """Return the ids of the products in *content*: from the message's origin, a template, or our message."""
     found = [identifier(one.get("id")) for one in _named(content)]
     found += map(identifier, content.get("products") or ())
     return [one for one in dict.fromkeys(found) if one.isascii() and one.isdigit()][:MOST]
 
 
 def shown(content: Mapping[str, Any]) -> list[dict[str, str]]:
-    """Return the details of each product of :func:`ids`, with the keys programs know."""
+    """Return the details of each product of :func:`ids`, with the keys that webhooks use."""
     wanted = ids(content)
     found: dict[str, dict[str, str]] = {}
     for one in _named(content):
@@ -65,7 +65,7 @@ def _elements(payload: object) -> Iterator[Mapping[str, Any]]:
 
 
 def files(content: Mapping[str, Any]) -> tuple[InboundAttachment, ...]:
-    """Return a file for each product of a message, to be looked up."""
+    """Return a file to look up for each product of a message."""
     return tuple(InboundAttachment(MessageKind.TEMPLATE, f"{_start()}{one}") for one in ids(content))
 
 
@@ -79,9 +79,9 @@ def _start() -> str:
 
 
 def locate(found: Credentials | None, url: str) -> Located:
-    """Return where the picture of a product is, with name and price as its name.
+    """Return the address of a product's picture, with the product's name and price as its name.
 
-    :raises FetchError: if Meta cannot be asked now; ``FileEndedError`` if it does not tell.
+    :raises FetchError: if Meta cannot be reached now; ``FileEndedError`` if Meta has no picture.
     """
     if found is None:
         raise FetchError("the account's credentials cannot be read")

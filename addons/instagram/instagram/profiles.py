@@ -14,7 +14,7 @@ from .graph import GraphError
 from .values import clean
 
 _FOR_GOOD = {100, 9010, 2018218, 2018247}
-"""Codes that say there is no profile to be had; 230 is not one, consent comes with the next message."""
+"""Codes that mean the profile is unavailable for good; not 230, because the next message gives consent."""
 _FACTS = {
     "is_verified_user": "verified",
     "follower_count": "followers",
@@ -24,7 +24,7 @@ _FACTS = {
 
 
 BUSY = 60.0
-"""Seconds to leave an account alone that Meta limits, where it does not say how long."""
+"""Seconds to pause an account that Meta limits, if Meta names no time."""
 
 
 class _Answer(msgspec.Struct, frozen=True):
@@ -41,7 +41,7 @@ FIELDS = ",".join(_Answer.__struct_fields__)
 
 
 def fetch(found: Credentials, contact: str) -> Profile | NoProfile:
-    """Ask for a customer's profile. Failing costs a name, never a message."""
+    """Request a customer's profile. A failure costs a name, never a message."""
     if not (contact.isascii() and contact.isdigit()):
         return NoProfile("not an Instagram-scoped id", retry=False)
     try:

@@ -14,7 +14,7 @@ from host.sdk.messages import Program, Who
 from .values import identifier
 
 INBOXES = {"1217981644879628": "Instagram", "263902037430900": "Meta Business Suite"}
-"""The apps in which people answer, by the ids Meta names on its page."""
+"""Apps in which people answer, by the ids in Meta's docs."""
 _OWNERS = ("new_owner_app_id", "requested_owner_app_id")
 
 

@@ -1,4 +1,4 @@
-"""Checks of sending, and of deliveries that cannot arrive: what Meta refused lately, and why."""
+"""Checks of sending, and of deliveries that cannot arrive: recent refusals by Meta, and their reasons."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from .errors import CatalogueEntry, Outcome, Scope, lookup
 from .look import Look
 
 LATE_OFF = "late-replies-off"
-"""The action that switches replies after 24 hours off."""
+"""The action that switches off replies after 24 hours."""
 LATELY = timedelta(days=7)
 NAMED = 10
-"""Customers that are named, of those who got no reply."""
+"""Maximum number of customers without a reply that are named."""
 STORIES_LATELY = timedelta(days=30)
 WINDOW = {2534022, 2018278, 2018065}
-"""Subcodes that say that the time to reply has passed; 2534022 also that Human Agent is not approved."""
+"""Subcodes for a closed reply window; 2534022 also means that Human Agent is not approved."""
 HUMAN_AGENT_FROM = timedelta(hours=24)
 HUMAN_AGENT_UNTIL = timedelta(days=7)
 
@@ -40,9 +40,7 @@ def _failures(look: Look) -> list[tuple[FailedSend, CatalogueEntry | None, int |
 
 
 def window(look: Look) -> None:
-    """Check for replies refused for their time: one error code means a closed window or a missing
-    approval.
-    """
+    """Check for replies refused as too late: one error code means a closed window or a missing approval."""
     late = [one for one, _known, subcode in _failures(look) if subcode in WINDOW]
     if not late:
         look.note(Verdict.PASS, _("No message was rejected for being too late in the last seven days."))
@@ -80,7 +78,7 @@ def window(look: Look) -> None:
 
 
 def restriction(look: Look) -> None:
-    """A restriction of the app, and the replies that were too late because of it."""
+    """Check for a restriction of the app, and for replies that were too late because of it."""
     state, link = restrictions.state_of(look.found.app), dashboard.home(look.row.app_id)
     late = restrictions.too_late(look.account.id)
     missed = _(
@@ -115,7 +113,7 @@ def restriction(look: Look) -> None:
 
 
 def person(look: Look) -> None:
-    """Check for customers who cannot be written to: they blocked the account, or closed theirs."""
+    """Check for customers who cannot receive messages: they blocked the account or closed theirs."""
     found = [
         (one, known)
         for one, known, subcode in _failures(look)
@@ -136,7 +134,7 @@ def person(look: Look) -> None:
 
 
 def permission(look: Look) -> None:
-    """Replies Meta refused because app or account may not send."""
+    """Check for replies Meta refused because the app or account may not send."""
     found = [
         (one, known)
         for one, known, subcode in _failures(look)

@@ -1,7 +1,7 @@
-"""Renewing the tokens of Instagram Login, long before they end.
+"""Renew the tokens of Instagram Login long before they expire.
 
-A token lasts 60 days and may be renewed when it is a day old; one not renewed in time is dead for good
-(docs/instagram-platform/instagram-api-with-instagram-login). Page tokens have no date at which they end.
+A token lasts 60 days and may be renewed when it is a day old; one not renewed in time cannot be renewed any
+more (docs/instagram-platform/instagram-api-with-instagram-login). Page tokens do not expire.
 """
 
 from __future__ import annotations
@@ -34,14 +34,14 @@ EVERY = timedelta(minutes=15)
 RENEW_AFTER = timedelta(days=7)
 TRY_AGAIN_AFTER = timedelta(hours=1)
 ENDS = "token-ends"
-"""The warning that it was not renewed: raised when that fails, and by the inspection as its end is near."""
+"""The warning about a token: raised if renewal fails, and by the inspection when it is about to expire."""
 FAILED = "failed"
 SOON = timedelta(days=14)
-"""How long before its end a token's expiry appears in the inspection."""
+"""How long before its expiry the inspection reports a token."""
 
 
 def renew() -> None:
-    """Renew every token that is older than a week; one that fails is tried again in an hour."""
+    """Renew every token that is older than a week; retry a failed one after an hour."""
     for account_id in due(clock.now()):
         try:
             found = credentials(account_id)
@@ -55,14 +55,14 @@ def renew() -> None:
 
 
 def due(now: datetime) -> list[int]:
-    """Return the accounts whose token is to be renewed now."""
+    """Return the accounts whose token is due for renewal."""
     host = db.host_table("channel_accounts")
     table = InstagramAccount.__table__
     query = (
         sa.select(table.c.account_id)
         .where(
             table.c.flavour == Flavour.LOGIN,
-            # Its messages are connected, or its comments.
+            # Messages or comments are connected.
             sa.exists().where(
                 sa.or_(
                     host.c.id == table.c.account_id,
@@ -82,7 +82,7 @@ def due(now: datetime) -> list[int]:
 
 
 def renew_one(found: Credentials) -> None:
-    """Renew the token of one account, and store it unless another was stored meanwhile."""
+    """Renew the token of one account, and store it unless another was stored in the meantime."""
     url = f"{config.address('graph_instagram_url')}/refresh_access_token"
     query = {"grant_type": "ig_refresh_token", "access_token": found.token.reveal()}
     try:
@@ -100,7 +100,7 @@ def renew_one(found: Credentials) -> None:
 
 def _store(session: Session, found: Credentials, token: Secret, expires_in: float) -> None:
     row = find(session, found.account_id)
-    # Somebody may have signed in again meanwhile: the newer token is theirs. Encrypting anew is not that.
+    # If someone signed in again in the meantime, keep the newer token. Mere re-encryption doesn't count.
     if row is None or unseal(row.token, place(row, "token")) != found.token:
         return
     now = clock.now()
@@ -111,7 +111,7 @@ def _store(session: Session, found: Credentials, token: Secret, expires_in: floa
 
 
 def _failed(account_id: int, words: str) -> None:
-    """Record that renewing failed, and notify people at once."""
+    """Record that renewal failed, and notify people immediately."""
     db.write(_note_failure, account_id, words)
     with db.read() as session:
         row = find(session, account_id)
@@ -120,7 +120,7 @@ def _failed(account_id: int, words: str) -> None:
 
 
 def tell_failed(row: InstagramAccount) -> None:
-    """Warn that a token was not renewed, unless there is a warning of its expiry already."""
+    """Warn that a token was not renewed, unless people were already warned of its expiry."""
     end = row.token_expires_at
     if not row.renewal_error or (end is not None and end - clock.now() <= SOON):
         return

@@ -1,9 +1,9 @@
 """Apps that Meta restricted: detect the restriction, hold their messages, and probe for its end.
 
 Meta answers every call of such an app with code 100, "Unsupported request - method type: post", for days or
-weeks (chatwoot/chatwoot #14932). That is no fault of the message, but one such answer may be a fault of ours.
-So it counts once two accounts of the app, or three calls and ``GET /me``, fail alike. Until then the message
-waits. What is known stands in the database: every process, and the next start, goes on from there.
+weeks (chatwoot/chatwoot #14932). The message is not at fault, but a single such answer may be a bug of ours.
+So an app counts as restricted once two of its accounts, or three calls and ``GET /me``, fail alike. Until
+then the message waits. The state is in the database, so all processes share it and it survives a restart.
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ log = logging.getLogger(__name__)
 ACCOUNTS = 2
 CALLS = 3
 AGAIN_SECONDS = 60.0
-"""When a refused message is tried again while nothing is decided."""
+"""Seconds until a refused message is retried while undecided."""
 COUNTS_FOR = timedelta(hours=1)
 MOST_REFUSALS = 50
 CLOCKS_DIFFER = timedelta(seconds=5)
-"""How far the clocks of two processes may be apart."""
+"""Maximum clock difference between two processes."""
 PROBES = tuple(timedelta(minutes=minutes) for minutes in (5, 10, 20, 30))
-"""The time between two probes; the last one repeats."""
+"""Intervals between probes; the last one repeats."""
 EASES_FOR = timedelta(hours=1)
 """How long an app sends at half rate after its restriction was lifted."""
 TOO_LATE = "window_closed"
@@ -78,7 +78,7 @@ class _Verdict(Enum):
     """``GET /me`` decides."""
     RESTRICTED = "restricted"
     BEGINS = "begins"
-    """The app has just become known to be restricted."""
+    """The app is newly recognised as restricted."""
     OUR_FAULT = "our fault"
 
 
@@ -86,7 +86,7 @@ class _Verdict(Enum):
 class AppState:
     """Known state of one app.
 
-    :param suspected: whether Meta refused it since it last took a message.
+    :param suspected: whether Meta refused it since it last accepted a message.
     """
 
     app: str
@@ -130,7 +130,7 @@ def is_easing(app: str) -> bool:
 def _hold(found: Credentials) -> NotSent | None:
     """Return why a call of an app must wait; None if it may proceed, as a probe if the app is restricted.
 
-    Only one call in each interval may, in whichever process.
+    One call per interval may proceed, across all processes.
     """
     if not is_restricted(found.app):
         return None
@@ -148,7 +148,7 @@ def _hold(found: Credentials) -> NotSent | None:
 
 
 def guarded(found: Credentials, send: Callable[[], SendResult]) -> SendResult:
-    """Send with *send* unless the app is restricted, and note when Meta took it."""
+    """Send with *send* unless the app is restricted, and record when Meta accepted it."""
     held = _hold(found)
     if held is not None:
         return held
@@ -166,7 +166,7 @@ def probe(found: Credentials) -> bool:
         row = session.get(AppRestriction, app)
         if row is None or row.restricted_since is None:
             return False
-        asks = row.me_refused  # else only a message can tell
+        asks = row.me_refused  # else only sending a message can show it
     if asks and db.write(_claim_probe, app) is None and _is_refused(found) is False:
         _lift(found)
         return False
@@ -174,9 +174,9 @@ def probe(found: Credentials) -> bool:
 
 
 def refused(found: Credentials, error: GraphError, message: str) -> NotSent | Rejected:
-    """Return the meaning of a response that may be a restriction, after checking whether it is one.
+    """Check whether a response means a restriction, and return the outcome.
 
-    :param message: what was refused, the same at every attempt.
+    :param message: key of the refused message, the same for every attempt.
     """
     app, verdict = found.app, db.write(_note, found, error.quote, message)
     if verdict is _Verdict.ASK:
@@ -203,7 +203,7 @@ def warn(app: str) -> None:
 
 
 def settle() -> None:
-    """Finish what a process that died may have left: warnings that lack, and those that are over."""
+    """Repair what a crashed process may have left: missing warnings, and obsolete ones."""
     for app, state in _states.get().items():
         if state.restricted_since is not None:
             warn(app)
@@ -213,7 +213,7 @@ def settle() -> None:
 
 
 def too_late(account_id: int) -> list[FailedSend]:
-    """Return the replies of an account whose window closed while its app was restricted, the newest first."""
+    """Return an account's replies whose window closed while its app was restricted, newest first."""
     failed = deliveries.failed_sends(account_id, since=clock.now() - NOTED_FOR)
     return [one for one in failed if one.code == TOO_LATE and one.cause == RESTRICTED.sentence]
 
@@ -261,7 +261,7 @@ def _made(session: Session, app: str) -> AppRestriction:
 
 
 def _claim_probe(session: Session, app: str) -> datetime | None:
-    """Take the next probe; return when it is due if it is not yet."""
+    """Claim the next probe; return when it is due if it is not due yet."""
     row, now = _locked(session, app), clock.now()
     if row is None or row.restricted_since is None:
         return None
@@ -311,7 +311,7 @@ def _decide(
 
 
 def _counting(row: AppRestriction) -> list[dict[str, str]]:
-    """Return the refusals that count: of messages Meta refused only since it last took one of the app."""
+    """Return the refusals that count: of messages first refused after Meta last accepted one of the app."""
     return [one for one in row.refusals if not _is_disproved(row, one["message"])]
 
 
@@ -342,7 +342,7 @@ def _begin(session: Session, row: AppRestriction, me_refused: bool, account_ids:
 def _note_taken(found: Credentials, began: datetime) -> None:
     """Record that Meta accepted a message sent at *began*, so the app is not restricted.
 
-    One that was under way when Meta began to refuse proves nothing.
+    A message already being sent when Meta began to refuse proves nothing.
     """
     state = state_of(found.app)
     if state is None:
@@ -410,7 +410,7 @@ def _tell(
 
 
 def _account_ids(app: str) -> Sequence[int]:
-    """Return the accounts of an app that are not disconnected, those for comments among them."""
+    """Return the accounts of an app that are not disconnected, including comments accounts."""
     host = db.host_table("channel_accounts")
     which = InstagramAccount.app_id == app
     if app.startswith(NAMELESS):

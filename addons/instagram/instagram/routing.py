@@ -1,7 +1,7 @@
-"""Conversation Routing: taking a conversation from another app, and passing it to one.
+"""Conversation Routing: take a conversation from another app, or pass it to one.
 
 Meta's pages: docs/messenger-platform/handover-protocol/conversation-control, graph reference
-page/take_thread_control. The calls are those of the Handover Protocol, which routing took the place of.
+page/take_thread_control. The calls are those of the Handover Protocol, which routing replaced.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ _NO_MESSAGES = frozenset(
         MessageKind.UNSEND,
     }
 )
-"""Kinds of messages nobody can react to."""
+"""Kinds of messages that cannot be reacted to."""
 
 
 def _follows(about: AskedAbout, _value: str) -> bool:
@@ -43,7 +43,7 @@ def _has_followers(about: AskedAbout, value: str) -> bool:
 def _came_from(about: AskedAbout, value: str) -> bool:
     """Return whether the message came through an ad or a link.
 
-    A question about a product of the shop has a referral, too, with neither a source nor a word of a link.
+    A question about a shop product also has a referral, but without a source or a link's ref.
     """
     referral = about.content.get("referral")
     if not isinstance(referral, dict):
@@ -85,11 +85,11 @@ ACTIONS = (RuleAction("instagram.heart", CHANNEL, noop("react with a heart"), _h
 
 
 class _NotConnectedError(Exception):
-    """The account has no token that could be used."""
+    """The account has no usable token."""
 
 
 def _posts(about: UsedFor, arguments: Mapping[str, Any]) -> str:
-    """Return the account's newest posts as text, those with the words first."""
+    """Return the account's newest posts as text, those that contain the words first."""
     found = accounts.credentials(about.account.id)
     if found is None:
         raise _NotConnectedError

@@ -1,7 +1,7 @@
-"""Sending one part, a reaction or a sign of life, and what Meta's answer means for the host.
+"""Send a part, a reaction, or a typing or seen indicator, and translate Meta's answer for the host.
 
-The outcomes are those of docs/architecture.md. An upload never reaches the customer, so whatever becomes of
-one, the message is certainly not sent.
+The outcomes are those of docs/architecture.md. An upload never reaches the customer, so if one fails, the
+message is certainly not sent.
 """
 
 from __future__ import annotations
@@ -38,9 +38,9 @@ from .values import identifier
 log = logging.getLogger(__name__)
 
 FETCH_PATIENCE = 100.0
-"""Seconds for an answer while Meta fetches our file; it gives up on a video after 75 itself."""
+"""Seconds to wait while Meta fetches our file; Meta itself gives up on a video after 75."""
 NOT_FETCHED = frozenset({2018008, 2018294})
-"""Subcodes that say Meta could not fetch our file: its bytes are uploaded instead."""
+"""Subcodes for a file that Meta could not fetch; Lobby uploads it instead."""
 
 NO_CREDENTIALS = CatalogueEntry(
     code=0,
@@ -128,7 +128,7 @@ def _send_part(found: Credentials, request: SendRequest) -> SendResult:
 
 
 def _refused(part: OutgoingPart) -> CatalogueEntry | None:
-    """Return why *part* cannot be sent on any account; the host has checked the same before."""
+    """Return why no account could send *part*; the host has already checked the same."""
     if part.kind is MessageKind.TEXT and byte_length(part.text) > TEXT_LIMIT_BYTES:
         return TOO_LONG
     most = CAPABILITIES.images_per_message if part.kind is MessageKind.IMAGE else 1
@@ -165,7 +165,7 @@ def _upload(found: Credentials, file: OutgoingFile) -> str:
 
 
 def react(found: Credentials | None, request: ReactRequest) -> SendResult:
-    """Set, change or take away our reaction."""
+    """Set, change or remove our reaction."""
     if found is None:
         return Held(problem(NO_CREDENTIALS))
     return restrictions.guarded(found, lambda: _react(found, request))
@@ -183,16 +183,16 @@ def _react(found: Credentials, request: ReactRequest) -> SendResult:
 def act(found: Credentials | None, contact: str, action: str) -> None:
     """Show typing or seen to the customer.
 
-    :raises GraphError: if Meta does not do it.
+    :raises GraphError: if Meta refuses.
     """
     if found is not None:
         found.graph().call("POST", f"{found.node}/messages", ActionAnswer, json=action_body(contact, action))
 
 
 def outcome(found: Credentials, error: GraphError, message: str) -> SendResult:
-    """Return what an error while sending means.
+    """Return the outcome of an error while sending.
 
-    :param message: what was to be sent or looked for, the same at every attempt.
+    :param message: the key of the message to send or find, the same for every attempt.
     """
     known = classify(error)
     if known.restriction:
@@ -209,7 +209,7 @@ def outcome(found: Credentials, error: GraphError, message: str) -> SendResult:
 
 
 def _limited(found: Credentials, known: CatalogueEntry, error: GraphError, what: ProviderProblem) -> NotSent:
-    """Return how long to wait, and who has to: the limit of an app stops all its accounts."""
+    """Return how long to wait, and for which scope: an app's limit stops all its accounts."""
     wait = error.usage.regain_seconds or known.wait_seconds
     others = sharing_app(found.account_id) if known.scope is Scope.APP else ()
     whole = known.scope in {Scope.ACCOUNT, Scope.APP}

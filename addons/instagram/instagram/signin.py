@@ -1,4 +1,4 @@
-"""Shared by both ways of signing in: the app, the dialog's errors, and their plain sentences."""
+"""Code shared by both sign-ins: the app, the dialog's errors, and sentences for them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .values import clean
 
 
 def again() -> str:
-    """Return the next step after most of what can go wrong."""
+    """Return the next step after most errors."""
     return str(_("Try again."))
 
 
@@ -46,7 +46,7 @@ def unavailable(flavour: config.Flavour, workspace_id: int) -> str | None:
 def code_of(request: SignInReturn) -> str | SignInProblem:
     """Return the code from the dialog, or its error."""
     values = request.values
-    # Instagram appends "#_" to the address; some clients carry it along.
+    # Instagram appends "#_" to the URL; some clients keep it.
     code = values.get("code", "").removesuffix("#_")
     if code and "error" not in values:
         return code
@@ -66,7 +66,7 @@ def code_of(request: SignInReturn) -> str | SignInProblem:
 
 
 def refused(error: GraphError) -> SignInProblem:
-    """Return what an error during the exchange means."""
+    """Return the problem for an error during the exchange."""
     if error.code is None:
         return SignInProblem(
             _("Nothing was connected because Meta couldn't be reached. %(words)s", words=error.quote),
@@ -107,10 +107,10 @@ def end_of(expires_in: float) -> datetime | None:
 
 
 def text_of(at: datetime | None) -> str:
-    """Return a time as text to keep."""
+    """Return a time as text for storage."""
     return "" if at is None else at.isoformat()
 
 
 def time_of(kept: Mapping[str, str], name: str) -> datetime | None:
-    """Return a time kept as text."""
+    """Return a time stored as text."""
     return datetime.fromisoformat(kept[name]) if kept.get(name) else None

@@ -1,7 +1,7 @@
-"""Cutting JSON into its parts without reading them.
+"""Split JSON into its parts without parsing them.
 
-The way out for bodies no parser takes as a whole: one item that is nested too deeply, holds NaN or bytes that
-are not UTF-8 must not cost its neighbours. Works on bytes, without recursion, in time linear in their number.
+A fallback for bodies that no parser accepts as a whole: an item that is nested too deeply or contains NaN or
+invalid UTF-8 must not affect other items. Works on bytes, without recursion, in linear time.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ def elements(data: bytes) -> list[bytes] | None:
 
 
 def members(data: bytes) -> list[tuple[bytes, bytes]] | None:
-    """Return key and value of each member of the object *data*, keys without quotes, doubles kept.
+    """Return key and value of each member of the object *data*, keys without quotes, including duplicates.
 
-    None if it is no object that closes. A member without a key is left out.
+    None if it is not a complete object. Members without a key are skipped.
     """
     parts = _parts(data, b"{")
     if parts is None:

@@ -1,4 +1,4 @@
-"""Ask Meta which story a customer mentions the account in, because the webhook has no id.
+"""Ask Meta for the story of a mention, because the webhook has no id.
 
 Meta's page: docs/messenger-platform/instagram/features/conversation (the field ``story`` of a message).
 """
@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 
 
 def with_question(message: MessageReceived) -> Sequence[InboundChange]:
-    """Return *message*, with a question to Meta if it mentions a story without naming it."""
+    """Return *message*, plus a question to Meta if it mentions a story without its id."""
     story = mapping(message.content.get("story"))
     if message.kind is not MessageKind.STORY_MENTION or story.get("id") or not message.external_id:
         return [message]

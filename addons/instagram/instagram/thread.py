@@ -34,14 +34,14 @@ from .values import identifier, moment, text
 DETAILED = 20
 SKEW = timedelta(seconds=5)
 AGAIN_SECONDS = 8.0
-"""When to read again what could not be read, where Meta names no time."""
+"""Seconds until a failed read is retried, if Meta names no time."""
 AGAIN_SOON_SECONDS = 5.0
-"""The same, where Meta says that it failed for a moment."""
+"""The same for an error that Meta marks as transient."""
 NO_THREAD = CannotTell("Instagram lists no thread with this person")
 LONGEST = timedelta(minutes=10)
 """How long after the attempt a message may still have been accepted."""
 CLOCK_OFF = timedelta(hours=2)
-"""How wrong our clock may have been at the attempt: the same words at such a time are not called absent."""
+"""Maximum error of our clock at the attempt. A message with the same text in that range may be ours."""
 
 
 class _Person(msgspec.Struct, frozen=True):
@@ -58,7 +58,7 @@ class _File(msgspec.Struct, frozen=True):
 
     @property
     def kind(self) -> MessageKind | None:
-        """The kind, as far as it is known: audio and documents look the same."""
+        """The kind, or None if unknown: audio and documents look the same."""
         family = (self.mime_type or "").partition("/")[0]
         if self.image_data is not None or family == "image":
             return MessageKind.IMAGE
@@ -111,9 +111,9 @@ def search(found: Credentials | None, request: SearchRequest) -> SearchResult:
 
 
 def not_read(found: Credentials, error: GraphError) -> SearchResult:
-    """Return what an error while reading means: by the same table as while sending, and nothing was sent."""
+    """Return the result for an error while reading, by the catalogue used for sending; nothing was sent."""
     if error.code is None and error.status is not None and error.status < 300:
-        return CannotTell(error.quote)  # an answer of another shape has it the next time too
+        return CannotTell(error.quote)  # a retry would get a response of the same unexpected shape
     match outcome(found, error, f"look-up of {found.account_id}"):
         case Held() as held:
             return held
@@ -161,7 +161,7 @@ def _look(listed: list[_Message], ours: str, request: SearchRequest) -> SearchRe
 
 
 def _our_words(message: _Message, ours: str, request: SearchRequest) -> bool:
-    """Return whether *message* is our text with the same words, and not stored yet."""
+    """Return whether *message* has the same text as ours and is not stored yet."""
     return (
         request.part.kind is MessageKind.TEXT
         and message.sender is not None
@@ -172,14 +172,14 @@ def _our_words(message: _Message, ours: str, request: SearchRequest) -> bool:
 
 
 def _same(message: _Message, part: OutgoingPart) -> bool | None:
-    """Return whether *message* is what *part* asked to send, or None if that is unclear.
+    """Return whether *message* is the sent *part*, or None if that is unclear.
 
-    Sending twice is worse than asking a person: only what is certainly something else is False.
+    Sending twice is worse than asking a person, so False means that it is certainly another message.
     """
     if part.kind is MessageKind.TEXT:
         return alike(message.message or "", part.text)
     if message.message:
-        # Of a text with buttons the words may be shown as the message's.
+        # For a text with buttons, Meta may return the text as the message's own.
         words = text(part.content.get("template", {}).get("text"))
         return None if words and alike(message.message, words) else False
     files = () if message.attachments is None else message.attachments.data
@@ -200,4 +200,4 @@ _LOOKS_LIKE: dict[MessageKind, set[MessageKind | None]] = {
     MessageKind.AUDIO: {MessageKind.AUDIO, MessageKind.VIDEO, None},
     MessageKind.FILE: {None},
 }
-"""Kinds a file may come back as: an animated picture as a video, a document as nothing known."""
+"""Kinds Meta may return for a file: video for an animated picture, none for a document."""

@@ -15,13 +15,13 @@ LONGEST_ID = 512
 _EARLIEST = datetime(2010, 10, 6, tzinfo=UTC)
 """The day Instagram opened: no message is older."""
 _FROM_MILLIS = 100_000_000_000
-"""Above it a number is milliseconds: as seconds it would be the year 5138, as milliseconds it is 1973."""
+"""A larger number is in milliseconds: this one is the year 5138 in seconds, 1973 in milliseconds."""
 _DEEP = 40
 _DIGITS = 400
 
 
 def clean(text: str) -> str:
-    """Return *text* with what no database stores everywhere (NUL, lone surrogates) replaced by U+FFFD."""
+    """Return *text* with NUL and lone surrogates, which some databases cannot store, replaced by U+FFFD."""
     if "\0" in text:
         text = text.replace("\0", "\ufffd")
     if text.isascii():
@@ -34,7 +34,7 @@ def clean(text: str) -> str:
 
 
 def text(value: object) -> str:
-    """Return *value* if it is text, cleaned; numbers as they read; everything else as nothing."""
+    """Return *value* cleaned if it is text, numbers as text, and an empty string for anything else."""
     if isinstance(value, str):
         return value if value.isascii() and "\0" not in value else clean(value)
     if isinstance(value, int) and not isinstance(value, bool) and value.bit_length() <= 1024:
@@ -45,11 +45,11 @@ def text(value: object) -> str:
 def identifier(value: object) -> str:
     """Return an id as a string, or an empty string if there is none.
 
-    Ids come as strings and, in some of Meta's samples, as numbers. One too long to store becomes its digest:
-    the same id always the same string.
+    Ids come as strings and, in some of Meta's samples, as numbers. An id too long to store becomes its
+    digest, which is always the same.
     """
     if type(value) is str and len(value) <= LONGEST_ID and value.isascii() and "\0" not in value:
-        return value  # nearly every id, and an event has a dozen
+        return value  # fast path: nearly every id, and an event has a dozen
     found = text(value)
     if len(found) > LONGEST_ID:
         return f"sha256:{hashlib.sha256(found.encode()).hexdigest()}"
@@ -57,7 +57,7 @@ def identifier(value: object) -> str:
 
 
 def flag(value: object) -> bool:
-    """Return whether *value* is true: true, or 1, also as text."""
+    """Return whether *value* is true or 1, also as text."""
     if value is None or value is True or value is False:
         return value is True
     return text(value).strip().lower() in {"true", "1"}
@@ -69,7 +69,7 @@ def mapping(value: object) -> Mapping[str, Any]:
 
 
 def moment(value: object) -> datetime | None:
-    """Return the UTC time *value* names: milliseconds or seconds, also as text, or ISO 8601."""
+    """Return *value* as a UTC time: milliseconds or seconds, also as text, or ISO 8601."""
     if isinstance(value, str):
         stripped = value.strip()[:40]
         if not (stripped.isascii() and stripped.isdigit()):
@@ -95,7 +95,7 @@ def _iso(value: str) -> datetime | None:
 
 
 def plain(value: object, depth: int = 0) -> Any:
-    """Return *value* as JSON every database takes: no NaN, no giant numbers, no lone surrogates."""
+    """Return *value* as JSON that every database accepts: no NaN, no giant numbers, no lone surrogates."""
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, str):
@@ -114,10 +114,10 @@ def plain(value: object, depth: int = 0) -> Any:
 
 
 def loads(raw: bytes) -> Any:
-    """Parse JSON as leniently as it can be done without guessing.
+    """Parse JSON as leniently as possible without guessing.
 
-    What strict JSON refuses and Python's parser knows (NaN, lone surrogates, bare control characters) is
-    read; bytes that are not UTF-8 become U+FFFD.
+    It accepts what Python's parser accepts beyond strict JSON (NaN, lone surrogates, bare control
+    characters). Invalid UTF-8 becomes U+FFFD.
 
     :raises ValueError: for anything that is not JSON, or nested too deeply.
     """

@@ -1,4 +1,4 @@
-"""The admin's overview page, and the one address it posts to."""
+"""The admin's overview page, and the address it posts to."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ bp = Blueprint(SLUG, __name__)
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One connected account, as the table shows it."""
+    """A connected account in the table."""
 
     workspace: str
     handle: str
@@ -54,7 +54,7 @@ class Row:
 
 
 def context() -> Mapping[str, Any]:
-    """Return what the overview shows."""
+    """Return the template context of the overview."""
     connected = [*overview(CHANNEL), *overview(COMMENTS_CHANNEL)]
     events = [each.last_event_at for each in connected if each.last_event_at is not None]
     wanted = request.args.get("q", "").strip()
@@ -128,7 +128,7 @@ def _row(each: AccountOverview) -> Row:
 @bp.post("/checklist")
 @admin_required
 def mark() -> ResponseReturnValue:
-    """Tick a line of the Meta app checklist, or take the tick back."""
+    """Tick or untick an item of the Meta app checklist."""
     item, done = request.form.get("item", ""), request.form.get("done") == "1"
     if item not in checklist.ITEMS:
         abort(404)

@@ -1,6 +1,6 @@
-"""Every ten minutes: is each account's token alive, and does Meta still deliver to us?
+"""Check every ten minutes that each account's token is valid and that Meta still delivers.
 
-Meta ends a subscription by itself after an hour of failing deliveries, and tells nobody but the developer
+Meta ends a subscription automatically after an hour of failed deliveries, and notifies only the developer
 (documentation/business-messaging/messenger-platform/webhooks).
 """
 
@@ -51,10 +51,10 @@ def watch() -> None:
 
 
 def look_after(found: Credentials) -> bool:
-    """Check one account: mark it when its token is dead, subscribe it again when Meta dropped it.
+    """Check one account: mark it if its token is dead, and subscribe it again if Meta ended the subscription.
 
-    :return: whether Meta takes its token.
-    :raises GraphError: when Meta could not be asked; nothing is concluded from that.
+    :return: whether Meta accepts its token.
+    :raises GraphError: if Meta could not be reached, which proves nothing about the account.
     """
     graph = found.graph()
     try:
@@ -73,7 +73,7 @@ def look_after(found: Credentials) -> bool:
     if row is None:
         return True
     if not found.may_subscribe:
-        # Nobody but its owner can look then; the card says so.
+        # Only its owner can check then; the card says so.
         db.write(_note, found.account_id, ())
         clear_warning(found.account_id, SUBSCRIPTION)
         return True
@@ -112,7 +112,7 @@ def _catch_up(found: Credentials, before: Collection[str], held: Collection[str]
     for one in live if row is not None else ():
         of_messages = row is not None and one == row.account_id
         name = "messages" if of_messages else "comments"
-        # Comments of a Page's account come as long as the Page is subscribed to anything.
+        # A Page's account gets comments as long as the Page is subscribed to any field.
         deaf = name not in before if of_messages or found.flavour is Flavour.LOGIN else not before
         if deaf and (name in held or not of_messages):
             catch_up(one)

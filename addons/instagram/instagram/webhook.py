@@ -1,4 +1,4 @@
-"""Deciding on Meta's requests: the verification of an address, and who is believed.
+"""Verify the webhook address for Meta, and authenticate its deliveries.
 
 Meta's pages: docs/instagram-platform/webhooks, documentation/business-messaging/messenger-platform/webhooks.
 """
@@ -19,22 +19,22 @@ from .envelopes import GONE, cut
 MOST_NAMED_SECRETS = 20
 MOST_UNNAMED_BODY = 64 * 1024
 SHOWN = 4
-"""Characters of a wrong verify token that are kept, for the owner to see which one Meta holds."""
+"""Characters of a wrong verify token to store, so that the owner can see which one Meta has."""
 OURS = "lobby-"
-"""How every verify token of our making begins."""
+"""Prefix of every verify token that Lobby generates."""
 
 _ID = re.compile(rb'"id"[ \t\r\n]{0,8}:[ \t\r\n]{0,8}"?([0-9]{1,32})')
 _SIGNATURE = re.compile(r"sha256=([0-9a-f]{64})")
 _CHALLENGE = re.compile(r"[\w-]{1,128}", re.ASCII)
 _DUMMY = os.urandom(32)
-"""Compared against where no secret is known, so that this takes as long as a wrong signature."""
+"""Used if no secret is known, so that this takes as long as checking a wrong signature."""
 
 
 def verify(request: WebhookRequest) -> Verified | Refused:
-    """Answer whether this address is ours: the challenge, verbatim, for the right verify token.
+    """Answer Meta's verification of this address: the challenge, verbatim, if the verify token is right.
 
-    On an account's own address only its token counts; on the shared one that of any connected account, and
-    the installation's.
+    An account's own address accepts only its token; the shared one accepts those of all connected accounts
+    and the installation's.
     """
     known = book.get()
     if request.account is None:
@@ -54,7 +54,7 @@ def verify(request: WebhookRequest) -> Verified | Refused:
     challenge = request.query.get("hub.challenge", "")
     if not right or request.query.get("hub.mode") != "subscribe":
         meant = bounds[0].account_id if request.account is not None and bounds else None
-        # Whoever calls up the address in a browser asks nothing, as Meta would.
+        # A request without these parameters, such as from a browser, is not Meta's.
         asked = request.query.get("hub.mode") == "subscribe" and "hub.verify_token" in request.query
         hint = told_of(request.query["hub.verify_token"]) if asked else ""
         return Refused(403, "verify_token" if asked else "nothing_asked", meant, hint)
@@ -66,7 +66,7 @@ def verify(request: WebhookRequest) -> Verified | Refused:
 def told_of(token: str) -> str:
     """Return the beginning and length of a verify token, ``lobby-9dQx/38``: enough to compare two.
 
-    Of the part that differs from token to token a quarter at most is told, and four characters.
+    Of the random part, it shows at most four characters and at most a quarter.
     """
     begin = OURS if token.startswith(OURS) else ""
     rest = token.removeprefix(begin)
@@ -75,11 +75,11 @@ def told_of(token: str) -> str:
 
 
 def authenticate(request: WebhookRequest) -> Accepted | Refused:
-    """Believe a delivery that carries the right signature over its raw bytes, and cut it into envelopes.
+    """Accept a delivery with a valid signature of its raw bytes, and cut it into envelopes.
 
-    No query is made: accounts and secrets come from memory. All candidate secrets are compared, none skipped.
+    Runs no query: accounts and secrets come from memory. It always compares all candidate secrets.
 
-    :raises SecretUnreadableError: if none matches and the secret of an account it names cannot be decrypted.
+    :raises SecretUnreadableError: if none matches and the secret of a named account cannot be decrypted.
     """
     body = request.body
     known = book.get()
@@ -97,9 +97,9 @@ def authenticate(request: WebhookRequest) -> Accepted | Refused:
 
 
 def _named(known: Book, request: WebhookRequest) -> list[Bound]:
-    """Return the accounts a request is about, before anything of it is believed or parsed.
+    """Return the accounts a request names, before it is trusted or parsed.
 
-    Every id is looked up, however many strangers' come first. That costs no more than parsing the body would.
+    It looks up every id, however many unknown ones come first. That costs no more than parsing the body.
     """
     if request.account is not None:
         one = known.by_uuid.get(request.account)
@@ -131,7 +131,7 @@ def _candidates(known: Book, request: WebhookRequest, named: list[Bound]) -> tup
 def _refused(named: list[Bound], *, signed: bool) -> Refused:
     """Refuse a delivery. One without a signature cannot be Meta's, and is counted separately."""
     if any(not bound.secrets for bound in named):
-        # Nobody can tell whether this is Meta, and 401s could cost the app its webhooks: the host answers 503
-        # to a raise, and Meta tries again.
+        # This may be Meta, and 401s could cost the app its webhooks. After an exception the host answers 503,
+        # and Meta retries.
         raise SecretUnreadableError("the app secret of an account cannot be decrypted")
     return Refused(401, "signature" if signed else "unsigned", named[0].account_id if named else None)

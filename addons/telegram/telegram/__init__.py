@@ -1,4 +1,4 @@
-"""Telegram, by its Bot API: what people write to a bot is a conversation in the inbox.
+"""Telegram channel, using the Bot API: messages to a bot become conversations in the inbox.
 
-Telegram's page, for everything here: https://core.telegram.org/bots/api
+Documentation: https://core.telegram.org/bots/api
 """

@@ -1,4 +1,4 @@
-"""The credentials of connected bots: sealed in the table, and the webhook's secrets at hand."""
+"""Credentials of connected bots: sealed in the table, with the webhook secrets cached."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Credentials:
 
 @dataclass(frozen=True, slots=True)
 class Bound:
-    """A bot as the webhook needs it."""
+    """A bot's data for the webhook."""
 
     account_id: int
     secret: bytes = field(repr=False)
@@ -42,7 +42,7 @@ def _place(column: str, workspace_id: int, uuid: str) -> Place:
 
 
 def store(session: Session, account: AccountRef, token: Secret, secret: Secret) -> None:
-    """Write the credentials of *account*, in place of those before."""
+    """Store the credentials of *account*, replacing earlier ones."""
     where = account.workspace_id, account.uuid
     session.execute(sa.delete(TelegramAccount).where(TelegramAccount.account_id == account.id))
     session.execute(
@@ -61,7 +61,7 @@ def of(account: AccountRef) -> Credentials | None:
 
 
 def of_all(accounts: Sequence[AccountRef]) -> dict[int, Credentials]:
-    """Return the credentials of *accounts* by id, without those that cannot be read. One statement."""
+    """Return the readable credentials of *accounts*, by id. Runs one statement."""
     query = sa.select(TelegramAccount).where(TelegramAccount.account_id.in_([one.id for one in accounts]))
     with db.read() as session:
         rows = {row.account_id: row for row in session.scalars(query)}
@@ -94,10 +94,10 @@ def _load() -> Mapping[str, Bound]:
             try:
                 opened = unseal(row.secret, _place("secret", row.workspace_id, row.uuid))
             except SecretUnreadableError:
-                continue  # its requests are refused, and Telegram sends them again
+                continue  # its requests are refused, and Telegram retries them
             found[row.external_id] = Bound(row.id, opened.reveal().encode())
     return found
 
 
 secrets = db.Snapshot(_load)
-"""The id of each connected bot -> what its webhook is held to. A request costs no query."""
+"""Webhook data of each connected bot, by bot id. A request costs no query."""

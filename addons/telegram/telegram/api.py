@@ -1,7 +1,7 @@
 """Calls to the Bot API, and their errors.
 
-The token is part of the address, there is no other way: the client keeps addresses out of its errors, and
-nothing here quotes one. https://core.telegram.org/bots/api#making-requests
+The API requires the token in the URL, so the client keeps URLs out of its errors, and this module never
+quotes one. https://core.telegram.org/bots/api#making-requests
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from host.sdk.secrets import Secret
 
 CLIENT = Client(frozenset({"api.telegram.org"}), read_timeout=15, total_timeout=30)
 UPLOAD_SECONDS = 180.0
-"""For a file on its way up, and until Telegram has looked at it."""
+"""Timeout for uploading a file, including Telegram's processing."""
 
 
 class BotError(Exception):
-    """Telegram answered, and did not do it.
+    """Telegram refused a call.
 
-    :ivar code: its ``error_code``, which is the status of HTTP.
+    :ivar code: its ``error_code``, which is the HTTP status.
     :ivar words: its ``description``.
-    :ivar retry_after: seconds it asks us to wait, where it says so.
+    :ivar retry_after: seconds to wait, if Telegram names a time.
     """
 
     def __init__(self, code: int, words: str, retry_after: float | None = None) -> None:
@@ -39,7 +39,7 @@ def call(token: Secret, method: str, **fields: Any) -> Any:
     """Call *method* and return its result.
 
     :raises BotError: if Telegram refuses.
-    :raises FetchError: when there is no usable answer; ``sent`` tells whether the request may have arrived.
+    :raises FetchError: without a usable response; ``sent``: whether the request may have arrived.
     """
     return _result(CLIENT.request("POST", _address(token, method), json=fields))
 
@@ -59,7 +59,7 @@ def upload(token: Secret, method: str, name: str, file: OutgoingFile, fields: Ma
 
 
 def file_address(token: Secret, path: str) -> str:
-    """Return where the file is that ``getFile`` calls *path*; good for an hour, secret as the token is."""
+    """Return the URL of the file that ``getFile`` calls *path*: valid for an hour, and contains the token."""
     return f"{settings.get('telegram', 'api_url')}/file/bot{token.reveal()}/{quote(path)}"
 
 

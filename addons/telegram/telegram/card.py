@@ -1,4 +1,4 @@
-"""How a workspace owner connects a bot, and what the card shows of it."""
+"""The settings card: connects a bot, and shows its status."""
 
 from __future__ import annotations
 
@@ -113,12 +113,12 @@ def _webhook(bot_id: str, secret: Secret) -> dict[str, Any]:
 
 
 def status(account: AccountRef) -> CardStatus:
-    """Return what the card of a connected bot shows."""
+    """Return the contents of the card of a connected bot."""
     return statuses([account])[account.id]
 
 
 def statuses(every: Sequence[AccountRef]) -> dict[int, CardStatus]:
-    """Return what the cards of connected bots show, by their ids."""
+    """Return the contents of the cards of connected bots, by id."""
     found = accounts.of_all(every)
     return {account.id: _status(account, found.get(account.id)) for account in every}
 

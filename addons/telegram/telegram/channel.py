@@ -1,4 +1,4 @@
-"""The adapter: what the host asks of Telegram, and which module answers."""
+"""The adapter between the host and Telegram."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Translate Telegram's updates for the host. Pure: an envelope may be read again next week.
+"""Translate Telegram's updates for the host. Pure, because envelopes may be read again much later.
 
 https://core.telegram.org/bots/api#message
 """
@@ -24,9 +24,9 @@ from host.sdk.webhooks import Envelope
 from .values import identifier, mapping, moment, text
 
 FILES = "https://api.telegram.org/file-by-id/"
-"""How the addresses begin that files get here. Nothing answers there: see :mod:`.files`."""
+"""Prefix of the placeholder URLs of files, which :mod:`.files` resolves."""
 MOST_BYTES = 20 * 1024 * 1024
-"""A bot is not handed larger files. https://core.telegram.org/bots/api#getfile"""
+"""Bots cannot download larger files. https://core.telegram.org/bots/api#getfile"""
 
 _FILE_ID = re.compile(r"[A-Za-z0-9_-]{1,500}")
 
@@ -39,15 +39,15 @@ _MEDIA = {
     "sticker": MessageKind.STICKER,
     "document": MessageKind.FILE,
 }
-"""Field of a message -> what it is. An animation comes with a ``document`` as well: it goes first."""
+"""Kind by field of a message. An animation comes first, because it has a ``document``, too."""
 _ENVELOPE = frozenset(
     {"message_id", "from", "chat", "date", "edit_date", "reply_to_message", "entities", "media_group_id"}
 )
-"""Fields that say nothing about what a message is."""
+"""Fields that don't determine a message's kind."""
 
 
 def read(envelope: Envelope) -> InboundChange:
-    """Return what the update in *envelope* means for the inbox."""
+    """Return the change of the inbox for the update in *envelope*."""
     try:
         update = mapping(strictjson.loads(envelope.body))
     except ValueError:
@@ -112,7 +112,7 @@ def _file(
     if isinstance(size, int) and size > MOST_BYTES:
         return MessageKind.UNSUPPORTED, (), {"event": f"{field} over 20 MB"}
     if field == "sticker" and (found.get("is_animated") is True or found.get("is_video") is True):
-        # Its thumbnail is a picture; the animation itself is in formats no browser shows.
+        # Its thumbnail is a picture; browsers can't show the format of the animation itself.
         still = text(mapping(found.get("thumbnail")).get("file_id"))
         if not _FILE_ID.fullmatch(still):
             return MessageKind.UNSUPPORTED, (), {"event": "animated sticker"}

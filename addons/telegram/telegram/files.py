@@ -1,4 +1,4 @@
-"""Addresses of received files, which Telegram issues on request and for an hour.
+"""URLs of received files, which Telegram issues on request for an hour.
 
 https://core.telegram.org/bots/api#getfile
 """
@@ -17,7 +17,7 @@ def locate(account: AccountRef, url: str) -> str:
     """Return the URL of the file that :mod:`.events` named by *url*. It contains the bot's token.
 
     :raises FileEndedError: if Telegram no longer has it.
-    :raises FetchError: if it cannot be found out now.
+    :raises FetchError: if Telegram cannot be reached now.
     """
     found = accounts.of(account)
     if found is None:
@@ -28,7 +28,7 @@ def locate(account: AccountRef, url: str) -> str:
     try:
         answer = mapping(api.call(found.token, "getFile", file_id=file_id))
     except api.BotError as error:
-        # It says 400 "wrong file_id or the file is temporarily unavailable", and nobody knows which it is.
+        # Telegram's 400 "wrong file_id or the file is temporarily unavailable" doesn't say which it is.
         if error.code in {400, 404} and "temporarily" not in error.words:
             raise FileEndedError("Telegram has the file no more") from None
         raise FetchError(f"Telegram does not hand the file out: {error.code}") from None

@@ -13,7 +13,7 @@ Base = addon_model_base("telegram")
 
 
 class TelegramAccount(Base):  # type: ignore[misc, valid-type]
-    """The credentials of one connected bot, sealed: its token, and the secret its webhook carries."""
+    """The credentials of one connected bot, sealed: its token, and the secret of its webhook."""
 
     __tablename__ = "telegram_accounts"
 

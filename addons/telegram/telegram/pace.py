@@ -1,8 +1,8 @@
 """The rate at which Telegram lets a bot send.
 
-https://core.telegram.org/bots/faq#my-bot-is-hitting-limits-how-do-i-avoid-this names them: about 30 messages
-a second to all chats together, one a second to a chat, 20 a minute to a group. Bursts may pass; what is too
-much is answered with 429 and how long to wait, which :mod:`.sending` passes on.
+https://core.telegram.org/bots/faq#my-bot-is-hitting-limits-how-do-i-avoid-this names the limits: about 30
+messages a second in total, one a second per chat, 20 a minute per group. Bursts may pass. Above a limit,
+Telegram answers 429 with a time to wait, which :mod:`.sending` passes on.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ OF_GROUP = noop("Telegram allows 20 messages per minute to a group. This message
 
 
 def limits(request: SendRequest | ReactRequest | ModerateRequest | SearchRequest) -> list[SendLimit]:
-    """Return what sending *request* counts against; nothing else is counted."""
+    """Return the limits that sending *request* counts against; other requests have none."""
     if not isinstance(request, SendRequest):
         return []
     account, chat = request.account.id, request.recipient

@@ -31,7 +31,7 @@ from .values import identifier, mapping
 
 MB = 1024 * 1024
 CAPABILITIES = Capabilities(
-    # 4,096 characters as UTF-16 counts them; never more of those than bytes of UTF-8.
+    # 4,096 UTF-16 code units, which are never more than the bytes of UTF-8.
     text_limit_bytes=4096,
     sends=frozenset(
         {MessageKind.TEXT, MessageKind.IMAGE, MessageKind.VIDEO, MessageKind.AUDIO, MessageKind.FILE}
@@ -51,7 +51,7 @@ TOKEN_GONE = noop("Telegram no longer accepts the bot's token.")
 CANNOT = noop("Telegram doesn't support this kind of message.")
 _RECONNECT = noop("Ask the workspace owner to reconnect the bot. The message waits until then.")
 _GONE = ("blocked", "deactivated", "chat not found", "can't initiate", "user not found")
-"""Words of refusals that hold for whatever is sent to this person."""
+"""Words of refusals that apply to anything sent to this person."""
 
 
 def send(request: SendRequest) -> SendResult:
@@ -67,7 +67,7 @@ def send(request: SendRequest) -> SendResult:
     if part.reply_to:
         quoted = part.reply_to.rpartition(":")[2]
         if quoted.isdigit():
-            # The customer may have deleted what is quoted; the answer is worth more than the quote.
+            # The customer may have deleted the quoted message; send the reply without the quote.
             fields["reply_parameters"] = {"message_id": int(quoted), "allow_sending_without_reply": True}
     try:
         if part.files:
@@ -104,7 +104,7 @@ def _upload(
     except api.BotError as error:
         if kind is not MessageKind.IMAGE or error.code != 400 or not _odd_picture(error.words):
             raise
-    # Too long and narrow, or too many pixels, for a photo; as a document it arrives as it is.
+    # Too narrow or too many pixels for a photo; as a document it arrives unchanged.
     return api.upload(token, "sendDocument", "document", file, form)
 
 
@@ -133,7 +133,7 @@ def _refused(token: Secret, error: api.BotError) -> SendResult:
 
 
 def _is_good(token: Secret) -> bool:
-    """Ask again before the bot has to be reconnected."""
+    """Check the token again before the bot must be reconnected."""
     try:
         api.call(token, "getMe")
     except api.BotError as error:
@@ -144,9 +144,9 @@ def _is_good(token: Secret) -> bool:
 
 
 def show_typing(token: Secret, contact: str) -> None:
-    """Show the customer for five seconds that somebody is typing.
+    """Show a typing indicator to the customer for five seconds.
 
-    :raises BotError: if Telegram does not do it.
+    :raises BotError: if Telegram refuses.
     :raises FetchError: if it does not answer.
     """
     api.call(token, "sendChatAction", chat_id=contact, action="typing")

@@ -1,4 +1,4 @@
-"""Reading values strangers wrote: each is what it should be, or nothing."""
+"""Read untrusted values: each has the expected type, or is empty."""
 
 from __future__ import annotations
 

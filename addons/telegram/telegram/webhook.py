@@ -1,4 +1,4 @@
-"""Deciding on Telegram's requests: each carries the secret this desk gave when it set the webhook.
+"""Authenticate Telegram's requests, which carry the secret this desk set with the webhook.
 
 https://core.telegram.org/bots/api#setwebhook and https://core.telegram.org/bots/api#update
 """
@@ -21,7 +21,7 @@ _NOBODY = Bound(0, b"compared with, so that an unknown bot costs as much as a kn
 
 
 def authenticate(request: WebhookRequest) -> Accepted | Refused:
-    """Compare the secret, then make the update one envelope. *request.account* is the bot's id."""
+    """Compare the secret, then convert the update to one envelope. *request.account* is the bot's id."""
     bound = secrets.get().get(request.account or "", _NOBODY)
     given = request.headers.get(HEADER, "").encode("utf-8", "surrogatepass")
     if not hmac.compare_digest(bound.secret, given) or bound is _NOBODY:
@@ -54,7 +54,7 @@ def _envelope(account_id: int, body: bytes) -> Envelope:
     return Envelope(
         account_id=account_id,
         lane=person,
-        # Update ids begin anew after a week without any, so they are not enough.
+        # Update ids may restart after a week without updates, so they are not enough.
         dedupe_key=f"{kind}:{person}:{message}:{number}",
         kind={"message": "message", "edited_message": "edit"}.get(kind, "other"),
         body=body,

@@ -33,8 +33,8 @@ from host.users.api_keys import Scope
 
 ABOUT = """\
 Every request carries an API key of one workspace: `Authorization: Bearer lobby_…`. Owners make keys under
-Settings, API keys. Nothing but that header opens the API; cookies are not looked at, and pages of other sites
-may not call it.
+Settings, Integrations, API keys. Nothing but that header opens the API; cookies are not looked at, and pages
+of other sites may not call it.
 
 Bodies and answers are JSON in camelCase. A field or parameter that is not in this document is refused by its
 name. Times are RFC 3339 in UTC. Ids of this desk are numbers, ids of a provider strings. Where a path

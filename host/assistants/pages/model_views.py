@@ -25,7 +25,9 @@ from host.web import navigation
 from host.web.request_helpers import Permission, audit, flash_bad, flash_good, workspace_view
 
 bp = Blueprint("models", __name__, template_folder="../templates")
-navigation.add_settings("models.index", _l("Language models"), order=25, icon="bot")
+navigation.add_settings(
+    "models.index", _l("Language models"), order=26, section=navigation.AUTOMATION, icon="bot"
+)
 
 MODELS = "/w/<int:workspace_id>/settings/models"
 ONE = f"{MODELS}/<int:model_id>"

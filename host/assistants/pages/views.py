@@ -26,7 +26,6 @@ from host.users.reach import Choice
 from host.web import languages, navigation
 from host.web.portions import SIZE, Portion, portion
 from host.web.request_helpers import (
-    Permission,
     actor,
     current_user,
     flash_good,
@@ -35,13 +34,8 @@ from host.web.request_helpers import (
     workspace_view,
 )
 
-navigation.add_main(
-    "assistants.index",
-    _l("Assistants"),
-    order=30,
-    icon="bot",
-    section="/assistants",
-    permission=Permission.ACCOUNTS,
+navigation.add_settings(
+    "assistants.index", _l("Assistants"), order=25, icon="bot", section=navigation.AUTOMATION
 )
 navigation.add_account_tab("assistants.of_account", _l("Assistant"), order=10)
 

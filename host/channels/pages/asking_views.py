@@ -1,4 +1,4 @@
-"""A button on Settings, Channels: ask the admins for a channel the desk could have."""
+"""A button on Settings, Channels: ask the admins to add a channel."""
 
 from __future__ import annotations
 

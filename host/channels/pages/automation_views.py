@@ -31,11 +31,11 @@ from host.working_hours import hours
 from host.working_hours.hours import Hours
 
 LONGEST = 20_000
-"""Most characters read from a text field."""
+"""Maximum characters read from a text field."""
 DAYS = (7, 14, 30, 60, 90, 180, 365)
 LATELY = timedelta(days=7)
 MOST_NAMED = 12
-"""Most people in the preview as the last one who wrote."""
+"""Maximum number of people offered in the preview as the last one who wrote."""
 
 
 @bp.route(f"{BELOW}/automation", methods=["GET", "POST"])

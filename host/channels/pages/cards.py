@@ -30,9 +30,9 @@ WORST_FIRST = ("bad", "warn", "idle", "good")
 SIZE = 12
 """Accounts per page, which stays below 100 KB: the page itself takes 20, a card without setup up to 6."""
 MOST_SETUPS = 8
-"""Most accounts on a page that shows setup instructions, which take another 4 KB each."""
+"""Maximum number of accounts on a page with setup instructions, which take another 4 KB each."""
 MOST_GONE = 5
-"""Most disconnected accounts listed below a channel; the others have their own page."""
+"""Maximum number of disconnected accounts listed below a channel; the others have their own page."""
 
 STATES = {
     "attention": _l("Needs attention"),
@@ -44,7 +44,7 @@ STATES = {
 
 
 class AccountCard(msgspec.Struct, frozen=True):
-    """One account as its card shows it.
+    """An account, for its card.
 
     :param state: ``connected``, ``receiving``, ``needs_reconnect`` or ``disconnected``.
     :param messages: whether its messages have settings.
@@ -74,7 +74,7 @@ class AccountCard(msgspec.Struct, frozen=True):
     heard: bool = False
     """Whether it has ever received anything."""
     look: LookReport | None = None
-    """How it is checked for undelivered messages; None if it is not checked."""
+    """The state of its checks for undelivered messages; None if it is not checked."""
 
     @property
     def tone(self) -> str:
@@ -108,7 +108,7 @@ class Section:
 class ListedAccount(msgspec.Struct, frozen=True):
     """An account in the list, from the database only.
 
-    :param tone: severity as known to the host; its addon may know of worse.
+    :param tone: severity known to the host; its addon may know a worse one.
     :param off: whether no active addon provides its channel.
     """
 
@@ -245,7 +245,7 @@ def sections(
 ) -> list[Section]:
     """Return the page's sections: channels that can be connected first, then those without their addon.
 
-    Asks each addon for the status of its accounts, all at once if it can; if it raises, the card says so.
+    Asks each addon for the status of its accounts, in one call if possible; if it raises, the card says so.
 
     :param rows: the accounts to show.
     :param catching_up: ids of accounts whose history is being read.

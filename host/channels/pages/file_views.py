@@ -65,7 +65,7 @@ def _shown(chosen: Retention) -> str:
 
 
 def _read(form: Mapping[str, str]) -> Retention | None:
-    """Return what was chosen; None for no valid choice."""
+    """Return the chosen retention, or None if it is invalid."""
     way, days = form.get("way", ""), form.get("days", "").strip()
     if way == "keep":
         return Retention(None)
@@ -77,7 +77,7 @@ def _read(form: Mapping[str, str]) -> Retention | None:
 
 
 def _choose(session: Session, workspace_id: int, account_id: int, wanted: Retention) -> None:
-    """Write how long an account's files are kept; this applies to stored files, too."""
+    """Store how long an account's files are kept, including files already stored."""
     row = session.get(ChannelAccount, account_id)
     if row is None:
         raise AccountGoneError("There is no such account.")

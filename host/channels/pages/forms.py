@@ -1,4 +1,4 @@
-"""The form of a settings card: check it field by field before the provider is asked."""
+"""The form of a settings card: validate its fields before asking the provider."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def blank(fields: tuple[Field, ...], values: Mapping[str, str]) -> Entered:
 
 
 def read_form(fields: tuple[Field, ...], given: Mapping[str, str], *, editing: bool) -> Entered:
-    """Check what was sent for *fields*; other values are ignored."""
+    """Validate the submitted values of *fields*; other values are ignored."""
     entered = Entered()
     for one in fields:
         text = given.get(one.name, "").strip()
@@ -68,7 +68,7 @@ def _misplaced(text: str, error: str) -> bool:
 
 
 def _read(one: Field, text: str, clean: dict[str, str], *, editing: bool) -> str:
-    """Put the value of *one* into *clean*; return a sentence if it is wrong, else nothing."""
+    """Put the value of *one* into *clean*; return a sentence if it is invalid, else an empty string."""
     if not text and one.secret and editing:
         return ""
     if _controls(one).search(text):
@@ -94,7 +94,7 @@ def _read(one: Field, text: str, clean: dict[str, str], *, editing: bool) -> str
 
 
 def add_problems(entered: Entered, problems: Mapping[str, str], fields: tuple[Field, ...]) -> None:
-    """Add the addon's problems to the errors; one that belongs to no field goes to the form as a whole."""
+    """Add the addon's problems to the errors; those without a field go to the whole form."""
     known = {one.name for one in fields}
     for name, sentence in problems.items():
         where = name if name in known else ""

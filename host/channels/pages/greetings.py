@@ -1,4 +1,4 @@
-"""Forms of the ice breakers and the menu of an account: lines per locale, checked before they are sent."""
+"""Forms of the ice breakers and the menu of an account: lines per locale, validated before they are sent."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
 @dataclass(slots=True)
 class GreetingItem:
-    """One question or menu item as it was typed.
+    """A question or menu item as entered.
 
-    :ivar does: of a menu item: ``payload`` or ``url``.
+    :ivar does: type of a menu item: ``payload`` or ``url``.
     :ivar errors: sentences by field: ``text``, ``value``.
     """
 
@@ -59,7 +59,7 @@ class Sheet:
 
     @property
     def wrong(self) -> int:
-        """Return how many fields need another look."""
+        """The number of invalid fields."""
         return sum(bool(block.error) + sum(len(line.errors) for line in block.lines) for block in self.blocks)
 
     @property
@@ -67,7 +67,7 @@ class Sheet:
         return not self.error and not self.wrong
 
     def offer(self, text: str, length: int) -> None:
-        """Write *text* into the first empty line of the default locale, cut to *length*. It is not saved."""
+        """Put *text* into the first empty line of the default locale, cut to *length*, without saving it."""
         said = " ".join(_CONTROL.sub(" ", text).split())[:length]
         empty = next((line for line in self.blocks[0].lines if line.blank), None)
         if said and empty is not None and all(line.text != said for line in self.blocks[0].lines):
@@ -79,7 +79,7 @@ class Sheet:
             self.blocks.append(Block("", [GreetingItem() for _number in range(most)]))
 
     def remove_locale(self, number: int) -> None:
-        """Take a locale out; the default one stays."""
+        """Remove a locale; the default one stays."""
         if 0 < number < len(self.blocks):
             del self.blocks[number]
 
@@ -107,7 +107,7 @@ def _line(form: Mapping[str, str], place: str) -> GreetingItem:
 
 
 def from_ice_breakers(found: IceBreakers, most: int) -> Sheet:
-    """Return the form of what the provider has."""
+    """Return the form for the ice breakers at the provider."""
     return _sheet(
         {
             locale: [
@@ -121,7 +121,7 @@ def from_ice_breakers(found: IceBreakers, most: int) -> Sheet:
 
 
 def from_menu(found: Menu, most: int) -> Sheet:
-    """Return the form of what the provider has."""
+    """Return the form for the menu at the provider."""
     return _sheet(
         {
             locale: [
@@ -147,7 +147,7 @@ def _sheet(found: Mapping[str, Sequence[GreetingItem]], most: int) -> Sheet:
 
 
 def to_ice_breakers(sheet: Sheet, limits: IceBreakerLimits) -> IceBreakers:
-    """Check a form and return its lists; mistakes are noted in *sheet*."""
+    """Check a form and return its lists; errors are recorded in *sheet*."""
     _check_locales(sheet, limits.most)
     for line in (line for block in sheet.blocks for line in block.used):
         _check_text(line, limits.question_length, _("Enter the question, or clear this line."))
@@ -160,7 +160,7 @@ def to_ice_breakers(sheet: Sheet, limits: IceBreakerLimits) -> IceBreakers:
 
 
 def to_menu(sheet: Sheet, limits: MenuLimits) -> Menu:
-    """Check a form and return its lists; mistakes are noted in *sheet*."""
+    """Check a form and return its lists; errors are recorded in *sheet*."""
     _check_locales(sheet, limits.most)
     for line in (line for block in sheet.blocks for line in block.used):
         _check_text(line, limits.title_length, _("Enter the label, or clear this line."))

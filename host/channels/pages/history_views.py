@@ -1,4 +1,4 @@
-"""Settings -> Channels -> an account -> Catch up: read the history the provider keeps."""
+"""Settings -> Channels -> an account -> Catch up: sync the history at the provider."""
 
 from __future__ import annotations
 
@@ -47,8 +47,8 @@ class ThreadRow(msgspec.Struct, frozen=True):
 class CatchUpReport(msgspec.Struct, frozen=True):
     """Progress and results of catching up.
 
-    :param new: threads that were not here; *more_new* of them are not listed.
-    :param filled: conversations that were here and lacked messages.
+    :param new: threads that were missing; *more_new* of them are not listed.
+    :param filled: conversations that lacked messages.
     """
 
     state: str
@@ -67,12 +67,12 @@ class CatchUpReport(msgspec.Struct, frozen=True):
 
     @property
     def percent(self) -> int:
-        """The percentage of known threads that was read."""
+        """The percentage of known threads already read."""
         return 100 * self.read // self.threads if self.threads else 0
 
 
 def report(session: Session, account_id: int, adapter: ChannelAdapter) -> CatchUpReport | None:
-    """Return the progress of catching up on an account, or None if it never began."""
+    """Return the progress of catching up on an account, or None if it never started."""
     run = session.get(CatchUp, account_id)
     if run is None:
         return None
@@ -171,7 +171,7 @@ def history(workspace_id: int, account_id: int) -> ResponseReturnValue:
 @bp.post(f"{BELOW}/history")
 @workspace_view(Permission.ACCOUNTS)
 def catch_up(workspace_id: int, account_id: int) -> ResponseReturnValue:
-    """Start reading the history the provider keeps."""
+    """Start reading the history at the provider."""
     row, adapter, _choices = settable(workspace_id, account_id)
     if adapter.capabilities.history is None:
         raise NotFoundError()

@@ -32,12 +32,12 @@ _REASONS: Mapping[str, LazyString] = {
 
 
 class LookReport(msgspec.Struct, frozen=True):
-    """How an account is checked for undelivered messages.
+    """The state of an account's checks for undelivered messages.
 
     :param looked_at: start of the latest complete check; None if there was none yet.
     :param missed: number of missed messages found within seven days.
     :param interval: seconds between two checks.
-    :param reason: why the interval is longer than the shortest; empty if it is not.
+    :param reason: why the interval is longer than the minimum; empty if it is not.
     """
 
     looked_at: datetime | None
@@ -55,13 +55,13 @@ class LookReport(msgspec.Struct, frozen=True):
         return str(ngettext("Every hour.", "Every %(num)s hours.", minutes // 60))
 
     def why(self, channel: str) -> str:
-        """Return in words why it is not checked more often; empty if it cannot be."""
+        """Return in words why it is not checked more often; empty if the interval is the minimum."""
         words = _REASONS.get(self.reason)
         return "" if words is None else str(words) % {"channel": channel}
 
 
 def reports(session: Session, account_ids: Sequence[int]) -> dict[int, LookReport]:
-    """Return the checks of accounts by id; accounts whose provider cannot be asked are left out."""
+    """Return the reports of accounts by id, without accounts whose provider cannot be asked."""
     since = clock.now() - SHOWN_FOR
     counts = (
         sa.select(MissedMessage.account_id, sa.func.count())

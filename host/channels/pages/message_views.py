@@ -36,7 +36,7 @@ BELOW = "/w/<int:workspace_id>/settings/channels/accounts/<int:account_id>"
 def settable(workspace_id: int, account_id: int) -> tuple[ChannelAccount, ChannelAdapter, Choices]:
     """Return a connected account, its adapter, and which settings it has.
 
-    :raises NotFoundError: if it does not exist, is disconnected, or no active addon brings its channel.
+    :raises NotFoundError: if it does not exist, is disconnected, or no active addon provides its channel.
     """
     row = account_of(workspace_id, account_id)
     adapter = current_directory().adapter(row.channel)
@@ -62,7 +62,7 @@ def messages(workspace_id: int, account_id: int) -> ResponseReturnValue:
             has_reports=registry.is_on("reports"),
         )
     chosen = Messaging.read(request.form)
-    # A form that does not name the time for an answer leaves it as it is.
+    # A form without a reply target leaves it unchanged.
     target = target_from(request.form) if "reply_target" in request.form else UNSET
     settings = chosen.settings(choices)
     db.write(change_messages, account_id, settings=settings, reply_target=target, actor=actor())
@@ -71,7 +71,7 @@ def messages(workspace_id: int, account_id: int) -> ResponseReturnValue:
 
 
 class Greeting(msgspec.Struct, frozen=True):
-    """One of the two lists an account has at its provider, and how it is read, checked and written."""
+    """One of an account's two lists at its provider, with functions to read, validate and write it."""
 
     name: str
     limits: Callable[[ChannelAdapter], Any]
@@ -112,7 +112,7 @@ def ice_breakers(workspace_id: int, account_id: int) -> ResponseReturnValue:
 @bp.route(f"{BELOW}/menu", methods=["GET", "POST"])
 @workspace_view(Permission.ACCOUNTS)
 def menu(workspace_id: int, account_id: int) -> ResponseReturnValue:
-    """Show and change the menu beside the customer's composer."""
+    """Show and change the menu next to the customer's composer."""
     return _greeting(workspace_id, account_id, MENU)
 
 

@@ -15,11 +15,11 @@ OVERFLOW = ("split", "truncate")
 
 
 class Messaging(msgspec.Struct, frozen=True):
-    """The settings of an account, each at its default where none was chosen.
+    """The settings of an account, with defaults for those not chosen.
 
     :param mark_seen: customers see that the team has read their messages.
     :param show_seen: the team sees that a customer has read its messages.
-    :param typing: customers see that an agent types.
+    :param typing: customers see that an agent is typing.
     :param overflow: the first choice for a text that is too long: ``split`` or ``truncate``.
     """
 
@@ -30,7 +30,7 @@ class Messaging(msgspec.Struct, frozen=True):
 
     @classmethod
     def of(cls, settings: Mapping[str, Any]) -> Messaging:
-        """Return what an account's *settings* say."""
+        """Return the values in an account's *settings*."""
         return cls(
             mark_seen=settings.get("mark_seen") is True,
             show_seen=settings.get("show_seen") is not False,
@@ -40,7 +40,7 @@ class Messaging(msgspec.Struct, frozen=True):
 
     @classmethod
     def read(cls, form: Mapping[str, str]) -> Messaging:
-        """Return what was chosen; a switch that is not sent is off."""
+        """Return the values of a submitted form; a missing switch is off."""
         return cls(
             mark_seen=bool(form.get("mark_seen")),
             show_seen=bool(form.get("show_seen")),
@@ -49,14 +49,14 @@ class Messaging(msgspec.Struct, frozen=True):
         )
 
     def settings(self, choices: Choices) -> dict[str, Any]:
-        """Return what is to be stored: only what applies to the channel."""
+        """Return the settings to store: only those that apply to the channel."""
         seen = {"mark_seen": self.mark_seen, "show_seen": self.show_seen} if choices.seen else {}
         typing = {"typing": self.typing} if choices.typing else {}
         return {**seen, **typing, **({"overflow": self.overflow} if choices.overflow else {})}
 
 
 class Choices(msgspec.Struct, frozen=True):
-    """Which of the settings apply to a channel, by its declaration."""
+    """The settings that apply to a channel, by its capabilities."""
 
     seen: bool
     typing: bool
@@ -81,23 +81,23 @@ class Choices(msgspec.Struct, frozen=True):
 
     @property
     def settings(self) -> bool:
-        """Whether there is anything to set that depends on the channel."""
+        """Whether any setting applies to the channel."""
         return self.seen or self.typing or self.overflow
 
 
 TARGETS = (15, 30, 60, 120, 240, 480, 1440, 2880)
-"""Minutes for an answer that the page offers; a program may set others."""
+"""Reply targets in minutes that the page offers; the API may set others."""
 
 
 def targets(present: int | None) -> list[int]:
-    """Return the minutes that are offered, with the *present* ones."""
+    """Return the targets to offer in minutes, including the *present* one."""
     return sorted({*TARGETS, *([] if present is None else [present])})
 
 
 def target_from(form: Mapping[str, str]) -> int | None:
-    """Return the minutes a form asks for; None: no time is set.
+    """Return a form's reply target in minutes; None: no target.
 
-    :raises InvalidError: if that is no number.
+    :raises InvalidError: if it is not a number.
     """
     text = form.get("reply_target", "").strip()
     if not text:

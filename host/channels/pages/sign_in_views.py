@@ -1,7 +1,7 @@
-"""Connecting in a provider's own dialog: the button, the way back, and the choice, in a window of its own.
+"""Connect in a provider's dialog: the button, the redirect back, and the choice, in a separate window.
 
 The page that opened the window asks the desk for the outcome. A message from the window only speeds this up,
-because a provider's opener policy may separate window and page.
+because a provider's opener policy may separate the two.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ HERE = "/w/<int:workspace_id>/settings/channels/sign-in/<uuid>"
 def stay_with_opener(response: Response) -> Response:
     """Keep the window connected to the page that opened it, so that it can notify that page and close itself.
 
-    The provider's dialog has no opener policy. Coming back from it to a page with the desk's stricter policy
+    The provider's dialog has no opener policy. Returning from it to a page with the desk's stricter policy
     would separate the two.
     """
     response.headers["Cross-Origin-Opener-Policy"] = "unsafe-none"
@@ -83,7 +83,7 @@ def way_of(channel: str, way: str) -> tuple[SettingsCard, SignIn]:
 @bp.post("/w/<int:workspace_id>/settings/channels/<channel>/sign-in/<way>")
 @workspace_view(Permission.ACCOUNTS)
 def begin(workspace_id: int, channel: str, way: str) -> ResponseReturnValue:
-    """Start an attempt: JSON with the dialog's address, or a page that leads there."""
+    """Start an attempt; return JSON with the dialog's address, or a page that links to it."""
     _card, found = way_of(channel, way)
     account = _account(workspace_id, channel, request.form.get("account", ""))
     abilities = frozenset(request.form.getlist("ability")) & frozenset(found.abilities)
@@ -110,7 +110,7 @@ def begin(workspace_id: int, channel: str, way: str) -> ResponseReturnValue:
         return jsonify(url=here if isinstance(address, SignInProblem) else address, watch=watch, show=here)
     if isinstance(address, SignInProblem):
         return redirect(here, 303)
-    # A link, not a redirect: the desk's content policy forbids forms that end on another site.
+    # A link rather than a redirect, because the desk's content policy forbids forms that lead to other sites.
     return _page(render_template("channels/sign_in_leave.html", address=address, sign_in=found))
 
 
@@ -201,11 +201,11 @@ def _finish(
 def _reconnect(
     found: SignIn, attempt: SignInAttempt, row: ChannelAccount, candidates: Sequence[Candidate]
 ) -> None:
-    """Connect the account this was started for, and no other."""
+    """Connect only the account this attempt was started for."""
     for candidate in candidates:
         if candidate.external_id == row.external_id:
             if candidate.moves and candidate.problem is None:
-                # This moves the account, so the person has to confirm it first.
+                # This moves the account, so the person must confirm it first.
                 db.write(sign_in_attempts.offer, attempt.id, [candidate])
                 return
             problem = candidate.problem or _connect(found, attempt, candidate, row)
@@ -306,9 +306,9 @@ def _connect(
     row: ChannelAccount | None,
     moved: other_workspaces.Elsewhere | None = None,
 ) -> SignInProblem | None:
-    """Connect one account; return why it did not work, or None.
+    """Connect one account; return why that failed, or None.
 
-    :param moved: its present workspace, if its owner agreed to move it here.
+    :param moved: its current workspace, if its owner agreed to move it here.
     """
     workspace_id, channel = attempt.workspace_id, attempt.channel
 
@@ -402,5 +402,5 @@ def _addon_failed() -> SignInProblem:
 
 
 def _page(html: str) -> ResponseReturnValue:
-    # The page is for this person and this moment only.
+    # The page is only for this person and must not be cached.
     return html, 200, {"Cache-Control": "no-store"}

@@ -54,7 +54,7 @@ __all__ = ["bp"]
 log = logging.getLogger(__name__)
 
 PATIENCE = timedelta(minutes=10)
-"""How long a new account may wait for its first message before Diagnose is the thing to do."""
+"""How long a new account may wait for its first message before the page suggests Diagnose."""
 
 
 def _mark() -> navigation.Mark | None:
@@ -84,9 +84,9 @@ def _card(channel: str) -> SettingsCard:
 
 
 def _check_connectable(channel: str) -> None:
-    """Respond with 404 if accounts of *channel* are enabled as additions to other accounts.
+    """Respond with 404 if accounts of *channel* are switched on from other accounts.
 
-    :raises NotFoundError: then, and where the channel has no card.
+    :raises NotFoundError: in that case, or if the channel has no card.
     """
     _card(channel)
     adapter = _directory().adapter(channel)
@@ -114,9 +114,9 @@ def _links(session: Session, workspace_id: int) -> dict[int, list[AccountLink]]:
 @bp.get("/w/<int:workspace_id>/settings/channels")
 @workspace_view(Permission.ACCOUNTS)
 def index(workspace_id: int) -> ResponseReturnValue:
-    """Show every channel that can be connected, and the accounts, a page of them at a time.
+    """Show all channels that can be connected, and a page of accounts.
 
-    The parameter ``account`` is the id of one to be shown: it decides the page.
+    The parameter ``account`` is the id of an account to show, which determines the page.
     """
     directory, wanted = _directory(), cards.WantedAccounts.asked()
     with db.read() as session:
@@ -185,7 +185,7 @@ def new(workspace_id: int, channel: str) -> ResponseReturnValue:
 @bp.route("/w/<int:workspace_id>/settings/channels/accounts/<int:account_id>", methods=["GET", "POST"])
 @workspace_view(Permission.ACCOUNTS)
 def edit(workspace_id: int, account_id: int) -> ResponseReturnValue:
-    """Change an account, or connect it again. Its credentials decide where messages go."""
+    """Change or reconnect an account. Its credentials decide where messages are sent."""
     row = account_of(workspace_id, account_id)
     card = cards.card_for(_card(row.channel), row)
     if request.method == "GET":
@@ -206,14 +206,14 @@ def _form(card: SettingsCard, entered: Entered, row: ChannelAccount | None) -> R
         entered=entered,
         account=row,
         reconnecting=row is not None and row.state != AccountState.CONNECTED,
-        # Credentials of an account that was connected by signing in are not typed anywhere.
+        # An account connected by signing in has no credentials to enter.
         sign_in=next((one for one in card.sign_ins if row is not None and one.name == row.way), None),
         stored={} if status is None else status.stored_secrets,
         shown=cards.account_card(row, status) if live and row is not None and status is not None else None,
         choices=Choices.of(adapter) if adapter is not None and live else None,
         here="edit",
     )
-    # What was typed must not come back with the Back button, nor lie in a cache.
+    # Entered credentials must not reappear with the Back button or from a cache.
     return page, 400 if entered.errors else 200, {"Cache-Control": "no-store"}
 
 
@@ -292,7 +292,7 @@ def _ask(
     entered: Entered,
     moved: other_workspaces.Elsewhere | None,
 ) -> Connection | Problems | Asked:
-    """Let the addon check with its provider; whatever it raises becomes a sentence."""
+    """Let the addon check with its provider; an exception becomes a sentence."""
     account = None if row is None else ref(row)
 
     def taken(external_id: str) -> str | None:
@@ -317,7 +317,7 @@ def _ask(
 @workspace_view(Permission.ACCOUNTS)
 @fresh_password
 def disconnect(workspace_id: int, account_id: int) -> ResponseReturnValue:
-    """Disconnect an account here, then tell the provider."""
+    """Disconnect an account, then notify the provider."""
     row = account_of(workspace_id, account_id)
     card = _card(row.channel)
 

@@ -1,4 +1,4 @@
-"""Settings -> Channels -> the settings of a workspace for all of its accounts of a channel."""
+"""Settings -> Channels -> the settings of a workspace for all its accounts of a channel."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 @bp.route("/w/<int:workspace_id>/settings/channels/<channel>/settings", methods=["GET", "POST"])
 @workspace_view(Permission.ACCOUNTS)
 def workspace_settings(workspace_id: int, channel: str) -> ResponseReturnValue:
-    """Show and change what the workspace sets for a channel, such as an app of its own."""
+    """Show and change a workspace's settings for a channel, such as its own app."""
     card = current_directory().card(channel)
     if card is None or card.workspace is None:
         raise NotFoundError()
@@ -80,5 +80,5 @@ def _form(channel: str, page: WorkspaceSettings, status: CardStatus, entered: En
         status=status,
         entered=entered,
     )
-    # What was typed must not come back with the Back button, nor lie in a cache.
+    # Entered credentials must not reappear with the Back button or from a cache.
     return html, 400 if entered.errors else 200, {"Cache-Control": "no-store"}

@@ -27,7 +27,9 @@ from host.web.request_helpers import admin_required, audit, flash_good, id_argum
 
 bp = Blueprint("delivery", __name__)
 
-navigation.add_admin("delivery.journal", _l("Received events"), order=20, icon="arrow-in")
+navigation.add_admin(
+    "delivery.journal", _l("Received events"), order=20, section=navigation.HEALTH, icon="arrow-in"
+)
 
 STATES = {
     EventState.PENDING: (_l("Waiting"), "warn"),

@@ -23,13 +23,22 @@ from host.core.errors import LobbyError
 from host.core.ids import MAX_ID
 from host.inbox import queries
 from host.inbox.bulk.models import BulkAction, BulkItem, BulkItemState, BulkState
-from host.inbox.conversation_actions import Changes, check_snooze, mark_read, set_fields
-from host.inbox.conversations import locked_conversation, publish_conversation
+from host.inbox.conversation_actions import UNDONE, Changes, check_snooze, mark_read, set_fields
+from host.inbox.conversations import locked_conversation, publish_changed_message, publish_conversation
 from host.inbox.errors import BulkError, BulkNotFoundError, UndoOverError
 from host.inbox.labels import labels
 from host.inbox.queries import ConversationFilter
 from host.inbox.teams import teams
-from host.models.inbox import Conversation, ConversationRead, ConversationStatus, Snooze, SnoozeKind
+from host.models.inbox import (
+    Conversation,
+    ConversationRead,
+    ConversationStatus,
+    Direction,
+    InternalKind,
+    Message,
+    Snooze,
+    SnoozeKind,
+)
 from host.users.actor import Actor
 from host.users.reach import ALL_ACCOUNTS
 
@@ -387,13 +396,14 @@ def _do_one(session: Session, row: BulkAction, item: BulkItem, now: datetime) ->
         return
     item.state = BulkItemState.SAME if before == after else BulkItemState.CHANGED
     if before != after:
-        item.before, item.after = before, after
+        item.before, item.after = {**before, AT: clock.to_text(now)}, after
 
 
 def _act(session: Session, conversation: Conversation, row: BulkAction, now: datetime) -> None:
     if row.action in {"label", "unlabel"}:
         ids = [int(row.argument["label_id"])]
-        _label(session, conversation, row, now, **{"add" if row.action == "label" else "remove": ids})
+        add, remove = (ids, []) if row.action == "label" else ([], ids)
+        _label(session, conversation, row, now, add=add, remove=remove)
     elif row.action == "read" and row.user_id is not None:
         mark_read(
             session,
@@ -430,7 +440,13 @@ def _snooze(value: Mapping[str, Any]) -> Snooze:
 
 
 def _set(
-    session: Session, conversation: Conversation, row: BulkAction, now: datetime, changes: Changes
+    session: Session,
+    conversation: Conversation,
+    row: BulkAction,
+    now: datetime,
+    changes: Changes,
+    *,
+    with_activity: bool = True,
 ) -> None:
     set_fields(
         session,
@@ -441,6 +457,7 @@ def _set(
         now=now,
         by=row.key_name,
         accounts=ALL_ACCOUNTS,
+        with_activity=with_activity,
     )
 
 
@@ -452,6 +469,7 @@ def _label(
     *,
     add: Sequence[int] = (),
     remove: Sequence[int] = (),
+    with_activity: bool = True,
 ) -> None:
     labels.set_labels(
         session,
@@ -463,6 +481,7 @@ def _label(
         now=now,
         by=row.key_name,
         accounts=ALL_ACCOUNTS,
+        with_activity=with_activity,
     )
 
 
@@ -483,6 +502,8 @@ _TOUCHED: Mapping[str, Sequence[str]] = {
     "read": ("unread_count",),
 }
 """The columns an action changes, besides labels and what members have read."""
+AT = "at"
+"""Key of the time of the change, by which undo finds its activity lines."""
 
 
 def _snapshot(session: Session, conversation: Conversation, row: BulkAction) -> dict[str, Any]:
@@ -531,10 +552,15 @@ def _undo_one(session: Session, row: BulkAction, item: BulkItem, now: datetime) 
 def _put_back(
     session: Session, conversation: Conversation, row: BulkAction, before: Mapping[str, Any], now: datetime
 ) -> None:
-    """Restore the earlier values with the same use case as people, so that browsers are notified."""
+    """Restore the earlier values with the same use case as people, so that browsers are notified.
+
+    The activity lines of the change are marked as undone instead of adding new ones.
+    """
+    one_line = _mark_undone(session, conversation, row, before)
     if "labelled" in before:
         ids = [int(row.argument["label_id"])]
-        _label(session, conversation, row, now, **{"add" if before["labelled"] else "remove": ids})
+        add, remove = (ids, []) if before["labelled"] else ([], ids)
+        _label(session, conversation, row, now, add=add, remove=remove, with_activity=not one_line)
         return
     changes: dict[str, Any] = {}
     if "status" in before:
@@ -545,7 +571,7 @@ def _put_back(
         changes["team_id"] = before["team_id"]
     if "assignee_id" in before:
         changes["assignee_id"] = before["assignee_id"]
-    _set(session, conversation, row, now, cast(Changes, changes))
+    _set(session, conversation, row, now, cast(Changes, changes), with_activity=not one_line)
     # Omit values the use case sets itself, or would refuse, such as a snooze that has just ended.
     for name in _TOUCHED[row.action]:
         value = before.get(name)
@@ -568,3 +594,24 @@ def remove_old(session: Session, before: datetime, limit: int) -> int:
         session.execute(sa.delete(_ITEMS).where(_ITEMS.c.bulk_id.in_(ids)))
         session.execute(sa.delete(_BULK).where(_BULK.c.id.in_(ids)))
     return len(ids)
+
+
+def _mark_undone(
+    session: Session, conversation: Conversation, row: BulkAction, before: Mapping[str, Any]
+) -> bool:
+    """Mark the activity lines of a change as undone. Return False if there are none."""
+    if AT not in before:
+        return False
+    lines = session.scalars(
+        sa.select(Message).where(
+            Message.conversation_id == conversation.id,
+            Message.sent_at == clock.from_text(before[AT]),
+            Message.direction == Direction.INTERNAL,
+            Message.kind == InternalKind.ACTIVITY,
+            Message.author_id == row.user_id,
+        )
+    ).all()
+    for line in lines:
+        line.content = {**line.content, UNDONE: True}
+        publish_changed_message(session, line)
+    return bool(lines)

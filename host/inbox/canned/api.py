@@ -261,7 +261,7 @@ def delete_canned_reply(call: Call, canned_id: int) -> None:
     answer=Macros,
 )
 def list_macros(call: Call) -> Macros:
-    """Shared macros. People create them under Settings, Macros."""
+    """Shared macros. People create them under Settings, Replies and macros."""
     with db.read() as session:
         rows = macros.listing(session, call.workspace_id, PROGRAM)
     return Macros(

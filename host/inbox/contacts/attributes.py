@@ -227,7 +227,7 @@ def _choice(attribute: ContactAttribute, value: str) -> str:
     if value not in (attribute.choices or ()):
         raise ContactFieldError(
             _l("That is not one of the options. Nothing was saved."),
-            next_step=_l("Choose one of them, or have a lead add it under Settings, Attributes."),
+            next_step=_l("Choose one of them, or have a lead add it under Settings, Labels and attributes."),
         )
     return value
 

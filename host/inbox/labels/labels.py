@@ -25,7 +25,6 @@ from host.inbox import names
 from host.inbox.conversations import add_activity, locked_conversation, record_conversation
 from host.inbox.labels.errors import LabelNameError, LabelNotFoundError
 from host.inbox.labels.models import ConversationLabel, Label, LabelTone
-from host.models.inbox import Conversation
 from host.models.saved_views import SavedView
 from host.users.actor import Actor
 from host.users.reach import Accounts
@@ -222,12 +221,14 @@ def set_labels(
     author_id: int | None,
     now: datetime,
     by: str | None = None,
+    with_activity: bool = True,
 ) -> bool:
     """Add and remove labels of a conversation. Return whether that changed anything.
 
     Adding a label it has, or removing one it does not have, changes nothing. A label in both is removed.
 
     :param by: name of the API key, if no person does it.
+    :param with_activity: False leaves out the activity lines; events are still recorded.
     :raises ConversationNotFoundError: if the workspace has no such conversation.
     :raises LabelNotFoundError: if a label to add is not in the workspace.
     """
@@ -258,27 +259,13 @@ def set_labels(
         (new, "labelled", CONVERSATION_LABELLED),
         (gone, "unlabelled", CONVERSATION_UNLABELLED),
     ):
-        if ids:
-            _tell(session, conversation, ids, called, what, kind, author_id=author_id, now=now, by=by)
+        if ids and with_activity:
+            content = {"what": what, "name": ", ".join(called[id_] for id_ in ids)}
+            add_activity(session, conversation, author_id, content, now, by=by)
+        for id_ in ids:
+            facts = OfLabel(label=id_)
+            record_conversation(session, conversation, kind, author_id=author_id, by=by, facts=facts)
     return bool(new or gone)
-
-
-def _tell(
-    session: Session,
-    conversation: Conversation,
-    ids: Sequence[int],
-    called: dict[int, str],
-    what: str,
-    kind: str,
-    *,
-    author_id: int | None,
-    now: datetime,
-    by: str | None,
-) -> None:
-    content = {"what": what, "name": ", ".join(called[id_] for id_ in ids)}
-    add_activity(session, conversation, author_id, content, now, by=by)
-    for id_ in ids:
-        record_conversation(session, conversation, kind, author_id=author_id, by=by, facts=OfLabel(label=id_))
 
 
 def having(session: Session, conversation_id: int) -> set[int]:

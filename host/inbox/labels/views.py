@@ -34,7 +34,7 @@ from host.web.request_helpers import (
     workspace_view,
 )
 
-navigation.add_settings("labels.index", _l("Labels"), order=20, icon="tag")
+navigation.add_settings("labels.index", _l("Labels"), order=20, section=navigation.LABELS, icon="tag")
 
 bp = Blueprint("labels", __name__, template_folder="templates")
 

@@ -21,7 +21,7 @@ from host.core.backports.values import replace
 from host.features import registry
 from host.inbox import list_positions, mentions
 from host.inbox.along import sent_from
-from host.inbox.conversation_actions import ACTIVITIES, GIVEN, GIVEN_BECAUSE, OTHER_ACTIVITY
+from host.inbox.conversation_actions import ACTIVITIES, GIVEN, GIVEN_BECAUSE, OTHER_ACTIVITY, UNDONE
 from host.inbox.list_positions import micros
 from host.inbox.messages import Entry, File, Reacted
 from host.inbox.outcome import PART_BEFORE_FAILED, STAYS
@@ -1093,6 +1093,13 @@ def _about(until: object, now: datetime) -> str:
 
 def activity(entry: Entry) -> tuple[str, str]:
     """Return the icon and the sentence of an activity line, even of an unknown activity."""
+    icon, sentence = _done(entry)
+    if entry.content.get(UNDONE) is True:
+        return "unsend", str(_("%(sentence)s (undone)", sentence=sentence))
+    return icon, sentence
+
+
+def _done(entry: Entry) -> tuple[str, str]:
     what = str(entry.content.get("what"))
     if what == "handed_over":
         return "info", _handed_over(entry)

@@ -26,7 +26,7 @@ from host.web.request_helpers import (
     workspace_view,
 )
 
-navigation.add_settings("teams.index", _l("Teams"), order=31, icon="users")
+navigation.add_settings("teams.index", _l("Teams"), order=31, section=navigation.PEOPLE, icon="users")
 
 bp = Blueprint("teams", __name__, template_folder="templates")
 

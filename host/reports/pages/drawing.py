@@ -12,8 +12,8 @@ from flask_babel import gettext as _
 from flask_babel import ngettext
 
 from host.inbox.pages import durations
-from host.reports.figures import HOUR, Figure, Figures, Times, Totals
-from host.reports.pages.choosing import Choice
+from host.reports.figures import HOUR, NONE, Figure, Figures, Times, Totals
+from host.reports.pages.choosing import Choice, Column, Order
 from host.reports.tables import Grouping, Key
 from host.web import plots
 from host.web.formats import duration, whole
@@ -56,11 +56,13 @@ class Class(msgspec.Struct, frozen=True):
 
 
 class Row(msgspec.Struct, frozen=True):
-    """One row of the table of people, teams, accounts, channels or hours.
+    """One row of the table of people, teams, labels, accounts, channels or hours.
 
     :param url: the page filtered by it; *opened*: for each figure, its conversations. None: cannot be a
         filter.
     :param sent: and *waited*: lengths of the bars next to answers and first responses, out of 92.
+    :param tone: of a label; *change* of its first response since the days before, in words, and *way*:
+        ``good``, ``bad`` or nothing.
     """
 
     name: str
@@ -70,6 +72,9 @@ class Row(msgspec.Struct, frozen=True):
     opened: Mapping[str, str | None]
     sent: float
     waited: float
+    tone: str = ""
+    change: str = ""
+    way: str = ""
 
 
 class Week(msgspec.Struct, frozen=True):
@@ -295,7 +300,7 @@ def messages_plot(choice: Choice, found: Figures) -> Plot:
     """Draw messages in and out."""
     name = step_name(choice)
     into, out = ([getattr(one, key) or 0 for _at, one in found.steps] for key in ("received", "sent"))
-    series = [Bars(_("Sent, %(n)s", n=whole(found.total.sent)), "bar-f", out)]
+    series = [Bars(_("Sent, %(n)s", n=whole(found.total.sent or 0)), "bar-f", out)]
     if found.total.received is not None:
         series.insert(0, Bars(_("Received, %(n)s", n=whole(found.total.received)), "bar-a", into))
     plot = plots.bars(
@@ -309,8 +314,8 @@ def messages_plot(choice: Choice, found: Figures) -> Plot:
         beside=True,
     )
     texts = [
-        f"{name(at)}: {_('%(into)s in, %(out)s out', into=whole(one.received or 0), out=whole(one.sent))}"
-        for at, one in found.steps
+        f"{name(at)}: {_('%(into)s in, %(out)s out', into=whole(received), out=whole(sent))}"
+        for (at, _totals), received, sent in zip(found.steps, into, out, strict=True)
     ]
     index = [
         url_for(
@@ -353,17 +358,25 @@ def _ticks(choice: Choice, found: Figures) -> list[str]:
     return words
 
 
-def table(choice: Choice, found: Mapping[Key, Totals], names: Mapping[Key, str]) -> list[Row]:
-    """Return the rows of the table, the largest first; hours in order.
+def table(
+    choice: Choice,
+    found: Mapping[Key, Totals],
+    names: Mapping[Key, str],
+    before: Mapping[Key, Times] | None = None,
+) -> list[Row]:
+    """Return the rows of the table in the chosen order; by default the largest first, hours in order.
 
-    :param names: of people, teams or accounts.
+    :param names: of people, teams, labels or accounts.
+    :param before: first responses of the days before; None: not known.
     """
-    most_sent = max((one.sent for one in found.values()), default=0) or 1
+    tones = {one.id: one.tone for one in choice.labels} if choice.by is Grouping.LABEL else {}
+    most_sent = max((one.sent or 0 for one in found.values()), default=0) or 1
     longest = max((one.first.half or 0 for one in found.values()), default=0) or 1
 
     def row(key: Key, one: Totals) -> Row:
         there = choice.of_row(choice.by, key)
         address = {"workspace_id": choice.selection.workspace_id, **(there or {})}
+        change, _icon, way = _faster(one.first.half, (before or {}).get(key, NONE).half)
         return Row(
             _name(choice.by, key, names),
             key,
@@ -373,14 +386,59 @@ def table(choice: Choice, found: Mapping[Key, Totals], names: Mapping[Key, str])
                 figure.value: None if there is None else url_for("reports.opened", figure=figure, **address)
                 for figure in Figure
             },
-            round(92 * one.sent / most_sent, 1),
+            round(92 * (one.sent or 0) / most_sent, 1),
             round(92 * (one.first.half or 0) / longest, 1),
+            tones.get(int(key), "") if tones else "",
+            change,
+            way,
         )
 
     rows = [row(key, one) for key, one in found.items()]
+    if choice.order is not None:
+        return _sorted(rows, choice.order)
     if choice.by is Grouping.HOUR:
         return sorted(rows, key=lambda one: int(one.key))
-    return sorted(rows, key=lambda one: (one.key == 0, -one.totals.sent, one.name))
+
+    def work(one: Totals) -> int:
+        return one.first.count if one.sent is None else one.sent
+
+    return sorted(rows, key=lambda one: (one.key == 0, -work(one.totals), one.name))
+
+
+def each_once(choice: Choice, whole: Totals, before: Totals | None) -> Row:
+    """Return the last row of the table of labels, in which each conversation counts once."""
+    theirs = None if before is None else before.first.half
+    change, _icon, way = _faster(whole.first.half, theirs)
+    address = {"workspace_id": choice.selection.workspace_id, **choice.arguments}
+    opened = {figure.value: url_for("reports.opened", figure=figure, **address) for figure in Figure}
+    return Row(_("All, each once"), 0, whole, None, opened, 0, 0, "", change, way)
+
+
+_VALUES: dict[Column, Callable[[Totals], int | None]] = {
+    Column.RECEIVED: lambda one: one.received,
+    Column.SENT: lambda one: one.sent,
+    Column.CONVERSATIONS: lambda one: one.opened,
+    Column.FIRST: lambda one: one.first.half,
+    Column.NINE: lambda one: one.first.nine,
+    Column.NEXT: lambda one: one.next.half,
+    Column.RESOLUTION: lambda one: one.resolve.half,
+    Column.CLOSED: lambda one: one.closed,
+    Column.MISSED: lambda one: one.missed,
+    Column.LATE: lambda one: one.late if one.promised else None,
+    Column.IN_TIME: lambda one: _share(one) if one.promised else None,
+}
+
+
+def _sorted(rows: Sequence[Row], order: Order) -> list[Row]:
+    """Return *rows* in an order: those without a value last, equal ones by name."""
+    by_name = sorted(rows, key=lambda one: (one.name.casefold(), str(one.key)))
+    get = _VALUES.get(order.column)
+    if get is None:
+        return by_name[::-1] if order.descending else by_name
+    valued = [(get(one.totals), one) for one in by_name]
+    there = [(value, one) for value, one in valued if value is not None]
+    there.sort(key=lambda pair: pair[0], reverse=order.descending)
+    return [one for _value, one in there] + [one for value, one in valued if value is None]
 
 
 def _name(by: Grouping, key: Key, names: Mapping[Key, str]) -> str:
@@ -417,7 +475,7 @@ def classes(choice: Choice, found: Figures) -> list[Class]:
 
 
 def week(found: Figures) -> Week | None:
-    """Return the hours of the week; None for one person, as customers did not write to them alone."""
+    """Return the hours of the week; None for one person or label, as messages are not known by those."""
     if found.week is None:
         return None
     most = max(max(day) for day in found.week)

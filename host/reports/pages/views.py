@@ -13,6 +13,7 @@ from flask_babel import lazy_gettext as _l
 from sqlalchemy.orm import Session
 
 from host.core import clock
+from host.core.backports.values import replace
 from host.core.db import db, padded
 from host.core.errors import InvalidError, NotFoundError
 from host.inbox.pages import durations
@@ -42,6 +43,7 @@ bp = Blueprint("reports", __name__, template_folder="../templates")
 BY = {
     Grouping.PERSON: (_l("Person"), _l("By person")),
     Grouping.TEAM: (_l("Team"), _l("By team")),
+    Grouping.LABEL: (_l("Label"), _l("By label")),
     Grouping.ACCOUNT: (_l("Account"), _l("By account")),
     Grouping.CHANNEL: (_l("Channel"), _l("By channel")),
     Grouping.HOUR: (_l("Hour"), _l("By hour of the day")),
@@ -105,6 +107,9 @@ def index(workspace_id: int) -> ResponseReturnValue:
     session, now, choice = _asked(workspace_id)
     found = figures.read_figures(session, choice.selection, now, by_hour=len(choice.days) == 1)
     first_day = found.since is None or found.since.astimezone(choice.days.zone).date() == choice.today
+    hidden = {by for by, any_ in ((Grouping.TEAM, choice.teams), (Grouping.LABEL, choice.labels)) if not any_}
+    by_label = choice.by is Grouping.LABEL
+    labelled = choice.selection.label_id is not None
     return render_template(
         "reports/index.html",
         choice=choice,
@@ -116,11 +121,18 @@ def index(workspace_id: int) -> ResponseReturnValue:
         tiles=drawing.tiles(choice, found),
         plots=None
         if first_day
-        else (drawing.answers_plot(choice, found), drawing.messages_plot(choice, found)),
+        else [
+            drawing.answers_plot(choice, found),
+            *([] if labelled else [drawing.messages_plot(choice, found)]),
+        ],
         classes=drawing.classes(choice, found),
         week=drawing.week(found),
-        by_names={by: name for by, name in BY.items() if by is not Grouping.TEAM or choice.teams},
-        part=portion(_rows(session, choice, now)),
+        by_names={by: name for by, name in BY.items() if by not in hidden or by is choice.by},
+        part=portion(_rows(session, choice, now, compared=found.before is not None)),
+        whole=drawing.each_once(choice, _each_once(session, choice, now, found), found.before)
+        if by_label
+        else None,
+        unlabelled=_count_unlabelled(session, choice, now) if by_label else 0,
         step_name=drawing.step_name(choice),
         length=drawing.length,
         in_time=drawing.in_time,
@@ -145,12 +157,17 @@ def _series(choice: Choice, found: Figures) -> Iterator[Sequence[Cell]]:
 @bp.get("/w/<int:workspace_id>/reports/table.csv")
 @workspace_view(Permission.REPORTS)
 def table_csv(workspace_id: int) -> ResponseReturnValue:
-    """Return the figures by person, team, account, channel or hour of the day, as CSV."""
+    """Return the figures by person, team, label, account, channel or hour of the day, as CSV."""
     session, now, choice = _asked(workspace_id)
     rows = _rows(session, choice, now)
-    cells = [[row.name, *_cells(row.totals)] for row in rows]
+    heads, cells = _HEADS, _cells
+    if choice.by is Grouping.LABEL:
+        heads, cells = _LABEL_HEADS, _label_cells
+        found = figures.read_figures(session, choice.selection, now)
+        rows.append(drawing.each_once(choice, _each_once(session, choice, now, found), None))
     return csv_response(
-        f"reports-by-{choice.by.value}-{_file_days(choice)}", [[choice.by.value, *_HEADS], *cells]
+        f"reports-by-{choice.by.value}-{_file_days(choice)}",
+        [[choice.by.value, *heads], *([row.name, *cells(row.totals)] for row in rows)],
     )
 
 
@@ -162,6 +179,9 @@ _HEADS = [
     "answers_with_target",
     "answers_in_time",
 ]
+_SUMS = 5
+_LABEL_HEADS = ["conversations", *_HEADS[_SUMS:]]
+"""The figures known by label: not the hourly sums."""
 
 
 def _cells(one: Totals) -> list[Cell]:
@@ -183,14 +203,38 @@ def _cells(one: Totals) -> list[Cell]:
     ]
 
 
+def _label_cells(one: Totals) -> list[Cell]:
+    """Return the figures in the order of :data:`_LABEL_HEADS`."""
+    return [one.opened, *_cells(one)[_SUMS:]]
+
+
 def _asked(workspace_id: int) -> tuple[Session, datetime, Choice]:
     """Return the session, the time and the choice of the request."""
     session, now = db.session(), clock.now()
     return session, now, read_choice(session, workspace_id, now)
 
 
-def _rows(session: Session, choice: Choice, now: datetime) -> list[drawing.Row]:
-    """Return the rows of the chosen table."""
+def _each_once(session: Session, choice: Choice, now: datetime, found: Figures) -> Totals:
+    """Return the figures of all conversations as the rows of labels have them, with spans that began."""
+    if found.total.opened is None:  # of one person
+        return found.total
+    began = opening.count_opened(session, Figure.OPENED, choice.selection, now)
+    return replace(found.total, created=None, reopened=None, began=began)
+
+
+def _count_unlabelled(session: Session, choice: Choice, now: datetime) -> int:
+    """Return how many conversations began without a label; 0 for one person or label."""
+    chosen = choice.selection
+    if chosen.user_id is not None or chosen.label_id is not None:
+        return 0
+    return opening.count_opened(session, Figure.OPENED, replace(chosen, label_id=figures.NO_LABEL), now)
+
+
+def _rows(session: Session, choice: Choice, now: datetime, *, compared: bool = False) -> list[drawing.Row]:
+    """Return the rows of the chosen table.
+
+    :param compared: whether labels are compared with the days before.
+    """
     channels = {one.id: one.channel for one in choice.accounts}
     found = tables.read_table(session, choice.selection, now, choice.by, channels)
     names: dict[Key, str] = {one.id: one.handle for one in choice.accounts}
@@ -199,7 +243,12 @@ def _rows(session: Session, choice: Choice, now: datetime) -> list[drawing.Row]:
         names = {row.id: row.name for row in session.execute(people)}
     if choice.by is Grouping.TEAM:
         names = {one.id: one.name for one in choice.teams}
-    return drawing.table(choice, found, names)
+    if choice.by is Grouping.LABEL:
+        names = {one.id: one.name for one in choice.labels}
+    before = None
+    if compared and choice.by is Grouping.LABEL:
+        before = tables.read_before(session, choice.selection, now)
+    return drawing.table(choice, found, names, before)
 
 
 @bp.get("/w/<int:workspace_id>/reports/<figure>")

@@ -57,7 +57,9 @@ from host.web.request_helpers import (
 )
 
 bp = Blueprint("campaigns", __name__, template_folder="../templates")
-navigation.add_settings("campaigns.index", _l("Campaigns"), order=24, icon="send")
+navigation.add_settings(
+    "campaigns.index", _l("Campaigns"), order=24, section=navigation.AUTOMATION, icon="send"
+)
 
 CAMPAIGNS = "/w/<int:workspace_id>/settings/campaigns"
 ONE = f"{CAMPAIGNS}/<int:rule_id>"

@@ -228,6 +228,7 @@ export class Composer {
     this.heartKey ??= newKey(); // kept until it is sent: once more is no second heart
     const body = new FormData();
     body.append("heart", "1");
+    body.append("undo", form.elements.undo.value);
     body.append("reply_key", this.heartKey);
     try {
       if (await this.post(form, body)) this.heartKey = null;

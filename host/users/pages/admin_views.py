@@ -25,7 +25,9 @@ from host.web.request_helpers import (
     flash_good,
 )
 
-navigation.add_admin("accounts.workspaces", _l("Workspaces"), order=30, icon="grid")
+navigation.add_admin(
+    "accounts.workspaces", _l("Workspaces"), order=30, section=navigation.WORKSPACES, icon="grid"
+)
 
 
 @bp.route("/admin/workspaces", methods=["GET", "POST"])

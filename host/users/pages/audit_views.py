@@ -27,7 +27,9 @@ TIMES = {"1": _l("Last 24 hours"), "7": _l("Last 7 days"), "30": _l("Last 30 day
 """Periods to look back, in days, with their labels."""
 
 navigation.add_settings("accounts.audit", _l("Audit log"), order=90, icon="list")
-navigation.add_admin("accounts.audit_journal", _l("Desk audit log"), order=40, icon="list")
+navigation.add_admin(
+    "accounts.audit_journal", _l("Desk audit log"), order=60, section=navigation.DESK, icon="list"
+)
 
 
 @bp.get("/w/<int:workspace_id>/settings/audit")

@@ -45,7 +45,9 @@ STATES: dict[str, tuple[object, Callable[[Person], bool]]] = {
 }
 """Filters of the list of people."""
 
-navigation.add_admin("accounts.desk_people", _l("People of the desk"), order=25, icon="users")
+navigation.add_admin(
+    "accounts.desk_people", _l("People of the desk"), order=35, section=navigation.WORKSPACES, icon="users"
+)
 
 
 def mails_links() -> bool:

@@ -37,7 +37,9 @@ from host.web.request_helpers import (
     passive,
 )
 
-navigation.add_admin("accounts.desk_settings", _l("Desk settings"), order=50, icon="gear")
+navigation.add_admin(
+    "accounts.desk_settings", _l("Desk settings"), order=50, section=navigation.DESK, icon="gear"
+)
 
 WHY: Mapping[str, object] = {
     "private": _l(

@@ -25,7 +25,7 @@ from host.users.signin.settings import GroupRule, SignIn
 from host.web import navigation
 from host.web.request_helpers import admin_required, audit, config, external_url, flash_bad, flash_good
 
-navigation.add_admin("accounts.sign_in_settings", _l("Sign-in"), order=27)
+navigation.add_admin("accounts.sign_in_settings", _l("Sign-in"), order=55, section=navigation.DESK)
 
 ADMIN = "admin"
 """Value of a group rule that makes people admins; others are ``<workspace>:<role>``."""

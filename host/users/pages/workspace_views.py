@@ -96,7 +96,7 @@ class PeopleFilter(msgspec.Struct, frozen=True):
         return self.q.casefold() in words.casefold() and self.role in {"", role}
 
 
-navigation.add_settings("accounts.people", _l("People"), order=30, icon="users")
+navigation.add_settings("accounts.people", _l("People"), order=30, section=navigation.PEOPLE, icon="users")
 
 
 @bp.get("/w/<int:workspace_id>/settings/team")

@@ -59,7 +59,9 @@ def _mark() -> navigation.Mark | None:
     )
 
 
-navigation.add_settings("integrations.index", _l("Integrations"), order=38, icon="hook", mark=_mark)
+navigation.add_settings(
+    "integrations.index", _l("Webhooks"), order=38, section=navigation.INTEGRATIONS, icon="hook", mark=_mark
+)
 
 GROUPS = {
     "message": _l("Messages"),

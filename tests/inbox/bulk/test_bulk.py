@@ -10,17 +10,25 @@ import sqlalchemy as sa
 
 from host.core import clock, db
 from host.core.ids import MAX_ID
+from host.events import reading
 from host.events.models import ActorKind
 from host.inbox import conversation_actions, queries
 from host.inbox.bulk import actions
 from host.inbox.bulk.actions import BulkChange
 from host.inbox.bulk.models import BulkState
-from host.inbox.conversation_actions import set_fields
+from host.inbox.conversation_actions import Changes, set_fields
 from host.inbox.errors import BulkError, BulkNotFoundError, UndoOverError
 from host.inbox.labels import labels
 from host.inbox.labels.models import ConversationLabel, LabelTone
 from host.inbox.queries import ConversationFilter
-from host.models.inbox import Conversation, ConversationStatus, Message, Snooze, SnoozeKind
+from host.models.inbox import (
+    Conversation,
+    ConversationStatus,
+    InternalKind,
+    Message,
+    Snooze,
+    SnoozeKind,
+)
 from host.sdk.channel import AccountRef
 from host.users.actor import DESK, Actor
 from tests import helpers
@@ -146,6 +154,49 @@ def test_undo_puts_back_all_that_did_not_change_since(anywhere: AccountRef, wish
         actions.undo(workspace_id=anywhere.workspace_id, bulk_id=bulk_id, actor=DESK)
 
 
+def lines(conversation_id: int) -> list[tuple[str, bool]]:
+    """Return the activity lines of a conversation: what was done, and whether it was undone."""
+    rows = (one for one in toys.everything(Message) if one.conversation_id == conversation_id)
+    found = (one.content for one in rows if one.kind == InternalKind.ACTIVITY)
+    return [(content["what"], content.get("undone", False)) for content in found]
+
+
+def events(conversation_id: int) -> list[str]:
+    with db.read() as session:
+        columns = reading.TABLE.c
+        query = sa.select(columns.kind).where(columns.conversation_id == conversation_id, columns.kind != "")
+        return list(session.scalars(query.order_by(columns.id)))
+
+
+def test_a_change_and_its_undo_are_one_line_and_two_events(anywhere: AccountRef) -> None:
+    workspace_id = anywhere.workspace_id
+    first, second, *_rest = of(anywhere)
+    label = db.write(
+        labels.create, workspace_id=workspace_id, name="x", tone=LabelTone.RED, actor=DESK, now=clock.now()
+    ).id
+    for wish in (BulkChange("label", label_id=label), BulkChange("close")):
+        bulk_id = begin(anywhere, wish)
+        actions.run(bulk_id)
+        if wish.action == "close":
+            again: Changes = {"status": ConversationStatus.OPEN}
+            db.write(
+                set_fields,
+                again,
+                workspace_id=workspace_id,
+                conversation_id=second.id,
+                accounts=None,
+                author_id=None,
+                now=clock.now(),
+            )
+        actions.undo(workspace_id=workspace_id, bulk_id=bulk_id, actor=DESK)
+    assert lines(first.id) == [("labelled", True), ("closed", True)]
+    assert events(first.id)[-4:] == [
+        f"conversation.{kind}" for kind in ("labelled", "unlabelled", "closed", "reopened")
+    ]
+    # Somebody had reopened it: closing it was not undone, and both lines stay.
+    assert lines(second.id) == [("labelled", True), ("closed", False), ("reopened", False)]
+
+
 def news(account: AccountRef, user_id: int) -> list[int]:
     """Return how many messages of each conversation a member has not read."""
     with db.read() as session:
@@ -244,6 +295,9 @@ def test_a_person_closes_a_selection_and_undoes_it(database: db.Database, data: 
     page = post(desk.browser, desk.path(f"/bulk/{bulk_id}/undo")).text
     assert "2 conversations restored" in page
     assert set(open_ids(desk.account)) == set(ids)
+    thread = desk.browser.get(desk.path(f"/{ids[0]}")).text
+    assert "closed this (undone)" in thread
+    assert "reopened this" not in thread
     empty = post(desk.browser, desk.path("/bulk?chosen=ids"), {"action": "close"})
     assert empty.status_code == 400
 

@@ -29,11 +29,11 @@ CONNECT_SECONDS = 10.0
 STEP_SECONDS = 60.0
 """Timeout for each response in seconds: some servers scan a whole folder first."""
 MOST_LINE = 16 * 1024 * 1024
-"""Most bytes of a line: the result of a search in a million mails is a line of 8 MB."""
+"""Maximum bytes of a line: a search in a million mails returns a line of 8 MB."""
 MOST_LITERAL = 64 * 1024 * 1024
-"""Most bytes of a mail, or of a part of one, that a server may send, regardless of the request."""
+"""Maximum bytes of a mail or part that a server may send, whatever was requested."""
 MOST_SAID = 128 * 1024 * 1024
-"""Most bytes of the response to one command."""
+"""Maximum bytes of the response to one command."""
 
 _FOR_NOW = re.compile(r"(?i)\[(UNAVAILABLE|INUSE|LIMIT|SERVERBUG)\]|too many|try again|temporar")
 
@@ -120,7 +120,7 @@ class Client(imapclient.IMAPClient):  # type: ignore[misc]  # the package has no
                 raise IMAPClientAbortError("the server refused IDLE")
 
     def heard(self) -> list[bytes]:
-        """Return the lines the server has sent since, without waiting."""
+        """Return the lines the server has sent since the last call, without waiting."""
         connection = self.socket()
         connection.setblocking(False)
         lines = []
@@ -254,7 +254,7 @@ def _present(client: Client, server: Server) -> None:
 
 
 def _close(client: Client) -> None:
-    # Not logout(), which waits for an answer nobody needs.
+    # Not logout(), which waits for a response that isn't needed.
     with suppress(Exception):
         client.socket().settimeout(1)
         client._imap.send(b"ZZ LOGOUT\r\n")

@@ -37,7 +37,7 @@ def ids(head: bytes) -> tuple[int, ...]:
 
 
 def in_order(mails: Sequence[T]) -> list[list[T]]:
-    """Group *mails* by conversation: the one with the newest mail first, each from its oldest mail on."""
+    """Group *mails* by conversation: the one with the newest mail first, mails oldest first."""
     parents: dict[int, int] = {}
 
     def root(id_: int) -> int:

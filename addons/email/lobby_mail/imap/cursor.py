@@ -15,7 +15,7 @@ from host.sdk import clock, db
 from ..models import Folder, FolderMail, Mailbox, MailState, Role
 
 AT_ONCE = 5_000
-"""Most rows of one DELETE statement, because other writers wait for it."""
+"""Maximum rows per DELETE statement, because other writers wait for it."""
 
 _mails: Any = FolderMail.__table__
 
@@ -29,7 +29,7 @@ class Place:
     """A folder that is being read: its row, detached from a session.
 
     :param base_uid: mails from this UID on arrived after it was first read under *uidvalidity*.
-    :param added_at: for a further folder: since when it is read; None: it is the inbox or the sent folder.
+    :param added_at: when a further folder was added; None for the inbox and the sent folder.
     """
 
     id: int

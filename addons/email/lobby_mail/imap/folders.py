@@ -69,7 +69,7 @@ _LEFT_OUT_NAMES = {
 
 
 def sent_folder(folders: Iterable[Listed]) -> str | None:
-    """Return the name of the folder of sent mail: the one flagged so, else by its name."""
+    """Return the name of the sent folder, found by its flag, else by its name."""
     usable = [(flags, sep, name) for flags, sep, name in folders if can_be_opened(flags)]
     for flags, _, name in usable:
         if any(flag.lower() == b"\\sent" for flag in flags):

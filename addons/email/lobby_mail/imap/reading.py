@@ -29,7 +29,7 @@ T = TypeVar("T")
 
 BATCH_MAILS = 50
 BATCH_BYTES = 4 * 1024 * 1024
-"""Most bytes per write, because every other writer waits for it."""
+"""Maximum bytes per write, because every other writer waits for it."""
 HEADERS_AT_ONCE = 500
 PLANNED = 20_000
 """Number of earlier mails sorted at a time."""
@@ -63,13 +63,13 @@ class PendingMail:
 
 @dataclass(slots=True)
 class Memory:
-    """State that outlives a connection: the mails that broke it."""
+    """State shared by consecutive connections: mails that broke one."""
 
     trying: tuple[tuple[int, int], ...] = ()
     broke: dict[tuple[int, int], int] = field(default_factory=dict)
 
     def note_break(self) -> None:
-        """Note that the connection broke while these were fetched."""
+        """Record that the connection broke while fetching these mails."""
         for key in self.trying:
             self.broke[key] = self.broke.get(key, 0) + 1
         self.trying = ()
@@ -155,7 +155,7 @@ class Reader:
             if known:
                 log.warning("the folder %s of account %s has new numbers", at.name, at.account_id)
 
-    # ---- what is new ---------------------------------------------------------------------------------
+    # ---- new mail ------------------------------------------------------------------------------------
 
     def reconcile(self) -> Unlisted:
         """Compare each folder with the mails accounted for; fetch new ones, return the rest, newest first."""
@@ -270,12 +270,12 @@ class Reader:
             ids=conversations.ids(head if isinstance(head, bytes) else b""),
         )
 
-    # ---- what is earlier -----------------------------------------------------------------------------
+    # ---- earlier mail --------------------------------------------------------------------------------
 
     def bring_in(self, rest: Unlisted) -> bool:
         """Fetch the rest by conversation, newest first; return whether all were fetched.
 
-        New mail that arrives meanwhile goes first.
+        New mail that arrives in the meantime goes first.
         """
         looked = time.monotonic()
         for window in self._windows(rest):
@@ -295,8 +295,7 @@ class Reader:
     def _windows(self, rest: Unlisted) -> Iterator[list[PendingMail]]:
         """Yield mails of all folders, in portions small enough to be sorted.
 
-        A window reaches back equally far in each folder, so that no answer is imported long before its
-        question.
+        A window covers the same period in each folder, so that no reply is imported long before its question.
         """
         listed: list[PendingMail] = []
         left = {number: list(numbers) for number, numbers in rest.items()}
@@ -327,7 +326,7 @@ class Reader:
         with db.read() as session:
             return len(session.execute(query).all()) == LANES_AHEAD
 
-    # ---- taking --------------------------------------------------------------------------------------
+    # ---- fetching ------------------------------------------------------------------------------------
 
     def _take(self, listed: Sequence[PendingMail]) -> None:
         """Fetch mails and write them to the inbound log, in order, in bounded batches."""

@@ -17,7 +17,7 @@ _CODE = re.compile(r"\A\s*\[[A-Z0-9 =._-]{1,80}\]\s*")
 class Server:
     """The server of a mailbox, and the credentials.
 
-    :param bearer: instead of a password.
+    :param bearer: used instead of a password.
     """
 
     host: str

@@ -59,13 +59,13 @@ class Watcher:
         self._thread.start()
 
     def stop(self) -> None:
-        """Ask the thread to end; it does so after the current response."""
+        """Ask the thread to stop, which it does after the current response."""
         self._stopping.set()
         with suppress(OSError):
             self._theirs.send(b".")
 
     def join(self, seconds: float) -> bool:
-        """Wait for the thread to end; return whether it did."""
+        """Wait for the thread to stop; return whether it did."""
         if self._thread.ident is not None:
             self._thread.join(seconds)
         return not self._thread.is_alive()
@@ -101,7 +101,7 @@ class Watcher:
                     self._wait(client)
 
     def _wait(self, client: Client) -> None:
-        """Wait until the server sends something, a poll is due, or the thread should end."""
+        """Wait until the server sends something, a poll is due, or the thread should stop."""
         server = self.settings.server
         if client.has_news():
             return
@@ -121,14 +121,14 @@ class Watcher:
                     with told(server):
                         said = client.heard()
                     if not said or any(b" EXISTS" in line for line in said):
-                        return  # nothing: the connection may be gone, which the next command tells
+                        return  # no data: the connection may be closed, which the next command will show
         finally:
             if idles and not self._stopping.is_set():
                 with told(server):
                     client.idle_done()
 
     def _said_anything(self, client: Client, seconds: float) -> bool:
-        """Wait for the server, or for :meth:`stop`; return whether the server has sent something."""
+        """Wait for the server, or for :meth:`stop`; return whether the server has sent data."""
         connection = client.socket()
         if isinstance(connection, ssl.SSLSocket) and connection.pending():
             return True
@@ -138,7 +138,7 @@ class Watcher:
         ready = {fd for fd, _ in poll.poll(seconds * 1000)}
         return connection.fileno() in ready
 
-    # ---- how it goes ---------------------------------------------------------------------------------
+    # ---- state ---------------------------------------------------------------------------------------
 
     def _note_checked(self) -> None:
         account_id, had_failed = self.settings.account_id, self._failures > 0
@@ -168,10 +168,10 @@ class Watcher:
         else:
             log.error("the mailbox of account %s cannot be read", account_id, exc_info=error)
         if self._failures > 1 or refused:
-            with suppress(Exception):  # the database may be what failed
+            with suppress(Exception):  # the database itself may have failed
                 db.write(_keep_problem, account_id, words)
                 if isinstance(error, EndedError):
-                    pass  # whoever found that out has told people
+                    pass  # people were already notified
                 elif refused and self._refusals >= 1:
                     self._warn(_REFUSED, words)
                 elif not refused and self._failures >= TELL_AFTER:

@@ -30,12 +30,12 @@ def server_of(written: str) -> str:
 
 
 def results(message: Message, servers: str) -> dict[str, str] | None:
-    """Return what our server wrote: ``spf``, ``dkim``, ``dmarc``, and ``verdict`` on the address in ``From``.
+    """Return our server's ``spf``, ``dkim`` and ``dmarc`` results, and a ``verdict`` on the ``From`` address.
 
-    The verdict is ``pass``, ``fail`` or ``none``: nothing was proved. None is returned where our server said
-    nothing. Only its own header counts, the topmost: anybody may write one below it.
+    The verdict is ``pass``, ``fail``, or ``none`` if nothing was proved. Returns None without a header of our
+    server. Only its topmost one counts, because a sender can forge those below.
 
-    :param servers: the names of ours, parted by commas.
+    :param servers: comma-separated names of our servers.
     """
     authors = headers.addresses(message, "From")
     ours = names(servers)
@@ -57,11 +57,11 @@ def _read(parts: list[str], domain: str) -> dict[str, str]:
             continue
         method, value, rest = result.groups()
         about = [each.rpartition("@")[2] for each in _ABOUT.findall(rest)]
-        # A domain may speak for those below it, not for the one above: that may be everybody's.
+        # A domain authenticates its subdomains, but not its parent, which may be shared by others.
         fits = bool(domain) and any(f".{domain}".endswith(f".{each}") for each in about)
         if method != "dmarc" and value == "pass" and fits:
             aligned = True
-        # Of several signatures the one that holds counts.
+        # One valid signature of several is enough.
         if found.get(method) != "pass":
             found[method] = value
     verdict = "pass" if aligned else "none"
@@ -73,7 +73,7 @@ def _read(parts: list[str], domain: str) -> dict[str, str]:
 def _without_comments(text: str) -> str:
     """Return *text* without comments in brackets, in one pass.
 
-    A quoted bracket is none, and what is quoted starts no further result: it may be the sender's.
+    Brackets in quoted text don't count, and quoted text can't start a result: it may come from the sender.
     """
     kept, depth, quoted, escaped = [], 0, False, False
     for letter in text:

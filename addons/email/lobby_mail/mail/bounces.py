@@ -1,7 +1,7 @@
 """Read delivery reports about a mail of ours: failed, delayed or read (RFC 3464, RFC 8098).
 
-Reports from servers that do not follow those standards are recognised by their words: by those of
-flufl.bounce first, then by ours.
+Reports from servers that do not follow those standards are recognised by their text: first by flufl.bounce,
+then by our own patterns.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _NOT_REACHED = re.compile(r"did not reach the following recipients?(?:\(s\))?:?"
 """Heading of the recipients that Exchange and GroupWise did not reach, after the fields of the mail."""
 _NEAR = 400
 _QUOTED = 64 * 1024
-"""Characters of a text that are searched for the headers of the mail that came back."""
+"""Characters of a text to search for the headers of the returned mail."""
 _LINES = 400
 _WIDTH = 160
 """Limits on the part of a report passed to flufl.bounce, see :func:`_shortened`."""
@@ -98,7 +98,7 @@ class Bounce(NamedTuple):
 
     :param message_id: its Message-ID.
     :param recipient: the recipient the report is about; empty: unknown.
-    :param raw: the status and what the other server said.
+    :param raw: the status and the other server's message.
     """
 
     message_id: str
@@ -186,8 +186,8 @@ def _address(written: str) -> str:
 class _Words(NamedTuple):
     """The text of a report, prepared for searching.
 
-    :param said: what the server says itself.
-    :param returned_to: whom the mail that came back with it was written to.
+    :param said: the server's own text.
+    :param returned_to: the recipients of the returned mail.
     """
 
     said: str
@@ -215,7 +215,7 @@ def _by_words(
 ) -> Bounce | None:
     """Return the result of a report that has text but no status fields.
 
-    :param is_server: a server wrote it; else only its subject looks so, and a person may have written it.
+    :param is_server: whether a server wrote it; if only the subject looks so, a person may have.
     """
     said = words.said
     subject = headers.text(message, "Subject", 500)
@@ -236,7 +236,7 @@ def _by_words(
     still_tries = bool(delayed or report_words.DELAYED.search(f"{subject}\n{said}"))
     if not is_final and not still_tries:
         if not (is_server or encloses) or not report_words.FAILED.search(f"{subject}\n{said}"):
-            return None  # a server that only says something
+            return None  # a server's message that isn't a report
         is_final = True
     own = authors.union(
         address for name in ("To", "Delivered-To") for _, address in headers.addresses(message, name)
@@ -262,7 +262,9 @@ def _not_reached(said: str) -> str:
 
 def _known_words(message: Message) -> tuple[list[str], list[str]]:
     """Return the recipients that flufl.bounce finds delayed, and those it finds failed."""
-    from flufl.bounce import all_failures  # with the first report: most desks get none for days
+    from flufl.bounce import (
+        all_failures,
+    )  # loaded with the first report, because most desks get none for days
 
     try:
         found = all_failures(_shortened(message, [_LINES, MOST_PARTS]))
@@ -277,10 +279,9 @@ def _known_words(message: Message) -> tuple[list[str], list[str]]:
 def _shortened(part: Message, left: list[int]) -> Message:
     """Return a copy of *part* with its first lines, cut, and decoded.
 
-    The patterns of flufl.bounce take time in proportion to the square of a line, and look at all of a mail
-    once for each of them.
+    The patterns of flufl.bounce take quadratic time per line, and each one scans the whole mail.
 
-    :param left: how many lines and parts may still come.
+    :param left: how many more lines and parts are allowed.
     """
     made = Message()
     for name in ("Content-Type", "From", "To", "Subject", "X-Failed-Recipients", "X-Mailer", "Received"):
@@ -326,7 +327,7 @@ def _receipt(message: Message, parts: list[Message]) -> tuple[ReportKind, str] |
 
 
 def _fields(part: Message) -> Message:
-    """Return the fields of a notification, which the package takes for a mail within the mail."""
+    """Return the fields of a notification, which the package parses as an attached mail."""
     inner = part.get_payload()
     if isinstance(inner, list) and inner and isinstance(inner[0], Message):
         return inner[0]
@@ -367,7 +368,7 @@ def _parts(message: Message) -> Iterator[Message]:
 
 
 def _of_mail(parts: list[Message]) -> str | None:
-    """Return the Message-ID of our mail that the report returns, whole or only its headers."""
+    """Return the Message-ID of our mail that the report returns in full or as headers."""
     for part in parts[1:]:
         for name in (OURS, "Message-ID", "Original-Message-ID"):
             found = _ID.match(f"Message-ID: {headers.raw(part, name).strip()}")
@@ -388,7 +389,7 @@ def _of_mail(parts: list[Message]) -> str | None:
 
 
 def _answered(message: Message) -> str | None:
-    """Return the id of ours that a report names as the mail it answers."""
+    """Return the Message-ID of our mail that a report names as the one it answers."""
     for reference in headers.references(message):
         found = _ID.match(f"Message-ID: {reference}")
         if found is not None:

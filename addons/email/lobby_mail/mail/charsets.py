@@ -10,7 +10,7 @@ import webencodings
 from chardetng_py import EncodingDetector
 
 _UNDECLARED = {"", "windows-1252", "utf-16", "utf-32"}
-"""Labels that programs write without looking at the text, which mostly is UTF-8 or windows-1252."""
+"""Labels that programs write regardless of the text, which is mostly UTF-8 or windows-1252."""
 _NEVER = {"idna", "punycode", "unicode_escape", "raw_unicode_escape", "undefined"}
 """Text encodings of Python that no mail uses; some take quadratic time."""
 _SUPERSETS = {"gbk": "gb18030", "gb2312": "gb18030", "windows-949": "cp949", "x-mac-roman": "mac_roman"}
@@ -29,8 +29,8 @@ _CUT = re.compile(rb"(?:[\xc2\xc3]|[\xe0-\xef][\x80-\xbf]|[\xf0-\xf4][\x80-\xbf]
 def decode(data: bytes, charset: str = "", hint: str = "") -> str:
     """Return *data* as text. Never raises; an unreadable byte becomes U+FFFD.
 
-    :param charset: as the mail declares it. Only where it declares none that is known, it is detected.
-    :param hint: what to try before that: the charset of another part of the mail.
+    :param charset: the declared charset. It is only detected if the mail declares no known one.
+    :param hint: a charset to try before detecting, from another part of the mail.
     """
     if data.isascii() and b"\x1b" not in data and b"\0" not in data and b"~" not in data and b"+" not in data:
         return data.decode("ascii")
@@ -43,7 +43,7 @@ def decode(data: bytes, charset: str = "", hint: str = "") -> str:
         return (
             data.decode("utf-8", "replace") if _is_damaged_utf8(data) else _decode_undeclared(data, name, "")
         )
-    # What no text in the declared charset is, but UTF-8 throughout, is hardly that by chance.
+    # Text that is invalid in the declared charset but valid UTF-8 is almost certainly UTF-8.
     return _strictly(data, "utf-8") or _decoder(name)(data, "replace")
 
 
@@ -70,12 +70,12 @@ def lookup(label: str) -> str:
 
 
 def bare(label: str) -> str:
-    """Return *label* without what no label has: some mails have it in the quotes of a word processor."""
+    """Return *label* without invalid characters, such as the typographic quotes some mails put around it."""
     return label if label.isascii() else label.encode("ascii", "ignore").decode()
 
 
 def declared_in_html(data: bytes) -> str:
-    """Return the charset that an HTML page names in ``<meta>``, "" if none."""
+    """Return the charset that an HTML page declares in ``<meta>``, or an empty string."""
     found = _META.search(data[:_META_BYTES])
     return found[1].decode("ascii", "replace") if found else ""
 
@@ -83,7 +83,7 @@ def declared_in_html(data: bytes) -> str:
 def _decode_undeclared(data: bytes, name: str, hint: str) -> str:
     if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) and len(data) % 2 == 0:
         return data.decode("utf-16", "replace")
-    # Text of that kind has zeros in its spaces and line ends. Without them the label is wrong.
+    # Real UTF-16 or UTF-32 has zero bytes in spaces and line ends. Without them the label is wrong.
     if name in {"utf-16", "utf-32"} and b"\0" in data:
         return data.decode(name, "replace")
     if any(escape in data for escape in _ESCAPES) and data.isascii():
@@ -131,7 +131,7 @@ _MODE = re.compile(rb"(\x1b(?:\$[@B]|\$\([A-Z]|\([A-Z]|\$A|\.[A-Z]))")
 
 
 def _euc_jp(data: bytes, errors: str) -> str:
-    """Decode EUC-JP with the rows of NEC and IBM, which Python's codec lacks and cp932 has."""
+    """Decode EUC-JP with the NEC and IBM rows, which cp932 has but Python's EUC-JP codec lacks."""
     text = None if b"\x8f" not in data else _strictly(data, "euc_jp")
     if text is not None:
         return text
@@ -139,7 +139,7 @@ def _euc_jp(data: bytes, errors: str) -> str:
     def as_cp932(match: re.Match[bytes]) -> bytes:
         pair = match[0]
         if pair[0] == 0x8F:
-            return b"\x81\xac"  # 〓, which printers put for a character they lack
+            return b"\x81\xac"  # 〓, the traditional replacement for a missing character
         return pair[1:] if pair[0] == 0x8E else _shifted(pair[0] & 0x7F, pair[1] & 0x7F)
 
     if errors == "strict" and not _EUC.sub(b"", data).isascii():
@@ -148,7 +148,7 @@ def _euc_jp(data: bytes, errors: str) -> str:
 
 
 def _iso_2022_jp(data: bytes, errors: str) -> str:
-    """Decode ISO-2022-JP with the same rows, and with half-width kana."""
+    """Decode ISO-2022-JP with the same rows and half-width kana."""
     out: list[str] = []
     mode = b"\x1b(B"
     for piece in _MODE.split(data):

@@ -9,21 +9,21 @@ _QUOTED = re.compile(r">*")
 
 
 def unflowed(text: str, *, delete_space: bool) -> str:
-    """Return *text* with each paragraph in one line, as it was written; quoted lines keep their marks.
+    """Return *text* with each paragraph on one line; quoted lines keep their quote marks.
 
-    :param text: with lines that end in a line feed.
-    :param delete_space: what ``DelSp=yes`` says: the space at the end of a line is no part of the text.
+    :param text: text with lines separated by line feeds.
+    :param delete_space: whether ``DelSp=yes``: the space at the end of a line is not part of the text.
     """
     paragraphs: list[str] = []
     parts: list[str] = []
     depth: int | None = None
-    """How deep the paragraph that goes on is quoted; None: none does."""
+    """Quote depth of the unfinished paragraph; None if there is none."""
     for line in text.split("\n"):
         marks = _QUOTED.match(line).end()  # type: ignore[union-attr]  # it matches nothing, too
         words = line[marks:].removeprefix(" ")
         ends = words == _SIGNATURE or not words.endswith(" ")
         if depth is not None and (marks != depth or words == _SIGNATURE):
-            # It says that it goes on, and does not: what a program did that knows nothing of the format.
+            # The line claims to continue but doesn't: a program that doesn't know the format wrote it.
             paragraphs.append("".join(parts))
             depth = None
         if depth is None:

@@ -26,10 +26,10 @@ _CID = re.compile(r"\bsrc\s{0,5}=\s{0,5}[\"']?\s{0,5}cid:([^\"'\s>]{1,300})", re
 def described(source: str, *, passes_on: bool = False) -> dict[str, object]:
     """Return the content entries that describe a message's formatted form.
 
-    ``rich``: it shows more than the text does, in what its sender wrote; ``remote``: how many pictures
-    from elsewhere it would show; ``unfolded``: nothing in it is an old quote.
+    ``rich``: its sender's part shows more than the text does; ``remote``: the number of remote pictures;
+    ``unfolded``: it contains no quoted history.
 
-    :param passes_on: whether it passes another mail on: then that is what its sender says.
+    :param passes_on: whether it forwards another mail, which then counts as the sender's part.
     """
     body = source[_body_start(source) : len(source) if passes_on else _body_end(source)]
     found: dict[str, object] = {"rich": bool(_RICH.search(body)), "remote": len(_REMOTE.findall(source))}
@@ -37,7 +37,7 @@ def described(source: str, *, passes_on: bool = False) -> dict[str, object]:
 
 
 def _body_start(source: str) -> int:
-    """Return the position after the head, because names in its styles need not occur in the body."""
+    """Return the position after the head, because names in its styles may not occur in the body."""
     return max(0, source.lower().find("<body"))
 
 
@@ -47,11 +47,11 @@ def _body_end(source: str) -> int:
 
 
 def inline_names(source: str) -> set[str]:
-    """Return the content ids of the pictures that *source* shows in their place."""
+    """Return the content ids of the pictures that *source* shows inline."""
     names = _CID.findall(source) if "cid:" in source.lower() else ()
     return {html.unescape(unquote(name)).strip("<>") for name in names}
 
 
 def of_plain(text: str) -> str:
-    """Return a part that is plain text as one of a formatted form."""
+    """Return plain text as a part of a formatted form."""
     return f'<div style="white-space:pre-wrap">{html.escape(text)}</div>' if text else ""

@@ -1,4 +1,4 @@
-"""Read the headers of a mail tolerantly: a mistake in them costs a word, never the message."""
+"""Read the headers of a mail tolerantly: a mistake may cost a word, never the message."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ R = TypeVar("R")
 
 MAX_HEADER = 32 * 1024
 MAX_PARAMETERS = 4 * 1024
-"""Longest header with parameters in bytes, because the package scans it once per parameter."""
+"""Maximum bytes of a header with parameters, because the package scans it once per parameter."""
 MAX_REFERENCES = 50
 MAX_HINTS = 10
-"""Parts whose charset is looked at for headers that declare none."""
+"""Number of parts to search for a charset for headers that declare none."""
 UNKNOWN_SENDER = "unknown@invalid"
 
 _ID = re.compile(r"<([^<>\s]{1,500})>")
@@ -36,7 +36,7 @@ _ADDRESS = re.compile(rf"(?<![^\s\"(),:;<>\[\]]){_PLAIN}{{1,64}}@{_PLAIN}{{1,255
 _ATOM = r"[A-Za-z0-9_+-]{1,64}"
 _BARE = rf"{_ATOM}(?:\.{_ATOM}){{0,9}}@{_ATOM}(?:\.{_ATOM}){{0,9}}"
 _SIMPLE = re.compile(rf"(?:((?:{_ATOM} ){{1,8}})?<(?P<one>{_BARE})>|(?P<bare>{_BARE}))\Z")
-"""One address as most headers have it, with a name or without: it needs no parser."""
+"""A single address as in most headers, with or without a name, which needs no parser."""
 _NOT_BASE64 = bytes(sorted(set(range(256)) - set((string.ascii_letters + string.digits + "+/").encode())))
 _PADDED = re.compile(rb"([^=]*+)=+")
 _PADDING = re.compile(rb"=+")
@@ -44,7 +44,7 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
 
 
 class _CutPolicy(Compat32):
-    """The tolerant parser with a limit for the length of headers: the package takes quadratic time."""
+    """The tolerant parser with a limit on the length of headers, because the package takes quadratic time."""
 
     def header_source_parse(self, sourcelines: list[str]) -> tuple[str, str]:
         name, value = super().header_source_parse(sourcelines)
@@ -59,9 +59,9 @@ _POLICY = _CutPolicy()
 
 
 class _Mail(Message):
-    """A mail, or a part of one, that looks up and parses each header once.
+    """A mail or a part that looks up and parses each header once.
 
-    The package goes through all headers at each look, and a mail of two dozen is looked at a hundred times.
+    The package scans all headers for each lookup, and parsing a mail takes a hundred lookups.
     """
 
     def __init__(self, policy: _CutPolicy = _POLICY) -> None:
@@ -74,7 +74,7 @@ class _Mail(Message):
         super().set_raw(name, value)
 
     def lines(self) -> dict[str, list[str]]:
-        """Return the headers by their names in lower case, each as often as the mail has it."""
+        """Return all values of each header, by its name in lower case."""
         lines = self._lines
         if lines is None:
             lines = self._lines = {}
@@ -83,7 +83,7 @@ class _Mail(Message):
         return lines
 
     def once(self, read: Callable[[Message, str], R], name: str) -> R:
-        """Return what *read* makes of the header *name*."""
+        """Return the cached result of *read* for the header *name*."""
         key = read.__name__, name
         found: R | None = self._known.get(key)
         if found is None:
@@ -121,14 +121,14 @@ def _content_type(message: Message, _name: str) -> str:
 
 
 def parse_mail(data: bytes) -> Message:
-    """Parse a mail. Almost any bytes give a message; for some inputs the package raises."""
+    """Parse a mail. It accepts almost any bytes, but the package raises for some."""
     return message_from_bytes(repair.repaired(data), _Mail, policy=_POLICY)
 
 
 def once(read: Callable[[Message, str], R]) -> Callable[[Message, str], R]:
     """Cache *read*, a function of a mail and the name of a header, per header.
 
-    What concerns the whole mail names none.
+    A result for the whole mail uses an empty name.
     """
 
     @wraps(read)
@@ -145,7 +145,7 @@ def raw(message: Message, name: str) -> str:
 
 
 def all_raw(message: Message, name: str) -> Iterator[str]:
-    """Yield each header *name* as :func:`raw` returns the first, from the top."""
+    """Yield each header *name* from the top, in the form that :func:`raw` returns."""
     for value in _written(message, name):
         yield _as_utf8(_unfolded(value))
 
@@ -216,7 +216,7 @@ def file_name(part: Message) -> str:
 
 
 def _words(value: str) -> str:
-    """Return *value* with its encoded words decoded (RFC 2047). Broken ones are left, the rest is decoded."""
+    """Return *value* with its encoded words decoded (RFC 2047). Broken ones stay encoded."""
     if "=?" not in value:
         return value
     out: list[str] = []
@@ -239,10 +239,10 @@ def _q_decoded(written: bytes) -> bytes:
 
 
 def base64_decoded(written: bytes) -> bytes:
-    """Return what *written* encodes. An extra character or a missing end loses only itself.
+    """Return *written* decoded. An extra character or a missing end loses only itself.
 
-    Where another encoded text follows the end of the first, as some programs join parts, both are read.
-    Words that follow are not.
+    If another encoded text follows the first, as when programs join parts, both are decoded. Plain text that
+    follows is ignored.
     """
     first = _PADDED.match(written)
     if first is None:
@@ -285,9 +285,9 @@ def _people(message: Message, name: str) -> list[tuple[str, str]]:
 
 
 def _found_in_words(written: str) -> list[tuple[str, str]]:
-    """Return the first address in a header that breaks the rules, with the rest as its name.
+    """Return the first address in a malformed header, with the rest as its name.
 
-    ``From: Mia Rossi mia@example.org`` is one.
+    An example is ``From: Mia Rossi mia@example.org``.
     """
     for match in islice(_ADDRESS.finditer(written), 10):
         address = normal(match[0])
@@ -307,11 +307,11 @@ def _tolerant(
 
 
 def sender(message: Message, own: Collection[str] = ()) -> tuple[str, str]:
-    """Return (name, address) that an answer should go to.
+    """Return the (name, address) to reply to.
 
-    That is Reply-To where it names one person and the mail is not a list's, else From, else the envelope's.
+    That is Reply-To if it names one person and the mail is not from a list, else From, Sender or Return-Path.
 
-    :param own: addresses of ours. An answer goes to one only where the mail is from us and names nobody else.
+    :param own: our addresses. One is only returned if the mail is from us and names no one else.
     """
     authors = addresses(message, "From")
     authors = [one for one in authors if one[1] not in own] or authors
@@ -326,12 +326,12 @@ def sender(message: Message, own: Collection[str] = ()) -> tuple[str, str]:
 
 
 def authors(message: Message) -> set[str]:
-    """Return every address in the From header."""
+    """Return all addresses in the From and Sender headers."""
     return {address for name in ("From", "Sender") for _, address in addresses(message, name)}
 
 
 def message_id(message: Message) -> str | None:
-    """Return the Message-ID without its angle brackets, or None where there is no usable one."""
+    """Return the Message-ID without its angle brackets, or None without a usable one."""
     value = raw(message, "Message-ID")
     found = _ID.search(value)
     if found:
@@ -341,14 +341,14 @@ def message_id(message: Message) -> str | None:
 
 
 def references(message: Message) -> tuple[str, ...]:
-    """Return the ids this mail answers, nearest first."""
+    """Return the ids of the mails this one answers, nearest first."""
     nearest = _ID.findall(raw(message, "In-Reply-To"))
     further = reversed(_ID.findall(raw(message, "References")))
     return tuple(dict.fromkeys([*nearest, *further]))[:MAX_REFERENCES]
 
 
 def date(message: Message) -> datetime | None:
-    """Return the Date header in UTC, or None where it is missing or nonsense."""
+    """Return the Date header in UTC, or None if it is missing or invalid."""
     value = raw(message, "Date")
     try:
         parsed = parsedate_to_datetime(value)

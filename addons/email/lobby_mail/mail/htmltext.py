@@ -1,4 +1,4 @@
-"""Turn an HTML mail into plain text, in one pass, however nested or broken it is."""
+"""Convert an HTML mail to plain text in one pass, even if deeply nested or broken."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ _MANY_LINES = re.compile(r"\n{3,}")
 
 
 def to_text(source: str) -> str:
-    """Return the text of *source* with line breaks where blocks end, and addresses of links in brackets."""
+    """Return the text of *source* with line breaks where blocks end, and link URLs in brackets."""
     out: list[str] = []
     link = _Link()
     lower = source.lower()
-    # Ends that do not occur any more; searching for them again would only cost time.
+    # End tags that no longer occur, so that they aren't searched for again.
     missing: set[str] = set()
     position = 0
     while position < len(source):
@@ -58,7 +58,7 @@ def to_text(source: str) -> str:
 
 
 def _is_closed(lower: str, position: int) -> bool:
-    """Return whether a head that begins before *position* is closed, which HTML does not require."""
+    """Return whether a head that starts before *position* has an end tag, which HTML does not require."""
     end = lower.find("</head", position)
     return end >= 0 and lower.find("<body", position, end) < 0 and lower.find("<head", position, end) < 0
 
@@ -78,7 +78,7 @@ def _words(text: str) -> str:
 
 
 class _Link:
-    """The link whose text is being read. Links do not nest; a second one ends the first."""
+    """The link whose text is being read. Links do not nest; a second one closes the first."""
 
     target = ""
     since = 0

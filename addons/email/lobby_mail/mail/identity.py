@@ -35,21 +35,21 @@ def head(raw: bytes) -> Message:
 def key(message: Message, raw: bytes, arrival: str) -> str:
     """Return the dedupe key of a mail, which does not depend on how it arrived.
 
-    :param arrival: what tells this delivery of the mail from another, for one that says nothing of itself.
+    :param arrival: identifies this delivery, for mails without identifying headers.
     """
     return f"mail:{_digest(message, raw, arrival)}"
 
 
 def _digest(message: Message, raw: bytes, arrival: str) -> str:
-    """Return a hash of a mail that is the same when the same mail is delivered again, and no other's.
+    """Return a hash that is the same for repeated deliveries of a mail and differs between mails.
 
-    The servers it came by write their own lines on top, with their own times. A Message-ID alone is not
-    enough: programs reuse theirs, and anybody may send one they have seen.
+    It ignores headers that servers add in transit. A Message-ID alone is not enough: programs reuse them, and
+    anyone can send one they have seen.
     """
     written = [headers.raw(message, name) for name in ("Message-ID", "From", "To", "Date", "Subject")]
     if not headers.raw(message, "Message-ID").strip() and not headers.raw(message, "Date").strip():
-        # A program that sends the same twice, such as an alarm, means two. A server that retries notes
-        # the same lines as before; of a mail without them, two copies are better than none.
+        # Two identical mails of a program, such as an alarm, are distinct. A server that retries repeats its
+        # Received lines; without those, a duplicate is better than a lost mail.
         written += list(headers.all_raw(message, "Received")) or [arrival]
     head = "\n".join(written).encode("utf-8", "replace")
     return hashlib.sha256(head + b"\n\n" + raw.partition(b"\r\n\r\n")[2]).hexdigest()

@@ -1,5 +1,5 @@
-"""How mail programs introduce what they quote or pass on, in the languages of Gmail, Outlook, Apple Mail,
-Thunderbird, Yahoo, Yandex, QQ and NetEase: as data, made from the formats that they write.
+"""Phrases with which mail programs introduce quotes and forwards, in the languages of Gmail, Outlook, Apple
+Mail, Thunderbird, Yahoo, Yandex, QQ and NetEase, collected from their formats.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ class Language(NamedTuple):
     """The phrases of one language, separated by ``|``.
 
     :param wrote: the word for *wrote* in the line above a quote.
-    :param starts: how that line begins; empty: with a name, a day or a date.
+    :param starts: beginnings of that line; empty: it begins with a name, a day or a date.
     :param original: the line above a quoted mail, without its dashes.
-    :param forwarded: the line above a mail that is passed on.
-    :param passed_on: how the subject of such a mail begins.
-    :param from_: and the others: the fields of the mail below such a line.
+    :param forwarded: the line above a forwarded mail.
+    :param passed_on: prefixes of a forward's subject.
+    :param from_: this and the other fields: header names of the mail below such a line.
     """
 
     wrote: str

@@ -1,4 +1,4 @@
-"""A mail stored in a mailbox: who wrote it, and whether it is older than the connection."""
+"""Mails from a mailbox: whether the team sent them, and whether they are older than the connection."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ AHEAD = timedelta(days=1)
 
 
 CUT = b"X-Lobby-Cut: "
-"""How the body of an envelope begins that holds but the beginning of a mail: none from outside begins so."""
+"""Prefix of an envelope's body with only the beginning of a mail. No received mail can start with it."""
 _CUT = re.compile(re.escape(CUT) + rb"(\d{1,12})\r\n")
 
 
@@ -53,7 +53,7 @@ class Kind(StrEnum):
 
 
 def kind_of(*, sent: bool, earlier: bool) -> Kind:
-    """Return the kind of a mail of a mailbox."""
+    """Return the kind of a mail from a mailbox."""
     if sent:
         return Kind.SENT_EARLIER if earlier else Kind.SENT
     return Kind.EARLIER if earlier else Kind.MAIL
@@ -69,18 +69,18 @@ def envelope(
     whole_size: int | None = None,
     aliases: Sequence[str] = (),
 ) -> Envelope:
-    """Return the envelope of a mail of a mailbox.
+    """Return the envelope of a mail from a mailbox.
 
-    :param address: the account's; *aliases* are its further ones.
+    :param address: the account's address.
     :param at: when the server received it.
-    :param whole_size: bytes of the mail, where *raw* is but its beginning.
+    :param whole_size: size of the mail in bytes, if *raw* is only its beginning.
     """
     message = identity.head(raw)
     lane = addressee(message, {address, *aliases}) if kind.is_sent else headers.sender(message)[1]
     return Envelope(
         account_id=account_id,
         lane=lane or headers.UNKNOWN_SENDER,
-        # One to a customer and to ourselves is in two folders, and is two things.
+        # A mail to a customer and to ourselves is in two folders, and counts as both sent and received.
         dedupe_key=("sent:" if kind.is_sent else "") + identity.key(message, raw, at.isoformat()),
         kind=kind,
         body=b"".join(
@@ -95,9 +95,9 @@ def envelope(
 
 
 def is_of_ours(raw: bytes, own: Collection[str]) -> bool:
-    """Return whether a mail, in a folder of any kind, was sent by the team.
+    """Return whether the team sent a mail, whatever its folder.
 
-    What a contact form of ours sends names its visitor in Reply-To: that came in.
+    A mail from our contact form names its visitor in Reply-To, so it counts as received.
     """
     message = identity.head(raw)
     return headers.sender(message, own)[1] in own and bool(addressee(message, own))
@@ -116,7 +116,7 @@ def told(change: InboundChange, envelope_: Envelope) -> tuple[InboundChange, ...
     """Return the changes for a stored mail, given the changes it would make as a new one."""
     try:
         kind = Kind(envelope_.kind)
-    except ValueError:  # the journal of a test, or of an admin
+    except ValueError:  # an event logged by a test or an admin
         kind = Kind.MAIL
     if isinstance(change, MessageBounced) and kind.is_earlier:
         return (replace(change, report=replace(change.report, earlier=True)),)

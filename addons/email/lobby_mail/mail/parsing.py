@@ -1,4 +1,4 @@
-"""Turn a received mail into a message: its text, its files, and the mail it answers."""
+"""Convert a received mail to a message with its text, its files, and the mail it answers."""
 
 from __future__ import annotations
 
@@ -49,15 +49,15 @@ log = logging.getLogger(__name__)
 MAX_DEPTH = 20
 MAX_PARTS = 500
 MAX_WORK = 5_000_000
-"""Lines times boundaries: the package holds each line against each boundary that is open."""
+"""Maximum product of lines and boundaries: the package compares each line with each open boundary."""
 MAX_SEPARATORS = 20_000
 MAX_HEADER_LINES = 5_000
 MAX_HTML = 2 * 1024 * 1024
 MAX_RECIPIENTS = 500
-"""Most recipients of each kind; only the first are kept."""
+"""Maximum number of recipients of each kind; further ones are dropped."""
 MAX_NOTED = 20
 _NOTED = ("X-Original-To", "Envelope-To", "Delivered-To", "X-Delivered-To")
-"""Headers in which servers note the address they delivered a mail to."""
+"""Headers in which servers record the address they delivered a mail to."""
 LATE = timedelta(days=14)
 """If a mail's date is this much older than its arrival, the sender's clock was wrong."""
 
@@ -74,9 +74,9 @@ _FALLBACK_NAMES = {
 
 
 def parse(envelope: Envelope) -> tuple[InboundChange, ...]:
-    """Turn one mail into a message; nothing of a broken mail is lost.
+    """Convert one mail to a message; nothing of a broken mail is lost.
 
-    A mail that cannot be parsed becomes a message with the whole mail as its file.
+    A mail that cannot be parsed becomes a message with the whole mail attached.
     """
     return kept.told(_change(envelope), envelope)
 
@@ -85,7 +85,7 @@ def _change(envelope: Envelope) -> InboundChange:
     at = envelope.occurred_at or clock.now()
     try:
         return _read(envelope.body, at)
-    except Exception:  # the email package may raise any exception on junk, and junk must arrive too
+    except Exception:  # the email package may raise any exception for malformed mail, which must arrive too
         log.warning("a mail of %d bytes could not be taken apart", len(envelope.body), exc_info=True)
         whole = InboundAttachment(
             MessageKind.FILE, content=envelope.body, name="message.eml", content_type="message/rfc822"
@@ -187,7 +187,7 @@ def _is_digest(message: Message) -> bool:
 
 
 def _went_to(message: Message) -> dict[str, object]:
-    """Return to whom a mail went: ``to`` and ``cc``, lists of name and address."""
+    """Return a mail's recipients: ``to`` and ``cc``, lists of name and address."""
     found = {name: headers.addresses(message, name)[:MAX_RECIPIENTS] for name in ("To", "Cc")}
     return {
         name.lower(): [{"name": label, "address": address} for label, address in people]
@@ -199,8 +199,8 @@ def _went_to(message: Message) -> dict[str, object]:
 def _ours(message: Message, own: Sequence[str]) -> dict[str, object]:
     """Return our addresses that a mail names, and the alias to answer from, if any.
 
-    The one to answer from is the first of ours it was written to. One that names none, because we got a blind
-    copy, was written to that which a server on its way notes.
+    The alias to answer from is the first of our addresses in To or Cc. For a blind copy, it is the one
+    recorded by a server in transit.
     """
     aliases = set(own[1:])
     if not aliases:
@@ -245,7 +245,7 @@ def authserv_id() -> str:
 def _is_ours(message: Message, own: set[str]) -> bool:
     """Return whether a mail from an address of ours was sent by this desk.
 
-    A contact form of the website sends from that address too, and what it brings a customer wrote.
+    A website's contact form also sends from that address, but a customer wrote its mail.
     """
     if headers.raw(message, OURS):
         return True
@@ -268,9 +268,9 @@ def _check_cost(body: bytes) -> None:
 
 
 class _Content:
-    """The parts of a mail, sorted into text and files; and its formatted form, where it has one.
+    """The parts of a mail, sorted into text and files, and its formatted form, if any.
 
-    :ivar about: what the message's content says of the formatted form.
+    :ivar about: entries of the message's content that describe the formatted form.
     """
 
     def __init__(self, message: Message) -> None:
@@ -318,7 +318,7 @@ class _Content:
                 else file
                 for file in self._files
             ]
-        # The last, so that the first file decides what kind a mail without words is.
+        # Last, because the first file determines the kind of a mail without text.
         self._files.append(
             InboundAttachment(
                 MessageKind.FILE, content=content, name="message.html", content_type="text/html", role=role
@@ -395,7 +395,7 @@ class _Content:
             self._files.append(file)
 
     def _open(self, content: bytes, original: InboundAttachment) -> bool:
-        """Take what a winmail.dat holds; return whether nothing is left in it."""
+        """Extract the contents of a winmail.dat; return whether everything was extracted."""
         opened = tnef.read(content)
         if self._seen + len(opened.files) > MAX_PARTS:
             return False
@@ -423,7 +423,7 @@ def _file(content: bytes, name: str, declared: str, content_id: str) -> InboundA
 
 
 def _says(parts: Sequence[str], text: str) -> bool:
-    """Return whether *parts* have the same text as *text*, judging by its words."""
+    """Return whether *parts* have the same text as *text*, compared by words."""
     said, wanted = (set(_WORD.findall(one.lower())) for one in ("\n".join(parts), text))
     return len(wanted - said) <= len(wanted) // 5
 
@@ -441,7 +441,7 @@ def _is_words(part: Message, kind: str) -> bool:
     if disposition.startswith("attachment") or headers.parameter(part, "filename", "Content-Disposition"):
         return False
     declared = headers.raw(part, "Content-Type").partition(";")[0]
-    # The package takes a type that is none for text.
+    # The package treats an invalid type as text.
     return not (declared.strip() and "/" not in declared and headers.file_name(part)) and not (
         disposition.startswith("inline") and headers.file_name(part)
     )
@@ -487,5 +487,5 @@ def _only_name(name: str) -> str:
 def _kind_of(content_type: str) -> MessageKind:
     family = content_type.partition("/")[0]
     kinds = {"image": MessageKind.IMAGE, "video": MessageKind.VIDEO, "audio": MessageKind.AUDIO}
-    # SVG is a document that may hold scripts, not a picture to show.
+    # SVG may contain scripts, so it is a document rather than a picture to show.
     return MessageKind.FILE if content_type == "image/svg+xml" else kinds.get(family, MessageKind.FILE)

@@ -1,4 +1,4 @@
-"""Find where a mail only quotes the ones before it. Nothing is cut: a page folds what follows."""
+"""Find where the quoted history of a mail starts. Nothing is cut: the page collapses it."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from . import report_words
 from .introductions import LANGUAGES
 
 MOST_LINES = 20_000
-"""Lines that are looked at, from the end; in a longer mail nothing is folded."""
+"""Maximum number of lines; in a longer mail nothing is collapsed."""
 _LONGEST = 400
-"""Characters of an introduction, which has three lines at most."""
+"""Maximum characters of an introduction, which has at most three lines."""
 
 _MOST_STARTS = 20
-"""Words in a line that may start an introduction; a line of more is a text."""
+"""Maximum number of words that may start an introduction in a line; a line with more is text."""
 
 _MARKS: dict[int, str | None] = {
     **dict.fromkeys(
@@ -37,7 +37,7 @@ _WROTE = re.compile(rf"(?:(?<!\w)|(?=[\u3040-\ud7a3]))(?:{_any('wrote')})", re.I
 """Chinese, Japanese and Korean put no space before it."""
 _STARTS = re.compile(rf"(?:{_any('starts')})(?:\b|(?=[\d \u3040-\u9fff]))", re.IGNORECASE)
 _INSIDE = re.compile(rf"(?<![\w@.])(?<!\w-)(?!(?<=\d )am\b)(?:{_any('starts')})\b(?=[ \d])", re.IGNORECASE)
-"""How an introduction may start behind words; *AM* behind a time is none."""
+"""How an introduction may start after other text; not *AM* after a time."""
 _NO_WORD = re.compile(r"\W+")
 _START_WORDS = frozenset(_NO_WORD.split(" ".join(one.starts for one in LANGUAGES.values()))) - {""}
 _OF_THE_SAME = re.compile(rf"\s*(?:{_any('starts')})(?:\s+[^\W\d]+[.,]{{1,2}})?\s*\Z", re.IGNORECASE)
@@ -47,7 +47,7 @@ _NAMED = re.compile(r"(?:[>)]|\bhat)\s*\Z")
 _DIGIT = re.compile(r"\d")
 _SENTENCE = re.compile(r"[.!?]\s")
 _DAY = re.compile(r"\W*(?:[^\W\d]+[.,]{0,2}\s+)?\d")
-"""How an introduction starts that has no word for it: with a date, or a day and a date."""
+"""Start of an introduction without such a word: a date, or a day and a date."""
 _HEADER = re.compile(r"[!-9;-~]{2,40}:(?:[ \t]|\Z)")
 _BETWEEN = re.compile(r"-{30}\s*\Z|-{70}\s*\Z")
 """Separator of the mails in a digest (RFC 1153)."""
@@ -103,8 +103,8 @@ def passes_on(text: str, subject: str) -> bool:
 def start(text: str, subject: str = "") -> int | None:
     """Return the position in *text* after which everything is quoted, or None if nothing or everything is.
 
-    Where somebody answers between the lines of a quote, those answers have to be read with it, so nothing is
-    folded. Neither is a mail that is passed on, nor a digest of many.
+    Replies between the lines of a quote must be read with it, so nothing is collapsed. Neither are forwards
+    and digests.
     """
     written = text.split("\n")
     if len(written) > MOST_LINES or ("digest" in subject.lower() and not report_words.REPLY.match(subject)):
@@ -116,7 +116,7 @@ def start(text: str, subject: str = "") -> int | None:
     if place is None:
         return None
     if any(_is_forwarded(line) for line in lines[:place]):
-        return None  # it stands in what was passed on
+        return None  # it is inside the forwarded mail
     while place > 0 and (not lines[place - 1].strip() or _ABOVE.match(lines[place - 1].strip())):
         place -= 1
     said = "\n".join(written[:place])
@@ -124,7 +124,7 @@ def start(text: str, subject: str = "") -> int | None:
 
 
 def _bare(written: list[str]) -> list[str]:
-    """Return lines without invisible characters, each cut to the length that matters."""
+    """Return lines without invisible characters, each cut to the relevant length."""
     cut = (line[: _LONGEST * 2] for line in written)
     return [line if line.isascii() else line.translate(_MARKS) for line in cut]
 
@@ -133,7 +133,7 @@ def _is_forwarded(line: str) -> bool:
     bare = line.strip()
     if len(bare) >= 200 or bare.startswith(">"):
         return False
-    # Most lines of a mail are too long for the one and begin with a word, unlike the other.
+    # Most lines are too long for a separator, and begin with a word, unlike a quote.
     if len(bare.strip(_AROUND)) <= _LONGEST_FORWARDED and _FORWARDED.match(bare) is not None:
         return True
     return bare[:1] in _DASHES and _DASHED_FORWARDED.match(bare) is not None
@@ -159,8 +159,8 @@ def _separator(lines: list[str], *, passed_on: bool) -> int | None:
 def _is_head(lines: list[str], number: int) -> bool:
     """Return whether the header fields of a quoted mail begin here.
 
-    Whoever fills in a form writes lines like these, too: *From: Berlin*, *To: Bonn*. So a mail has an
-    address, a rule above it or a subject, and says when it was sent.
+    People also write such lines in forms: *From: Berlin*, *To: Bonn*. So a quoted mail must have a date, and
+    an address, a subject, or a rule above it.
     """
     if not any(field.match(lines[number].strip()) for field in _FIELDS.values()):
         return False
@@ -183,9 +183,9 @@ def _right_above(lines: list[str], number: int) -> str:
 
 
 def _goes_on(lines: list[str], number: int) -> bool:
-    """Return whether the field in line *number* is followed by others, as in a complete header.
+    """Return whether the field in line *number* continues a header that starts above it.
 
-    A report has that, and nobody knows where it begins.
+    Delivery reports contain such headers, whose start is unclear.
     """
     above = number - 1
     while above >= 0 and lines[above][:1] in {" ", "\t"} and lines[above].strip():
@@ -205,9 +205,9 @@ def _is_one_of_many(lines: list[str], number: int) -> bool:
 
 
 def _introduced(lines: list[str], number: int, *, marked: bool) -> int | None:
-    """Return the line behind a *... wrote:* that begins in line *number*, which has three lines at most.
+    """Return the line after a *... wrote:* of at most three lines that begins in line *number*.
 
-    :param marked: whether what follows is marked as quoted; then less has to be said above it.
+    :param marked: whether the lines below are marked as quoted; then less is required above them.
     """
     first = lines[number].strip()
     if not first:
@@ -216,7 +216,7 @@ def _introduced(lines: list[str], number: int, *, marked: bool) -> int | None:
         if number + more > len(lines) or not lines[number + more - 1].strip():
             return None
         if _ends(lines[number + more - 1]):
-            # Some programs break a line, even within an address.
+            # Some programs wrap lines even within an address.
             joined = " ".join(one.strip() for one in lines[number : number + more])
             tight = "".join(one.strip() for one in lines[number : number + more])
             fits = any(_introduces(one, marked=marked) for one in dict.fromkeys((joined, tight)))
@@ -229,13 +229,13 @@ def _introduced(lines: list[str], number: int, *, marked: bool) -> int | None:
 def _begins(lines: list[str], *, marked: bool) -> bool:
     """Return whether an introduction of several lines begins with the first of *lines*.
 
-    Without a blank line above, what was said last stands there.
+    Without a blank line above, the first line may be the end of the text.
     """
     first = lines[0].strip()
     if not (_YEAR.search(first) or _TIME.search(first)) or first[-1] in "!?":
         return False
     if not (_STARTS.match(first) or _DAY.match(first)):
-        # A name first, as in Turkish and Chinese: then the rest is none by itself.
+        # It starts with a name, as in Turkish and Chinese, unless the rest is an introduction alone.
         rest = " ".join(one.strip() for one in lines[1:])
         return _ADDRESS.search(first) is not None and not _introduces(rest, marked=marked)
     for begin in range(1, len(lines)):
@@ -263,10 +263,10 @@ def _is_behind_words(lines: list[str], number: int, introduction: str) -> bool:
 def _has_words_before(line: str, end: int) -> bool:
     """Return whether an introduction starts within *line*, after other text.
 
-    :param end: only in so many characters of it; 0: in all.
+    :param end: number of characters to search; 0: all.
     """
     years = [year.start() for year in _YEAR.finditer(line)]
-    # Behind the last year an introduction goes on. Most have no such word before: the pattern is slow.
+    # An introduction continues after the last year. Check for such a word first, because the pattern is slow.
     beginning = line[: years[-1]] if years else line
     if _START_WORDS.isdisjoint(_NO_WORD.split(beginning.lower())[1:]):
         return False
@@ -302,15 +302,15 @@ def _introduces(line: str, *, marked: bool) -> bool:
         return address or dated or timed
     if marked and wrote and starts:
         return True
-    # Gmail in Russian, Japanese and Hebrew, Yandex and Mail.ru: a time and an address, and no word.
+    # Gmail in Russian, Japanese and Hebrew, Yandex and Mail.ru write a time and an address without a verb.
     return dated and timed and _ADDRESS_AT_END.search(line) is not None
 
 
 @lru_cache(maxsize=32)
 def _said(line: str) -> tuple[bool, bool, bool, bool, bool]:
-    """Return what *line* names: *wrote*, how an introduction starts, a year, a time and an address.
+    """Return whether *line* has *wrote*, the start of an introduction, a year, a time and an address.
 
-    A line is looked at for what is marked below it, and again for what is not.
+    Cached because each line is checked for marked and for unmarked quotes.
     """
     return (
         _WROTE.search(line) is not None,
@@ -327,7 +327,7 @@ def _any_marked(lines: list[str], first: int) -> bool:
 
 
 def _marked(lines: list[str]) -> int | None:
-    """Return the first of the marked lines at the end, with what introduces them."""
+    """Return the first of the marked lines at the end, including their introduction."""
     place = len(lines)
     while place > 0 and (not lines[place - 1].strip() or lines[place - 1].lstrip().startswith(">")):
         place -= 1

@@ -1,6 +1,4 @@
-"""Repair the headers of a mail where other mail programs tolerate a mistake and the standard library
-stops.
-"""
+"""Repair mistakes in mail headers that other mail programs tolerate, but the standard library doesn't."""
 
 from __future__ import annotations
 
@@ -9,7 +7,7 @@ from collections.abc import Iterator
 from itertools import islice
 
 MAX_BLOCK = 4096
-"""Bytes of the headers of a part; longer ones are left as they are."""
+"""Maximum bytes of a part's headers; longer ones are not repaired."""
 MAX_BOUNDARIES = 20
 
 _END = re.compile(rb"\n\r*\n")
@@ -42,11 +40,11 @@ _KNOWN = frozenset(
     b"from to cc subject date message-id reply-to sender in-reply-to references mime-version"
     b" content-type content-transfer-encoding content-disposition content-id".split()
 )
-"""Headers that a mail has once: after a line that is none, another of them shows that the header goes on."""
+"""Common headers: if one follows an invalid line, the header block continues."""
 
 
 def repaired(data: bytes) -> bytes:
-    """Return *data* with well-formed headers, of the mail and of its parts. The rest stays as it is."""
+    """Return *data* with well-formed headers of the mail and its parts. The rest is unchanged."""
     found = _END.search(data)
     end = found.start() if found else len(data)
     gap = found.end() if found else len(data)
@@ -61,7 +59,7 @@ def repaired(data: bytes) -> bytes:
 
 
 def _with_parts(data: bytes, start: int) -> bytes:
-    """Return *data* with the headers of its parts repaired, leaving similar lines in its texts alone."""
+    """Return *data* with the headers of its parts repaired, without changing similar lines in its texts."""
     boundaries = _boundaries(data)
     delimiters = {b"--" + boundary for _, boundary in boundaries}
     if len(delimiters) < len(boundaries):
@@ -94,7 +92,7 @@ def _boundaries(data: bytes) -> list[tuple[re.Match[bytes], bytes]]:
 def _told_apart(data: bytes, boundaries: list[tuple[re.Match[bytes], bytes]]) -> bytes:
     """Return *data* with distinct boundaries for nested parts that share one.
 
-    The end of the inner would else be that of the outer, and what follows in the outer would be lost.
+    Otherwise the end of the inner part would also end the outer one, losing the rest of it.
     """
     names = [boundary for _, boundary in boundaries]
     for number in range(len(boundaries) - 1, 0, -1):
@@ -143,7 +141,7 @@ def _mended(head: bytes) -> bytes:
 
 
 def _is_open(lines: list[bytes]) -> bool:
-    """Return whether the last of *lines* ends in the middle of the parameters of a header."""
+    """Return whether the last of *lines* ends within the parameters of a header."""
     return bool(lines) and (lines[-1].rstrip().endswith(b";") or _open_quote(lines))
 
 
@@ -155,7 +153,7 @@ def _open_quote(lines: list[bytes]) -> bool:
 
 
 def _multiparts(data: bytes) -> Iterator[re.Match[bytes]]:
-    """Yield each header that declares parts. It searches for a word because a pattern would be too slow."""
+    """Yield each header that declares parts. Searches for a fixed string, because a pattern is too slow."""
     lower = data.lower()
     behind = 0
     place = lower.find(b"multipart/")
@@ -169,7 +167,7 @@ def _multiparts(data: bytes) -> Iterator[re.Match[bytes]]:
 
 
 def _with_boundaries(data: bytes, head: int) -> bytes:
-    """Return *data* with the boundaries in its headers corrected to those between its parts."""
+    """Return *data* with the boundaries in its headers corrected to those that separate its parts."""
     out: list[bytes] = []
     copied = 0
     for header in islice(_multiparts(data), MAX_BOUNDARIES):
@@ -184,7 +182,8 @@ def _with_boundaries(data: bytes, head: int) -> bytes:
             continue
         parameter = b'; boundary="' + boundary + b'"'
         if behind[:1] not in {b"", b";"}:
-            # Words behind it, which the package would take for part of it, or a header that lost its line.
+            # Text after it, which the package would treat as part of it, or a header that lost its line
+            # break.
             parameter += b"\r\n" if _FIELD.match(header[0], end) else b";"
             end += len(header[0][end:]) - len(header[0][end:].lstrip())
         out += [data[copied : header.start() + begin], parameter]

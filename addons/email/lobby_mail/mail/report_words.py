@@ -1,6 +1,6 @@
-"""Phrases by which reports of mail servers and mail programs are recognised, in all their languages.
+"""Phrases that identify reports of mail servers and mail programs, in all their languages.
 
-Each pattern matches a short fixed text, so that a search takes time in proportion to what is searched.
+Each pattern matches a short fixed text, so that a search takes linear time.
 """
 
 from __future__ import annotations

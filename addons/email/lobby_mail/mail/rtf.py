@@ -1,4 +1,4 @@
-"""Read RTF as far as mails need it: its text, or the HTML that Outlook wraps into it (MS-OXRTFEX)."""
+"""Read RTF in mails: its text, or the HTML that Outlook embeds in it (MS-OXRTFEX)."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class RtfError(ValueError):
 
 
 def decompressed(data: bytes, most: int) -> bytes:
-    """Return RTF as Outlook compresses it (``LZFu``, or ``MELA``: it does not).
+    """Return RTF from Outlook, decompressed (``LZFu``) or stored (``MELA``).
 
     :raises RtfError: if it is broken or has more than *most* bytes.
     """
@@ -79,7 +79,7 @@ def _expand(stored: bytes, out: bytearray, most: int) -> bool:
                 continue
             pair = int.from_bytes(stored[place : place + 2], "big")
             place += 2
-            # The window is a ring of 4096 bytes, blank behind the dictionary until the text is that long.
+            # The window is a ring of 4096 bytes, with zeros after the dictionary until the text fills it.
             back = (len(out) - (pair >> 4)) % 4096
             if place > end or not back:
                 return place <= end
@@ -91,7 +91,7 @@ def _expand(stored: bytes, out: bytearray, most: int) -> bool:
 def read(source: bytes) -> tuple[bool, str]:
     """Return whether an RTF contains HTML, and that HTML or its text. Takes time proportional to its length.
 
-    :raises RtfError: if it is none, or nested too deeply.
+    :raises RtfError: if it is not RTF, or nested too deeply.
     """
     if not source.startswith(b"{\\rtf"):
         raise RtfError("not RTF")
@@ -103,9 +103,9 @@ def read(source: bytes) -> tuple[bool, str]:
 class _Group(NamedTuple):
     """The state of a group, until its brace closes.
 
-    :ivar skips: its words are not shown; ``field``: they say where the link leads.
-    :ivar beside: it says once more, as RTF, what the HTML says.
-    :ivar link: where the field leads that this group is; *since*: the number of the first of its words.
+    :ivar skips: its text is not shown; ``field``: it contains the link's target.
+    :ivar beside: whether it repeats the HTML as RTF.
+    :ivar link: the link target of this group's field; *since*: index of its first output.
     """
 
     skips: str = ""
@@ -127,14 +127,14 @@ class _Reader:
         self._fonts: dict[int, str] = {}
         self._defines = -1
         self._left = 0
-        """Characters that stand for the last \\u, for readers that do not know it."""
+        """Number of fallback characters left to skip after the last \\u."""
         self._starred = False
         self._instruction: list[str] = []
 
     def words(self) -> str:
         self._flush()
         text = "".join(self._out)
-        # Halves of a character, as \u writes those beyond the first 65,536.
+        # Surrogate halves, as \u writes characters above U+FFFF.
         return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
     def take(self, source: bytes) -> None:
@@ -175,7 +175,7 @@ class _Reader:
         if ended.skips == "field" != self._group.skips:
             found = _LINK.search("".join(self._instruction))
             self._instruction = []
-            # The field is the group around that of its instruction.
+            # The field is the group that contains the instruction's group.
             self._group = self._group._replace(link=found.group(1) if found else "")
         elif ended.link and not ended.skips and not self.is_html:
             shown = "".join(self._out[ended.since :]).strip()
@@ -193,7 +193,7 @@ class _Reader:
             self._flush()
         self._left = 0
         if name == "htmltag" and self.is_html:
-            return  # its words are the HTML
+            return  # its text is the HTML
         if name == "fldinst":
             self._group = self._group._replace(skips=self._group.skips or "field")
         elif name == "htmlrtf":
@@ -216,7 +216,7 @@ class _Reader:
             self._defines = value
             self._group = self._group._replace(font=value)
         elif name == "fcharset" and self._group.skips == "fonts" and value in _CHARSETS:
-            # 0 is what the whole text is written in.
+            # 0 is the document's default charset.
             self._fonts[self._defines] = _CHARSETS[value] if value else self._codepage
 
     def _say(self, text: str) -> None:

@@ -11,14 +11,14 @@ from .charsets import decode
 
 MAX_FILES = 500
 MAX_VALUES = 20_000
-"""Attributes and properties of one winmail.dat; each may have twelve bytes."""
+"""Maximum number of attributes and properties of one winmail.dat; each may have only twelve bytes."""
 MAX_TEXT = 2 * 1024 * 1024
 
 _SIGNATURE = b"\x78\x9f\x3e\x22"
 _NAMES = {"winmail.dat", "win.dat"}
 _TYPES = {"application/ms-tnef", "application/vnd.ms-tnef"}
 _OUTLOOKS_OWN = ("ipm.note", "ipm.microsoft mail.note")
-"""Classes of a mail. One of another class is an appointment, a task, a contact, with fields of its own."""
+"""Message classes of a mail. Other classes are appointments, tasks or contacts, with their own fields."""
 
 # Attributes.
 _CLASS, _BODY, _DATA, _TITLE = 0x8008, 0x800C, 0x800F, 0x8010
@@ -27,11 +27,11 @@ _MEANINGLESS = {
     *(0x0000, 0x0001, 0x0002, 0x0006, 0x0007, 0x0008, 0x0009, 0x8000, 0x8004, 0x8005, 0x8006, 0x8007, 0x8009),
     *(0x800A, 0x800B, 0x800D, 0x8011, 0x8012, 0x8013, 0x8020, 0x9001, 0x9004, 0x9006, 0x9008),
 }
-"""Attributes that say nothing the mail does not: who wrote it to whom and when, and how a file is drawn."""
+"""Attributes that only repeat the mail's headers, or describe how a file is drawn."""
 # Properties.
 _P_CLASS, _P_TEXT, _P_RTF, _P_HTML, _P_CODEPAGE = 0x001A, 0x1000, 0x1009, 0x1013, 0x3FDE
 _P_SHOWN, _P_DATA, _P_SHORT, _P_LONG, _P_TYPE, _P_ID = 0x3001, 0x3701, 0x3704, 0x3707, 0x370E, 0x3712
-# Types of properties. One with _MANY has several values, one from _NAMED on a name of its own.
+# Types of properties. _MANY marks several values; properties from _NAMED on have a name.
 _STRING, _UNICODE, _OBJECT, _BINARY, _MANY, _NAMED = 0x001E, 0x001F, 0x000D, 0x0102, 0x1000, 0x8000
 _LENGTHS = {
     **dict.fromkeys((0x0000, 0x0001, 0x0003, 0x0004, 0x000A), 4),
@@ -75,9 +75,9 @@ def is_one(content: bytes, content_type: str, name: str) -> bool:
 
 
 def read(content: bytes) -> Opened:
-    """Return what a winmail.dat holds. Never raises; takes time in proportion to its bytes.
+    """Return the contents of a winmail.dat. Never raises; takes linear time.
 
-    A mail or an object inside it stays unopened, and the whole is then not *whole*.
+    A mail or an object inside it stays unopened, and *whole* is then false.
     """
     reading = _Reading()
     try:
@@ -111,7 +111,7 @@ class _Reading:
             place = begin + length + 2
 
     def settled(self) -> Opened:
-        """Decode the text and return everything found; *whole* says whether it is complete."""
+        """Decode the text and return everything found; *whole* is true if it is complete."""
         opened = self.opened
         if not opened.html and self._html:
             opened.html = decode(self._html.rstrip(b"\0"), self._html_codepage)
@@ -239,7 +239,7 @@ def _padded(length: int) -> int:
 
 
 def _named(codepage: int) -> str:
-    """Return Python's name for a codepage of Windows."""
+    """Return Python's name for a Windows codepage."""
     known = {65001: "utf-8", 20127: "ascii", 20866: "koi8-r", 1200: "utf-16-le", 50220: "iso-2022-jp"}
     if 28591 <= codepage <= 28606:
         return f"iso-8859-{codepage - 28590}"

@@ -1,4 +1,4 @@
-"""Recognise a mail that an account sent to itself, and note that it is back."""
+"""Recognise a test mail that an account sent to itself, and record its arrival."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ HEADER = "X-Lobby-Round-Trip"
 
 
 def marker(account_id: int, number: str) -> str:
-    """Return the marker of a mail, which nobody else can forge."""
+    """Return the marker of a test mail, which cannot be forged."""
     return f"{number}-{fingerprint(Secret(f'round trip {account_id} {number}'))}"
 
 
@@ -39,7 +39,7 @@ def marker_in(account_id: int, raw: bytes) -> str | None:
 
 
 def note_arrived(session: Session, account_id: int, found: str, raw: bytes, way: str) -> None:
-    """Note that a mail is back; a late one, too. Of one of an earlier try nothing is noted."""
+    """Record the arrival of a test mail, even a late one. Mails of earlier tries are ignored."""
     row = session.get(RoundTrip, account_id, with_for_update=True)
     if row is None or row.marker != found or row.state in {Trip.ARRIVED, Trip.ASKED}:
         return
@@ -49,7 +49,7 @@ def note_arrived(session: Session, account_id: int, found: str, raw: bytes, way:
 
 
 def _verdicts(message: Message, way: str) -> dict[str, str]:
-    """Return the verdicts on a mail that has come back. It is ours, so its topmost header is trusted."""
+    """Return the authentication results of a returned test mail, whose topmost header can be trusted."""
     try:
         own = settings.get("", "smtp_authserv_id") if way == "smtp" else ""
     except SdkError:

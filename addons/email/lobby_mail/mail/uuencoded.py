@@ -1,4 +1,4 @@
-"""Take files out of a text that were put into it with uuencode (POSIX), as mail programs did before MIME."""
+"""Extract uuencoded files (POSIX) from a text, as mail programs sent them before MIME."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ MOST_FILES = 100
 
 
 class File(NamedTuple):
-    """A file of a text."""
+    """A file extracted from a text."""
 
     name: str
     content: bytes
 
 
 def take_out(text: str) -> tuple[str, list[File]]:
-    """Return *text* without its files, and the files. What is not whole or not valid stays in the text."""
+    """Return *text* without its files, and the files. Incomplete or invalid ones stay in the text."""
     if "begin" not in text:
         return text, []
     lines = text.split("\n")
@@ -30,7 +30,7 @@ def take_out(text: str) -> tuple[str, list[File]]:
         match = _BEGIN.match(lines[at]) if lines[at].startswith("begin") and len(files) < MOST_FILES else None
         content, behind = (None, at + 1) if match is None else _content(lines, at)
         if match is None or content is None:
-            # Lines that were looked at in vain hold no beginning, so none is looked at twice.
+            # Lines already searched contain no beginning, so each line is read only once.
             kept += lines[at:behind]
         else:
             files.append(File(match["name"], content))
@@ -56,7 +56,10 @@ def _content(lines: list[str], begin: int) -> tuple[bytes | None, int]:
 
 
 def _uu(line: str) -> bytes | None:
-    """Return the bytes of a line. Its first character is their number; trailing spaces may be lost."""
+    """Return the decoded bytes of a line.
+
+    Its first character is their number; trailing spaces may be lost.
+    """
     if not line.strip():
         return b""
     if not _LINE.match(line):
@@ -64,7 +67,7 @@ def _uu(line: str) -> bytes | None:
     length = (ord(line[0]) - 32) & 63
     wanted = (length + 2) // 3 * 4
     body = line[1:].ljust(wanted)
-    # Some programs put a checksum behind.
+    # Some programs append a checksum.
     if len(body.rstrip()) > wanted + 2:
         return None
     try:

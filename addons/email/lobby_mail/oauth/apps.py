@@ -1,4 +1,4 @@
-"""The apps that people of a workspace sign in to: registered by its owner at each provider, entered once."""
+"""A workspace's apps for signing in, registered by its owner at each provider."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _TENANT = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]{0,252}\Z")
 _CLIENT_ID = re.compile(r"[\x21-\x7e]{1,255}\Z")
 _SCOPES = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+( [\x21\x23-\x5b\x5d-\x7e]+)*\Z")
 
-# Of each way: the fields kept as they are, by the names they have without its own in front.
+# Per way to sign in: the fields stored unchanged, by name without the way's prefix.
 _DETAILS = {
     GOOGLE: (),
     MICROSOFT: ("tenant",),
@@ -98,7 +98,7 @@ def _scopes(text: str) -> str:
 
 
 def settings(host: Callable[[str], str], port: Callable[[str], str]) -> WorkspaceSettings:
-    """Return the page on which apps are entered; *host* and *port* clean what is typed."""
+    """Return the page on which apps are entered; *host* and *port* clean the input."""
     return WorkspaceSettings(
         label=lazy_gettext("Sign-in apps"),
         fields=_fields(host, port),
@@ -212,7 +212,7 @@ def _fields(host: Callable[[str], str], port: Callable[[str], str]) -> tuple[Fie
 
 
 def read(workspace_id: int) -> CardStatus:
-    """Return what a workspace entered, and what its apps need to know of this desk."""
+    """Return a workspace's settings, and the addresses to enter in its apps."""
     values: dict[str, str] = {}
     stored: dict[str, str] = {}
     notices: list[tuple[str, str, str]] = []
@@ -253,7 +253,7 @@ def read(workspace_id: int) -> CardStatus:
 
 
 def save(workspace_id: int, values: Mapping[str, str]) -> str | Problems:
-    """Store the apps; one with an empty id is removed. They are first used when somebody signs in."""
+    """Store the apps; one with an empty id is removed. They are first used at the next sign-in."""
     problems: dict[str, str] = {}
     wanted: dict[str, tuple[str, dict[str, str], Secret | None] | None] = {}
     with db.read() as session:
@@ -284,7 +284,7 @@ def save(workspace_id: int, values: Mapping[str, str]) -> str | Problems:
 
 
 def _keeps(row: OAuthApp | None, client_id: str, details: Mapping[str, str]) -> bool:
-    """Return whether the stored secret can be used: the server must be the one it was entered for."""
+    """Return whether the stored secret can be kept: the server must be the one it was entered for."""
     return (
         row is not None
         and bool(row.client_secret)
@@ -320,7 +320,7 @@ def _write(
 
 
 def _try_again(session: Session, workspace_id: int, way: str) -> None:
-    """Have the sign-ins of a workspace renewed soon, for their app was entered anew."""
+    """Schedule early renewal of a workspace's tokens, because their app was entered again."""
     table = db.host_table(ACCOUNTS)
     mine = sa.select(table.c.id).where(table.c.workspace_id == workspace_id)
     session.execute(

@@ -38,7 +38,7 @@ _APP = {"invalid_client", "unauthorized_client"}
 
 
 class ExchangeError(Exception):
-    """The provider issued no token. The message has its words, without credentials."""
+    """The provider issued no token. The message is the provider's, without credentials."""
 
 
 class AwayError(ExchangeError):
@@ -46,7 +46,7 @@ class AwayError(ExchangeError):
 
 
 class EndedError(ExchangeError):
-    """The code or the refresh token is no longer valid: somebody has to sign in again."""
+    """The code or the refresh token is no longer valid: someone must sign in again."""
 
 
 class AppRefusedError(ExchangeError):
@@ -83,7 +83,7 @@ def by_code(app: App, code: str, return_url: str, verifier: str) -> Tokens:
 def by_refresh(app: App, refresh: Secret) -> Tokens:
     """Return new tokens.
 
-    :raises AwayError, EndedError, AppRefusedError: as they say.
+    :raises AwayError, EndedError, AppRefusedError: if the provider issues none.
     """
     form = {"grant_type": "refresh_token", "refresh_token": refresh.reveal()}
     if app.provider.names_scopes:
@@ -161,15 +161,15 @@ def _is_token(text: str) -> bool:
 def address_in(app: App, tokens: Tokens) -> str | None:
     """Return the address of the person who signed in, or None if the provider does not say.
 
-    The token came from the provider itself over TLS, in the answer to our own secret, so its signature proves
-    nothing more (OpenID Connect Core, 3.1.3.7); whom it is for, and until when, is looked at. Whether the
-    mailbox is theirs its server says, when it is signed in to.
+    The token came directly from the provider over TLS, so its signature need not be verified (OpenID Connect
+    Core, 3.1.3.7), only its audience and expiry. Whether the mailbox is theirs is shown by signing in to its
+    server.
 
-    :raises EndedError: if it is for another app, or is over.
+    :raises EndedError: if it is for another app, or has expired.
     """
     if not tokens.id_token:
         return None
-    # Imported here: few desks sign in to a mailbox, and it takes long.
+    # Imported here: few desks use this sign-in, and the import is slow.
     core, errors = import_module("authlib.oidc.core"), import_module("joserfc.errors")
     try:
         payload = tokens.id_token.split(".")[1]

@@ -1,4 +1,4 @@
-"""Connecting an account by signing in at its provider: the dialog, the way back, and what is taken."""
+"""Connect an account by signing in at its provider: the dialog, the redirect back, and the tokens."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ Connect = Callable[[SignInChoice, Provider, Signed], Connection | SignInProblem]
 
 
 MAILBOX = "mailbox"
-"""Name of the field for a mailbox that is not that of who signs in."""
+"""Name of the field for a mailbox other than that of the person who signs in."""
 
 
 def sign_ins(connect: Connect, clean: Callable[[str], str]) -> tuple[SignIn, ...]:
-    """Return the ways to sign in. *connect* tries both servers with what was given, and keeps it.
+    """Return the ways to sign in. *connect* tries the tokens at both servers, and stores the account.
 
-    :param clean: returns an address in normal form, or raises ValueError.
+    :param clean: returns an address normalised, or raises ValueError.
     """
     return (
         _way(
@@ -167,7 +167,7 @@ def begin(way: str, start: SignInStart) -> str | SignInProblem:
 
 
 def finish(way: str, request: SignInReturn) -> Sequence[Candidate] | SignInProblem:
-    """Exchange the code for tokens, and tell whose mailbox it is."""
+    """Exchange the code for tokens, and determine the mailbox."""
     app, code = _app(way, request.workspace_id), _code_of(request)
     if isinstance(app, SignInProblem):
         return app
@@ -201,7 +201,7 @@ def finish(way: str, request: SignInReturn) -> Sequence[Candidate] | SignInProbl
             _("Try again. If this keeps happening, the app must request offline access (offline_access)."),
         )
     if address is None and request.account is not None and way == OTHER:
-        # It does not say who signed in; its mail server will, when it is signed in to as this account.
+        # The provider doesn't say who signed in. Signing in to the mail server as this account will show it.
         address = request.account.external_id
     if address is None:
         return SignInProblem(
@@ -213,7 +213,7 @@ def finish(way: str, request: SignInReturn) -> Sequence[Candidate] | SignInProbl
     if request.account is not None and _person_of(request.account):
         shared = request.account.external_id
     if shared and shared != address:
-        # Whether whoever signed in may open it, its servers say, when they are signed in to as it.
+        # Signing in to the mail servers will show whether this person may open the mailbox.
         person, address = address, shared
     if request.account is not None and address != request.account.external_id:
         return SignInProblem(
@@ -231,9 +231,9 @@ def finish(way: str, request: SignInReturn) -> Sequence[Candidate] | SignInProbl
 
 
 def asked_of_admin(person: str, mailbox: str, *, read: bool) -> str:
-    """Return what somebody who signs in to a shared mailbox asks their admin for.
+    """Return what to ask the admin for when signing in to a shared mailbox.
 
-    :param read: whether it can be read, so that it is sending that is missing.
+    :param read: whether it can be read, so that only sending is missing.
     """
     if read:
         return str(
@@ -257,13 +257,13 @@ def asked_of_admin(person: str, mailbox: str, *, read: bool) -> str:
 
 
 def _person_of(account: AccountRef) -> str:
-    """Return who signed in to an account that is a shared mailbox; empty: it is none."""
+    """Return the person who signed in to a shared mailbox; empty if it is not shared."""
     row = row_of(account.id)
     return "" if row is None else row.person or ""
 
 
 def _code_of(request: SignInReturn) -> str | SignInProblem:
-    """Return the code the dialog gave, or what it said instead."""
+    """Return the code from the dialog, or its error."""
     code, error = request.values.get("code", ""), request.values.get("error", "")
     if code and not error:
         return code
@@ -285,7 +285,7 @@ def _code_of(request: SignInReturn) -> str | SignInProblem:
 
 
 def _granted(scope: str, granted: frozenset[str] | None) -> bool:
-    """Return whether a scope was granted; some name it without the service in front."""
+    """Return whether a scope was granted; some providers omit the service prefix."""
     if granted is None:
         return True
     names = {one.lower() for one in granted}

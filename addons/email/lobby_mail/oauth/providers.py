@@ -16,9 +16,9 @@ from ..smtp import Security
 GOOGLE, MICROSOFT, OTHER = "google", "microsoft", "oauth"
 WAYS = (GOOGLE, MICROSOFT, OTHER)
 DEFAULT_TENANT = "organizations"
-"""Work and school accounts of every organisation, for an app that is registered so."""
+"""Work and school accounts of all organisations, for apps registered as multitenant."""
 
-# Who somebody is stands in the ID token, which only these ask for.
+# Scopes that request an ID token, which has the person's identity.
 _WHO = ("openid", "email")
 
 
@@ -37,7 +37,7 @@ class Provider:
 
     :param must: the scopes required to read and send mail.
     :param scopes: all requested scopes.
-    :param asked: further parameters of the dialog, to get a lasting token.
+    :param asked: further parameters of the dialog, needed for a refresh token.
     :param names_scopes: whether renewals name the scopes, because its tokens are for one service each.
     :param by_form: whether the app's secret is sent in the form rather than in a header.
     """
@@ -77,7 +77,7 @@ def google() -> Provider:
         token_url="https://oauth2.googleapis.com/token",  # noqa: S106 - an address
         must=(_GOOGLE_MAIL,),
         scopes=(_GOOGLE_MAIL, *_WHO),
-        # A refresh token is given with consent only, so consent is asked for each time.
+        # Google only issues a refresh token with consent, so request consent each time.
         asked={"access_type": "offline", "prompt": "consent select_account"},
         smtp=Place("smtp.gmail.com", 587, Security.STARTTLS),
         imap=Place("imap.gmail.com", 993, Security.TLS),
@@ -103,7 +103,7 @@ def microsoft(tenant: str) -> Provider:
 
 
 def other(kept: Mapping[str, str]) -> Provider:
-    """Return a server whose addresses an owner entered, by the names of the form's fields."""
+    """Return a custom provider from the addresses an owner entered, by form field."""
 
     def place(kind: str) -> Place:
         return Place(kept[f"{kind}_host"], int(kept[f"{kind}_port"]), Security(kept[f"{kind}_security"]))
@@ -112,7 +112,8 @@ def other(kept: Mapping[str, str]) -> Provider:
         authorize_url=kept["authorize_url"],
         token_url=kept["token_url"],
         scopes=tuple(kept["scopes"].split()),
-        # OpenID Connect gives a lasting token with consent only; who does not know the word passes over it.
+        # OpenID Connect only issues a refresh token with consent; providers that don't know the parameter
+        # ignore it.
         asked={"prompt": "consent"},
         by_form=False,
         smtp=place("smtp"),
@@ -121,7 +122,7 @@ def other(kept: Mapping[str, str]) -> Provider:
 
 
 def provider_of(way: str, kept: Mapping[str, str]) -> Provider:
-    """Return the provider of *way*, with what an owner entered for it."""
+    """Return the provider for *way*, with the details an owner entered."""
     if way == GOOGLE:
         return google()
     return microsoft(kept.get("tenant", "")) if way == MICROSOFT else other(kept)

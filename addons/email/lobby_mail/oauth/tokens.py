@@ -1,7 +1,7 @@
 """The tokens of accounts: renewed in time, by one process at a time, with notifications of failures.
 
 A provider may issue a new refresh token each time and invalidate the previous one, so no token may be lost:
-only one process renews, and the result is stored unless somebody has signed in again meanwhile.
+only one process renews, and the result is stored unless someone has signed in again in the meantime.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ log = logging.getLogger(__name__)
 
 EVERY = timedelta(minutes=2)
 AHEAD = timedelta(minutes=10)
-"""Time before expiry at which a token is renewed; a short-lived one in the last quarter of its life."""
+"""Time before expiry at which a token is renewed; for a short-lived one, the last quarter of its lifetime."""
 LEAST = timedelta(seconds=45)
 """Remaining lifetime a token needs for signing in."""
 HOLD = timedelta(seconds=60)
 """Lease of a renewal; the request takes twenty seconds at most."""
 REST = timedelta(minutes=1)
-"""Age below which a token that a server refuses is not renewed, because a new one would be refused, too."""
+"""Minimum age at which a refused token is renewed: a server that refuses a new one would refuse the next."""
 FIRST_DELAY, LONGEST_DELAY = timedelta(seconds=30), timedelta(hours=1)
 APP_DELAY = timedelta(hours=1)
 TELL_AFTER = 3
@@ -81,7 +81,7 @@ class Signed:
 
 @dataclass(frozen=True, slots=True)
 class Bearer:
-    """Signs in as an account does that was connected at a provider; see :class:`..smtp.Bearer`."""
+    """Signs in an account connected at a provider; see :class:`..smtp.Bearer`."""
 
     account: AccountRef
 
@@ -112,7 +112,7 @@ def row_of(account_id: int) -> MailToken | None:
 
 
 def store(session: Session, account: AccountRef, signed: Signed | None) -> None:
-    """Keep what signing in gave, in the write that connects the account; None: it has a password."""
+    """Store the tokens in the write that connects the account; None: it has a password."""
     row = session.get(MailToken, account.id)
     if signed is None:
         if row is not None:
@@ -188,7 +188,7 @@ def _note_refused(session: Session, account: AccountRef, token: Secret) -> None:
 
 
 def renew_all() -> None:
-    """Renew every token that ends soon."""
+    """Renew all tokens that expire soon."""
     for account in due(clock.now()):
         try:
             renew(account)
@@ -197,7 +197,7 @@ def renew_all() -> None:
 
 
 def due(now: datetime) -> list[AccountRef]:
-    """Return the accounts whose token is to be renewed now."""
+    """Return the accounts whose token is due for renewal."""
     host = db.host_table(ACCOUNTS)
     query = (
         sa.select(host)
@@ -215,7 +215,7 @@ def due(now: datetime) -> list[AccountRef]:
 
 
 def renew(account: AccountRef) -> bool:
-    """Renew the token of one account; return whether this was the process that tried."""
+    """Renew the token of one account; return whether this process attempted it."""
     if not db.write(_claim, account.id):
         return False
     row = row_of(account.id)
@@ -247,7 +247,7 @@ def renew(account: AccountRef) -> bool:
 
 
 def _claim(session: Session, account_id: int) -> bool:
-    """Take the renewal of a token that ends soon; False if somebody else has it, or it is not due."""
+    """Claim the renewal of a token; False if another process has claimed it, or it is not due."""
     now = clock.now()
     moved = session.execute(
         sa.update(MailToken)
@@ -266,7 +266,7 @@ def _claim(session: Session, account_id: int) -> bool:
 
 def _store_renewed(session: Session, account: AccountRef, used: Secret, got: exchange.Tokens) -> bool:
     row = session.get(MailToken, account.id, with_for_update=True)
-    # Somebody may have signed in again meanwhile: the newer token is theirs. Encrypting anew is not that.
+    # If someone signed in again in the meantime, keep the newer token. Mere re-encryption doesn't count.
     if row is None or unseal(row.refresh_token, token_place(account, "refresh_token")) != used:
         return False
     _keep(row, account, got.access, got.refresh, got.expires_at)
@@ -276,7 +276,10 @@ def _store_renewed(session: Session, account: AccountRef, used: Secret, got: exc
 def _failed(
     account: AccountRef, row: MailToken, words: str, sentence: str, *, delay: timedelta | None = None
 ) -> None:
-    """Note that renewing failed. People are told at once where only they can help, else if it lasts."""
+    """Record that renewal failed.
+
+    People are notified immediately if only they can help, else if it persists.
+    """
     log.warning("the sign-in of account %s could not be renewed: %s", account.id, words)
     now = clock.now()
     wait = min(FIRST_DELAY * 2 ** min(row.failures, 10), LONGEST_DELAY) if delay is None else delay
@@ -284,7 +287,7 @@ def _failed(
     def use_case(session: Session) -> None:
         found = session.get(MailToken, account.id, with_for_update=True)
         if found is None or found.renewing_until is None:
-            return  # somebody has signed in again meanwhile
+            return  # someone has signed in again in the meantime
         found.failures += 1
         found.problem, found.try_after, found.renewing_until = words[:500], now + wait, None
 
@@ -309,7 +312,7 @@ def _failed(
 
 
 def _ended(account: AccountRef, used: str, words: str) -> None:
-    """Note that only signing in again helps, and tell people at once."""
+    """Record that a new sign-in is needed, and notify people immediately."""
     log.warning("the sign-in of account %s has ended: %s", account.id, words)
 
     def use_case(session: Session) -> bool:

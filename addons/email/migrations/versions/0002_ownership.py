@@ -1,4 +1,4 @@
-"""Which workspace an address or a domain belongs to, and accounts that wait for a confirmation."""
+"""Owners of addresses and domains, and accounts waiting for confirmation."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def upgrade() -> None:
 
 
 def _note_who_has_what() -> None:
-    """Accounts that exist belong to their workspaces: the live one first, else who had it last."""
+    """Make workspaces the owners of existing accounts: of the live one, else of the last one."""
     connection = op.get_bind()
     accounts = sa.table(
         "channel_accounts",

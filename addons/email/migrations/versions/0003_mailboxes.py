@@ -1,4 +1,4 @@
-"""Mailboxes that mail is fetched from by IMAP: their servers, their folders, and every mail taken."""
+"""Mailboxes fetched by IMAP: their servers, folders, and processed mails."""
 
 from __future__ import annotations
 

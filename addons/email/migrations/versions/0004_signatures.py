@@ -1,4 +1,4 @@
-"""Signatures of accounts and of people, and where answers to an account go."""
+"""Signatures of accounts and people, and reply addresses of accounts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Signing in at providers, keys to sign mails with, and mails an account sends to itself."""
+"""Sign-ins at providers, keys for signing mails, and test mails of accounts."""
 
 from __future__ import annotations
 

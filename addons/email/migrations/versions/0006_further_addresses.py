@@ -1,4 +1,4 @@
-"""Further addresses of accounts, further folders of mailboxes, and who signed in to one of somebody else."""
+"""Aliases of accounts, further folders of mailboxes, and people who signed in to shared mailboxes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether replies of an account have the message they answer below."""
+"""Whether an account's replies quote the message they answer."""
 
 from __future__ import annotations
 

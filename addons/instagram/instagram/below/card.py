@@ -18,12 +18,12 @@ from ..look import way_of
 
 
 def status(account: AccountRef) -> CardStatus:
-    """Return what the card of *account* shows."""
+    """Return the contents of the card of *account*."""
     return statuses([account])[account.id]
 
 
 def statuses(accounts: Sequence[AccountRef]) -> dict[int, CardStatus]:
-    """Return what the cards of *accounts* show, by their ids."""
+    """Return the contents of the cards of *accounts*, by id."""
     facts = load(accounts)
     return {one.id: _status(one, facts.get(one.id)) for one in accounts}
 
@@ -56,7 +56,7 @@ def _status(account: AccountRef, facts: CardFacts | None) -> CardStatus:
 
 
 def connect(request: ConnectRequest) -> Connection | Problems:
-    """Keep an account as it is: what it shares is changed where its direct messages are."""
+    """Keep an account unchanged: the credentials it shares are edited on the card of its direct messages."""
     account = request.account
     if account is None:
         return Problems({"": _("Turn on comments on the account's direct messages card.")})

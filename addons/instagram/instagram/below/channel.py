@@ -114,8 +114,9 @@ class CommentsAdapter(ChannelAdapter):
         return looking.latest(self._credentials(account), account, thread)
 
     def fetch_profile(self, account: AccountRef, contact: str) -> Profile | NoProfile:
-        # Meta tells it of people who wrote a message (docs/instagram-messaging/features/user-profile), and
-        # ten thousand comments would ask ten thousand times. The name comes with the comment.
+        # Meta only gives profiles of people who wrote a message
+        # (docs/instagram-messaging/features/user-profile), and ten thousand comments would mean ten thousand
+        # calls. The name comes with the comment.
         return NoProfile("who only commented has no profile", retry=False)
 
     def profile_url(self, username: str) -> str | None:

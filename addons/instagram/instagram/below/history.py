@@ -1,8 +1,8 @@
 """Earlier comments, and those missed during an outage: the newest posts and their comments.
 
-Meta's pages: docs/instagram-platform/instagram-graph-api/reference/ig-media/comments and ig-user/media.
-Fifty comments of an answer, the newest first, each with its answers. No event tells that a comment is gone:
-one that should be listed and is not is asked for by its id.
+Meta's pages: docs/instagram-platform/instagram-graph-api/reference/ig-media/comments and ig-user/media. A
+response lists fifty comments, newest first, each with its replies. No event reports a deleted comment, so a
+comment missing from the list is requested by its id.
 """
 
 from __future__ import annotations
@@ -38,10 +38,10 @@ from .reading import kind_of_post
 POSTS = 25
 COMMENTS = 50
 ASKED = 10
-"""Most comments that are asked for by their ids while a page is read."""
+"""Maximum number of comments requested by id per page."""
 FIELDS = f"id,text,timestamp,from,username,replies.limit({COMMENTS}){{id,text,timestamp,from,username}}"
 LIVE = "live"
-"""The second page of threads: the broadcasts that run."""
+"""Cursor of the second page of threads, which lists running broadcasts."""
 
 
 class Comments(msgspec.Struct, frozen=True):
@@ -52,7 +52,7 @@ class Comments(msgspec.Struct, frozen=True):
 
 
 def threads(found: Credentials | None, after: str) -> ThreadPage | HistoryTrouble:
-    """List the newest posts that have comments, then the broadcasts that run."""
+    """List the newest posts that have comments, then the running broadcasts."""
     if found is None or restrictions.is_restricted(found.app):
         return cannot_ask(found)
     live = after == LIVE
@@ -62,7 +62,7 @@ def threads(found: Credentials | None, after: str) -> ThreadPage | HistoryTroubl
         answer = found.graph().call("GET", f"{found.ig_user_id}/{edge}", MediaList, params=params)
     except GraphError as error:
         return trouble_of(error)
-    # A post is no customer's: whose a comment is says the comment.
+    # A post belongs to no customer; each comment names its author.
     listed = [HistoryThread(one.id, "") for one in answer.data if one.id and one.comments_count]
     return ThreadPage(listed, "" if live else LIVE)
 
@@ -92,13 +92,13 @@ def _ids(comments: tuple[dict[str, Any], ...]) -> Iterator[str]:
 
 
 def replies_of(comment: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """Return the answers to a comment."""
+    """Return the replies to a comment."""
     data = mapping(comment.get("replies")).get("data")
     return [mapping(one) for one in data] if isinstance(data, list) else []
 
 
 def _below(comment: Mapping[str, Any], post: str, found: Credentials) -> list[InboundChange]:
-    """Return a comment and its answers; ours are of the conversation with whom they answer."""
+    """Return a comment and its replies; our reply belongs to the conversation of the customer it answers."""
     contact = author_of(comment)[0]
     customer = "" if is_own(contact, found.ig_user_id, found.username) else contact
     changes = _changes(comment, post, "", customer, found)
@@ -110,7 +110,7 @@ def _below(comment: Mapping[str, Any], post: str, found: Credentials) -> list[In
 def _changes(
     comment: Mapping[str, Any], post: str, parent: str, customer: str, found: Credentials
 ) -> list[InboundChange]:
-    """Return the changes of one comment; none for an own comment that answers no customer."""
+    """Return the changes of one comment; none for our own comment unless it answers a customer."""
     name, at = identifier(comment.get("id")), moment(comment.get("timestamp"))
     contact, username = author_of(comment)
     words = text(comment.get("text"))
@@ -132,14 +132,14 @@ def _changes(
         reply_to=parent or None,
         post=Post(post, kind_of_post("FEED")),
     )
-    # When it was changed is not told; where it says the same this changes nothing.
+    # Meta does not say when it was edited. An edit with the same text changes nothing.
     return [received, MessageEdited(contact, name, clock.now(), words)] if words else [received]
 
 
 def _gone(
     found: Credentials, thread: HistoryThread, answer: Comments, listed: set[str]
 ) -> Iterator[InboundChange]:
-    """Request the stored comments that belong on this page; yield those Meta no longer has.
+    """Request stored comments missing from this page; yield those Meta no longer has.
 
     :raises GraphError: if Meta cannot be asked.
     """

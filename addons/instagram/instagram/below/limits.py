@@ -2,8 +2,8 @@
 
 Meta's pages: docs/instagram-platform/comment-moderation,
 docs/messenger-platform/instagram/features/private-replies, docs/instagram-platform (750 private replies an
-hour to comments on posts and reels, 100 a second to those on a broadcast). Instagram's own app takes 2,200
-characters in a comment; Meta's pages name no length.
+hour to comments on posts and reels, 100 a second to those on a broadcast). Instagram's own app accepts 2,200
+characters in a comment; Meta's pages name no limit.
 """
 
 from __future__ import annotations
@@ -48,8 +48,8 @@ HISTORY = HistoryRules(
 )
 
 SECOND_LOOK = LookRules(calls_per_customer=4800, shortest=timedelta(minutes=15))
-"""Meta's page: docs/graph-api/overview/rate-limiting (4,800 calls in 24 hours for each impression). Nothing
-tells how many impressions there were, but each person who commented saw the post."""
+"""Meta's page: docs/graph-api/overview/rate-limiting (4,800 calls in 24 hours for each impression). The
+number of impressions is unknown, but each person who commented saw the post."""
 
 CAPABILITIES = Capabilities(
     text_limit_bytes=PUBLIC_BYTES,

@@ -1,8 +1,8 @@
-"""Comments no webhook brought: the newest posts with the ids of their newest comments, and what one post has.
+"""Find comments no webhook brought: list the newest posts with their newest comments, and read one post's.
 
 Meta's pages: docs/instagram-platform/instagram-graph-api/reference/ig-user/media, ig-media/comments and
-ig-comment/replies. One call lists the posts with their comments. Not listed, so not found: what stands
-below ads, broadcasts and posts of others, and answers to older comments.
+ig-comment/replies. One call lists the posts with their comments. It doesn't list comments below ads,
+broadcasts and other people's posts, or replies to older comments.
 """
 
 from __future__ import annotations
@@ -37,9 +37,9 @@ from .history import COMMENTS, Comments, replies_of
 
 POSTS = 25
 LISTED = 10
-"""Comments of each post that are listed, and answers of each comment."""
+"""Number of comments listed per post, and of replies per comment."""
 RECENT = timedelta(days=7)
-"""How old a post may be for the page of posts after it to be listed."""
+"""Maximum age of the last post on a page for the next page to be listed."""
 
 _AUTHOR = "id,timestamp,from,username"
 _LISTED = f"{_AUTHOR},replies.limit({LISTED}){{{_AUTHOR}}}"
@@ -79,13 +79,13 @@ def newest(found: Credentials | None, account: AccountRef, after: str) -> Newest
 def _listed(post: _Post, found: Credentials) -> ListedThread:
     named = [_named(one, found) for one, _parent in _flat(post.comments.data)]
     times = [one.sent_at for one in named if one.sent_at is not None]
-    # A post does not tell when something was last written below it.
+    # A post has no time of its last comment.
     thread = HistoryThread(identifier(post.id), "", max(times, default=moment(post.timestamp)))
     return ListedThread(thread, [one for one in named if one.external_id], bool(post.comments.paging.after))
 
 
 def _flat(comments: Sequence[Mapping[str, Any]]) -> Iterator[tuple[Mapping[str, Any], str]]:
-    """Yield comments and their answers, each with the id of the comment it answers."""
+    """Yield comments and their replies, each with the id of the comment it answers."""
     for comment in comments:
         yield comment, ""
         for reply in replies_of(comment):

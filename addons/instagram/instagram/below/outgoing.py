@@ -33,7 +33,7 @@ KINDS: Sequence[OutgoingKind] = (
 
 
 def outgoing(event: DeskEvent, message: ToldMessage | None) -> Sequence[OutgoingEvent]:
-    """Return what *event* is under Instagram's names: a comment, where one was received."""
+    """Return *event* under Instagram's names: a comment if one was received."""
     if message is None or event.reaction is not None:
         return ()
     content = message.content

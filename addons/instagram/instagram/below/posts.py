@@ -1,4 +1,4 @@
-"""Asking Meta about posts, and what a mention is.
+"""Request posts and the contents of mentions from Meta.
 
 Meta's pages: docs/instagram-platform/reference/instagram-media,
 docs/instagram-platform/instagram-graph-api/reference/ig-user/mentioned_media and mentioned_comment,
@@ -29,14 +29,14 @@ from .reading import MENTION, elsewhere, named_elsewhere, post_of
 
 MEDIA = "id,caption,permalink,media_type,media_product_type,media_url,thumbnail_url,timestamp,username"
 GONE = (100, 33)
-"""Meta's code and subcode for an object that is not there, or not for this token."""
+"""Meta's code and subcode for an object that does not exist or that this token may not see."""
 UNKNOWN_FIELD = 100
 _AUTHORS = ("from,username,", "username,", "")
-"""Further fields of a mentioning comment. Meta's page lists neither, and shows the second."""
+"""Additional fields of a mentioning comment to try. Meta's page lists neither; its example has the second."""
 
 
 class Media(msgspec.Struct, frozen=True):
-    """A post, as far as only its id and its number of comments matter."""
+    """A post's id and number of comments."""
 
     id: str = ""
     comments_count: int = 1
@@ -80,7 +80,7 @@ def _none(error: GraphError) -> NoPost:
 def look_up(found: Credentials, account: AccountRef, what: Mapping[str, str]) -> Sequence[Envelope]:
     """Request a mention's text and author; return it as an event for the inbound log.
 
-    :raises GraphError: if Meta cannot be asked now.
+    :raises GraphError: if Meta cannot be reached now.
     """
     media_id, comment_id = identifier(what.get("media_id")), identifier(what.get("comment_id"))
     try:
@@ -100,7 +100,7 @@ def look_up(found: Credentials, account: AccountRef, what: Mapping[str, str]) ->
 
 
 def _comment(found: Credentials, comment_id: str) -> Mapping[str, Any]:
-    """Request a mentioning comment with the author's details that Meta gives."""
+    """Request a mentioning comment with whatever author details Meta gives."""
     for author in _AUTHORS:
         fields = f"id,text,timestamp,{author}media{{{MEDIA}}}"
         try:

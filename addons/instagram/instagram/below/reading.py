@@ -1,4 +1,4 @@
-"""Translate comments and mentions into changes of the inbox. Total: no bytes raise an exception.
+"""Translate comments and mentions into changes of the inbox. Never raises, whatever the bytes.
 
 Meta's pages: docs/instagram-platform/webhooks/examples, docs/instagram-platform/self-messaging,
 docs/instagram-platform/instagram-graph-api/reference/ig-user/mentioned_comment.
@@ -27,9 +27,9 @@ from ..events import UNREADABLE, Event, read_event
 from ..values import identifier, mapping, moment, text
 
 MENTION = "mention"
-"""The change that stands in the journal for a mention once it was looked up."""
+"""The kind of a looked-up mention in the inbound log."""
 _ELSEWHERE = "mention:"
-"""How the ids begin of what stands below somebody else's post: it is answered by another call."""
+"""Prefix of the ids of mentions on other people's posts, which are answered by another call."""
 _ID = re.compile(r"[0-9_]{1,40}", re.ASCII)
 _KINDS = {
     "FEED": PostKind.POST,
@@ -61,12 +61,12 @@ def kind_of_post(product: object) -> PostKind:
 
 
 def named_elsewhere(media_id: str, comment_id: str = "") -> str:
-    """Return the id of a mention: of a comment on somebody else's post, or of the post itself."""
+    """Return the id of a mention: of a comment on someone else's post, or of the post itself."""
     return f"{_ELSEWHERE}{media_id}:{comment_id}" if comment_id else f"{_ELSEWHERE}{media_id}"
 
 
 def elsewhere(external_id: str) -> tuple[str, str] | None:
-    """Return the ids of post and comment in a mention's id; None if it is not a mention."""
+    """Return the post's and comment's ids in a mention's id; None if it is not a mention."""
     if not external_id.startswith(_ELSEWHERE):
         return None
     media_id, _colon, comment_id = external_id.removeprefix(_ELSEWHERE).partition(":")
@@ -108,7 +108,7 @@ def _commented(event: Event, kind: str) -> Sequence[InboundChange]:
     )
     if not found.text:
         return [received]
-    # One that was changed comes again as if it were new. Of the first of them this changes nothing.
+    # An edited comment comes again as if new. For a new one, this edit changes nothing.
     return [received, MessageEdited(found.author, found.id, event.at, found.text)]
 
 
@@ -119,7 +119,7 @@ def _kind(found: Comment) -> PostKind:
 
 
 def _content(found: Comment, *, live: bool) -> dict[str, Any]:
-    """Return what programs and policies may know of a comment beyond its text."""
+    """Return the details of a comment for webhooks and policies, besides its text."""
     content: dict[str, Any] = {"post": found.post} if found.post else {}
     if found.parent:
         content["parent"] = found.parent
@@ -167,9 +167,9 @@ def _looked_up(event: Event) -> InboundChange:
 
 
 def post_of(media: Mapping[str, Any], *, external_id: str = "", foreign: bool = False) -> Post:
-    """Return an IG Media of Meta's as a post.
+    """Return a Meta IG Media object as a post.
 
-    :param foreign: whether it is somebody else's: then whose is told.
+    :param foreign: whether it belongs to someone else; then its author is included.
     """
     kind = kind_of_post(media.get("media_product_type"))
     film = text(media.get("media_type")).upper() == "VIDEO"

@@ -1,4 +1,4 @@
-"""Answering a comment: in public below the post, or once in private; hiding, showing and deleting it.
+"""Answer a comment publicly below the post, or once privately; hide, show and delete it.
 
 Meta's pages: docs/instagram-platform/comment-moderation,
 docs/messenger-platform/instagram/features/private-replies,
@@ -44,7 +44,7 @@ from .posts import GONE
 from .reading import elsewhere
 
 UNNAMED = 100
-"""Meta's code for a call it does not take, without a subcode that says why."""
+"""Meta's code for an unsupported call, without a subcode that says why."""
 
 TOO_LONG = CatalogueEntry(
     code=0,
@@ -92,12 +92,12 @@ class _Author(msgspec.Struct, frozen=True):
 
     @property
     def key(self) -> str:
-        """The author's key, as :func:`author_of` returns it; empty if nobody is notified."""
+        """The author's key, as :func:`author_of` returns it; empty if Meta names none."""
         return self.id or (f"@{self.username}" if self.username else "")
 
 
 class _Reply(msgspec.Struct, frozen=True):
-    """An answer as Meta lists it below a comment."""
+    """A reply as Meta lists it below a comment."""
 
     id: str = ""
     text: str = ""
@@ -110,7 +110,7 @@ class _Replies(msgspec.Struct, frozen=True):
 
 
 def send(found: Credentials | None, request: SendRequest) -> SendResult:
-    """Answer a comment or a mention: in public, or its author alone."""
+    """Answer a comment or a mention, publicly or privately to its author."""
     part = request.part
     most = PRIVATE_BYTES if part.private else PUBLIC_BYTES
     if part.kind is not MessageKind.TEXT or not part.text.strip() or part.files:
@@ -198,13 +198,13 @@ def _is_plain(error: GraphError) -> bool:
 
 
 def search(found: Credentials | None, request: SearchRequest) -> SearchResult:
-    """Search for an unconfirmed answer: below its comment, or in the conversation of a private reply."""
+    """Search for an unconfirmed reply: below its comment, or for a private one in its conversation."""
     if found is None:
         return Held(problem(NO_CREDENTIALS))
     comment = request.part.reply_to or ""
     if request.part.private:
         looked = thread.search(found, request)
-        # Sent again, a private reply that did arrive is refused: there is one for a comment.
+        # If a private reply did arrive, Meta refuses to send it again: each comment allows one.
         return Absent() if looked == thread.NO_THREAD else looked
     if not comment or elsewhere(comment) is not None:
         return CannotTell("Instagram does not list the answers below somebody else's post")
@@ -218,7 +218,7 @@ def search(found: Credentials | None, request: SearchRequest) -> SearchResult:
 
 
 def _look(listed: tuple[_Reply, ...], found: Credentials, request: SearchRequest) -> SearchResult:
-    """Search for our text among answers; report it as missing only if that is certain."""
+    """Search for our text among replies; report it as missing only if that is certain."""
     earliest = request.attempted_at.replace(microsecond=0) - thread.SKEW
     unclear = False
     for reply in listed:
@@ -227,7 +227,7 @@ def _look(listed: tuple[_Reply, ...], found: Credentials, request: SearchRequest
             continue
         author = reply.author or _Author()
         ours = is_own(author.key, found.ig_user_id, found.username)
-        # A username is one account's: ours beside another id may be us, and nothing is sent twice.
+        # A username belongs to one account, so ours with another id may be us; don't risk sending twice.
         if author.key and not ours and not is_own(f"@{author.username}", "", found.username):
             continue
         if not ours or at is None or not earliest <= at <= request.attempted_at + thread.LONGEST:

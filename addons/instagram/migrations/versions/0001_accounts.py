@@ -116,6 +116,6 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Drop the addon's tables; conversations stay, and may go on being of any channel."""
+    """Drop the addon's tables; conversations stay, and may still be of any channel."""
     for table in ("instagram_checklist", "instagram_deletions", "instagram_apps", "instagram_accounts"):
         drop_table_if_present(op, table)

@@ -1,4 +1,4 @@
-"""What is known about whether Meta has restricted an app."""
+"""Apps that Meta has restricted, or may have."""
 
 from __future__ import annotations
 
@@ -41,5 +41,5 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Drop the table; messages that wait for an app are tried again within half an hour."""
+    """Drop the table; messages waiting for an app are retried within half an hour."""
     drop_table_if_present(op, "instagram_restrictions")

@@ -52,7 +52,9 @@ from host.web.request_helpers import (
 
 bp = Blueprint("canned", __name__, template_folder="../templates")
 
-navigation.add_settings("canned.index", _l("Canned replies"), order=21, icon="book")
+navigation.add_settings(
+    "canned.index", _l("Canned replies"), order=21, section=navigation.REPLIES, icon="book"
+)
 
 SETTINGS = "/w/<int:workspace_id>/settings/canned"
 MOST_OFFERED = 60

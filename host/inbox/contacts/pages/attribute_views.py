@@ -21,7 +21,9 @@ from host.web.languages import gettext as _
 from host.web.portions import portion
 from host.web.request_helpers import Permission, actor, flash_good, id_argument, workspace_view
 
-navigation.add_settings("contacts.attribute_list", _l("Attributes"), order=22, icon="view")
+navigation.add_settings(
+    "contacts.attribute_list", _l("Attributes"), order=22, section=navigation.LABELS, icon="view"
+)
 
 SETTINGS = "/w/<int:workspace_id>/settings/attributes"
 
