@@ -18,7 +18,7 @@ from host.users.reach import Accounts
 from host.web.languages import gettext as _
 
 LOOKED_AT = 20
-"""Most contacts that are compared for each name or address."""
+"""Maximum number of contacts compared for each name or address."""
 
 
 class Duplicate(msgspec.Struct, frozen=True):
@@ -43,7 +43,7 @@ def likely(
 ) -> Duplicate | None:
     """Return the contact most likely the same person as *contact*, or None.
 
-    A single name in common is no reason: Ana is many people.
+    A shared single name is no reason: many people are called Ana.
     """
     mine = _said(contact.name, contact.email, identities)
     ids: set[int] = set()
