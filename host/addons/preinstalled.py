@@ -1,7 +1,7 @@
 """Preinstalled addons: installed and activated at a desk's first start, and upgraded with Lobby.
 
-An admin may deactivate, remove or replace such an addon like any other. Lobby then leaves it alone: it only
-upgrades releases that it installed itself, and never reinstalls a removed addon.
+An admin may deactivate, remove or replace such an addon like any other. Lobby respects that: it only upgrades
+releases that it installed itself, and never reinstalls a removed addon.
 """
 
 from __future__ import annotations

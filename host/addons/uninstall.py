@@ -46,7 +46,7 @@ _IN_MEMORY = 8 * 1024 * 1024
 class StoredData(msgspec.Struct, frozen=True):
     """The stored data of an addon, for the page that asks whether to keep it.
 
-    :param tables: its existing tables, with the number of their rows.
+    :param tables: its existing tables, with their row counts.
     :param waiting: number of events that were received but not applied when it was deactivated.
     """
 
@@ -239,9 +239,9 @@ def _purging(session: Session, slug: str, names: list[str], actor: Actor) -> Non
 
 
 def _drop(config: Config, slug: str, names: list[str]) -> None:
-    """Drop the addon's tables, the one that records its migrations first.
+    """Drop the addon's tables, first the one that records its migrations.
 
-    Without that one, activating the addon again recreates the tables that a crash left missing.
+    Without it, reactivating the addon recreates tables that are missing after a crash.
     """
     with (
         db.current().writing(),

@@ -15,7 +15,7 @@ class Housekeeping:
         self._places: dict[str, int] = {}
 
     def clean_up(self) -> None:
-        """Have each feature remove what was kept long enough."""
+        """Let each feature delete its expired data."""
         registry.hooks().clean_up(places=self._places, most=MOST)
 
 

@@ -17,10 +17,10 @@ from host.sdk.history import LookRules
 SHARE = 0.02
 DAY = timedelta(days=1)
 STEPS = tuple(timedelta(minutes=minutes) for minutes in (3, 5, 10, 15, 20, 30, 60, 120, 180, 360))
-"""The intervals there are: an account whose budget changes a little keeps its place among the others."""
+"""The possible intervals: an account whose budget changes slightly keeps its place among the others."""
 LONGEST = STEPS[-1]
 NEARLY_USED_UP = 75
-"""Percent of the provider's limit from which on an account is checked less often."""
+"""Percentage of the provider's limit from which an account is checked less often."""
 LESS_OFTEN = 4
 
 BUDGET, QUIET, LIMIT = "budget", "quiet", "limit"
@@ -46,14 +46,14 @@ def choose(rules: LookRules, customers: int, calls: int, used_percent: int) -> t
 def next_time(uuid: str, now: datetime, interval: timedelta) -> datetime:
     """Return when an account is checked next: accounts are spread over the interval by a hash of their id.
 
-    That is in two fifths of an interval at the earliest, and in a whole one at the latest.
+    The result is between 0.4 and 1 interval from now.
     """
     seconds = interval.total_seconds()
     digest = hashlib.sha256(uuid.encode()).digest()
     place = int.from_bytes(digest[:8], "big") / 2**64 * seconds
     ahead = (place - now.timestamp()) % seconds
     at = datetime.fromtimestamp(now.timestamp() + ahead, UTC)
-    # A check that was late, or whose interval changed, comes to its place in two steps.
+    # A check that was late, or whose interval changed, reaches its place in two steps.
     return at if ahead >= 0.4 * seconds else at + interval / 2
 
 

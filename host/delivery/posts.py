@@ -1,4 +1,4 @@
-"""Ask providers about posts, and for the content of events that have only ids."""
+"""Request posts, and the content of events that only have ids, from providers."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class _Due(msgspec.Struct, frozen=True):
 
 
 def fetch_due(directory: AdapterDirectory, *, most: int = BATCH) -> int:
-    """Ask about up to *most* posts that are due; return how many were tried."""
+    """Request up to *most* due posts; return the number of tries."""
     with db.read() as session:
         due = session.scalar(sa.select(Post.id).where(Post.due_at <= clock.now()).limit(1))
     if due is None:
@@ -143,7 +143,7 @@ def look_up_due(directory: AdapterDirectory, *, most: int = BATCH) -> int:
     for one in claimed:
         adapter = directory.adapter(one.account.channel)
         if adapter is None:
-            continue  # it is due again after a while
+            continue  # it becomes due again later
         try:
             found = [_of_account(each, one.account) for each in adapter.look_up(one.account, one.what)]
         except Exception as error:

@@ -1,4 +1,4 @@
-"""Copy every table of a server's database into a database beside it, with rows, keys and views."""
+"""Copy every table of a server's database into another database on it, with rows, keys and views."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def make(connection: sa.Connection) -> URL:
 
 
 def drop(connection: sa.Connection) -> None:
-    """Drop the copy, if there is one."""
+    """Drop the copy, if it exists."""
     if connection.dialect.name == "postgresql":
         known = connection.execute(
             sa.text("SELECT 1 FROM pg_namespace WHERE nspname = :name"), {"name": SCHEMA}

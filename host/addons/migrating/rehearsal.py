@@ -1,7 +1,7 @@
-"""Try an addon's migrations on a copy of the database before they touch the database itself.
+"""Try an addon's migrations on a copy of the database first.
 
-SQLite's file is copied whole. On PostgreSQL the copy is a schema of the same database, on MariaDB a database
-beside it; both hold every table with its rows, keys and views, and are dropped afterwards.
+SQLite's file is copied whole. On PostgreSQL the copy is a schema of the same database, on MariaDB another
+database; both have every table with its rows, keys and views, and are dropped afterwards.
 """
 
 from __future__ import annotations

@@ -49,11 +49,11 @@ def run(config: Config, manifest: Manifest, folder: Path, around: Around) -> Non
     """Migrate the tables of the addon in *folder*, with one call of *around* for each step.
 
     Does nothing if no revision is pending. Writers of this process wait while a revision runs. A revision
-    that died, hung or failed is run again from its beginning the next time; those before it stay.
+    that died, hung or failed is rerun from its beginning the next time; earlier ones stay applied.
 
-    :raises MigrationError: for the first revision that fails, on the copy or for good.
+    :raises MigrationError: for the first revision that fails, on the copy or on the database.
     :raises AddonError: if the database could not be backed up.
-    :raises plan.PlanError: if the revisions do not form one line.
+    :raises plan.PlanError: if the revisions do not form a linear sequence.
     """
     todo = pending(manifest, folder)
     with ready(config, todo) as apart:
@@ -68,7 +68,7 @@ def ready(config: Config, todo: Sequence[PlannedRevision]) -> AbstractContextMan
 def pending(manifest: Manifest, folder: Path) -> list[PlannedRevision]:
     """Return the revisions of the addon in *folder* that have not run, oldest first.
 
-    :raises plan.PlanError: if they do not form one line.
+    :raises plan.PlanError: if they do not form a linear sequence.
     """
     return [planned for planned in plan.revisions(folder, manifest.slug) if not planned.applied]
 
@@ -151,9 +151,9 @@ def upgrade(engine: sa.Engine, manifest: Manifest, folder: Path) -> None:
 
 
 def make_first_tables(config: Config, manifest: Manifest, folder: Path, around: Around) -> None:
-    """Run every revision of the addon in *folder* if none has run yet; without a backup and a rehearsal.
+    """Run every revision of the addon in *folder* if none has run yet, without a backup or rehearsal.
 
-    There is no data to lose then. Only call it for code trusted like the desk's own: it runs in this process.
+    Its tables have no data to lose. Only call it for code trusted like Lobby's: it runs in this process.
 
     :raises MigrationError: for a revision that fails; those before it stay.
     """

@@ -1,7 +1,7 @@
 """Read an addon's zip by strict rules: an unusual file is refused, nothing is repaired.
 
-The standard library's ``zipfile`` is not used: it rewrites hostile names and believes forged sizes, and if a
-file holds two archives, it may read another one than a scanner does.
+The standard library's ``zipfile`` is not used: it rewrites hostile names and trusts forged sizes, and if a
+file contains two archives, it may not read the one that a scanner reads.
 """
 
 from __future__ import annotations

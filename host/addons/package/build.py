@@ -31,7 +31,8 @@ def build_addon(source: Path, target: Path) -> str:
 def sign_addon(path: Path, key: PrivateKey) -> str:
     """Sign the addon's zip at *path* in place; return its new SHA-256, which is the same for the same key.
 
-    An earlier signature is replaced. If ``SHA256SUMS`` beside it lists the zip, that line is updated.
+    An earlier signature is replaced. If ``SHA256SUMS`` in the same folder lists the zip, that line is
+    updated.
 
     :raises ArchiveError: if it is not an addon this host would accept; it is then unchanged.
     """

@@ -109,7 +109,7 @@ class PrivateKey(msgspec.Struct, frozen=True):
         return self.key.sign(message)
 
     def pem(self, passphrase: bytes = b"") -> bytes:
-        """Return the key as a PKCS #8 file, encrypted where there is a *passphrase*."""
+        """Return the key as a PKCS #8 file, encrypted if there is a *passphrase*."""
         how: serialization.KeySerializationEncryption = serialization.NoEncryption()
         if passphrase:
             how = serialization.BestAvailableEncryption(passphrase)
@@ -122,7 +122,7 @@ def new_private_key() -> PrivateKey:
 
 
 def is_encrypted(pem: bytes) -> bool:
-    """Return whether the key file asks for a passphrase."""
+    """Return whether the key file needs a passphrase."""
     return b"ENCRYPTED PRIVATE KEY" in pem
 
 

@@ -1,8 +1,8 @@
 """Sign addons and verify signatures: a list of files with hashes, signed over exactly its bytes.
 
 ``FILES.json`` lists the files of the zip. ``SIGNATURE.json`` holds an Ed25519 signature over the word
-``lobby-addon-v1``, a zero byte, and the SHA-256 of the bytes of ``FILES.json``: nothing has to be serialised
-again for a check.
+``lobby-addon-v1``, a zero byte, and the SHA-256 of the bytes of ``FILES.json``: a check doesn't need to
+serialise anything again.
 """
 
 from __future__ import annotations

@@ -148,7 +148,7 @@ def judge(
     :param mode: the setting ``LOBBY_SIGNATURES``.
     :param public_key: the key of its valid signature, in base64; empty for none.
     :param problem: why its signature is not valid; empty if it is valid, or there is none.
-    :param comes_with_release: whether its hash is that of one that came with this release.
+    :param comes_with_release: whether its hash is that of an addon that comes with this release.
     """
     if mode == "off":
         return Standing(SignatureState.UNCHECKED)

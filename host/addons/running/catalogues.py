@@ -1,4 +1,4 @@
-"""The catalogues of an addon: its texts in other languages than English, in ``translations/`` of its zip."""
+"""The catalogues of an addon: its texts in languages other than English, in ``translations/`` of its zip."""
 
 from __future__ import annotations
 

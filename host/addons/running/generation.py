@@ -48,16 +48,16 @@ class Generation:
     """One immutable set of running addons and the app built with them.
 
     :param number: the value of the generation counter it was built for.
-    :param contributions: those of every addon in it, by slug.
+    :param contributions: contributions of every addon in it, by slug.
     :param directory: the channels of all of them, and their cards.
     :param webhooks: by full path, ``/addons/<slug>/<path>``.
-    :param catalogues: slug -> the folder of an addon's own translations, of those that can be read.
-    :param manifests: those of every addon in it.
+    :param catalogues: slug -> the folder of an addon's translations, if readable.
+    :param manifests: manifests of every addon in it.
     :param failures: slug -> one sentence, for each active addon that was left out.
     :param failure_states: slug -> the state that addon's card shows.
-    :param failure_details: slug -> more, for "Show the error".
-    :param attention: slug -> sentences about a running addon: a setting it does not know.
-    :param public_paths: full paths of addons that answer without a login.
+    :param failure_details: slug -> details for "Show the error".
+    :param attention: slug -> sentences about a running addon: an unknown setting.
+    :param public_paths: full paths of addons that need no login.
     :param waiting: by full path, webhooks of active addons that are not in it.
     """
 
@@ -123,11 +123,13 @@ def current_host() -> Host:
 
 
 def named_by(routes: Mapping[str, T], path: str) -> tuple[str, T, str | None] | None:
-    """Return the full path, route and account segment of *path*, in any of its forms; None for no route."""
+    """Return the full path, route and account segment of *path* in any form; None if there is no route."""
     if path in routes:
         return path, routes[path], None
     if path.startswith("/webhooks/"):
-        path = path.removesuffix("/")  # a provider's console keeps what was typed, and follows no redirect
+        path = path.removesuffix(
+            "/"
+        )  # providers keep the URL as typed in their console, and don't follow redirects
     head, _, account = path.rpartition("/")
     if not account or not head:
         return None
@@ -180,14 +182,14 @@ def build(
     replace: Mapping[str, Release | None] | None = None,
     off: Mapping[str, AddonError] | None = None,
 ) -> Generation:
-    """Build the generation the database asks for.
+    """Build the generation that the database defines.
 
     An addon that fails is left out, with its reason in ``failures``; the others run.
 
-    :param create_app: makes the Flask app; None if no pages are needed (commands).
+    :param create_app: creates the Flask app; None if no pages are needed (commands).
     :param number: the generation's number; default: the current counter.
-    :param replace: releases to use instead of the database's, by slug (None: leave it out); for trying a
-        change before it is made.
+    :param replace: releases to use instead of the database's, by slug (None: leave it out); used to try a
+        change before making it.
     :param off: addons this process does not run, with the reason of each.
     """
     with db.read() as session:
@@ -297,7 +299,7 @@ class _Builder:
         slug = manifest.slug
         try:
             settings.provide(slug, self._settings(manifest))
-            # In a thread of its own: the builder holds locks, which hanging code must not keep.
+            # In a separate thread: the builder holds locks, which hanging code must not keep.
             loaded, found = run_apart(lambda: self._collect(manifest, load), f"addon {slug}")
             try:
                 self._check_neighbours(found)

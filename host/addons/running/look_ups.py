@@ -1,6 +1,6 @@
-"""Preload the data that addons look up for their webhooks, and drop it when they end.
+"""Preload the data that addons look up for their webhooks, and drop it when they stop.
 
-A process then has it available even if the database goes away before the first request. It includes
+A process then has it even if the database becomes unavailable before the first request. It includes
 credentials.
 """
 
