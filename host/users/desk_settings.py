@@ -45,12 +45,12 @@ _COLOUR = re.compile(r"#[0-9a-fA-F]{6}")
 
 
 class Desk(msgspec.Struct, frozen=True):
-    """How the desk presents itself, and what it allows.
+    """The appearance and permissions of the desk.
 
-    :param colour: ``#rrggbb``; empty: Lobby's own.
+    :param colour: ``#rrggbb``; empty: Lobby's default.
     :param logo: where the logo is stored; None without a logo.
     :param retention_days: of workspaces that use the default; 0: forever.
-    :param anybody_makes: whether everyone who is signed in may create a workspace, not only admins.
+    :param anybody_makes: whether every signed-in person may create a workspace, not only admins.
     """
 
     name: str = DEFAULT_NAME
@@ -80,7 +80,7 @@ def stored(session: Session) -> dict[str, str]:
 
 
 def desk(session: Session) -> Desk:
-    """Return how the desk presents itself."""
+    """Return the appearance and permissions of the desk."""
     return _desk(stored(session), session.scalar(sa.select(DeskSetting.picture_key).filter_by(name=LOGO)))
 
 
@@ -121,13 +121,13 @@ def features_off(chosen: Mapping[str, str]) -> frozenset[str]:
 
 
 def features_off_now(session: Session) -> frozenset[str]:
-    """Return the disabled features, locked against other changes until this write ends."""
+    """Return the disabled features, locked until this write ends."""
     counters.lock(session, counters.SETTINGS)
     return features_off(stored(session))
 
 
 def origin(config: Config, chosen: Mapping[str, str], name: str) -> str:
-    """Return where a setting comes from: ``environment``, ``file``, ``page`` or ``default``."""
+    """Return the source of a setting: ``environment``, ``file``, ``page`` or ``default``."""
     if name in config.given:
         return "environment"
     if name in OVERLAID and name in chosen:
@@ -144,13 +144,13 @@ def version(session: Session) -> int:
 def save(session: Session, values: Mapping[str, str], *, version: int | None = None) -> list[str]:
     """Store *values*, checked by :func:`checked`; an empty one is removed. Return the names that changed.
 
-    Every process applies them within a moment.
+    Every process applies them shortly afterwards.
 
     :param version: the result of :func:`version` when the page was rendered; None: no check.
     :raises SettingsMovedError: if it has changed since.
     """
-    # Increase the version first: that locks, so the second of two concurrent writers sees the first one's
-    # changes.
+    # Increase the version first. That takes the lock, so the second of two concurrent writers sees the first
+    # one's changes.
     counters.bump(session, counters.SETTINGS)
     now = session.scalar(sa.select(Counter.value).where(Counter.name == counters.SETTINGS)) or 0
     if version is not None and now != version + 1:

@@ -1,8 +1,8 @@
 """Single-use links with which a person chooses a password: their first one, or a new one.
 
-An admin sees a link to hand over, or has it mailed; if mail is set up, people request one themselves. The
-database holds a hash. The token of a mailed link is made when the mail is sent (:func:`send_due`), so it is
-never stored in plain text.
+An admin gets a link to pass on, or has it mailed; if mail is set up, people can request one. The database
+stores a hash. The token of a mailed link is created when the mail is sent (:func:`send_due`), so it is never
+stored in plain text.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from host.users.sessions import hash_token, new_token
 log = logging.getLogger(__name__)
 
 FIRST = timedelta(days=7)
-"""Lifetime of a link for somebody who has no password yet."""
+"""Lifetime of a link for a person without a password."""
 HANDED = timedelta(days=1)
 """Lifetime of a link that an admin hands over."""
 MAILED = timedelta(hours=1)
@@ -80,9 +80,9 @@ def _add(
 
 
 def ask(session: Session, email: str) -> None:
-    """Have a link mailed to the address *email*, if somebody with it may sign in.
+    """Schedule a link to be mailed to *email*, if a user with that address may sign in.
 
-    The check happens later: the work done here is the same for every address.
+    The check happens later, so that the work done here is the same for every address.
 
     :raises InvalidError: if it is not an address.
     """
@@ -152,8 +152,8 @@ def use_settings(config: Config) -> None:
 def send_due() -> int:
     """Mail the links that are due; return how many the server accepted.
 
-    The process that takes a link makes its token, so only one process mails it. If the server does not accept
-    the mail, it is retried until the link expires.
+    The process that claims a link creates its token, so only one process mails it. If the server does not
+    accept the mail, it is retried until the link expires.
     """
     server = None if _config is None else mail.server_of(_config)
     if server is None or _config is None:
@@ -205,7 +205,7 @@ def _due() -> list[sa.Row[Any]]:
 
 
 def _take(session: Session, row: sa.Row[Any], token: str) -> bool:
-    """Create the link of *row*; return False if there is no recipient, or another process took it."""
+    """Create the link of *row*; return False if there is no recipient, or another process claimed it."""
     # MariaDB treats é and e as equal; addresses have to match exactly.
     if row.person is None or row.asked_by not in {None, row.email}:
         session.execute(sa.delete(PasswordLink).where(PasswordLink.id == row.id))

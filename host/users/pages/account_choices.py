@@ -1,4 +1,4 @@
-"""The endpoint at which the account picker of a form searches accounts."""
+"""The endpoint for the account picker of forms."""
 
 from __future__ import annotations
 

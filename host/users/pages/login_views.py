@@ -154,7 +154,7 @@ def _chosen(writing: Session, token: str, password: Hashed) -> User:
 
 
 def check_password(email: str, password: str) -> User | None:
-    """Return the user; None for a wrong password, an unknown user and a disabled one alike."""
+    """Return the user; None for a wrong password and for an unknown or disabled user."""
     address = client_address()
     guard = throttle.of(config().limits_url)
     browser = known_browsers.name_of(email)

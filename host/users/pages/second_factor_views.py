@@ -53,7 +53,7 @@ GO_ON = "after_second"
 
 
 def site() -> Site | None:
-    """Return the site to which passkeys of this desk belong; None if passkeys don't work here."""
+    """Return the site of this desk's passkeys; None if passkeys don't work here."""
     return passkeys.site_of(config().public_url)
 
 
@@ -139,14 +139,14 @@ def _with_code(step: PendingStep, user: User, code: str) -> str | None:
 
 
 def _arrived(writing: Session, step: PendingStep, user: User, confirmed_by: ConfirmedBy) -> str:
-    """Begin the session at the end of a step.
+    """Start the session at the end of a step.
 
     :raises ConflictError: if another tab completed the step first.
     """
     if not steps.end(writing, step):
         raise ConflictError()
     join = arriving.load(step.data.get("join"))
-    said = step.data.get("by")  # a step that the release before began does not say it
+    said = step.data.get("by")  # missing in a step that the previous release began
     by = None if said is None else SignedInBy(said)
     confirmed = Confirmation(clock.now(), confirmed_by)
     return arriving.begin_session(
@@ -249,7 +249,8 @@ def passkey_options() -> ResponseReturnValue:
 
 
 def _expected(what: str) -> int | None:
-    """Return the required owner of the passkey: whoever typed a password or is signed in; None: anyone.
+    """Return the required owner of the passkey: the person who typed a password or is signed in; None:
+    anyone.
 
     :raises NotFoundError: if the step has ended.
     """
@@ -276,7 +277,7 @@ def passkey_login() -> ResponseReturnValue:
         user = None if proof is None else reading.get(User, proof.key.user_id)
         how = settings.read(reading, config())
     if proof is None or user is None or user.disabled_at is not None:
-        if user is not None:  # there is nothing to guess: only what was proven is worth a line
+        if user is not None:  # passkeys can't be guessed, so only proven ones are logged
             failed_tries.note(failed_tries.SIGN_IN, user.email, client_address())
         flash_bad(_("This passkey is unknown or did not work. Sign in another way."))
         return redirect(url_for("accounts.login", next=safe_next(target)))
@@ -553,7 +554,7 @@ def make_codes() -> ResponseReturnValue:
 @login_required
 @sudo.fresh_password
 def part_from_provider(identity_id: int) -> ResponseReturnValue:
-    """Unlink the account here from the one at the provider."""
+    """Unlink the account from the one at the provider."""
     return _do(
         "identity.parted",
         lambda writing, id_: identities.part(writing, id_, identity_id),
