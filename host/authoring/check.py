@@ -57,7 +57,7 @@ class Finding:
     """The result of one step.
 
     :param fine: False: the addon must not be published; None: nothing to check, or a note.
-    :param sentences: what was found, or what is wrong.
+    :param sentences: the findings or errors.
     """
 
     name: str
@@ -66,10 +66,10 @@ class Finding:
 
 
 def check(folder: Path, *, tests: Path | None = None, database_url: str = "") -> Iterator[Finding]:
-    """Run every step over the addon in *folder*; yield each finding as soon as it is there.
+    """Run every step over the addon in *folder*; yield each finding as soon as it is known.
 
-    :param tests: where its tests are; default: ``tests`` inside it.
-    :param database_url: an empty database to try the migrations on; default: SQLite, thrown away afterwards.
+    :param tests: folder of its tests; default: ``tests`` inside it.
+    :param database_url: an empty database to try the migrations on; default: a temporary SQLite file.
     """
     folder = folder.resolve()
     try:

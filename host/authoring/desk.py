@@ -1,7 +1,7 @@
 """A trial desk for an addon: real tables, pages and delivery, in this process and thread.
 
-For an addon's tests and for ``lobby addon check``. A process has one database at a time, so it has one trial
-desk at a time, too.
+For an addon's tests and for ``lobby addon check``. A process has one database at a time, and so one trial
+desk at a time.
 """
 
 from __future__ import annotations
@@ -53,13 +53,13 @@ LIMIT_STEP = timedelta(seconds=0.25)
 
 
 class NotActivatedError(Exception):
-    """The addon could not be installed or activated. The message says why."""
+    """The addon could not be installed or activated. The message has the reason."""
 
 
 class RefusedByCardError(Exception):
-    """The card did not connect the account.
+    """The card refused to connect the account.
 
-    :ivar problems: sentences by field name; ``""`` for one that belongs to no field.
+    :ivar problems: sentences by field name; ``""`` for those without a field.
     """
 
     def __init__(self, problems: Mapping[str, str]) -> None:
@@ -189,7 +189,7 @@ class TrialDesk:
                 return
 
     def later(self, by: timedelta) -> None:
-        """Let time pass, and do everything when it becomes due, such as replies that wait for a limit."""
+        """Advance the time, and do all work when it becomes due, such as replies that wait for a limit."""
         end = clock.now() + by
         while (now := clock.now()) < end:
             self._time.enter_context(clock.travel(self._next_due(now, end) - now))
@@ -259,7 +259,7 @@ class TrialDesk:
         if conversation is None:
             raise KeyError(contact)
         adapter = self.adapter(conversation.channel)
-        # Otherwise a reply would wait because of failures that an earlier test asked for.
+        # Otherwise a reply would wait because of failures that an earlier test simulated.
         db.write(results.note_recovered, conversation.account_id)
         taken = [
             uploads.keep_upload(
@@ -324,7 +324,7 @@ def trial_desk(
     :param settings: the addon's settings, by their names in its manifest.
     :param reach: ``host:port`` of stand-ins on this machine that the addon may call by plain http.
     :raises NotActivatedError: if the desk refuses the addon, with the reason an admin would see.
-    :raises ManifestError: if its ``addon.toml`` cannot be used.
+    :raises ManifestError: if its ``addon.toml`` is invalid.
     """
     manifest = read_manifest(folder)
     values = {
@@ -376,4 +376,4 @@ def _host_tables() -> Path:
 
 
 _kept: list[tempfile.TemporaryDirectory[str]] = []
-"""Temporary folders, removed when the process ends."""
+"""Temporary folders, removed when the process exits."""

@@ -103,7 +103,7 @@ def _check_tables(manifest: Manifest, engine: sa.Engine) -> None:
 
 
 def _check_models(manifest: Manifest, folder: Path, engine: sa.Engine) -> None:
-    """Compare the addon's models with the tables of the migrations: columns, and which may be NULL."""
+    """Compare the addon's models with the tables of the migrations: columns and their nullability."""
     inspector = sa.inspect(engine)
     release = loader.load(manifest, folder, "c" * 64, None)
     for table in _tables(release):

@@ -1,8 +1,8 @@
 """Read the event log, and create runs for its events.
 
 A run and the consumer's position are one write, and there is one run per kind and root event. So a run is
-never duplicated, whichever process dies and wherever reading resumes. Automatic actions of the desk start
-nothing. If no automation is set up, a batch of events costs one index lookup.
+never duplicated, even after a crash. Lobby's automatic actions start nothing. If no automation is set up, a
+batch of events costs one index lookup.
 """
 
 from __future__ import annotations
@@ -37,7 +37,8 @@ TOO_OLD = timedelta(days=1)
 _RUNS = cast(sa.Table, AutomationRun.__table__)
 _ROUTED = {
     CONVERSATION_CREATED: ActorKind.CUSTOMER,
-    # The desk reopens a closed conversation when its customer writes. One that a person reopens is theirs.
+    # The desk reopens a closed conversation when its customer writes. A conversation that a person reopens is
+    # theirs.
     CONVERSATION_REOPENED: ActorKind.SYSTEM,
 }
 """Events that make a conversation subject to routing, with the actor they must have."""

@@ -1,7 +1,7 @@
 """The file format of a backup: a zip with JSON lines per table, the files of messages, and a contents list.
 
 Rows are stored independently of the database, so a backup made on SQLite can be restored into PostgreSQL or
-MariaDB and vice versa. The list comes last: a truncated file has none.
+MariaDB and vice versa. The list is last, so a truncated file has none.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ from host.sdk import strictjson
 FORMAT = 1
 LIST = "backup.json"
 SIGNATURE = "backup.sig"
-"""The desk's signature of the list. The list holds the digests of everything else."""
+"""The desk's signature of the list. The list contains the digests of everything else."""
 KEYS = "keys.sealed"
 TRUSTED = "settings/trusted.keys"
 """File in the data folder with the trusted and the revoked addon publishers."""
 PROOF = Place("backup", "proof", 0, "lobby")
-"""Place of the sealed word that proves to a restored desk that its keys are the right ones."""
+"""Place of the sealed word that proves to a restored desk that its keys are correct."""
 _PURPOSE = "backup"
 _UNVERIFIED = "Nothing was restored. If you know who has had it in their hands, add `--unverified`."
 _PIECE = 1024 * 1024
@@ -59,8 +59,8 @@ class Contents(msgspec.Struct, kw_only=True):
     :param missing: storage keys in rows whose files were missing.
     :param spooled: requests that were in the spool.
     :param proofs: a word sealed with each key of the desk.
-    :param keys: whether it contains the keys themselves, sealed with a passphrase.
-    :param digests: name in the zip -> SHA-256, of everything but this list and its signature.
+    :param keys: whether it contains the keys, sealed with a passphrase.
+    :param digests: name in the zip -> SHA-256, of everything except this list and its signature.
     """
 
     format: int

@@ -100,7 +100,7 @@ def make(
 
 @contextmanager
 def snapshot(url: str) -> Iterator[sa.Connection]:
-    """Yield a connection that sees one state of the database, however long it reads. It blocks nobody.
+    """Yield a connection that sees one state of the database, however long it reads, without blocking others.
 
     Migrations are locked out meanwhile, except on SQLite, where the snapshot is the file's.
     """

@@ -1,4 +1,4 @@
-"""The settings: name, default, meaning and parser of each. Nothing else reads the environment."""
+"""The settings: name, default, meaning and parser of each. No other module reads the environment."""
 
 from __future__ import annotations
 
@@ -132,7 +132,7 @@ def public_url(text: str) -> str:
     fine = parts.scheme in {"http", "https"} and parts.hostname and not (parts.path or parts.query)
     if not fine or parts.fragment or "@" in parts.netloc or len(url.split()) != 1 or not url.isprintable():
         raise ValueError("must look like https://desk.example.com, with no path")
-    _ = parts.port  # raises for one that is none
+    _ = parts.port  # raises for an invalid port
     return url
 
 
@@ -588,5 +588,5 @@ def log_format(environ: Mapping[str, str] | None = None) -> str:
 
 
 def of_opentelemetry() -> dict[str, str]:
-    """Return the ``OTEL_...`` variables that are set; OpenTelemetry defines them and reads most itself."""
+    """Return the ``OTEL_...`` variables that are set; OpenTelemetry defines them and reads most of them."""
     return {name: value.strip() for name, value in os.environ.items() if name.startswith("OTEL_")}

@@ -28,9 +28,9 @@ def file_lock(path: Path) -> Iterator[bool]:
 
 @contextmanager
 def serving_lock(config: Config) -> Iterator[bool]:
-    """Hold the right to be the one process on the SQLite file of *config*; yields whether it was free.
+    """Hold the lock of the only process on the SQLite file of *config*; yield whether it was free.
 
-    On other databases many processes may serve, and it is always free.
+    On other databases several processes may serve, and it is always free.
     """
     if not config.database_url.startswith("sqlite"):
         yield True

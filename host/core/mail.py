@@ -1,4 +1,4 @@
-"""Send the desk's own mail, such as a warning to an owner, through the operator's mail server."""
+"""Send mail from Lobby, such as a warning to an owner, through the operator's mail server."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def compose(server: Server, recipient: str, subject: str, text: str) -> EmailMes
 
 
 def send(server: Server, mail: EmailMessage) -> None:
-    """Hand one mail to the server; returns once the server confirmed it.
+    """Pass one mail to the server; return once the server has confirmed it.
 
     :raises NotSentError: if the server has certainly not accepted it.
     :raises UnconfirmedError: if the outcome is unknown.
@@ -118,7 +118,7 @@ def send(server: Server, mail: EmailMessage) -> None:
     except OSError as error:
         raise UnconfirmedError(_words(error)) from None
     finally:
-        # Not quit(): it waits for an answer nobody needs, and may fail after the mail was accepted.
+        # Not quit(): it waits for an unneeded answer, and may fail after the mail was accepted.
         with suppress(OSError):
             client.close()
 
@@ -199,6 +199,6 @@ def _why(error: Exception) -> str:
 
 
 def _words(error: Exception) -> str:
-    """Return a sentence for *error* without the server's text: some servers quote what was sent to them."""
+    """Return a sentence for *error* without the server's text: some servers quote their input."""
     code = getattr(error, "smtp_code", None)
     return f"{type(error).__name__}{f' {code}' if code else ''}"

@@ -23,7 +23,7 @@ class CardDirectory(AdapterDirectory, Protocol):
 
 
 class RuleDirectory(AdapterDirectory, Protocol):
-    """Also finds what addons add to rules; None while no active addon brings it."""
+    """Also finds addons' additions to rules; None if no active addon has it."""
 
     def condition(self, name: str, /) -> RuleCondition | None: ...
 
@@ -31,7 +31,7 @@ class RuleDirectory(AdapterDirectory, Protocol):
 
 
 class AssistantDirectory(RuleDirectory, Protocol):
-    """Also finds what addons add to the tools of assistants, by name."""
+    """Also finds addons' tools for assistants by name."""
 
     @property
     def tools(self) -> Mapping[str, AssistantTool]: ...
@@ -52,7 +52,7 @@ class RunningGeneration(Protocol):
 
 
 class ShownGeneration(RunningGeneration, Protocol):
-    """The further parts of a generation that every page may use.
+    """The additional parts of a generation that every page may use.
 
     :ivar failures: slug -> one sentence, for each active addon that was left out.
     :ivar attention: slug -> sentences about a running addon.

@@ -25,7 +25,8 @@ _OTHERS = 0o077
 
 FILES = ("secret.keys", "session.key", "lobby.lock", "webhooks.json", "marks/deaths.json")
 FOLDERS = ("addons", "attachments", "backups", "marks", "rehearsal", "spool")
-"""Everything Lobby creates in its data folder besides the database; anything else there belongs to others."""
+"""Everything that Lobby creates in its data folder besides the database; other files there are not Lobby's.
+"""
 _OF_SQLITE = ("", "-wal", "-shm", "-journal")
 
 

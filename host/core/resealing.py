@@ -1,8 +1,8 @@
 """Find every sealed secret in the database, check that it opens, and seal it again with the newest key.
 
 Columns are found in the database itself, so those of an inactive addon are included. A row with a sealed
-value either has its own UUID and workspace (0 for what is the whole desk's), or belongs to a channel account;
-then the value is sealed with the account's.
+value either has its own UUID and workspace (0 for the desk), or belongs to a channel account; then the value
+is sealed with the account's.
 """
 
 from __future__ import annotations
@@ -104,7 +104,7 @@ def columns() -> list[Column]:
 
 
 def holds_sealed() -> bool:
-    """Return whether the database holds any sealed value, with whatever key."""
+    """Return whether the database contains any sealed value, with any key."""
     if not sa.inspect(db.current().read_engine).has_table("channel_accounts"):
         return False
     with db.read() as session:
@@ -133,7 +133,7 @@ def load_keys(config: Config) -> None:
 def check_values(*, reseal: bool = False) -> Findings:
     """Open every sealed value; with *reseal* those of older keys are sealed with the newest.
 
-    A value that changes meanwhile is left as it is: it is sealed with the newest key already.
+    A value that changes meanwhile is skipped: it is already sealed with the newest key.
     """
     findings = Findings()
     keyring = secrets.keyring()

@@ -34,7 +34,7 @@ log = logging.getLogger(__name__)
 
 
 class Secret:
-    """A credential that does not show itself: not in logs, not in tracebacks, not in JSON, not pickled."""
+    """A credential that is not revealed in logs, tracebacks, JSON or pickles."""
 
     __slots__ = ("_value",)
 
@@ -43,7 +43,7 @@ class Secret:
         logs.mask(value)
 
     def reveal(self) -> str:
-        """Return the credential itself, for the one place that needs it."""
+        """Return the credential, where it is needed."""
         return self._value
 
     def __repr__(self) -> str:
@@ -84,7 +84,7 @@ class Place:
 
 
 class Keyring:
-    """The keys of one installation. The first one seals, all of them open."""
+    """The keys of one installation. The first one seals; all of them open."""
 
     def __init__(
         self, keys: Mapping[str, bytes], path: Path | None = None, stamp: tuple[int, int] = (0, 0)
@@ -218,7 +218,7 @@ def load_keyring(config: Config) -> Keyring:
 
 
 def keys_file(config: Config) -> Path | None:
-    """Return the file with the keys; None if the environment itself holds them."""
+    """Return the file with the keys; None if the environment contains them."""
     if config.secret_keys:
         return None
     return Path(config.secret_keys_file) if config.secret_keys_file else config.data / "secret.keys"

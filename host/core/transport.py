@@ -30,8 +30,8 @@ class Attempt(threading.local):
     :ivar fresh: whether kept connections must not be used.
     :ivar reused: whether a kept connection was used.
     :ivar sent: whether a byte of the request may have left.
-    :ivar sign_in: whether it signs somebody in: a provider on the local network may be reached.
-    :ivar model: whether it asks a language model: one on the local network may be reached.
+    :ivar sign_in: whether it is for sign-in, for which a provider on the local network may be reached.
+    :ivar model: whether it is for a language model, which may be on the local network.
     :ivar leaving: called right before the first byte leaves.
     """
 
@@ -161,7 +161,7 @@ class _TLSPool(HTTPSConnectionPool):
 
 @cache
 def tls_context() -> ssl.SSLContext:
-    """Return the one TLS configuration of HTTP.
+    """Return the shared TLS configuration of HTTP.
 
     It is created once, because loading the certificate authorities per connection, as requests does, takes
     longer than many requests.

@@ -72,7 +72,7 @@ def switched_off() -> frozenset[str]:
 
 
 def is_on(name: str) -> bool:
-    """Return whether there is a feature *name*, and it is enabled in this process."""
+    """Return whether the feature *name* exists and is enabled in this process."""
     return any(feature.name == name for feature in active())
 
 

@@ -43,7 +43,7 @@ class Heartbeat:
 
     :param generation: returns the number of the revision it runs.
     :param broker: returns the last state of the broker; None: unknown, or no broker is used.
-    :param beside: called with each beat, also the last one, to write other data of this process.
+    :param beside: called with each beat, including the last one, to write other data of this process.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Find problems an operator should look at, as sentences: what is wrong, and what to do."""
+"""Find problems for the operator, each with a sentence and a next step."""
 
 from __future__ import annotations
 

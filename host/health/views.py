@@ -187,7 +187,7 @@ HELD = {
 
 
 def _waits(state: current_state.CurrentState) -> list[tuple[str, str, bool]]:
-    """Return the work that waits on purpose: the label, the reason, and whether somebody must act."""
+    """Return the work that waits on purpose: the label, the reason, and whether a person must act."""
     return [
         (str(label) % {"n": whole(state.held[reason])}, str(text), reason is Reason.RECONNECT)
         for reason, (label, text) in HELD.items()

@@ -100,7 +100,7 @@ class MessageModeration(Base):
     """The state the provider confirmed."""
     author_id: Mapped[int | None] = mapped_column(sa.ForeignKey(User.id, ondelete="SET NULL"))
     author: Mapped[str] = mapped_column(sa.String(255))
-    """The rule or API key that did it; empty for the author, or a person who was deleted."""
+    """The rule or API key that did it; empty for the message's author, or a deleted person."""
     at: Mapped[datetime] = mapped_column(UTCDateTime)
     state: Mapped[str] = mapped_column(sa.String(16))
     """Queued, sent or failed."""

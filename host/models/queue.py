@@ -29,7 +29,7 @@ IS_SET_ASIDE = sa.text("inbound_events.state IN ('dead', 'ignored')")
 
 
 class InboundRequest(Base):
-    """One request of a provider, stored byte for byte, once.
+    """One request of a provider, stored once, unchanged.
 
     The id contains the time (:func:`host.queue.spool.request_id`), so the primary key also finds by time.
     """
@@ -45,13 +45,13 @@ class InboundRequest(Base):
 
 
 class InboundEvent(Base):
-    """One envelope cut from a request. The unique key is what makes a redelivery harmless.
+    """One envelope from a request. The unique key makes a redelivery harmless.
 
     ``account_key`` is the account's id as text, empty for none: NULLs would not be unique.
 
     Every index is written with every event, and each costs a page of the log. So two of them are partial,
     where the database can do that, and cover only the few rows that are not applied. A query that should use
-    one has to repeat its condition word for word.
+    one must repeat its condition verbatim.
     """
 
     __tablename__ = "inbound_events"
@@ -91,13 +91,13 @@ class InboundEvent(Base):
     reason: Mapped[str | None] = mapped_column(sa.String(500))
     attempts: Mapped[int] = mapped_column(sa.Integer, default=0)
     retry_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
-    """When a failed event is tried again. Its lane waits for it, whatever else arrives."""
+    """When a failed event is retried. Its lane waits for it, even if other events arrive."""
     applied_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     repeats: Mapped[str | None] = mapped_column(LongText)
     """Ids of the requests that brought it again, separated by commas."""
     forgotten_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
-    """Time its message was unsent and its body deleted. If it comes again, it is pending again, so that the
-    new request's body is deleted too.
+    """Time its message was unsent and its body deleted. If it is received again, it becomes pending again, so
+    that the new request's body is deleted, too.
     """
     replayed_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     """When an admin last had it applied again."""
@@ -107,7 +107,7 @@ class Lane(Base):
     """An ordered queue: one account and customer, in one direction. Leased as a whole, never by row.
 
     ``key`` is ``in:`` or ``out:``, the account id and a hash of the customer's id. ``next_at`` is when the
-    lane is due (NULL: no work). ``fence`` grows with each lease, so that a worker whose lease has ended
+    lane is due (NULL: no work). ``fence`` grows with each lease, so that a worker whose lease has expired
     cannot write its result.
     """
 
@@ -129,7 +129,7 @@ class Lane(Base):
 
 
 class OutboxEntry(Base):
-    """A message of ours that has to reach the provider, written in the same transaction as the message."""
+    """A message to send to the provider, written in the same transaction as the message."""
 
     __tablename__ = "outbox"
     __writers__ = ("delivery", "inbox", "queue")
@@ -154,7 +154,9 @@ class OutboxEntry(Base):
     resent: Mapped[bool] = mapped_column(sa.Boolean, default=False)
     """Whether it was sent again after being unconfirmed; workers do that once, see ``transient``."""
     transient: Mapped[int] = mapped_column(sa.Integer, default=0, server_default="0")
-    """How many attempts in a row the provider itself said failed for a moment; 0: the latest did not."""
+    """Number of consecutive attempts that failed temporarily according to the provider; 0: the latest did
+    not.
+    """
     answered: Mapped[bool] = mapped_column(sa.Boolean, default=False, server_default=sa.false())
     """Whether the provider answered the latest attempt, though not with success: it is finished with it."""
     unread: Mapped[bool] = mapped_column(sa.Boolean, default=False, server_default=sa.false())
@@ -174,7 +176,10 @@ class OutboxEntry(Base):
 
 
 class RefusedDelivery(Base):
-    """The number of refused requests per channel, account, reason and day. Nothing else of them is stored."""
+    """The number of refused requests per channel, account, reason and day.
+
+    No other data of them is stored.
+    """
 
     __tablename__ = "refused_deliveries"
     __writers__ = ("queue",)
@@ -187,7 +192,7 @@ class RefusedDelivery(Base):
     last_at: Mapped[datetime] = mapped_column(UTCDateTime)
     last_remote: Mapped[str] = mapped_column(sa.String(64))
     last_hint: Mapped[str] = mapped_column(sa.String(16), default="")
-    """The first few characters of the wrong value, for the person who corrects it."""
+    """The first few characters of the wrong value, for correcting it."""
 
 
 class CatchUpState(StrEnum):
@@ -204,8 +209,8 @@ class CatchUpState(StrEnum):
 class CatchUp(Base):
     """The latest reading of an account's history from the provider; one row per account.
 
-    Each step is one call to the provider and one write of its result and the place to go on from, so a
-    process may die between any two.
+    Each step is one call to the provider and one write of its result and the next position, so a process may
+    die between any two.
     """
 
     __tablename__ = "catch_ups"
@@ -234,7 +239,7 @@ class CatchUp(Base):
     failures: Mapped[int] = mapped_column(sa.Integer, default=0)
     """Failed steps in a row."""
     problem: Mapped[dict[str, Any] | None] = mapped_column(JsonDict)
-    """Why it waits or ended: sentence, next_step."""
+    """Why it waits or stopped: sentence, next_step."""
 
 
 class CatchUpThread(Base):
@@ -257,20 +262,21 @@ class CatchUpThread(Base):
     updated_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     state: Mapped[str] = mapped_column(sa.String(16))
     was_here: Mapped[bool] = mapped_column(sa.Boolean, default=False)
-    """Whether there was a conversation with the customer before."""
+    """Whether a conversation with the customer already existed."""
     cursor: Mapped[str] = mapped_column(LongText, default="")
     pages: Mapped[int] = mapped_column(sa.Integer, default=0)
     imported: Mapped[int] = mapped_column(sa.Integer, default=0)
     """Number of messages that were not here."""
     untold: Mapped[int] = mapped_column(sa.Integer, default=0)
-    """Number of messages that are missing and of which the provider gave only the id."""
+    """Number of missing messages of which the provider returned only the id."""
     problem: Mapped[dict[str, Any] | None] = mapped_column(JsonDict)
 
 
 class SecondLook(Base):
     """The schedule and the last result of an account's checks for undelivered messages.
 
-    One row per connected account whose provider can be asked. Each step is one call to it and one write.
+    One row per connected account whose provider supports it. Each step is one call to the provider and one
+    write.
     """
 
     __tablename__ = "second_looks"
@@ -308,7 +314,7 @@ class SecondLook(Base):
     """Customers it exchanged messages with within a day, counted at ``counted_at``."""
     counted_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     used_percent: Mapped[int] = mapped_column(sa.Integer, default=0)
-    """How much of its limits the provider said was used up."""
+    """Used percentage of its limits, as reported by the provider."""
     claim: Mapped[str | None] = mapped_column(Ascii64)
     failures: Mapped[int] = mapped_column(sa.Integer, default=0)
     """Failed steps in a row."""

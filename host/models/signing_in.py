@@ -1,4 +1,4 @@
-"""Ways to sign in besides a password: authenticator apps, passkeys, recovery codes, a provider."""
+"""Sign-in methods other than passwords: authenticator apps, passkeys, recovery codes, a provider."""
 
 from __future__ import annotations
 

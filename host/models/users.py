@@ -66,7 +66,7 @@ class User(Base):
     deleted_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     """Time they deleted their account. The row stays, for the name on their messages."""
     new_password: Mapped[bool] = mapped_column(sa.Boolean, default=False, server_default=sa.false())
-    """Whether they have to choose a new password before anything else."""
+    """Whether they must choose a new password before anything else."""
     second_factor_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     """Time they set up a second factor; NULL if they have none. With one, sessions without it are invalid."""
 
@@ -136,7 +136,7 @@ class Workspace(Base):
     """Time an owner requested its deletion: it is archived from then on, and can be restored for some days.
     """
     deleting_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
-    """Start of its deletion: nobody sees it any longer, and its rows are deleted in batches."""
+    """Start of its deletion: it is hidden from everyone, and its rows are deleted in batches."""
     version: Mapped[int] = mapped_column(sa.Integer, server_default="0")
     """Increases with each change of its settings, to detect concurrent changes."""
     assigns_on_reply: Mapped[bool] = mapped_column(sa.Boolean, server_default=sa.false())

@@ -1,4 +1,4 @@
-"""Build the Flask app of one generation: wiring only. Every activation builds one, so it must be cheap."""
+"""Build the Flask app of one generation: wiring only. Every activation builds an app, so it must be cheap."""
 
 from __future__ import annotations
 
@@ -145,7 +145,7 @@ class LobbyFlask(Flask):
 def create_app(config: Config, generation: Generation, host: Host | None, desk: Desk | None = None) -> Flask:
     """Build the app of *generation*. Opens no connection and starts nothing.
 
-    :param desk: how the desk presents itself; None: as Lobby does.
+    :param desk: the appearance of the desk; None: Lobby's default.
     :param host: the application of the process; None for an app that only answers errors.
     """
     app = LobbyFlask("host", root_path=str(HERE))
@@ -236,7 +236,7 @@ def _register_addons(app: Flask, generation: Generation, csrf: MaskedCSRFProtect
     own = app.jinja_loader
     assert own is not None
     # The host's templates come first, including those of its blueprints, where Flask would look last. An
-    # addon's templates are found only below its slug: it replaces none of ours, even if it is named like a
+    # addon's templates are only found below its slug, so it can't replace ours, even if it is named like a
     # part of Lobby.
     beside = [blueprint.jinja_loader for blueprint in app.blueprints.values() if blueprint.jinja_loader]
     app.jinja_loader = jinja2.ChoiceLoader(

@@ -1,8 +1,8 @@
-"""Tune Python's garbage collector for a process that serves for weeks.
+"""Tune Python's garbage collector for a process that runs for weeks.
 
-A full collection visits every object while nothing else runs. Most are modules, classes and routes, which
-live as long as the process. On a slow machine that takes a tenth of a second each time, and it dominated the
-99th percentile of message latency.
+A full collection visits every object while all threads stop. Most are modules, classes and routes, which live
+as long as the process. On a slow machine that takes a tenth of a second each time, and it dominated the 99th
+percentile of message latency.
 """
 
 from __future__ import annotations

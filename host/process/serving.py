@@ -82,7 +82,7 @@ AWAY_SECONDS = 1.0
 STALE_SECONDS = 2.0
 LOOK_UP_SECONDS = 5.0
 STOPPED_SECONDS = 20.0
-"""Time in seconds that a disabled sender has to finish work under way."""
+"""Time in seconds for a disabled sender to finish current work."""
 
 
 class AlreadyServingError(CannotGoOnError):
@@ -129,7 +129,7 @@ class FeatureSenders:
             if self._retired:
                 return
             for name in self._running.keys() - wanted.keys():
-                # Work under way is finished in the background.
+                # Current work is finished in the background.
                 stop = self._running.pop(name).stop
                 threading.Thread(target=stop, kwargs={"timeout": STOPPED_SECONDS}, daemon=True).start()
             for name in wanted.keys() - self._running.keys():
@@ -156,10 +156,10 @@ class HostApplication:
     """A WSGI callable that runs the newest generation it could build.
 
     Each request checks the counter in the database (read at most every 200 ms in a process). When it has
-    moved, the next generation is built and one reference is swapped; requests under way finish on theirs.
+    changed, the next generation is built and one reference is swapped; requests in progress finish on theirs.
 
-    A server calls it through :class:`host.process.asgi.AsgiApplication`. Under WSGI alone it does the same
-    without live streams: pages poll instead.
+    A server calls it through :class:`host.process.asgi.AsgiApplication`. Under plain WSGI it works without
+    live streams: pages poll instead.
 
     :ivar journal: stores envelopes; see :meth:`host.queue.journal.Journal.ingest`.
     :ivar hub: notifies browsers of changes.
@@ -260,7 +260,7 @@ class HostApplication:
             if answering is not None:
                 scope, receive = incoming.scope_of(environ)
                 deciding = answering(incoming.of_scope(scope, self.config.proxies), receive)
-                # In a thread of its own, because this one may belong to another event loop.
+                # In a separate thread, because this one may belong to another event loop.
                 status, text, more = self._loops.submit(copy_context().run, asyncio.run, deciding).result()
                 start_response(f"{status} {HTTPStatus(status).phrase}", answer_headers(text, more))
                 return [text.encode()]
@@ -279,11 +279,10 @@ class HostApplication:
 
         Never fails: if the next one is unavailable, return the previous one.
 
-        :raises WouldWaitError: on the event loop, if the counter has to be read.
+        :raises WouldWaitError: on the event loop, if the counter must be read.
         """
         current = self._current
-        # A writer continues with the generation it began with: building the next one needs a long write of
-        # its own.
+        # A writer continues with the generation it began with: building the next one needs a long write.
         if time.monotonic() < self._look_again_at or db.current().is_inside:
             return current
         try:
@@ -298,7 +297,7 @@ class HostApplication:
             return current  # read by another thread just before this process swapped
         db.may_wait()
         if not self._building.acquire(blocking=False):
-            return current  # another thread builds it; this request goes on with the last
+            return current  # another thread builds it; this request uses the previous one
         try:
             return self._advance(number)
         finally:
@@ -318,7 +317,7 @@ class HostApplication:
         )
 
     def refresh(self) -> Generation:
-        """Build and run the generation the database asks for; return once it runs."""
+        """Build and run the generation that the database defines; return once it runs."""
         counters.forget()
         with self._building:
             # Not from the cached counter: another thread may just be filling it with an old value.
@@ -443,7 +442,7 @@ class HostApplication:
         self._heartbeat.start(kind)
 
     def retire(self) -> None:
-        """End live streams, and start no more deliveries and jobs. Requests are still answered."""
+        """Close live streams, and start no more deliveries and jobs. Requests are still answered."""
         if not self._started:
             return
         if self._web:
@@ -460,7 +459,7 @@ class HostApplication:
     def close(self, *, patience: float = 70.0) -> None:
         """Stop everything :meth:`start` started. May be called twice.
 
-        :param patience: seconds to wait for a send under way, and at most for a job and a broker. Remaining
+        :param patience: seconds to wait for a send in progress, and at most for a job and a broker. Remaining
             data is written after that, which takes as long as the database does.
         """
         if not self._started:

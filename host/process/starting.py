@@ -1,4 +1,4 @@
-"""Start a process: set up an empty database, and wait for one that is away."""
+"""Start a process: set up an empty database, and wait for an unavailable one."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Start:
         self._tries = 0
 
     def attempt(self) -> HostApplication | None:
-        """Return the started application, or None while the database is away, which is reported once.
+        """Return the started application, or None while the database is unavailable, which is reported once.
 
         :raises CannotGoOnError: if a retry does not help.
         """
@@ -108,7 +108,7 @@ def bring_up(config: Config, *, web: bool = True) -> HostApplication:
     # process's.
     if is_served(config):
         raise AlreadyServingError
-    resealing.load_keys(config)  # before the database is asked: what is kept meanwhile is sealed with them
+    resealing.load_keys(config)  # before the database is used: requests kept meanwhile are sealed with them
     db.current().reach()
     _prepare_tables(config)
     preinstalled.provide(config)

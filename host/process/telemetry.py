@@ -68,9 +68,11 @@ class Trace(msgspec.Struct, frozen=True):
 
     @classmethod
     def of(cls, kind: str, id_: int) -> Trace:
-        """Return the trace of *kind* (``request``, ``message``) *id_*: the same in every process of the desk.
+        """Return the trace of *kind* (``request``, ``message``) *id_*, which is equal in every process of the
+        desk.
 
-        Another desk with the same numbers has other traces, as they are derived from the desk's key.
+        Other desks with the same numbers have different traces, because traces are derived from the desk's
+        key.
         """
         digest = base64.urlsafe_b64decode(secrets.keyring().sign("trace", kind, id_) + "=")
         return cls(int.from_bytes(digest[:16]), int.from_bytes(digest[16:24]))
@@ -114,7 +116,7 @@ def stop() -> None:
 
 
 def configured() -> bool:
-    """Return whether the environment asks for spans, over OTLP and HTTP only."""
+    """Return whether the environment enables spans over OTLP and HTTP."""
     given = config.of_opentelemetry()
     if given.get("OTEL_SDK_DISABLED", "").lower() == "true":
         return False
@@ -130,7 +132,7 @@ def configured() -> bool:
 
 
 class Telemetry:
-    """A converter of log lines to spans, in a thread of its own; writing a line only queues it.
+    """A converter of log lines to spans, in a separate thread; writing a line only queues it.
 
     :param kind: see :func:`start`.
     :param processor: receives the finished spans.
@@ -284,7 +286,7 @@ def _traces(lines: Sequence[SpanLine]) -> dict[int, Trace]:
             )
             requests = dict(session.execute(events).all())
     except sa.exc.SQLAlchemyError:
-        # They get traces of their own then; sending does not wait.
+        # They get separate traces then; sending does not wait.
         return {}
     return {id_: Trace.of("request", requests[event]) for id_, event in first.items() if event in requests}
 

@@ -2,7 +2,7 @@
 
 Conditions on the conversation use the fields of a :class:`~host.inbox.queries.ConversationFilter`, like lists
 and saved views; :func:`decide` applies to one conversation the filter that the database applies to all. The
-other conditions check facts a list does not have: what was written, when, and by whom.
+other conditions check facts a list does not have: text, time and author.
 """
 
 from __future__ import annotations
@@ -256,7 +256,7 @@ def _of_addon(condition: OfAddon, facts: Facts) -> ConditionResult:
 def folded(text: str) -> str:
     """Return *text* normalized for finding words: case-folded, with one representation of each letter.
 
-    The Turkish dotted and dotless i are treated as one: in capitals they cannot be told apart.
+    The Turkish dotted and dotless i are treated as one: in capitals they are indistinguishable.
     """
     plain = unicodedata.normalize("NFKC", text[:MOST_READ]).casefold()
     return plain if plain.isascii() else plain.replace("i\u0307", "i").replace("ı", "i")

@@ -225,7 +225,7 @@ def touched(
     now: datetime,
     accounts: Collection[int] | None = None,
 ) -> list[int]:
-    """Return how many conversations of the last days each of *bodies* would have touched, in one query."""
+    """Return how many conversations of the last days each of *bodies* would have matched, in one query."""
     rows = _messages(session, workspace_id, now, accounts) if bodies else ()
     began = {row.id for row in rows if row.is_first}
     there = _seen(session, workspace_id, rows, bodies, directory, now)

@@ -75,7 +75,7 @@ class PersonOutcome(StrEnum):
 
     ANSWERED = "answered"
     HAD = "had"
-    """Somebody had already replied to them privately."""
+    """A private reply had already been sent to them."""
     REFUSED = "refused"
     """Nothing was sent; see ``reason``."""
 

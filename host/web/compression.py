@@ -1,4 +1,4 @@
-"""Compress what browsers and programs ask for compressed: pages, styles, scripts and JSON above 1 kB."""
+"""Compress responses for clients that accept it: pages, styles, scripts and JSON above 1 kB."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from flask import Flask, Response, request
 from flask_compress import Compress
 
 ALGORITHMS = ["br", "gzip"]
-"""The first is taken where a caller likes both alike."""
+"""The first is used if a client prefers neither."""
 MIN_BYTES = 1024
 MOST = 4 * 1024 * 1024
 """Bytes of a file that is compressed."""
@@ -14,7 +14,7 @@ TYPES = (
     *("text/html", "text/css", "text/javascript", "text/plain"),
     *("application/json", "application/problem+json", "image/svg+xml"),
 )
-"""Never ``text/event-stream``: a line of it has to arrive at once."""
+"""Never ``text/event-stream``, whose lines must arrive immediately."""
 
 
 class _Compress(Compress):

@@ -1,4 +1,4 @@
-"""Render every error as a page or as JSON: what happened and what to do. Never a traceback."""
+"""Render every error as a page or as JSON, with the next step and never a traceback."""
 
 from __future__ import annotations
 
@@ -229,7 +229,7 @@ def _carried(error: LobbyError) -> _Carried | None:
     with db.read() as reading:
         ways = ways_of(reading, user, config())
     if not user.has_password and not ways.any:
-        return None  # they have to sign in again
+        return None  # they must sign in again
     first = missing and not isinstance(error, errors.WrongPasswordError)
     left_out = {"csrf_token", "password", "confirmation_code"}
     return _Carried(

@@ -78,7 +78,7 @@ def install(app: Flask, config: Config, catalogues: Sequence[Path] = ()) -> None
     )
     app.jinja_env.filters["numberformat"] = number
     app.jinja_env.filters["dateformat"] = _date_filter
-    # Jinja's own create a context for each word in a loop; these two are nearly all there is.
+    # Jinja's functions create a context for each word in a loop; these two cover nearly all uses.
     app.jinja_env.globals.update({"_": _marked, "gettext": _marked, "ngettext": _marked_plural})
 
 
@@ -94,7 +94,7 @@ def gettext(one: str, **values: Any) -> str:
 
 
 def pgettext(context: str, one: str, **values: Any) -> str:
-    """Translate *one* as :func:`gettext` does; *context* tells meanings of the same word apart."""
+    """Translate *one* as :func:`gettext` does; *context* distinguishes meanings of the same word."""
     text: str = reader().words.upgettext(context, one)
     return text % values if values else text
 
@@ -172,7 +172,7 @@ def reader() -> Reader:
     except AttributeError:
         found = g.reader = Reader(get_translations(), get_locale(), get_user_timezone())
         return found
-    except RuntimeError:  # no page: what is said is English
+    except RuntimeError:  # outside pages, texts are English
         return Reader(NullTranslations(), None, UTC)
 
 

@@ -31,7 +31,7 @@ class Entry(msgspec.Struct, frozen=True):
     :param label: a lazily translated string.
     :param icon: a name of ``_icons.html``.
     :param shown: whether the signed-in person gets it; None: always.
-    :param find_mark: returns the items on the page that need attention; None: there are never any.
+    :param find_mark: returns the items on the page that need attention; None: there never are any.
     """
 
     endpoint: str

@@ -43,7 +43,7 @@ def remove_workspace(session: Session, workspace_id: int, most: int) -> bool | N
 
 @hookimpl
 def restored(session: Session) -> None:
-    """Pause all endpoints until somebody resumes them: the original desk may still be sending."""
+    """Pause all endpoints until a person resumes them: the original desk may still be sending."""
     endpoints.pause_all(session)
 
 

@@ -249,7 +249,7 @@ def pause(session: Session, workspace_id: int, endpoint_id: int) -> Endpoint:
 
 
 def pause_all(session: Session) -> None:
-    """Pause every endpoint until somebody resumes it."""
+    """Pause every endpoint until a person resumes it."""
     session.execute(
         sa.update(Endpoint)
         .where(Endpoint.state == EndpointState.ACTIVE)

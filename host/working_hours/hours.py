@@ -57,7 +57,7 @@ class Exceptions(Protocol):
 class Hours(msgspec.Struct, frozen=True):
     """Working hours.
 
-    :param exceptions: hours by day, which override the week. A dict will do.
+    :param exceptions: hours by day, which override the week; a dict works.
     :param timezone: a name of :func:`host.core.clock.zones`.
     """
 
@@ -66,21 +66,21 @@ class Hours(msgspec.Struct, frozen=True):
     timezone: str
 
     def is_open(self, at: datetime) -> bool:
-        """Return whether it is open at a moment."""
+        """Return whether it is open at that time."""
         there = at.astimezone(clock.zone(self.timezone))
         minute = there.hour * 60 + there.minute
         return any(starts <= minute < ends for starts, ends in self.on(there.date()))
 
     def opens_at(self, at: datetime) -> datetime | None:
-        """Return the next time it is open, maybe *at*, or None if there is none within :data:`AHEAD`."""
+        """Return the next time it is open, possibly *at*, or None if there is none within :data:`AHEAD`."""
         if self.is_open(at):
             return at
         return next((opens for opens, _closes in self._pieces(at, at + AHEAD)), None)
 
     def closes_at(self, at: datetime) -> datetime | None:
-        """Return the closing time of the opening *at* is in, or None.
+        """Return the closing time of the opening that contains *at*, or None.
 
-        None if it is closed then, or stays open for :data:`AHEAD`. Hours that touch are one opening.
+        None if it is closed then, or stays open for :data:`AHEAD`. Adjacent hours are one opening.
         """
         opens, closes = next(self.openings(at, at + AHEAD), (None, None))
         return closes if opens == at and closes != at + AHEAD else None
@@ -130,7 +130,7 @@ class Hours(msgspec.Struct, frozen=True):
 
 
 class WorkedTime:
-    """An index of openings: the open time between any two moments of a period.
+    """An index of openings: the open time between any two times of a period.
 
     :param since: the beginning of the period; *until*: its end.
     """
@@ -162,7 +162,7 @@ ALWAYS = Hours((ALL_DAY,) * 7, {}, "UTC")
 """The default: always open."""
 
 
-# ---- as they are stored ----------------------------------------------------------------------------------
+# ---- stored form -----------------------------------------------------------------------------------------
 
 
 class ExceptionalDays(msgspec.Struct, frozen=True):
@@ -179,7 +179,7 @@ class ExceptionalDays(msgspec.Struct, frozen=True):
     yearly: bool = False
 
     def plain(self) -> list[Any]:
-        """Return it as it is stored."""
+        """Return its stored form."""
         return [
             self.first.isoformat(),
             self.last.isoformat(),
@@ -235,7 +235,7 @@ def by_day(exceptions: Sequence[ExceptionalDays]) -> Exceptions:
 class StoredHours(msgspec.Struct, frozen=True):
     """The hours that were set for a workspace or a team.
 
-    :param week: None: no hours of its own, so those of the workspace apply, or :data:`ALWAYS`.
+    :param week: None: those of the workspace apply, or :data:`ALWAYS`.
     :param version: the version that a form must name to change them; 0: never set.
     """
 
@@ -291,7 +291,9 @@ def teams_of(session: Session, workspace_id: int) -> list[tuple[int, str]]:
 
 
 def _kept(row: BusinessHours) -> StoredHours:
-    known = row.timezone in clock.zones()  # this machine may know fewer than the one it was chosen on
+    known = (
+        row.timezone in clock.zones()
+    )  # this machine may have fewer time zones than the one where it was chosen
     return StoredHours(
         None if row.week is None or not known else tuple(_spans_of(day) for day in row.week),
         tuple(ExceptionalDays.of(one) for one in row.exceptions),
@@ -515,7 +517,7 @@ def save(
     :param week: None: no hours of its own; *exceptions* and *timezone* are ignored then.
     :param version: the version the person saw; None: any.
     :raises NotFoundError: if there is no such workspace, or it has no such team.
-    :raises SavedMeanwhileError: if the hours have another version by now.
+    :raises SavedMeanwhileError: if the hours have a newer version.
     :raises HoursError: as :func:`checked`.
     """
     last_ones.lock_workspace(session, workspace_id)

@@ -174,7 +174,7 @@ def _exception_of(row: ExceptionRow, at: int) -> ExceptionalDays:
     return ExceptionalDays(first, last, _spans_in(row.open, row.first, field), row.name, row.yearly)
 
 
-# ---- what the page shows ----------------------------------------------------------------------------------
+# ---- contents of the page ---------------------------------------------------------------------------------
 
 
 class DayAxis(msgspec.Struct, frozen=True):

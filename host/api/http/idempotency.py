@@ -1,6 +1,6 @@
 """Idempotency keys: a repeated request is executed only once.
 
-A request with an Idempotency-Key is claimed first, in a write of its own. Its changes and its answer are then
+A request with an Idempotency-Key is claimed first, in a separate write. Its changes and its answer are then
 written together, and only while the claim is valid. A process that dies in between has changed nothing, and
 its claim expires. A process that is too slow finds its claim taken over, and writes nothing.
 
@@ -147,7 +147,7 @@ def _opened(row: IdempotentRequest) -> str:
 
 
 def release(held: Claim) -> None:
-    """Release the claim on a request that changed nothing, so that it can be repeated at once."""
+    """Release the claim on a request that changed nothing, so that it can be repeated immediately."""
     query = sa.delete(_TABLE).where(_TABLE.c.id == held.row_id, _TABLE.c.claim == held.token)
     db.write(lambda session: session.execute(query))
 
@@ -159,7 +159,7 @@ def void_claims(session: Session) -> None:
 
 
 class _Renewing:
-    """Renews the claims of this process, in a thread that ends when there are none."""
+    """Renews the claims of this process, in a thread that exits when there are none."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()

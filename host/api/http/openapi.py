@@ -190,7 +190,7 @@ def _operation(route: Route, by_type: dict[int, Any]) -> dict[str, Any]:
     if route.body is not None:
         schema = by_type[id(route.body)]
         if route.other_form is not None:
-            # One list, so that pages made of the document show all forms side by side.
+            # One list, so that pages generated from the document show all forms together.
             forms = schema.get("anyOf", [schema])
             schema = {"anyOf": [*forms, by_type[id(route.other_form.body)]]}
         content: dict[str, Any] = {"schema": schema}

@@ -44,10 +44,10 @@ class TooLargeError(Exception):
 
 
 class StoreAwayError(UnavailableError):
-    """The store does not answer, or does not do what it is asked to.
+    """The store does not answer, or fails.
 
     :param words: the reason, for the log and for admins; never with a credential.
-    :param passing: whether it may pass; False: somebody has to change a setting or a permission.
+    :param passing: whether it may be temporary; False: a setting or a permission must be changed.
     """
 
     title = _l("Files are unavailable")
@@ -72,7 +72,7 @@ class Readable(Protocol):
 class Staged(Protocol):
     """Bytes that are durable but not yet named by a row; use it in a ``with`` block.
 
-    Bytes that are not kept are dropped: at once, or by the walk that removes unreferenced files.
+    Bytes that are not kept are dropped: immediately, or by the walk that removes unreferenced files.
 
     :ivar key: their key.
     :ivar size: their number.
@@ -109,7 +109,7 @@ class Store(Protocol):
         """Stage all of *stream*, a piece at a time.
 
         :param most: maximum number of bytes.
-        :raises TooLargeError: if there is more; nothing is left behind.
+        :raises TooLargeError: if there is more; nothing remains.
         """
 
     def open_stored(self, key: str) -> BinaryIO:
@@ -142,7 +142,7 @@ class Store(Protocol):
 
 
 class Shelf(Protocol):
-    """The store operations that :func:`remove` needs. A *name* is one content that was set aside."""
+    """The store operations that :func:`remove` needs. A *name* refers to one content that was set aside."""
 
     def names_aside(self, key: str) -> list[str]:
         """Return the names under which *key* is set aside now."""

@@ -16,7 +16,7 @@ from host.sdk.channel import ChannelAdapter
 class Kind(msgspec.Struct, frozen=True):
     """An event that endpoints can subscribe to.
 
-    :param shape: the type of its data; None: a channel's own.
+    :param shape: the type of its data; None: defined by a channel.
     """
 
     name: str

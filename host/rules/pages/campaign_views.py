@@ -399,7 +399,7 @@ class PersonRow(msgspec.Struct, frozen=True):
 @bp.get(f"{ONE}/people")
 @workspace_view(Permission.ACCOUNTS)
 def people_of(workspace_id: int, rule_id: int) -> ResponseReturnValue:
-    """List the people who commented with the keyword, what they got, and why or what happened next."""
+    """List the people who commented with the keyword, with the outcome and what followed."""
     shown, wanted = _shown(workspace_id, rule_id), _wanted()
     with db.read() as session:
         found = people.listing(
@@ -460,7 +460,7 @@ def _lines(session: Session, workspace_id: int, found: Sequence[Person]) -> list
 
 
 def _with_whom(session: Session, conversations: Sequence[int]) -> dict[int, str]:
-    """Return the assignee of each of *conversations*: a person, or else a team."""
+    """Return the assignee of each of *conversations*: a person, else a team."""
     query = (
         sa.select(Conversation.id, sa.func.coalesce(User.name, Team.name))
         .outerjoin(User, User.id == Conversation.assignee_id)
