@@ -20,7 +20,7 @@ from host.models.users import Counter
 GENERATION = "generation"
 ACCOUNTS = "accounts"
 SETTINGS = "settings"
-"""Grows with each change of a setting of the desk; no process watches it."""
+"""Increases with each change of a setting of the desk; no process watches it."""
 INSTALLATION = "installation"
 FILES = "files"
 
@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 
 
 class LookUp(Protocol):
-    """Something computed from the database and kept until an account changes."""
+    """Data computed from the database and cached until an account changes."""
 
     def get(self) -> object: ...
 
@@ -70,7 +70,7 @@ def _make(session: Session, name: str) -> None:
 
 
 def installation() -> int:
-    """Return a number other installations do not have, made at the first question: 48 bits."""
+    """Return the unique 48-bit number of this installation, which is created at the first call."""
     found = _look().get(INSTALLATION)
     if found is None:
         made = {"name": INSTALLATION, "value": secrets.randbits(48)}
@@ -94,7 +94,7 @@ def note_files(number: int) -> None:
 
 
 def forget() -> None:
-    """Make the next look read the database."""
+    """Make the next access read the database."""
     global _read_at  # noqa: PLW0603
     with _lock:
         _read_at = float("-inf")

@@ -195,7 +195,7 @@ def _highest(new: Any) -> dict[str, Any]:
 
 
 def prune(session: Session) -> int:
-    """Remove some of the minutes older than eight days; return how many."""
+    """Remove some of the minutes older than eight days; return their number."""
     oldest = int((clock.now() - KEPT).timestamp()) // 60
     removed = 0
     for metric in Metric:

@@ -60,7 +60,7 @@ def bring_up(
 ) -> None:
     """Run every step for *release*.
 
-    Afterwards it is active, or everything is unchanged and *outcome* says why.
+    Afterwards it is active, or everything is unchanged and *outcome* has the reason.
 
     :param vetted: whether it comes with this release: its code is trusted like Lobby's, so neither it nor the
         migrations that create its first tables run in a separate process first.

@@ -338,7 +338,7 @@ def recover(config: Config) -> list[str]:
 
 
 def _interrupted() -> tuple[list[str], list[str]]:
-    """Return the addons being activated, and those with another operation under way."""
+    """Return the addons that are being activated, and those with another operation in progress."""
     with db.read() as session:
         stuck = session.scalars(sa.select(Addon.slug).where(Addon.state == AddonState.ACTIVATING)).all()
         half = session.scalars(sa.select(Addon.slug).where(Addon.operation.is_not(None))).all()

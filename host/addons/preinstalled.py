@@ -50,7 +50,7 @@ class _PreinstalledState(msgspec.Struct, frozen=True):
 def provide(config: Config) -> list[str]:
     """Install or upgrade the preinstalled addons as needed; return a line for each that changed.
 
-    A failure is logged and shown on the addon's card. The desk starts without the addon then.
+    A failure is logged and shown on the addon's card. The desk then starts without the addon.
     """
     if config.safe_mode:
         return []

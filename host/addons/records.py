@@ -69,7 +69,7 @@ class Outcome:
     steps: list[ActivationStep] = field(default_factory=list)
     error: dict[str, Any] | None = None
     switched: bool = False
-    """Whether the release was active, even if only for a moment."""
+    """Whether the release was active, even if only briefly."""
 
     @property
     def ok(self) -> bool:
@@ -264,7 +264,7 @@ def failed(
     step = (outcome.error or {}).get("step", "")
     actor.record(session, "addon.activation_failed", release, step=step)
     row = session.get_one(Addon, release.slug)
-    # An update that failed leaves the release before it active; that row was never marked as activating.
+    # A failed update leaves the previous release active; its row was never marked as activating.
     if row.state != AddonState.ACTIVE:
         # A quarantined addon stays quarantined: requests to its webhooks are still kept.
         row.state = AddonState.QUARANTINED if row.wanted and state == AddonState.INACTIVE else state
@@ -358,7 +358,7 @@ def hung(session: Session, slug: str, error: dict[str, Any], now: datetime) -> b
 
 
 def retried(session: Session, slug: str, now: datetime) -> None:
-    """Make a quarantined addon active again, because it or the host changed since."""
+    """Make a quarantined addon active again, because it or the host has changed since."""
     row = session.get_one(Addon, slug)
     COMMAND_LINE.record(session, "addon.retried", slug)
     row.state = AddonState.ACTIVE

@@ -151,7 +151,7 @@ def _short(name: str) -> str:
 
 
 def _depth(value: Any) -> int:
-    """Return how deep *value* is nested, without recursion."""
+    """Return the nesting depth of *value*, without recursion."""
     level, deep = [value], 0
     while level:
         inner: list[Any] = []

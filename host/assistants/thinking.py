@@ -62,7 +62,7 @@ from host.users.reach import ALL_ACCOUNTS
 log = logging.getLogger("lobby.assistants")
 
 MOST_AT_ONCE = 8
-"""Turns a process works on at once; *MOST_OF_ONE* of them for one workspace."""
+"""Turns a process works on concurrently; *MOST_OF_ONE* of them for one workspace."""
 MOST_OF_ONE = 3
 MOST_TOKENS = 800
 """Most tokens of one answer."""

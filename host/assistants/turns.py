@@ -320,7 +320,7 @@ _SAYS_NOTHING = [kind for kind in UNSAID if sent_as(kind) is Sent.NOTHING]
 
 
 def is_answered(session: Session, conversation_id: int, message_id: int) -> bool:
-    """Return whether somebody else has answered since a message, or is about to."""
+    """Return whether someone else has answered since a message, or is about to."""
     query = sa.select(Message.id).where(*_by_somebody(conversation_id, message_id, SAID_BY_OTHERS))
     return session.scalar(query.limit(1)) is not None
 

@@ -120,7 +120,7 @@ def _note(turn: AssistantTurn, made: TurnResult) -> None:
 
 
 def end(turn: AssistantTurn, state: TurnState, now: datetime, reason: str = "") -> None:
-    """Set the final state of a turn, or that a person has to decide about it."""
+    """Set the final state of a turn, or that a person must decide about it."""
     turn.state, turn.reason, turn.done_at, turn.due_at = state, reason or None, now, None
 
 

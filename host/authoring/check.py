@@ -190,7 +190,7 @@ def _tests(folder: Path, tests: Path, place: Path) -> Finding:
 
 
 def _pytest(name: str, root: Path, target: Path, place: Path, *more: str) -> Finding:
-    """Run *target* with pytest in a separate process, with only our settings."""
+    """Run *target* with pytest in a separate process, with only Lobby's settings."""
     if find_spec("pytest") is None:
         return Finding(name, False, (_(NO_PYTEST),))
     report, settings = place / f"{name}.xml", place / "pytest.ini"
@@ -216,7 +216,7 @@ def _pytest(name: str, root: Path, target: Path, place: Path, *more: str) -> Fin
 
 
 def _outcome(report: Path) -> tuple[int, list[str]]:
-    """Return how many tests passed, and a line for each that did not."""
+    """Return the number of passed tests, and a line for each other test."""
     passed, failed = 0, []
     for case in ElementTree.parse(report).getroot().iter("testcase"):  # noqa: S314 - pytest wrote it just now
         bad = [each for each in case if each.tag in {"failure", "error"}]

@@ -112,9 +112,9 @@ class TrialDesk:
         self.workspace_id: int = db.write(lambda s: workspaces.create(s, "Sample", owner.id).id)
 
     def adapter(self, channel: str) -> ChannelAdapter:
-        """Return the adapter of a channel, as the desk uses it.
+        """Return the adapter of a channel that the desk uses.
 
-        :raises KeyError: if no addon brings that channel.
+        :raises KeyError: if no addon has that channel.
         """
         found = self.application.generation().directory.adapter(channel)
         if found is None:
@@ -166,7 +166,7 @@ class TrialDesk:
             card.disconnect(account)
 
     def post(self, path: str, body: bytes, headers: Mapping[str, str] | None = None) -> TestResponse:
-        """Post to the desk as a provider does."""
+        """Post to the desk like a provider."""
         return Client(self.application).post(path, data=body, headers=dict(headers or {}))
 
     def get(self, path: str) -> TestResponse:
@@ -176,12 +176,12 @@ class TrialDesk:
             session["login"] = db.write(sessions.start, self.owner_id, "127.0.0.1")
         answer = browser.get(path, follow_redirects=True)
         if "content-length" in answer.headers:
-            answer.get_data()  # so that no file stays open behind it
+            answer.get_data()  # so that no file stays open
             answer.close()
         return answer
 
     def work(self) -> None:
-        """Do everything that is due: apply events, send replies, fetch files."""
+        """Do all due work: apply events, send replies, fetch files."""
         directory = self.application.generation().directory
         for _ in range(MOST_ROUNDS):
             done = drain(self.application.generation)
@@ -203,7 +203,7 @@ class TrialDesk:
             probes = sa.select(ChannelAccount.probe_at).where(ChannelAccount.probe_at > now)
             soonest = lanes.union_all(probes).subquery().c.at
             due = session.scalar(sa.select(sa.func.min(soonest)).where(soonest < end))
-        # Lanes held back by a limit of the whole account are due already, so continue in small steps.
+        # Lanes held back by a limit of the whole account are already due, so continue in small steps.
         step = min(now + LIMIT_STEP, end) if send_limiter.current().closed() else end
         return step if due is None else min(due, step)
 
@@ -367,7 +367,7 @@ def trial_desk(
 
 @functools.cache
 def _host_tables() -> Path:
-    """Return an SQLite file with the host's tables, empty; made once per process."""
+    """Return an SQLite file with the host's empty tables, created once per process."""
     folder = tempfile.TemporaryDirectory(prefix="lobby-trial-")
     _kept.append(folder)
     path = Path(folder.name) / "lobby.sqlite3"

@@ -1,4 +1,4 @@
-"""Install an addon on a running desk again each time its files change."""
+"""Reinstall an addon on a running desk each time its files change."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def _look(folder: Path) -> dict[str, tuple[int, int]]:
 
 
 class Developing:
-    """An addon that is installed on a desk again and again; its earlier releases are removed."""
+    """An addon that is repeatedly installed on a desk; its earlier releases are removed."""
 
     def __init__(self, config: Config, folder: Path) -> None:
         self._config = config

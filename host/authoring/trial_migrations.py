@@ -23,7 +23,7 @@ class TrialError(Exception):
 
 
 def run(manifest: Manifest, folder: Path, url: str) -> str:
-    """Try the migrations of the addon in *folder* on the empty database *url*; return a list of the steps.
+    """Try the migrations of the addon in *folder* on the empty database *url*; return the steps.
 
     :raises TrialError: for the first rule that is broken.
     """

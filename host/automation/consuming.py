@@ -96,7 +96,7 @@ def _counts(event: Recorded, now: datetime) -> bool:
     if event.conversation_id is None or event.account_id is None or event.depth >= DEEPEST:
         return False
     if event.actor_kind == ActorKind.SYSTEM and event.cause_id is not None:
-        return False  # the desk's own doing
+        return False  # done by Lobby
     if event.kind == MESSAGE_RECEIVED:
         return event.message_id is not None and not event.facts(OfMessage).late
     return event.kind in _ROUTED and event.actor_kind == _ROUTED[event.kind] and now - event.at < TOO_OLD
@@ -117,7 +117,7 @@ def _routing(
 def _words(
     session: Session, mine: Iterable[tuple[Recorded, Settings]], now: datetime
 ) -> list[Mapping[str, Any]]:
-    """Return the runs for possible automatic messages. Each is decided again when it is done."""
+    """Return the runs for possible automatic messages. Each is decided again when it runs."""
     spoken = [
         (one, its)
         for one, its in mine

@@ -180,7 +180,7 @@ class Words(msgspec.Struct, frozen=True):
 
     @property
     def reason(self) -> str:
-        """Return why the message is sent; if none is, why not."""
+        """Return the reason why the message is sent, or why none is."""
         about = [step for step in self.steps if step.what != "hours"]
         chosen = [step for step in about if step.yes]
         wanted = [step for step in about if step.reason != "off"]
@@ -286,7 +286,7 @@ class Person(msgspec.Struct, frozen=True):
 
     @property
     def waits_since(self) -> datetime:
-        """Return since when they have waited for a conversation; only for people on duty."""
+        """Return the time since which they have waited for a conversation; only for people on duty."""
         assert self.on_duty_since is not None
         return max(self.on_duty_since, self.given_at or self.on_duty_since)
 

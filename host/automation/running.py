@@ -132,7 +132,7 @@ def do(session: Session, run_id: int, directory: RuleDirectory, now: datetime) -
         if doer is not None:
             doer.do(session, run, conversation, directory, now, held)
         else:
-            # A run of another release, or of a feature that is off.
+            # A run of another release, or of a disabled feature.
             off = {"session": session, "run": run, "conversation": conversation, "reason": "off", "now": now}
             if not hooks.give_up_run(**off):
                 finish(run, RunState.SKIPPED, now, reason="off")
@@ -170,7 +170,7 @@ def note_failure(session: Session, run_id: int, now: datetime) -> None:
 
 
 def remove_old(session: Session, before: datetime, most: int) -> int:
-    """Remove runs made before *before*; return how many."""
+    """Remove runs created before *before*; return their number."""
     query = sa.select(AutomationRun.id, AutomationRun.created_at).order_by(AutomationRun.id).limit(most)
     gone = [id_ for id_, at in session.execute(query) if at < before]
     session.execute(sa.delete(AutomationRun).where(AutomationRun.id.in_(gone)))

@@ -44,7 +44,7 @@ _COST = 2**16
 
 
 class BackupError(Exception):
-    """A backup cannot be made, read or restored. The text is for the operator."""
+    """A backup cannot be created, read or restored. The text is for the operator."""
 
 
 class Contents(msgspec.Struct, kw_only=True):
@@ -132,7 +132,7 @@ def writing(target: Path) -> Iterator[Writing]:
 
 
 class Reading:
-    """A backup that was read through once: it is complete, and each part is unchanged.
+    """A backup that was read completely and verified: all parts are there and unchanged.
 
     :ivar contents: its contents list.
     """
@@ -154,7 +154,7 @@ class Reading:
     def check(self) -> None:
         """Read everything once and compare the digests.
 
-        :raises BackupError: if something is damaged or was changed.
+        :raises BackupError: if a part is damaged or was changed.
         """
         for name, wanted in self.contents.digests.items():
             digest = hashlib.sha256()
@@ -195,7 +195,7 @@ class Reading:
         return sorted(name for name in self.contents.digests if name.startswith(f"{folder}/"))
 
     def rows(self, table: str) -> Iterator[dict[str, Any]]:
-        """Yield the rows of *table*, with values as :func:`plain` made them."""
+        """Yield the rows of *table*, with values in the form of :func:`plain`."""
         with self._zip.open(f"tables/{table}.jsonl") as file:
             for line in file:
                 yield json.loads(line)
@@ -237,7 +237,7 @@ def plain(value: Any) -> Any:
 
 
 def value_for(column: sa.types.TypeEngine[Any], value: Any) -> Any:
-    """Convert a value made by :func:`plain` for a column of this type."""
+    """Convert a value from :func:`plain` for a column of this type."""
     if isinstance(value, dict):
         ((kind, content),) = value.items()
         if kind == "at":

@@ -45,7 +45,7 @@ from host.users import audit
 
 _ROWS = 500
 _FIRST = (User, AddonRelease, AddonArchivePart, Addon)
-"""Tables needed to restore the addons: their migrations change tables that are still empty then."""
+"""Tables needed to restore the addons: their migrations change tables that are empty at that time."""
 _MARK = "lobby_restoring"
 """Table that exists during a restore, so that the next restore removes the remains of an interrupted one."""
 
@@ -54,7 +54,7 @@ class Waiting(StrEnum):
     """How to treat replies that were pending when the backup was made. Some may have been sent since."""
 
     CHECK = "check"
-    """Check with the provider whether they were sent. None is sent; people see the result and decide."""
+    """Check with the provider whether they were sent. None is resent; people see the result and decide."""
     SEND = "send"
     """Continue as before: pending replies are sent."""
     DROP = "drop"
@@ -483,7 +483,7 @@ def _settle(waiting: Waiting) -> None:
     while db.write(_leave_to_people):
         pass
     with db.read() as session:
-        # Scheduled replies that are due by now may have been sent as well.
+        # Scheduled replies that have become due may have been sent as well.
         unsent = sa.or_(OutboxEntry.open.is_(True), OutboxEntry.not_before <= clock.now())
         rows = session.execute(
             sa.select(OutboxEntry.message_id, Message.state)

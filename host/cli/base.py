@@ -73,7 +73,7 @@ def configured(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def serving(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Do the same for a command that waits for an unavailable database."""
+    """Prepare a command that waits for an unavailable database, like :func:`prepare`."""
 
     def wrapper(*args: Any, **kwargs: Any) -> Any:
         configuration = config.load()

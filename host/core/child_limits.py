@@ -65,7 +65,7 @@ def limit(*, cpu_seconds: int, memory: int, addresses: int | None = None, file: 
 
 
 def limit_tasks() -> None:
-    """Limit how many more processes and threads this user may start; the kernel exempts root."""
+    """Limit the number of further processes and threads of this user; the kernel exempts root."""
     with suppress(OSError, ValueError, AttributeError):
         most = _tasks_of(os.getuid()) + _MORE_TASKS
         resource.setrlimit(resource.RLIMIT_NPROC, (most, most))

@@ -38,7 +38,7 @@ def from_millis(value: int) -> datetime:
 
 
 def to_text(at: datetime | None) -> str | None:
-    """Return *at* in ISO 8601, as JSON keeps it; None stays None."""
+    """Return *at* in ISO 8601 for JSON; None stays None."""
     return None if at is None else at.isoformat()
 
 
@@ -49,7 +49,7 @@ def from_text(text: str | None) -> datetime | None:
 
 @contextmanager
 def travel(by: timedelta) -> Iterator[None]:
-    """Move :func:`now` by *by* for the length of the block (tests only)."""
+    """Move :func:`now` by *by* during the block (tests only)."""
     global _offset  # noqa: PLW0603 - one clock per process is the point of this module
     before = _offset
     _offset = before + by

@@ -38,7 +38,7 @@ class Exit(IntEnum):
     FOLDER = 73
     """A file or folder cannot be written, or there is no space."""
     BUSY = 75
-    """Something is in use by another process (an address, a database, a migration), or a restart is needed.
+    """An address, a database or a migration is in use by another process, or a restart is needed.
 
     A retry may work.
     """
@@ -546,7 +546,7 @@ class Config:
 
 
 def load(environ: Mapping[str, str] | None = None) -> Config:
-    """Parse *environ* (default: the process's own).
+    """Parse *environ* (default: that of the process).
 
     :raises ConfigError: for an unknown ``LOBBY_`` name or a value that does not parse; the message
         names the variable and never its value.

@@ -82,7 +82,7 @@ disappeared without closing the connection.
 IDLE_SECONDS = 5
 """Maximum idle time of a transaction in seconds.
 
-Its locks block others: a frozen process must not hold them.
+Its locks block others: a frozen process must not keep them.
 """
 LOCK_SECONDS = 5
 """How long a statement waits for a lock before its transaction is rolled back and retried."""
@@ -170,7 +170,7 @@ class UTCDateTime(TypeDecorator[datetime]):
         return value if dialect.name == "postgresql" else value.replace(tzinfo=None)
 
     def bind_processor(self, dialect: Dialect) -> Callable[[datetime | None], Any] | None:
-        """Return a function that binds a datetime: on SQLite as SQLAlchemy's own text, but faster."""
+        """Return a function that binds a datetime: on SQLite as SQLAlchemy's text, but faster."""
         if dialect.name != "sqlite":
             return super().bind_processor(dialect)
 
@@ -201,7 +201,7 @@ class UTCDateTime(TypeDecorator[datetime]):
 
 
 class later_by(FunctionElement[datetime]):  # noqa: N801 - it stands in statements like a function
-    """The moment a number of minutes after another: ``later_by(moment, minutes)``; NULL if either is."""
+    """The time some minutes after another: ``later_by(moment, minutes)``; NULL if either is NULL."""
 
     name = "later_by"
     type = UTCDateTime()
@@ -214,7 +214,7 @@ def _written(element: Any, compiler: Any, form: str, **kw: Any) -> str:
 
 
 _LATER_BY = {
-    # As UTCDateTime writes it; SQLite only knows the first three of six digits.
+    # In the format of UTCDateTime; SQLite only knows the first three of six digits.
     "sqlite": "(strftime('%Y-%m-%d %H:%M:%f', {moment}, '+' || ({minutes}) || ' minutes') || '000')",
     "postgresql": "({moment} + ({minutes}) * INTERVAL '1 minute')",
     "mysql": "TIMESTAMPADD(MINUTE, {minutes}, {moment})",
@@ -336,7 +336,7 @@ class ServerClock:
         event.listen(engine, "checkout", self._ask)
 
     def now(self) -> datetime:
-        """Return the server's time, moved as far as a test has moved the clock."""
+        """Return the server's time, with the offset of a test's clock."""
         if self._known is None:
             return clock.now()
         at, steady = self._known
@@ -404,7 +404,7 @@ class WouldWaitError(BaseException):
     """The database was used in a thread that must not wait: the event loop's.
 
     Code on the loop catches it and runs again in a thread. Like a cancelled task, it is not an
-    :class:`Exception`, so that ``except Exception`` in an addon does not take it for an answer.
+    :class:`Exception`, so that ``except Exception`` in an addon does not catch it.
     """
 
 
@@ -446,7 +446,7 @@ def may_wait() -> None:
 
 
 class NestedWriteError(RuntimeError):
-    """A use case tried to open a second write inside its own."""
+    """A use case tried to open a second write inside its write."""
 
 
 def cut_off(session: Session) -> None:
@@ -478,7 +478,7 @@ class Database:
         self._writing: deque[None] = deque()
         self._inside = threading.local()
         self.has_traces = True
-        """Whether SQLite's log may still hold deleted rows; see :mod:`host.core.sqlite_wipe`."""
+        """Whether SQLite's log may still contain deleted rows; see :mod:`host.core.sqlite_wipe`."""
         self.compacted_at = float("-inf")
 
     def now(self) -> datetime:
@@ -626,7 +626,7 @@ class Database:
 
 
 class ReadChangedError(Exception):
-    """Another write changed data that this write had read: it is rolled back and runs again."""
+    """Another write changed data that this write had read, so this write is rolled back and retried."""
 
 
 DEADLOCK, LOCK, CONFLICT = "deadlock", "lock", "conflict"
@@ -665,7 +665,7 @@ def note_undone(error: BaseException) -> bool:
 
 
 class HeldRowError(Exception):
-    """Another transaction holds a row for longer than this write waits.
+    """Another transaction locks a row for longer than this write waits.
 
     The write is rolled back and not retried.
     """
@@ -719,7 +719,7 @@ def take_undone() -> Mapping[str, int]:
 
 
 def after_commit(session: Session, callback: Callable[[], object]) -> None:
-    """Run *callback* once the write around *session* has been committed; never if it was not."""
+    """Run *callback* after the write around *session* has been committed; never if it is rolled back."""
     session.info.setdefault("after_commit", []).append(callback)
 
 
@@ -971,7 +971,7 @@ _LITERAL = re.compile(r"'(?:[^']|'')*'|\b\d{4,}\b|\(\d[^)]*\)")
 
 
 def describe(error: BaseException) -> tuple[str | None, str]:
-    """Return the statement and the database's message of *error*, with no values in either."""
+    """Return the statement and the database's message of *error*, both without values."""
     if not isinstance(error, DBAPIError):
         return None, _LITERAL.sub("'…'", str(error))
     args: tuple[object, ...] = getattr(error.orig, "args", ())
@@ -984,7 +984,7 @@ def _said(error: BaseException) -> str:
     if not isinstance(error, DBAPIError):
         return str(error)
     args: tuple[object, ...] = getattr(error.orig, "args", ())
-    # PyMySQL's errors hold a number and a message.
+    # PyMySQL's errors contain a number and a message.
     return str(args[1]) if len(args) == 2 and isinstance(args[0], int) else str(error.orig)
 
 
@@ -1001,7 +1001,7 @@ _TOO_LARGE = 1153
 
 
 def is_away(error: BaseException) -> bool:
-    """Return whether *error* means that the database cannot be used, rather than that it refused a row."""
+    """Return whether *error* means that the database is unavailable, not that it refused a row."""
     cause = (error.orig or error) if isinstance(error, DBAPIError) else error
     if isinstance(cause, (sa.exc.TimeoutError, OSError)):
         return True
@@ -1018,7 +1018,7 @@ _REFUSED_MY = frozenset({1044, 1045, 1049, 1130, 1193, 1227, 1251, 1524, 1698})
 
 
 def may_come_back(error: BaseException) -> bool:
-    """Return whether a server is temporarily away; False for a refused login, and for a file."""
+    """Return whether a server is temporarily unavailable; False for a refused login, and for a file."""
     if current().is_sqlite or not is_away(error):
         return False
     args: tuple[object, ...] = getattr(getattr(error, "orig", None), "args", ())

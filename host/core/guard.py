@@ -219,7 +219,7 @@ class Departure:
 
     @property
     def unreachable(self) -> bool:
-        """Whether the other side was never reached, so that nothing can have had an effect there."""
+        """Whether the other side was never reached, so that no request can have had an effect."""
         return self.tried and not self.left
 
 

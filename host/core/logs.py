@@ -148,7 +148,7 @@ def follow(what: str, *, since: datetime | None = None, **ids: int | str | None)
 def follow_each(what: str, steps: Sequence[Ids], *, since: datetime | None = None) -> None:
     """Write such a line for each of *steps*: messages that took the same step together.
 
-    All lines are one log record: a record each would cost as much as the work itself.
+    All lines are one log record: separate records would cost as much as the work.
 
     :param since: when the step began; it is passed to followers but not logged.
     """
@@ -182,13 +182,13 @@ class Formatter(logging.Formatter):
                 " ".join([start, *(f"{name}={value}" for name, value in _told(ids).items())]) for ids in steps
             )
         text = super().format(record)
-        # Left on the record it would reach other handlers unredacted.
+        # If it stayed in the record, other handlers would get it unredacted.
         record.exc_text = None
         return one_line(redact(text))
 
 
 class JsonFormatter(Formatter):
-    """The same as a JSON object: ``at``, ``level``, ``logger``, ``message``, and the ids."""
+    """The line as a JSON object: ``at``, ``level``, ``logger``, ``message``, and the ids."""
 
     def format(self, record: logging.LogRecord) -> str:
         line: dict[str, object] = {

@@ -25,10 +25,10 @@ SECONDS = 20.0
 
 
 class NotSentError(Exception):
-    """The server has not accepted the mail, so it can be retried. Quotes no text of the server.
+    """The server has not accepted the mail, so it can be retried. It contains no text of the server.
 
     :ivar why: ``private`` (the address is private, and LOBBY_MAIL_RELAYS does not name it), ``unreachable``,
-        ``login``, ``plain`` (a password would go out unencrypted), ``certificate`` or ``refused``.
+        ``login``, ``plain`` (a password would be sent unencrypted), ``certificate`` or ``refused``.
     """
 
     def __init__(self, words: str, why: str = "refused") -> None:
@@ -42,7 +42,7 @@ class UnconfirmedError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """The mail server and the sender of the desk's own mail.
+    """The mail server and the sender of Lobby's mail.
 
     :param guarded: whether a private address is only allowed if LOBBY_MAIL_RELAYS names it: an admin chose
         the server on a page, not the operator.
@@ -131,7 +131,7 @@ class _Guarded(smtplib.SMTP):
 
 
 class _GuardedTls(smtplib.SMTP_SSL):
-    """The same, encrypted from the start."""
+    """The guarded connection, encrypted from the start."""
 
     def _get_socket(self, host: str, port: int, timeout: float) -> socket.socket:
         plain = guard.connect(host, port, timeout=timeout, mail=True)
@@ -183,7 +183,7 @@ def _is_here(host: str) -> bool:
 
 
 def _why(error: Exception) -> str:
-    """Return the word of :class:`NotSentError` for an error before the mail was handed over."""
+    """Return the word of :class:`NotSentError` for an error before the mail was passed to the server."""
     match error:
         case ForbiddenAddressError():
             return "private"

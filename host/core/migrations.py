@@ -143,7 +143,7 @@ def migration_engine(url: str) -> Engine:
 
     @event.listens_for(engine, "connect")
     def _connect(connection: Any, _record: object) -> None:
-        # WAL is a property of the file: set here once, never by a server that starts.
+        # WAL is a property of the file, so it is set here once, not when a server starts.
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=FULL")
         connection.execute("PRAGMA foreign_keys=OFF")
@@ -177,7 +177,7 @@ def alembic_config(
 
 @contextmanager
 def locked(url: str) -> Iterator[Engine]:
-    """Yield an engine for migrating under the lock that keeps every other migration out."""
+    """Yield an engine for migrating under the lock that excludes other migrations."""
     with _process_lock:
         engine = migration_engine(url)
         try:
@@ -282,7 +282,7 @@ def upgrade(
 ) -> None:
     """Run the revisions of *directory* up to *revision*. Call it inside :func:`locked`.
 
-    :param check: called after each revision, before it is committed where the database can undo it.
+    :param check: called after each revision, before it is committed if the database can roll it back.
     """
     from alembic import command
 
@@ -499,7 +499,7 @@ def revisions() -> dict[str, str | None]:
     removed.
     """
     files = [_constants(path) for path in (host_directory() / "versions").glob("*.py")]
-    after = {one["down_revision"]: one for one in files}  # no branches, a test holds it
+    after = {one["down_revision"]: one for one in files}  # no branches, which a test ensures
     line: dict[str, str | None] = {}
     revision = None
     while following := after.get(revision):

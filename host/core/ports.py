@@ -11,13 +11,13 @@ from host.sdk.rules import AssistantTool, RuleAction, RuleCondition
 
 
 class AdapterDirectory(Protocol):
-    """Finds the adapter of a channel; None while no active addon brings it."""
+    """Finds the adapter of a channel; None if no active addon has it."""
 
     def adapter(self, key: str, /) -> ChannelAdapter | None: ...
 
 
 class CardDirectory(AdapterDirectory, Protocol):
-    """Also finds the settings card of a channel; None where it has none."""
+    """Also finds the settings card of a channel; None if it has none."""
 
     def card(self, key: str, /) -> SettingsCard | None: ...
 
@@ -38,7 +38,7 @@ class AssistantDirectory(RuleDirectory, Protocol):
 
 
 class WholeDirectory(CardDirectory, AssistantDirectory, Protocol):
-    """Everything that workers look up."""
+    """All look-ups of workers."""
 
 
 class RunningGeneration(Protocol):

@@ -34,7 +34,7 @@ _SEALED = re.compile(r"v1:[0-9A-Za-z]{1,16}:[0-9A-Za-z_=-]{38,}")
 
 
 class KeysMissingError(CannotGoOnError):
-    """The key file is missing, and the database holds values sealed with its keys."""
+    """The key file is missing, and the database contains values sealed with its keys."""
 
     def __init__(self, path: Path) -> None:
         super().__init__(
@@ -64,7 +64,7 @@ class Findings:
 
     by_key: Counter[str] = field(default_factory=Counter)
     unreadable: list[str] = field(default_factory=list)
-    """``table.column row N: why``; contains nothing of the value."""
+    """``table.column row N: why``; contains no part of the value."""
     resealed: int = 0
 
 
@@ -117,7 +117,8 @@ def load_keys(config: Config) -> None:
 
     Missing keys are created, unless something is sealed.
 
-    :raises KeysMissingError: if the key file is missing and the database holds values sealed with its keys.
+    :raises KeysMissingError: if the key file is missing and the database contains values sealed with its
+        keys.
     :raises ConfigError: if the keys are invalid.
     :raises sqlalchemy.exc.SQLAlchemyError: if the file is missing and the database does not answer.
     """

@@ -1,6 +1,6 @@
 """Secrets at rest: AES-256-GCM, bound to the place they are stored in.
 
-A sealed value reads ``v1:<key id>:<base64url(nonce | ciphertext | tag)>``. The key id, table, column,
+A sealed value has the form ``v1:<key id>:<base64url(nonce | ciphertext | tag)>``. The key id, table, column,
 workspace and the row's UUID are authenticated with it, so a ciphertext copied into another row or column does
 not open.
 """
@@ -115,7 +115,7 @@ class Keyring:
         return f"v1:{self._active}:{base64.urlsafe_b64encode(nonce + sealed).decode()}"
 
     def open(self, sealed: str, place: Place) -> Secret:
-        """Decrypt a value that :meth:`seal` made for the same *place*.
+        """Decrypt a value that :meth:`seal` created for the same *place*.
 
         :raises SecretUnreadableError: for an unknown key, a changed ciphertext, or another place.
         """
@@ -143,7 +143,7 @@ class Keyring:
         return _signature(self._links[0], purpose, values)
 
     def is_signed(self, signature: str, purpose: str, *values: int | str) -> bool:
-        """Return whether :meth:`sign` made *signature*, with any of the keys."""
+        """Return whether :meth:`sign` created *signature* with any of the keys."""
         given = signature.encode("utf-8", "replace")
         found = [hmac.compare_digest(_signature(key, purpose, values).encode(), given) for key in self._links]
         return any(found)
@@ -160,9 +160,9 @@ def _signature(key: bytes, purpose: str, values: tuple[int | str, ...]) -> str:
 
 
 def parse_keys(text: str) -> dict[str, bytes]:
-    """Parse ``id:base64,id:base64`` into 32-byte keys, order kept.
+    """Parse ``id:base64,id:base64`` into 32-byte keys in the same order.
 
-    :raises ConfigError: if the text is invalid; shows no part of a key.
+    :raises ConfigError: if the text is invalid, without any part of a key.
     """
     keys: dict[str, bytes] = {}
     for part in filter(None, (piece.strip() for piece in text.replace("\n", ",").split(","))):

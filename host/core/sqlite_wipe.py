@@ -28,7 +28,7 @@ LATEST = timedelta(hours=24)
 
 
 def note_deletion(database: Database) -> None:
-    """Record that data was deleted that must not stay in the file; call it after the commit."""
+    """Record a deletion of data that must not remain in the file; call it after the commit."""
     path = _marker(database)
     if path is not None:
         path.touch()

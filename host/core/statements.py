@@ -145,7 +145,7 @@ class Statement:
         return one.results.made(connection.exec_driver_sql(one.text, one.bind(values)).all())
 
     def run(self, connection: Connection, values: Values) -> None:
-        """Run it once."""
+        """Execute it once."""
         one = self._for(connection.dialect, values)
         connection.exec_driver_sql(one.text, one.bind(values))
 
@@ -168,7 +168,7 @@ def _binds_of(statement: Any) -> list[sa.BindParameter[Any]]:
 
 
 class InsertText:
-    """The text of an INSERT of several rows, in the driver's own terms.
+    """The text of an INSERT of several rows, for the driver.
 
     :param columns: names of the columns, in the order of a row's values.
     :param tail: the text after the values: the handling of existing rows, the returned columns.

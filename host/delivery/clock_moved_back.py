@@ -1,6 +1,6 @@
 """Reschedule delayed work after the system clock moved back.
 
-Work that was delayed by the old, later time would otherwise wait for as long as the clock moved.
+Work that was delayed by the old, later time would otherwise wait for as long as the clock moved back.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from host.queue import policy, send_limiter
 log = logging.getLogger(__name__)
 
 SLACK_SECONDS = 2.0
-"""A smaller step back is an ordinary correction of the clock, and delays nothing noticeably."""
+"""A smaller step back is an ordinary clock correction, which causes no noticeable delay."""
 
 # Lanes come last: they decide when the others are processed.
 _PUT_OFF: tuple[tuple[Any, tuple[Any, ...]], ...] = (

@@ -30,5 +30,5 @@ def remove_workspace(session: Session, accounts: Collection[int], most: int) -> 
 
 @hookimpl
 def restored(session: Session) -> None:
-    """Ask providers for messages since the backup: they don't deliver them again."""
+    """Ask providers for messages since the backup, which they don't redeliver."""
     history.ask_since_backup(session)

@@ -30,7 +30,7 @@ from host.sdk.webhooks import Envelope
 
 TRIES = 20
 LONG = 4
-"""No word of the event with at least this many letters stays."""
+"""No word of the event with at least this many letters is kept."""
 KEPT_NUMBERS = 10_000
 """Smaller numbers are kept: they are counts, versions, positions."""
 
@@ -94,7 +94,7 @@ def record(event: InboundEvent, adapter: ChannelAdapter | None) -> dict[str, Any
 
 
 def _first(body: Any, default: datetime) -> datetime:
-    """Return the first time in *body*, in whole seconds, or *default* where it holds none."""
+    """Return the first time in *body*, in whole seconds, or *default* if it contains none."""
     seconds = _first_second(body)
     return default if seconds is None else datetime.fromtimestamp(seconds, UTC)
 
@@ -135,7 +135,7 @@ def vocabulary(adapter: type) -> frozenset[str]:
 def anonymised(value: Any, known: Collection[str]) -> Any:
     """Return JSON of the same shape that keeps only keys, small numbers and *known* words of *value*.
 
-    :raises NotRecordableError: if other text stays after several attempts.
+    :raises NotRecordableError: if other text remains after several attempts.
     """
     secret = {
         word.lower() for text in _texts(value, known) for word in _WORD.findall(text) if len(word) >= LONG
@@ -151,7 +151,7 @@ def anonymised(value: Any, known: Collection[str]) -> Any:
 
 
 def _texts(value: Any, known: Collection[str]) -> Iterator[str]:
-    """Yield the parts of *value* that may not stay: texts, keys that are not field names, large numbers."""
+    """Yield the parts of *value* to replace: texts, keys that are not field names, large numbers."""
     if isinstance(value, str):
         if value not in known:
             yield value

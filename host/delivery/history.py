@@ -183,7 +183,7 @@ def _read(step: HistoryStep, thread: HistoryThread, adapter: ChannelAdapter) -> 
     try:
         db.write(_note_page, step, page, incoming)
     except merging.BusyError:
-        # A worker holds the lane of this very customer.
+        # A worker holds this customer's lane.
         db.write(_wait, step, timedelta(seconds=1), None, counts=False)
 
 
@@ -298,7 +298,7 @@ def _give_up_thread(session: Session, step: HistoryStep, problem: ProviderProble
 
 
 def _put_off(session: Session, step: HistoryStep, trouble: HistoryTrouble) -> bool:
-    """Repeat the step later; return False if it was tried often enough."""
+    """Repeat the step later; return False after the last try."""
     run = _held(session, step)
     if run is None:
         return True
@@ -370,7 +370,7 @@ class OutageWatch:
         self._noted_at: datetime | None = None
 
     def check(self) -> None:
-        """Start catching up for every account if the desk was away for long; store the time."""
+        """Start catching up for every account after a long outage of the desk; store the time."""
         now = clock.now()
         if self._noted_at is None or now - self._noted_at >= NOTE_EVERY:
             db.write(_note, now)

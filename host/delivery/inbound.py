@@ -1,4 +1,4 @@
-"""Apply journalled events to the inbox, lane by lane, each event once and in order."""
+"""Apply received events to the inbox, lane by lane, each event once and in order."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ _COLUMNS = tuple(
 
 @functools.cache
 def _query(lanes: int) -> Statement:
-    """Return the statement that reads the oldest events of that many lanes, each by its own index seek."""
+    """Return the statement that reads the oldest events of that many lanes, with one index seek per lane."""
     names = ", ".join(column.name for column in _COLUMNS)
     each = (
         f"SELECT * FROM (SELECT {names}, length(body) AS size, "  # noqa: S608 - constants and numbers only
@@ -213,7 +213,7 @@ class Verdict:
     """Look-ups to make at the provider."""
     retry_at: datetime | None = None
     made: tuple[int | None, int] | None = None
-    """The ids of the conversation and the message it brought."""
+    """The ids of the resulting conversation and message."""
 
 
 @dataclass(slots=True)
@@ -485,7 +485,7 @@ def _customer(account: AccountRef, change: MessageEchoed) -> str:
 
 
 def _wait_for_message(plan: Plan, event: PendingEvent) -> bool:
-    """Let an event wait for the message it answers, a few times; return whether the lane waits with it."""
+    """Let an event wait for the message it answers, a few times; return whether the lane waits, too."""
     if event.attempts + 1 >= policy.EVENT_TRIES:
         plan.verdicts.append(
             Verdict(event, EventState.IGNORED, "Written by the account, below nothing that is here.")
@@ -637,7 +637,9 @@ def _applied(verdicts: Sequence[Verdict], applied: Applied) -> list[Verdict]:
 
 
 def _keep_again(session: Session, items: Sequence[Incoming]) -> None:
-    """Make sure after the commit that the bytes are stored: removing another message may remove them."""
+    """Make sure after the commit that the bytes are stored, because removing another message may have removed
+    them.
+    """
     contents = [
         attachment.content
         for item in items

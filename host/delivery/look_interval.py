@@ -29,8 +29,8 @@ BUDGET, QUIET, LIMIT = "budget", "quiet", "limit"
 def choose(rules: LookRules, customers: int, calls: int, used_percent: int) -> tuple[timedelta, str]:
     """Return the interval, and why it is not the shortest; empty if it is.
 
-    :param customers: how many customers the account exchanged messages with within a day.
-    :param calls: how many calls the latest check took, with the threads read because of it.
+    :param customers: number of customers with whom the account exchanged messages within a day.
+    :param calls: number of calls of the latest check, including those for reading threads.
     """
     paid = rules.calls_per_customer * customers * SHARE
     wanted = DAY * max(calls, 1) / paid if paid else LONGEST
@@ -58,7 +58,7 @@ def next_time(uuid: str, now: datetime, interval: timedelta) -> datetime:
 
 
 def count_customers(session: Session, account_id: int, now: datetime) -> int:
-    """Return with how many customers an account exchanged messages within a day."""
+    """Return the number of customers with whom an account exchanged messages within a day."""
     query = sa.select(sa.func.count(sa.distinct(Conversation.identity_id))).where(
         Conversation.account_id == account_id,
         Conversation.status.in_([str(one) for one in ConversationStatus]),

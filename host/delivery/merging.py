@@ -1,4 +1,4 @@
-"""Merge a page of a provider's history with the inbox: no message twice, no erased message back."""
+"""Merge a page of a provider's history with the inbox, without duplicates and erased messages."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _messages = Message.metadata.tables["messages"]
 
 
 class BusyError(Exception):
-    """A worker is applying events of the same customer at this moment."""
+    """A worker is currently applying events of the same customer."""
 
 
 class Merged(msgspec.Struct, frozen=True):
@@ -121,7 +121,7 @@ def _name(item: Incoming) -> str:
 
 
 def _take_turn(session: Session, account_id: int, contact: str) -> None:
-    """Keep workers off this customer until this write is done: two writers would make two conversations."""
+    """Lock out workers for this customer until this write ends; two writers create two conversations."""
     if db.current().is_sqlite:
         return
     key = lanes.lane_key(wakeups.IN, account_id, contact)
@@ -161,7 +161,7 @@ def _not_here_without_id(
 def stored_without_id(
     session: Session, account_id: int, contact: str, received: Sequence[MessageReceived]
 ) -> list[MessageReceived]:
-    """Return the messages stored under an id of ours, because some events lack the id the history has."""
+    """Return the messages stored under an id of ours, because some events lack the id in the history."""
     if not received:
         return []
     query = (

@@ -28,7 +28,7 @@ from host.sdk.webhooks import Envelope
 
 SOURCE = "second look"
 SPOOL_COUNTS = timedelta(hours=1)
-"""How long after a process was last seen the requests in its spool may still arrive."""
+"""Time after a process was last seen during which the requests in its spool may still arrive."""
 WARNING = "missed"
 SHOWN = timedelta(days=7)
 TOO_MANY = 3

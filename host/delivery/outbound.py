@@ -65,7 +65,7 @@ class Next(Enum):
 
     GO_ON = "go on"
     DONE = "done"
-    """Nothing more to send; the lane was released."""
+    """All messages were sent; the lane was released."""
     LOST = "lost"
 
 
@@ -81,7 +81,7 @@ _AFTER = {
 def work(lease: Lease, directory: AdapterDirectory, stopping: Callable[[], bool] = lambda: False) -> None:
     """Send the due messages in the lane of *lease* and release the lane.
 
-    :param stopping: called between two messages; if it returns True, the rest is left to others.
+    :param stopping: called between two messages; if it returns True, other workers send the rest.
     """
     if lease.account_id is not None:
         send_limiter.current().pick_up(lease.key, lease.account_id)
@@ -220,7 +220,7 @@ def _send(lease: Lease, head: OutboxHead, adapter: ChannelAdapter, allowed: Repl
     try:
         return _apply(_record, lease, head, result, allowed, departure)
     except sa.exc.IntegrityError:
-        # The message has left. Unknown keeps it from being sent twice.
+        # The message has left. Unknown prevents a second send.
         log.exception("the result of sending message %s cannot be stored", head.message_id)
         return _apply(_record, lease, head, Unknown(agent_messages.RESULT_UNUSABLE), allowed, departure)
     finally:
@@ -264,7 +264,7 @@ def _wait_for_limit(lease: Lease, head: OutboxHead, allowed: ReplyPolicy, waits:
     """Make the lane wait for a limit of the provider; a short wait is not shown to agents."""
     if waits.seconds < policy.WAIT_SHOWN.total_seconds():
         if waits.limit.whole_account:
-            # The limiter keeps the account's lanes from being claimed; this lane keeps its place among them.
+            # The limiter prevents claims of the account's lanes; this lane keeps its place among them.
             return head.next_at or head.written_at
         return _not_after(allowed, waits.until)
     if waits.limit.whole_account:
@@ -353,7 +353,7 @@ def _look_later(lease: Lease, head: OutboxHead, found: Pause | Held) -> Step:
 
 
 def _search(head: OutboxHead, adapter: ChannelAdapter) -> SearchResult | datetime:
-    """Read the provider's thread; return a time if a limit does not allow that before."""
+    """Read the provider's thread; return a time if a limit does not allow that earlier."""
     with db.read() as session:
         request = search_request(session, head)
     waits = send_limiter.current().take_turn(
@@ -373,7 +373,7 @@ def _search(head: OutboxHead, adapter: ChannelAdapter) -> SearchResult | datetim
 
 
 def _send_once_more(lease: Lease, head: OutboxHead, adapter: ChannelAdapter) -> Step:
-    """Send a message again that is certainly not in the thread, only while a reply is allowed."""
+    """Resend a message that is certainly not in the thread, if a reply is still allowed."""
     allowed = _policy(head, adapter)
     open_to_us = allowed is not None and (
         allowed.state is ReplyState.OPEN or (allowed.state is ReplyState.PEOPLE_ONLY and head.by_person)
@@ -412,7 +412,7 @@ def _wait_on(lease: Lease, head: OutboxHead, until: datetime) -> Step:
 
 
 def _apply(fn: Callable[..., Step | bool | None], lease: Lease, head: OutboxHead, *args: object) -> Step:
-    """Write a result; retry for some seconds while the database is away, so that no outcome is lost."""
+    """Write a result; retry for some seconds if the database is unavailable, so that none is lost."""
     for attempt in range(1, RECORD_TRIES + 1):
         try:
             outcome = db.write(fn, lease, head, *args)

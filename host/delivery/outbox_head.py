@@ -71,7 +71,7 @@ class OutboxHead(msgspec.Struct, frozen=True):
     recipient_name: str
     part: OutgoingPart
     shown_with: int
-    """Number of items shown with it that it names by an id; none of them is sent."""
+    """Number of unsent items that it refers to by an id and that are shown with it."""
     by_person: bool
     automatic: bool
     unwanted: ProviderProblem | None
@@ -273,11 +273,11 @@ def _is_notice(session: Session, message: Message) -> bool:
 
 
 def send_request(session: Session, head: OutboxHead, adapter: ChannelAdapter, tag: str | None) -> SendRequest:
-    """Return the request for the adapter; with references only if the channel threads by them."""
+    """Return the request for the adapter; with references only if the channel uses them for threading."""
     references: tuple[str, ...] = ()
     quoted = None
     if head.is_forward:
-        pass  # it answers nothing
+        pass  # it is not an answer
     elif adapter.capabilities.threading is Threading.REFERENCES:
         references = _references(session, head)
         if head.by_person:

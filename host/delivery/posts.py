@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 BATCH = 20
 LONGEST_URL = 8_000
 BROADCAST_AGAIN = timedelta(minutes=1)
-"""How often a running broadcast is checked: only while it runs can comments be answered privately."""
+"""How often a running broadcast is checked: comments can only be answered privately while it runs."""
 SOURCE = "receiver:look-up"
 TOLD = 50
 """Most conversations redrawn because their post changed."""
@@ -134,7 +134,7 @@ class _PendingLookUp(msgspec.Struct, frozen=True):
 
 
 def look_up_due(directory: AdapterDirectory, *, most: int = BATCH) -> int:
-    """Look up to *most* events up that are due; return how many were tried."""
+    """Look up as many as *most* due events; return how many were tried."""
     with db.read() as session:
         due = session.scalar(sa.select(LookUp.id).where(LookUp.due_at <= clock.now()).limit(1))
     if due is None:

@@ -53,7 +53,7 @@ class After(Enum):
 
     MORE = "more"
     EMPTY = "empty"
-    """Nothing waits in it; it was released."""
+    """The lane is empty and was released."""
     LOST = "lost"
 
 
@@ -260,7 +260,7 @@ def note_recovered(session: Session, account_id: int) -> None:
 
 
 def _looked_for(account_id: int, now: datetime) -> sa.Select[OutboxEntry]:
-    """Return the unconfirmed entries of an account whose provider is not still at work on them."""
+    """Return the unconfirmed entries of an account that its provider is no longer processing."""
     return (
         sa.select(OutboxEntry)
         .join(Lane, Lane.key == OutboxEntry.lane)
@@ -306,8 +306,8 @@ def close(session: Session, lease: Lease, head: OutboxHead) -> bool:
 def fail(session: Session, lease: Lease, head: OutboxHead, problem: ProviderProblem) -> bool:
     """Record that the message will not be delivered; the lane continues with the next reply.
 
-    The parts of the same reply behind it are held back. A message that was unconfirmed before stays
-    unconfirmed: an earlier attempt may have arrived.
+    Later parts of the same reply are held back. A message that was unconfirmed before stays unconfirmed: an
+    earlier attempt may have arrived.
     """
     entry = _ours(session, lease, head)
     if entry is None:
@@ -364,7 +364,7 @@ def unknown(
     outcome.record_unknown(session, head.message_id, problem)
     row = note_failure(session, head.account.id) if counts else None
     if row is not None and row.probe_at is not None:
-        # Reading the thread shows whether the provider is back, and puts no further message in doubt.
+        # Reading the thread reveals whether the provider is back without making another message unconfirmed.
         row.probe_at = max(row.probe_at, entry.next_at + policy.PROBE_LEAST)
         session.flush()
     _tell_behind(session, head)
@@ -538,7 +538,7 @@ def held(session: Session, lease: Lease, head: OutboxHead, problem: ProviderProb
 
 
 def retry_delay(result: NotSent, attempts: int) -> timedelta:
-    """Return how long to wait after try number *attempts*."""
+    """Return the delay after try number *attempts*."""
     if result.retry_after is None:
         return policy.send_delay(attempts)
     seconds = min(max(result.retry_after, 1.0), policy.LONGEST_RETRY_AFTER.total_seconds())

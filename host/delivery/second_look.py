@@ -59,10 +59,10 @@ CLOCKS = timedelta(minutes=10)
 """How far the provider's clock may be behind: messages sent this long before deliveries began count, too."""
 MOST_PAGES = 20
 ASKED_AGAIN = timedelta(minutes=1)
-"""How soon a person may have an account checked again."""
+"""Minimum interval between checks of an account requested by people."""
 FIND_NEW = timedelta(seconds=30)
 KEPT = timedelta(days=7)
-"""How long a thread with messages that were not missed is remembered after it was last listed."""
+"""How long a thread without missed messages is remembered after it was last listed."""
 AT_ONCE = 200
 THREADS = 8
 """Accounts checked in parallel: a provider takes a second to answer."""
@@ -75,7 +75,7 @@ _threads = SecondLookThread.metadata.tables["second_look_threads"]
 
 
 def wait_for(seconds: int) -> None:
-    """Set how long this process waits for a message that may still be on its way."""
+    """Set how long this process waits for a message that may be in transit."""
     global _grace  # noqa: PLW0603 - a setting of the process
     _grace = timedelta(seconds=seconds)
 
@@ -235,7 +235,7 @@ def _claim(
 
 
 def _has_to_wait(session: Session, account: ChannelAccount, now: datetime) -> datetime | None:
-    """Return until when an account cannot be looked at; None if it can."""
+    """Return the time until which an account cannot be checked; None if it can be."""
     if account.state != AccountState.CONNECTED or account.id in paused.current(session).accounts:
         return now + WAIT
     if account.blocked_until and account.blocked_until > now:
@@ -249,7 +249,7 @@ def _has_to_wait(session: Session, account: ChannelAccount, now: datetime) -> da
 
 
 def _next_thread(session: Session, account_id: int, now: datetime) -> HistoryThread | None:
-    """Return the next thread to read; finish those whose messages have all arrived by now."""
+    """Return the next thread to read; finish those whose messages have all arrived."""
     due = session.scalars(
         sa.select(SecondLookThread)
         .where(SecondLookThread.account_id == account_id, SecondLookThread.due_at <= now)
@@ -470,7 +470,7 @@ def _read(step: LookStep, thread: HistoryThread, adapter: ChannelAdapter) -> Non
 
 
 def _change(one: LatestMessage, adapter: ChannelAdapter) -> MessageReceived | None:
-    """Return the message the inbox would create from it, or None."""
+    """Return the message that the inbox would create from it, or None."""
     if one.envelope is None:
         return None
     return next((made for made in adapter.parse(one.envelope) if isinstance(made, MessageReceived)), None)

@@ -75,7 +75,7 @@ class SetAside:
         return {account for account, lanes in count.items() if lanes >= policy.HELD_OF_ACCOUNT}
 
     def left(self, key: str) -> float | None:
-        """Return in how many seconds the lane is retried, or None if it is not set aside."""
+        """Return the seconds until the lane is retried, or None if it is not set aside."""
         with self._lock:
             wait = self._waits.get(key)
         return None if wait is None else max(0.0, wait.until - clock.monotonic())

@@ -1,7 +1,7 @@
 """Handle lanes that wait on purpose: for a limit, new credentials or an inactive channel.
 
-While a limit of an account is used up, its lanes are not claimed, so that waiting costs nothing. If the wait
-becomes long, :func:`look_after_limited` shows it to agents, and fails replies whose window has closed.
+While a limit of an account is used up, its lanes are not claimed, so that waiting costs nothing.
+:func:`look_after_limited` shows long waits to agents, and fails replies whose window has closed.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from host.sdk.channel import AccountRef, ChannelAdapter, ReplyContext, ReplyStat
 log = logging.getLogger(__name__)
 
 COUNTED_MOST = 10_000
-"""Conversations are counted up to this number."""
+"""Maximum number of conversations that are counted."""
 
 
 class Reason(StrEnum):
@@ -51,7 +51,7 @@ _with_account = Lane.__table__.outerjoin(ChannelAccount.__table__, _accounts.id 
 
 
 def _still(column: Any, now: datetime) -> sa.ColumnElement[bool]:
-    # Never NULL, as NULL > now would be, so that it can be negated.
+    # Never NULL, unlike NULL > now, so that it can be negated.
     return sa.and_(column.is_not(None), column > now)
 
 
@@ -64,7 +64,7 @@ def _limited(now: datetime) -> sa.ColumnElement[bool]:
 
 
 def oldest_due(session: Session, direction: str) -> datetime | None:
-    """Return since when the longest-waiting lane of *direction* is due, or None if none is waiting.
+    """Return the time since which the longest-waiting lane of *direction* is due, or None if none is waiting.
 
     Lanes of an account that waits for a limit or for new credentials are left out.
     """
@@ -84,7 +84,7 @@ def oldest_due(session: Session, direction: str) -> datetime | None:
 
 
 def oldest_unconfirmed(session: Session) -> datetime | None:
-    """Return when the oldest reply was sent that is unconfirmed and still searched for, or None."""
+    """Return when the oldest unconfirmed reply that is still looked up was sent, or None."""
     query = (
         sa.select(sa.func.min(OutboxEntry.attempted_at))
         .join(Lane, Lane.key == OutboxEntry.lane)
@@ -202,7 +202,7 @@ def count_waiting(session: Session, channels: Collection[str]) -> int:
 def give_up(session: Session, channels: Collection[str], reason: str) -> None:
     """Turn the events that wait for *channels* into dead letters, because these channels will not return.
 
-    They can be replayed if a channel is active again after all.
+    They can be replayed if a channel becomes active again.
     """
     session.execute(
         sa.update(InboundEvent)
@@ -243,7 +243,7 @@ def _heads(account_id: int) -> sa.Select[int, Conversation, str, str]:
 
 
 def wake_probes() -> None:
-    """Make a reply of each account due whose provider is away, when it is to be tried again."""
+    """For each account whose provider is unavailable, make one reply due when its next try is due."""
     now = clock.now()
     with db.read() as session:
         due = sa.select(ChannelAccount.id).where(ChannelAccount.probe_at <= now)

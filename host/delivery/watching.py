@@ -39,7 +39,7 @@ CLOSES_WITHIN = timedelta(hours=2)
 
 
 def told_after(target: timedelta) -> timedelta:
-    """Return how long after the question people are notified that the answer is due."""
+    """Return the time after the question at which people are notified that the answer is due."""
     return max(target * 3 / 4, target - LAST_CALL)
 
 
@@ -148,7 +148,7 @@ def _due(group: _Group, now: datetime) -> sa.Select[int]:
 def _closing(group: _Group, now: datetime) -> sa.Select[int]:
     last, told = Conversation.last_inbound_at, Conversation.window_told_for
     at = Conversation.scheduled_at
-    # For a window shorter than twice the notice, nothing is notified in its first half.
+    # For a window shorter than twice the notice, people are not notified in its first half.
     notice = min(CLOSES_WITHIN, group.length / 2)
     return (
         sa.select(Conversation.id)

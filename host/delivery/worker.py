@@ -68,7 +68,7 @@ class _Claimer:
         self._rotation = rotation
         self._lock = threading.Lock()
         self._found = (
-            False  # whether the last claim found work; then checking first would cost more than it saves
+            False  # whether the last claim found work, in which case checking first costs more than it saves
         )
 
     def claim(self) -> list[Lease]:
@@ -216,7 +216,7 @@ class Workers:
             thread.join(max(0.0, deadline - clock.monotonic()))
         self._threads = [thread for thread in self._threads if thread.is_alive()]
         if not self._threads and self._renewing is not None:
-            # Only now: a thread that still sends keeps its lane.
+            # Only now, because a thread that is still sending keeps its lane.
             self._idle.set()
             self._renewing.join()
             self._renewing = None
@@ -261,12 +261,12 @@ class Workers:
     def _give_way(self, worked: float) -> None:
         """Yield the processor to waiting requests, about as long as the last piece of work took.
 
-        They are answered sooner, and the next claim holds more events, so that each event costs less.
+        They are answered sooner, and the next claim has more events, so that each event costs less.
         """
         self._stopping.wait(min(worked, policy.GIVE_WAY_SECONDS))
 
     def _once(self, direction: str) -> bool:
-        """Do one piece of work; return whether there was any."""
+        """Do one piece of work; return whether any was due."""
         claimer = self._claimers[direction]
         leases = claimer.claim()
         full = bool(leases) and claimer.is_full(leases)
@@ -281,7 +281,7 @@ class Workers:
         return True
 
     def _wake_another(self, direction: str) -> None:
-        """Wake another thread or process: a full claim has probably left something."""
+        """Wake another thread or process: after a full claim, more work is likely."""
         if self._threads_for(direction) > 1:
             self._wake_one(direction)
         wakeups.wake_others(direction)
@@ -331,12 +331,12 @@ class Workers:
 def drain(
     generation: RunningGeneration | GenerationSource, *, direction: str | None = None, limit: int = 1000
 ) -> int:
-    """Do all due work in the calling thread; return how many lanes were worked on.
+    """Do all due work in the calling thread; return the number of processed lanes.
 
-    Work that is not due yet is left.
+    Work that is not due yet is not done.
 
     :param direction: ``in`` or ``out``; None: both, ``in`` first.
-    :param limit: most rounds, in case work makes new work for ever.
+    :param limit: most rounds, in case work keeps creating new work.
     """
     wanted: Iterable[str] = (IN, OUT) if direction is None else (direction,)
     source = generation if callable(generation) else lambda: generation

@@ -56,7 +56,7 @@ MOST_KEPT = 2000
 """Most events cached for the slower consumers of a process: about 1.5 MB."""
 
 _OFF = "off.consumer."
-"""Prefix of the installation values that hold since when a consumer's feature is off."""
+"""Prefix of the installation values with the time since which a consumer's feature is disabled."""
 
 _named = CONSUMER_TABLE.c.name == sa.bindparam("consumer")
 _owner = Statement(sa.select(CONSUMER_TABLE.c.owner).where(_named).with_for_update())
@@ -90,7 +90,7 @@ class EventConsumer(Protocol):
 
 @runtime_checkable
 class BeginsAgain(Protocol):
-    """A consumer with something to do when its feature is switched on again."""
+    """A consumer with work to do when its feature is re-enabled."""
 
     def begin_again(self, session: Session, off_since: datetime) -> None:
         """Close everything that unread events would have closed."""
@@ -172,7 +172,7 @@ class Consumers:
         thread.start()
 
     def retire(self) -> None:
-        """Start nothing new. Finish work in progress, so that other processes can continue."""
+        """Start no new work. Finish current work, so that other processes can continue."""
         self._stopping.set()
         self._awake.set()
         for reader in self._readers:
@@ -222,7 +222,7 @@ class _Courtesy:
         self._until = 0.0
 
     def seconds_after(self, worked: float, *, kept_others: bool) -> float:
-        """Return how long a reader pauses after working for *worked* seconds.
+        """Return the pause of a reader after *worked* seconds of work.
 
         :param kept_others: whether another writer waited for it.
         """
@@ -245,7 +245,7 @@ class _Recent:
         self._begin = self._end = BEGINNING
 
     def after(self, position: Position, limit: int, *, shown: bool) -> reading.Batch:
-        """Return the same as :func:`host.events.reading.after`."""
+        """Return events like :func:`host.events.reading.after`."""
         with self._lock:
             if position >= self._begin:
                 return self._after(position, limit, shown)
@@ -287,7 +287,7 @@ class _Reader:
         self.awake = threading.Event()
         self.stopping = threading.Event()
         self._position: Position | None = None
-        """Its position; None: another process is believed to read for it."""
+        """Its position; None: another process probably reads for it."""
         self._owner = ""
         self._stored_at = 0.0
         self._limit = consumer.batch
@@ -315,7 +315,7 @@ class _Reader:
                     self.awake.wait(_renew_seconds())
                     self.awake.clear()
                     self.stopping.wait(self._gather)
-            except BaseException as error:  # noqa: BLE001 - nothing, not even an exit, may end a thread that reads
+            except BaseException as error:  # noqa: BLE001 - nothing, not even an exit, may stop a reader thread
                 call_budget.refuse_given_up()
                 self._note(error)
         if self._position is not None:
@@ -350,7 +350,7 @@ class _Reader:
         return batch.more
 
     def _fitting(self, done: int) -> int:
-        """Return how many events to handle next: on SQLite as many as fit in :data:`HELD_SECONDS`."""
+        """Return the number of events to handle next: on SQLite as many as fit in :data:`HELD_SECONDS`."""
         if not db.current().is_sqlite or not done or not self._worked:
             return self.consumer.batch
         return max(1, min(self.consumer.batch, round(done * HELD_SECONDS / self._worked)))
@@ -402,7 +402,7 @@ def _make_rows(session: Session, consumers: Sequence[EventConsumer]) -> None:
 
 
 def note_off(session: Session, names: Iterable[str]) -> None:
-    """Delete the positions of consumers whose features are off, and remember since when."""
+    """Delete the positions of consumers whose features are disabled, and store the time."""
     for name in sorted(names):
         row = session.get(Consumer, name, with_for_update=True)
         if row is not None:

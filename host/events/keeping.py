@@ -52,12 +52,12 @@ def behind(session: Session) -> list[Behind]:
 
 
 def consumers() -> frozenset[str]:
-    """Return the names of the consumers of this release, except those of features that are off."""
+    """Return the names of the consumers of this release, except those of disabled features."""
     return frozenset(name for feature in registry.active() for name in feature.consumers)
 
 
 def switched_off() -> frozenset[str]:
-    """Return the names of the consumers of features that are off."""
+    """Return the names of the consumers of disabled features."""
     return consumers_of(registry.switched_off())
 
 
@@ -102,7 +102,7 @@ def slowest(session: Session) -> Position | None:
 def remove_shown(session: Session, before: datetime, most: int) -> int:
     """Remove events for browsers that were written before *before* and that every consumer has passed.
 
-    :return: how many rows it looked at.
+    :return: the number of examined rows.
     """
     floor = slowest(session)
     kept = reading.locked_book(session, SCREENS)

@@ -99,6 +99,6 @@ class Consumer(Base):
     owner: Mapped[str | None] = mapped_column(Ascii64)
     lease_until: Mapped[datetime | None] = mapped_column(UTCDateTime)
     failing_since: Mapped[datetime | None] = mapped_column(UTCDateTime)
-    """Since when its next event fails; NULL: it does not."""
+    """Time since which its next event has been failing; NULL: it does not."""
     problem: Mapped[str | None] = mapped_column(sa.String(500))
     """The type of the error."""

@@ -119,9 +119,9 @@ def after(
     workspace_id: int | None = None,
     shown: bool = False,
 ) -> Batch:
-    """Return up to *limit* events after *position*, of all kinds, that nothing will be inserted before.
+    """Return up to *limit* events after *position*, of all kinds, before which none will be inserted.
 
-    A kind may be known only to a newer Lobby.
+    A kind may only be known to a newer Lobby.
 
     :param workspace_id: only events of this workspace.
     :param shown: whether to include changes for open browsers only; their kind is empty.
@@ -268,7 +268,7 @@ _free = sa.select(TABLE.c.id).where(TABLE.c.place.is_(None)).order_by(TABLE.c.id
 
 
 def number_all() -> None:
-    """Number all committed events without a number; does something only on MariaDB."""
+    """Number all committed events without a number; only has an effect on MariaDB."""
     if db.current().dialect not in {"mysql", "mariadb"}:
         return
     with db.read() as session:
@@ -302,14 +302,14 @@ def locked_book(session: Session, name: str) -> Consumer:
     """Lock and return the row of one of the event log's own positions; create it if missing."""
     row = session.get(Consumer, name, with_for_update=True)
     if row is None:
-        # Another process may make it at this very moment.
+        # Another process may create it concurrently.
         make_row(session, name, Position(0, 0))
         row = session.get_one(Consumer, name, with_for_update=True)
     return row
 
 
 def put_behind(session: Session) -> None:
-    """Move the whole event log before everything that this database will number.
+    """Move the whole event log before all events that this database will number.
 
     For a log migrated from another database, whose transactions had other numbers. The order and all
     consumers' positions are kept.

@@ -120,7 +120,7 @@ def together(session: Session) -> Iterator[None]:
 
 
 def is_caused(session: Session) -> bool:
-    """Return whether events written in *session* now have a cause, so that the desk acts on another event."""
+    """Return whether events written in *session* now have a cause, because Lobby acts on another event."""
     return _CAUSE in session.info and session.info[_CAUSE] is not _NO_CAUSE
 
 

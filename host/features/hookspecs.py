@@ -84,7 +84,7 @@ def leave_to_people(session: Session, now: datetime, most: int) -> bool | None:
 def runs_of(
     session: Session, events: Sequence[Any], directory: Any, now: datetime, since: datetime
 ) -> Sequence[Mapping[str, Any]] | None:
-    """Return rows of :class:`host.models.automation.AutomationRun` to do because of *events*.
+    """Return rows of :class:`host.models.automation.AutomationRun` for *events*.
 
     :param events: events of the event log, see :class:`host.events.reading.Recorded`.
     :param directory: the channels of the running generation.
@@ -186,12 +186,12 @@ def resting(session: Session, workspaces: Collection[int]) -> Collection[int] | 
 
 @hookspec
 def clock_moved_back(session: Session, latest: datetime) -> None:
-    """Bring work due after *latest* forward to then, as the system clock moved back."""
+    """Bring work due after *latest* forward to that time, because the system clock moved back."""
 
 
 @hookspec(firstresult=True)
 def posts_events() -> bool | None:
-    """Return True if events are posted to programs: the API document then describes their bodies."""
+    """Return True if events are posted to programs: in that case the API document describes their bodies."""
 
 
 @hookspec(firstresult=True)
@@ -201,7 +201,7 @@ def addresses(session: Session, workspace_id: int) -> Mapping[int, str] | None:
 
 @hookspec(firstresult=True)
 def answer_times(session: Session, conversations: Any, most: int | None) -> Sequence[tuple[int, int]] | None:
-    """Return how long customers waited for first answers, the newest first: conversation and seconds.
+    """Return the customers' waiting times for first answers, newest first: conversation and seconds.
 
     :param conversations: ids, or a query for them.
     :param most: maximum number of answers; None: all.

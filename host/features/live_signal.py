@@ -1,4 +1,4 @@
-"""Signals to open pages that no event records."""
+"""Signals to open pages that are not in the event log."""
 
 from __future__ import annotations
 

@@ -42,7 +42,7 @@ def use(features: Sequence[Feature]) -> None:
 def features() -> tuple[Feature, ...]:
     """Return the features of this process.
 
-    :raises NotLoadedError: if they were not set.
+    :raises NotLoadedError: if they have not been set.
     """
     if not _features:
         raise NotLoadedError()

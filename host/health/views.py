@@ -58,7 +58,9 @@ def _number_and_tone() -> tuple[int, str]:
 
 
 def _current() -> tuple[CurrentState, Sequence[Problem]]:
-    """Return the state of the desk and its problems, read once a request: page and navigation show them."""
+    """Return the state of the desk and its problems, read once per request, because both page and navigation
+    show them.
+    """
     if "health" not in g:
         state = current_state.read_current_state(db.session())
         running = generation()

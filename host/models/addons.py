@@ -73,7 +73,7 @@ class AddonArchivePart(Base):
 
 
 class AddonPublisher(Base):
-    """The publisher of the addon of a slug. Kept after the addon is removed, as its tables are."""
+    """The publisher of the addon of a slug. Kept after the addon is removed, like its tables."""
 
     __tablename__ = "addon_publishers"
     __writers__ = ("addons",)
@@ -150,4 +150,4 @@ class ParkedRequest(Base):
     received_at: Mapped[datetime] = mapped_column(UTCDateTime)
     attempts: Mapped[int] = mapped_column(sa.Integer, default=0)
     retry_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
-    """When to hand it to its addon again, after the addon failed on it."""
+    """When to pass it to its addon again, after the addon failed on it."""

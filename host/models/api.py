@@ -1,4 +1,4 @@
-"""API keys, and stored responses, so that a repeated request does nothing twice."""
+"""API keys, and stored responses, so that a repeated request is executed only once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The account table every channel shares; credentials live in the addon's own table."""
+"""The account table shared by all channels; credentials are in the addon's table."""
 
 from __future__ import annotations
 
@@ -56,12 +56,12 @@ class ChannelAccount(Base):
     disconnected_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     last_event_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     blocked_until: Mapped[datetime | None] = mapped_column(UTCDateTime)
-    """Set by a provider's limit: until then the account's replies wait."""
+    """Time until which the account's replies wait because of a provider's limit."""
     blocked_reason: Mapped[str | None] = mapped_column(sa.String(500))
     reply_target: Mapped[int | None] = mapped_column(sa.Integer)
     """Target time in minutes for answering a customer; NULL: none."""
     beside_id: Mapped[int | None] = mapped_column(Id)
-    """The account of another channel it shares credentials and customers with; both name each other."""
+    """The account of another channel with shared credentials and customers; both refer to each other."""
     limited_until: Mapped[datetime | None] = mapped_column(UTCDateTime)
     """Time until which replies are known to wait repeatedly for a limit, each briefly.
 
@@ -99,7 +99,7 @@ class AccountWarning(Base):
 
 
 class SignInState(StrEnum):
-    """How far a sign-in in a provider's dialog is."""
+    """The progress of a sign-in in a provider's dialog."""
 
     AWAY = "away"
     """The person is at the provider's dialog."""

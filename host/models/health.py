@@ -39,9 +39,12 @@ class Metric(StrEnum):
     ERRORS = "errors"
     """Answers of pages and of the API from 500 on, by status; otherwise as ``HTTP``."""
     WAITING = "waiting"
-    """Most milliseconds the oldest due lane waited: ``in``, ``out``. Not in :data:`TOTAL`."""
+    """Longest wait of the oldest due lane in milliseconds: ``in``, ``out``. Not in :data:`TOTAL`."""
     LOOP = "loop"
-    """Most milliseconds the event loop of a web process was held; no label. Not in :data:`TOTAL`."""
+    """Longest time in milliseconds for which a web process's event loop was blocked; no label.
+
+    Not in :data:`TOTAL`.
+    """
     UNDONE = "undone"
     """Writes that the database rolled back and that were retried: ``deadlock``, ``lock``, ``conflict``."""
     ADDON_FAULTS = "addon_faults"
@@ -57,7 +60,7 @@ class Outcome(StrEnum):
 
     SENT = "sent"
     RETRIED = "retried"
-    """Certainly not sent; tried again."""
+    """Certainly not sent; retried."""
     HELD = "held"
     """Waits for new credentials of its account."""
     UNCONFIRMED = "unconfirmed"
@@ -79,7 +82,7 @@ class BrokerState(StrEnum):
 
 
 class HealthMinute(Base):
-    """How often something happened within some minutes, over all processes.
+    """Counts within some minutes, over all processes.
 
     ``minute`` is the first of them, in whole minutes since 1970 in UTC, or :data:`TOTAL`.
     """
@@ -111,9 +114,9 @@ class Process(Base):
     version: Mapped[str] = mapped_column(sa.String(64))
     generation: Mapped[int] = mapped_column(sa.BigInteger)
     workers: Mapped[int] = mapped_column(sa.Integer)
-    """How many delivery threads it has."""
+    """Number of its delivery threads."""
     senders: Mapped[int] = mapped_column(sa.Integer, default=0, server_default="0")
-    """How many threads that send."""
+    """Number of its sender threads."""
     started_at: Mapped[datetime] = mapped_column(UTCDateTime)
     seen_at: Mapped[datetime] = mapped_column(UTCDateTime)
     spooled: Mapped[int] = mapped_column(sa.Integer)
@@ -129,7 +132,7 @@ class Process(Base):
     """Whether the broker answers it, a :class:`BrokerState`; empty: it uses none, or has not checked yet."""
     broker_since: Mapped[datetime | None] = mapped_column(UTCDateTime)
     limits_away_since: Mapped[datetime | None] = mapped_column(UTCDateTime)
-    """Since when that place does not answer it; NULL: it does."""
+    """Time since which that place has not answered it; NULL: it answers."""
     clock_ahead_ms: Mapped[int | None] = mapped_column(sa.BigInteger)
     """Lead of its clock over the database's; NULL: unknown, or SQLite, which has none."""
     counts_at: Mapped[str] = mapped_column(sa.String(255), default="", server_default="")

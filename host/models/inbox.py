@@ -1,4 +1,4 @@
-"""Contacts, conversations and messages, the same for every channel."""
+"""Contacts, conversations and messages of all channels."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ class Origin(StrEnum):
     CUSTOMER = "customer"
     AGENT = "agent"
     PROVIDER = "provider"
-    """The team, in the provider's own app; known by an echo."""
+    """The team, in the provider's app; known from an echo."""
     API = "api"
     """A program with a key of the workspace; ``content["by"]`` of notes and activity lines names the key."""
     SYSTEM = "system"
@@ -93,9 +93,9 @@ class DeliveryState(StrEnum):
     READ = "read"
     FAILED = "failed"
     UNKNOWN = "unknown"
-    """The provider did not confirm it and did not refuse it."""
+    """The provider has neither confirmed nor refused it."""
     CANCELLED = "cancelled"
-    """Cancelled while it waited; nothing of it was handed to the provider."""
+    """Cancelled while it waited, before any part was passed to the provider."""
 
 
 class Contact(Base):
@@ -408,7 +408,7 @@ class Message(Base):
     hidden_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     """When the team hid it on the desk's pages; its content stays, here and at the provider."""
     sources: Mapped[list[int] | None] = mapped_column(JsonDict)
-    """Ids of the journalled events that hold its content, so that it can be removed there too."""
+    """Ids of the received events with its content, so that it can be removed there, too."""
     created_at: Mapped[datetime] = mapped_column(UTCDateTime)
 
 
@@ -418,7 +418,7 @@ class AttachmentState(StrEnum):
     STORED = "stored"
     """In the desk's storage."""
     LINKED = "linked"
-    """At the provider; passed through to the viewer, never kept."""
+    """At the provider; passed through to the viewer, never stored."""
     WAITING = "waiting"
     """At the provider; to be fetched at ``due_at``."""
     EXPIRED = "expired"
@@ -510,7 +510,7 @@ class Reaction(Base):
 
 
 class MarkKind(StrEnum):
-    """The kind of annotation a mark holds."""
+    """The kind of a mark's annotation."""
 
     EDIT = "edit"
     UNSEND = "unsend"

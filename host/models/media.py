@@ -53,7 +53,7 @@ class PictureSender(Base):
     id: Mapped[int] = mapped_column(Id, primary_key=True)
     workspace_id: Mapped[int] = mapped_column(sa.ForeignKey(Workspace.id, ondelete="CASCADE"))
     sender: Mapped[str] = mapped_column(ExternalId)
-    """The sender's address as the channel knows it."""
+    """The sender's address in the channel."""
     user_id: Mapped[int | None] = mapped_column(sa.ForeignKey(User.id, ondelete="SET NULL"), index=True)
     created_at: Mapped[datetime] = mapped_column(UTCDateTime)
 

@@ -1,4 +1,4 @@
-"""Notifications to users: in the desk, and by mail where that is set up."""
+"""Notifications to users: in the desk, and by mail if that is set up."""
 
 from __future__ import annotations
 

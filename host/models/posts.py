@@ -72,7 +72,7 @@ class PrivateReply(Base):
     """The external id of the message that is answered."""
     message_id: Mapped[int] = mapped_column(sa.ForeignKey(Message.id, ondelete="CASCADE"))
     attempted_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
-    """When it was last handed to the provider; NULL: not yet."""
+    """When it was last passed to the provider; NULL: not yet."""
     created_at: Mapped[datetime] = mapped_column(UTCDateTime)
 
 

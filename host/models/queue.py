@@ -23,7 +23,8 @@ class EventState(StrEnum):
     """Could not be applied; the reason is stored. An admin may replay it."""
 
 
-# The same words as in the partial indexes of inbound_events: only then do SQLite and PostgreSQL use them.
+# The same text as in the partial indexes of inbound_events, without which SQLite and PostgreSQL don't use
+# them.
 IS_PENDING = sa.text("inbound_events.state = 'pending'")
 IS_SET_ASIDE = sa.text("inbound_events.state IN ('dead', 'ignored')")
 
@@ -150,15 +151,15 @@ class OutboxEntry(Base):
     attempted_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     next_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     readings: Mapped[int] = mapped_column(sa.Integer, default=0)
-    """How often the provider's thread was read without finding the unconfirmed message."""
+    """Number of times the provider's thread was read without finding the unconfirmed message."""
     resent: Mapped[bool] = mapped_column(sa.Boolean, default=False)
-    """Whether it was sent again after being unconfirmed; workers do that once, see ``transient``."""
+    """Whether it was sent again after being unconfirmed; workers do that only once, see ``transient``."""
     transient: Mapped[int] = mapped_column(sa.Integer, default=0, server_default="0")
     """Number of consecutive attempts that failed temporarily according to the provider; 0: the latest did
     not.
     """
     answered: Mapped[bool] = mapped_column(sa.Boolean, default=False, server_default=sa.false())
-    """Whether the provider answered the latest attempt, though not with success: it is finished with it."""
+    """Whether the provider answered the latest attempt without success, and so has finished with it."""
     unread: Mapped[bool] = mapped_column(sa.Boolean, default=False, server_default=sa.false())
     """Whether the provider's thread could not be read since the latest attempt."""
     waiting: Mapped[dict[str, Any] | None] = mapped_column(JsonDict)
@@ -171,7 +172,7 @@ class OutboxEntry(Base):
     """For a scheduled reply: whether it is held if the customer writes first."""
     undo: Mapped[dict[str, Any] | None] = mapped_column(JsonDict)
     """The state restored when the reply is undone, see :mod:`host.inbox.unsent.holding`; NULL once it was
-    handed over, and for all parts of a reply but the first.
+    passed to the provider, and for all parts of a reply except the first.
     """
 
 
@@ -224,7 +225,7 @@ class CatchUp(Base):
     cursor: Mapped[str] = mapped_column(LongText, default="")
     """The provider's cursor of the next page of threads."""
     since: Mapped[datetime | None] = mapped_column(UTCDateTime)
-    """Threads unchanged since then are skipped: they were read before; NULL: every thread is read."""
+    """Threads unchanged since then are skipped: they were already read; NULL: every thread is read."""
     missed_since: Mapped[datetime | None] = mapped_column(UTCDateTime)
     """Messages since then that are missing should have been delivered, and count as received now. Older ones
     are history. NULL: all are history.
@@ -266,7 +267,7 @@ class CatchUpThread(Base):
     cursor: Mapped[str] = mapped_column(LongText, default="")
     pages: Mapped[int] = mapped_column(sa.Integer, default=0)
     imported: Mapped[int] = mapped_column(sa.Integer, default=0)
-    """Number of messages that were not here."""
+    """Number of messages that were missing here."""
     untold: Mapped[int] = mapped_column(sa.Integer, default=0)
     """Number of missing messages of which the provider returned only the id."""
     problem: Mapped[dict[str, Any] | None] = mapped_column(JsonDict)
@@ -297,7 +298,7 @@ class SecondLook(Base):
     reason: Mapped[str] = mapped_column(sa.String(16), default="")
     """Why the interval is longer than the shortest: ``budget``, ``quiet`` or ``limit``; empty: it is not."""
     cursor: Mapped[str] = mapped_column(LongText, default="")
-    """The provider's cursor of the next page of the check under way; empty: none is."""
+    """The provider's cursor of the next page of the current check; empty: no check is running."""
     began_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     """When the latest check began."""
     looked_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
@@ -305,11 +306,11 @@ class SecondLook(Base):
     seen_until: Mapped[datetime | None] = mapped_column(UTCDateTime)
     """The latest change of a thread the latest complete check saw, by the provider's clock."""
     seen_now: Mapped[datetime | None] = mapped_column(UTCDateTime)
-    """The same of the check under way."""
+    """The same of the current check."""
     calls: Mapped[int] = mapped_column(sa.Integer, default=0)
     """Calls made since the latest check ended."""
     pages: Mapped[int] = mapped_column(sa.Integer, default=0)
-    """Pages read by the check under way."""
+    """Pages read by the current check."""
     customers: Mapped[int] = mapped_column(sa.Integer, default=0)
     """Customers it exchanged messages with within a day, counted at ``counted_at``."""
     counted_at: Mapped[datetime | None] = mapped_column(UTCDateTime)

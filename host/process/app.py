@@ -106,7 +106,7 @@ class _Undefined(jinja2.StrictUndefined):
 class _Cookies(SecureCookieSessionInterface):
     """Flask's cookies without an age: the database defines how long a user stays signed in.
 
-    With an age, setting the clock back would sign everyone out until it catches up.
+    With an age, setting the clock back would sign everyone out until the clock catches up.
     """
 
     def open_session(self, app: Flask, request: Request) -> SecureCookieSession | None:
@@ -135,7 +135,7 @@ class LobbyFlask(Flask):
         return super().create_jinja_environment()
 
     def full_dispatch_request(self) -> Response:
-        """Answer the request; an exit in an addon's code around its pages is an error like any other."""
+        """Answer the request; an exit in an addon's page code is treated as an ordinary error."""
         try:
             return super().full_dispatch_request()
         except SystemExit as error:
@@ -162,7 +162,7 @@ def create_app(config: Config, generation: Generation, host: Host | None, desk: 
         TEMPLATES_AUTO_RELOAD=config.development,
         BOOTSTRAP_SERVE_LOCAL=True,
         WTF_CSRF_TIME_LIMIT=None,  # it lives as long as the session it is bound to
-        WTF_CSRF_SSL_STRICT=False,  # the Origin check of host.web.headers does this, and for http too
+        WTF_CSRF_SSL_STRICT=False,  # the Origin check of host.web.headers does this, also for http
     )
     app.extensions["lobby.config"] = config
     app.extensions["lobby.desk"] = desk or Desk()

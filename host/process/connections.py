@@ -24,7 +24,7 @@ TOO_LARGE = (
 
 
 class Connections:
-    """A counter of the connections of a process, and per address of those still waiting for a request.
+    """A counter of a process's connections, and of those per address that are waiting for a request.
 
     :param most: maximum number of connections.
     :param per_address: maximum per address without a request; None: unlimited, as behind a proxy all share an
@@ -154,7 +154,7 @@ def connection_type(connections: Connections) -> type[HttpToolsProtocol]:
                 super().on_message_complete()
 
         def _refuse_head(self) -> None:
-            """Answer 431 and close. Pending responses are sent first, and nothing follows."""
+            """Answer 431 and close. Pending responses are sent first, and no others follow."""
             if self._ended or self.transport.is_closing():
                 return
             if self.cycle is not None and not self.cycle.response_complete:
@@ -165,7 +165,7 @@ def connection_type(connections: Connections) -> type[HttpToolsProtocol]:
             self.transport.close()
 
         def _end_after_answers(self) -> None:
-            """Read no further request, and close after the responses to those read so far."""
+            """Stop reading requests, and close after the responses to those already read."""
             self._ended = True
             self.cycle.keep_alive = False  # the last request that was read
 

@@ -18,8 +18,8 @@ _settled = False
 def importing() -> Iterator[None]:
     """Disable collection during imports, and exempt the imported objects forever.
 
-    Only a thousand of 170,000 objects are garbage; looking for them took a sixth of the import time, and as
-    long again when the process began to serve. In a forked process, a collection would copy every page it
+    Only a thousand of 170,000 objects are garbage; searching them took a sixth of the import time, and as
+    long again when the process started to serve. In a forked process, a collection would copy every page it
     touches.
     """
     gc.disable()

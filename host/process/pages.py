@@ -77,7 +77,7 @@ class Pages:
         try:
             length = incoming.content_length(environ.get("CONTENT_LENGTH"))
             if length is not None and length > MAX_BODY:
-                # The view decides whether so large a body is allowed, so it is not read in vain.
+                # The view decides whether such a large body is allowed, so that it isn't read in vain.
                 if self._uploads.locked():
                     raise BadBodyError(503)
                 async with self._uploads:
@@ -89,7 +89,7 @@ class Pages:
                 environ["wsgi.input"] = file
                 if length or "HTTP_TRANSFER_ENCODING" in environ:
                     await body.copy_to(file, length)
-                    # A chunked body has a known length now.
+                    # The length of a chunked body is known now.
                     environ.pop("HTTP_TRANSFER_ENCODING", None)
                     environ["CONTENT_LENGTH"] = str(body.received)
                 await self._respond(environ, receive, send, self._turns.of(self._caller(scope)))
@@ -205,7 +205,7 @@ class _Caller:
 
 
 class _Body:
-    """The body of a request, as long as it arrives fast enough."""
+    """The body of a request, which must arrive fast enough."""
 
     def __init__(self, receive: Receive) -> None:
         self._receive = receive

@@ -169,7 +169,7 @@ class Uvicorn(uvicorn.Server):
         await self.serve(sockets=[self._listening])
 
     def stop(self) -> None:
-        """Accept nothing more, and end once open requests are answered."""
+        """Stop accepting requests, and exit once open ones are answered."""
         self.should_exit = True
 
 
@@ -210,12 +210,12 @@ class _Granian:
         await serving
 
     def stop(self) -> None:
-        """Accept nothing more, and end once open requests are answered."""
+        """Stop accepting requests, and exit once open ones are answered."""
         self._server.stop()  # type: ignore[no-untyped-call]
 
 
 def _nameless(application: Answers) -> Answers:
-    """Return *application* with an empty Server header in each response: granian sends its own otherwise."""
+    """Return *application* with an empty Server header in each response: otherwise granian sends its name."""
 
     async def answer(scope: dict[str, Any], receive: Receive, send: Send) -> None:
         async def send_on(message: dict[str, Any]) -> None:

@@ -103,10 +103,10 @@ class BackgroundService(Protocol):
         """Start."""
 
     def retire(self) -> None:
-        """Begin nothing new."""
+        """Start no new work."""
 
     def stop(self, *, timeout: float) -> None:
-        """Retire, and wait up to *timeout* seconds for work under way."""
+        """Retire, and wait up to *timeout* seconds for current work."""
 
 
 class FeatureSenders:
@@ -137,14 +137,14 @@ class FeatureSenders:
                 self._running[name].start()
 
     def retire(self) -> None:
-        """Begin nothing new."""
+        """Start no new work."""
         with self._lock:
             self._retired = True
             for part in self._running.values():
                 part.retire()
 
     def stop(self, *, timeout: float) -> None:
-        """Retire, and wait up to *timeout* seconds for work under way."""
+        """Retire, and wait up to *timeout* seconds for current work."""
         self.retire()
         until = time.monotonic() + timeout
         for part in self._running.values():
@@ -223,7 +223,7 @@ class HostApplication:
         self._take_up(self._current)
 
     def effective(self) -> Config:
-        """Return the settings in force: the environment's, combined with those chosen on pages."""
+        """Return the effective settings: the environment's, combined with those chosen on pages."""
         return self._effective
 
     def _take_up(self, generation: Generation) -> None:
@@ -294,7 +294,7 @@ class HostApplication:
         if number == current.number or time.monotonic() < self._retry_at:
             return current
         if number < current.number and time.monotonic() - self._swapped_at < STALE_SECONDS:
-            return current  # read by another thread just before this process swapped
+            return current  # read by another thread just before this process swapped generations
         db.may_wait()
         if not self._building.acquire(blocking=False):
             return current  # another thread builds it; this request uses the previous one
@@ -320,7 +320,7 @@ class HostApplication:
         """Build and run the generation that the database defines; return once it runs."""
         counters.forget()
         with self._building:
-            # Not from the cached counter: another thread may just be filling it with an old value.
+            # Not from the cached counter, which another thread may be filling with an old value.
             with db.read() as session:
                 number = generations.asked(session).number
             return self._advance(number)
@@ -328,7 +328,7 @@ class HostApplication:
     def try_build(self, replace: Mapping[str, Release | None]) -> Generation:
         """Build, without running it, the generation with *replace* instead of the database's releases."""
         for slug in replace:
-            self._off.pop(slug, None)  # an admin wants it tried again
+            self._off.pop(slug, None)  # an admin requested a retry
         return self._build(replace)
 
     def _build(self, replace: Mapping[str, Release | None] | None = None) -> Generation:
@@ -451,7 +451,7 @@ class HostApplication:
             part.retire()
 
     def rest(self, seconds: float) -> None:
-        """Wait up to *seconds* for deliveries and jobs under way; none is started any longer."""
+        """Wait up to *seconds* for current deliveries and jobs, without starting others."""
         until = time.monotonic() + seconds
         for part in self._beside:
             part.stop(timeout=max(0.0, until - time.monotonic()))
@@ -533,7 +533,7 @@ class HostApplication:
             self.on_replacement()
 
     def take_in_undecided(self) -> None:
-        """Pass on requests that were kept before the database answered; failures are retried soon."""
+        """Pass on requests kept before the database answered; failures are retried soon."""
         try:
             if self._take_in():
                 held_webhooks.deliver(self.generation(), self.journal)
@@ -551,9 +551,9 @@ class HostApplication:
         held_webhooks.deliver(self.generation(), self.journal)
 
     def _know(self, generation: Generation, *, patience: float = 0.0) -> None:
-        """Preload the data that webhooks need while the database is away.
+        """Preload the data that webhooks need while the database is unavailable.
 
-        :param patience: seconds to wait for it: an addon that hangs must not hold the start.
+        :param patience: seconds to wait for it: a hanging addon must not delay the start.
         """
         undecided.note_addresses(self.config.data, generation)
         loading = threading.Thread(target=look_ups.load_all, args=(generation,), name="look-ups", daemon=True)

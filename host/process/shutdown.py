@@ -25,11 +25,11 @@ log = logging.getLogger(__name__)
 PATIENCE_SECONDS = 15.0
 """Time in seconds for current requests, deliveries and jobs to finish."""
 WORKER_PATIENCE_SECONDS = 70.0
-"""The same for a process that only delivers: the longest timeout of a provider."""
+"""This time for a process that only delivers: the longest timeout of a provider."""
 CLOSING_SECONDS = 4.0
 """Additional time in seconds for unfinished work while everything is closed."""
 HURRY_SECONDS = 1.0
-"""The same after a second signal."""
+"""This time after a second signal."""
 GRACE_SECONDS = 25
 """Time in seconds after which a server kills a remaining worker process.
 
@@ -39,7 +39,7 @@ Shorter than most supervisors' 30 s.
 _DRAINED = 0
 """Sent in place of a signal's number: the server has answered all its requests."""
 _RESTED = 254
-"""Sent in place of a signal's number: no delivery and no job is under way."""
+"""Sent in place of a signal's number: no delivery or job is running."""
 _SIGNALS = frozenset({signal.SIGTERM, signal.SIGINT, signal.SIGQUIT})
 
 
@@ -67,10 +67,10 @@ class Endable(Protocol):
     """The part of :class:`host.process.serving.HostApplication` that this module needs."""
 
     def retire(self) -> None:
-        """Begin no new background work."""
+        """Start no new background work."""
 
     def rest(self, seconds: float) -> None:
-        """Wait for background work under way."""
+        """Wait for current background work."""
 
     def close(self, *, patience: float) -> None:
         """Stop everything and write the remaining data."""

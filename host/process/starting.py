@@ -101,8 +101,8 @@ def require_memory() -> None:
 def bring_up(config: Config, *, web: bool = True) -> HostApplication:
     """Return the started application on a database that has, or now gets, the tables of this version.
 
-    :raises CannotGoOnError: if the database, its keys or another process are in the way.
-    :raises sqlalchemy.exc.SQLAlchemyError: if the database cannot be used.
+    :raises CannotGoOnError: if the database, its keys or another process prevent the start.
+    :raises sqlalchemy.exc.SQLAlchemyError: if the database is unusable.
     """
     # Before anything is written: on SQLite, a new setup link, for example, would invalidate the other
     # process's.

@@ -100,7 +100,7 @@ def start(kind: str) -> None:
     try:
         _running = Telemetry(kind, BatchSpanProcessor(OTLPSpanExporter()))
     except Exception:
-        # A setting the exporter cannot read must not keep the desk from serving.
+        # A setting that the exporter cannot read must not prevent the desk from serving.
         log.exception("no spans are sent: a setting OTEL_... cannot be used")
         return
     logs.follow_with(_running.take)
@@ -162,7 +162,7 @@ class Telemetry:
             "lobby.process": kind,
             "process.pid": os.getpid(),
         }
-        # The environment overrides our own attributes.
+        # The environment overrides our attributes.
         resource = Resource.create({**ours, **OTELResourceDetector().detect().attributes})
         self._trace = trace
         self._sampled = Decision.RECORD_AND_SAMPLE
@@ -178,7 +178,7 @@ class Telemetry:
         }
         self._lines: deque[SpanLine] = deque(maxlen=WAITING)
         self._stopping = threading.Event()
-        # A daemon: a collector that accepts and never answers must not hold the process.
+        # A daemon, because a collector that accepts but never answers must not block the process.
         self._thread = threading.Thread(target=self._run, name="telemetry", daemon=True)
         self._thread.start()
 
@@ -207,8 +207,8 @@ class Telemetry:
             except Exception:
                 log.exception("%s spans could not be made", len(lines))
             if self._lines:
-                # If produced faster than they are sent, spans would only push each other out of the
-                # processor's queue.
+                # Spans produced faster than they are sent would only evict each other from the processor's
+                # queue.
                 self._provider.force_flush()
 
     def _next(self) -> list[SpanLine]:

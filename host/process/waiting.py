@@ -53,7 +53,7 @@ class WaitingHost:
         self._front = WebhookFront(config, journal, held=UndecidedRequests(journal.spool, folder))
         self.probes = Probes(config, self._state)
         self._generation = generations.build_alone(config, partial(create_app, config, host=None))
-        # Before any other handler of a request: a form has not expired, it only cannot be saved now.
+        # Before all other request handlers: a form has not expired but cannot be saved now.
         self._generation.app.before_request_funcs.setdefault(None, []).insert(0, self._refuse)
         self._refused = self._kept = 0
 

@@ -70,7 +70,7 @@ SILENT_SECONDS = 10.0
 
 
 class Keeps(Protocol):
-    """A store for requests to addons that do not run: in the database, or as files while that is away."""
+    """A store for requests to addons that don't run: in the database, or as files if that is unavailable."""
 
     def keep(self, waiting: Waiting, request: WebhookRequest) -> None: ...
 
@@ -226,7 +226,7 @@ class WebhookFront:
                 return route.verify(request)
             return route.authenticate(request)
         except Exception as error:
-            # The addon's fault or the database's: the provider keeps the event and retries it.
+            # The addon or the database failed; the provider keeps the event and retries it.
             if isinstance(error, SQLAlchemyError) and db.is_away(error):
                 self._note_undecided(error)
                 return None
@@ -234,7 +234,7 @@ class WebhookFront:
             return None
 
     def _note_undecided(self, error: SQLAlchemyError) -> None:
-        """Log now and then how many requests were put off because the database is away."""
+        """Log periodically how many requests were postponed because the database is unavailable."""
         with self._lock:
             self._undecided += 1
             if clock.monotonic() - self._said_at < SILENT_SECONDS:

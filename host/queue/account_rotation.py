@@ -11,7 +11,7 @@ from typing import NamedTuple
 from host.core import clock
 
 # Finding the accounts that have work scans every due lane, so the list is kept for twenty times as long as
-# the scan took. A customer of a quiet account then hardly waits behind a busy account's backlog.
+# the scan took. So a customer of a quiet account hardly waits behind a busy account's backlog.
 KNOWN_FOR_TIMES = 20
 KNOWN_FOR_MOST = 1.0
 NOTED_MOST = 4096

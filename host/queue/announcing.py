@@ -39,7 +39,10 @@ class Broker(Protocol):
         """Check that the broker responds; raise if it doesn't."""
 
     def receive(self, directions: Collection[str], wake: Callable[[str], None]) -> None:
-        """Call *wake* for each wake-up, in the client's threads. Does not fail while the broker is away."""
+        """Call *wake* for each wake-up, in the client's threads.
+
+        Does not fail while the broker is unavailable.
+        """
 
     def close(self) -> None:
         """Stop receiving and close the connections."""
@@ -84,12 +87,12 @@ class Announcer:
         self._thread.start()
 
     def stop(self, *, timeout: float = 10.0) -> None:
-        """Stop; wake-ups not sent yet are dropped."""
+        """Stop and drop unsent wake-ups."""
         self._end_forwarding()
         self._stopping.set()
         self._ring.set()
         if self._thread is not None:
-            # A thread that hangs in the broker's socket is left behind: it holds no resource others need.
+            # A thread that hangs in the broker's socket is abandoned: it holds no resource that others need.
             self._thread.join(timeout)
             self._thread = None
 
@@ -109,7 +112,7 @@ class Announcer:
             try:
                 broker = self._connected()
                 self._tell(broker)
-            except Exception as error:  # noqa: BLE001 - whatever a broker's client raises, work goes on without it
+            except Exception as error:  # noqa: BLE001 - whatever a broker's client raises, work continues without it
                 self._note_away(error)
                 pause = BACK_OFF_SECONDS[min(self._failures, len(BACK_OFF_SECONDS)) - 1]
                 self._stopping.wait(pause)
@@ -171,7 +174,7 @@ class Announcer:
 
 
 def announcer_of(config: Config, directions: Collection[str]) -> Announcer | None:
-    """Return the announcer, or None without other processes: with SQLite, or with no broker set."""
+    """Return the announcer, or None if there are no other processes (SQLite) or no broker is set."""
     if not config.broker_url or db.current().is_sqlite:
         return None
 
@@ -182,7 +185,7 @@ def announcer_of(config: Config, directions: Collection[str]) -> Announcer | Non
 
 
 def connect(url: str) -> Broker:
-    """Return a client of the broker at *url* for this installation, whose number the database knows."""
+    """Return a client of the broker at *url* for this installation, whose number is in the database."""
     from host.queue.dramatiq_broker import DramatiqBroker
 
     return DramatiqBroker(url, f"{counters.installation():012x}", (wakeups.IN, wakeups.OUT))

@@ -103,7 +103,7 @@ def blank_requests(session: Session, ids: list[int]) -> None:
 
 
 def blank_events(session: Session, ids: list[int]) -> None:
-    """Remove the bytes of events, except those that still wait to be applied."""
+    """Remove the bytes of events, except pending ones."""
     some = _settled(ids), _events.c.body.is_not(None)
     session.execute(sa.update(_events).where(*some).values(body=None))
 

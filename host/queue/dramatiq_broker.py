@@ -1,7 +1,7 @@
-"""Carry wake-ups with Dramatiq, over RabbitMQ or Redis.
+"""Send wake-ups with Dramatiq, over RabbitMQ or Redis.
 
-A message holds only the name of a direction. Order, delays, retries and limits are kept in the database, so
-none of Dramatiq's middleware is used, and losing all its messages loses no work.
+A message only contains the name of a direction. Order, delays, retries and limits are kept in the database,
+so none of Dramatiq's middleware is used, and losing all its messages loses no work.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class _OnceInAWhile(logging.Filter):
 
 
 class _ToTheRoot(logging.Handler):
-    """Hands records on to the root logger of the process."""
+    """Passes records to the root logger of the process."""
 
     def emit(self, record: logging.LogRecord) -> None:
         logging.getLogger().handle(record)
@@ -161,7 +161,7 @@ class DramatiqBroker:
             self._worker.start()
 
     def close(self) -> None:
-        """Stop receiving and close every connection. Calls of *wake* are over then."""
+        """Stop receiving and close every connection. Afterwards *wake* is not called."""
         self._wake = lambda _direction: None
         if self._worker is not None:
             self._worker.stop(timeout=STOP_MILLISECONDS)

@@ -57,7 +57,7 @@ class EventFilter(msgspec.Struct, frozen=True):
 
 
 class Range(msgspec.Struct, frozen=True):
-    """The events a page looks at: ids from *low* up to, not including, *high*."""
+    """The events that a page searches: ids from *low* to *high*, excluding *high*."""
 
     conditions: Sequence[Any]
     low: int
@@ -155,7 +155,7 @@ def _accounts_of_customer(session: Session, text: str) -> Sequence[int]:
 
 
 def _sources(session: Session, text: str) -> set[int]:
-    """Return the events that made the message with the provider's id *text*."""
+    """Return the events that created the message with the provider's id *text*."""
     query = sa.select(Message.sources).where(
         Message.account_id.in_(sa.select(ChannelAccount.id)), Message.external_id == text
     )
@@ -163,7 +163,7 @@ def _sources(session: Session, text: str) -> set[int]:
 
 
 def _in_body(session: Session, text: str) -> Any:
-    """Return the condition that the body holds *text*, byte for byte."""
+    """Return the condition that the body contains *text* verbatim."""
     needle = sa.bindparam(None, text.encode("utf-8", "replace"), type_=sa.LargeBinary)
     dialect = session.get_bind().dialect.name
     if dialect == "postgresql":
@@ -197,7 +197,7 @@ class EventSummary(msgspec.Struct, frozen=True):
 
     @property
     def took(self) -> timedelta | None:
-        """Return how long it took until it was applied."""
+        """Return the time until it was applied."""
         if self.applied_at is None:
             return None
         return max(self.applied_at - (self.replayed_at or self.received_at), timedelta())

@@ -115,7 +115,7 @@ class CommitQueue:
         return len(self._items)
 
     def append(self, item: QueuedDelivery) -> None:
-        """Add a delivery behind the others."""
+        """Add a delivery at the end."""
         self._items.append(item)
 
     def next_batch(self) -> list[QueuedDelivery]:
@@ -151,7 +151,7 @@ class CommitQueue:
 QUEUE = 1024
 PATIENCE_SECONDS = 3.0  # a provider waits five seconds for its answer; the spool takes the rest
 PROBE_SECONDS = 1.0
-TRIES = 4  # of a batch that another process deadlocked
+TRIES = 4  # of a batch that deadlocked with another process
 
 
 class JournalUnavailableError(Exception):
@@ -253,7 +253,7 @@ class Journal:
     async def ingest_soon(
         self, *, source: str, channel: str, raw: bytes, remote: str, envelopes: Sequence[Envelope]
     ) -> None:
-        """Do the same as :meth:`ingest` without holding the event loop.
+        """Do the same as :meth:`ingest` without blocking the event loop.
 
         :raises JournalUnavailableError: if it could not be made durable.
         """
@@ -329,7 +329,8 @@ class Journal:
         :raises JournalUnavailableError: if the database refused it.
         """
         if not committed:
-            # It may still be committed. The spool is replayed by unique keys, so twice is as good as once.
+            # It may still be committed. The spool is replayed with unique keys, so storing it twice is
+            # harmless.
             log.warning(
                 "the database did not commit within %s s; the request goes to the spool", self._patience
             )

@@ -37,7 +37,7 @@ STALE = f"older than {policy.KEYS_KEPT.days} days by the provider's time"
 
 
 class RequestRow(NamedTuple):
-    """The columns the journal writes of a request. Times are as the driver wants them."""
+    """The columns of a request that the journal writes. Times are in the driver's format."""
 
     id: int
     source: str
@@ -379,7 +379,7 @@ def put(session: Session, rows: Rows) -> None:
 
 
 def merged_lanes(items: Iterable[Rows]) -> list[LaneRow]:
-    """Return every lane of *items* once."""
+    """Return the lanes of *items* without duplicates."""
     lanes: dict[str, LaneRow] = {}
     for item in items:
         for key, row in item.lanes.items():
@@ -398,7 +398,7 @@ def merged_events(items: Iterable[Rows]) -> list[EventRow]:
 
 
 def _standing(envelope: Envelope, stale: datetime | None) -> tuple[str, str | None]:
-    """Return the state an event starts in, and why where that is not pending."""
+    """Return the initial state of an event, with the reason if that is not pending."""
     if envelope.set_aside:
         return EventState.DEAD.value, printable(envelope.set_aside, 500)
     if envelope.ignored:

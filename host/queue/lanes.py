@@ -56,7 +56,7 @@ class Lease:
 
     @property
     def is_local(self) -> bool:
-        """Return whether the lease is in this process's memory only."""
+        """Return whether the lease is only in this process's memory."""
         return self.owner is None
 
     def is_held(self, fence: int, owner: str | None) -> bool:
@@ -78,7 +78,7 @@ def lane_key(direction: str, account_id: int | None, contact: str) -> str:
 
 
 def schedule(session: Session, key: str, direction: str, account_id: int | None, at: datetime) -> None:
-    """Make the lane due at *at*, unless it is due earlier already; lock it for the rest of this write."""
+    """Make the lane due at *at*, unless it is already due earlier; lock it for the rest of this write."""
     due = db.by_its_clock(at)
     values = {"key": key, "direction": direction, "account_id": account_id, "next_at": due, "fence": 0}
     session.execute(_upsert(session.get_bind().dialect.name), values)
@@ -193,7 +193,7 @@ def is_due(session: Session, direction: str, resting: Collection[int] = ()) -> b
 
 
 def _closed(session: Session, direction: str, resting: Collection[int] = ()) -> dict[str, list[int]]:
-    """Return the accounts whose lanes must not be claimed: resting, paused, or a limit is used up."""
+    """Return the accounts whose lanes must not be claimed: resting, paused, or at a limit."""
     accounts = {*resting, *(send_limiter.current().closed() if direction == OUT else ())}
     stopped = paused.current(session)
     accounts |= stopped.accounts if direction in {IN, OUT} else stopped.endpoints

@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 R = TypeVar("R")
 
 _PROBE = "lobby-doctor"
-"""A key that is read to see whether Redis answers."""
+"""A key that is read to check whether Redis answers."""
 
 MARGIN_SECONDS = 0.02
 """Added to the length of each window: two calls may arrive at the provider closer together than they left
@@ -39,7 +39,7 @@ REDIS_AWAY_SECONDS = 10.0
 """Delay before Redis is tried again after it did not answer."""
 TIDIED_PER_CALL = 3
 SOON = 0.002
-"""The wait returned where another process took the last call of a limit."""
+"""The wait returned if another process took the last call of a limit."""
 
 
 class _Storage(Protocol):

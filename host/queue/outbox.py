@@ -38,7 +38,7 @@ class StateMovedOnError(ConflictError):
 
 
 def message_key(message: Message) -> str:
-    """Return the host's own key of *message*: 32 hex digits, the same for every attempt."""
+    """Return the host's key of *message*: 32 hex digits, the same for every attempt."""
     return uuid.uuid5(_KEYS, f"{message.id}:{message.reply_key or ''}:{message.position}").hex
 
 
@@ -114,7 +114,7 @@ def close(session: Session, message_id: int) -> None:
 
 
 def resume_account(session: Session, account_id: int) -> None:
-    """Make everything that waits for an account due: it was connected again, or disconnected for good."""
+    """Make all work that waits for an account due, because it was reconnected, or disconnected for good."""
     waiting = (
         sa.select(OutboxEntry.lane)
         .where(OutboxEntry.account_id == account_id, OutboxEntry.open.is_(True))

@@ -1,4 +1,4 @@
-"""Every delay, limit and time-out of the queue and of delivery."""
+"""Every delay, limit and timeout of the queue and of delivery."""
 
 from __future__ import annotations
 
@@ -23,7 +23,9 @@ LONE_PATIENCE = 0.05
 SET_ASIDE_DELAYS = (0.05, 0.1, 0.2, 0.4, 0.8, 1.0)
 """Seconds until a lane with a locked row is retried; the last one repeats."""
 HELD_OF_ACCOUNT = 2
-"""After this many lanes of an account with held rows its others wait, untried: it may be its own row."""
+"""Number of an account's lanes with locked rows after which the others wait untried: the account's row may be
+locked.
+"""
 
 WAIT_FOR_FILES = timedelta(seconds=30)
 """How long a lane waits for the store of files."""
@@ -60,7 +62,7 @@ WAIT_SHOWN = timedelta(seconds=2)
 LIMIT_KNOWN = timedelta(seconds=30)
 """How long operators see that a queue waits for a limit after it last had to wait."""
 REFUSALS_IN_A_ROW = 2
-"""After this many refusals in a row that name no time, an account pauses."""
+"""Number of consecutive refusals without a time after which an account pauses."""
 FAILURES_IN_A_ROW = 2
 """Number of consecutive failures of an account after which its provider counts as unavailable."""
 PROBE_LEAST, PROBE_MOST = timedelta(seconds=5), timedelta(seconds=8)
@@ -74,7 +76,7 @@ RECOVERED_GAP = timedelta(seconds=4)
 """Wait between two readings if the first one was delayed because the provider was unavailable."""
 LONGEST_RETRY_AFTER = timedelta(hours=24)
 HOLD_DELAYS = timedelta(hours=1)
-"""How long after an account was held back a reply that is too late is still too late because of that."""
+"""Time after an account was held back in which that is given as the reason for a late reply."""
 GIVE_UP_AFTER = timedelta(days=3)
 """How long a message is tried on a channel whose reply window never closes."""
 
@@ -98,7 +100,7 @@ PICTURE_FRESH = timedelta(days=1)
 
 REACTION_CLAIM = timedelta(minutes=3)
 REACTION_TRIES = 6
-"""How many times a reaction is sent while it is not confirmed."""
+"""Number of tries of an unconfirmed reaction."""
 
 RAW_KEPT = timedelta(days=30)
 KEYS_KEPT = timedelta(days=90)
@@ -117,12 +119,12 @@ REFUSALS_AUDIT_MOST = 500
 
 
 def event_delay(attempts: int) -> timedelta:
-    """Return how long an event waits after its try number *attempts* failed."""
+    """Return the delay of an event after its failed try number *attempts*."""
     return EVENT_DELAYS[min(attempts, len(EVENT_DELAYS)) - 1]
 
 
 def send_delay(attempts: int) -> timedelta:
-    """Return how long a message waits after its try number *attempts*, with a fifth of jitter either way."""
+    """Return the delay of a message after its try number *attempts*, with up to 20 % jitter either way."""
     base = SEND_DELAYS[min(max(attempts, 1), len(SEND_DELAYS)) - 1]
     return base * random.uniform(0.8, 1.2)  # noqa: S311 - spreads load, guards nothing
 
@@ -164,5 +166,5 @@ def may_resend(resent: bool, transient: int) -> bool:
 
 
 def profile_delay(failures: int) -> timedelta:
-    """Return how long to wait before fetching a profile again after *failures* in a row."""
+    """Return the delay before refetching a profile after *failures* in a row."""
     return PROFILE_DELAYS[min(max(failures, 1), len(PROFILE_DELAYS)) - 1]

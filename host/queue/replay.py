@@ -80,7 +80,7 @@ def replay(session: Session, event_id: int) -> InboundEvent:
 
 
 def replay_many(session: Session, event_ids: Collection[int]) -> int:
-    """Replay those of *event_ids* that can be; return how many that were."""
+    """Replay those of *event_ids* that can be replayed; return their number."""
     now, replayed = clock.now(), 0
     for event in _locked(session, event_ids):
         if why_not(event) is None:

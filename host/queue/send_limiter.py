@@ -162,12 +162,12 @@ class SendLimiter:
     # Called by claims
 
     def pick_up(self, lane: str, account_id: int) -> None:
-        """Note that a worker has a lane in hand and may be about to call."""
+        """Note that a worker is processing a lane and may be about to call."""
         with self._lock:
             self._in_hand[lane] = account_id
 
     def put_down(self, lane: str) -> None:
-        """Note that it is calling now, or done with the lane."""
+        """Note that it is calling now, or has finished with the lane."""
         with self._lock:
             self._in_hand.pop(lane, None)
 
@@ -205,7 +205,7 @@ class SendLimiter:
         return times
 
     def accepted(self, account_id: int) -> None:
-        """Note that the provider took a message of an account."""
+        """Note that the provider accepted a message of an account."""
         if account_id in self._refusals:
             with self._lock:
                 self._refusals.pop(account_id, None)
@@ -234,7 +234,7 @@ def forget_counts() -> None:
 
 
 def current() -> SendLimiter:
-    """Return the limiter of this process; made at the first call."""
+    """Return the limiter of this process, which the first call creates."""
     global _limiter  # noqa: PLW0603
     if _limiter is None:
         with _making:

@@ -84,7 +84,7 @@ class Signals:
         self._queue.put(None)
 
     def flush(self, generation: GenerationSource) -> int:
-        """Send everything that waits in the calling thread; return how many."""
+        """Send all waiting signals in the calling thread; return their number."""
         told = 0
         while not self._queue.empty():
             waiting = self._queue.get_nowait()

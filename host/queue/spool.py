@@ -1,4 +1,4 @@
-"""Keep requests as files while the database is away, each durable before its provider is answered."""
+"""Keep requests as files while the database is unavailable, each durable before its provider is answered."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _LOW_BITS = 23
 
 
 def request_id(at: datetime, low: int = 0) -> int:
-    """Return an id that sorts by time, so that an index of ids is an index of times too.
+    """Return an id that sorts by time, so that an index of ids is also an index of times.
 
     :param low: distinguishes requests of the same millisecond; its lowest 23 bits are used.
     """
@@ -89,7 +89,7 @@ _BLOCK = 4096
 
 
 class SpoolFullError(OSError):
-    """The spool holds as much as it may."""
+    """The spool is full."""
 
 
 class Holding(msgspec.Struct, frozen=True):
@@ -224,7 +224,7 @@ class Spool:
                 yield path, None
 
     def remove(self, path: Path) -> None:
-        """Remove a request that is in the database now. A file left behind is only read again."""
+        """Remove a request that is now in the database. A file left behind would only be reread."""
         takes = _taken(path)
         path.unlink(missing_ok=True)
         self._give_back(takes)

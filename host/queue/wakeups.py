@@ -62,7 +62,7 @@ def wake_others(direction: str) -> None:
 
 
 def wake_here(direction: str) -> None:
-    """Wake this process's workers only: a wake-up from another process must not be sent on."""
+    """Wake this process's workers only: a wake-up from another process must not be forwarded."""
     for listener in _listeners:
         listener(direction)
 

@@ -1,4 +1,4 @@
-"""The definition of a rule: when, if and then. Validated when it is saved; errors name their place."""
+"""The definition of a rule: when, if and then. It is validated when it is saved; errors name their place."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ LONGEST_WORD = 60
 LONGEST_PATTERN = 300
 MOST_HOURS = 14 * 24
 MOST_ANSWERS = 10
-"""Most texts that public answers take turns with."""
+"""Most alternating texts of public answers."""
 LONGEST_ANSWER = 300
 MOST_PEOPLE = 100_000
 """Highest number of people after which a campaign may end."""
@@ -237,7 +237,7 @@ class RuleError(InvalidError):
 
 
 class RuleTargets(msgspec.Struct, frozen=True):
-    """Everything the rules of a workspace may refer to, by id.
+    """All objects that the rules of a workspace may refer to, by id.
 
     :param handles: of accounts; *empty_teams*: teams without members.
     :param conditions: conditions of addons, by name, with the values to choose from; *actions*: likewise.

@@ -91,7 +91,7 @@ def hindrance(
     if campaign.until is not None and now >= campaign.until:
         return "ended"
     if campaign.people:
-        # If two people would be the last at the same moment, the second sees the first.
+        # If two people would be the last at the same time, the second sees the first.
         session.execute(sa.select(Rule.id).where(Rule.id == rule_id).with_for_update())
         if got(session, rule_id) >= campaign.people:
             return "ended"
@@ -99,7 +99,7 @@ def hindrance(
 
 
 def got(session: Session, rule_id: int) -> int:
-    """Return how many people a campaign has answered."""
+    """Return the number of people a campaign has answered."""
     count = (
         sa.select(sa.func.count())
         .select_from(CampaignPerson)

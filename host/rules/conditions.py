@@ -27,7 +27,7 @@ PATTERN_SECONDS = 0.02
 MOST_READ = 10_000
 """Most characters of a text that are searched."""
 _TRIED = 400
-"""Length in characters of the texts a pattern is tried on before it is saved."""
+"""Length in characters of the texts on which a pattern is tried before it is saved."""
 
 
 class _Condition(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="if"):
@@ -342,7 +342,7 @@ def compiled(pattern: str) -> regex.Pattern[str]:
         raise regex.error("repeated too often")
     try:
         return regex.compile(pattern, regex.IGNORECASE | regex.V1)
-    except ValueError as error:  # two flags that exclude each other
+    except ValueError as error:  # two mutually exclusive flags
         raise regex.error(str(error)) from None
 
 
@@ -449,7 +449,7 @@ def _field(name: str, value: Any, facts: Facts, saw: list[str]) -> bool:
             there = getattr(facts, name)
             saw.append(f"account:{there}" if name == "account_id" else str(there))
             return bool(there == value)
-    return name == "accounts"  # those of a person; a contact is named by no rule
+    return name == "accounts"  # the others depend on a viewer, or name a contact, which no rule does
 
 
 def _contact(condition: Contact, facts: Facts) -> ConditionResult:

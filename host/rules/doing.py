@@ -62,7 +62,7 @@ log = logging.getLogger(__name__)
 AWAITED = "private_awaited"
 """Reason code: the public answer waits for the outcome of its rule's private reply."""
 _GIVING = (AssignTo, AssignNobody, GiveToTeam, GiveOut)
-"""Actions that may take the conversation away from its assignee."""
+"""Actions that may reassign the conversation."""
 
 
 class NotDoneError(ConflictError):
@@ -93,7 +93,7 @@ class ActionResults:
 
     @property
     def took(self) -> Took:
-        """Return the part that a campaign stores."""
+        """Return the result that a campaign stores."""
         tags = {one.__struct_config__.tag for one in ANSWERS}
         reason = next((why for what, why in self.steps if why not in {"", AWAITED} and what in tags), "")
         return Took(reason, self.private_id, self.public_id, self.number)

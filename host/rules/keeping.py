@@ -67,7 +67,7 @@ class RuleView(msgspec.Struct, frozen=True):
 
 
 def there(session: Session, workspace_id: int, directory: Directory) -> RuleTargets:
-    """Return everything the rules of a workspace may refer to."""
+    """Return all objects that the rules of a workspace may refer to."""
     members = sa.select(TeamMember.team_id).where(TeamMember.workspace_id == workspace_id)
     empty = sa.select(Team.id).where(Team.workspace_id == workspace_id, Team.id.not_in(members))
     about = ChannelAccount.id, ChannelAccount.name, ChannelAccount.handle, ChannelAccount.channel

@@ -24,7 +24,7 @@ from host.rules.models import Rule
 
 DAYS = 7
 MOST_LOOKED = 1000
-"""Most messages a rule is previewed on: the newest of the week."""
+"""Most messages in the preview of a rule: the newest of the week."""
 PAGE = 50
 
 _IS_RULE = AutomationRun.kind == RunKind.RULE

@@ -19,7 +19,7 @@ class RuleState(StrEnum):
     """State of a rule."""
 
     DRAFT = "draft"
-    """Does nothing: it is still being written."""
+    """Inactive: it is still being written."""
     SHADOW = "shadow"
     """Shadow mode: only records what it would have done."""
     LIVE = "live"

@@ -77,7 +77,7 @@ _OURS = frozenset(
         MESSAGE_UNSENT,
     }
 )
-"""Events whose message may be automated by the desk: those start nothing."""
+"""Events whose message may be Lobby's automatic one, in which case they start nothing."""
 
 
 class Active(msgspec.Struct, frozen=True):
@@ -267,7 +267,7 @@ def _waits(
 ) -> list[Mapping[str, Any]]:
     """Return a run for each rule that acts on unanswered messages, for the first such message."""
     row = about.row
-    # The wait begins with the first message since the last answer.
+    # The wait starts with the first message since the last answer.
     if event.kind != MESSAGE_RECEIVED or row.waiting_since != row.sent_at:
         return []
     return [
@@ -401,7 +401,7 @@ def _do(
 
 
 class _Comment(NamedTuple):
-    """The message of a person that a campaign stores."""
+    """A person's message with the data that a campaign stores."""
 
     id: int
     sent_at: datetime
@@ -563,7 +563,7 @@ def _note(
     row = new_run(run, RunKind.RULE, verdict.rule, now)
     row.facts = facts
     finish(row, state, now, outcome=outcome, reason=reason or None)
-    session.add(row)  # written with the others
+    session.add(row)  # written together with the others
     return row
 
 

@@ -105,8 +105,8 @@ def create(
 
     :param automatic: as in :class:`Caller`. Fixed when the key is created.
 
-    :raises InvalidError: for a name that cannot be used, or no scope.
-    :raises ConflictError: if the workspace has :data:`MOST` keys already.
+    :raises InvalidError: for an invalid name, or no scope.
+    :raises ConflictError: if the workspace already has :data:`MOST` keys.
     """
     if not scopes:
         raise InvalidError(

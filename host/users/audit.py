@@ -158,7 +158,7 @@ _kept: timedelta | None = None
 
 
 def keep_for(days: int) -> None:
-    """Set how many days lines are kept, from now on in this process; 0: forever."""
+    """Set the retention of lines in days for this process; 0: forever."""
     global _kept  # noqa: PLW0603 - the settings of the process
     _kept = timedelta(days=days) if days else None
 

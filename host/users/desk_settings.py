@@ -31,7 +31,7 @@ from host.sdk.errors import SecretUnreadableError
 from host.users.users import clean_name
 
 OVERLAID = ("public_url", "mail_server", "mail_from")
-"""Settings that also have a variable: the page's value applies where the variable is not set."""
+"""Settings that also have a variable: the page's value applies if the variable is not set."""
 SEALED = frozenset({"mail_server"})
 LOGO = "logo"
 NAME, COLOUR, RETENTION, MAKERS = "name", "colour", "retention_days", "workspace_makers"
@@ -69,7 +69,7 @@ class SettingsMovedError(ConflictError):
 
 
 def stored(session: Session) -> dict[str, str]:
-    """Return the values chosen on pages, by name, without sealed values that cannot be opened."""
+    """Return the values chosen on pages, by name, omitting sealed values that cannot be opened."""
     found = {}
     for row in session.scalars(sa.select(DeskSetting)):
         try:
@@ -95,7 +95,8 @@ def _desk(chosen: Mapping[str, str], logo: str | None) -> Desk:
 
 
 def effective(config: Config) -> tuple[Config, Desk]:
-    """Return *config* with the values chosen on pages where the environment sets none, and the desk's look.
+    """Return *config* with the values chosen on pages, unless the environment sets them, and the desk's
+    appearance.
 
     :raises sqlalchemy.exc.SQLAlchemyError: if the database does not answer.
     """
@@ -237,7 +238,7 @@ def checked_colour(text: str) -> str:
 
 
 def checked_name(text: str) -> str:
-    """Return the name of the desk; empty for Lobby's own.
+    """Return the name of the desk; empty for Lobby's default.
 
     :raises InvalidError: if it is too long.
     """
@@ -305,7 +306,7 @@ def checked_relay(
 
 
 def checked_sender(text: str) -> str:
-    """Return the sender of the desk's own mail; empty for the default.
+    """Return the sender of Lobby's mail; empty for the default.
 
     :raises InvalidError: if it is not an address.
     """

@@ -45,7 +45,7 @@ def end_all(session: Session, user_id: int, because: KeyEnd, *, workspace_id: in
 
 
 def open_conversations(session: Session, user_id: int, workspace_id: int) -> int:
-    """Return how many open conversations of a workspace are assigned to a person."""
+    """Return the number of a workspace's open conversations assigned to a person."""
     query = sa.select(sa.func.count()).where(
         Conversation.workspace_id == workspace_id,
         Conversation.assignee_id == user_id,

@@ -99,6 +99,6 @@ def _write(
 
 
 def reset() -> None:
-    """Begin new lines; for tests."""
+    """Start new lines; for tests."""
     with _lock:
         _lines.clear()

@@ -1,6 +1,6 @@
 """Invitations: single-use links, valid for a week, that let a person join a workspace.
 
-Mailed or shared by hand.
+They are mailed, or shared by a person.
 """
 
 from __future__ import annotations
@@ -116,7 +116,7 @@ def invite(
 
 
 def again(session: Session, workspace_id: int, invitation_id: int) -> str:
-    """Have an invitation mailed again, valid for another week; return its address.
+    """Schedule an invitation to be mailed again, valid for another week; return its address.
 
     The previous link is revoked.
 
@@ -206,7 +206,7 @@ def withdraw(session: Session, workspace_id: int, invitation_id: int) -> str:
 def find_invitation(session: Session, token: str) -> Invited:
     """Return the invitation of *token*.
 
-    :raises NotFoundError: if it was used, withdrawn, has run out or never existed.
+    :raises NotFoundError: if it was used or withdrawn, has expired, or never existed.
     """
     query = (
         sa.select(Invitation, Workspace.name)
@@ -240,7 +240,7 @@ def accept_as_new(session: Session, token: str, *, name: str, password: Hashed) 
     """Accept the invitation: add the person and make them a member of the workspace.
 
     :raises NotFoundError: if it can no longer be used.
-    :raises ConflictError: if a user has this address by now.
+    :raises ConflictError: if a user already has this address.
     """
     invited = _use(session, token)
     user = users.create(session, invited.email, name, password)
@@ -282,7 +282,7 @@ _config: Config | None = None
 
 
 def use_settings(config: Config) -> None:
-    """Use the mail settings of *config*, from now on in this process."""
+    """Use the mail settings of *config* in this process."""
     global _config  # noqa: PLW0603 - the settings of the process
     _config = config
 

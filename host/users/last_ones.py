@@ -52,7 +52,7 @@ def keep_admin(session: Session, user_id: int) -> None:
 
 
 def keep_every_place(session: Session, user_id: int) -> None:
-    """Refuse to lock out the last admin, or the last owner of any workspace; locks first.
+    """Refuse to lock out the last admin, or the last owner of any workspace. Takes the locks first.
 
     :raises ConflictError: if they are the last.
     """

@@ -120,7 +120,7 @@ def _belongings_in(
 
 
 def _waiting(session: Session, user_id: int, workspace_id: int) -> int:
-    """Return how many replies of a person are still pending."""
+    """Return the number of a person's pending replies."""
     query = sa.select(sa.func.count()).where(
         Message.author_id == user_id,
         Message.workspace_id == workspace_id,
@@ -168,6 +168,6 @@ def left_behind(session: Session, kind: Any, most: int) -> list[int]:
 
 
 def count_own(session: Session, kind: Any, user_id: int, workspace_id: int) -> int:
-    """Return how many rows of *kind* (as in :func:`left_behind`) a person owns."""
+    """Return the number of rows of *kind* (as in :func:`left_behind`) that a person owns."""
     query = sa.select(sa.func.count()).where(kind.owner_id == user_id, kind.workspace_id == workspace_id)
     return session.scalar(query) or 0

@@ -57,7 +57,7 @@ def make(session: Session, user_id: int, lasts: timedelta) -> str:
 
 
 def make_by_mail(session: Session, user_id: int, lasts: timedelta) -> None:
-    """Have a link mailed to a person soon. Earlier links are revoked."""
+    """Schedule a link to be mailed to a person. Earlier links are revoked."""
     # The hash of an unknown token: the real link is created when the mail is sent.
     _add(session, user_id, hash_token(new_token()), lasts, clock.now())
 
@@ -122,9 +122,9 @@ def find(session: Session, token: str) -> Linked:
 
 
 def use(session: Session, token: str, password: Hashed) -> User:
-    """Use the link up: set the person's password and sign them out everywhere.
+    """Use up the link: set the person's password and sign them out everywhere.
 
-    :raises NotFoundError: if it can no longer be used.
+    :raises NotFoundError: if it is no longer valid.
     """
     linked = find(session, token)
     # Delete first: the second of two concurrent requests waits for the row, and then finds it deleted.
@@ -144,7 +144,7 @@ _config: Config | None = None
 
 
 def use_settings(config: Config) -> None:
-    """Use the mail settings of *config*, from now on in this process."""
+    """Use the mail settings of *config* in this process."""
     global _config  # noqa: PLW0603 - the settings of the process
     _config = config
 

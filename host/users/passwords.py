@@ -86,7 +86,7 @@ def _guessable(password: str, email: str) -> str | None:
     """Return why *password* would be guessed quickly, or None."""
     from zxcvbn import zxcvbn
 
-    # A password whose first 72 characters are hard to guess does not get easier with more of them.
+    # A password whose first 72 characters are hard to guess does not become easier with more characters.
     own = [email, email.partition("@")[0], *re.split(r"[^\w]+", email)] if email else []
     with _looking:  # the library's tables keep the input of a call until the next one
         found = zxcvbn(password[:LOOKED_AT], user_inputs=[*common(), *own])
@@ -109,7 +109,7 @@ def _guessable(password: str, email: str) -> str | None:
 
 
 def _kind(part: Mapping[str, Any], own: Collection[str]) -> str:
-    """Return how part of a password would be guessed."""
+    """Return the way in which part of a password would be guessed."""
     pattern = str(part["pattern"])
     if pattern != "dictionary":
         return "date" if pattern == "regex" else pattern

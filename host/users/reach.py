@@ -113,7 +113,7 @@ def sees_account(account_id: Any) -> sa.ColumnElement[bool]:
     through = sa.exists().where(
         _is_of(TeamMember), TeamAccount.team_id == TeamMember.team_id, TeamAccount.account_id == account_id
     )
-    # Correlate everything but this query's own tables, however deeply it is nested.
+    # Correlate all tables except this query's, at any nesting depth.
     given = given.correlate_except(MemberAccount)
     through = through.correlate_except(TeamMember, TeamAccount)
     return sa.or_(Membership.limited.is_(False), given, sa.and_(Membership.by_teams, through))
@@ -174,6 +174,6 @@ def choices(session: Session, workspace_id: int, ids: Collection[int] | None = N
 
 
 def count_accounts(session: Session, workspace_id: int) -> int:
-    """Return how many accounts :func:`choices` would return."""
+    """Return the number of accounts that :func:`choices` would return."""
     query = sa.select(sa.func.count()).where(ChannelAccount.workspace_id == workspace_id)
     return session.scalar(query) or 0

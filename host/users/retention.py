@@ -46,7 +46,7 @@ class Falls(msgspec.Struct, frozen=True):
 
 
 def days_of(chosen: int | None, desk: int) -> int:
-    """Return how many days a workspace keeps messages; 0: forever.
+    """Return the retention of a workspace's messages in days; 0: forever.
 
     :param chosen: the workspace's choice; None: the desk's default, *desk* days.
     """

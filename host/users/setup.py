@@ -42,7 +42,7 @@ def ensure_setup_token(*, renew: bool = True) -> str | None:
     try:
         return db.write(use_case)
     except IntegrityError:
-        # Another process that starts at the same time was first.
+        # Another process that started concurrently was faster.
         return db.write(use_case)
 
 

@@ -25,7 +25,7 @@ log = logging.getLogger("lobby.security")
 PERSON_AND_ADDRESS = parse_many("5/minute; 20/hour; 50/day")
 ADDRESS = parse_many("30/minute; 150/hour")
 RARE = parse_many("1/10minutes")
-"""Tries each person still has at an address with too many wrong passwords."""
+"""Tries left for each person at an address with too many wrong passwords."""
 ADDRESS_AT_MOST = parse_many("120/minute; 600/hour")
 EVERYBODY = parse_many("1200/minute")
 SECOND = parse_many("30/hour; 100/day")
@@ -79,8 +79,8 @@ class Throttle:
         exceeded = [limit for limit in ADDRESS if not limiter.test(limit, "address", network)]
         if not exceeded:
             return
-        # Colleagues may share an address with an attacker: each still has a try now and then, and it is
-        # counted once, however many limits are exceeded.
+        # Colleagues may share an address with an attacker: each still has an occasional try, which is counted
+        # once even if several limits are exceeded.
         used_up = [limit for limit in RARE if not limiter.hit(limit, "rare", who, network)]
         if used_up:
             either = (exceeded[-1], "address", network), (used_up[-1], "rare", who, network)

@@ -20,7 +20,7 @@ from host.web.request_helpers import id_in, seen_accounts
 from host.web.template_filters import mark_of
 
 FEW = 20
-"""Number of accounts up to which all are shown, without a search."""
+"""Largest number of accounts that are all shown, without a search."""
 MOST_FOUND = 25
 MOST_CHOSEN = 50
 """Maximum number of chosen accounts with their own rows; the others are in a hidden field."""

@@ -21,11 +21,11 @@ class _Compress(Compress):
     def after_request(self, response: Response | None) -> Response:
         assert response is not None
         response.vary.add("Accept-Encoding")
-        # A part of a file is counted in the file's own bytes. The library overlooks a quality of 0.
+        # A part of a file is counted in uncompressed bytes. The library overlooks a quality of 0.
         if response.status_code == 206 or not _is_wanted():
             return response
         if response.is_streamed and response.mimetype in TYPES and (response.content_length or MOST) < MOST:
-            # A file of ours. Read here, it is closed with the response; as a stream it would not be.
+            # One of our files. If read here, it is closed with the response; as a stream it would not be.
             response.direct_passthrough = False
             response.make_sequence()
         return super().after_request(response)

@@ -1,4 +1,4 @@
-"""CSRF tokens that differ in each response, so that a compressed page gives none away (BREACH)."""
+"""CSRF tokens that differ in each response, so that a compressed page doesn't reveal them (BREACH)."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def token() -> str:
     """Return the token of this response: a nonce, and the nonce signed with the session's secret."""
     found: str | None = g.get("masked_csrf_token")
     if found is None:
-        generate_csrf()  # gives the session its secret
+        generate_csrf()  # creates the secret of the session
         nonce = secrets.token_bytes(_NONCE)
         found = g.masked_csrf_token = urlsafe_b64encode(nonce + _signed(nonce)).decode()
     return found

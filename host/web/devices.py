@@ -37,7 +37,7 @@ _HANDHELD = frozenset({"iPhone", "iPad", "Android"})
 class Device(msgspec.Struct, frozen=True):
     """A browser and its system, in words.
 
-    :param icon: of the sprite.
+    :param icon: its name in the sprite.
     """
 
     words: str

@@ -117,7 +117,7 @@ _BY_STATUS: dict[int, type[LobbyError]] = {
 
 
 def install(app: Flask) -> None:
-    """Handle every error of *app* with the desk's own texts."""
+    """Handle every error of *app* with Lobby's texts."""
     app.register_error_handler(LobbyError, _lobby_error)
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(OperationalError, _database_down)
@@ -141,7 +141,7 @@ def _lobby_error(error: LobbyError) -> BaseResponse:
 
 
 def _http_error(error: HTTPException) -> BaseResponse:
-    """Replace the texts of werkzeug's own errors (routing, parsing, abort); keep its redirects."""
+    """Replace the texts of werkzeug's errors (routing, parsing, abort), but not its redirects."""
     if error.response is not None:
         return make_response(error.response)
     status = error.code or 500
@@ -189,7 +189,7 @@ def _log_with_reference(error: Exception) -> str:
 
 
 def _where_from() -> str:
-    """Return the page to return to after signing in: this page, or for a form the page it was on."""
+    """Return the page to return to after signing in: this page, or for a form its page."""
     if request.method in SAFE_METHODS:
         return request.full_path.rstrip("?")
     referrer = request.referrer or ""
@@ -266,7 +266,7 @@ def render(error: LobbyError, *, status: int | None = None, reference: str | Non
                 page = render_template("error.html", error=shown)
             response = make_response(page)
         except Exception:
-            # The template of the error page failed too, for the same reason or another.
+            # The template of the error page failed, too.
             log.exception("The error page itself failed, reference %s", reference)
             response = make_response(PLAIN.format(reference=reference or _("none")))
     response.status_code = status

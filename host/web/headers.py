@@ -76,7 +76,7 @@ def _origin(url: str) -> str:
 
 
 def _refuse_foreign(own: str) -> None:
-    """Refuse a write that another site's page started. Callers without these headers need the CSRF token."""
+    """Refuse a write that another site's page started. Clients without these headers need the CSRF token."""
     site = request.headers.get("Sec-Fetch-Site")
     origin = request.headers.get("Origin")
     foreign = site in {"cross-site", "same-site"} or (

@@ -282,7 +282,7 @@ def add_addon_pages(source: Callable[[str], str | None]) -> None:
 
 
 def addon_page(channel: str) -> str | None:
-    """Return the address of the page of the addon that brings *channel*, for admins; None if it has none."""
+    """Return the address of the page of *channel*'s addon, for admins; None if it has none."""
     user = maybe_user()
     if user is None or not user.is_admin:
         return None

@@ -1,4 +1,7 @@
-"""Compute plots for SVG: points, bars, scales, and a table with the same figures. Nothing here knows HTML."""
+"""Compute plots for SVG: points, bars, scales, and a table with the same figures.
+
+It is independent of HTML.
+"""
 
 from __future__ import annotations
 

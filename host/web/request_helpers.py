@@ -176,7 +176,7 @@ def _load_user() -> CurrentUser | None:
 
 
 def _is_passive() -> bool:
-    """Return whether this request doesn't mean an active person, such as a poll or a page loaded ahead."""
+    """Return whether this request doesn't mean an active person, such as a poll or a prefetched page."""
     ahead = request.method == "GET" and PREFETCH in request.headers
     return ahead or getattr(_view(), "lobby_passive", False)
 
@@ -339,7 +339,7 @@ def before_second_factor(view: Callable[P, R]) -> Callable[P, R]:
 
 
 def in_archive_too(view: Callable[P, R]) -> Callable[P, R]:
-    """Declare that a view may change something in an archived workspace. Put it outermost."""
+    """Declare that a view may change data in an archived workspace. Put it outermost."""
     view.lobby_in_archive = True  # type: ignore[attr-defined]
     return view
 

@@ -27,7 +27,7 @@ class _Context(Context):
         elif kind not in _PLAIN or hasattr(function, "jinja_pass_arg"):
             return super().call(function, *args, **kwargs)
         if kwargs:
-            # The compiler adds these for functions that want the context.
+            # The compiler adds these for functions that take the context.
             kwargs.pop("_block_vars", None)
             kwargs.pop("_loop_vars", None)
         try:

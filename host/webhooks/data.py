@@ -49,7 +49,7 @@ def restored(session: Session) -> None:
 
 @hookimpl
 def holdings(session: Session, workspace_id: int) -> Mapping[str, int]:
-    """Return how many endpoints the workspace has."""
+    """Return the number of the workspace's endpoints."""
     query = sa.select(sa.func.count()).select_from(Endpoint).where(Endpoint.workspace_id == workspace_id)
     return {"endpoints": session.scalar(query) or 0}
 

@@ -18,7 +18,7 @@ class EndpointState(StrEnum):
 
     ACTIVE = "active"
     PAUSED = "paused"
-    """Paused by a person. New events are not kept for it; pending deliveries keep waiting."""
+    """Paused by a person. New events are not kept for it; pending deliveries stay pending."""
     OFF = "off"
     """Disabled by the desk, for the reason in ``reason``; otherwise as paused."""
 
@@ -83,7 +83,7 @@ class EventBody(Base):
     )
 
     id: Mapped[str] = mapped_column(Ascii64, primary_key=True)
-    """``evt_...``, derived from the event and the name, so that building the body again gives the same id."""
+    """``evt_...``, derived from the event and the name, so that rebuilding the body gives the same id."""
     workspace_id: Mapped[int] = mapped_column(sa.ForeignKey(Workspace.id, ondelete="CASCADE"), index=True)
     event_id: Mapped[int] = mapped_column(Id)
     """The event in the event log; 0: a test."""
@@ -126,7 +126,7 @@ class HookDelivery(Base):
     lane: Mapped[str] = mapped_column(Ascii64)
     state: Mapped[str] = mapped_column(sa.String(16))
     attempts: Mapped[int] = mapped_column(sa.Integer, default=0)
-    """Attempts since it was last queued; a replay starts again at zero."""
+    """Attempts since it was last queued; a replay restarts at zero."""
     next_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     """Time of the next attempt; NULL: as soon as it is its turn."""
     status: Mapped[int | None] = mapped_column(sa.Integer)

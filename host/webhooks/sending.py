@@ -54,7 +54,7 @@ class Pace:
         self._rest_until: dict[int, float] = {}
 
     def most(self, endpoint_id: int) -> int:
-        """Return how many more lanes of an endpoint may be leased now."""
+        """Return the number of further lanes of an endpoint that may be leased now."""
         with self._lock:
             return self._most(endpoint_id)
 
@@ -95,7 +95,7 @@ class Pace:
 
     @property
     def open(self) -> int:
-        """Number of lanes being worked on."""
+        """Number of lanes that are being processed."""
         with self._lock:
             return self._open.total()
 
@@ -123,7 +123,7 @@ class Slots:
             return slot
 
     def answered(self, slot: int) -> None:
-        """Record that the attempt is over and only waits to be stored."""
+        """Record that the attempt has finished and only needs to be stored."""
         with self._lock:
             if slot in self._began:
                 self._began[slot] = float("inf")
@@ -181,7 +181,7 @@ class Senders:
         self._awake.set()
 
     def stop(self, *, timeout: float = 20.0) -> None:
-        """Retire, and wait up to *timeout* seconds for attempts under way."""
+        """Retire, and wait up to *timeout* seconds for current attempts."""
         self.retire()
         if self._thread is not None:
             self._thread.join(timeout)

@@ -189,7 +189,7 @@ def head(session: Session, lane: str, after: Head | None = None) -> Head | None:
 
 
 def next_due(session: Session, keys: Iterable[str]) -> dict[str, datetime | None]:
-    """Return, by lane, when its next delivery is due, without lanes that have nothing pending.
+    """Return the due time of each lane's next delivery, omitting lanes without pending deliveries.
 
     ``None``: now.
     """
@@ -210,7 +210,7 @@ _next = (
 
 
 def remove_old(session: Session, before: datetime, most: int) -> int:
-    """Remove up to *most* bodies made before *before*, with their deliveries; return how many."""
+    """Remove up to *most* bodies created before *before*, with their deliveries; return their number."""
     ids = session.scalars(
         sa.select(BODIES.c.id).where(BODIES.c.at < before).order_by(BODIES.c.at).limit(most)
     ).all()

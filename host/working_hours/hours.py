@@ -95,7 +95,7 @@ class Hours(msgspec.Struct, frozen=True):
         return None
 
     def worked(self, since: datetime, until: datetime) -> timedelta:
-        """Return how long it is open between two moments; zero unless *until* is later."""
+        """Return the open time between two times; zero unless *until* is later."""
         return sum((closes - opens for opens, closes in self.openings(since, until)), timedelta())
 
     def openings(self, since: datetime, until: datetime) -> Iterator[tuple[datetime, datetime]]:
@@ -146,7 +146,7 @@ class WorkedTime:
             self._sums.append(self._sums[-1] + (closes - opens))
 
     def between(self, since: datetime, until: datetime) -> timedelta:
-        """Return the same as :meth:`Hours.worked`."""
+        """Return the open time, like :meth:`Hours.worked`."""
         return max(self._before(until) - self._before(since), timedelta())
 
     def _before(self, at: datetime) -> timedelta:
@@ -333,7 +333,7 @@ class HoursError(InvalidError):
 
 
 class NotHoursError(ValueError):
-    """A text is not hours; its argument is the part that cannot be read."""
+    """A text is not hours; its argument is the invalid part."""
 
 
 _TIME = r"([0-9]{1,2})(?:[:.]([0-9]{2}))?"

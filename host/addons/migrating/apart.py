@@ -33,11 +33,11 @@ class Migrator(Protocol):
     def upgrade(self, url: str, folder: Path, revision: str, seconds: float) -> None:
         """Run *revision*.
 
-        :raises FailedError: if it fails, or is not done within *seconds*.
+        :raises FailedError: if it fails, or does not finish within *seconds*.
         """
 
     def sums(self, url: str, folder: Path, seconds: float) -> Sums:
-        """Return the sums of the rows that are not the addon's.
+        """Return the checksums of the rows that are not the addon's.
 
         :raises FailedError: if they cannot be computed.
         """

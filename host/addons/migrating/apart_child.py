@@ -61,7 +61,7 @@ def failure_of(error: BaseException) -> Failure:
 class Order(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A request to the process.
 
-    :param revision: to run; empty: add up the rows of every table that is not the addon's.
+    :param revision: the revision to run; empty: compute the checksums of every table that is not the addon's.
     """
 
     url: str

@@ -58,7 +58,7 @@ def _command(config: Config, reason: str) -> str:
 
 
 def _run(arguments: list[str], output: IO[bytes], seconds: int) -> int | None:
-    """Run the command; return its status, None if it took too long and was killed with all it started."""
+    """Run the command; return its status, None if it and its children were killed for taking too long."""
     with subprocess.Popen(  # noqa: S603 - the admin's own command, without a shell
         arguments,
         stdin=subprocess.DEVNULL,

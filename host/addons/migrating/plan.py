@@ -48,7 +48,8 @@ def revisions(folder: Path, slug: str) -> list[PlannedRevision]:
             done = False
     if after:
         raise PlanError("The migrations do not follow one another.")
-    # The database may be ahead of an older release: each migration leaves the schema usable by that.
+    # The database may be ahead of an older release: each migration leaves the schema usable by the previous
+    # release.
     return planned
 
 

@@ -25,7 +25,7 @@ _SPARE = 64 * 1024**2
 
 
 def rehearse(config: Config, migrate: Callable[[str], None]) -> str:
-    """Call *migrate* with the address of a copy of the database; return how large that was.
+    """Call *migrate* with the address of a copy of the database; return its size.
 
     Return a :class:`Skipped` with the reason if no copy can be made. Exceptions of *migrate* are passed on.
     """

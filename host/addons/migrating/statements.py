@@ -9,7 +9,7 @@ import re
 
 import msgspec
 
-# The databases differ in how texts, names and comments are quoted.
+# The databases quote texts, names and comments differently.
 _PLAIN = r"[nNxXbB]?'(?:[^']|'')*'"
 _TOKENS = {
     dialect: re.compile(

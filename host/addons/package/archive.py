@@ -172,7 +172,7 @@ def _inspect(path: Path) -> Archive:
 def signed_by(
     manifest: Manifest, files: Mapping[str, str], sizes: Mapping[str, int], contents: Mapping[str, bytes]
 ) -> tuple[str, str]:
-    """Return the key an addon with these files is signed with, or why its signature is not valid.
+    """Return the key that signed an addon with these files, or why its signature is invalid.
 
     :param contents: the bytes of the two signature files, as far as they exist.
     """

@@ -1,4 +1,4 @@
-"""Check an uploaded zip in a child process: hostile bytes may take endless time or all memory."""
+"""Check an uploaded zip in a child process: hostile bytes may take unlimited time or memory."""
 
 from __future__ import annotations
 

@@ -49,7 +49,7 @@ class PublicKey(msgspec.Struct, frozen=True):
         return base64.b64encode(self.raw).decode()
 
     def verifies(self, signature: bytes, message: bytes) -> bool:
-        """Return whether *signature* was made by this key over *message*."""
+        """Return whether *signature* is this key's signature of *message*."""
         try:
             Ed25519PublicKey.from_public_bytes(self.raw).verify(signature, message)
         except (InvalidSignature, UnsupportedAlgorithm, ValueError):
@@ -117,7 +117,7 @@ class PrivateKey(msgspec.Struct, frozen=True):
 
 
 def new_private_key() -> PrivateKey:
-    """Make a key."""
+    """Create a key."""
     return PrivateKey(Ed25519PrivateKey.generate())
 
 

@@ -131,7 +131,7 @@ def parse(data: bytes) -> Manifest:
 
 
 def from_dict(raw: Mapping[str, Any]) -> Manifest:
-    """Make a manifest from its parsed form, checked as :func:`parse` does.
+    """Create a manifest from its parsed form, with the checks of :func:`parse`.
 
     :raises ManifestError: as :func:`parse` does.
     """

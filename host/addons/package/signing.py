@@ -49,7 +49,7 @@ class FileList(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class SignatureFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """``SIGNATURE.json``. It holds the public key, so that a key that is not trusted yet can be named."""
+    """``SIGNATURE.json``. It contains the public key, so that a key that is not trusted yet can be shown."""
 
     v: int
     alg: str
@@ -64,7 +64,7 @@ def message(files: bytes) -> bytes:
 
 
 def sign(manifest: Manifest, contents: Mapping[str, bytes], key: PrivateKey) -> dict[str, bytes]:
-    """Return the two files that sign *contents* (path -> bytes); they are the same for the same key."""
+    """Return the two files that sign *contents* (path -> bytes); they are deterministic for a key."""
     listed = {
         name: {"sha256": hashlib.sha256(data).hexdigest(), "size": len(data)}
         for name, data in sorted(contents.items())

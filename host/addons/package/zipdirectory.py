@@ -162,7 +162,7 @@ def _local(
     size: int,
     shown: str,
 ) -> int:
-    """Compare the entry's local header with the directory's; return where its data begins."""
+    """Compare the entry's local header with the directory's; return the offset of its data."""
     if header + _LOCAL.size > len(data):
         raise ZipError(f"{shown} lies outside the zip.")
     signature, _needed, own_flags, own_method, _time, _date, *own, name_length, extra_length = (

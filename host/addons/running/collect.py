@@ -20,7 +20,7 @@ from host.sdk.i18n import noop
 
 
 def new_manager() -> pluggy.PluginManager:
-    """Return a plugin manager that knows the hooks and no addon."""
+    """Return a plugin manager with the hooks but no addon."""
     manager = pluggy.PluginManager(hookspecs.PROJECT)
     manager.add_hookspecs(hookspecs)
     return manager

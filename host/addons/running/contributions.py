@@ -125,7 +125,7 @@ def _check_channels(manifest: Manifest, found: Contribution, _folder: Path) -> I
 def _count_adapter(adapter: ChannelAdapter, count: Count) -> ChannelAdapter:
     # Set on the object itself, so that its class stays the same.
     for name in ADAPTER_METHODS:
-        with suppress(AttributeError, TypeError):  # an adapter without a __dict__ is not counted
+        with suppress(AttributeError, TypeError):  # calls of an adapter without a __dict__ are not counted
             setattr(adapter, name, count(name, getattr(adapter, name)))
     return adapter
 

@@ -97,7 +97,7 @@ class Generation:
         return None if found is None else (found[0].split("/", 3)[2], found[1], found[2])
 
     def waits_for(self, path: str) -> tuple[Waiting, str | None] | None:
-        """Return the webhook that *path* would be if its addon ran, and the account segment, or None."""
+        """Return the webhook that *path* would name if its addon ran, and the account segment, or None."""
         found = named_by(self.waiting, path) if self.waiting else None
         return None if found is None else (found[1], found[2])
 
@@ -145,7 +145,7 @@ class DesiredState(msgspec.Struct, frozen=True):
 
     :param number: the generation counter.
     :param releases: those that should run.
-    :param addresses: the webhooks of every active addon, by full path, whether it can run or not.
+    :param addresses: the webhooks of every active addon, by full path, even if it cannot run.
     :param channels: the names and marks of channels that ran here, by key.
     """
 
@@ -314,7 +314,7 @@ class _Builder:
             self.leave_out(slug, hung(error))
         except (OSError, sa.exc.SQLAlchemyError) as error:
             if isinstance(error, sa.exc.SQLAlchemyError) and db.may_come_back(error):
-                raise  # nothing is wrong with the addon; the whole is built again
+                raise  # the addon is not at fault; the generation is rebuilt
             self.leave_out(slug, AddonError(noop("Its files could not be read."), detail=last_lines(error)))
         else:
             self.added.append((loaded, found))

@@ -157,7 +157,7 @@ def _due(slug: str) -> list[ParkedRequest]:
 
 
 def _settle(session: Session, verdicts: Mapping[int, bool]) -> None:
-    """Delete requests that were decided on; retry the others with growing pauses."""
+    """Delete decided requests; retry the others with growing delays."""
     for row in session.scalars(sa.select(ParkedRequest).where(ParkedRequest.id.in_(verdicts))):
         if verdicts[row.id]:
             session.delete(row)

@@ -1,8 +1,8 @@
 """Import an addon under a unique name, from exactly the bytes that were accepted.
 
 An installed release is imported as ``_addons.<slug>_<version>_<sha12>``, never from ``sys.path``, so that two
-releases can run side by side while old requests finish. Its modules are compiled from source each time: no
-byte code is written into its folder or read from there.
+releases can run side by side while old requests finish. Its modules are compiled from source each time: byte
+code is neither written to its folder nor read from it.
 """
 
 from __future__ import annotations
@@ -137,7 +137,7 @@ def _ensure_finder() -> None:
 
 
 def module_name(slug: str, version: str, sha256: str) -> str:
-    """Return the name a release is imported under."""
+    """Return the module name of a release."""
     return f"{NAMESPACE}.{slug}_{re.sub(r'[^0-9a-zA-Z]', '_', version)}_{sha256[:12]}"
 
 

@@ -1,4 +1,4 @@
-"""Run the receivers of addons: connections they hold open to receive messages without webhooks."""
+"""Run the receivers of addons: open connections for receiving messages without webhooks."""
 
 from __future__ import annotations
 

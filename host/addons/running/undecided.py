@@ -135,7 +135,7 @@ def take_in(generation: Generation, kept: Spool, folder: Path) -> int:
             try:
                 found = _decoder.decode(path.read_bytes())
             except FileNotFoundError:
-                continue  # another process of this machine was first
+                continue  # another process on this machine was faster
             except (OSError, msgspec.MsgspecError):
                 log.error("the spool file %s cannot be read; it is put aside", path.name)
                 kept.remove_undecided(path, readable=False)

@@ -191,7 +191,7 @@ def _answered(call: Call, ids: dict[str, int | str]) -> Response:
             call.keep(body)
             return _response(route, body)
     except BaseException:
-        # Nothing was written; if an answer was stored after all, releasing the claim leaves it.
+        # Nothing was written; if an answer was stored after all, releasing the claim keeps it.
         with suppress(SQLAlchemyError):
             idempotency.release(held)
         raise

@@ -36,7 +36,7 @@ log = logging.getLogger("lobby.api")
 
 KEPT = timedelta(hours=24)
 CLAIMED = timedelta(seconds=15)
-"""Validity of a claim unless renewed, and so how long repeats are refused after a process died."""
+"""Validity of a claim unless renewed, which is how long repeats are refused after a process died."""
 RENEW_SECONDS = 4.0
 CHUNK = 200
 
@@ -68,7 +68,7 @@ def claim(key_id: int, name: str, wanted: str, now: datetime) -> Claim | Stored:
     """Claim the request *name* of a key, or return its stored answer.
 
     :param wanted: its fingerprint.
-    :raises IdempotencyKeyError: for a name that is not valid.
+    :raises IdempotencyKeyError: for an invalid name.
     :raises IdempotencyReusedError: if the name was used for another request.
     :raises InFlightError: if it is in progress.
     """
@@ -114,7 +114,7 @@ def _claim(session: Session, key_id: int, name_hash: str, wanted: str, now: date
 def keep_answer(session: Session, held: Claim, status: int, answer: str, *, secret: bool = False) -> None:
     """Store the answer of a request, in the write of its changes.
 
-    :param secret: whether it contains a secret and has to be sealed.
+    :param secret: whether it contains a secret and must be sealed.
     :raises InFlightError: if another process took over the claim; the write must then be rolled back.
     """
     if secret:

@@ -113,7 +113,7 @@ def _made(_features: tuple[str, ...]) -> tuple[dict[str, Any], dict[str, Any]]:
 def _named(made: tuple[Any, dict[str, Any]]) -> tuple[Any, dict[str, Any]]:
     """Return *made* if each schema is named only after its class, so that classes can move between modules.
 
-    :raises ValueError: if two classes share a name: msgspec then names both after their modules.
+    :raises ValueError: if two classes share a name: in that case msgspec names both after their modules.
     """
     if shared := sorted(name for name in made[1] if not name.isidentifier()):
         raise ValueError(f"give these types of the API names of their own: {', '.join(shared)}")

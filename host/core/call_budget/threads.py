@@ -1,4 +1,4 @@
-"""Threads that others wait for, replaced if a call into an addon hangs in them."""
+"""Threads on which other threads wait. They are replaced if a call into an addon hangs in them."""
 
 from __future__ import annotations
 

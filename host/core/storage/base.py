@@ -85,7 +85,7 @@ class Staged(Protocol):
         """Open them for reading."""
 
     def keep(self) -> None:
-        """Make sure that they stay. Call it after the row that names the key was committed.
+        """Make sure that they remain. Call it after the row that names the key was committed.
 
         :raises StoreAwayError: if that is not possible now.
         """
@@ -138,7 +138,7 @@ class Store(Protocol):
         """Return the text that identifies the desk the store belongs to; None if it is new."""
 
     def mark(self, text: str) -> None:
-        """Make *text* the marker; at most :data:`LONGEST_MARKER` bytes."""
+        """Set the marker to *text*; at most :data:`LONGEST_MARKER` bytes."""
 
 
 class Shelf(Protocol):

@@ -49,7 +49,7 @@ class _StagedFile:
         return self
 
     def __exit__(self, *_: object) -> None:
-        with suppress(OSError):  # then a walk removes it
+        with suppress(OSError):  # a walk removes it later
             self._path.unlink(missing_ok=True)
 
 

@@ -38,14 +38,14 @@ if TYPE_CHECKING:
 
 CONNECT_SECONDS = 3
 ASK_SECONDS = 10
-"""Timeout of a request about an object, in seconds. No file is sent or read with it."""
+"""Timeout of a request about an object, in seconds. It doesn't apply to sending or reading files."""
 SEND_SECONDS = 120
 READ_SECONDS = 20
 """Maximum pause of the store while a file is read, in seconds."""
 PART = 5 * 1024**2
 """The smallest part S3 accepts, which is also the amount of a file held in memory."""
 REOPENED = 3
-"""How often a broken read is resumed where it stopped."""
+"""Maximum number of times a broken read is resumed."""
 
 _RETRY: RetryConfig = {
     "max_retries": 2,

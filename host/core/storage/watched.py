@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 EVERY_SECONDS = 15.0
 """Interval in seconds at which a store's marker is read."""
 SOON_SECONDS = 5.0
-"""The same while it is unavailable."""
+"""This interval while it is unavailable."""
 PATIENCE_SECONDS = 12.0
 """Time in seconds after which a store counts as unavailable: a hanging share reports no error."""
 

@@ -38,7 +38,7 @@ STATES = {
 """Name of each state, and the tone of its chip."""
 
 AT_ONCE = 5000
-"""Most events replayed at once."""
+"""Most events replayed by one request."""
 BATCH = 200
 """Events replayed in one write."""
 

@@ -1,4 +1,4 @@
-"""Build the bodies of events: the host's own, and those a channel's addon adds.
+"""Build the bodies of events: built-in ones, and those of a channel's addon.
 
 An event's body and id are the same for every receiver: both depend only on the event and the name.
 """
@@ -279,7 +279,7 @@ def _erased(data: Shape) -> dict[str, Any]:
 
 
 def _of_channel(about: EventSubject, directory: AdapterDirectory) -> Iterator[OutgoingBody]:
-    """Yield the bodies that the channel's addon adds; an addon that fails adds none and blocks nothing."""
+    """Yield the bodies that the channel's addon adds; a failing addon adds none, without blocking others."""
     account, talk, event = about.account, about.talk, about.event
     adapter = None if account is None else directory.adapter(account.channel)
     if adapter is None or not adapter.outgoing_kinds or account is None or talk is None:

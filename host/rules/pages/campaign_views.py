@@ -272,7 +272,7 @@ def _picture(session: Session, workspace_id: int, shown: RuleView) -> str:
 
 
 def _hourly(session: Session, workspace_id: int, chosen: Collection[int]) -> list[tuple[str, OfHour]]:
-    """Return how many private replies each answering account sent within the last hour.
+    """Return the number of private replies that each answering account sent within the last hour.
 
     :param chosen: the accounts of the chosen posts; empty: every account with comments.
     """
@@ -313,7 +313,7 @@ def _tried(session: Session, workspace_id: int, filling: Filling, accounts: Any)
 
 
 def _days(session: Session, workspace_id: int) -> int:
-    """Return for how many days the channel allows a private reply to a comment; 0: unknown."""
+    """Return the number of days for which the channel allows a private reply to a comment; 0: unknown."""
     directory, now = current_directory(), clock.now()
     channels = [one.key for one in directory.adapters if one.capabilities.private_replies is not None]
     query = sa.select(ChannelAccount).where(

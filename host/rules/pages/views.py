@@ -138,7 +138,7 @@ def index(workspace_id: int) -> ResponseReturnValue:
 def _touched(
     session: Session, workspace_id: int, templates: Sequence[Template], what: RuleTargets
 ) -> dict[str, int]:
-    """Return how many conversations of the last days each template would touch, by its key."""
+    """Return how many conversations of the last days each template would match, by its key."""
     tried = {one.key: body for one in templates if (body := _tried(one.filling, what)[0]) is not None}
     bodies_ = {key: body for key, body in tried.items() if body.when != bodies.UNANSWERED}
     found = log.touched(
@@ -213,7 +213,7 @@ def new(workspace_id: int) -> ResponseReturnValue:
 def rule(workspace_id: int, rule_id: int) -> ResponseReturnValue:
     """Show a rule: its form, a preview on recent messages, its runs and its versions.
 
-    With ``version``, the form holds that earlier version, to save it again.
+    With ``version``, the form contains that earlier version, to save it again.
     """
     opened = _opened(workspace_id, rule_id)
     shown, number = opened.rule, id_argument("version")
@@ -348,7 +348,7 @@ def _form(
 ) -> ResponseReturnValue:
     """Show the form of a rule, with a preview if its conditions can be evaluated.
 
-    :param problem: why it was not saved; *place*: the row or the field it is about.
+    :param problem: why it was not saved; *place*: the row or field concerned.
     :param focus: the row to focus.
     :param is_tried: whether the form differs from the saved rule.
     """

@@ -192,7 +192,7 @@ def enable_person(user_id: int) -> ResponseReturnValue:
 @admin_required
 @sudo.fresh_password
 def set_person_admin(user_id: int) -> ResponseReturnValue:
-    """Make a person an admin of the desk, or take that role away."""
+    """Make a person an admin of the desk, or remove that role."""
     wanted = request.form.get("admin") == "1"
     action = "user.made_admin" if wanted else "user.no_longer_admin"
     return _do(user_id, action, lambda writing, id_: users.set_admin(writing, id_, wanted), _("Saved."))

@@ -303,7 +303,7 @@ def _join_as_new(writing: Session, token: str, name: str, password: Hashed) -> U
 
 
 def _private(page: str, status: int) -> Response:
-    """Respond with a page whose address holds a token: no other site may learn it from a Referer header.
+    """Respond with a page whose address contains a token, which other sites must not get in a Referer header.
 
     ``no-referrer`` would do that too, but makes browsers send ``Origin: null`` with the form.
     """

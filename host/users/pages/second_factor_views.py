@@ -127,7 +127,7 @@ def _pending(token: str) -> tuple[PendingStep | None, User | None, factors.Facto
 
 
 def _with_code(step: PendingStep, user: User, code: str) -> str | None:
-    """Return the token of a session begun with a code of either kind; None for a wrong code."""
+    """Return the token of a session started with a code of either kind; None for a wrong code."""
 
     def use_case(writing: Session) -> str | None:
         if arriving.use_code(writing, user.id, user.email, code):
@@ -175,7 +175,7 @@ def _tried(user: User, attempt: Callable[[], str | None]) -> str | None:
 
 
 def _with_key(step: PendingStep, user: User, challenge: str, answer: str) -> str | None:
-    """Return the token of a session begun with a passkey; None if it is not the user's."""
+    """Return the token of a session started with a passkey; None if it is not the user's."""
 
     def attempt() -> str | None:
         proof = _prove(challenge, answer, user_id=user.id)
@@ -232,7 +232,7 @@ def _prove(challenge: str, answer: str, *, user_id: int | None) -> Proof | None:
 @before_second_factor
 @answers_json
 def passkey_options() -> ResponseReturnValue:
-    """Begin the use of a passkey: after a password, to confirm, or instead of a password."""
+    """Start using a passkey: after a password, to confirm, or instead of a password."""
     where = _site()
     user_id = _expected(request.form.get("for", ""))
     if user_id is None:
@@ -327,7 +327,7 @@ def security() -> ResponseReturnValue:
     """Show the person's sign-in methods, and guide those who must set up a second factor."""
     if current_user().no_second and "next" in request.args:
         target = safe_next(request.args["next"])
-        session[GO_ON] = target if len(target) < 1000 else "/"  # a cookie holds four kilobytes
+        session[GO_ON] = target if len(target) < 1000 else "/"  # a cookie is limited to four kilobytes
     return _page()
 
 
@@ -353,7 +353,7 @@ def _page(*, codes: Sequence[str] = (), status: int = 200) -> ResponseReturnValu
 
 
 def provider_proof() -> str:
-    """Return a proof that a trip to the provider began on a page of this session and not elsewhere."""
+    """Return a proof that a visit to the provider started on a page of this session."""
     return secrets.keyring().sign("to the provider", current_user().session_id)
 
 

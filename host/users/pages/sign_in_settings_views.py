@@ -36,7 +36,7 @@ SPARE = 2
 @bp.get("/admin/sign-in")
 @admin_required
 def sign_in_settings() -> ResponseReturnValue:
-    """Show how people sign in."""
+    """Show the sign-in settings."""
     return _page()
 
 

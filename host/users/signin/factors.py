@@ -1,7 +1,7 @@
 """The second factor: an app that shows codes (TOTP), passkeys, and recovery codes in case both are lost.
 
 People with an app or a passkey have a second factor, and ``users.second_factor_at`` is set: from then on a
-session is only valid if the second factor was shown in it (:mod:`host.users.sessions`).
+session is only valid if the second factor was used in it (:mod:`host.users.sessions`).
 """
 
 from __future__ import annotations
@@ -110,7 +110,7 @@ def kinds(session: Session, user_ids: Sequence[int]) -> dict[int, Kinds]:
 
 
 def begin_app(session: Session, user_id: int) -> Secret:
-    """Return the secret for a person's app, the same in every tab until the first code is typed.
+    """Return the secret for a person's app, which is the same in every tab until the first code is entered.
 
     :raises ConflictError: if they already have an app.
     """

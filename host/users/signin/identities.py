@@ -150,10 +150,10 @@ def make(session: Session, claims: Claims, how: SignIn) -> User:
 
 
 def apply_groups(session: Session, user: User, claims: Claims, how: SignIn, record: Record) -> None:
-    """Apply the roles that a person's groups give.
+    """Apply the roles from a person's groups.
 
-    Workspaces without a rule, and the admin role if no rule gives it, stay unchanged, and so does everything
-    if the provider sends no groups. The last admin and the last owner keep their roles.
+    Workspaces without a rule stay unchanged, as does the admin role without a rule for it, and everything if
+    the provider sends no groups. The last admin and the last owner keep their roles.
     """
     if not how.groups or claims.groups is None:
         return

@@ -64,7 +64,7 @@ Unsigned tokens and tokens signed with the client secret are rejected.
 
 
 class ProviderError(Exception):
-    """An answer of the provider that cannot be trusted; the text is for the log."""
+    """An untrustworthy answer of the provider; the text is for the log."""
 
 
 class UnconfirmedError(ProviderError):
@@ -79,7 +79,7 @@ class UnconfirmedError(ProviderError):
 
 
 class ProviderAwayError(ProviderError):
-    """The provider does not answer, or not with valid OpenID Connect."""
+    """The provider does not answer with valid OpenID Connect."""
 
 
 class Claims(msgspec.Struct, frozen=True):
