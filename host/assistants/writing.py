@@ -1,8 +1,8 @@
 """Write the result of a turn: suggest it, send it, hand the conversation to people, or do nothing.
 
-One write checks everything again under the locks of anyone who answers: that this try still holds the turn,
-that nothing newer was written, that nobody answered, that the assistant may write here. So the second of two
-concurrent writers sees the result of the first, and a worker that dies has done all or nothing.
+One write rechecks everything while holding the locks that every answer takes: that this try still holds the
+turn, that nothing newer was written, that nobody answered, that the assistant may write here. So the second
+of two concurrent writers sees the result of the first, and a worker that dies has done all or nothing.
 """
 
 from __future__ import annotations
@@ -120,7 +120,7 @@ def _note(turn: AssistantTurn, made: TurnResult) -> None:
 
 
 def end(turn: AssistantTurn, state: TurnState, now: datetime, reason: str = "") -> None:
-    """Set the final state of a turn, or that a person has to decide about it."""
+    """Set the final state of a turn, or that a person must decide about it."""
     turn.state, turn.reason, turn.done_at, turn.due_at = state, reason or None, now, None
 
 
@@ -135,7 +135,7 @@ def _settle(
 ) -> None:
     gone = _overtaken(session, turn, conversation, its)
     if not gone and below_private_only(session, directory, [conversation.id]):
-        gone = "private_only"  # only now it is known which answer it is compared with
+        gone = "private_only"  # the answer it is compared with is known only now
     if gone == "answered" and turn.mode == Mode.SHADOW and made.text:
         # A person answered first, without waiting for it: both are compared all the same.
         turn.text = made.text
@@ -173,7 +173,7 @@ def _settle(
 
 
 _THEIRS = frozenset({"answered", "handled_by_person", "person", "answered_meanwhile", "opted_out", "spam"})
-"""Reasons with which a person already has the conversation, or nobody may write to the customer."""
+"""Reasons that mean that a person already has the conversation, or that nobody may write to the customer."""
 
 
 def _overtaken(

@@ -1,8 +1,8 @@
 """Read the event log, and create runs for its events.
 
 A run and the consumer's position are one write, and there is one run per kind and root event. So a run is
-never duplicated, whichever process dies and wherever reading resumes. Automatic actions of the desk start
-nothing. If no automation is set up, a batch of events costs one index lookup.
+never duplicated, even after a crash. Lobby's automatic actions start nothing. If no automation is set up, a
+batch of events costs one index lookup.
 """
 
 from __future__ import annotations
@@ -37,7 +37,8 @@ TOO_OLD = timedelta(days=1)
 _RUNS = cast(sa.Table, AutomationRun.__table__)
 _ROUTED = {
     CONVERSATION_CREATED: ActorKind.CUSTOMER,
-    # The desk reopens a closed conversation when its customer writes. One that a person reopens is theirs.
+    # The desk reopens a closed conversation when its customer writes. A conversation that a person reopens is
+    # theirs.
     CONVERSATION_REOPENED: ActorKind.SYSTEM,
 }
 """Events that make a conversation subject to routing, with the actor they must have."""
@@ -95,7 +96,7 @@ def _counts(event: Recorded, now: datetime) -> bool:
     if event.conversation_id is None or event.account_id is None or event.depth >= DEEPEST:
         return False
     if event.actor_kind == ActorKind.SYSTEM and event.cause_id is not None:
-        return False  # the desk's own doing
+        return False  # done by Lobby
     if event.kind == MESSAGE_RECEIVED:
         return event.message_id is not None and not event.facts(OfMessage).late
     return event.kind in _ROUTED and event.actor_kind == _ROUTED[event.kind] and now - event.at < TOO_OLD
@@ -116,7 +117,7 @@ def _routing(
 def _words(
     session: Session, mine: Iterable[tuple[Recorded, Settings]], now: datetime
 ) -> list[Mapping[str, Any]]:
-    """Return the runs for possible automatic messages. Each is decided again when it is done."""
+    """Return the runs for possible automatic messages. Each is decided again when it runs."""
     spoken = [
         (one, its)
         for one, its in mine

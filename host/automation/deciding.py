@@ -37,11 +37,11 @@ class RunKind(StrEnum):
     RULES = "rules"
     """All rules of a workspace, evaluated for one event; its *automation* is the workspace."""
     WAIT = "wait"
-    """A rule that acts if nobody answers meanwhile."""
+    """A rule that acts if a message stays unanswered."""
     RULE = "rule"
     """The result of one evaluated rule; it is done as soon as it is written."""
     ANSWER = "answer"
-    """Somebody answered the private reply of a campaign; its *automation* is the rule."""
+    """A person answered the private reply of a campaign; its *automation* is the rule."""
     PUBLIC_ANSWER = "public_answer"
     """The public answer of a rule, which waits for the outcome of its private reply; its *automation* is the
     rule."""
@@ -115,8 +115,8 @@ class ConversationFacts(msgspec.Struct, frozen=True):
     """The facts about a conversation for deciding about automatic messages.
 
     :param wrote_at: when the customer wrote the message to answer.
-    :param wrote_before: when they last wrote before it, anything at all; None: never.
-    :param said_before: the same, without mentions.
+    :param wrote_before: when they last wrote anything before it; None: never.
+    :param said_before: like *wrote_before*, without mentions.
     :param person_at: when a person of the team last wrote, here or in the provider's app; None: never.
     :param greeted_at: when they were last greeted here; None: never.
     :param away_for: the :attr:`absence` of their last away message; None: none.
@@ -180,7 +180,7 @@ class Words(msgspec.Struct, frozen=True):
 
     @property
     def reason(self) -> str:
-        """Return why the message is sent; if none is, why not."""
+        """Return the reason why the message is sent, or why none is."""
         about = [step for step in self.steps if step.what != "hours"]
         chosen = [step for step in about if step.yes]
         wanted = [step for step in about if step.reason != "off"]
@@ -267,7 +267,7 @@ def _greeting(settings: Settings, talk: ConversationFacts, silent: str) -> str:
     return "in_talk" if talk.person_at is not None and talk.person_at > since else "greets"
 
 
-# ---- to whom a conversation goes ---------------------------------------------------------------------
+# ---- routing -----------------------------------------------------------------------------------------
 
 
 class Person(msgspec.Struct, frozen=True):
@@ -286,7 +286,7 @@ class Person(msgspec.Struct, frozen=True):
 
     @property
     def waits_since(self) -> datetime:
-        """Return since when they have waited for a conversation; only for people on duty."""
+        """Return the time since which they have waited for a conversation; only for people on duty."""
         assert self.on_duty_since is not None
         return max(self.on_duty_since, self.given_at or self.on_duty_since)
 
@@ -314,7 +314,7 @@ class Choice(msgspec.Struct, frozen=True):
 
     :param person: the new assignee; None: nobody.
     :param team_id: the new team; None: unchanged.
-    :param waits: whether it waits in its team's queue until somebody is on duty.
+    :param waits: whether it waits in its team's queue until a member is on duty.
     :param reason: why, as a key of the reasons.
     """
 
@@ -359,5 +359,5 @@ def on_duty(arrival: Arrival) -> list[Person]:
 
 
 def longest_waiting(people: Iterable[Person]) -> Person | None:
-    """Return the one of *people*, all on duty, who has waited longest for a conversation, or None."""
+    """Return the person among *people*, all on duty, who has waited longest for a conversation, or None."""
     return min(people, key=lambda one: (one.waits_since, one.user_id), default=None)

@@ -38,7 +38,7 @@ from host.users.reach import ALL_ACCOUNTS
 from host.working_hours.hours import Hours
 
 PEOPLE = (Origin.AGENT, Origin.PROVIDER)
-"""Origins of messages written by a person: here, or in the provider's own app."""
+"""Origins of messages written by a person: here, or in the provider's app."""
 NEVER_WENT = (DeliveryState.CANCELLED, DeliveryState.FAILED)
 UNSAID = sorted(str(kind) for kind in MessageKind if sent_as(kind) in {Sent.MENTION, Sent.NOTHING})
 

@@ -1,8 +1,9 @@
 """Do the runs that are due, each with its result in one write.
 
 The customer's ordered queue and the conversation are locked first, as for any reply; then all facts are read
-and everything is decided again. So if a person and the desk act at the same moment, the second sees what the
-first did, and only one of several workers does the run. A worker that dies has done all of it or nothing.
+and everything is decided again. So if a person and the desk act concurrently, the second sees the result of
+the first, and only one of several workers does the run. A run is done completely or not at all, even if a
+worker dies.
 """
 
 from __future__ import annotations
@@ -40,8 +41,11 @@ log = logging.getLogger(__name__)
 PORTION = 20
 """Most runs per round."""
 TOGETHER = 5
-"""Most runs per write on SQLite, which has only one writer. On other databases, a write that locks several
-conversations would wait for those who lock them in another order."""
+"""Most runs per write on SQLite, which has only one writer.
+
+On other databases, a write that locks several conversations would wait for writes that lock them in a
+different order.
+"""
 PAUSES = (timedelta(seconds=5), timedelta(seconds=30), timedelta(minutes=2), timedelta(minutes=10))
 """Delays before the retries of a failed run."""
 
@@ -76,8 +80,8 @@ def _do_together(ids: Sequence[int], directory: RuleDirectory) -> int:
 def _do_and_look(session: Session, run_ids: Sequence[int], directory: RuleDirectory) -> tuple[int, float]:
     """Do some runs until others want to write; return how many were done, and the seconds to pause.
 
-    The pause works as for consumers of the event log, and is 0 unless others write: customers' messages are
-    stored first, and a flood of comments on one post must not delay direct messages.
+    The pause works as for consumers of the event log, and is 0 unless other writers wait: customers' messages
+    are stored first, and a flood of comments on one post must not delay direct messages.
     """
     began, done = clock.monotonic(), 0
     for run_id in run_ids:
@@ -118,7 +122,7 @@ def do(session: Session, run_id: int, directory: RuleDirectory, now: datetime) -
             session, row.workspace_id, row.conversation_id, accounts=ALL_ACCOUNTS
         )
     except ConversationNotFoundError:
-        return  # the run goes with it
+        return  # the run is deleted with it
     run = locked_run(session, run_id, RunState.DUE)
     if run is None:
         return
@@ -128,7 +132,7 @@ def do(session: Session, run_id: int, directory: RuleDirectory, now: datetime) -
         if doer is not None:
             doer.do(session, run, conversation, directory, now, held)
         else:
-            # A run of another release, or of a feature that is off.
+            # A run of another release, or of a disabled feature.
             off = {"session": session, "run": run, "conversation": conversation, "reason": "off", "now": now}
             if not hooks.give_up_run(**off):
                 finish(run, RunState.SKIPPED, now, reason="off")
@@ -143,7 +147,7 @@ def _its(session: Session, run: AutomationRun) -> Settings:
 
 
 def locked_run(session: Session, run_id: int, state: RunState) -> AutomationRun | None:
-    """Return a run, locked until the write ends; None if it is not in *state* any more."""
+    """Return a run, locked until the write ends; None if it is no longer in *state*."""
     query = (
         sa.select(AutomationRun)
         .where(AutomationRun.id == run_id, AutomationRun.state == state)
@@ -166,7 +170,7 @@ def note_failure(session: Session, run_id: int, now: datetime) -> None:
 
 
 def remove_old(session: Session, before: datetime, most: int) -> int:
-    """Remove runs made before *before*; return how many."""
+    """Remove runs created before *before*; return their number."""
     query = sa.select(AutomationRun.id, AutomationRun.created_at).order_by(AutomationRun.id).limit(most)
     gone = [id_ for id_, at in session.execute(query) if at < before]
     session.execute(sa.delete(AutomationRun).where(AutomationRun.id.in_(gone)))

@@ -102,9 +102,9 @@ def save(
     A text that is turned off is kept, so that it can be turned on again.
 
     :param limit: most bytes in a message of the channel; None: unknown.
-    :param version: the version the page showed; None: overwrite whatever was saved since.
-    :raises AccountGoneError: if the account is not there or disconnected.
-    :raises SavedMeanwhileError: if somebody saved since *version*.
+    :param version: the version the page showed; None: overwrite newer versions.
+    :raises AccountGoneError: if the account is missing or disconnected.
+    :raises SavedMeanwhileError: if a newer version than *version* was saved.
     :raises AutomationTextError, VariableError: as :func:`host.automation.texts.checked`.
     :raises SilenceError: if the days are not between 1 and 365.
     :raises RouteError: if no team is chosen.

@@ -1,7 +1,7 @@
 """Greetings and away messages: texts with variables, validated when saved and filled when sent.
 
-Nobody is present to fill gaps. So each variable that may be empty needs a fallback, and there are no
-variables about the agent.
+No person can fill in gaps, so each variable that may be empty needs a fallback, and variables about the agent
+are not available.
 """
 
 from __future__ import annotations

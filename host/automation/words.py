@@ -37,7 +37,7 @@ REASONS: Mapping[str, LazyString] = {
     "open": _l("Within business hours"),
     "closed": _l("Closed until then"),
     "closed_for_good": _l("No upcoming business hours"),
-    # Nothing at all
+    # No action
     "person": _l("A person is answering"),
     "automation": _l("Automation is answering here"),
     "late": _l("Too late for an automatic reply"),

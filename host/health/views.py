@@ -58,7 +58,9 @@ def _number_and_tone() -> tuple[int, str]:
 
 
 def _current() -> tuple[CurrentState, Sequence[Problem]]:
-    """Return the state of the desk and its problems, read once a request: page and navigation show them."""
+    """Return the state of the desk and its problems, read once per request, because both page and navigation
+    show them.
+    """
     if "health" not in g:
         state = current_state.read_current_state(db.session())
         running = generation()
@@ -189,7 +191,7 @@ HELD = {
 
 
 def _waits(state: current_state.CurrentState) -> list[tuple[str, str, bool]]:
-    """Return the work that waits on purpose: the label, the reason, and whether somebody must act."""
+    """Return the work that waits on purpose: the label, the reason, and whether a person must act."""
     return [
         (str(label) % {"n": whole(state.held[reason])}, str(text), reason is Reason.RECONNECT)
         for reason, (label, text) in HELD.items()

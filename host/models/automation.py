@@ -68,8 +68,8 @@ class RunState(StrEnum):
 class AutomationRun(Base):
     """An automated action caused by an event, and its result.
 
-    There is at most one of a kind for the event that began a chain, so that nothing is done twice and there
-    are no loops. It stores ids and small facts, never messages.
+    There is at most one of a kind for the first event of a chain, so that nothing is done twice and there are
+    no loops. It stores ids and small facts, never messages.
     """
 
     __tablename__ = "automation_runs"

@@ -1,4 +1,4 @@
-"""Compress what browsers and programs ask for compressed: pages, styles, scripts and JSON above 1 kB."""
+"""Compress responses for clients that accept it: pages, styles, scripts and JSON above 1 kB."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from flask import Flask, Response, request
 from flask_compress import Compress
 
 ALGORITHMS = ["br", "gzip"]
-"""The first is taken where a caller likes both alike."""
+"""The first is used if a client prefers neither."""
 MIN_BYTES = 1024
 MOST = 4 * 1024 * 1024
 """Bytes of a file that is compressed."""
@@ -14,18 +14,18 @@ TYPES = (
     *("text/html", "text/css", "text/javascript", "text/plain"),
     *("application/json", "application/problem+json", "image/svg+xml"),
 )
-"""Never ``text/event-stream``: a line of it has to arrive at once."""
+"""Never ``text/event-stream``, whose lines must arrive immediately."""
 
 
 class _Compress(Compress):
     def after_request(self, response: Response | None) -> Response:
         assert response is not None
         response.vary.add("Accept-Encoding")
-        # A part of a file is counted in the file's own bytes. The library overlooks a quality of 0.
+        # A part of a file is counted in uncompressed bytes. The library overlooks a quality of 0.
         if response.status_code == 206 or not _is_wanted():
             return response
         if response.is_streamed and response.mimetype in TYPES and (response.content_length or MOST) < MOST:
-            # A file of ours. Read here, it is closed with the response; as a stream it would not be.
+            # One of our files. If read here, it is closed with the response; as a stream it would not be.
             response.direct_passthrough = False
             response.make_sequence()
         return super().after_request(response)

@@ -13,7 +13,7 @@ from host.core.errors import ForbiddenError, InvalidError
 MAX_BODY = 1024 * 1024
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 
-# No nonce: there is no inline script anywhere. `data:` is for the arrows and ticks in Bootstrap's stylesheet.
+# No nonce: no page has inline scripts. `data:` is for the arrows and ticks in Bootstrap's stylesheet.
 CONTENT_SECURITY_POLICY = "; ".join(
     (
         "default-src 'self'",
@@ -76,7 +76,7 @@ def _origin(url: str) -> str:
 
 
 def _refuse_foreign(own: str) -> None:
-    """Refuse a write that another site's page started. Callers without these headers need the CSRF token."""
+    """Refuse a write that another site's page started. Clients without these headers need the CSRF token."""
     site = request.headers.get("Sec-Fetch-Site")
     origin = request.headers.get("Origin")
     foreign = site in {"cross-site", "same-site"} or (
@@ -92,7 +92,7 @@ def _refuse_foreign(own: str) -> None:
 def _refuse_nul(*, form: bool) -> None:
     """Refuse NUL characters in a path, a query or a form: PostgreSQL cannot store them.
 
-    :param form: whether the body may be read; False if the view has to check the caller first.
+    :param form: whether the body may be read; False if the view must check the caller first.
     """
     if (
         "\0" in request.path
