@@ -161,10 +161,12 @@ def _postings(name: str) -> Any:
     )
 
 
-@lru_cache(maxsize=1)
-def _rarity_query() -> Any:
-    some = _postings("d0").subquery()
-    return sa.select(sa.func.count(), sa.func.min(some.c.at))
+@lru_cache(maxsize=128)
+def _rarity_query(count: int) -> Any:
+    """Return the query of how many of the next postings *count* terms have, and the oldest of these."""
+    some = [_postings(f"d{number}").subquery() for number in range(count)]
+    each = [sa.select(sa.func.count(), sa.func.min(one.c.at)) for one in some]
+    return each[0] if count == 1 else sa.union_all(*each)
 
 
 @lru_cache(maxsize=1)
@@ -201,12 +203,13 @@ class _Reader:
     def _terms(self, need: Need) -> tuple[str, ...]:
         """Return the terms a need stands for that asks for a beginning."""
         found = dict.fromkeys(need.terms)
-        begin = need.terms[0]
-        after: str | None = begin
-        while after is not None and len(found) < MOST_BEGINNINGS:
-            found[after] = None
-            values = {**self._base, "after": after, "end": begin + LAST_LETTER}
-            after = self._session.connection().execute(_beginning_query(), values).scalar()
+        for begin in (need.terms[0], *need.others):
+            after: str | None = begin
+            most = len(found) + MOST_BEGINNINGS
+            while after is not None and len(found) < most:
+                found[after] = None
+                values = {**self._base, "after": after, "end": begin + LAST_LETTER}
+                after = self._session.connection().execute(_beginning_query(), values).scalar()
         return tuple(found)
 
     def choose(self, place: SearchPosition) -> bool:
@@ -214,7 +217,7 @@ class _Reader:
         ranked = []
         for need in self._needs:
             # Of several terms the commonest says how common the need is.
-            rank = max(self._rarity(term, place) for term in need.terms)
+            rank = max(self._rarities(need.terms, place))
             if rank == (0, 0):
                 return False
             ranked.append((rank, need))
@@ -228,10 +231,11 @@ class _Reader:
         self._values |= {f"barred_{n}": term for n, term in enumerate(self._barred)}
         return True
 
-    def _rarity(self, term: str, place: SearchPosition) -> tuple[int, int]:
-        values = {**self._base, "d0": term, **place._asdict(), "size": RARE}
-        count, oldest = self._session.connection().execute(_rarity_query(), values).one()
-        return (0, count) if count < RARE else (1, int(oldest))
+    def _rarities(self, terms: Sequence[str], place: SearchPosition) -> list[tuple[int, int]]:
+        values = {**self._base, **{f"d{n}": term for n, term in enumerate(terms)}}
+        values |= {**place._asdict(), "size": RARE}
+        rows = self._session.connection().execute(_rarity_query(len(terms)), values)
+        return [(0, count) if count < RARE else (1, int(oldest)) for count, oldest in rows]
 
     def window(self, place: SearchPosition, size: int) -> tuple[list[SearchPosition], SearchPosition | None]:
         """Return those of the next *size* documents that have everything, and where they end.
@@ -385,6 +389,9 @@ def phrase_places(atoms: Sequence[words.Atom], phrase: Phrase) -> list[tuple[int
         found += [(place, place) for place, one in enumerate(atoms) if one.text == phrase.whole]
     if length == 1:
         found += _joined_places(atoms, sought[0])
+        if sought[0].isdecimal():
+            numbered = ((place, words.numbers(one.text)) for place, one in enumerate(atoms))
+            found += [(place, place) for place, numbers in numbered if sought[0] in numbers]
     return found
 
 
@@ -540,24 +547,37 @@ def label_counts(session: Session, ids: Collection[int]) -> list[tuple[str, str,
 
 
 class FoundPerson(msgspec.Struct, frozen=True):
-    """A matching customer, with their most recent conversation."""
+    """A matching customer, with their most recent conversation.
+
+    :param conversation_id: None if there is none that the person may see; then so is *last_message_at*.
+    :param handle: their name or address at the provider; *account*: the account they wrote to. Either may be
+        empty.
+    :param channel: where they wrote; None if there is no account to see them on.
+    """
 
     contact_id: int
-    conversation_id: int
+    conversation_id: int | None
     name: str
     handle: str | None
-    channel: str
+    channel: str | None
     account: str
-    last_message_at: Any
+    last_message_at: datetime | None
 
 
 def find_people(
     session: Session, workspace_id: int, query: Query, *, accounts: Accounts, limit: int = 6
 ) -> list[FoundPerson]:
-    """Return customers with names, handles or addresses that begin with each word, the newest first."""
+    """Return customers with each word in a name, handle or address.
+
+    First those in which each word begins one, then the rest; of both the newest first, and those without a
+    conversation last. Of somebody limited to *accounts*, only customers who are on one of these.
+    """
     if not query.needs:
         return []
-    ids = _contact_ids(session, workspace_id, query, limit * 4)
+    beginning = set(_contact_ids(session, workspace_id, query, limit * 4))
+    ids = set(beginning)
+    if len(ids) < limit:
+        ids |= set(_contact_ids(session, workspace_id, query, limit * 4, within=True))
     if not ids:
         return []
     rows = (
@@ -576,36 +596,100 @@ def find_people(
         .join(Contact, Contact.id == Conversation.contact_id)
         .join(ContactIdentity, ContactIdentity.id == Conversation.identity_id)
         .join(ChannelAccount, ChannelAccount.id == Conversation.account_id)
-        .where(Conversation.workspace_id == workspace_id, Conversation.contact_id.in_(ids))
-        .order_by(Conversation.last_message_at.desc())
+        .where(Conversation.workspace_id == workspace_id, Conversation.contact_id.in_(padded(sorted(ids))))
+        .order_by(Conversation.last_message_at.desc(), Conversation.id.desc())
         .limit(400)
     )
     if accounts is not None:
         rows = rows.where(Conversation.account_id.in_(sorted(accounts)))
     found: dict[int, FoundPerson] = {}
     for row in session.execute(rows):
-        found.setdefault(
-            row.contact_id,
-            FoundPerson(
-                row.contact_id,
-                row.id,
-                row.contact_name or row.name or row.username or row.email or row.external_id,
-                row.username or row.email,
-                row.channel,
-                row.handle,
-                row.last_message_at,
-            ),
+        found.setdefault(row.contact_id, _person(row))
+    silent = sorted(ids - set(found), reverse=True)
+    if silent:
+        for row in session.execute(_silent_query(workspace_id, silent, accounts)):
+            found.setdefault(row.contact_id, _person(row))
+    people = list(found.values())
+    people.sort(key=lambda one: (one.contact_id not in beginning, one.conversation_id is None))
+    return people[:limit]
+
+
+def _person(row: Any) -> FoundPerson:
+    return FoundPerson(
+        row.contact_id,
+        row.id,
+        row.contact_name or row.name or row.username or row.email or row.external_id or "",
+        row.username or row.email,
+        row.channel,
+        row.handle or "",
+        row.last_message_at,
+    )
+
+
+def _silent_query(workspace_id: int, ids: Sequence[int], accounts: Accounts) -> Any:
+    """Return the query of contacts without a conversation.
+
+    Contacts belong to the accounts they have an identity on, as :func:`host.inbox.contacts.people.check_seen`
+    has it.
+    """
+    on = [ContactIdentity.contact_id == Contact.id]
+    if accounts is not None:
+        on.append(ContactIdentity.account_id.in_(sorted(accounts)))
+    talk = sa.select(Conversation.id).where(Conversation.contact_id == Contact.id)
+    if accounts is not None:
+        talk = talk.where(Conversation.account_id.in_(sorted(accounts)))
+    return (
+        sa.select(
+            Contact.id.label("contact_id"),
+            sa.null().label("id"),
+            ChannelAccount.channel,
+            sa.null().label("last_message_at"),
+            Contact.name.label("contact_name"),
+            Contact.email,
+            ContactIdentity.name,
+            ContactIdentity.username,
+            ContactIdentity.external_id,
+            ChannelAccount.handle,
         )
-    return list(found.values())[:limit]
+        .join(ContactIdentity, sa.and_(*on), isouter=accounts is None)
+        .join(ChannelAccount, ChannelAccount.id == ContactIdentity.account_id, isouter=accounts is None)
+        .where(
+            Contact.workspace_id == workspace_id,
+            Contact.id.in_(padded(ids)),
+            Contact.merged_into_id.is_(None),
+            ~talk.exists(),
+        )
+        .order_by(Contact.id.desc(), ContactIdentity.id)
+    )
 
 
-def find_contacts(session: Session, workspace_id: int, query: Query, limit: int) -> list[int]:
-    """Return the ids of contacts with names, handles or addresses that begin with each word."""
-    return _contact_ids(session, workspace_id, query, limit) if query.needs else []
+def find_contacts(
+    session: Session, workspace_id: int, query: Query, limit: int, *, within: bool = True
+) -> list[int]:
+    """Return the ids of contacts with each word in a name, handle or address, first those that it begins.
+
+    :param within: False leaves out those in which a word stands within another.
+    """
+    if not query.needs:
+        return []
+    found = _contact_ids(session, workspace_id, query, limit)
+    if within and len(found) < limit:
+        more = _contact_ids(session, workspace_id, query, limit, within=True)
+        found = list(dict.fromkeys([*found, *more]))
+    return found[:limit]
 
 
-def _contact_ids(session: Session, workspace_id: int, query: Query, limit: int) -> list[int]:
-    needs = [Need(one.terms, beginning=True) for one in query.needs]
+def _contact_ids(
+    session: Session, workspace_id: int, query: Query, limit: int, *, within: bool = False
+) -> list[int]:
+    """Return the ids of contacts with names, handles or addresses that begin with each word.
+
+    :param within: those too in which a word of enough letters stands within another; none if there is no
+        such word.
+    """
+    needs = [_name_need(one, within) for one in query.needs]
+    if within and not any(word.startswith(words.PART) for one in needs for word in one.others):
+        return []
     reader = _Reader(session, workspace_id, DocumentKind.CONTACT, needs, 0)
     if not reader.choose(START):
         return []
@@ -617,3 +701,14 @@ def _contact_ids(session: Session, workspace_id: int, query: Query, limit: int) 
         places, end = reader.window(end, 500)
         found += [one.id for one in places]
     return found[:limit]
+
+
+def _name_need(need: Need, within: bool) -> Need:
+    """Return what a name must have for a word: any of its spellings, also *within* a word of the name."""
+    word = need.terms[0]
+    begins = dict.fromkeys((word, words.short_spelling(word)))
+    if within:
+        parts = [f"{words.PART}{one}" for one in begins if len(one) >= words.FEWEST_LETTERS]
+        begins |= dict.fromkeys(parts)
+    wholes = [words.short_spelling(one) for one in need.terms[1:]]
+    return Need((*need.terms, *wholes), beginning=True, others=tuple(begins)[1:])
