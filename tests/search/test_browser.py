@@ -312,7 +312,11 @@ def test_an_older_answer_never_replaces_a_newer_one(desk: Desk, open_page: Open)
     page.add_init_script("AbortController.prototype.abort = () => {}")
     page.goto(f"/w/{desk.workspace}/search")
     held: list[Any] = []
-    page.route(re.compile(r"q=plate"), lambda route: held.append(route))
+
+    def hold(route: Any) -> None:
+        held.append(route)
+
+    page.route(re.compile(r"q=plate"), hold)
     field = page.get_by_role("searchbox")
     field.press_sequentially("plate")
     until(lambda: page.evaluate("1") and held)

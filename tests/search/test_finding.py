@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
@@ -217,6 +218,29 @@ def test_a_part_of_a_name_or_handle_is_found_behind_what_it_begins(any_database:
         assert len(finder.find_contacts(session, workspace, query, 10)) == 2
         assert len(finder.find_contacts(session, workspace, query, 10, within=False)) == 1
         assert len(finder.find_contacts(session, workspace, query, 1)) == 1
+
+
+def test_common_words_of_names_are_read_in_part(
+    any_database: db.Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(finder, "MOST_READ", 3)
+    workspace, account = shop()
+    named = [
+        *(f"Anna {word}" for word in ("Kiln", "Obermayer", "Mayer")),
+        *["Anna"] * 5,
+        "Annabel",
+        "Johanna",
+    ]
+    toys.apply(
+        account,
+        *(toys.received("hi", at=n, contact=f"c{n}", contact_name=name) for n, name in enumerate(named)),
+    )
+    read_record()
+    assert people(workspace, "anna kiln") == ["Anna Kiln"], "it is none of the newest"
+    assert people(workspace, "anna mayer") == ["Anna Mayer", "Anna Obermayer"]
+    common = people(workspace, "anna ann")
+    assert (common[0], common[-1]) == ("Annabel", "Johanna")
+    assert people(workspace, "anna nobody") == []
 
 
 def test_an_order_number_is_found_however_it_is_written(any_database: db.Database) -> None:

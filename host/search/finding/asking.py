@@ -34,12 +34,10 @@ class Need(msgspec.Struct, frozen=True):
     """A document must have one of these terms.
 
     :param beginning: whether a term may also begin with the first of them.
-    :param others: what a term may begin with besides.
     """
 
     terms: tuple[str, ...]
     beginning: bool = False
-    others: tuple[str, ...] = ()
 
 
 class Phrase(msgspec.Struct, frozen=True):

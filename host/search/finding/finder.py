@@ -7,7 +7,7 @@ found enough when its time is over says how far back it got, and goes on from th
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -33,7 +33,7 @@ from host.models.inbox import (
 )
 from host.models.search import DocumentKind
 from host.models.users import User
-from host.search import documents, words
+from host.search import documents, postings, words
 from host.search.finding.asking import Need, Phrase, Query
 from host.search.finding.narrowing import ResolvedQuery
 from host.search.postings import POSTINGS
@@ -48,6 +48,8 @@ RARE = 200
 MOST_BEGINNINGS = 40
 """Most terms with the same prefix that are searched together."""
 MOST_PEOPLE = 100
+MOST_READ = 1_000
+"""Postings that are read of a word of a name, and of each beginning, at most."""
 MOST_LABELS = 8
 """Most labels counted for a page."""
 LAST_LETTER = "\U0010ffff"
@@ -203,13 +205,12 @@ class _Reader:
     def _terms(self, need: Need) -> tuple[str, ...]:
         """Return the terms a need stands for that asks for a beginning."""
         found = dict.fromkeys(need.terms)
-        for begin in (need.terms[0], *need.others):
-            after: str | None = begin
-            most = len(found) + MOST_BEGINNINGS
-            while after is not None and len(found) < most:
-                found[after] = None
-                values = {**self._base, "after": after, "end": begin + LAST_LETTER}
-                after = self._session.connection().execute(_beginning_query(), values).scalar()
+        begin = need.terms[0]
+        after: str | None = begin
+        while after is not None and len(found) < MOST_BEGINNINGS:
+            found[after] = None
+            values = {**self._base, "after": after, "end": begin + LAST_LETTER}
+            after = self._session.connection().execute(_beginning_query(), values).scalar()
         return tuple(found)
 
     def choose(self, place: SearchPosition) -> bool:
@@ -308,7 +309,7 @@ def _people(session: Session, workspace_id: int, wanted: ResolvedQuery) -> list[
     """Return the contacts that have to have written; None: anybody."""
     if wanted.people is None:
         return None
-    return _contact_ids(session, workspace_id, wanted.people, MOST_PEOPLE)
+    return find_contacts(session, workspace_id, wanted.people, MOST_PEOPLE, within=False)
 
 
 @lru_cache(maxsize=1)
@@ -574,10 +575,8 @@ def find_people(
     """
     if not query.needs:
         return []
-    beginning = set(_contact_ids(session, workspace_id, query, limit * 4))
-    ids = set(beginning)
-    if len(ids) < limit:
-        ids |= set(_contact_ids(session, workspace_id, query, limit * 4, within=True))
+    beginning = _named(session, workspace_id, query)
+    ids = list(beginning)[: limit * 4]
     if not ids:
         return []
     rows = (
@@ -605,12 +604,12 @@ def find_people(
     found: dict[int, FoundPerson] = {}
     for row in session.execute(rows):
         found.setdefault(row.contact_id, _person(row))
-    silent = sorted(ids - set(found), reverse=True)
+    silent = [id_ for id_ in ids if id_ not in found]
     if silent:
         for row in session.execute(_silent_query(workspace_id, silent, accounts)):
             found.setdefault(row.contact_id, _person(row))
     people = list(found.values())
-    people.sort(key=lambda one: (one.contact_id not in beginning, one.conversation_id is None))
+    people.sort(key=lambda one: (not beginning[one.contact_id], one.conversation_id is None))
     return people[:limit]
 
 
@@ -670,45 +669,90 @@ def find_contacts(
 
     :param within: False leaves out those in which a word stands within another.
     """
-    if not query.needs:
-        return []
-    found = _contact_ids(session, workspace_id, query, limit)
-    if within and len(found) < limit:
-        more = _contact_ids(session, workspace_id, query, limit, within=True)
-        found = list(dict.fromkeys([*found, *more]))
-    return found[:limit]
+    return list(_named(session, workspace_id, query, within=within))[:limit] if query.needs else []
 
 
-def _contact_ids(
-    session: Session, workspace_id: int, query: Query, limit: int, *, within: bool = False
-) -> list[int]:
-    """Return the ids of contacts with names, handles or addresses that begin with each word.
+class _NameNeed(msgspec.Struct, frozen=True):
+    """What a name must have for a word: a term that is one of *terms*, or begins with one of *beginnings*."""
 
-    :param within: those too in which a word of enough letters stands within another; none if there is no
-        such word.
-    """
-    needs = [_name_need(one, within) for one in query.needs]
-    if within and not any(word.startswith(words.PART) for one in needs for word in one.others):
-        return []
-    reader = _Reader(session, workspace_id, DocumentKind.CONTACT, needs, 0)
-    if not reader.choose(START):
-        return []
-    found: list[int] = []
-    end: SearchPosition | None = START
-    for _ in range(4):
-        if end is None or len(found) >= limit:
-            break
-        places, end = reader.window(end, 500)
-        found += [one.id for one in places]
-    return found[:limit]
+    terms: tuple[str, ...]
+    beginnings: tuple[str, ...]
+
+    def place(self, terms: Iterable[str]) -> bool | None:
+        """Return whether some of *terms* have it at the beginning of a word; None if they don't have it."""
+        places = {not one.startswith(words.PART) for one in terms if self._fits(one)}
+        return max(places, default=None)
+
+    def _fits(self, term: str) -> bool:
+        return term in self.terms or term.startswith(self.beginnings)
 
 
-def _name_need(need: Need, within: bool) -> Need:
-    """Return what a name must have for a word: any of its spellings, also *within* a word of the name."""
-    word = need.terms[0]
-    begins = dict.fromkeys((word, words.short_spelling(word)))
+def _name_need(need: Need, within: bool) -> _NameNeed:
+    """Return what a name must have for a word, in any of its spellings, or *within* a word of the name."""
+    spellings = dict.fromkeys((need.terms[0], words.short_spelling(need.terms[0])))
+    beginnings = list(spellings)
     if within:
-        parts = [f"{words.PART}{one}" for one in begins if len(one) >= words.FEWEST_LETTERS]
-        begins |= dict.fromkeys(parts)
-    wholes = [words.short_spelling(one) for one in need.terms[1:]]
-    return Need((*need.terms, *wholes), beginning=True, others=tuple(begins)[1:])
+        beginnings += [f"{words.PART}{one}" for one in spellings if len(one) >= words.FEWEST_LETTERS]
+    wholes = [spelling for one in need.terms[1:] for spelling in (one, words.short_spelling(one))]
+    return _NameNeed(tuple(dict.fromkeys(wholes)), tuple(beginnings))
+
+
+@lru_cache(maxsize=32)
+def _names_query(terms: int, beginnings: int) -> Any:
+    """Return the query of contacts with one of some terms, and of some beginnings.
+
+    Of each it reads a number of the newest: of a beginning first those with this very word, then others in
+    the order of the index.
+    """
+    table = POSTINGS
+    # An index is read from its end: the newest of a term come first.
+    order = (table.c.term.desc(), table.c.at.desc(), table.c.document_id.desc())
+
+    def some(*conditions: Any) -> Any:
+        query = sa.select(table.c.term, table.c.document_id).where(
+            table.c.workspace_id == sa.bindparam("workspace"),
+            table.c.kind == int(DocumentKind.CONTACT),
+            *conditions,
+        )
+        return sa.select(query.order_by(*order).limit(sa.bindparam("size", type_=sa.Integer)).subquery())
+
+    def value(name: str) -> Any:
+        return sa.bindparam(name, type_=table.c.term.type)
+
+    each = [some(table.c.term == value(f"t{n}")) for n in range(terms)]
+    for n in range(beginnings):
+        each.append(some(table.c.term == value(f"b{n}")))
+        each.append(some(table.c.term > value(f"b{n}"), table.c.term < value(f"e{n}")))
+    return sa.union_all(*each)
+
+
+def _named(session: Session, workspace_id: int, query: Query, *, within: bool = True) -> dict[int, bool]:
+    """Return contacts with each word in a name, and whether each begins one: these first, the newest first.
+
+    One statement for each word. Of a very common word not all contacts are read: those that have the rarest
+    word are checked for it.
+    """
+    sets: list[tuple[bool, _NameNeed, dict[int, bool]]] = []
+    for need in dict.fromkeys(_name_need(one, within) for one in query.needs):
+        values: dict[str, Any] = {"workspace": workspace_id, "size": MOST_READ}
+        values |= {f"t{n}": term for n, term in enumerate(need.terms)}
+        for n, begin in enumerate(need.beginnings):
+            values |= {f"b{n}": begin, f"e{n}": begin + LAST_LETTER}
+        statement = _names_query(len(need.terms), len(need.beginnings))
+        rows = session.connection().execute(statement, values).all()
+        found: dict[int, bool] = {}
+        for term, id_ in rows:
+            found[id_] = found.get(id_, False) or not term.startswith(words.PART)
+        if not found:
+            return {}
+        sets.append((len(rows) >= MOST_READ, need, found))
+    sets.sort(key=lambda one: (one[0], len(one[2])))
+    named = sets[0][2]
+    for partial, need, found in sets[1:]:
+        places: Mapping[int, bool | None] = found
+        if partial:
+            kept = postings.kept(session.connection(), DocumentKind.CONTACT, named)
+            places = {id_: need.place(content.terms) for id_, content in kept.items()}
+        both = {id_: (begins, places.get(id_)) for id_, begins in named.items()}
+        named = {id_: begins and place for id_, (begins, place) in both.items() if place is not None}
+    return dict(sorted(named.items(), key=lambda one: (not one[1], -one[0])))
