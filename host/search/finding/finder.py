@@ -673,13 +673,13 @@ def find_contacts(
 
 
 class _NameNeed(msgspec.Struct, frozen=True):
-    """What a name must have for a word: a term that is one of *terms*, or begins with one of *beginnings*."""
+    """A word that a name must have: one of *terms*, or a term that begins with one of *beginnings*."""
 
     terms: tuple[str, ...]
     beginnings: tuple[str, ...]
 
     def place(self, terms: Iterable[str]) -> bool | None:
-        """Return whether some of *terms* have it at the beginning of a word; None if they don't have it."""
+        """Return whether some of *terms* have it at the beginning of a word; None if they have it nowhere."""
         places = {not one.startswith(words.PART) for one in terms if self._fits(one)}
         return max(places, default=None)
 
