@@ -57,6 +57,32 @@ def test_messages_are_found_newest_first_page_by_page(any_database: db.Database)
     assert got == said[::-1]
 
 
+def test_a_beginning_is_one_of_rare_and_common_words(
+    any_database: db.Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(finder, "LOOKED_THROUGH", 4)
+    finder._beginning_query.cache_clear()
+    workspace, account = shop()
+    said = [
+        *(f"muga{n}" for n in range(3)),
+        *["mugb one"] * 9,
+        "mugc",
+        *(f"mugd{n}" for n in range(60)),
+        "muh",
+    ]
+    toys.apply(account, *(toys.received(text, at=n) for n, text in enumerate(said)))
+    read_record()
+    try:
+        # The first forty: the word itself, three, one that is common, one, and 34 of sixty in their order.
+        some = found_texts(workspace, "mug*", limit=100)
+        assert len(some) == 3 + 9 + 1 + 34
+        assert "muh" not in some
+        assert found_texts(workspace, "mugb*", limit=100) == ["mugb one"] * 9
+        assert found_texts(workspace, "mugx*") == []
+    finally:
+        finder._beginning_query.cache_clear()
+
+
 def test_a_search_goes_on_where_its_time_was_over(any_database: db.Database) -> None:
     workspace, account = shop()
     said = [f"{'red' if number % 2 else 'blue'} mug" for number in range(150)]

@@ -47,6 +47,8 @@ RARE = 200
 """Documents below which a term counts as rare; for others their density is compared."""
 MOST_BEGINNINGS = 40
 """Most terms with the same prefix that are searched together."""
+LOOKED_THROUGH = 200
+"""Postings read at once for the terms with a prefix: many rare ones, or one that is common."""
 MOST_PEOPLE = 100
 MOST_READ = 1_000
 """Postings that are read of a word of a name, and of each beginning, at most."""
@@ -173,14 +175,21 @@ def _rarity_query(count: int) -> Any:
 
 @lru_cache(maxsize=1)
 def _beginning_query() -> Any:
-    """Return the query of the next term behind one, up to another."""
+    """Return the query of the terms of the next postings between two terms, each with its number of these."""
     table = POSTINGS
-    return sa.select(sa.func.min(table.c.term)).where(
-        table.c.workspace_id == sa.bindparam("workspace"),
-        table.c.kind == sa.bindparam("kind"),
-        table.c.term > sa.bindparam("after", type_=table.c.term.type),
-        table.c.term < sa.bindparam("end", type_=table.c.term.type),
+    some = (
+        sa.select(table.c.term)
+        .where(
+            table.c.workspace_id == sa.bindparam("workspace"),
+            table.c.kind == sa.bindparam("kind"),
+            table.c.term > sa.bindparam("after", type_=table.c.term.type),
+            table.c.term < sa.bindparam("end", type_=table.c.term.type),
+        )
+        .order_by(table.c.term)
+        .limit(LOOKED_THROUGH)
+        .subquery()
     )
+    return sa.select(some.c.term, sa.func.count()).group_by(some.c.term).order_by(some.c.term)
 
 
 class _Reader:
@@ -205,13 +214,16 @@ class _Reader:
     def _terms(self, need: Need) -> tuple[str, ...]:
         """Return the terms a need stands for that asks for a beginning."""
         found = dict.fromkeys(need.terms)
-        begin = need.terms[0]
-        after: str | None = begin
-        while after is not None and len(found) < MOST_BEGINNINGS:
-            found[after] = None
+        begin = after = need.terms[0]
+        more = True
+        while more and len(found) < MOST_BEGINNINGS:
             values = {**self._base, "after": after, "end": begin + LAST_LETTER}
-            after = self._session.connection().execute(_beginning_query(), values).scalar()
-        return tuple(found)
+            rows = self._session.connection().execute(_beginning_query(), values).all()
+            found |= dict.fromkeys(term for term, _ in rows)
+            # The last one may be all there was to read: the next statement goes on behind it.
+            more = sum(number for _, number in rows) == LOOKED_THROUGH
+            after = rows[-1][0] if rows else after
+        return tuple(found)[:MOST_BEGINNINGS]
 
     def choose(self, place: SearchPosition) -> bool:
         """Choose the rarest need to read by; return False if one of them has nothing behind *place*."""
