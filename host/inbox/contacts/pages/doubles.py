@@ -49,7 +49,7 @@ def likely(
     ids: set[int] = set()
     for text in sorted(mine.addresses | mine.handles | mine.names)[:6]:
         query = read_query(f'"{text}"' if " " in text else text)
-        ids |= set(finder.find_contacts(session, workspace_id, query, LOOKED_AT))
+        ids |= set(finder.find_contacts(session, workspace_id, query, LOOKED_AT, within=False))
     ids -= {contact.id} | merging.refused(session, contact.id)
     rows = finding.rows_of(session, workspace_id, sorted(ids)[: LOOKED_AT * 2], accounts)
     best: tuple[int, ContactRow, list[str]] | None = None
