@@ -39,9 +39,8 @@ class _HeldLeases:
         def drop() -> None:
             with self._lock:
                 for lease in leases:
-                    if (
-                        self._leases.get(lease.key) is lease
-                    ):  # not another thread's lease, after this thread was replaced
+                    # After this thread was replaced, the lease may be another thread's.
+                    if self._leases.get(lease.key) is lease:
                         del self._leases[lease.key]
 
         try:

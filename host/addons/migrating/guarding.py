@@ -50,9 +50,9 @@ class Guard:
         return name.startswith(f"{self.slug}_") and name in self.before.tables and name not in host_tables()
 
     def check(self, connection: sa.Connection, statement: str) -> None:
-        """Refuse *statement* if it would change anything else.
+        """Check that *statement* changes only tables of the addon.
 
-        :raises ForeignTableError: if so.
+        :raises ForeignTableError: if it would change another.
         """
         widening = connection.info.get(WIDENING)
         if widening in OPEN_COLUMNS:
