@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import json
 import re
 import time
 from collections.abc import Callable
@@ -47,6 +48,7 @@ PRIVATELY = "Up to 180 degrees, if it warms up with the oven. Shall I put one as
 THANKS = "Yes please, one of them!"
 SWALLOWED = "Did my last message get lost?"
 FOUND = "It did, and we found it. Your bowl is on its way."
+BEGUN = "I put one aside"
 SHIPPED = "Your order has left the kiln. It ships tomorrow."
 
 
@@ -338,6 +340,33 @@ def canned(j: Journey) -> str:
     sent = "Goodbye Ana, and enjoy the mug."
     until(lambda: landed(j, sent), "the canned reply in Instagram")
     return "one press sends it, filled in"
+
+
+def draft(j: Journey) -> str:
+    """Begin a reply on one device and read it on another; the first one's older version replaces nothing."""
+    address = f"{j.host.url}/w/{j.workspace}/inbox/{j.conversation}/draft"
+    phone = Person(j.host.url)
+    phone.open("/login")
+    phone.press("Sign in", {"email": AGENT, "password": PASSWORD})
+
+    def save(person: Person, text: str, version: int) -> requests.Response:
+        person.open(f"/w/{j.workspace}/inbox/{j.conversation}")
+        content = json.dumps({"texts": {"reply": {"text": text}}})
+        headers = {"X-CSRFToken": person.csrf_token(), "Referer": person.url, "Accept": "application/json"}
+        values = {"content": content, "version": str(version)}
+        return person.session.post(address, values, headers=headers, timeout=30)
+
+    first = save(j.agent, BEGUN, 0)
+    here = phone.session.get(address, timeout=30).json()
+    if here["content"]["texts"]["reply"]["text"] != BEGUN:
+        raise PageError(f"the draft on the other device is {here}")
+    phone.open(f"/w/{j.workspace}/inbox/{j.conversation}")
+    save(phone, f"{BEGUN} Until Monday", here["version"])
+    late = save(j.agent, "Something else", first.json()["version"])
+    if late.status_code != 409 or "Monday" not in late.text:
+        raise PageError(f"an older version was answered {late.status_code}: {late.text[:200]}")
+    save(phone, "", late.json()["version"])
+    return "begun here, continued on the phone; the older version replaced nothing"
 
 
 def contact(j: Journey) -> str:
@@ -737,6 +766,7 @@ STEPS: list[Step] = [
     ("the agent labels and snoozes the conversation", keep),
     ("a team takes it over, and a mention is told", team),
     ("a canned reply goes out at one press", canned),
+    ("a draft follows the agent to the phone", draft),
     ("the customer has a page", contact),
     ("somebody new is greeted once and routed", greet),
     ("a rule answers a word", rule),
