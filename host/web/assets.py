@@ -152,7 +152,13 @@ def _fingerprint_files(app: Flask) -> None:
 
 
 def _kept(response: Response, *, is_fresh: bool) -> Response:
-    """Let browsers cache *response* for a year if its address has the hash of its content."""
+    """Let browsers cache *response* for a year if its address has the hash of its content.
+
+    They never ask again then, so it needs none of the headers that tell a newer file from this one.
+    """
+    if is_fresh and response.status_code == 200:
+        for name in ("Content-Disposition", "Last-Modified", "ETag"):
+            response.headers.pop(name, None)
     response.headers["Cache-Control"] = (
         f"public, max-age={YEAR}, immutable" if is_fresh else "public, no-cache"
     )

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import gzip
+from functools import lru_cache
+
+import brotli
 from flask import Flask, Response, request
 from flask_compress import Compress
 
 ALGORITHMS = ["br", "gzip"]
 """The first is used if a client prefers neither."""
 MIN_BYTES = 1024
+FILES = 256
+"""Most files kept compressed: those whose address has the hash of their content."""
 MOST = 4 * 1024 * 1024
 """Bytes of a file that is compressed."""
 TYPES = (
@@ -28,7 +34,29 @@ class _Compress(Compress):
             # One of our files. If read here, it is closed with the response; as a stream it would not be.
             response.direct_passthrough = False
             response.make_sequence()
+        if response.cache_control.immutable:
+            _compress_file(response)
         return super().after_request(response)
+
+
+def _compress_file(response: Response) -> None:
+    """Compress a file that never changes as well as possible, once per process."""
+    algorithm = request.accept_encodings.best_match(ALGORITHMS)
+    data = response.get_data()
+    if algorithm is None or response.mimetype not in TYPES or not MIN_BYTES <= len(data) < MOST:
+        return
+    response.set_data(_smallest(data, algorithm))
+    response.content_encoding = algorithm
+    etag, is_weak = response.get_etag()
+    if etag and not is_weak:
+        response.set_etag(f"{etag}:{algorithm}")
+    if request.method in {"GET", "HEAD"}:
+        response.make_conditional(request)
+
+
+@lru_cache(maxsize=FILES)
+def _smallest(data: bytes, algorithm: str) -> bytes:
+    return brotli.compress(data) if algorithm == "br" else gzip.compress(data, mtime=0)
 
 
 def _is_wanted() -> bool:

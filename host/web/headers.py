@@ -34,13 +34,16 @@ HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin-allow-popups",
     "Cross-Origin-Resource-Policy": "same-origin",
 }
+INERT = frozenset({"text/css", "text/javascript"})
+"""Types that are never shown as a page: of :data:`HEADERS` they need those in :data:`INERT_HEADERS`."""
+INERT_HEADERS = ("X-Content-Type-Options", "Cross-Origin-Resource-Policy")
 HSTS = "max-age=31536000; includeSubDomains"
 
 
 def apply(response: Response, *, secure: bool) -> Response:
     """Add the headers *response* lacks. A view may set a stricter policy, never a looser one."""
-    for name, value in HEADERS.items():
-        response.headers.setdefault(name, value)
+    for name in INERT_HEADERS if response.mimetype in INERT else HEADERS:
+        response.headers.setdefault(name, HEADERS[name])
     if secure:
         response.headers["Strict-Transport-Security"] = HSTS
     response.headers.setdefault("Cache-Control", "no-store")
