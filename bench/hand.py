@@ -1,4 +1,4 @@
-"""The inbox in an agent's hand: the bytes it loads, how soon a click is painted, and a shift of 40 customers."""
+"""The inbox in the hand: the bytes it loads, how soon a click is painted, and a shift of 40 customers."""
 
 from __future__ import annotations
 
