@@ -235,6 +235,7 @@ def hand(plan: Plan, old: Desk, new: Desk) -> list[Comparison]:
             "hand first inbox": Reading(found.first_bytes / 1000, " kB"),
             "hand click": Reading(found.click_bytes / 1000, " kB"),
             **{f"hand painted, {slower}x": Reading(took, " ms") for slower, took in found.painted.items()},
+            **{f"hand at once, {slower}x": Reading(took, " ms") for slower, took in found.at_once.items()},
         }
 
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import shutil
 import sqlite3
 import statistics
@@ -30,6 +31,8 @@ THINKS_SECONDS = 0.5
 LABEL = "order"
 _LETTER_MS = 40
 _SETTLED_MS = 1_500
+_POINTS_MS = 150
+"""How long a pointer is over a row before it is pressed: people take a tenth to a third of a second."""
 _HELD_SECONDS = 3_600
 """Replies of the shift wait that long before they are sent: nobody takes them here."""
 
@@ -41,13 +44,14 @@ class Hand:
     :param first_bytes: bytes on the wire of the first page, nothing cached; *requests*: how many.
     :param click_bytes: median bytes on the wire of a click on a conversation.
     :param painted: median milliseconds from the click to the painted conversation, by how many times slower
-        the processor is.
+        the processor is; *at_once*: of clicks without a pointer that came there before.
     """
 
     first_bytes: int
     requests: int
     click_bytes: float
     painted: dict[int, float]
+    at_once: dict[int, float]
 
 
 def answerable(desk: Desk, plan: Plan, name: str) -> Desk:
@@ -100,17 +104,22 @@ def measure(served: Served, desk: Desk) -> Hand:
         first, requests = sum(sizes), len(sizes)
         rows = page.locator("[data-row]").evaluate_all("all => all.map(one => one.dataset.row)")
         clicks: list[int] = []
-        painted = {}
-        for slower in (1, SLOW):
+        times: dict[tuple[int, bool], float] = {}
+        for slower, points in itertools.product((1, SLOW), (True, False)):
             devtools.send("Emulation.setCPUThrottlingRate", {"rate": slower})
             took = []
             for row in rows[1 : CLICKS + 1]:
                 sizes.clear()
+                if points:
+                    page.locator(f'[data-row="{row}"]').hover()
+                    page.wait_for_timeout(_POINTS_MS)
                 took.append(page.evaluate(_CLICK, row))
-                page.wait_for_timeout(150)
+                page.wait_for_timeout(_POINTS_MS)
                 clicks.append(sum(sizes))
-            painted[slower] = statistics.median(took)
-        return Hand(first, requests, statistics.median(clicks), painted)
+            page.mouse.move(0, 0)
+            times[slower, points] = statistics.median(took)
+        painted, at_once = ({one: times[one, points] for one in (1, SLOW)} for points in (True, False))
+        return Hand(first, requests, statistics.median(clicks), painted, at_once)
 
 
 _CLICK = """row => new Promise((done) => {
@@ -155,7 +164,8 @@ def hand(plan: Plan) -> list[Figure]:
             1.0,
             False,
             f"{found.click_bytes / 1000:.1f} kB; painted after {found.painted[1]:.0f} ms, "
-            f"with a processor {SLOW} times slower after {found.painted[SLOW]:.0f} ms",
+            f"with a processor {SLOW} times slower after {found.painted[SLOW]:.0f} ms; "
+            f"without pointing first, after {found.at_once[1]:.0f} and {found.at_once[SLOW]:.0f} ms",
         ),
     ]
     for name, took in times.items():
