@@ -52,11 +52,18 @@ class MessageFacts(msgspec.Struct, frozen=True):
     row: Any
 
     def talk(
-        self, now: datetime, theirs: Hours, hindrance: str = "", unanswered: int = 0
+        self,
+        now: datetime,
+        theirs: Hours,
+        hindrance: str = "",
+        unanswered: int = 0,
+        *,
+        is_answered: bool = False,
     ) -> ConversationFacts:
         """Return the facts about the conversation.
 
         :param theirs: the working hours of the account's team.
+        :param is_answered: whether it is a tap whose answer needs nobody of the team.
         """
         row = self.row
         is_open = theirs.is_open(now)
@@ -73,6 +80,8 @@ class MessageFacts(msgspec.Struct, frozen=True):
             opens_at=None if is_open else theirs.opens_at(now),
             unanswered=unanswered,
             hindrance=hindrance,
+            is_persons=row.handled_by == Handler.PERSON,
+            is_answered=is_answered,
         )
 
     def hindrance(self, adapter: ChannelAdapter | None, now: datetime) -> str:
@@ -322,7 +331,7 @@ def counted(session: Session, account_id: int, since: datetime) -> Mapping[str, 
     query = (
         sa.select(AutomationRun.outcome, sa.func.count())
         .where(
-            AutomationRun.kind.in_(list(RunKind)),
+            AutomationRun.kind.in_([RunKind.WORDS, RunKind.ROUTING]),
             AutomationRun.automation_id == account_id,
             AutomationRun.done_at >= since,
             AutomationRun.outcome.is_not(None),
