@@ -170,7 +170,6 @@ def keep(
             account_id=account_id,
             list_name=name,
             digest=key,
-            created_at=now,
         )
         if kept is None or answers is not None:
             _fill(row, (answers or {}).get(payload, NOTHING))
@@ -272,8 +271,6 @@ def counted(session: Session, account_id: int, name: str, since: datetime) -> di
                 AutomationRun.kind == RunKind.TAP,
                 AutomationRun.automation_id == ButtonAnswer.id,
                 AutomationRun.done_at >= since,
-                # The id of a deleted row may be used again.
-                AutomationRun.created_at >= ButtonAnswer.created_at,
             ),
         )
         .where(ButtonAnswer.account_id == account_id, ButtonAnswer.list_name == name)

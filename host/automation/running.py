@@ -261,11 +261,13 @@ def _answer_tap(
     talk = about.talk(now, theirs, about.hindrance(adapter, now), facts.unanswered(session, conversation.id))
     decision = answer_tap(answer, talk)
     run.facts = {**seen(talk), "hands_over": answer is not None and answer.hands_over}
-    reason, sent = decision.reason, None
+    reason: str = decision.reason
+    sent: Message | None = None
     if decision.says:
         assert answer is not None
         assert adapter is not None
-        reason, sent = _say_answer(session, run, conversation, answer, adapter, talk, now, held)
+        refused, sent = _say_answer(session, run, conversation, answer, adapter, talk, now, held)
+        reason = refused or reason
     if sent is not None:
         run.sent_id = sent.id
         if not run.facts["hands_over"]:
@@ -288,7 +290,7 @@ def _say_answer(
     now: datetime,
     held: HeldLocks | None,
 ) -> tuple[str, Message | None]:
-    """Queue the text of an answer; return the reason, and the message if it is sent."""
+    """Queue the text of an answer; return why it is not sent, or the message."""
     said = texts.filled(answer.text, facts.values(session, conversation, talk.opens_at, now))
     if said is None:
         return "unfilled", None
@@ -312,7 +314,7 @@ def _say_answer(
     except LobbyError as error:
         # Raised before any write: the account, the customer or the channel does not allow it.
         return error.code, None
-    return "tap", messages[-1]
+    return "", messages[-1]
 
 
 def _hand_over(

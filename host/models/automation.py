@@ -63,7 +63,8 @@ class ButtonAnswer(Base):
         sa.UniqueConstraint("account_id", "list_name", "digest", name="uq_button_answers_payload"),
         sa.Index("ix_button_answers_workspace_id", "workspace_id"),
         sa.Index("ix_button_answers_team_id", "team_id"),
-        Base.__table_args__,
+        # An id is never used again: a tap that waits belongs to the button it was made on.
+        {**Base.__table_args__, "sqlite_autoincrement": True},
     )
 
     id: Mapped[int] = mapped_column(Id, primary_key=True)
@@ -83,7 +84,6 @@ class ButtonAnswer(Base):
     hands_over: Mapped[bool] = mapped_column(sa.Boolean)
     """Whether the conversation goes to a team. Without ``team_id``, that team was deleted."""
     team_id: Mapped[int | None] = mapped_column(sa.ForeignKey(Team.id, ondelete="SET NULL"))
-    created_at: Mapped[datetime] = mapped_column(UTCDateTime)
 
 
 class RunState(StrEnum):

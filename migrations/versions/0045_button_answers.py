@@ -34,7 +34,6 @@ def upgrade() -> None:
         sa.Column("link", db.LongText, nullable=False),
         sa.Column("hands_over", sa.Boolean(), nullable=False),
         sa.Column("team_id", db.Id, nullable=True),
-        sa.Column("created_at", db.UTCDateTime(), nullable=False),
         sa.ForeignKeyConstraint(
             ["workspace_id"],
             ["workspaces.id"],
@@ -52,6 +51,7 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("id", name="pk_button_answers"),
         sa.UniqueConstraint("account_id", "list_name", "digest", name="uq_button_answers_payload"),
+        sqlite_autoincrement=True,
         **TABLE,
     )
     op.create_index("ix_button_answers_workspace_id", "button_answers", ["workspace_id"])
