@@ -759,6 +759,7 @@ STEPS: list[Step] = [
     ("the customer has a page", contact),
     ("somebody new is greeted once and routed", greet),
     ("a rule answers a word", rule),
+    ("a tapped ice breaker is answered", tap),
     ("an assistant's suggestion is approved and sent", suggest),
     ("a comment is answered by a DM", comment),
     ("a message no webhook brought is found and answered", second_look),
