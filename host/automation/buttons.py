@@ -241,10 +241,10 @@ def by_id(session: Session, button_id: int) -> Answer | None:
     return None if row is None else _answer(row)
 
 
-def answered(session: Session, messages: Collection[int]) -> dict[int, bool]:
-    """Return the taps among *messages* that are answered, or about to be.
+def answered(session: Session, messages: Collection[int], *, due: bool = True) -> dict[int, bool]:
+    """Return the taps among *messages* that are answered, each with whether that needs nobody of the team.
 
-    The value is whether that needs nobody of the team.
+    :param due: whether those count that are about to be answered.
     """
     if not messages:
         return {}
@@ -252,7 +252,7 @@ def answered(session: Session, messages: Collection[int]) -> dict[int, bool]:
         AutomationRun.message_id.in_(messages),
         AutomationRun.conversation_id.in_(sa.select(Message.conversation_id).where(Message.id.in_(messages))),
         AutomationRun.kind == RunKind.TAP,
-        sa.or_(AutomationRun.state == RunState.DUE, AutomationRun.outcome == "answer"),
+        sa.or_(AutomationRun.outcome == "answer", AutomationRun.state == RunState.DUE if due else sa.false()),
     )
     return {id_: not facts.get("hands_over") for id_, facts in session.execute(query)}
 

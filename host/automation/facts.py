@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import cache
 from typing import Any
@@ -40,6 +40,7 @@ from host.working_hours.hours import Hours
 PEOPLE = (Origin.AGENT, Origin.PROVIDER)
 """Origins of messages written by a person: here, or in the provider's own app."""
 NEVER_WENT = (DeliveryState.CANCELLED, DeliveryState.FAILED)
+_NEEDS_NOTHING = sorted(str(kind) for kind in MessageKind if sent_as(kind) is Sent.NOTHING)
 UNSAID = sorted(str(kind) for kind in MessageKind if sent_as(kind) in {Sent.MENTION, Sent.NOTHING})
 
 
@@ -212,6 +213,17 @@ def last_inbound(session: Session, conversation_id: int) -> int | None:
         .limit(1)
     )
     return session.scalar(query)
+
+
+def inbound_since(session: Session, conversation_id: int, since: datetime) -> Sequence[int]:
+    """Return the ids of the customer's messages since then that may need an answer."""
+    query = sa.select(Message.id).where(
+        Message.conversation_id == conversation_id,
+        Message.direction == Direction.INBOUND,
+        Message.sent_at >= since,
+        Message.kind.not_in(_NEEDS_NOTHING),
+    )
+    return session.scalars(query).all()
 
 
 def unanswered(session: Session, conversation_id: int, last: int | None = None) -> int:

@@ -17,7 +17,17 @@ from sqlalchemy.orm import Session
 
 from host.automation import buttons, facts, routing, texts
 from host.automation import settings as account_settings
-from host.automation.deciding import Answer, ConversationFacts, RunKind, Settings, answer_tap, decide
+from host.automation.deciding import (
+    Answer,
+    ConversationFacts,
+    RunKind,
+    Sent,
+    Settings,
+    answer_tap,
+    decide,
+    sent_as,
+)
+from host.automation.facts import MessageFacts
 from host.automation.routing import finish
 from host.automation.runs import Doer
 from host.core import clock, db
@@ -197,7 +207,7 @@ def _speak(
         theirs,
         about.hindrance(adapter, now),
         facts.unanswered(session, conversation.id),
-        is_answered=buttons.answered(session, [run.message_id or 0]).get(run.message_id or 0, False),
+        is_answered=_needs_nobody(session, run, about),
     )
     words = decide(its, talk)
     run.facts = seen(talk)
@@ -229,6 +239,13 @@ def _speak(
         return
     run.sent_id = messages[-1].id
     finish(run, RunState.DONE, now, outcome=words.says, reason=words.reason)
+
+
+def _needs_nobody(session: Session, run: AutomationRun, about: MessageFacts) -> bool:
+    """Return whether the message of *run* is a tap whose answer needs nobody of the team."""
+    if run.message_id is None or sent_as(about.row.kind) is not Sent.TAP:
+        return False
+    return buttons.answered(session, [run.message_id]).get(run.message_id, False)
 
 
 def _route(
@@ -270,7 +287,7 @@ def _answer_tap(
         reason = refused or reason
     if sent is not None:
         run.sent_id = sent.id
-        if not run.facts["hands_over"]:
+        if not run.facts["hands_over"] and _waits_for_nothing_else(session, run, conversation):
             note_answer(session, conversation, sent, None)
     if decision.team_id is not None:
         _hand_over(session, run, conversation, decision.team_id, now)
@@ -278,6 +295,18 @@ def _answer_tap(
     finish(run, RunState.DONE if done else RunState.SKIPPED, now, reason=reason)
     if done:
         run.outcome = "answer"
+
+
+def _waits_for_nothing_else(session: Session, run: AutomationRun, conversation: Conversation) -> bool:
+    """Return whether the customer waits only for answers to taps, which they have with that of *run*.
+
+    Somebody who wrote before they tapped still waits for the team.
+    """
+    since = conversation.waiting_since
+    if since is None:
+        return False
+    waiting = set(facts.inbound_since(session, conversation.id, since)) - {run.message_id}
+    return all(buttons.answered(session, waiting, due=False).get(one) for one in waiting)
 
 
 def _say_answer(

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from host.automation import buttons
+from host.automation import buttons, facts
 from host.automation.buttons import PERSON_PAYLOAD, AnswerError, TapCount
 from host.automation.deciding import Answer, ConversationFacts, Sent, TapDecision, answer_tap, decide
 from host.channels.button_payloads import digest
@@ -63,7 +63,7 @@ TALK = ConversationFacts(now=NOW, wrote_at=NOW, sent=Sent.TAP)
 
 
 @pytest.mark.parametrize(
-    ("answer", "facts", "decision"),
+    ("answer", "given", "decision"),
     [
         (Answer("Yes."), {}, TapDecision("tap", says=True)),
         (Answer("Yes.", hands_over=True, team_id=7), {}, TapDecision("tap", says=True, team_id=7)),
@@ -89,8 +89,8 @@ TALK = ConversationFacts(now=NOW, wrote_at=NOW, sent=Sent.TAP)
         (Answer("Yes."), {"unanswered": 5}, TapDecision("budget")),
     ],
 )
-def test_what_a_tap_does(answer: Answer | None, facts: dict[str, Any], decision: TapDecision) -> None:
-    values = {name: getattr(TALK, name) for name in TALK.__struct_fields__} | facts
+def test_what_a_tap_does(answer: Answer | None, given: dict[str, Any], decision: TapDecision) -> None:
+    values = {name: getattr(TALK, name) for name in TALK.__struct_fields__} | given
     assert answer_tap(answer, ConversationFacts(**values)) == decision
 
 
@@ -126,6 +126,24 @@ def test_a_tap_is_answered_once_however_often_it_is_read(any_desk: Automated) ->
     assert desk.talk().waiting_since is not None
     assert desk.runs()[1:] == [("tap", "skipped", None, "no_answer")]
     assert counts(desk) == {digest(QUESTION): TapCount(1, 1), digest("Open?"): TapCount(1, 0)}
+
+
+def test_somebody_who_wrote_before_they_tapped_still_waits(automated: Automated) -> None:
+    desk = automated
+    keep(desk, {QUESTION: SHIPS, "Open?": Answer("From 9 to 18.")})
+    desk.said(text="The mug arrived broken.")
+    tap(desk, "Open?")
+    desk.run()
+    talk = desk.talk()
+    assert desk.automatic() == ["From 9 to 18."]
+    assert talk.waiting_since is not None
+    assert talk.unread_count == 2
+    # Who only taps doesn't, even if they tap again before the first answer.
+    tap(desk, "Open?", "bo")
+    tap(desk, QUESTION, "bo")
+    desk.run()
+    assert len(desk.automatic("bo")) == 2
+    assert desk.talk("bo").waiting_since is None
 
 
 def test_answers_are_replaced_kept_and_forgotten(any_desk: Automated) -> None:
@@ -284,6 +302,9 @@ def test_a_team_gets_the_conversation_and_the_customer_waits(any_desk: Automated
     assert (talk.team_id, talk.assignee_id) == (wholesale, lea)
     assert talk.waiting_since is not None
     assert [line[1] for line in desk.lines() if line[2] == "tapped"] == ["Wholesale"]
+    with db.read() as session:
+        # Its id is that of the account, which routed nothing.
+        assert facts.counted(session, desk.desk.account.id, clock.now() - timedelta(days=7)) == {}
 
 
 def test_of_a_deleted_team_the_customer_still_gets_the_text(automated: Automated) -> None:

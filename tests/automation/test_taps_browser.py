@@ -18,9 +18,6 @@ from tests.automation.test_taps import tap
 from tests.inbox.desks import Desk, open_desk
 
 pytestmark = pytest.mark.slow
-import os
-
-SHOTS = os.environ.get("SHOTS")
 FOUR = {
     "Where is my order?": "Send us your order number, and we look.",
     "Do you ship abroad?": "Yes, within the EU, in 4 to 6 days.",
@@ -110,5 +107,3 @@ def test_nothing_is_wider_than_a_phone(automated: Automated, page: Any, scheme: 
         for which in ("ice-breakers", "menu"):
             page.goto(path(automated, which))
             assert page.evaluate("document.documentElement.scrollWidth") <= width
-            if SHOTS:
-                page.screenshot(path=f"{SHOTS}/{which}-{width}-{scheme}.png", full_page=True)

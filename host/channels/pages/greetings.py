@@ -133,7 +133,7 @@ def _line(form: Mapping[str, str], place: str) -> GreetingItem:
         text=form.get(f"text-{place}", "").strip(),
         value=form.get(f"value-{place}", "").strip(),
         does="url" if form.get(f"does-{place}") == "url" else "payload",
-        answer=form.get(f"answer-{place}", "")[:LONGEST],
+        answer=form.get(f"answer-{place}", "").strip()[:LONGEST],
         quick=form.get(f"quick-{place}", "").strip()[:LONGEST],
         link_title=form.get(f"link_title-{place}", "").strip()[:LONGEST],
         link=form.get(f"link-{place}", "").strip()[:LONGEST],
