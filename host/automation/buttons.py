@@ -43,7 +43,7 @@ class AnswerError(InvalidError):
     code = "button_answer"
     title = _l("Invalid answer")
     default_sentence = _l("This answer can't be sent, so nothing was saved.")
-    default_next_step = _l("Change it.")
+    default_next_step = ""
 
 
 class TapCount(NamedTuple):

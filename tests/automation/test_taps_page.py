@@ -103,7 +103,7 @@ def test_a_menu_has_answers_where_it_sends_something(automated: Automated, owner
     ("form", "sentence"),
     [
         ({"answer-0-0": "Yes."}, "Enter the question, or clear this line."),
-        ({"text-0-0": "a?", "answer-0-0": "Hi {{contact.first_name}}"}, "may be unknown"),
+        ({"text-0-0": "a?", "answer-0-0": "Hi {{contact.first_name}}"}, "may be unknown. Add a fallback"),
         ({"text-0-0": "a?", "quick-0-0": "Prices"}, "Quick replies need a text above them."),
         (
             {"text-0-0": "a?", "answer-0-0": "Yes.", "link-0-0": "https://a.example"},

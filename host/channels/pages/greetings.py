@@ -191,7 +191,7 @@ def read_answers(sheet: Sheet, check: Callable[[Answer], Answer]) -> dict[str, A
             answer = check(entered)
         except AnswerError as error:
             name = error.field or ""
-            line.errors[_FIELDS.get(name, name)] = str(error.sentence)
+            line.errors[_FIELDS.get(name, name)] = f"{error.sentence} {error.next_step}".strip()
             continue
         other = found.get(line.payload, answer)
         if answer.is_empty:
