@@ -455,6 +455,25 @@ def rule(j: Journey) -> str:
     return "answers a word, and its page says what it saw"
 
 
+def tap(j: Journey) -> str:
+    """Give an ice breaker an answer, and let a customer tap it."""
+    j.admin.open(f"/w/{j.workspace}/settings/channels")
+    account = re.search(rf"/w/{j.workspace}/settings/channels/accounts/\d+/automation", j.admin.html)
+    if account is None:
+        raise PageError("the card of the account does not lead to its pages")
+    page = account[0].replace("/automation", "/ice-breakers")
+    j.admin.open(page)
+    question, answer = "Do you ship abroad?", "Yes, within the EU, in 4 to 6 days."
+    j.admin.press("Save", {"text-0-0": question, "answer-0-0": answer})
+    j.admin.expect("Saved.", answer)
+    tapped = {"kind": "postback", "title": question, "payload": question}
+    j.control("POST", "dm", {"customer": "rosa.sample", **tapped})
+    until(lambda: landed(j, answer), "the answer of the ice breaker in Instagram")
+    until(lambda: "1 tap" in j.admin.open(page), "the tap on the page")
+    j.admin.expect("1 answered")
+    return "answered automatically, and counted beside the question"
+
+
 def suggest(j: Journey) -> str:
     """Let an assistant suggest an answer from its knowledge; an agent sends it unchanged."""
     j.admin.open(f"/w/{j.workspace}/settings/models/new")
@@ -770,6 +789,7 @@ STEPS: list[Step] = [
     ("the customer has a page", contact),
     ("somebody new is greeted once and routed", greet),
     ("a rule answers a word", rule),
+    ("a tapped ice breaker is answered", tap),
     ("an assistant's suggestion is approved and sent", suggest),
     ("a comment is answered by a DM", comment),
     ("a message no webhook brought is found and answered", second_look),

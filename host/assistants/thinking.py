@@ -43,6 +43,7 @@ from host.assistants.values import (
     Topic,
 )
 from host.assistants.writing import TurnResult
+from host.automation import texts
 from host.core import clock, db
 from host.core.backports.values import replace
 from host.core.ports import AssistantDirectory
@@ -345,7 +346,7 @@ def _offered(begun: ClaimedTurn, adapter: ChannelAdapter | None) -> TurnResult:
     if not offers:
         return TurnResult(reason="no_topics")
     cited = [Cited(number, one.title, entry=one.entry) for number, one in enumerate(found, 1)]
-    return TurnResult(text=words.in_language(words.WHICH, language), cited=cited, offers=offers)
+    return TurnResult(text=texts.in_language(words.WHICH, language), cited=cited, offers=offers)
 
 
 def may_offer(found: Sequence[Topic], adapter: ChannelAdapter | None) -> list[Topic]:

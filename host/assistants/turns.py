@@ -26,6 +26,7 @@ from host.assistants.models import (
     TurnState,
 )
 from host.assistants.values import Body
+from host.automation import buttons
 from host.automation.deciding import DEEPEST, TOO_LATE, Sent, sent_as
 from host.automation.facts import PEOPLE, UNSAID
 from host.core import db
@@ -175,6 +176,8 @@ def _begin(
     before = _open_of(session, list(newest))
     # An assistant answers in public, so it is silent where only private replies are possible.
     silent = below_private_only(session, directory, list(newest))
+    taps = [row.id for row in newest.values() if sent_as(row.kind) is Sent.TAP]
+    answered = buttons.answered(session, taps)
     made = []
     for conversation_id, row in newest.items():
         event = by_message[row.id]
@@ -183,7 +186,7 @@ def _begin(
             continue
         older = [one for one in before[conversation_id] if one.message_id < row.id]
         _discard(session, [one.id for one in older], "newer", now)
-        if sent_as(row.kind) not in its.answers_on or conversation_id in silent:
+        if sent_as(row.kind) not in its.answers_on or conversation_id in silent or row.id in answered:
             continue
         unread = [one for one in older if one.state in {TurnState.WAITING, TurnState.THINKING}]
         first = min((one.first_at for one in unread), default=now)

@@ -20,7 +20,7 @@ from host.assistants import asked_for, events, turns, words
 from host.assistants.models import AssistantTurn, Mode, TurnState
 from host.assistants.turns import Attached
 from host.assistants.values import Cited, ModelUsage, Topic
-from host.automation import facts
+from host.automation import facts, texts
 from host.core.cleaning import clean_written
 from host.core.errors import LobbyError
 from host.core.ports import AdapterDirectory
@@ -281,7 +281,7 @@ def draft(
             {"title": _short(one.title), "payload": f"{asked_for.TOPIC_PAYLOAD}{one.entry}"} for one in offers
         ]
         if person or offers:
-            title = words.in_language(words.PERSON, _language(session, turn.workspace_id))
+            title = texts.in_language(texts.PERSON, _language(session, turn.workspace_id))
             buttons.append({"title": _short(title), "payload": asked_for.PERSON_PAYLOAD})
     content: dict[str, Any] = {"quick_replies": buttons} if buttons else {}
     return Draft(text=text, content=content, reply_to=turn.message_id if public else None)
@@ -294,7 +294,7 @@ def _short(title: str) -> str:
 def announcement(session: Session, its: Attached) -> str:
     """Return the text by which an assistant says that it is automatic."""
     own = its.body.announcement.strip()
-    return own or words.in_language(words.AUTOMATIC, _language(session, its.workspace_id))
+    return own or texts.in_language(words.AUTOMATIC, _language(session, its.workspace_id))
 
 
 def _announced(session: Session, turn: AssistantTurn, now: datetime) -> bool:

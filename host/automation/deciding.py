@@ -47,6 +47,10 @@ class RunKind(StrEnum):
     rule."""
     GIVE_OUT = "give_out"
     """A rule assigns the conversation to a member of a team who is on duty."""
+    TAP = "tap"
+    """A tap on an ice breaker or a menu item; its *automation* is the row of its answer."""
+    HAND_OVER = "hand_over"
+    """The answer to a tap assigns the conversation to a member of a team who is on duty."""
 
 
 class Sent(StrEnum):
@@ -90,6 +94,7 @@ class Settings(msgspec.Struct, frozen=True):
     :param team_id: the team that gets its conversations; None: none.
     :param to_person: whether to assign to a member of the team; otherwise it waits in the team's queue.
     :param to_last: whether to assign a returning customer to the person who wrote with them last.
+    :param has_buttons: whether taps on its ice breakers and menu items are answered or counted.
     """
 
     account_id: int = 0
@@ -105,6 +110,7 @@ class Settings(msgspec.Struct, frozen=True):
     team_id: int | None = None
     to_person: bool = True
     to_last: bool = True
+    has_buttons: bool = False
 
     @property
     def speaks(self) -> bool:
@@ -123,6 +129,8 @@ class ConversationFacts(msgspec.Struct, frozen=True):
     :param opens_at: when working hours begin again; None: unknown, or it is within them.
     :param unanswered: number of automatic messages since the customer's last message.
     :param hindrance: why no automatic message may be sent at all, as a key of the reasons; empty: it may.
+    :param is_persons: whether a person handles the conversation, by its column.
+    :param is_answered: whether it is a tap whose answer needs nobody of the team.
     """
 
     now: datetime
@@ -137,6 +145,8 @@ class ConversationFacts(msgspec.Struct, frozen=True):
     opens_at: datetime | None = None
     unanswered: int = 0
     hindrance: str = ""
+    is_persons: bool = False
+    is_answered: bool = False
 
     @property
     def absence(self) -> str:
@@ -247,6 +257,8 @@ def _away(settings: Settings, talk: ConversationFacts, silent: str) -> str:
         return silent
     if talk.sent is Sent.NOTHING or (talk.sent is Sent.MENTION and Sent.MENTION not in settings.greets_on):
         return "kind"
+    if talk.is_answered:
+        return "tap_answered"
     return "told" if talk.away_for == talk.absence else "tells"
 
 
@@ -265,6 +277,76 @@ def _greeting(settings: Settings, talk: ConversationFacts, silent: str) -> str:
         return "greeted"
     # A person who wrote to them meanwhile has already started the exchange.
     return "in_talk" if talk.person_at is not None and talk.person_at > since else "greets"
+
+
+# ---- taps on ice breakers and menu items ----------------------------------------------------------------
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """The answer to a tap on an ice breaker or a menu item.
+
+    :param text: the text to send; empty: none.
+    :param quick_replies: titles of the quick replies below it.
+    :param link: the address that a button titled *link_title* below it opens; empty: none.
+    :param hands_over: whether the conversation goes to a team.
+    :param team_id: that team; None: it was deleted.
+    """
+
+    text: str = ""
+    quick_replies: tuple[str, ...] = ()
+    link_title: str = ""
+    link: str = ""
+    hands_over: bool = False
+    team_id: int | None = None
+
+    @property
+    def is_empty(self) -> bool:
+        return not self.text and not self.hands_over
+
+
+class TapDecision(msgspec.Struct, frozen=True):
+    """The decision about a tap.
+
+    :param says: whether the text is sent.
+    :param team_id: the team that gets the conversation; None: none does.
+    :param reason: why, as a key of the reasons.
+    """
+
+    reason: str
+    says: bool = False
+    team_id: int | None = None
+
+
+_STOPS_WORDS_ONLY = frozenset(
+    {"opted_out", "from_machine", "window_closed", "people_only", "budget", "addon_off"}
+)
+"""Reasons to send nothing that don't keep a team from getting the conversation."""
+
+
+def answer_tap(answer: Answer | None, talk: ConversationFacts) -> TapDecision:
+    """Return what a tap does.
+
+    :param answer: the answer now; None: the button was changed or removed since.
+    """
+    if answer is None:
+        return TapDecision("button_gone")
+    if answer.is_empty:
+        return TapDecision("no_answer")
+    silent = may_speak(
+        talk.now,
+        # A chosen answer to this tap goes out beside what a program answered to another message.
+        hindrance="" if talk.hindrance == "automation" else talk.hindrance,
+        answers=talk.wrote_at,
+        person_at=talk.person_at,
+        is_persons=talk.is_persons,
+        unanswered=talk.unanswered,
+    )
+    if silent:
+        team_id = answer.team_id if silent in _STOPS_WORDS_ONLY else None
+        return TapDecision(silent, team_id=team_id)
+    if answer.hands_over and answer.team_id is None:
+        return TapDecision("no_team", says=bool(answer.text))
+    return TapDecision("tap", says=bool(answer.text), team_id=answer.team_id)
 
 
 # ---- routing -----------------------------------------------------------------------------------------

@@ -61,7 +61,7 @@ def route_run(
 
 
 def give_out(session: Session, run: AutomationRun, conversation: Conversation, now: datetime) -> None:
-    """Assign the locked conversation of *run*, which a rule gave to a team, to a member on duty."""
+    """Assign the locked conversation of *run*, which a rule or a tap gave to a team, to a member on duty."""
     its = _settings(session, run)
     _take_turn(session, run.team_id or 0)
     theirs = hours.of_team(session, run.workspace_id, run.team_id)
@@ -70,8 +70,8 @@ def give_out(session: Session, run: AutomationRun, conversation: Conversation, n
 
 
 def _settings(session: Session, run: AutomationRun) -> Settings:
-    """Return the routing settings for *run*: those of its account, or a rule's team."""
-    if run.kind != RunKind.GIVE_OUT:
+    """Return the routing settings for *run*: those of its account, or the team of a rule or a tap."""
+    if run.kind not in {RunKind.GIVE_OUT, RunKind.HAND_OVER}:
         return account_settings.of_account(session, run.workspace_id, run.automation_id)
     team_id = run.team_id
     return Settings(workspace_id=run.workspace_id, routes=True, team_id=team_id, to_last=False)

@@ -58,7 +58,12 @@ _Row = namedtuple("_Row", [column.name for column in _COLUMNS])  # type: ignore[
 _doing = Statement(
     sa.select(*_COLUMNS).where(
         AccountAutomation.account_id.in_(sa.bindparam("accounts", expanding=True)),
-        sa.or_(AccountAutomation.greets, AccountAutomation.tells_away, AccountAutomation.routes),
+        sa.or_(
+            AccountAutomation.greets,
+            AccountAutomation.tells_away,
+            AccountAutomation.routes,
+            AccountAutomation.has_buttons,
+        ),
     )
 )
 
@@ -85,6 +90,7 @@ def _settings(row: Any) -> Settings:
         team_id=row.team_id,
         to_person=row.to_person,
         to_last=row.to_last,
+        has_buttons=row.has_buttons,
     )
 
 

@@ -441,6 +441,7 @@ GIVEN = {
 """The same for automatic changes with a reason."""
 GIVEN_BECAUSE = {
     "account": _l("it gets the new conversations of this account"),
+    "tapped": _l("it gets the conversations of this ice breaker or menu item"),
     "waited_longest": _l("on duty and waiting longest for a conversation"),
     "waited_its_turn": _l("now on duty, and this conversation waited longest"),
     "last_person": _l("on duty and last in touch with them"),

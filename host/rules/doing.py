@@ -15,8 +15,8 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
+from host.automation import buttons, texts
 from host.automation import facts as talks
-from host.automation import texts
 from host.automation.actions import ActionContext, ActionRunner, AssignNobody, AssignTo, GiveToTeam, kind_of
 from host.automation.deciding import BUDGET, may_speak
 from host.core import clock
@@ -52,6 +52,7 @@ from host.rules.body import (
 )
 from host.rules.campaigns import Took
 from host.rules.facts import EventFacts
+from host.sdk.messages import MessageKind
 from host.sdk.rules import React, SendText
 from host.users import desk_language
 from host.users.reach import ALL_ACCOUNTS
@@ -245,6 +246,9 @@ class Acting:
             later.
         :raises NotDoneError: with the reason.
         """
+        tapped = self.about.event.message_id if self.about.row.message_kind == MessageKind.POSTBACK else None
+        if tapped is not None and buttons.answered(self.session, [tapped]):
+            raise NotDoneError("tap_answered")
         last = talks.last_inbound(self.session, self.conversation.id)
         known = None if last is None else talks.known(self.session, [last]).get(last)
         if known is None:

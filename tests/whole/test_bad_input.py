@@ -592,6 +592,11 @@ FIELDS: dict[str, dict[str, str]] = {
     f"{SETTINGS}/channels/accounts/<int:account_id>/ice-breakers": {
         "text-0-0": "Where are you?",
         "value-0-0": "PLACE",
+        "answer-0-0": "In the old mill.",
+        "quick-0-0": "How do I get there?, Parking",
+        "link_title-0-0": "Map",
+        "link-0-0": "https://map.example.com",
+        "team-0-0": "1",
         "locale-1": "not a language",
     },
     f"{SETTINGS}/channels/accounts/<int:account_id>/menu": {
