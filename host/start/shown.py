@@ -11,7 +11,7 @@ from flask import g
 from markupsafe import Markup
 from sqlalchemy.orm import Session
 
-from host.addons import preinstalled
+from host.addons import lifecycle, preinstalled
 from host.addons.package import shipped
 from host.addons.package.shipped import Shipped
 from host.channels import asking
@@ -54,6 +54,8 @@ class StartList(msgspec.Struct, frozen=True):
     :param asked_at: when the admins were asked for *offer*.
     :param channel: name of the channel to connect.
     :param section: the ways to connect it; None: it is not there yet.
+    :param installed: names of the channels that can be connected; *report*: the release of the addon that
+        brings the first, for admins.
     :param link: where one writes to the connected account; *code*: the same as a QR code.
     :param sender: name of the person who wrote first.
     """
@@ -67,6 +69,7 @@ class StartList(msgspec.Struct, frozen=True):
     channel: str
     section: Section | None
     installed: Sequence[str]
+    report: int | None
     link: str
     code: Markup
     sender: str
@@ -90,14 +93,14 @@ class StartList(msgspec.Struct, frozen=True):
         for key in Key:
             width = MINUTES[key] / whole * (100 - GAP * (len(Key) - 1))
             state = self.progress.states[key]
-            done = state in {State.DONE, State.SKIPPED}
-            look = "on" if done else "now" if key is self.progress.current else "off"
+            look = "on" if state is State.DONE else "now" if key is self.progress.current else "off"
             found.append(Segment(round(x, 2), round(width, 2), look))
             x += width + GAP
         return found
 
     def title(self, key: Key) -> str:
         """Return the name of a step, with the channel it is about."""
+        key = Key(key)  # a template names it by its value
         if key is Key.INSTALL and self.offer is not None:
             if not current_user().is_admin:
                 return _("Ask your admin to install %(channel)s", channel=self.offer.label)
@@ -170,11 +173,17 @@ def start_list(workspace_id: int) -> StartList:
         channel,
         section,
         [one.label for one in brought],
+        _report(brought[0].key) if brought and current_user().is_admin else None,
         link,
         _code(link),
         sender,
         config().uploads,
     )
+
+
+def _report(channel: str) -> int | None:
+    """Return the id of the release that brings *channel*, for the link to its report."""
+    return next((one.release.id for one in lifecycle.installed() if channel in one.manifest.channels), None)
 
 
 def _sender(session: Session, workspace_id: int, progress: Progress, directory: Directory) -> str:

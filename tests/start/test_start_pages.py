@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from flask import Flask
 
-from host.core import db
+from host.core import db, storage
 from host.models.users import Role, User
 from host.start.models import WorkspaceStart
 from tests.helpers import Browser, build_app, client_for, make_user, make_workspace
@@ -116,7 +116,8 @@ def test_where_one_writes_is_a_code(data: Path, workspace: int, owner: User) -> 
     assert '<svg viewBox="0 0 ' in page
 
 
-def test_health_shows_how_set_up_went(app: Flask, workspace: int, mia: Browser) -> None:
+def test_health_shows_how_set_up_went(app: Flask, workspace: int, mia: Browser, tmp_path: Path) -> None:
+    storage.use(storage.FolderStore(tmp_path / "files"))
     admin = client_for(app, make_user("ada@example.com", is_admin=True))
     assert "stopped at" not in text(admin, "/admin/health")
     text(mia, f"/w/{workspace}/inbox")

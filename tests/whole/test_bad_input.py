@@ -547,6 +547,10 @@ FIELDS: dict[str, dict[str, str]] = {
     f"{SETTINGS}/integrations/<int:endpoint_id>/rotate": {},
     f"{SETTINGS}/integrations/<int:endpoint_id>/test": {},
     f"{SETTINGS}/integrations/<int:endpoint_id>/delete": {},
+    "/w/<int:workspace_id>/start/ask": {"channel": "telegram"},
+    "/w/<int:workspace_id>/start/hide": {"done": "1"},
+    "/w/<int:workspace_id>/start/install": {"sha256": "0" * 64},
+    "/w/<int:workspace_id>/start/skip": {"step": "invite"},
     f"{SETTINGS}/channels/ask": {"channel": "telegram"},
     f"{SETTINGS}/channels/<channel>/new": {**CARD, "ig_user_id": "not a number"},
     f"{SETTINGS}/channels/<channel>/settings": {
