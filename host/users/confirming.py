@@ -56,6 +56,7 @@ TABLE: Mapping[str, str] = {
     "addons.switch_feature": ALWAYS,
     "addons.upload": ALWAYS,
     # A workspace
+    "start.install": ALWAYS,
     "accounts.archive": ALWAYS,
     "accounts.delete_workspace": EACH_TIME,
     "accounts.invite_again": "an owner",
