@@ -1,4 +1,4 @@
-"""What happens to stored first steps."""
+"""The deletion of stored first steps."""
 
 from __future__ import annotations
 

@@ -59,7 +59,7 @@ class State(StrEnum):
     SKIPPED = "skipped"
     OPEN = "open"
     LOCKED = "locked"
-    """It needs the step before it."""
+    """Not possible before the step above it."""
 
 
 class ConnectedAccount(msgspec.Struct, frozen=True):
