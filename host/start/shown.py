@@ -110,14 +110,9 @@ class StartList(msgspec.Struct, frozen=True):
         return str(steps.NAMES[key])
 
 
-def may_see() -> bool:
-    """Return whether the signed-in person gets the list: owners, and admins who are members."""
-    return g.workspace.may(Permission.ACCOUNTS) or current_user().is_admin
-
-
 def leading(workspace_id: int) -> StartList | None:
-    """Return the list if it belongs in the inbox's place for the signed-in person."""
-    if g.workspace.archived or not may_see():
+    """Return the list if it belongs in the inbox's place, and the signed-in person is an owner."""
+    if g.workspace.archived or not g.workspace.may(Permission.ACCOUNTS):
         return None
     found = start_list(workspace_id)
     if not found.progress.leads:

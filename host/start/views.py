@@ -29,6 +29,7 @@ from host.web.request_helpers import (
     current_user,
     flash_bad,
     flash_good,
+    id_in,
     passive,
     workspace_view,
 )
@@ -36,15 +37,6 @@ from host.web.request_helpers import (
 bp = Blueprint("start", __name__, template_folder="templates")
 
 PAGE = "/w/<int:workspace_id>/start"
-
-
-def _check() -> None:
-    """Refuse members who have nothing to set up.
-
-    :raises ForbiddenError: if the signed-in person is neither owner nor admin.
-    """
-    if not shown.may_see():
-        raise ForbiddenError()
 
 
 def _back(workspace_id: int) -> ResponseReturnValue:
@@ -55,19 +47,17 @@ def _back(workspace_id: int) -> ResponseReturnValue:
 
 
 @bp.get(PAGE)
-@workspace_view(Permission.READ)
+@workspace_view(Permission.ACCOUNTS)
 def index(workspace_id: int) -> ResponseReturnValue:
     """Show the list, even if it was hidden."""
-    _check()
     return page_instead(workspace_id, shown.start_list(workspace_id))
 
 
 @bp.get(f"{PAGE}/list")
 @passive
-@workspace_view(Permission.READ)
+@workspace_view(Permission.ACCOUNTS)
 def current(workspace_id: int) -> ResponseReturnValue:
     """Return the list as HTML, for a page that shows it already."""
-    _check()
     found = shown.start_list(workspace_id)
     if found.progress.row:
         shown.record(workspace_id, found.progress)
@@ -75,10 +65,9 @@ def current(workspace_id: int) -> ResponseReturnValue:
 
 
 @bp.post(f"{PAGE}/hide")
-@workspace_view()
+@workspace_view(Permission.ACCOUNTS)
 def hide(workspace_id: int) -> ResponseReturnValue:
     """Hide the list: the inbox comes back."""
-    _check()
     db.write(steps.hide, workspace_id)
     if request.form.get("done") != "1":
         flash_good(_("List hidden. As long as the inbox is empty, it has a button to show it again."))
@@ -86,10 +75,9 @@ def hide(workspace_id: int) -> ResponseReturnValue:
 
 
 @bp.post(f"{PAGE}/skip")
-@workspace_view()
+@workspace_view(Permission.ACCOUNTS)
 def skip(workspace_id: int) -> ResponseReturnValue:
     """Skip a step; it can still be done."""
-    _check()
     try:
         key = Key(request.form.get("step", ""))
     except ValueError:
@@ -113,12 +101,14 @@ def ask(workspace_id: int) -> ResponseReturnValue:
     return _back(workspace_id)
 
 
-@bp.post(f"{PAGE}/install")
-@workspace_view()
+@bp.post("/admin/first-steps/install")
 @admin_required
 @fresh_password
-def install(workspace_id: int) -> ResponseReturnValue:
-    """Install and activate an addon that comes with this release."""
+def install() -> ResponseReturnValue:
+    """Install and activate an addon that comes with this release, for the workspace in the form."""
+    workspace_id = id_in(request.form.get("workspace", ""), "workspace")
+    if current_user().membership(workspace_id) is None:
+        raise NotFoundError()
     if not config().uploads:
         raise ForbiddenError()
     wanted = next((one for one in shipped.addons() if one.sha256 == request.form.get("sha256")), None)

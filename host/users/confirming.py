@@ -55,8 +55,8 @@ TABLE: Mapping[str, str] = {
     "addons.roll_back": ALWAYS,
     "addons.switch_feature": ALWAYS,
     "addons.upload": ALWAYS,
-    # A workspace
     "start.install": ALWAYS,
+    # A workspace
     "accounts.archive": ALWAYS,
     "accounts.delete_workspace": EACH_TIME,
     "accounts.invite_again": "an owner",

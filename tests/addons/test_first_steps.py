@@ -20,6 +20,7 @@ from host.process.serving import HostApplication
 from tests.addons.conftest import Admin, MakeZip
 from tests.helpers import PASSWORD, join, make_user, make_workspace
 
+INSTALL = "/admin/first-steps/install"
 INSTALLED = [("toy", AddonState.ACTIVE)]
 
 
@@ -53,16 +54,21 @@ def states() -> list[tuple[str, AddonState]]:
 def test_one_press_installs_and_activates_what_comes_with_lobby(
     admin: Admin, workspace: int, ships: str
 ) -> None:
-    inbox, install = f"/w/{workspace}/inbox", f"/w/{workspace}/start/install"
+    inbox = f"/w/{workspace}/inbox"
     page = admin.get(inbox).text
     assert ships in page
     assert 'data-step="install" data-state="open now"' in page
     assert "start-password" not in page, "the admin has just signed in"
-    assert admin.post(install, sha256="0" * 64).status_code == 404
-    assert admin.post(install, sha256=ships).location == inbox
+    assert admin.post(INSTALL, workspace=workspace, sha256="0" * 64).status_code == 404
+    for other, status in ((make_workspace("Bakery"), 404), ("", 400), ("x", 400)):
+        assert admin.post(INSTALL, workspace=other, sha256=ships).status_code == status
+    assert states() == []
+    assert admin.post(INSTALL, workspace=workspace, sha256=ships).location == inbox
     assert states() == INSTALLED
     assert 'data-step="install" data-state="done"' in admin.get(inbox).text
-    assert admin.post(install, sha256=ships).location == inbox, "pressed twice, it is still there"
+    assert admin.post(INSTALL, workspace=workspace, sha256=ships).location == inbox, (
+        "pressed twice, it is still there"
+    )
     assert states() == INSTALLED
 
 
@@ -72,10 +78,9 @@ def test_the_password_is_asked_for_before_an_addon_is_installed(
     long_ago = clock.now() - timedelta(hours=1)
     db.write(lambda session: session.execute(sa.update(LoginSession).values(confirmed_at=long_ago)))
     assert 'id="start-password"' in admin.get(f"/w/{workspace}/inbox").text
-    install = f"/w/{workspace}/start/install"
-    assert "Confirm" in admin.post(install, sha256=ships).text
+    assert "Confirm" in admin.post(INSTALL, workspace=workspace, sha256=ships).text
     assert states() == []
-    admin.post(install, sha256=ships, password=PASSWORD)
+    admin.post(INSTALL, workspace=workspace, sha256=ships, password=PASSWORD)
     assert states() == INSTALLED
 
 
@@ -86,7 +91,7 @@ def test_what_cannot_be_installed_says_so(
         return lifecycle.Outcome("toy", error={"sentence": "Its code could not be imported."})
 
     monkeypatch.setattr(lifecycle, "activate", broken)
-    answer = admin.post(f"/w/{workspace}/start/install", sha256=ships)
+    answer = admin.post(INSTALL, workspace=workspace, sha256=ships)
     assert answer.location.startswith("/admin/addons"), "the card shows what failed"
     assert "Its code could not be imported." in admin.get(answer.location).text
 
@@ -100,7 +105,7 @@ def test_an_owner_who_is_no_admin_asks_one(
     assert owner.post("/login", email=ola.email, password=PASSWORD).status_code == 302
     page = owner.get(f"/w/{workspace}/inbox").text
     assert f"/w/{workspace}/start/ask" in page
-    assert f"/w/{workspace}/start/install" not in page
+    assert INSTALL not in page
     token = page.split('name="csrf-token" content="')[1].split('"')[0]
     answers = [
         owner.client.post(
