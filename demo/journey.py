@@ -138,6 +138,20 @@ def invite(j: Journey) -> str:
     return "Bo T. joined by link"
 
 
+def first_steps(j: Journey) -> str:
+    j.admin.open(f"/w/{j.workspace}/inbox")
+    j.admin.expect("Install Instagram Direct", "Send yourself a message", "Invite your team")
+    return "install, connect, write, invite, hours: the list in the inbox's place"
+
+
+def step_done(j: Journey) -> str:
+    j.admin.open(f"/w/{j.workspace}/inbox")
+    j.admin.expect("Arrived", QUESTION, "Set working hours and a greeting")
+    j.admin.press("Go to the inbox")
+    j.admin.expect("Needs a reply", QUESTION)
+    return "the list shows the DM, and leads to the inbox"
+
+
 def upload(j: Journey) -> str:
     j.admin.open("/admin/addons")
     j.admin.press("Upload and install", files={"zip": (ADDON_ZIP.name, ADDON_ZIP.read_bytes())})
@@ -770,6 +784,7 @@ STEPS: list[Step] = [
     ("the sandbox answers as Meta", sandbox_answers),
     ("the desk serves its first page", first_page),
     ("the desk is set up with its one-time link", set_up),
+    ("the empty inbox lists the first steps", first_steps),
     ("an agent is invited and joins", invite),
     ("the addon is uploaded and reported on", upload),
     ("the addon is installed", install),
@@ -778,6 +793,7 @@ STEPS: list[Step] = [
     ("Meta verifies the webhook address", verify),
     ("a program is to be told what happens", add_endpoint),
     ("a customer's DM reaches the inbox", receive),
+    ("the first steps end with the DM", step_done),
     ("the program is told of the DM", told),
     ("an agent's reply reaches Instagram", answer),
     ("search finds the DM", search),

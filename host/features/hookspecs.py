@@ -149,6 +149,14 @@ def suggestion(inbox: Any, row: Any, composing: Any) -> Any:
     """
 
 
+@hookspec(firstresult=True)
+def instead_of_inbox(workspace_id: int) -> Any:
+    """Return what the inbox shows instead of its list, with the name of its ``template``; None: the list.
+
+    Asked only while the workspace has next to no conversations. Called outside a transaction.
+    """
+
+
 @hookspec
 def suggestion_sent(
     session: Session, suggestion_id: int, message: Any, user_id: int, accounts: Any, now: datetime
@@ -167,6 +175,11 @@ def on_accounts(session: Session, workspace_id: int) -> Mapping[int, AccountLink
 @hookspec
 def problems(session: Session) -> Sequence[Problem] | None:
     """Return problems for an operator, for the Health page and ``lobby doctor``."""
+
+
+@hookspec
+def health_lines(session: Session) -> Sequence[tuple[str, str]] | None:
+    """Return lines for the Health page that ask for nothing: a title and a sentence each."""
 
 
 @hookspec

@@ -17,6 +17,7 @@ from host.core import clock
 from host.core.db import db
 from host.core.errors import InvalidError
 from host.delivery.waiting import Reason
+from host.features import registry
 from host.features.problem import Problem
 from host.health import current_state, dependencies, history, problems, undelivered
 from host.health.current_state import CurrentState
@@ -160,6 +161,7 @@ def index() -> ResponseReturnValue:
             *undelivered.check_undelivered(session),
         ],
         accounts={one: problems.now_of(state, one) for one in AccountState},
+        lines=[line for lines in registry.hooks().health_lines(session=session) for line in lines],
         duration=duration,
         whole=whole,
         most_busy=max((one.events for one in past.busiest), default=1),

@@ -55,6 +55,7 @@ TABLE: Mapping[str, str] = {
     "addons.roll_back": ALWAYS,
     "addons.switch_feature": ALWAYS,
     "addons.upload": ALWAYS,
+    "start.install": ALWAYS,
     # A workspace
     "accounts.archive": ALWAYS,
     "accounts.delete_workspace": EACH_TIME,

@@ -10,6 +10,7 @@ from markupsafe import Markup
 
 from host.channels.directory import current_directory
 from host.core import clock
+from host.features import registry
 from host.inbox import queries, variables
 from host.inbox.comments import private
 from host.inbox.comments.private import CameFrom
@@ -35,6 +36,9 @@ from host.web.request_helpers import id_argument, seen_accounts
 bp.add_app_template_filter(pieces.piece, "piece")
 
 PANES = frozenset({"list", "filters", "contact"})
+
+FEW = 1
+"""Conversations up to which something else may stand in the list's place."""
 
 SCRIPTS = tuple(
     f"{name}.js"
@@ -187,6 +191,10 @@ def inbox_page(workspace_id: int, conversation_id: int | None, draft: ComposerSt
         empty = not page.rows and not counts.open and not counts.closed
         values["here"] = inbox.here()
         values["connected"] = not empty or queries.has_accounts(session, workspace_id)
+    if conversation_id is None and not request.args and counts.open + counts.closed <= FEW:
+        instead = registry.hooks().instead_of_inbox(workspace_id=workspace_id)
+        if instead is not None:
+            return page_instead(workspace_id, instead)
     pane = request.args.get("pane", "")
     if pane not in PANES or (pane == "contact" and conversation_id is None):
         pane = "thread" if conversation_id is not None else "list"
@@ -203,6 +211,25 @@ def inbox_page(workspace_id: int, conversation_id: int | None, draft: ComposerSt
         now=inbox.now,
         all_labels=values["kept"].labels,
         **values,
+    )
+
+
+def page_instead(workspace_id: int, lead: Any) -> str:
+    """Return the page with the sidebar, and something else in place of the list.
+
+    :param lead: what its ``template`` shows.
+    """
+    with opened_inbox(workspace_id) as inbox:
+        filter_ = filter_from_request(inbox.directory)
+        counts, shown = inbox.counts(filter_), kept(inbox, filter_)
+    return render_template(
+        "inbox/instead.html",
+        lead=lead,
+        filter=filter_,
+        counts=counts,
+        directory=inbox.directory,
+        kept=shown,
+        all_labels=shown.labels,
     )
 
 
