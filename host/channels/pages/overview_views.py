@@ -32,7 +32,14 @@ from host.web.portions import portion
 from host.web.request_helpers import Permission, seen_accounts, workspace_view
 
 navigation.add_settings(
-    "channels.overview", _l("Overview"), order=22, section=navigation.AUTOMATION, icon="bolt"
+    "channels.overview",
+    _l("Overview"),
+    order=22,
+    section=navigation.AUTOMATION,
+    icon="bolt",
+    words="greeting, welcome, away, out of office, ice breakers, menu, routing, assign, Begrüßung, abwesend, "
+    "Gesprächseinstiege, Menü, Verteilung, zuweisen",
+    finds=(navigation.Find(_l("How a message is handled"), "au-order", "order, flow, Reihenfolge, Ablauf"),),
 )
 
 STATES = {

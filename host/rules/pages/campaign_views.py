@@ -58,7 +58,12 @@ from host.web.request_helpers import (
 
 bp = Blueprint("campaigns", __name__, template_folder="../templates")
 navigation.add_settings(
-    "campaigns.index", _l("Campaigns"), order=24, section=navigation.AUTOMATION, icon="send"
+    "campaigns.index",
+    _l("Campaigns"),
+    order=24,
+    section=navigation.AUTOMATION,
+    icon="send",
+    words="comment to DM, keyword, posts, private reply, Kommentar, Stichwort, Beiträge, private Antwort",
 )
 
 CAMPAIGNS = "/w/<int:workspace_id>/settings/campaigns"
