@@ -17,7 +17,14 @@ from host.web import navigation
 from host.web.request_helpers import admin_required
 
 bp = Blueprint("hooks", __name__)
-navigation.add_admin("hooks.index", _l("Addon calls"), order=25, section=navigation.HEALTH, icon="bolt")
+navigation.add_admin(
+    "hooks.index",
+    _l("Addon calls"),
+    order=25,
+    section=navigation.HEALTH,
+    icon="bolt",
+    words="hooks, slow addons, langsame Addons",
+)
 
 
 class Calls(msgspec.Struct, frozen=True):

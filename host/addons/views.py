@@ -51,7 +51,18 @@ def _mark() -> navigation.Mark | None:
     return navigation.Mark(len(slugs), "bad" if generation().failures else "warn", words)
 
 
-navigation.add_admin("addons.index", _l("Addons"), order=10, icon="puzzle", mark=_mark)
+navigation.add_admin(
+    "addons.index",
+    _l("Addons"),
+    order=10,
+    icon="puzzle",
+    mark=_mark,
+    words="plugins, extensions, Erweiterungen",
+    finds=(
+        navigation.Find(_l("Upload an addon"), "up-title", "install, zip, installieren, hochladen"),
+        navigation.Find(_l("Built into Lobby"), "built-in", "features, switch off, Funktionen, ausschalten"),
+    ),
+)
 
 
 def _page_of(channel: str) -> str | None:

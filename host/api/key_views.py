@@ -33,7 +33,13 @@ from host.web.request_helpers import (
 bp = Blueprint("api_keys", __name__)
 
 navigation.add_settings(
-    "api_keys.index", _l("API keys"), order=40, section=navigation.INTEGRATIONS, icon="key"
+    "api_keys.index",
+    _l("API keys"),
+    order=40,
+    section=navigation.INTEGRATIONS,
+    icon="key",
+    words="tokens, REST, programs, Schlüssel, Programme",
+    finds=(navigation.Find(_l("Create API key"), "new-title", "new token, add key, Schlüssel anlegen"),),
 )
 
 CHOICES: dict[str, tuple[frozenset[Scope], object]] = {

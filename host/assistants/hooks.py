@@ -11,9 +11,11 @@ from sqlalchemy.orm import Session
 from host.assistants import keeping, suggesting, turns
 from host.assistants import problems as found
 from host.assistants.pages import suggestion as shown
+from host.assistants.pages.overview import overview
 from host.core.ports import AdapterDirectory
 from host.events.reading import Recorded
 from host.features.account_link import AccountLink
+from host.features.automation_overview import AutomationOverview, OverviewAccount
 from host.features.hookspecs import hookimpl
 from host.features.problem import Problem
 from host.models.inbox import Message
@@ -69,6 +71,14 @@ def on_accounts(session: Session, workspace_id: int) -> Mapping[int, AccountLink
         account_id: AccountLink("assistants.of_account", "bot", name, does)
         for account_id, (name, does) in keeping.on_accounts(session, workspace_id).items()
     }
+
+
+@hookimpl
+def automation_overview(
+    session: Session, workspace_id: int, accounts: Sequence[OverviewAccount]
+) -> AutomationOverview:
+    """Return the assistant of each account."""
+    return overview(session, workspace_id, accounts)
 
 
 @hookimpl

@@ -12,4 +12,5 @@ FEATURE = Feature(
     ),
     consumers={"automation": "consuming:consumer"},
     data="data",
+    hooks="overview",
 )

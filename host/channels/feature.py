@@ -13,10 +13,12 @@ FEATURE = Feature(
         "pages.file_views",
         "pages.history_views",
         "pages.message_views",
+        "pages.overview_views",
         "pages.workspace_views",
     ),
     routes=("host.api.routes.accounts", "host.api.routes.greetings"),
     sentences="audit",
     sealed={"sign_ins": ("candidates",)},
     data="data",
+    hooks="overview",
 )

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
     from host.features.account_link import AccountLink
+    from host.features.automation_overview import AutomationOverview, OverviewAccount
     from host.features.live_signal import LiveSignal
     from host.features.problem import Problem
 
@@ -170,6 +171,17 @@ def suggestion_sent(
 @hookspec
 def on_accounts(session: Session, workspace_id: int) -> Mapping[int, AccountLink] | None:
     """Return a feature's automatic activity on accounts of a workspace, for their cards."""
+
+
+@hookspec
+def automation_overview(
+    session: Session, workspace_id: int, accounts: Sequence[OverviewAccount], directory: Any
+) -> AutomationOverview | None:
+    """Return a feature's automation on accounts of a workspace. A constant number of statements.
+
+    :param accounts: the accounts the viewer sees; others are not mentioned.
+    :param directory: the channels of the running generation.
+    """
 
 
 @hookspec

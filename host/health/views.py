@@ -72,7 +72,13 @@ def _current() -> tuple[CurrentState, Sequence[Problem]]:
 
 
 navigation.add_admin(
-    "health.index", _l("Health"), order=15, section=navigation.HEALTH, icon="pulse", mark=_mark
+    "health.index",
+    _l("Health"),
+    order=15,
+    section=navigation.HEALTH,
+    icon="pulse",
+    mark=_mark,
+    words="status, problems, monitoring, queue, Zustand, Probleme, Überwachung, Warteschlange",
 )
 
 OUTCOMES = {

@@ -40,7 +40,27 @@ from host.web.request_helpers import (
 
 bp = Blueprint("notifications", __name__)
 
-navigation.add_own("notifications.index", _l("Notifications"), order=20, icon="bell")
+navigation.add_own(
+    "notifications.index",
+    _l("Notifications"),
+    order=20,
+    icon="bell",
+    finds=(
+        navigation.Find(
+            _l("Notify me about"),
+            "told-title",
+            "sound, mail, browser, push, alerts, Ton, E-Mail, Mitteilungen",
+            endpoint="notifications.settings",
+        ),
+        navigation.Find(
+            _l("Quiet hours"),
+            "quiet-title",
+            "do not disturb, night, silence, nicht stören, Nacht, Ruhe",
+            endpoint="notifications.settings",
+        ),
+    ),
+    words="alerts, bell, sound, quiet hours, mail, Benachrichtigungen, Ton, Ruhezeiten, Mitteilungen",
+)
 
 USUAL = Quiet(20 * 60, 8 * 60, frozenset(), frozenset(), "")
 """Initial values of the form without quiet hours: a night."""

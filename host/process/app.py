@@ -32,6 +32,7 @@ from host.users.pages import sudo
 from host.web import (
     assets,
     compression,
+    devices,
     error_pages,
     headers,
     languages,
@@ -200,6 +201,7 @@ def _template_globals(app: Flask) -> None:
         settings_groups=navigation.settings_groups,
         settings_link=navigation.current_link,
         settings_tabs=navigation.settings_tabs,
+        shown_keys=devices.shown_keys,
         admin_entries=navigation.admin_entries,
         main_entries=navigation.main_entries,
         account_tabs=navigation.account_tabs,

@@ -542,12 +542,18 @@ def gone(body: Body, there: RuleTargets) -> str:
     return ""
 
 
-def rests(body: Body, there: RuleTargets) -> bool:
-    """Return whether a rule is inactive because no addon is running for its accounts or its actions."""
+def accounts_of(body: Body, there: RuleTargets) -> frozenset[int] | None:
+    """Return the accounts on which a rule can act with the running addons; None: all."""
     places = [where for one in body.conditions if (where := _places(one, there)) is not None]
     if body.campaign is not None:
         places.append(frozenset(there.below))
-    if places and not frozenset.intersection(*places):
+    return frozenset.intersection(*places) if places else None
+
+
+def rests(body: Body, there: RuleTargets) -> bool:
+    """Return whether a rule is inactive because no addon is running for its accounts or its actions."""
+    where = accounts_of(body, there)
+    if where is not None and not where:
         return True
     return bool(body.actions) and not any(_brought(one, there) for one in body.actions)
 

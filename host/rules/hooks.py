@@ -13,11 +13,13 @@ from host.automation.runs import Doer
 from host.channels.directory import Directory
 from host.core.ports import RuleDirectory
 from host.events.reading import Recorded
+from host.features.automation_overview import AutomationOverview, OverviewAccount
 from host.features.hookspecs import hookimpl
 from host.inbox.reply import HeldLocks
 from host.models.automation import AutomationRun
 from host.models.inbox import Conversation
 from host.rules import answering, keeping, passing, public_answers
+from host.rules.overview import overview
 
 
 @hookimpl
@@ -81,3 +83,11 @@ def stopped_without(session: Session, workspace_id: int, directory: Directory) -
         for rule in keeping.listing(session, workspace_id, there)
         if rule.acts and rule.rests
     ]
+
+
+@hookimpl
+def automation_overview(
+    session: Session, workspace_id: int, accounts: Sequence[OverviewAccount], directory: Directory
+) -> AutomationOverview:
+    """Return the rules and campaigns of each account."""
+    return overview(session, workspace_id, accounts, directory)

@@ -19,7 +19,8 @@ from host.automation.facts import NEVER_WENT
 from host.inbox.outcome import ARRIVED
 from host.models.inbox import Contact, ContactIdentity, DeliveryState, Message
 from host.models.queue import OutboxEntry
-from host.rules.models import CampaignPerson, PersonOutcome
+from host.rules.keeping import RuleView
+from host.rules.models import CampaignPerson, PersonOutcome, RuleState
 
 PAGE = 50
 
@@ -100,6 +101,16 @@ _got = sa.case(
     (CampaignPerson.again_at.is_not(None), Got.HAD),
     else_=Got.GOT,
 )
+
+
+def has_ended(one: RuleView, counts: Counts, now: datetime) -> bool:
+    """Return whether a campaign has ended, by its end date or its number of people."""
+    campaign = None if one.body is None else one.body.campaign
+    if campaign is None or one.state != RuleState.LIVE:
+        return False
+    if campaign.until is not None and campaign.until <= now:
+        return True
+    return bool(campaign.people) and counts.got + counts.had + counts.waits >= campaign.people
 
 
 def counted(

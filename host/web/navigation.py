@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import msgspec
 from flask import current_app, request, url_for
+from flask_babel import force_locale
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 
@@ -49,6 +50,21 @@ WORKSPACES = Section(_l("Workspaces"), 30, "grid")
 DESK = Section(_l("Desk settings"), 50, "gear")
 
 
+class Find(msgspec.Struct, frozen=True):
+    """A field or section of a page that the search of the settings finds.
+
+    :param label: the lazily translated string that the page shows there.
+    :param anchor: the id of the field or heading.
+    :param words: other words for it, in all languages of the pages, separated by commas.
+    :param endpoint: of the page it is on, if that is below the one in the navigation; empty: that one.
+    """
+
+    label: object
+    anchor: str
+    words: str = ""
+    endpoint: str = ""
+
+
 class Entry(msgspec.Struct, frozen=True):
     """A page of the settings, shown if *endpoint* exists in the running generation.
 
@@ -57,6 +73,7 @@ class Entry(msgspec.Struct, frozen=True):
     :param icon: a name of ``_icons.html``.
     :param shown: whether the signed-in person gets it; None: always.
     :param find_mark: returns the items on the page that need attention; None: there never are any.
+    :param words: other words for the page, as :attr:`Find.words`; *finds*: what the search finds on it.
     """
 
     endpoint: str
@@ -66,6 +83,8 @@ class Entry(msgspec.Struct, frozen=True):
     section: Section | None = None
     shown: Callable[[], bool] | None = None
     find_mark: Callable[[], Mark | None] | None = None
+    words: str = ""
+    finds: Sequence[Find] = ()
 
     @property
     def mark(self) -> Mark | None:
@@ -167,9 +186,11 @@ def add_own(
     order: int,
     icon: str = "user",
     shown: Callable[[], bool] | None = None,
+    words: str = "",
+    finds: Sequence[Find] = (),
 ) -> None:
     """Add a page about the signed-in person."""
-    _own[endpoint] = Entry(endpoint, label, order, icon, shown=shown)
+    _own[endpoint] = Entry(endpoint, label, order, icon, shown=shown, words=words, finds=finds)
 
 
 def add_account_tab(endpoint: str, label: object, *, order: int) -> None:
@@ -190,9 +211,13 @@ def add_settings(
     icon: str = "gear",
     section: Section | None = None,
     mark: Callable[[], Mark | None] | None = None,
+    words: str = "",
+    finds: Sequence[Find] = (),
 ) -> None:
     """Add a page to a workspace's settings. Its view takes ``workspace_id``."""
-    _settings[endpoint] = Entry(endpoint, label, order, icon, section, find_mark=mark)
+    _settings[endpoint] = Entry(
+        endpoint, label, order, icon, section, find_mark=mark, words=words, finds=finds
+    )
 
 
 def add_admin(
@@ -203,9 +228,11 @@ def add_admin(
     icon: str = "gear",
     section: Section | None = None,
     mark: Callable[[], Mark | None] | None = None,
+    words: str = "",
+    finds: Sequence[Find] = (),
 ) -> None:
     """Add a page to the administration of the installation."""
-    _admin[endpoint] = Entry(endpoint, label, order, icon, section, find_mark=mark)
+    _admin[endpoint] = Entry(endpoint, label, order, icon, section, find_mark=mark, words=words, finds=finds)
 
 
 def settings_groups() -> list[Group]:
@@ -229,6 +256,59 @@ def _links(entries: Sequence[Entry]) -> list[Link]:
         found.setdefault(entry.section or entry.endpoint, []).append(entry)
     heads = ((pages[0].section or pages[0], pages) for pages in found.values())
     return [Link(head.label, head.icon, pages) for head, pages in sorted(heads, key=lambda one: one[0].order)]
+
+
+class FoundSetting(msgspec.Struct, frozen=True, rename="camel"):
+    """A page, field or section that the search of the settings finds.
+
+    :param place: where it is, such as ``Workspace › General``.
+    :param text: what is searched, in lower case: label, other words, place.
+    """
+
+    label: str
+    place: str
+    icon: str
+    url: str
+    text: str
+
+
+def findable() -> list[FoundSetting]:
+    """Return everything in the settings that the person may open, in the order of the navigation."""
+    found = []
+    for group in settings_groups():
+        for link in group.links:
+            for page in link.pages:
+                way = [group.label, link.label] if len(link.pages) > 1 else [group.label]
+                found.append(_found(page, page.label, way, page.url, page.words))
+                way = [*way, page.label]
+                for one in page.finds:
+                    url = url_for(one.endpoint) if one.endpoint else page.url
+                    found.append(_found(page, one.label, way, f"{url}#{one.anchor}", one.words))
+    return found
+
+
+def _found(page: Entry, label: object, way: Sequence[object], url: str, words: str) -> FoundSetting:
+    place = " › ".join(dict.fromkeys(map(str, way)))
+    with force_locale("en"):  # people also know a setting by its English name
+        english = [str(one) for one in (label, *way)]
+    text = "\n".join((str(label), place, words, *english)).lower()
+    return FoundSetting(str(label), place, page.icon, url, text)
+
+
+def find_settings(query: str) -> list[FoundSetting]:
+    """Return the settings whose text has every word of *query*, those whose label begins with it first.
+
+    ``settings-find.js`` does the same.
+    """
+    wanted = query.lower().split()
+    if not wanted:
+        return []
+
+    def rank(one: FoundSetting) -> int:
+        label = one.label.lower()
+        return 0 if label.startswith(wanted[0]) else 1 if all(word in label for word in wanted) else 2
+
+    return sorted((one for one in findable() if all(word in one.text for word in wanted)), key=rank)
 
 
 def current_link() -> Link | None:
@@ -280,7 +360,7 @@ def main_entries() -> list[MainEntry]:
         return []
     entries = []
     pages = [*settings_entries(), *(admin_entries() if user.is_admin else [])]
-    own = request.path.startswith(("/admin/", "/account", "/notifications"))
+    own = request.path.startswith(("/admin/", "/account", "/notifications", "/settings/"))
     in_settings = own or any(page.current for page in pages)
     workspace = shown_workspace()
     if workspace is not None:

@@ -47,7 +47,12 @@ _SOON = timedelta(days=6)
 _NUMBERED = re.compile(r"first-([0-9]{1,3})")
 
 navigation.add_settings(
-    "working_hours.workspace_hours", _l("Working hours"), order=32, section=navigation.PEOPLE, icon="clock"
+    "working_hours.workspace_hours",
+    _l("Working hours"),
+    order=32,
+    section=navigation.PEOPLE,
+    icon="clock",
+    words="opening times, business hours, holidays, closed, Öffnungszeiten, Feiertage, geschlossen, Urlaub",
 )
 
 

@@ -242,6 +242,7 @@ OF_OTHERS = {
     *(
         "Settings → Channels →",
         "→ Greeting & routing",
+        "Settings → Automation → Overview",
         "Settings → Automation → Rules",
         "Settings → Automation → Campaigns",
         "Notifications → Notification settings",

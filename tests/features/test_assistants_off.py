@@ -48,6 +48,7 @@ def pages(assisted: Assisted) -> dict[str, tuple[int, str]]:
         "on the account": f"{below}/assistants/accounts/{desk.account.id}",
         "conversation": f"{below}/inbox/{assisted.scene.conversation('ana')}",
         "channels": f"{below}/settings/channels",
+        "automation": f"{below}/settings/automation",
         "account": f"{below}/settings/channels/accounts/{desk.account.id}/messages",
     }
     answers = {name: browser.get(address, follow_redirects=True) for name, address in addresses.items()}
@@ -64,9 +65,9 @@ def test_their_pages_and_every_way_there_are_gone(assisted: Assisted) -> None:
         found = pages(assisted)
         assert {name for name, (status, _text) in found.items() if status != 200} == (own if off else set())
         for name in found.keys() - own:
-            text = found[name][1]
-            assert ("/assistants" not in text) == bool(off), name
-            assert ("/settings/models" not in text) == bool(off) or name == "conversation"
+            named = "/assistants" in found[name][1]
+            assert named == (not off) if name in {"automation", "account"} else not (named and off), name
+        assert ("/settings/models" in found["automation"][1]) == (not off)
         assert ("data-suggested" in found["conversation"][1]) == (not off)
         assert ("/suggestions/" in found["conversation"][1]) == (not off)
 

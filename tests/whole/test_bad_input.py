@@ -673,6 +673,8 @@ QUERIES = {
     f"{INBOX}/messages": ("before", "below"),
     f"{INBOX}/canned": ("q", "account"),
     f"{SETTINGS}/canned": ("q",),
+    f"{SETTINGS}/automation": ("page",),
+    "/settings/find": ("q",),
     f"{SETTINGS}/campaigns/new": ("from",),
     f"{SETTINGS}/campaigns/<int:rule_id>/people": ("show", "q", "before"),
     f"{SETTINGS}/campaigns/<int:rule_id>/people.csv": ("show", "q"),

@@ -26,7 +26,12 @@ from host.web.request_helpers import Permission, audit, flash_bad, flash_good, w
 
 bp = Blueprint("models", __name__, template_folder="../templates")
 navigation.add_settings(
-    "models.index", _l("Language models"), order=26, section=navigation.AUTOMATION, icon="bot"
+    "models.index",
+    _l("Language models"),
+    order=26,
+    section=navigation.AUTOMATION,
+    icon="bot",
+    words="AI, LLM, OpenAI, Anthropic, GPT, KI, Sprachmodell",
 )
 
 MODELS = "/w/<int:workspace_id>/settings/models"

@@ -35,7 +35,12 @@ from host.web.request_helpers import (
 )
 
 navigation.add_settings(
-    "assistants.index", _l("Assistants"), order=25, icon="bot", section=navigation.AUTOMATION
+    "assistants.index",
+    _l("Assistants"),
+    order=25,
+    icon="bot",
+    section=navigation.AUTOMATION,
+    words="AI, bot, chatbot, knowledge, suggestions, KI, Wissen, Vorschläge",
 )
 navigation.add_account_tab("assistants.of_account", _l("Assistant"), order=10)
 

@@ -69,7 +69,14 @@ def _mark() -> navigation.Mark | None:
     return navigation.Mark(bad + warn, "bad" if bad else "warn", words)
 
 
-navigation.add_settings("channels.index", _l("Channels"), order=20, icon="plug", mark=_mark)
+navigation.add_settings(
+    "channels.index",
+    _l("Channels"),
+    order=20,
+    icon="plug",
+    mark=_mark,
+    words="accounts, connect, inboxes, reconnect, Konten, verbinden, Postfach, Anbindung",
+)
 
 
 def _directory() -> Directory:

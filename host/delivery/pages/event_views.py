@@ -28,7 +28,12 @@ from host.web.request_helpers import admin_required, audit, flash_good, id_argum
 bp = Blueprint("delivery", __name__)
 
 navigation.add_admin(
-    "delivery.journal", _l("Received events"), order=20, section=navigation.HEALTH, icon="arrow-in"
+    "delivery.journal",
+    _l("Received events"),
+    order=20,
+    section=navigation.HEALTH,
+    icon="arrow-in",
+    words="journal, webhooks, incoming, Eingang, empfangen",
 )
 
 STATES = {

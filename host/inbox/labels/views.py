@@ -34,7 +34,15 @@ from host.web.request_helpers import (
     workspace_view,
 )
 
-navigation.add_settings("labels.index", _l("Labels"), order=20, section=navigation.LABELS, icon="tag")
+navigation.add_settings(
+    "labels.index",
+    _l("Labels"),
+    order=20,
+    section=navigation.LABELS,
+    icon="tag",
+    words="tags, categories, colours, Schlagwörter, Kategorien, Farben, Etiketten",
+    finds=(navigation.Find(_l("New label"), "new-title", "add label, create tag, Label anlegen"),),
+)
 
 bp = Blueprint("labels", __name__, template_folder="templates")
 

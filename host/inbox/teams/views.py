@@ -26,7 +26,15 @@ from host.web.request_helpers import (
     workspace_view,
 )
 
-navigation.add_settings("teams.index", _l("Teams"), order=31, section=navigation.PEOPLE, icon="users")
+navigation.add_settings(
+    "teams.index",
+    _l("Teams"),
+    order=31,
+    section=navigation.PEOPLE,
+    icon="users",
+    words="groups, departments, collections, Gruppen, Abteilungen",
+    finds=(navigation.Find(_l("New team"), "new-title", "add team, create team, Team anlegen"),),
+)
 
 bp = Blueprint("teams", __name__, template_folder="templates")
 

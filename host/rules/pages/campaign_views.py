@@ -58,7 +58,12 @@ from host.web.request_helpers import (
 
 bp = Blueprint("campaigns", __name__, template_folder="../templates")
 navigation.add_settings(
-    "campaigns.index", _l("Campaigns"), order=24, section=navigation.AUTOMATION, icon="send"
+    "campaigns.index",
+    _l("Campaigns"),
+    order=24,
+    section=navigation.AUTOMATION,
+    icon="send",
+    words="comment to DM, keyword, posts, private reply, Kommentar, Stichwort, Beiträge, private Antwort",
 )
 
 CAMPAIGNS = "/w/<int:workspace_id>/settings/campaigns"
@@ -91,19 +96,9 @@ def index(workspace_id: int) -> ResponseReturnValue:
         "rules/campaigns.html",
         lines=lines,
         states=wording.STATES,
-        ended={one.id for one, number, _words in lines if has_ended(one, number)},
+        ended={one.id for one, number, _words in lines if people.has_ended(one, number, clock.now())},
         possible=what.private is not None,
     )
-
-
-def has_ended(one: RuleView, counts: Counts) -> bool:
-    """Return whether a campaign has ended, by its end date or its number of people."""
-    campaign = None if one.body is None else one.body.campaign
-    if campaign is None or one.state != RuleState.LIVE:
-        return False
-    if campaign.until is not None and campaign.until <= clock.now():
-        return True
-    return bool(campaign.people) and counts.got + counts.had + counts.waits >= campaign.people
 
 
 # ---- set up --------------------------------------------------------------------------------------------
@@ -257,7 +252,12 @@ def _head(session: Session, workspace_id: int, shown: RuleView | None) -> dict[s
         runs = log.counted_of(session, shown.id, clock.now() - LATELY, seen_accounts())
         would = runs.get("shadow", 0)
     src = _picture(session, workspace_id, shown)
-    return {"counts": counts, "ended": has_ended(shown, counts), "would": would, "src": src}
+    return {
+        "counts": counts,
+        "ended": people.has_ended(shown, counts, clock.now()),
+        "would": would,
+        "src": src,
+    }
 
 
 def _picture(session: Session, workspace_id: int, shown: RuleView) -> str:

@@ -49,7 +49,14 @@ from host.web.request_helpers import (
 )
 
 bp = Blueprint("rules", __name__, template_folder="../templates")
-navigation.add_settings("rules.index", _l("Rules"), order=23, section=navigation.AUTOMATION, icon="bolt")
+navigation.add_settings(
+    "rules.index",
+    _l("Rules"),
+    order=23,
+    section=navigation.AUTOMATION,
+    icon="bolt",
+    words="triggers, conditions, workflows, auto reply, Auslöser, Bedingungen, automatische Antwort",
+)
 
 RULES = "/w/<int:workspace_id>/settings/rules"
 ONE = f"{RULES}/<int:rule_id>"

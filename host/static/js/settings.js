@@ -1,5 +1,7 @@
 // Pages of settings: a bar that names what is not saved, and ticks for many rows at once.
 
+import "./settings-find.js";
+
 const bar = document.querySelector("[data-savebar]");
 const forms = [...document.querySelectorAll("form[data-unsaved]")];
 const saved = new Map(); // of each field that was on the page when it came, or when its form was saved

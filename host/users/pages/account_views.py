@@ -34,7 +34,30 @@ from host.web.request_helpers import (
     wants_json,
 )
 
-navigation.add_own("accounts.account", _l("Your account"), order=10)
+navigation.add_own(
+    "accounts.account",
+    _l("Your account"),
+    order=10,
+    words="profile, me, Profil, ich",
+    finds=(
+        navigation.Find(_l("Name"), "name", "my name, picture, photo, avatar, mein Name, Bild, Foto"),
+        navigation.Find(_l("Time zone"), "timezone", "clock, local time, Uhrzeit, Ortszeit"),
+        navigation.Find(_l("Language"), "locale", "English, German, Deutsch, Englisch"),
+        navigation.Find(_l("Theme"), "theme", "dark mode, light, colours, dunkel, hell, Dunkelmodus, Farben"),
+        navigation.Find(_l("Password"), "password-title", "change password, Kennwort, Passwort ändern"),
+        navigation.Find(
+            _l("Sign-in and security"),
+            "security-title",
+            "passkey, two-factor, 2FA, second factor, authenticator, codes, Zwei-Faktor, zweiter Faktor",
+        ),
+        navigation.Find(
+            _l("Where you are signed in"), "sessions-title", "sessions, devices, Geräte, Sitzungen"
+        ),
+        navigation.Find(
+            _l("Leave"), "leave-title", "delete account, close account, Konto löschen, austreten"
+        ),
+    ),
+)
 
 
 @bp.get("/account")

@@ -26,7 +26,13 @@ from host.web.request_helpers import (
 )
 
 navigation.add_admin(
-    "accounts.workspaces", _l("Workspaces"), order=30, section=navigation.WORKSPACES, icon="grid"
+    "accounts.workspaces",
+    _l("Workspaces"),
+    order=30,
+    section=navigation.WORKSPACES,
+    icon="grid",
+    words="companies, clients, Arbeitsbereiche, Firmen, Mandanten",
+    finds=(navigation.Find(_l("New workspace"), "new-title", "add workspace, Arbeitsbereich anlegen"),),
 )
 
 

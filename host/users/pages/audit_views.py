@@ -26,9 +26,20 @@ from host.web.request_helpers import Permission, admin_required, config, id_argu
 TIMES = {"1": _l("Last 24 hours"), "7": _l("Last 7 days"), "30": _l("Last 30 days")}
 """Periods to look back, in days, with their labels."""
 
-navigation.add_settings("accounts.audit", _l("Audit log"), order=90, icon="list")
+navigation.add_settings(
+    "accounts.audit",
+    _l("Audit log"),
+    order=90,
+    icon="list",
+    words="history, changes, who did what, Protokoll, Verlauf, Änderungen",
+)
 navigation.add_admin(
-    "accounts.audit_journal", _l("Desk audit log"), order=60, section=navigation.DESK, icon="list"
+    "accounts.audit_journal",
+    _l("Desk audit log"),
+    order=60,
+    section=navigation.DESK,
+    icon="list",
+    words="history, changes, who did what, Protokoll, Verlauf, Änderungen",
 )
 
 

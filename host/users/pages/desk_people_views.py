@@ -46,7 +46,13 @@ STATES: dict[str, tuple[object, Callable[[Person], bool]]] = {
 """Filters of the list of people."""
 
 navigation.add_admin(
-    "accounts.desk_people", _l("People of the desk"), order=35, section=navigation.WORKSPACES, icon="users"
+    "accounts.desk_people",
+    _l("People of the desk"),
+    order=35,
+    section=navigation.WORKSPACES,
+    icon="users",
+    words="users, admins, reset password, Benutzer, Admins, Passwort zurücksetzen",
+    finds=(navigation.Find(_l("Add a person"), "add-title", "new user, invite, einladen, neuer Benutzer"),),
 )
 
 

@@ -38,7 +38,23 @@ from host.web.request_helpers import (
 )
 
 navigation.add_admin(
-    "accounts.desk_settings", _l("Desk settings"), order=50, section=navigation.DESK, icon="gear"
+    "accounts.desk_settings",
+    _l("Desk settings"),
+    order=50,
+    section=navigation.DESK,
+    icon="gear",
+    finds=(
+        navigation.Find(_l("Public address"), "public-url", "URL, domain, host, Adresse, Domain"),
+        navigation.Find(
+            _l("Mail server"),
+            "mail-title",
+            "SMTP, relay, outgoing mail, notifications by mail, E-Mail, Postausgang",
+        ),
+        navigation.Find(_l("Who can create workspaces"), "makers", "new workspace, Arbeitsbereich anlegen"),
+        navigation.Find(
+            _l("Appearance"), "look-title", "logo, brand, colour, name, Logo, Marke, Farbe, Aussehen"
+        ),
+    ),
 )
 
 WHY: Mapping[str, object] = {

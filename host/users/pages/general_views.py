@@ -32,7 +32,39 @@ from host.web.request_helpers import (
 
 GENERAL = "/w/<int:workspace_id>/settings/general"
 
-navigation.add_settings("accounts.general", _l("General"), order=10, icon="building")
+navigation.add_settings(
+    "accounts.general",
+    _l("General"),
+    order=10,
+    icon="building",
+    words="workspace, company, Arbeitsbereich, Firma",
+    finds=(
+        navigation.Find(_l("Name"), "name", "workspace name, logo, picture, Name des Arbeitsbereichs, Bild"),
+        navigation.Find(_l("Time zone"), "timezone", "clock, local time, Uhrzeit, Ortszeit"),
+        navigation.Find(_l("Language"), "language", "English, German, Deutsch, Englisch"),
+        navigation.Find(
+            _l("Replying to an unassigned conversation"),
+            "on_reply",
+            "assign automatically, take over, automatisch zuweisen, übernehmen",
+        ),
+        navigation.Find(
+            _l("Undo a sent reply within"),
+            "undo",
+            "undo send, delay, seconds, rückgängig, verzögern, Sekunden",
+        ),
+        navigation.Find(_l("Drafts of colleagues"), "drafts", "see drafts, Entwürfe sehen"),
+        navigation.Find(
+            _l("Data retention"),
+            "kept-title",
+            "delete old messages, GDPR, privacy, erase, DSGVO, Datenschutz, Aufbewahrung, löschen",
+        ),
+        navigation.Find(
+            _l("Archive or delete"),
+            "end-title",
+            "close workspace, remove workspace, Arbeitsbereich löschen, archivieren",
+        ),
+    ),
+)
 
 
 @bp.route(GENERAL, methods=["GET", "POST"])

@@ -25,7 +25,25 @@ from host.users.signin.settings import GroupRule, SignIn
 from host.web import navigation
 from host.web.request_helpers import admin_required, audit, config, external_url, flash_bad, flash_good
 
-navigation.add_admin("accounts.sign_in_settings", _l("Sign-in"), order=55, section=navigation.DESK)
+navigation.add_admin(
+    "accounts.sign_in_settings",
+    _l("Sign-in"),
+    order=55,
+    section=navigation.DESK,
+    words="login, Anmeldung",
+    finds=(
+        navigation.Find(
+            _l("Second factor"),
+            "second-title",
+            "two-factor, 2FA, require, Zwei-Faktor, zweiter Faktor, Pflicht",
+        ),
+        navigation.Find(
+            _l("Sign-in provider"),
+            "provider-title",
+            "single sign-on, SSO, OpenID Connect, OIDC, Google, Microsoft, Keycloak, Okta, Anbieter",
+        ),
+    ),
+)
 
 ADMIN = "admin"
 """Value of a group rule that makes people admins; others are ``<workspace>:<role>``."""

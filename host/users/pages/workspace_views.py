@@ -96,7 +96,21 @@ class PeopleFilter(msgspec.Struct, frozen=True):
         return self.q.casefold() in words.casefold() and self.role in {"", role}
 
 
-navigation.add_settings("accounts.people", _l("People"), order=30, section=navigation.PEOPLE, icon="users")
+navigation.add_settings(
+    "accounts.people",
+    _l("People"),
+    order=30,
+    section=navigation.PEOPLE,
+    icon="users",
+    words="members, users, roles, access, permissions, Mitglieder, Benutzer, Rollen, Zugriff, Rechte",
+    finds=(
+        navigation.Find(
+            _l("Invite somebody"),
+            "invite-title",
+            "add person, new member, invitation, einladen, Einladung, Person hinzufügen",
+        ),
+    ),
+)
 
 
 @bp.get("/w/<int:workspace_id>/settings/team")

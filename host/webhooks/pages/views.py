@@ -60,7 +60,13 @@ def _mark() -> navigation.Mark | None:
 
 
 navigation.add_settings(
-    "integrations.index", _l("Webhooks"), order=38, section=navigation.INTEGRATIONS, icon="hook", mark=_mark
+    "integrations.index",
+    _l("Webhooks"),
+    order=38,
+    section=navigation.INTEGRATIONS,
+    icon="hook",
+    mark=_mark,
+    words="endpoints, events, Zapier, connect programs, Endpunkte, Ereignisse, Programme anbinden",
 )
 
 GROUPS = {

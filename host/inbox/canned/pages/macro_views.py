@@ -60,7 +60,14 @@ from host.web.request_helpers import (
 
 bp = Blueprint("macros", __name__, template_folder="../templates")
 
-navigation.add_settings("macros.index", _l("Macros"), order=22, section=navigation.REPLIES, icon="macro")
+navigation.add_settings(
+    "macros.index",
+    _l("Macros"),
+    order=22,
+    section=navigation.REPLIES,
+    icon="macro",
+    words="several actions, one click, Aktionen, ein Klick",
+)
 
 SETTINGS = "/w/<int:workspace_id>/settings/macros"
 

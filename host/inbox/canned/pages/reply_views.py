@@ -53,7 +53,12 @@ from host.web.request_helpers import (
 bp = Blueprint("canned", __name__, template_folder="../templates")
 
 navigation.add_settings(
-    "canned.index", _l("Canned replies"), order=21, section=navigation.REPLIES, icon="book"
+    "canned.index",
+    _l("Canned replies"),
+    order=21,
+    section=navigation.REPLIES,
+    icon="book",
+    words="templates, snippets, saved replies, Vorlagen, Textbausteine, Antworten",
 )
 
 SETTINGS = "/w/<int:workspace_id>/settings/canned"

@@ -22,7 +22,13 @@ from host.web.portions import portion
 from host.web.request_helpers import Permission, actor, flash_good, id_argument, workspace_view
 
 navigation.add_settings(
-    "contacts.attribute_list", _l("Attributes"), order=22, section=navigation.LABELS, icon="view"
+    "contacts.attribute_list",
+    _l("Attributes"),
+    order=22,
+    section=navigation.LABELS,
+    icon="view",
+    words="custom fields, contact fields, properties, eigene Felder, Kundendaten, Eigenschaften",
+    finds=(navigation.Find(_l("New attribute"), "new-title", "add field, create field, Feld anlegen"),),
 )
 
 SETTINGS = "/w/<int:workspace_id>/settings/attributes"

@@ -1,0 +1,88 @@
+"""Assistants in the overview of automation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import sqlalchemy as sa
+from flask import url_for
+from flask_babel import gettext as _
+from flask_babel import lazy_gettext as _l
+from sqlalchemy.orm import Session
+
+from host.assistants import keeping
+from host.assistants.keeping import AccountMode, AssistantSummary
+from host.assistants.models import LanguageModel, Mode
+from host.features.automation_overview import (
+    AutomationOverview,
+    HandlingStep,
+    OverviewAccount,
+    OverviewCell,
+    OverviewColumn,
+    OverviewProblem,
+    OverviewState,
+)
+from host.web.request_helpers import url_for_each
+
+STATES: Mapping[Mode, OverviewState] = {
+    Mode.OFF: OverviewState.OFF,
+    Mode.SHADOW: OverviewState.SHADOW,
+    Mode.SUGGEST: OverviewState.SUGGESTS,
+    Mode.ANSWER: OverviewState.ANSWERS,
+}
+
+
+def overview(session: Session, workspace_id: int, accounts: Sequence[OverviewAccount]) -> AutomationOverview:
+    """Return the assistant of each account, and those that are stopped. Four statements."""
+    assistants = {one.id: one for one in keeping.listing(session, workspace_id)}
+    places = keeping.places(session, workspace_id)
+    ids = [one.id for one in accounts]
+    mine = [place for id_ in ids if (place := places.get(id_)) and place.assistant_id in assistants]
+    cells = {place.account_id: _cell(place, assistants[place.assistant_id]) for place in mine}
+    column = OverviewColumn(
+        _l("Assistant"),
+        80,
+        cells,
+        url_for_each("assistants.of_account", "account_id", workspace_id=workspace_id),
+        sends=True,
+    )
+    at_work = [assistants[id_] for id_ in sorted({one.assistant_id for one in mine if one.mode != Mode.OFF})]
+    step = HandlingStep(
+        50,
+        "bot",
+        _("Assistant"),
+        _("When the customer stops writing. It suggests or sends an answer, unless someone has answered."),
+    )
+    return AutomationOverview([column], [*_problems(session, workspace_id, at_work)], [step])
+
+
+def _cell(place: AccountMode, assistant: AssistantSummary) -> OverviewCell:
+    stopped = assistant.stopped_at is not None and place.mode != Mode.OFF
+    return OverviewCell(OverviewState.STOPPED if stopped else STATES[place.mode], assistant.name)
+
+
+def _problems(
+    session: Session, workspace_id: int, at_work: Sequence[AssistantSummary]
+) -> Iterator[OverviewProblem]:
+    failed = sa.select(LanguageModel.id).where(
+        LanguageModel.workspace_id == workspace_id, LanguageModel.problem.is_not(None)
+    )
+    failing = set(session.scalars(failed))
+    for one in at_work:
+        page = url_for("assistants.assistant", workspace_id=workspace_id, assistant_id=one.id)
+        if one.stopped_at is not None:
+            yield OverviewProblem(
+                "bad",
+                _("The assistant %(name)s is stopped.", name=one.name),
+                _("It neither suggests nor answers, and your team gets every message."),
+                page,
+                _("Open assistant"),
+            )
+        elif one.model_id in failing:
+            yield OverviewProblem(
+                "warn",
+                _("The model of the assistant %(name)s failed its last test.", name=one.name),
+                _("While it fails, conversations go to your team."),
+                url_for("models.index", workspace_id=workspace_id),
+                _("Open models"),
+            )

@@ -1,0 +1,187 @@
+"""Settings -> Automation: what runs on which account, and in which order a message meets it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+import sqlalchemy as sa
+from flask import render_template, url_for
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext as _
+from flask_babel import lazy_gettext as _l
+from flask_babel import lazy_pgettext, ngettext
+from sqlalchemy.orm import Session
+
+from host.channels.directory import Directory, current_directory
+from host.channels.pages.blueprint import bp
+from host.core import db
+from host.core.backports.values import replace
+from host.features import registry
+from host.features.automation_overview import (
+    AutomationOverview,
+    OverviewAccount,
+    OverviewCell,
+    OverviewColumn,
+    OverviewProblem,
+    OverviewState,
+)
+from host.models.channels import AccountState, ChannelAccount
+from host.web import navigation
+from host.web.portions import portion
+from host.web.request_helpers import Permission, seen_accounts, workspace_view
+
+navigation.add_settings(
+    "channels.overview",
+    _l("Overview"),
+    order=22,
+    section=navigation.AUTOMATION,
+    icon="bolt",
+    words="greeting, welcome, away, out of office, ice breakers, menu, routing, assign, Begrüßung, abwesend, "
+    "Gesprächseinstiege, Menü, Verteilung, zuweisen",
+    finds=(navigation.Find(_l("How a message is handled"), "au-order", "order, flow, Reihenfolge, Ablauf"),),
+)
+
+STATES = {
+    OverviewState.LIVE: _l("Live"),
+    OverviewState.SUGGESTS: _l("Suggests"),
+    OverviewState.ANSWERS: lazy_pgettext("language model", "Answers"),
+    OverviewState.SHADOW: _l("Shadow"),
+    OverviewState.DRAFT: _l("Draft"),
+    OverviewState.OFF: _l("Off"),
+    OverviewState.STOPPED: _l("Stopped"),
+}
+"""Words for the states."""
+SENDING = {OverviewState.LIVE, OverviewState.ANSWERS}
+MOST_PROBLEMS = 5
+"""Problems that are shown; others are folded."""
+
+
+class ShownCell(msgspec.Struct, frozen=True):
+    """A cell of the table.
+
+    :param label: of its column.
+    :param cell: None: nothing runs there.
+    :param url: where it is set; empty: nowhere at the moment.
+    :param supported: whether the channel supports it.
+    """
+
+    label: object
+    cell: OverviewCell | None
+    url: str
+    supported: bool
+
+
+class ShownAccount(msgspec.Struct, frozen=True):
+    """A row of the table."""
+
+    account: OverviewAccount
+    url: str
+    cells: Sequence[ShownCell]
+
+
+@bp.get("/w/<int:workspace_id>/settings/automation")
+@workspace_view(Permission.ACCOUNTS)
+def overview(workspace_id: int) -> ResponseReturnValue:
+    """Show what runs on each account, and the order in which a message meets it."""
+    directory = current_directory()
+    with db.read() as session:
+        accounts = _accounts(session, directory, workspace_id)
+        found: list[AutomationOverview] = registry.hooks().automation_overview(
+            session=session, workspace_id=workspace_id, accounts=accounts, directory=directory
+        )
+    columns = sorted((one for part in found for one in part.columns), key=lambda one: one.order)
+    problems = [
+        *_unable(workspace_id, accounts, columns),
+        *sorted((one for part in found for one in part.problems), key=lambda one: one.tone != "bad"),
+    ]
+    part = portion(accounts)
+    running = {one.key for one in directory.adapters}
+    return render_template(
+        "channels/overview.html",
+        columns=columns,
+        part=part,
+        rows=[_row(workspace_id, one, columns, one.channel in running) for one in part.rows],
+        problems=problems[:MOST_PROBLEMS],
+        folded=problems[MOST_PROBLEMS:],
+        steps=sorted((one for part in found for one in part.steps), key=lambda one: one.order),
+        states=STATES,
+    )
+
+
+def _accounts(session: Session, directory: Directory, workspace_id: int) -> list[OverviewAccount]:
+    """Return the connected accounts the viewer sees, by channel and name. One statement."""
+    seen = seen_accounts()
+    columns = (
+        *(ChannelAccount.id, ChannelAccount.channel, ChannelAccount.handle, ChannelAccount.name),
+        *(ChannelAccount.settings, ChannelAccount.state),
+    )
+    query = sa.select(*columns).where(
+        ChannelAccount.workspace_id == workspace_id, ChannelAccount.state != AccountState.DISCONNECTED
+    )
+    places = {key: place for place, key in enumerate(directory.keys)}
+    found = [
+        OverviewAccount(
+            row.id,
+            row.channel,
+            row.handle or row.name,
+            row.settings,
+            row.state == AccountState.CONNECTED and row.channel in places,
+        )
+        for row in session.execute(query)
+        if seen is None or row.id in seen
+    ]
+    return sorted(
+        found, key=lambda one: (places.get(one.channel, len(places)), one.channel, one.name, one.id)
+    )
+
+
+def _unable(
+    workspace_id: int, accounts: Sequence[OverviewAccount], columns: Sequence[OverviewColumn]
+) -> list[OverviewProblem]:
+    """Return the problem of accounts that should send automatically, but can't send."""
+    silent = [
+        one
+        for one in accounts
+        if not one.sends
+        and any(_is_stopped(one, column, column.cells.get(one.id)) for column in columns if column.sends)
+    ]
+    if not silent:
+        return []
+    what = ngettext(
+        "%(name)s can't send.",
+        "%(num)s accounts can't send, such as %(name)s.",
+        len(silent),
+        name=silent[0].name,
+    )
+    why = _("Nothing is sent automatically. Reconnect the account, or activate its addon.")
+    if len(silent) == 1:
+        url = _channels(workspace_id, silent[0].id)
+    else:
+        url = url_for("channels.index", workspace_id=workspace_id, state="attention")
+    return [OverviewProblem("bad", what, why, url, _("Open channels"))]
+
+
+def _is_stopped(account: OverviewAccount, column: OverviewColumn, cell: OverviewCell | None) -> bool:
+    """Return whether it should send on an account that can't."""
+    return cell is not None and column.sends and not account.sends and cell.state in SENDING
+
+
+def _channels(workspace_id: int, account_id: int) -> str:
+    anchor = f"account-{account_id}"
+    return url_for("channels.index", workspace_id=workspace_id, account=account_id, _anchor=anchor)
+
+
+def _row(
+    workspace_id: int, account: OverviewAccount, columns: Sequence[OverviewColumn], running: bool
+) -> ShownAccount:
+    """Return the row of an account. *running*: whether its addon is active; otherwise it has no pages."""
+    cells = []
+    for column in columns:
+        cell = column.cells.get(account.id)
+        link = column.link if cell is not None or column.add is None else column.add
+        supported = column.supported is None or account.id in column.supported
+        if cell is not None and _is_stopped(account, column, cell):
+            cell = replace(cell, state=OverviewState.STOPPED)
+        cells.append(ShownCell(column.label, cell, link(account.id) if running else "", supported))
+    return ShownAccount(account, _channels(workspace_id, account.id), cells)

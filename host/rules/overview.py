@@ -1,0 +1,169 @@
+"""Rules and campaigns in the overview of automation."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
+
+from flask import url_for
+from flask_babel import gettext as _
+from flask_babel import lazy_gettext as _l
+from flask_babel import ngettext
+from sqlalchemy.orm import Session
+
+from host.channels.directory import Directory
+from host.core import clock
+from host.features.automation_overview import (
+    AutomationOverview,
+    HandlingStep,
+    OverviewAccount,
+    OverviewCell,
+    OverviewColumn,
+    OverviewProblem,
+    OverviewState,
+)
+from host.rules import body as bodies
+from host.rules import keeping, people
+from host.rules.body import RuleTargets
+from host.rules.keeping import RuleView
+from host.rules.models import RuleState
+
+STATES: Mapping[RuleState, OverviewState] = {
+    RuleState.LIVE: OverviewState.LIVE,
+    RuleState.SHADOW: OverviewState.SHADOW,
+    RuleState.DRAFT: OverviewState.DRAFT,
+    RuleState.OFF: OverviewState.OFF,
+}
+
+
+def overview(
+    session: Session, workspace_id: int, accounts: Sequence[OverviewAccount], directory: Directory
+) -> AutomationOverview:
+    """Return the rules and campaigns of each account, and those that can't run."""
+    what = keeping.there(session, workspace_id, directory)
+    found = keeping.listing(session, workspace_id, what)
+    limited = [one.id for one in found if one.body and one.body.campaign and one.body.campaign.people]
+    counts = people.counted(session, limited)
+    now = clock.now()
+    ended = {one.id for one in found if people.has_ended(one, counts.get(one.id, people.Counts()), now)}
+    ids = [one.id for one in accounts]
+    seen = [(one, mine) for one in found if (mine := _where(one, what, ids))]
+    rules = [(one, mine) for one, mine in seen if not _is_campaign(one)]
+    campaigns = [(one, mine) for one, mine in seen if _is_campaign(one)]
+    columns = [_column(workspace_id, "rules", _l("Rules"), 60, rules, ended)]
+    below = set(what.below).intersection(ids)
+    if below or campaigns:
+        columns.append(_column(workspace_id, "campaigns", _l("Campaigns"), 70, campaigns, ended, below))
+    # A rule that can't run anywhere concerns everybody; others only those who see their accounts.
+    named = [one for one in found if _stops(one) and (_where(one, what, ids) or one.rests)]
+    step = HandlingStep(
+        20,
+        "bolt",
+        _("Rules and campaigns"),
+        _("In the order of their list. A rule can skip those below it."),
+    )
+    return AutomationOverview(columns, [*_problems(workspace_id, named)], [step])
+
+
+def _is_campaign(one: RuleView) -> bool:
+    return one.body is not None and one.body.campaign is not None
+
+
+def _stops(one: RuleView) -> bool:
+    """Return whether a rule should act, but can't, or not fully."""
+    return one.acts and (one.rests or bool(one.gone) or one.body is None)
+
+
+def _where(one: RuleView, what: RuleTargets, ids: Collection[int]) -> frozenset[int]:
+    where = None if one.body is None else bodies.accounts_of(one.body, what)
+    return frozenset(ids) if where is None else where.intersection(ids)
+
+
+def _column(
+    workspace_id: int,
+    part: str,
+    label: object,
+    order: int,
+    found: Sequence[tuple[RuleView, frozenset[int]]],
+    ended: Collection[int],
+    supported: Collection[int] | None = None,
+) -> OverviewColumn:
+    by_account: dict[int, list[RuleView]] = {}
+    for one, mine in found:
+        for account_id in mine:
+            by_account.setdefault(account_id, []).append(one)
+    listed, new = (url_for(f"{part}.{name}", workspace_id=workspace_id) for name in ("index", "new"))
+    return OverviewColumn(
+        label,
+        order,
+        # Most accounts have the same rules.
+        _cells(by_account, part, ended),
+        lambda _id: listed,
+        lambda _id: new,
+        supported,
+        sends=part == "campaigns",
+    )
+
+
+def _cells(
+    by_account: Mapping[int, list[RuleView]], part: str, ended: Collection[int]
+) -> dict[int, OverviewCell]:
+    made: dict[tuple[int, ...], OverviewCell] = {}
+    cells = {}
+    for account_id, mine in by_account.items():
+        key = tuple(one.id for one in mine)
+        if key not in made:
+            made[key] = _cell(mine, part, ended)
+        cells[account_id] = made[key]
+    return cells
+
+
+def _cell(mine: Sequence[RuleView], part: str, ended: Collection[int]) -> OverviewCell:
+    """Return the cell of an account's rules: the most active of them, and how many others there are."""
+    states = Counter(_state(one, ended) for one in mine)
+    state = next(one for one in _WORST_FIRST if states[one])
+    number = states[state]
+    only = [one for one in mine if _state(one, ended) is state]
+    if number == 1:
+        title = only[0].name
+    elif part == "rules":
+        title = ngettext("%(num)s rule", "%(num)s rules", number)
+    else:
+        title = ngettext("%(num)s campaign", "%(num)s campaigns", number)
+    more = len(mine) - number
+    return OverviewCell(state, title, _("%(num)s more", num=more) if more else "")
+
+
+_WORST_FIRST = (
+    OverviewState.STOPPED,
+    OverviewState.LIVE,
+    OverviewState.SHADOW,
+    OverviewState.DRAFT,
+    OverviewState.OFF,
+)
+
+
+def _state(one: RuleView, ended: Collection[int]) -> OverviewState:
+    if one.id in ended:
+        return OverviewState.OFF
+    return OverviewState.STOPPED if _stops(one) else STATES[one.state]
+
+
+def _problems(workspace_id: int, named: Sequence[RuleView]) -> Iterator[OverviewProblem]:
+    for one in named:
+        is_campaign = _is_campaign(one)
+        if one.body is None:
+            why = _("Created by a newer version of Lobby. It doesn't run here.")
+        elif one.rests:
+            why = _("It needs an addon or account that is not active. It runs again when that is active.")
+        else:
+            why = _("It refers to something that was deleted, so that part can't run.")
+        yield OverviewProblem(
+            "bad",
+            _("The campaign %(name)s can't run.", name=one.name)
+            if is_campaign
+            else _("The rule %(name)s can't run.", name=one.name),
+            why,
+            url_for("rules.rule", workspace_id=workspace_id, rule_id=one.id),
+            _("Open campaign") if is_campaign else _("Open rule"),
+        )

@@ -1,0 +1,342 @@
+"""The overview of automation: what runs on which account, what stopped, and in which order."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from host.assistants import keeping as assistant_keeping
+from host.assistants.models import Assistant, Mode
+from host.channels import button_payloads
+from host.core import clock, db
+from host.features import registry
+from host.models.channels import AccountState, ChannelAccount
+from host.models.users import MemberAccount, Membership, Role
+from host.rules.models import RuleState
+from host.users.actor import DESK
+from host.working_hours import hours
+from tests import helpers
+from tests.assistants import turns
+from tests.channels.toy import ToyAdapter
+from tests.inbox import toys
+from tests.inbox.desks import open_desk
+from tests.rules.below import WALL, Below
+from tests.web.test_account_picker import counted, fill
+
+CLOSE = {"do": "close"}
+MOST_STATEMENTS = 40
+
+
+class Table(HTMLParser):
+    """The table of the page: each row's cells by their column, and the links in them."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.rows: dict[str, dict[str, str]] = {}
+        self.links: dict[tuple[str, str], str] = {}
+        self.heads: list[str] = []
+        self._row: dict[str, str] | None = None
+        self._name = self._column = ""
+        self._said: list[str] = []
+        self._hidden = False
+        self.feed(page.partition("<table")[2].partition("</table>")[0])
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = dict(attrs)
+        if tag in {"td", "th"}:
+            self._column, self._said = given.get("data-label") or "", []
+        if tag == "a" and self._column:
+            self.links[self._name, self._column] = given.get("href") or ""
+        self._hidden = given.get("class") == "visually-hidden" or given.get("aria-hidden") == "true"
+
+    def handle_endtag(self, tag: str) -> None:
+        self._hidden = False
+        text = " ".join(self._said)
+        if tag == "th" and self._row is None:
+            self.heads.append(text)
+        elif tag == "thead":
+            self._row = {}
+        elif tag == "th":
+            self._name, self._row = self._said[0], {}
+            self.rows[self._name] = self._row
+        elif tag == "td" and self._row is not None:
+            self._row[self._column] = text
+
+    def handle_data(self, data: str) -> None:
+        if data.strip() and not self._hidden:
+            self._said.append(" ".join(data.split()))
+
+
+@pytest.fixture(autouse=True)
+def _on_again() -> Iterator[None]:
+    yield
+    registry.switch_off([])
+
+
+@pytest.fixture
+def desk(database: db.Database, data: Path) -> Below:
+    return Below(open_desk(data, WALL, ToyAdapter()))
+
+
+@pytest.fixture
+def any_desk(any_database: db.Database, tmp_path: Path) -> Below:
+    (tmp_path / "data").mkdir()
+    return Below(open_desk(tmp_path / "data", WALL, ToyAdapter()))
+
+
+def add_account(desk: Below, name: str, channel: str = "toy", **values: Any) -> int:
+    return toys.make_account(desk.desk.workspace, channel, handle=name, **values).id
+
+
+def owner_of(desk: Below) -> helpers.Browser:
+    person = helpers.make_user(name="Olu O.", workspace=desk.desk.workspace, role=Role.OWNER)
+    return helpers.client_for(desk.desk.app, person)
+
+
+def address(desk: Below) -> str:
+    return f"/w/{desk.desk.workspace}/settings/automation"
+
+
+def shown(desk: Below, browser: helpers.Browser | None = None, query: str = "") -> tuple[str, Table]:
+    answer = (browser or owner_of(desk)).get(address(desk) + query)
+    assert answer.status_code == 200
+    return answer.text, Table(answer.text)
+
+
+def rename(desk: Below) -> None:
+    """Name the two accounts of the desk apart."""
+
+    def use_case(session: Session) -> None:
+        session.get_one(ChannelAccount, desk.direct.id).handle = "direct"
+        session.get_one(ChannelAccount, desk.wall.id).handle = "wall"
+
+    db.write(use_case)
+
+
+def set_hours(desk: Below) -> None:
+    db.write(
+        hours.save,
+        desk.desk.workspace,
+        None,
+        week=[(hours.Span(540, 1020),)] * 7,
+        actor=DESK,
+        now=clock.now(),
+    )
+
+
+def test_each_account_shows_what_runs_there_on_each_database(any_desk: Below) -> None:
+    desk = any_desk
+    rename(desk)
+    desk.set(greets=True, greeting="Hello", silence_days=14, away="Kept", tells_away=False)
+    team = desk.team(desk.person("Lea K."), name="Care")
+    desk.set(routes=True, team_id=team)
+    of_direct = {"if": "conversation", "filter": {"account_id": desk.direct.id}}
+    desk.rule(CLOSE, name="Everywhere")
+    desk.rule(CLOSE, name="Direct only", conditions=[of_direct])
+    desk.rule(CLOSE, name="Tried", state=RuleState.SHADOW, conditions=[of_direct])
+    desk.campaign(name="Tide")
+    desk.campaign(name="Old", until=clock.now().replace(year=2020))
+    turns.put(desk, turns.made(desk, "Pia"), Mode.SUGGEST)
+    menu = add_account(desk, "Buttons")
+    db.write(button_payloads.remember_payloads, menu, "menu", ["a", "b"], actor=DESK)
+
+    page, table = shown(desk)
+
+    direct, wall, toy = (table.rows[name] for name in ("direct", "wall", "Buttons"))
+    assert direct["Greeting"] == "Live again after 14 days"
+    assert direct["Away message"] == "Off"
+    assert direct["Routing"] == "Care Live, to a person"
+    assert direct["Ice breakers"] == "Not on " + WALL.label
+    assert direct["Rules"] == "2 rules Live, 1 more"
+    assert direct["Assistant"] == "Pia Suggests"
+    assert wall["Rules"] == "Everywhere Live"
+    assert wall["Campaigns"] == "Tide Live, 1 more"
+    assert wall["Greeting"] == "Add"
+    assert toy["Menu"] == "2 items Live"
+    assert toy["Ice breakers"] == "Add"
+    assert toy["Campaigns"] == "Not on Toy"
+    assert table.links["Buttons", "Ice breakers"].endswith(f"/accounts/{menu}/ice-breakers")
+    assert table.links["wall", "Greeting"].endswith(f"/accounts/{desk.wall.id}/automation#auto-greets")
+    assert "au-need" not in page
+
+
+def test_every_link_leads_to_a_page(desk: Below) -> None:
+    desk.set(greets=True, greeting="Hello")
+    desk.rule(CLOSE, name="Everywhere")
+    desk.campaign(name="Tide")
+    turns.put(desk, turns.made(desk, "Pia"))
+    add_account(desk, "Buttons")
+    browser = owner_of(desk)
+    _page, table = shown(desk, browser)
+    assert len(set(table.links.values())) > 10
+    for url in sorted(set(table.links.values())):
+        place, _hash, anchor = url.partition("#")
+        answer = browser.get(place, follow_redirects=True)
+        assert answer.status_code == 200, url
+        assert not anchor or f'id="{anchor}"' in answer.text, url
+
+
+def test_what_stopped_stands_first_with_its_effect(desk: Below) -> None:
+    rename(desk)
+    label = desk.label("Gone")
+    desk.rule({"do": "label", "label": label}, name="Labels")
+    desk.set(greets=True, greeting="Hello", tells_away=True, away="Away", routes=True, team_id=desk.team())
+    pia = turns.made(desk, "Pia")
+    turns.put(desk, pia, Mode.SUGGEST)
+
+    def spoil(session: Session) -> None:
+        from host.inbox.labels.models import Label
+
+        session.execute(sa.delete(Label).where(Label.id == label))
+        session.get_one(ChannelAccount, desk.direct.id).state = AccountState.NEEDS_RECONNECT
+        assistant_keeping.stop(session, session.get_one(Assistant, pia), clock.now(), actor=DESK)
+
+    db.write(spoil)
+    page, table = shown(desk)
+    direct = table.rows["direct"]
+    assert direct["Greeting"].startswith("Stopped")
+    assert direct["Away message"] == "Stopped no business hours"
+    assert direct["Routing"] == "Shop Stopped, no members"
+    assert direct["Rules"] == "Labels Stopped"
+    assert direct["Assistant"] == "Pia Stopped"
+    needs = re.findall(r"<b>(.*?)</b>", page.partition("au-need")[2].partition("</section>")[0])
+    assert needs == [
+        "direct can&#39;t send.",
+        "The team Shop has no members.",
+        "The rule Labels can&#39;t run.",
+        "The assistant Pia is stopped.",
+        "The away message of direct is never sent.",
+    ]
+    assert page.index("au-need") < page.index("<table")
+    set_hours(desk)
+    assert "is never sent" not in shown(desk)[0]
+
+
+def test_many_problems_are_folded(desk: Below) -> None:
+    label = desk.label("Gone")
+    for number in range(9):
+        desk.rule({"do": "label", "label": label}, name=f"Rule {number}")
+
+    def spoil(session: Session) -> None:
+        from host.inbox.labels.models import Label
+
+        session.execute(sa.delete(Label).where(Label.id == label))
+
+    db.write(spoil)
+    page, _table = shown(desk)
+    assert "4 more" in page.partition("au-need")[2].partition("</section>")[0]
+
+
+def test_an_account_without_its_addon_offers_nothing(desk: Below) -> None:
+    id_ = add_account(desk, "Lost", channel="lost")
+
+    def greet(session: Session) -> None:
+        from host.automation import settings
+        from host.automation.deciding import Settings
+
+        wanted = Settings(id_, desk.desk.workspace, greets=True, greeting="Hello")
+        settings.save(session, wanted, limit=None, actor=DESK, now=clock.now())
+
+    db.write(greet)
+    page, table = shown(desk)
+    assert table.rows["Lost"]["Greeting"].startswith("Stopped")
+    assert table.rows["Lost"]["Away message"] == "Addon not active"
+    assert not [column for name, column in table.links if name == "Lost" and column]
+    assert "Lost can&#39;t send." in page
+
+
+def test_columns_of_features_that_are_off_are_missing(desk: Below) -> None:
+    desk.rule(CLOSE, name="Everywhere")
+    turns.put(desk, turns.made(desk, "Pia"))
+    browser = owner_of(desk)
+    assert {"Rules", "Campaigns", "Assistant"} <= set(shown(desk, browser)[1].heads)
+    add_account(desk, "Buttons")
+    registry.switch_off(["rules", "assistants"])
+    page, table = shown(desk, browser)
+    assert table.heads == ["Account", "Greeting", "Away message", "Ice breakers", "Menu", "Routing"]
+    assert "Pia" not in page
+    steps = re.findall(r"<b>(.*?)</b>", page.partition("au-steps")[2])
+    assert steps == ["Opt-out words", "Routing", "Away message or greeting", "Your team"]
+
+
+def test_the_steps_stand_in_the_order_they_are_done(desk: Below) -> None:
+    steps = re.findall(r"<b>(.*?)</b>", shown(desk)[0].partition("au-steps")[2])
+    assert steps == [
+        "Opt-out words",
+        "Rules and campaigns",
+        "Routing",
+        "Away message or greeting",
+        "Assistant",
+        "Your team",
+    ]
+    # The runs of one message, as the workers do them.
+    set_hours(desk)
+    desk.rule({"do": "say", "text": "Hi"}, name="Everywhere")
+    desk.set(greets=True, greeting="Hello", routes=True, team_id=desk.team(desk.person("Lea K.")))
+    desk.said()
+    desk.run()
+    assert [kind for kind, *_rest in desk.runs() if kind != "rule"] == ["rules", "routing", "words"]
+
+
+def test_members_limited_to_some_accounts_see_theirs_only(desk: Below) -> None:
+    rename(desk)
+    desk.set(routes=True, team_id=desk.team())
+    of_direct = {"if": "conversation", "filter": {"account_id": desk.direct.id}}
+    desk.rule(CLOSE, name="Direct only", conditions=[of_direct])
+    person = helpers.make_user(name="Lim O.", workspace=desk.desk.workspace, role=Role.OWNER)
+
+    def limit(session: Session) -> None:
+        session.get_one(Membership, (person.id, desk.desk.workspace)).limited = True
+        session.add(
+            MemberAccount(user_id=person.id, workspace_id=desk.desk.workspace, account_id=desk.wall.id)
+        )
+
+    db.write(limit)
+    page, table = shown(desk, helpers.client_for(desk.desk.app, person))
+    assert list(table.rows) == ["wall"]
+    assert table.rows["wall"]["Rules"] == "Add"
+    assert ("direct" in page, "Direct only" in page, "has no members" in page) == (False, False, False)
+
+
+def test_only_owners_open_it(desk: Below) -> None:
+    assert desk.desk.browser.get(address(desk)).status_code == 403
+    lead = helpers.make_user(name="Lou", workspace=desk.desk.workspace, role=Role.LEAD)
+    assert helpers.client_for(desk.desk.app, lead).get(address(desk)).status_code == 403
+    elsewhere = helpers.make_user(workspace=helpers.make_workspace("Other"), role=Role.OWNER)
+    assert helpers.client_for(desk.desk.app, elsewhere).get(address(desk)).status_code == 404
+
+
+def test_many_accounts_are_paged_with_the_same_statements(desk: Below) -> None:
+    rename(desk)
+    desk.rule(CLOSE, name="Everywhere")
+    desk.campaign(name="Tide", people=5)
+    turns.put(desk, turns.made(desk, "Pia"))
+    browser = owner_of(desk)
+    shown(desk, browser)
+    with counted() as few:
+        shown(desk, browser)
+    fill(desk.desk.workspace, 230)
+    with counted() as many:
+        page, table = shown(desk, browser)
+    assert len(few) == len(many) <= MOST_STATEMENTS
+    assert len(table.rows) == 25
+    assert "1 to 25 of 232" in page
+    assert len(page) < 150_000
+    last = shown(desk, browser, "?page=10")[1]
+    assert list(last.rows)[-1] == "@shop.0229"
+    assert len(last.rows) == 7
+
+
+def test_a_workspace_without_accounts_is_led_to_channels(desk: Below) -> None:
+    workspace = helpers.make_workspace("Empty")
+    owner = helpers.make_user(workspace=workspace, role=Role.OWNER)
+    page = helpers.client_for(desk.desk.app, owner).get(f"/w/{workspace}/settings/automation").text
+    assert "<table" not in page
+    assert "How a message is handled" in page
