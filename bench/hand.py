@@ -39,7 +39,7 @@ _HELD_SECONDS = 3_600
 
 @dataclass(slots=True)
 class Hand:
-    """What one browser on one desk measured.
+    """The measurements of one browser on one desk.
 
     :param first_bytes: bytes on the wire of the first page, nothing cached; *requests*: how many.
     :param click_bytes: median bytes on the wire of a click on a conversation.
