@@ -439,7 +439,7 @@ def test_who_never_wrote_cannot_be_written_to_and_the_composer_says_so(
 ) -> None:
     scene.echo("olu", "We sent you this from our phone.", scene.ago(minutes=5))
     shown = words(page(desk, f"/{only_conversation()}"))
-    assert "You cannot reply here now. Only the customer can start a conversation." in shown
+    assert "You can't reply here right now. Only the customer can start a conversation." in shown
     path = desk.path(f"/{only_conversation()}/reply")
     response = desk.browser.post_form(path, text="hello?", reply_key=KEY)
     assert (response.status_code, toys.everything(OutboxEntry)) == (409, [])
@@ -530,7 +530,7 @@ def test_what_waits_can_be_cancelled_and_edited(desk: Desk, scene: scenes.Scene)
     assert desk.browser.post_form(f"{base}/{second}/edit", text=" two and a half ").status_code == 303
     thread = [(m.text, m.state) for m in toys.thread() if m.direction == "outbound"]
     assert thread == [("one", "cancelled"), ("two and a half", "queued")]
-    assert "Cancelled" in words(page(desk, f"/{only_conversation()}"))
+    assert "Canceled" in words(page(desk, f"/{only_conversation()}"))
     # Too late, or too much: said, and nothing changes.
     for message, text, status in ((first, "x", 409), (second, " ", 400), (second, "x" * 2000, 400)):
         form = {"csrf_token": desk.browser.csrf(), "text": text}

@@ -245,7 +245,7 @@ NO_TASK = {
         # Cannot reply outside the window, or after seven days
         pytest.param(refused("10/2534022"), "window", "fail", "2 days earlier", "Human Agent", id="window"),
         # Cannot send to this person
-        pytest.param(refused("551"), "recipients", "unknown", "(551)", "Nothing to do", id="person"),
+        pytest.param(refused("551"), "recipients", "unknown", "(551)", "No action needed", id="person"),
         # Permission denied
         pytest.param(refused("10"), "sending", "fail", "doesn't have permission", "App Review", id="denied"),
         # Popup blocked or closed

@@ -305,7 +305,7 @@ def test_one_thing_is_done_with_many_people(desk: Flask) -> None:
     admin.post_form("/admin/people/many", do="disable", person=everybody, sure="1")
     assert [row(one).disabled_at is None for one in (kim, bo, boss)] == [False, False, True]
     page = admin.get("/admin/people").text
-    assert "Done with 2 people." in page
+    assert "Applied to 2 people." in page
     assert "This is the only admin." in page
     admin.post_form("/admin/people/many", do="enable", person=ids)
     assert row(kim).disabled_at is None

@@ -317,7 +317,7 @@ def edit_message(call: Call, message_id: int, body: NewWords) -> bytes:
     errors=(BodyError, ConversationNotFoundError, EmptyTextError, MentionError, TooLongError),
     examples={
         "A note": {"text": "Paid by card, order 1042."},
-        "One that tells somebody": {"text": "Is the blue glaze ready?", "mentions": [7]},
+        "One that tells someone": {"text": "Is the blue glaze ready?", "mentions": [7]},
         "One that tells a team": {"text": "Who is at the kiln?", "teams": [3]},
     },
 )

@@ -447,7 +447,7 @@ def block_contact(call: Call, contact_id: int) -> Blocked:
     """Blocks them here, and at each provider that supports it. Their current and new conversations become
     spam.
 
-    They are not notified. Repeating it asks the providers again that failed.
+    The contact is not notified. Repeat the request to retry providers that failed.
     """
     return _blocked(call, contact_id, on=True)
 
