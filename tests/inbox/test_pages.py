@@ -571,7 +571,7 @@ def test_failed_and_unconfirmed_replies_can_be_sent_again(desk: Desk, scene: sce
     # A second click comes too late, and says so.
     late = desk.browser.post_form(f"{base}/{failed}/retry")
     assert late.status_code == 303
-    assert "in another state by now" in desk.browser.get(late.headers["Location"]).text
+    assert "has changed in the meantime" in desk.browser.get(late.headers["Location"]).text
     assert desk.browser.post_form(f"{base}/999/retry").status_code == 404
 
 
