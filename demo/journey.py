@@ -542,7 +542,7 @@ def onward(j: Journey) -> str:
     inbox = f"/w/{j.workspace}/inbox"
     until(lambda: LATE in j.agent.open(inbox), "the DM of nine days ago in the agent's inbox")
     conversation = open_conversation(j, LATE)
-    j.agent.expect("You can't reply here right now.")
+    j.agent.expect("You cannot reply here right now.")
     page = re.search(rf'href="(/w/{j.workspace}/contacts/\d+)"', j.agent.html)
     if page is None:
         raise PageError("the conversation does not lead to its contact")

@@ -127,7 +127,7 @@ class WindowClosedError(ConflictError):
     """The reply window is closed."""
 
     code = "window_closed"
-    title = _l("You can't reply here right now")
+    title = _l("You cannot reply here right now")
     default_sentence = _l("The channel does not allow a reply right now, so nothing was sent.")
     default_next_step = _l("It opens again when the customer writes.")
 

@@ -439,7 +439,7 @@ def test_who_never_wrote_cannot_be_written_to_and_the_composer_says_so(
 ) -> None:
     scene.echo("olu", "We sent you this from our phone.", scene.ago(minutes=5))
     shown = words(page(desk, f"/{only_conversation()}"))
-    assert "You can't reply here right now. Only the customer can start a conversation." in shown
+    assert "You cannot reply here right now. Only the customer can start a conversation." in shown
     path = desk.path(f"/{only_conversation()}/reply")
     response = desk.browser.post_form(path, text="hello?", reply_key=KEY)
     assert (response.status_code, toys.everything(OutboxEntry)) == (409, [])

@@ -419,7 +419,7 @@ def test_signatures_of_nobody_are_told_and_no_fault_of_this_account(
         refusals.count_refusal("instagram", None, "signature", "192.0.2.1")
         found = findings(ig, fine)["signature"]
     assert found.verdict == "unknown"
-    assert "1 named no account" in found.evidence
+    assert "1 for accounts not connected here" in found.evidence
 
 
 def test_since_when_signatures_are_wrong_is_told(fine: AccountRef, ig: Addon, meta: Meta) -> None:

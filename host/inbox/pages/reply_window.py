@@ -169,7 +169,7 @@ def composing(adapter: ChannelAdapter | None, row: Row, name: str, now: datetime
             bars=bars,
             left=_("Closed since %(at)s", at=durations.moment(ended, now)) if ended else "",
             then=_("Opens when %(name)s writes", name=name) if ended else "",
-            reason=_("You can't reply here right now."),
+            reason=_("You cannot reply here right now."),
             sentence=sentence or _("It opens again when the customer writes."),
             limit=limit,
             people_only=False,
