@@ -113,7 +113,7 @@ def set_up(j: Journey) -> str:
         raise PageError("the first start printed no set-up link")
     j.admin.open(j.host.setup_link)
     j.admin.press(
-        "Set up the desk",
+        "Set up Lobby",
         {
             "name": "Mia R.",
             "email": ADMIN,
@@ -129,7 +129,7 @@ def set_up(j: Journey) -> str:
 
 def invite(j: Journey) -> str:
     j.admin.open(f"/w/{j.workspace}/settings/people")
-    j.admin.press("Make an invitation", {"email": AGENT, "role": "agent"})
+    j.admin.press("Create invitation link", {"email": AGENT, "role": "agent"})
     link = re.search(r'value="([^"]+/invite/[^"]+)"', j.admin.html)
     if link is None:
         raise PageError("no invitation link was shown")
@@ -302,7 +302,7 @@ def reports(j: Journey) -> str:
 
 def keep(j: Journey) -> str:
     j.admin.open(f"/w/{j.workspace}/settings/labels")
-    j.admin.press("Add the label", {"name": "order"})
+    j.admin.press("Add label", {"name": "order"})
     j.agent.open(f"/w/{j.workspace}/inbox/{j.conversation}")
     j.agent.press("order")
     j.agent.expect("added order")
@@ -323,7 +323,7 @@ def keep(j: Journey) -> str:
 def team(j: Journey) -> str:
     """Create a team, assign the conversation to it, and mention the agent in a note."""
     j.admin.open(f"/w/{j.workspace}/settings/teams")
-    j.admin.press("Add the team", {"name": "Orders"})
+    j.admin.press("Add team", {"name": "Orders"})
     bo = re.search(r'name="member" value="(\d+)"(?:(?!name="member").)*Bo', j.admin.html, re.DOTALL)
     if bo is None:
         raise PageError("the agent cannot be chosen for the team")
@@ -604,7 +604,7 @@ def onward(j: Journey) -> str:
     inbox = f"/w/{j.workspace}/inbox"
     until(lambda: LATE in j.agent.open(inbox), "the DM of nine days ago in the agent's inbox")
     conversation = open_conversation(j, LATE)
-    j.agent.expect("You cannot reply here now.")
+    j.agent.expect("You cannot reply here right now.")
     page = re.search(rf'href="(/w/{j.workspace}/contacts/\d+)"', j.agent.html)
     if page is None:
         raise PageError("the conversation does not lead to its contact")

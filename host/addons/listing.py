@@ -336,19 +336,18 @@ def _shown(
 
 def _stopping(card: Card, use: Use) -> str:
     accounts = ngettext(
-        "What stops: %(num)s connected account neither receives nor sends. Its webhook "
+        "Stops: %(num)s connected account neither receives nor sends. Its webhook "
         "addresses return 404, and its pages and scheduled jobs stop.",
-        "What stops: %(num)s connected accounts neither receive nor send. Its webhook "
+        "Stops: %(num)s connected accounts neither receive nor send. Its webhook "
         "addresses return 404, and its pages and scheduled jobs stop.",
         use.accounts,
     )
     nobody = _(
-        "What stops: its webhook addresses return 404, and its pages and scheduled jobs "
+        "Stops: its webhook addresses return 404, and its pages and scheduled jobs "
         "stop. No account is connected."
     )
     stays = _(
-        "What stays: conversations, accounts, settings and tables. Activate the addon again "
-        "to continue with them."
+        "Kept: conversations, accounts, settings and tables. Activate the addon again to continue with them."
     )
     question = _("Deactivate %(name)s?", name=card.manifest.name)
     return f"{question}\n\n{accounts if use.accounts else nobody}\n{stays}"

@@ -16,20 +16,20 @@ from host.models.users import Role
 
 ExternalId = Annotated[
     str,
-    Meta(description="The provider's id; a string, whatever it looks like.", examples=["17841400000000001"]),
+    Meta(description="The provider's id, always a string.", examples=["17841400000000001"]),
 ]
-Cursor = Annotated[str, Meta(description="A place in this list; to be handed back unchanged.")]
+Cursor = Annotated[str, Meta(description="A cursor from a response, unchanged.")]
 
 
 class Error(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """An error."""
 
-    code: Annotated[str, Meta(description="Stable; programs decide by it.", examples=["too_long"])]
-    message: Annotated[str, Meta(description="What happened, in a sentence for people.")]
-    request_id: Annotated[str, Meta(description="Names this request in the log of the desk.")]
-    next: Annotated[str, Meta(description="What to do about it.")] = ""
-    field: Annotated[str | None, Meta(description="What was wrong in what was sent.")] = None
-    limit: Annotated[int | None, Meta(description="The number that was gone over.")] = None
+    code: Annotated[str, Meta(description="Stable code, for programs.", examples=["too_long"])]
+    message: Annotated[str, Meta(description="What happened, as a sentence for people.")]
+    request_id: Annotated[str, Meta(description="Identifies this request in Lobby's log.")]
+    next: Annotated[str, Meta(description="What to do next.")] = ""
+    field: Annotated[str | None, Meta(description="The invalid field of the request.")] = None
+    limit: Annotated[int | None, Meta(description="The limit that was exceeded.")] = None
 
 
 class Person(Wire, frozen=True):
@@ -41,7 +41,7 @@ class Person(Wire, frozen=True):
 
 Tone = Annotated[
     Literal["grey", "blue", "teal", "green", "amber", "orange", "red", "pink", "violet"],
-    Meta(description="Its colour, by name; each has a shade for light and for dark pages."),
+    Meta(description="Name of its color."),
 ]
 
 
@@ -66,11 +66,13 @@ class Snooze(Wire, frozen=True):
     kind: Annotated[
         Literal["until", "reply", "fixed"],
         Meta(
-            description="What ends it: `until` the time or a message from the customer; `reply` a message "
-            "from the customer; `fixed` the time alone, whatever they write."
+            description=(
+                "What ends it: `until` the time or a message from the customer; `reply` a message "
+                "from the customer; `fixed` only the time."
+            )
         ),
     ]
-    until: Annotated[Moment | None, Meta(description="Null with `reply`, and only there.")] = None
+    until: Annotated[Moment | None, Meta(description="Null only with `reply`.")] = None
 
 
 class Member(Wire, frozen=True):
@@ -93,14 +95,14 @@ class Identity(Wire, frozen=True):
     account_id: Id
     channel: str
     external_id: ExternalId
-    external_id_name: Annotated[str, Meta(description="What the channel calls that id.")]
+    external_id_name: Annotated[str, Meta(description="The channel's name for that id.")]
     name: str | None
     username: str | None
     profile: Annotated[
-        dict[str, Any], Meta(description="What else the provider told; depends on the channel.")
+        dict[str, Any], Meta(description="Other data from the provider; depends on the channel.")
     ]
     blocked_at: Annotated[
-        Moment | None, Meta(description="Since when the provider blocks them for us; null: it does not.")
+        Moment | None, Meta(description="When they were blocked at the provider; null: not blocked.")
     ]
 
 
@@ -109,7 +111,7 @@ class AttributeValue(Wire, frozen=True):
 
     id: Annotated[Id, Meta(description="The id of the attribute.")]
     name: str
-    value: Annotated[str, Meta(description="As text: a date as `2026-11-20`, yes and no as `yes` and `no`.")]
+    value: Annotated[str, Meta(description="As text: dates as `2026-11-20`, yes or no as `yes` and `no`.")]
 
 
 class Contact(Wire, frozen=True):
@@ -121,16 +123,18 @@ class Contact(Wire, frozen=True):
     created_at: Moment
     opted_out_at: Annotated[
         Moment | None,
-        Meta(description="Since when they want nothing that is sent by itself; null: they have not said so."),
+        Meta(description="When they opted out of automated messages; null: they did not."),
     ]
     opted_out_source: Annotated[
-        str | None, Meta(description="How that is known; of what they wrote themselves the word, as `STOP`.")
+        str | None,
+        Meta(description="How that is known; if they wrote it themselves, the word, such as `STOP`."),
     ]
     blocked_at: Annotated[
-        Moment | None, Meta(description="Since when what they write is spam; null: it is not.")
+        Moment | None,
+        Meta(description="When they were blocked, so that their messages go to spam; null: not blocked."),
     ]
-    attributes: Annotated[list[AttributeValue], Meta(description="Those they have something for.")]
-    labels: Annotated[list[LabelRef], Meta(description="That their conversations have, by name.")]
+    attributes: Annotated[list[AttributeValue], Meta(description="Attributes that have a value.")]
+    labels: Annotated[list[LabelRef], Meta(description="Labels of their conversations, by name.")]
     identities: list[Identity]
 
 
@@ -140,11 +144,11 @@ class Attachment(Wire, frozen=True):
     id: Id
     kind: str
     name: str
-    content_type: Annotated[str, Meta(description="What its bytes are; empty where nobody knows yet.")]
-    size: Annotated[int | None, Meta(description="In bytes, where it is known.")]
-    width: Annotated[int | None, Meta(description="In pixels, of a picture.")]
+    content_type: Annotated[str, Meta(description="Detected from its bytes; empty if not known yet.")]
+    size: Annotated[int | None, Meta(description="In bytes, if known.")]
+    width: Annotated[int | None, Meta(description="In pixels, for a picture.")]
     height: int | None
-    url: Annotated[str, Meta(description="Where to get it, with the same key.")]
+    url: Annotated[str, Meta(description="URL to download it with the same key.")]
 
 
 class Problem(Wire, frozen=True):
@@ -152,9 +156,9 @@ class Problem(Wire, frozen=True):
 
     code: str
     sentence: str
-    cause: Annotated[str, Meta(description="What it most likely comes from; may be empty.")]
+    cause: Annotated[str, Meta(description="The most likely cause; may be empty.")]
     next_step: str
-    raw: Annotated[str, Meta(description="The provider's words.")]
+    raw: Annotated[str, Meta(description="The provider's error message.")]
 
 
 class Reaction(Wire, frozen=True):
@@ -162,10 +166,11 @@ class Reaction(Wire, frozen=True):
 
     actor: Actor
     emoji: str
-    name: Annotated[str, Meta(description="What the provider calls it.", examples=["love"])]
-    author: Annotated[str | None, Meta(description="Who of the team put it there.")]
+    name: Annotated[str, Meta(description="The provider's name for it.", examples=["love"])]
+    author: Annotated[str | None, Meta(description="The member who reacted.")]
     state: Annotated[
-        Literal["queued", "sending", "sent", "failed", "unknown"] | None, Meta(description="Of one of ours.")
+        Literal["queued", "sending", "sent", "failed", "unknown"] | None,
+        Meta(description="For a reaction of the team."),
     ]
 
 
@@ -173,7 +178,7 @@ class Quote(Wire, frozen=True):
     """The message another one quotes."""
 
     external_id: ExternalId
-    message_id: Annotated[Id | None, Meta(description="Null for one this desk does not have.")]
+    message_id: Annotated[Id | None, Meta(description="Null if Lobby does not have it.")]
 
 
 class Waiting(Wire, frozen=True):
@@ -191,21 +196,23 @@ class Post(Wire, frozen=True):
     external_id: ExternalId
     kind: Annotated[
         Literal["post", "reel", "story", "ad", "live", "other"],
-        Meta(description="`live`: a broadcast, which can be answered about privately while it goes on."),
+        Meta(description="`live`: a broadcast, whose comments can be answered privately while it is live."),
     ]
-    text: Annotated[str, Meta(description="Its caption; empty where it has none, or none is known yet.")]
-    url: Annotated[str, Meta(description="Its page, for people; may be empty.")]
-    owner: Annotated[str, Meta(description="The handle of whom it belongs to; empty: the account.")]
+    text: Annotated[str, Meta(description="Its caption; empty if it has none, or if it is not known yet.")]
+    url: Annotated[str, Meta(description="URL of its page, for people; may be empty.")]
+    owner: Annotated[str, Meta(description="The owner's handle; empty: the account.")]
     published_at: Moment | None
-    ended_at: Annotated[Moment | None, Meta(description="When a broadcast was over.")]
-    gone_at: Annotated[Moment | None, Meta(description="When the provider first said it is not there.")]
+    ended_at: Annotated[Moment | None, Meta(description="When the broadcast ended.")]
+    gone_at: Annotated[
+        Moment | None, Meta(description="When the provider first reported that it no longer exists.")
+    ]
 
 
 class Posts(Wire, frozen=True):
     """A page of posts, the most recently active first."""
 
     data: list[Post]
-    next: Annotated[Cursor | None, Meta(description="For the next page; null: there is none.")]
+    next: Annotated[Cursor | None, Meta(description="Cursor of the next page; null: this is the last page.")]
 
 
 Standing = Literal["shown", "hidden", "deleted"]
@@ -214,12 +221,12 @@ Standing = Literal["shown", "hidden", "deleted"]
 class Moderation(Wire, frozen=True):
     """The state of a customer's message at the provider, as set by the team."""
 
-    state: Annotated[Standing, Meta(description="How it stands, as far as the provider confirmed it.")]
-    wanted: Annotated[Standing, Meta(description="How the team wants it to stand.")]
+    state: Annotated[Standing, Meta(description="The state that the provider confirmed.")]
+    wanted: Annotated[Standing, Meta(description="The state that the team requested.")]
     delivery: Annotated[
-        Literal["queued", "sent", "failed"], Meta(description="What became of the last wish.")
+        Literal["queued", "sent", "failed"], Meta(description="The outcome of the last request.")
     ]
-    author: Annotated[str | None, Meta(description="Who did it: of the team, or a rule or a key.")]
+    author: Annotated[str | None, Meta(description="A member, a rule or an API key.")]
     at: Moment
     error: Problem | None
 
@@ -230,7 +237,7 @@ class LedTo(Wire, frozen=True):
     conversation_id: Id
     message_id: Annotated[Id, Meta(description="The same message there.")]
     read: Annotated[bool, Meta(description="Whether the customer has seen it.")]
-    answered: Annotated[bool, Meta(description="Whether the customer wrote there since.")]
+    answered: Annotated[bool, Meta(description="Whether the customer has written there since.")]
 
 
 class Message(Wire, frozen=True):
@@ -242,7 +249,7 @@ class Message(Wire, frozen=True):
     external_id: ExternalId | None
     direction: Annotated[
         Literal["inbound", "outbound", "internal"],
-        Meta(description="`internal`: seen by the team only, a note or a line that says what was done."),
+        Meta(description="`internal`: visible only to the team, a note or a line about activity."),
     ]
     origin: Annotated[
         str,
@@ -252,29 +259,35 @@ class Message(Wire, frozen=True):
         ),
     ]
     kind: Annotated[
-        str, Meta(description="What it is; kinds may be added.", examples=["text", "image", "story_reply"])
+        str,
+        Meta(
+            description="The kind of message. New kinds may be added.",
+            examples=["text", "image", "story_reply"],
+        ),
     ]
     text: str
     content: Annotated[
         dict[str, Any],
         Meta(
-            description="What the kind needs beyond its text. `imported` is true of what was read from the "
-            "provider's history."
+            description=(
+                "Data of the kind other than its text. `imported` is true for messages from the "
+                "provider's history."
+            )
         ),
     ]
     attachments: list[Attachment]
     reactions: list[Reaction]
-    reply_to: Annotated[Quote | None, Meta(description="The message it quotes, or answers below a post.")]
+    reply_to: Annotated[Quote | None, Meta(description="The message it quotes, or replies to below a post.")]
     private: Annotated[
-        bool, Meta(description="Whether it is the one private reply to `replyTo`, which stands below a post.")
+        bool, Meta(description="Whether it is the one private reply to `replyTo`, a comment on a post.")
     ]
     moderation: Annotated[
-        Moderation | None, Meta(description="Null: nobody of the team hid or deleted it at the provider.")
+        Moderation | None, Meta(description="Null: the team has not hidden or deleted it at the provider.")
     ]
     led_to: Annotated[
-        LedTo | None, Meta(description="Of a private reply: where it is read. Null: not known yet.")
+        LedTo | None, Meta(description="For a private reply, the private conversation. Null: not known yet.")
     ]
-    author: Annotated[Person | None, Meta(description="Who of the team wrote it.")]
+    author: Annotated[Person | None, Meta(description="The member who wrote it.")]
     state: Annotated[
         Literal["queued", "sending", "sent", "read", "failed", "unknown", "cancelled"] | None,
         Meta(
@@ -288,13 +301,15 @@ class Message(Wire, frozen=True):
     edit_count: int
     unsent_at: Annotated[
         Moment | None,
-        Meta(description="When it was taken back, or its contact erased. Of what it said nothing is left."),
+        Meta(description="When it was unsent, or its contact was erased. Its content is deleted."),
     ]
     send_at: Annotated[
         Moment | None,
         Meta(
-            description="When it goes out at the earliest, while it waits: the time it is for, or until when "
-            "a person can undo it."
+            description=(
+                "Earliest time it is sent, while it is queued: its scheduled time, or the end of the "
+                "time to undo it."
+            )
         ),
     ]
     sent_at: Annotated[
@@ -304,7 +319,7 @@ class Message(Wire, frozen=True):
             "the provider; while one waits, when it was written, or the time it is for."
         ),
     ]
-    created_at: Annotated[Moment, Meta(description="When it was written, or came.")]
+    created_at: Annotated[Moment, Meta(description="When it was written or received.")]
 
 
 class Sent(Wire, frozen=True):
@@ -317,20 +332,16 @@ class Messages(Wire, frozen=True):
     """A page of a conversation, oldest first."""
 
     data: list[Message]
-    before: Annotated[
-        Cursor | None, Meta(description="For what comes before this page; null for an empty one.")
-    ]
-    after: Annotated[
-        Cursor | None, Meta(description="For what comes after this page; null for an empty one.")
-    ]
-    has_before: Annotated[bool, Meta(description="Whether anything comes before.")]
-    has_after: Annotated[bool, Meta(description="Whether anything comes after, at this moment.")]
+    before: Annotated[Cursor | None, Meta(description="Cursor for earlier messages; null for an empty page.")]
+    after: Annotated[Cursor | None, Meta(description="Cursor for later messages; null for an empty page.")]
+    has_before: Annotated[bool, Meta(description="Whether there are earlier messages.")]
+    has_after: Annotated[bool, Meta(description="Whether there are later messages.")]
 
 
 class FileLimits(Wire, frozen=True):
     """Files of one kind."""
 
-    content_types: Annotated[list[str], Meta(description="None: any type.")]
+    content_types: Annotated[list[str], Meta(description="Empty: any type.")]
     max_bytes: int
 
 
@@ -340,7 +351,7 @@ class QuickReplyLimits(Wire, frozen=True):
     most: int
     title_length: int
     payload_length: int
-    asks: Annotated[list[str], Meta(description="What `ask` of one may be.")]
+    asks: Annotated[list[str], Meta(description="Values of `ask`.")]
 
 
 class ButtonsLimits(Wire, frozen=True):
@@ -364,7 +375,7 @@ class TemplateLimits(Wire, frozen=True):
     """Cards side by side. Lengths are in characters."""
 
     elements: int
-    buttons: Annotated[int, Meta(description="Of one card.")]
+    buttons: Annotated[int, Meta(description="Per card.")]
     title_length: int
     subtitle_length: int
     button_title_length: int
@@ -384,60 +395,58 @@ class PrivateReplyLimits(Wire, frozen=True):
 
     text_limit_bytes: int
     quick_replies: QuickReplyLimits | None
-    per_hour: Annotated[int | None, Meta(description="How many the provider takes; null: it does not say.")]
+    per_hour: Annotated[int | None, Meta(description="Limit of the provider; null: not known.")]
 
 
 class Capabilities(Wire, frozen=True):
     """The kinds of messages that can be sent, and their limits."""
 
-    kinds: Annotated[list[str], Meta(description="What `kind` of a message to send may be.")]
-    text_limit_bytes: Annotated[int | None, Meta(description="Of one message, in UTF-8.")]
+    kinds: Annotated[list[str], Meta(description="Values of `kind` for messages to send.")]
+    text_limit_bytes: Annotated[int | None, Meta(description="Per message, in UTF-8.")]
     files: Annotated[dict[str, FileLimits], Meta(description="By kind.")]
     images_per_message: int
     text_with_files: Annotated[bool, Meta(description="Whether a text and its files are one message.")]
-    files_bytes: Annotated[int | None, Meta(description="Of the files of one message together.")]
+    files_bytes: Annotated[int | None, Meta(description="Total size of the files of one message.")]
     formatting: Annotated[
         bool,
-        Meta(description="Whether `**bold**`, `*italic*`, lists, links and quotes are shown so."),
+        Meta(description="Whether `**bold**`, `*italic*`, lists, links and quotes are formatted."),
     ]
-    can_start: Annotated[bool, Meta(description="Whether the team may write to a contact first.")]
-    copies: Annotated[int | None, Meta(description="Most of `cc` and `bcc` together; null: none.")]
-    forwards: Annotated[
-        bool, Meta(description="Messages of any channel can be forwarded by an account of this one.")
+    can_start: Annotated[bool, Meta(description="Whether the team can write to a contact first.")]
+    copies: Annotated[
+        int | None,
+        Meta(description="Maximum number of `cc` and `bcc` recipients together; null: not supported."),
     ]
+    forwards: Annotated[bool, Meta(description="Whether accounts of this channel can forward messages.")]
     quick_replies: QuickReplyLimits | None
     template: TemplateLimits | None
     buttons: ButtonsLimits | None
     most_products: int | None
-    provider_files: Annotated[
-        bool, Meta(description="Whether a file the provider has can be sent by the provider's id.")
-    ]
-    reply_quote: Annotated[bool, Meta(description="Whether a message may quote an earlier one.")]
+    provider_files: Annotated[bool, Meta(description="Whether a file can be sent by its provider id.")]
+    reply_quote: Annotated[bool, Meta(description="Whether a message can quote an earlier one.")]
     reactions: Annotated[
-        list[str] | None, Meta(description="Emoji to react with; empty: any; null: none at all.")
+        list[str] | None, Meta(description="Emoji to react with; empty: any; null: not supported.")
     ]
-    typing: Annotated[bool, Meta(description="Whether the customer can be shown that somebody writes.")]
-    mark_seen: Annotated[bool, Meta(description="Whether the customer can be shown that we have read.")]
+    typing: Annotated[bool, Meta(description="Whether a typing indicator is supported.")]
+    mark_seen: Annotated[bool, Meta(description="Whether read receipts are supported.")]
     ice_breakers: IceBreakerLimits | None
     menu: MenuLimits | None
     thread_control: Annotated[
         bool, Meta(description="Whether a conversation can be taken from another app, and passed to one.")
     ]
     blocks: Annotated[bool, Meta(description="Whether the provider can be asked to block a customer.")]
-    public: Annotated[
-        bool, Meta(description="Whether everybody reads what is sent, each an answer to one message.")
-    ]
+    public: Annotated[bool, Meta(description="Whether messages are public, each as a reply to one message.")]
     private_only: Annotated[
-        list[str], Meta(description="Kinds of post below which nothing of ours can be public.")
+        list[str], Meta(description="Kinds of post whose comments can't be answered publicly.")
     ]
     private_replies: Annotated[
-        PrivateReplyLimits | None, Meta(description="Of the one private reply to a message; null: none.")
+        PrivateReplyLimits | None,
+        Meta(description="Limits of the one private reply to a message; null: not supported."),
     ]
     moderation: Annotated[
-        list[str], Meta(description="What can be done with a customer's message: `hide`, `delete`.")
+        list[str], Meta(description="Supported actions on a customer's message: `hide`, `delete`.")
     ]
     mobile_only: Annotated[
-        list[str], Meta(description="What the customer sees in the provider's mobile app only.")
+        list[str], Meta(description="Kinds that are only shown in the provider's mobile app.")
     ]
 
 
@@ -455,14 +464,13 @@ class Account(Wire, frozen=True):
     active: Annotated[bool, Meta(description="Whether the addon that brings the channel is active.")]
     capabilities: Annotated[Capabilities | None, Meta(description="Null while the channel is not active.")]
     own_addresses: Annotated[
-        list[str], Meta(description="Where its messages can go from, if there is a choice; its own first.")
+        list[str],
+        Meta(description="Addresses its messages can be sent from, if there are several; its own first."),
     ]
     connected_at: Moment
     disconnected_at: Moment | None
     last_event_at: Moment | None
-    reply_target: Annotated[
-        int | None, Meta(description="Within how many minutes customers are to be answered; null: no time.")
-    ]
+    reply_target: Annotated[int | None, Meta(description="Response time in minutes; null: none.")]
 
 
 class AccountChange(Wire, frozen=True):
@@ -470,7 +478,7 @@ class AccountChange(Wire, frozen=True):
 
     reply_target: Annotated[
         int | UnsetType | None,
-        Meta(description="Minutes from 1 to 43200, which are 30 days; null: no time."),
+        Meta(description="Minutes from 1 to 43200 (30 days); null: no response time."),
     ] = UNSET
 
 

@@ -99,7 +99,7 @@ class AccountNotThereError(NotFoundError):
     """The account is not in this workspace, or it is disconnected."""
 
     code = "assistant_account"
-    title = _l("No such account")
+    title = _l("Account not found")
     default_sentence = _l("This account is disconnected or doesn't exist, so nothing was changed.")
     default_next_step = _l("Connect it under Settings → Channels, then try again.")
 

@@ -104,7 +104,7 @@ ID_FIELDS = {"label": "label", "unlabel": "label", "assign": "person", "team": "
 """The kinds of actions that refer to something, and the field with its id."""
 
 _TARGETS: Mapping[str, tuple[str, LazyString, LazyString]] = {
-    "label": ("labels", _l("Add the label %(name)s"), _l("Add a deleted label")),
+    "label": ("labels", _l("Add label %(name)s"), _l("Add a deleted label")),
     "unlabel": ("labels", _l("Remove label %(name)s"), _l("Remove a deleted label")),
     "assign": ("people", _l("Assign to %(name)s"), _l("Assign to a former member")),
     "team": ("teams", _l("Assign to team %(name)s"), _l("Assign to a deleted team")),

@@ -465,9 +465,9 @@ PORTION = 200
 _RESTORED = ProviderProblem(
     "restored",
     noop("This desk was restored from a backup that was made before the message was sent."),
-    noop("Look at the conversation at the provider, then send it again or leave it."),
+    noop("Check the conversation in the provider's own app, then send it again or leave it."),
     "",
-    noop("Whether it was sent afterwards is not in the backup."),
+    noop("The backup doesn't show whether it was sent after that."),
 )
 
 

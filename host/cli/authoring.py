@@ -23,17 +23,15 @@ from host.core.filelock import is_served
 
 @click.command("new")
 @click.argument("slug")
-@click.option(
-    "--folder", type=click.Path(path_type=Path), help="Where to write it; default: a folder called SLUG."
-)
+@click.option("--folder", type=click.Path(path_type=Path), help="Folder to create; default: SLUG.")
 def addon_new(slug: str, folder: Path | None) -> None:
-    """Write a new addon to start from: it works, and its tests pass as they are."""
+    """Create a new addon to start from, with passing tests."""
     target = folder or Path(slug)
     try:
         written = scaffold.create(slug, target)
     except scaffold.NotNamedError as error:
         raise click.ClickException(str(error)) from error
-    click.echo(f"Wrote {len(written)} files to {target}. {target / 'README.md'} says what to change.")
+    click.echo(f"Wrote {len(written)} files to {target}. {target / 'README.md'} explains what to change.")
     click.echo(f"Check it with `lobby addon check {target}`.")
 
 
@@ -42,7 +40,7 @@ def addon_new(slug: str, folder: Path | None) -> None:
 @click.option(
     "--tests",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="Where its tests are; default: `tests` in SOURCE.",
+    help="Folder of its tests; default: `tests` in SOURCE.",
 )
 @click.option(
     "--database",
@@ -50,7 +48,7 @@ def addon_new(slug: str, folder: Path | None) -> None:
     help="URL of an empty database for testing the migrations; default: a temporary SQLite file.",
 )
 def addon_check(source: Path, tests: Path | None, database: str) -> None:
-    """Hold the addon in SOURCE to everything it has to keep; fails where it does not."""
+    """Check the addon in SOURCE against all rules for addons; fail if it breaks one."""
     failed = 0
     try:
         for finding in check(source, tests=tests, database_url=database):
@@ -95,7 +93,7 @@ def addon_dev(configuration: Config, source: Path) -> None:
 @click.argument("source", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
 def addon_build(source: Path, folder: Path) -> None:
-    """Build the zip of the addon in SOURCE into FOLDER, byte for byte the same each time."""
+    """Build the zip of the addon in SOURCE into FOLDER, byte-for-byte reproducible."""
     try:
         target, digest = build_release(source, folder)
     except (ArchiveError, ValueError) as error:
@@ -124,7 +122,7 @@ passphrase_option = click.option(
 @click.option("--no-passphrase", is_flag=True, help="Don't encrypt the key file.")
 @passphrase_option
 def addon_keygen(path: Path, name: str, no_passphrase: bool, passphrase_file: Path | None) -> None:
-    """Make a publisher's key: PATH is the secret one, PATH.pub is the line desks trust it by."""
+    """Create a publisher's key pair: the secret key in PATH, the public key in PATH.pub."""
     public = path.with_name(f"{path.name}.pub")
     if path.exists() or public.exists():
         raise click.ClickException(f"{path} already exists. Keys are never overwritten.")
@@ -149,7 +147,7 @@ def addon_keygen(path: Path, name: str, no_passphrase: bool, passphrase_file: Pa
 @click.option("--key", "path", required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @passphrase_option
 def addon_sign(archive: Path, path: Path, passphrase_file: Path | None) -> None:
-    """Sign an addon's zip in place; the same zip and key give the same bytes each time."""
+    """Sign an addon's zip in place; byte-for-byte reproducible."""
     pem = path.read_bytes()
     secret = _passphrase(passphrase_file)
     if keys.is_encrypted(pem) and not secret:
@@ -172,7 +170,7 @@ def addon_sign(archive: Path, path: Path, passphrase_file: Path | None) -> None:
     help="The publisher's .pub file; default: the keys this installation trusts.",
 )
 def addon_verify(path: Path, wanted: Path | None) -> None:
-    """Print whose key signed an addon's zip; fail unless the signature is valid and the key trusted."""
+    """Print who signed an addon's zip; fail unless the signature is valid and the key is trusted."""
     try:
         found = checking.check(path)
         trusted = trust.load(config.load())

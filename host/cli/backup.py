@@ -106,12 +106,12 @@ def restore(file: Path, waiting: str | None, unverified: bool, passphrase_file: 
 def _waiting(given: str | None, count: int) -> Waiting:
     if given is not None or not count:
         return Waiting(given or Waiting.CHECK)
-    text = f"{count} replies had not left when the backup was made; some may have left since."
+    text = f"{count} replies were not sent yet when the backup was made. Some may have been sent since."
     if not sys.stdin.isatty():
         raise click.UsageError(f"{text} Choose what happens to them: --waiting check, send or drop.")
     click.echo(text)
     return Waiting(
-        click.prompt("What becomes of them?", type=click.Choice(list(Waiting)), default=Waiting.CHECK)
+        click.prompt("What should happen to them?", type=click.Choice(list(Waiting)), default=Waiting.CHECK)
     )
 
 

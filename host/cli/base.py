@@ -114,7 +114,7 @@ class LazyGroup(click.Group):
             logs.tell(error.format_message(), "ERROR")
             raise click.exceptions.Exit(error.exit_code) from error
         except (click.Abort, KeyboardInterrupt) as error:
-            logs.tell("stopped before it was done", "ERROR")
+            logs.tell("interrupted", "ERROR")
             raise click.exceptions.Exit(1) from error
 
     def _explained(self, ctx: click.Context) -> Any:

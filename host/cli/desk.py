@@ -54,8 +54,8 @@ def _use_sandbox(_context: click.Context, _option: click.Parameter, url: str | N
                 os.environ.setdefault(name, str(value))
     except (requests.RequestException, ValueError, AttributeError) as error:
         raise click.ClickException(
-            f"No sandbox answers at {url}. Start one in a checkout with `.venv/bin/python -m sandbox`, "
-            "and name its address."
+            f"No sandbox responds at {url}. Start one in a checkout with `.venv/bin/python -m sandbox`, "
+            "and pass its address."
         ) from error
 
 
@@ -87,7 +87,7 @@ def worker(configuration: Config) -> None:
     """Run only deliveries, next to web processes or on another machine."""
     if db.current().is_sqlite:
         raise click.ClickException(
-            "With SQLite, `lobby serve` delivers too. A separate worker needs PostgreSQL or MariaDB."
+            "With SQLite, `lobby run` delivers too. A separate worker needs PostgreSQL or MariaDB."
         )
     if not configuration.workers:
         raise ConfigError(
@@ -199,9 +199,7 @@ def demo(once: bool, reload: bool) -> None:
     """Run a complete demo with a simulated provider. Needs a checkout of the source."""
     checkout = Path(__file__).resolve().parents[2]
     if not (checkout / "demo").is_dir():
-        raise click.ClickException(
-            "The demo runs from a checkout of the source, which this installation is not."
-        )
+        raise click.ClickException("The demo needs a checkout of the source.")
     arguments = [
         sys.executable,
         "-m",

@@ -51,7 +51,7 @@ def addon_install(configuration: Config, path: Path, downgrade: bool, takeover: 
 @click.argument("slug")
 @configured
 def addon_activate(configuration: Config, slug: str) -> None:
-    """Run an addon's migrations and switch it on; a serving Lobby follows by itself."""
+    """Run an addon's migrations and turn it on. A running Lobby picks it up automatically."""
     try:
         result = lifecycle.activate(configuration, slug)
     except lifecycle.AddonError as error:
@@ -65,7 +65,7 @@ def addon_activate(configuration: Config, slug: str) -> None:
 @click.argument("slug")
 @configured
 def addon_deactivate(configuration: Config, slug: str) -> None:
-    """Switch an addon off; works while Lobby cannot start, too. Keeps all data."""
+    """Turn an addon off, even if Lobby can't start. All data is kept."""
     try:
         lifecycle.deactivate(configuration, slug)
     except lifecycle.AddonError as error:
@@ -81,7 +81,7 @@ def addon_deactivate(configuration: Config, slug: str) -> None:
     help="Only change the database, and stop a migration that blocks it. Use it if nothing else works.",
 )
 def addon_disable(slug: str, offline: bool) -> None:
-    """Switch an addon off; with --offline even while nothing of Lobby starts."""
+    """Turn an addon off; with --offline, even if Lobby can't start at all."""
     try:
         configuration = config.load()
         if offline:
@@ -101,7 +101,7 @@ def addon_disable(slug: str, offline: bool) -> None:
 @click.argument("slug")
 @configured
 def addon_roll_back(configuration: Config, slug: str) -> None:
-    """Have the release before the installed one run again."""
+    """Roll back to the previous release."""
     try:
         result = lifecycle.roll_back(configuration, slug)
     except lifecycle.AddonError as error:
@@ -116,7 +116,7 @@ def addon_roll_back(configuration: Config, slug: str) -> None:
 @click.argument("path", type=click.Path(dir_okay=False, path_type=Path))
 @configured
 def addon_export(_configuration: Config, slug: str, path: Path) -> None:
-    """Write an addon's tables to the zip PATH, as JSON lines."""
+    """Export an addon's tables to the zip PATH, as JSON Lines."""
     try:
         with uninstall.export(slug) as found, path.open("xb") as file:
             shutil.copyfileobj(found, file)
@@ -131,13 +131,13 @@ def addon_export(_configuration: Config, slug: str, path: Path) -> None:
 @click.option("--purge", is_flag=True, help="Also delete its tables. This can't be undone.")
 @configured
 def addon_remove(configuration: Config, slug: str, purge: bool) -> None:
-    """Take an inactive addon off the list; what it stored stays."""
+    """Uninstall an inactive addon and keep its data."""
     try:
         if not purge:
             uninstall.remove(configuration, slug)
             click.echo(f"Removed {slug}. Its tables were kept.")
             return
-        if click.prompt(f"Type {slug} to remove its data for good") != slug:
+        if click.prompt(f"Type {slug} to delete its data permanently") != slug:
             raise click.ClickException("Nothing was removed.")
         names = uninstall.purge(configuration, slug)
     except lifecycle.AddonError as error:

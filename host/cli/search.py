@@ -29,7 +29,7 @@ def status(_configuration: Config) -> None:
 def rebuild(_configuration: Config) -> None:
     """Rebuild the index of messages and contacts, newest first. Lobby can keep running.
 
-    What can be found stays found meanwhile.
+    Search keeps working in the meantime.
     """
     db.write(building.rebuild)
     click.echo("Workers are rebuilding the index. `lobby search status` shows the progress.")

@@ -19,7 +19,7 @@ SETTLES = timedelta(minutes=10)
 
 @click.group("secrets")
 def group() -> None:
-    """See and change the keys that encrypt credentials at rest."""
+    """Show and change the keys that encrypt credentials at rest."""
 
 
 @group.command()
@@ -47,7 +47,7 @@ def status(configuration: Config, as_json: bool) -> None:
 @group.command()
 @configured
 def verify(configuration: Config) -> None:
-    """Open every value once; end with 1 if any cannot be opened."""
+    """Decrypt every value once; exit with 1 if any can't be decrypted."""
     findings = _look(configuration)
     click.echo(f"{sum(findings.by_key.values())} values can be decrypted, {len(findings.unreadable)} can't")
     _tell_unreadable(findings)
@@ -68,7 +68,7 @@ def rotate(configuration: Config) -> None:
         click.echo(resealing.new_key(secrets.keyring()))
         return
     key_id = resealing.add_key(path)
-    click.echo(f"{key_id} is now used to encrypt. The older keys can still decrypt.")
+    click.echo(f"{key_id} now encrypts. The older keys can still decrypt.")
     click.echo(f"Keep a copy of {path}. Without it, encrypted values can't be recovered.")
     click.echo("Next, run `lobby secrets reencrypt`, and some minutes later `lobby secrets retire OLD_KEY`.")
 
@@ -88,7 +88,7 @@ def reencrypt(configuration: Config) -> None:
 @click.argument("key")
 @configured
 def retire(configuration: Config, key: str) -> None:
-    """Take KEY away for good. Refused while anything is sealed with it."""
+    """Delete KEY permanently. Fails while anything is encrypted with it."""
     keyring = secrets.keyring()
     if key not in keyring.ids:
         raise click.ClickException(f"Key {key!r} doesn't exist. Existing keys: {', '.join(keyring.ids)}.")

@@ -38,7 +38,7 @@ def setup_link(configuration: Config) -> None:
 
 @click.group("user")
 def group() -> None:
-    """Make and repair logins."""
+    """Manage people and their sign-ins."""
 
 
 def _password(given: str | None) -> str:
@@ -55,7 +55,7 @@ def _password(given: str | None) -> str:
 @click.option("--workspace", type=int, help="Workspace to join.")
 @click.option("--role", type=click.Choice([role.value for role in Role]), default=Role.AGENT.value)
 @click.option(
-    "--password", "given", help="`-` reads it from standard input; otherwise one is made and printed."
+    "--password", "given", help="`-` reads it from standard input; otherwise one is generated and printed."
 )
 @configured
 def user_add(
@@ -91,7 +91,7 @@ def user_add(
 @group.command("password")
 @click.argument("email")
 @click.option(
-    "--password", "given", help="`-` reads it from standard input; otherwise one is made and printed."
+    "--password", "given", help="`-` reads it from standard input; otherwise one is generated and printed."
 )
 @configured
 def user_password(_configuration: Config, email: str, given: str | None) -> None:
@@ -121,7 +121,7 @@ def _do(email: str, action: str, use_case: Callable[[Session, int], T]) -> T:
 @click.argument("email")
 @configured
 def user_link(configuration: Config, email: str) -> None:
-    """Print a link for choosing a password, valid once and for a day."""
+    """Print a link to set a password. It works once and expires after a day."""
 
     token = _do(
         email,
@@ -171,14 +171,14 @@ def user_admin(_configuration: Config, email: str, revoke: bool) -> None:
 
     action = "user.no_longer_admin" if revoke else "user.made_admin"
     _do(email, action, lambda session, id_: users.set_admin(session, id_, not revoke))
-    click.echo(f"{email} is {'no longer ' if revoke else ''}an admin of the desk.")
+    click.echo(f"{email} is {'no longer ' if revoke else ''}a desk admin.")
 
 
 @group.command("disable")
 @click.argument("email")
 @configured
 def user_disable(_configuration: Config, email: str) -> None:
-    """Disable a user at once. Their messages and notes stay; their conversations become unassigned."""
+    """Lock a user out immediately. Their messages and notes stay; their conversations become unassigned."""
 
     def use_case(session: Session, user_id: int) -> tuple[list[Belongings], Ended]:
         had, ended = leaving.belongings(session, user_id), users.disable(session, user_id)
@@ -194,7 +194,8 @@ def user_disable(_configuration: Config, email: str) -> None:
     for place in had:
         if place.conversations:
             click.echo(
-                f"In {place.workspace_name}, open conversations that go to nobody: {place.conversations}."
+                f"In {place.workspace_name}, open conversations that become unassigned: "
+                f"{place.conversations}."
             )
         for rule in place.rules:
             click.echo(f"The rule “{rule}” stays, but skips the actions that involve them.")
@@ -208,7 +209,7 @@ def user_disable(_configuration: Config, email: str) -> None:
 @click.argument("email")
 @configured
 def user_enable(_configuration: Config, email: str) -> None:
-    """Enable a disabled user again. Revoked API keys stay revoked."""
+    """Unlock a user. Revoked API keys stay revoked."""
 
     _do(email, "user.enabled", users.enable)
     click.echo(f"{email} can sign in again.")

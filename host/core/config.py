@@ -193,36 +193,36 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         "files",
         "",
-        "Where the files of messages are kept: a folder all processes share, such as /mnt/share/lobby, or "
-        "s3://bucket/prefix with the extra s3; empty: attachments in the data folder.",
+        "Storage for message files: a folder shared by all processes, such as /mnt/share/lobby, or "
+        "s3://bucket/prefix with the extra s3. Default: the folder attachments in the data folder.",
         files,
     ),
     Setting(
         "files_endpoint",
         "",
-        "Address of the S3-compatible store, such as https://s3.example.com; empty: AWS, or what "
-        "AWS_ENDPOINT_URL says.",
+        "URL of the S3-compatible store, such as https://s3.example.com. Default: AWS_ENDPOINT_URL, else "
+        "AWS.",
         store_address,
     ),
-    Setting("files_region", "", "Region of the store; empty: AWS_REGION.", str.strip),
+    Setting("files_region", "", "Region of the store. Default: AWS_REGION.", str.strip),
     Setting(
         "files_access_key",
         "",
-        "Access key of the store; empty: AWS_ACCESS_KEY_ID, or the role of this machine at AWS.",
+        "Access key of the store. Default: AWS_ACCESS_KEY_ID, else the machine's AWS role.",
         str.strip,
         secret=True,
     ),
     Setting(
         "files_secret_key",
         "",
-        "The secret to it; empty: AWS_SECRET_ACCESS_KEY.",
+        "Secret key of the store. Default: AWS_SECRET_ACCESS_KEY.",
         str.strip,
         secret=True,
     ),
     Setting(
         "database_url",
         "",
-        "postgresql://user:password@host/database, mariadb://... or sqlite:///...; empty means SQLite in the "
+        "postgresql://user:password@host/database, mariadb://... or sqlite:///... Default: SQLite in the "
         "data folder.",
         database,
         secret=True,
@@ -230,125 +230,128 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         "public_url",
         "http://127.0.0.1:8080",
-        "Address people and providers reach this desk at; decides links and cookies. Unset, it has the port "
-        "of LOBBY_BIND.",
+        "URL at which people and providers reach this desk, used for links and cookies. By default it uses "
+        "the port of LOBBY_BIND.",
         public_url,
     ),
     Setting(
         "public_files",
         "auto",
-        "Whether providers fetch files to send from LOBBY_PUBLIC_URL: 1, 0, or auto: where it is https and "
-        "a public name. Else the files are uploaded to them.",
+        "Whether providers fetch outgoing files from LOBBY_PUBLIC_URL: 1, 0, or auto (only if it is https "
+        "and a public name). Otherwise, files are uploaded to them.",
         _one_of("auto", "1", "0"),
     ),
     Setting("bind", "127.0.0.1:8080", "Address and port the web server listens on.", _address),
     Setting(
         "server",
         "uvicorn",
-        "Web server: uvicorn, or granian where it is installed.",
+        "Web server: uvicorn, or granian if it is installed.",
         _one_of("uvicorn", "granian"),
     ),
     Setting(
         "threads",
         "64",
-        "Threads that answer pages; an eighth of them for one session, API key or address.",
+        "Threads that serve pages. One session, API key or address can use an eighth of them.",
         _positive,
     ),
     Setting(
         "live_streams",
         "5000",
-        "How many browsers one process may keep told as it happens; more ask every few seconds.",
+        "Browsers that one process keeps updated live. Any others poll every few seconds.",
         _positive,
     ),
     Setting(
         "workers",
         "4",
-        "Threads that apply what is received (with SQLite: one); 0 leaves all deliveries to `lobby worker`.",
+        "Threads that process received events (one with SQLite). 0 leaves all deliveries to `lobby worker`.",
         _count,
     ),
     Setting(
         "senders",
         "8",
-        "Threads that send replies, each one at a time; 0 leaves sending to other processes.",
+        "Threads that send replies, one reply at a time each. 0 leaves sending to other processes.",
         _count,
     ),
     Setting(
         "spool_mb",
         "1024",
-        "Most the requests may take on the disk that are kept as files while the database is away; what does "
-        "not fit is answered with 503.",
+        "Disk space in MB for requests kept as files while the database is unavailable. Once it is full, "
+        "webhooks are answered with 503.",
         _positive,
     ),
     Setting(
         "look_grace",
         "120",
-        "Seconds a message a provider lists may still be on its way, before it counts as not delivered and "
-        "is put in.",
+        "Seconds to wait for a message that a provider lists, before it counts as not delivered and Lobby "
+        "adds it.",
         _positive,
     ),
     Setting(
         "broker_url",
         "",
-        "Broker that wakes workers of other processes: amqp://user:password@host/vhost or redis://host/0, "
-        "with the extra distributed; empty: each looks for itself every 1.5 seconds.",
+        "Broker that wakes workers in other processes: amqp://user:password@host/vhost or redis://host/0, "
+        "with the extra distributed. Without one, each process polls every 1.5 seconds.",
         broker,
         secret=True,
     ),
     Setting(
         "secret_keys",
         "",
-        "Keys for secrets at rest, `id:base64` separated by commas: the first encrypts, all decrypt.",
+        "Keys that encrypt credentials at rest, as `id:base64` separated by commas. The first encrypts, all "
+        "decrypt.",
         secret=True,
     ),
     Setting(
         "secret_keys_file",
         "",
-        "File that holds what LOBBY_SECRET_KEYS would; default: secret.keys in the data folder, "
-        "made at first start.",
+        "File with the keys, instead of LOBBY_SECRET_KEYS. Default: secret.keys in the data folder, created "
+        "at the first start.",
     ),
     Setting(
         "session_key",
         "",
-        "Key that signs cookies; default: session.key in the data folder, made at first start.",
+        "Key that signs cookies. Default: session.key in the data folder, created at the first start.",
         secret=True,
     ),
     Setting(
         "features_off",
         "",
-        "Features that are off, separated by commas. If it isn't set, an admin switches them under Addons.",
+        "Features that are off, separated by commas. If it isn't set, admins turn features on and off under "
+        "Addons.",
         _names,
     ),
-    Setting("safe_mode", "0", "Start without any addon.", _flag),
-    Setting("uploads", "1", "Admins may upload addons. 0 switches uploading and updating off.", _flag),
+    Setting("safe_mode", "0", "1 starts Lobby without addons.", _flag),
+    Setting("uploads", "1", "Whether admins can upload addons. 0 turns off uploads and updates.", _flag),
     Setting(
         "backup_command",
         "",
-        "Command that backs the database up before an addon's migrations run; if it fails, they do not. "
-        "`{reason}` in it becomes the addon and its version.",
+        "Command that backs up the database before an addon's migrations run. If it fails, they don't run. "
+        "`{reason}` is replaced with the addon and its version.",
     ),
-    Setting("backup_seconds", "600", "How long the backup command may take.", _positive),
+    Setting("backup_seconds", "600", "Time limit for the backup command, in seconds.", _positive),
     Setting(
         "backups",
         "3",
-        "Copies of the SQLite file to keep where no backup command is set; 0 makes none.",
+        "Number of SQLite backups to keep if no backup command is set. 0 turns backups off.",
         _count,
     ),
     Setting(
         "migration_seconds",
         "600",
-        "How long one migration of an addon may take. Then it is ended and what it did is undone.",
+        "Time limit for one migration of an addon, in seconds. After that, it is stopped and rolled back.",
         _positive,
     ),
     Setting(
         "rehearsal_mb",
         "512",
-        "Databases up to this size are copied, to try an addon's migrations on the copy first.",
+        "Maximum size in MB of a database that is copied to test an addon's migrations first.",
         _count,
     ),
     Setting(
         "signatures",
         "warn",
-        "enforce: only addons signed with a trusted key run; warn: say whose it is; off: do not look.",
+        "enforce: run only addons signed with a trusted key; warn: show who signed each addon; off: don't "
+        "check signatures.",
         _one_of("enforce", "warn", "off"),
     ),
     Setting(
@@ -359,112 +362,117 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         "trusted_keys_file",
         "",
-        "File with a public key on each line; default: trusted.keys in the data folder, where there is one.",
+        "File with one public key per line. Default: trusted.keys in the data folder, if it exists.",
     ),
     Setting(
         "unsigned_allowed",
         "",
-        "Addons that may run unsigned although signatures are enforced, separated by commas.",
+        "Addons that may run unsigned even if signatures are enforced, separated by commas.",
         _names,
     ),
     Setting(
         "development",
         "0",
-        "An uploaded addon may replace the same version with other content; templates reload.",
+        "1 allows an upload to replace an addon of the same version, and reloads templates.",
         _flag,
     ),
     Setting(
         "allow_hosts",
         "",
-        "host:port pairs the guarded client may reach although they are private, whatever it is used for.",
+        "Private host:port pairs that Lobby may connect to for any purpose, separated by commas.",
         _pairs,
     ),
     Setting(
         "mail_relays",
         "",
-        "host:port pairs of mail servers on the local network that email accounts may use; nothing but mail "
-        "reaches them.",
+        "host:port pairs of mail servers on the local network, for mail only.",
         _pairs,
     ),
     Setting(
         "oidc_issuer",
         "",
-        "Address of the provider people sign in through (OpenID Connect), such as https://login.example.com; "
-        "then the page does not ask for it.",
+        "URL of the OpenID Connect sign-in provider, such as https://login.example.com. If it is set, it "
+        "can't be changed on the page.",
         _issuer,
     ),
-    Setting("oidc_client_id", "", "What the provider calls this desk."),
-    Setting("oidc_client_secret", "", "The secret the provider gave this desk.", secret=True),
+    Setting("oidc_client_id", "", "Client ID that the sign-in provider gave this desk."),
+    Setting("oidc_client_secret", "", "Client secret that the sign-in provider gave this desk.", secret=True),
     Setting(
         "oidc_hosts",
         "",
-        "host:port pairs of a sign-in provider on the local network; nothing but signing in reaches them.",
+        "host:port pairs of sign-in providers on the local network, for sign-in only.",
         _pairs,
     ),
     Setting(
         "model_hosts",
         "",
-        "host:port pairs of language models on the local network; nothing but asking them reaches them.",
+        "host:port pairs of language models on the local network, for assistants only.",
         _pairs,
     ),
-    Setting("smtp_listen", "", "Address and port to receive email on; empty receives none.", _address),
+    Setting(
+        "smtp_listen",
+        "",
+        "Address and port to receive email over SMTP. If empty, none is received.",
+        _address,
+    ),
     Setting(
         "smtp_authserv_id",
         "",
-        "The names with which your own mail servers begin Authentication-Results, separated by commas; empty "
-        "believes none.",
+        "Names that your own mail servers use in Authentication-Results headers, separated by commas. If "
+        "empty, no such header is trusted.",
     ),
     Setting(
         "mail_server",
         "",
-        "Server for the desk's own mail, such as warnings: smtp://user:password@host:587, encrypted where it "
-        "can be, or smtps://; empty sends none.",
+        "Server for the desk's own mail, such as warnings: smtp://user:password@host:587 (encrypted if "
+        "possible) or smtps://. If empty, none is sent.",
         mail_server,
         secret=True,
     ),
     Setting(
         "mail_from",
         "",
-        "Sender of the desk's own mail; default: lobby@ and the name in LOBBY_PUBLIC_URL.",
+        "Sender of the desk's own mail. Default: lobby@ and the host name of LOBBY_PUBLIC_URL.",
         mail_address,
     ),
-    Setting("audit_days", "400", "Days that lines of the audit journal are kept; 0: for ever.", _count),
+    Setting("audit_days", "400", "Days to keep entries of the audit log. 0 keeps them forever.", _count),
     Setting(
         "limits_url",
         "memory://",
-        "Where throttles and limits on sending are counted: memory://, or redis://... with the extra redis.",
+        "Where rate limits are counted: memory://, or redis://... with the extra redis.",
         limits_storage,
         secret=True,
     ),
-    Setting("api_limit", "600/minute", "How many requests one API key may make, such as 600/minute.", _rate),
+    Setting("api_limit", "600/minute", "Request limit of one API key, such as 600/minute.", _rate),
     Setting(
         "proxies",
         "0",
-        "How many proxies in front of Lobby may be believed about the caller's address.",
+        "Number of trusted proxies in front of Lobby, which report the client's address.",
         _count,
     ),
     Setting(
         "metrics_token",
         "",
-        "Bearer token that opens /metrics, for Prometheus; empty: there is no such address.",
+        "Bearer token for /metrics, for Prometheus. If empty, /metrics returns 404.",
         _token,
         secret=True,
     ),
     Setting(
         "worker_listen",
         "",
-        "Address and port at which `lobby worker` answers /healthz, /readyz and /metrics; empty: nowhere.",
+        "Address and port at which `lobby worker` serves /healthz, /readyz and /metrics. If empty, it "
+        "doesn't.",
         _address,
     ),
     Setting(
         "language",
         "en",
-        "Language of pages and mails where neither a person nor the workspace has chosen one.",
+        "Language of pages and emails if neither the person nor the workspace has chosen one.",
     ),
     Setting(
         "log_level", "INFO", "DEBUG, INFO, WARNING or ERROR.", _one_of("DEBUG", "INFO", "WARNING", "ERROR")
     ),
-    Setting("log_format", "text", "How lines of the log are written: text or json.", _one_of("text", "json")),
+    Setting("log_format", "text", "Log format: text or json.", _one_of("text", "json")),
 )
 
 

@@ -89,7 +89,7 @@ class NotFoundError(LobbyError):
     status = 404
     title = _l("Page not found")
     default_sentence = _l("This page does not exist, or it belongs to a workspace you are not a member of.")
-    default_next_step = _l("Check the address, or go to the start page.")
+    default_next_step = _l("Check the address, or go to the home page.")
 
 
 class ConflictError(LobbyError):

@@ -39,23 +39,39 @@ from host.notifications import mailing
 from host.queue.spool import folder_of, measure
 
 COUNTERS = {
-    Metric.RECEIVED: ("lobby_events_received", "Events taken into the journal.", ("channel",)),
+    Metric.RECEIVED: ("lobby_events_received", "Events received from providers.", ("channel",)),
     Metric.HANDLED: (
         "lobby_events_handled",
-        "Events of which is known what became of them.",
+        "Received events that were handled, by outcome.",
         ("channel", "outcome"),
     ),
-    Metric.SENDS: ("lobby_sends", "Attempts to send, by what became of them.", ("channel", "outcome")),
-    Metric.REFUSED: ("lobby_requests_refused", "Webhook requests nobody believed.", ("channel", "reason")),
-    Metric.ERRORS: ("lobby_http_errors", "Answers of pages and of the API from 500 on.", ("kind", "status")),
-    Metric.MISSED: ("lobby_messages_missed", "Messages providers did not deliver.", ("channel",)),
+    Metric.SENDS: ("lobby_sends", "Attempts to send a message, by outcome.", ("channel", "outcome")),
+    Metric.REFUSED: (
+        "lobby_requests_refused",
+        "Webhook requests that failed verification.",
+        ("channel", "reason"),
+    ),
+    Metric.ERRORS: (
+        "lobby_http_errors",
+        "Responses of pages and of the API with status 500 or above.",
+        ("kind", "status"),
+    ),
+    Metric.MISSED: (
+        "lobby_messages_missed",
+        "Messages that a provider did not deliver and Lobby recovered.",
+        ("channel",),
+    ),
     Metric.ADDON_FAULTS: ("lobby_addon_faults", "Errors in the code of addons.", ("addon",)),
-    Metric.TOOLS_HUNG: ("lobby_tools_hung", "Uses of addons' tools that did not return.", ("addon",)),
+    Metric.TOOLS_HUNG: ("lobby_tools_hung", "Calls of an addon's tools that hung.", ("addon",)),
 }
 HISTOGRAMS = {
-    Metric.VISIBLE: ("lobby_visible_seconds", "From an event's receipt until it can be seen.", "channel"),
-    Metric.ANSWERED: ("lobby_webhook_seconds", "Until a webhook was answered.", "channel"),
-    Metric.HTTP: ("lobby_http_seconds", "Until a page or the API answered.", "kind"),
+    Metric.VISIBLE: (
+        "lobby_visible_seconds",
+        "Time from the receipt of an event until it is visible.",
+        "channel",
+    ),
+    Metric.ANSWERED: ("lobby_webhook_seconds", "Time to answer a webhook request.", "channel"),
+    Metric.HTTP: ("lobby_http_seconds", "Time to answer a request to a page or the API.", "kind"),
 }
 _OUTCOMES = {
     Metric.HANDLED: ("applied", "ignored", "dead"),
@@ -89,48 +105,52 @@ class _Families:
 
 def _own(process: ProcessState, database: DatabaseState, config: Config) -> Iterator[Family]:
     holding = measure(folder_of(config.data))
-    yield InfoMetricFamily("lobby_build", "What this process runs.", {"version": __version__})
+    yield InfoMetricFamily("lobby_build", "The version this process runs.", {"version": __version__})
     for name, text, value in (
-        ("lobby_database_up", "Whether the database answers this process.", database.answers),
-        ("lobby_ready", "Whether this process serves with the tables it needs.", _ready(process, database)),
+        ("lobby_database_up", "Whether this process can reach the database.", database.answers),
+        (
+            "lobby_ready",
+            "Whether this process is ready to serve: database reachable, migrations applied.",
+            _ready(process, database),
+        ),
         (
             "lobby_generation",
-            "Number of the generation of addons this process runs.",
+            "Revision of the running app, with its set of addons.",
             process.generation or 0,
         ),
-        ("lobby_addons_failed", "Addons that should run in this process and do not.", process.failures),
+        ("lobby_addons_failed", "Active addons that failed to start in this process.", process.failures),
         (
             "lobby_loop_held_seconds",
-            "How long the event loop was held at most within the last minute.",
+            "Longest time the event loop was blocked within the last minute.",
             process.loop_held,
         ),
-        ("lobby_live_streams", "Browsers this process tells what changes.", process.streams),
-        ("lobby_files_up", "Whether this process reaches the files of messages.", storage.away() is None),
-        ("lobby_spool_requests", "Requests kept as files until the database takes them.", holding.requests),
+        ("lobby_live_streams", "Browsers connected to this process for live updates.", process.streams),
+        ("lobby_files_up", "Whether this process can reach the file storage.", storage.away() is None),
+        ("lobby_spool_requests", "Provider requests waiting as files for the database.", holding.requests),
         (
             "lobby_spool_aside",
-            "Requests put aside there: refused by the database, or damaged.",
+            "Waiting requests that were set aside: rejected by the database, or damaged.",
             holding.aside,
         ),
-        ("lobby_spool_bytes", "What the spool takes of the disk.", holding.bytes),
-        ("lobby_spool_bytes_most", "How much of the disk the spool may take.", config.spool_mb * 1024**2),
+        ("lobby_spool_bytes", "Disk space used by waiting requests.", holding.bytes),
+        ("lobby_spool_bytes_most", "Disk space that waiting requests may use.", config.spool_mb * 1024**2),
         (
             "lobby_disk_free_bytes",
-            "What is free on the disk the desk keeps its files on.",
+            "Free space on the disk of the data folder.",
             disk_usage(config.data).free,
         ),
         ("lobby_time_seconds", "The clock of this process, in seconds since 1970.", clock.now().timestamp()),
     ):
         yield GaugeMetricFamily(name, text, float(value))
-    text = "Webhooks this process answered with 503, for their providers to send again."
+    text = "Webhook requests answered with 503, so that providers retry them."
     yield CounterMetricFamily("lobby_webhooks_put_off", text, process.put_off)
     held = db.current().connections()
-    text = "Connections of this process to the database."
+    text = "Database connections of this process, by state."
     connections = GaugeMetricFamily("lobby_database_connections", text, labels=["state"])
     for state in ("used", "idle"):
         connections.add_metric([state], held[state])
     yield connections
-    text = "How many connections this process may open at once."
+    text = "Maximum number of database connections of this process."
     yield GaugeMetricFamily("lobby_database_connections_most", text, held["most"])
 
 
@@ -165,71 +185,75 @@ def _gauges(state: current_state.CurrentState) -> Iterator[Family]:
     for direction in state.waiting:
         age.add_metric([direction], state.waited(direction).total_seconds())
     yield age
-    text = "Conversations whose replies wait on purpose, by what for."
+    text = "Conversations whose replies are held, by reason."
     held = GaugeMetricFamily("lobby_replies_held", text, labels=["reason"])
     for reason, count in state.held.items():
         held.add_metric([reason], count)
     yield held
-    text = "Replies nobody has confirmed, which the desk looks for at their providers."
+    text = "Replies that the provider has not confirmed and Lobby is checking."
     yield GaugeMetricFamily("lobby_replies_unconfirmed", text, state.unfinished.unconfirmed)
-    yield GaugeMetricFamily("lobby_dead_letters", "Events given up or set aside.", state.dead)
+    yield GaugeMetricFamily(
+        "lobby_dead_letters", "Received events that could not be read or were set aside.", state.dead
+    )
     accounts = GaugeMetricFamily("lobby_accounts", "Accounts by state.", labels=["channel", "state"])
     for (channel, account_state), count in sorted(state.accounts.items()):
         accounts.add_metric([channel, account_state.value], count)
     yield accounts
-    text = "Connected accounts with a warning of the worse kind, by channel."
+    text = "Connected accounts with a problem, by channel."
     warned = GaugeMetricFamily("lobby_accounts_warned", text, labels=["channel"])
     for channel in sorted({channel for channel, _state in state.accounts}):
         warned.add_metric([channel], state.warned.get(channel, 0))
     yield warned
-    processes = GaugeMetricFamily("lobby_processes", "Processes seen within a minute.", labels=["kind"])
+    processes = GaugeMetricFamily(
+        "lobby_processes", "Processes seen within the last minute.", labels=["kind"]
+    )
     for kind in ("web", "worker"):
         processes.add_metric([kind], sum(one.kind == kind for one in state.alive))
     yield processes
-    text = "How long the first event a consumer of the record has not done has stood there."
+    text = "Age of the oldest event in the event log that a consumer has not processed."
     behind = GaugeMetricFamily("lobby_record_behind_seconds", text, labels=["consumer"])
     for one in state.behind:
         if one.kept_until is not None:
             continue  # this release doesn't have it: Health shows it, without an alert
         behind.add_metric([one.consumer], max((state.at - one.since).total_seconds(), 0.0))
     yield behind
-    text = "Processes seen within a minute, by the version they run."
+    text = "Processes seen within the last minute, by version."
     running = GaugeMetricFamily("lobby_processes_by_version", text, labels=["version"])
     for version, several in versions.by_version(state).items():
         running.add_metric([version], len(several))
     yield running
-    text = "Processes with threads to deliver with that reported within the last seconds."
+    text = "Processes with delivery threads that reported within the last seconds."
     yield GaugeMetricFamily("lobby_processes_delivering", text, len(state.delivering))
-    text = "Processes that ended without a word and were not started again on their machine."
+    text = "Processes that ended without shutting down and have not been restarted on their machine."
     yield GaugeMetricFamily("lobby_processes_lost", text, len(state.lost))
-    text = "How long a connection to the database has held rows, if that is long."
+    text = "How long a database connection has been blocking rows, for connections that exceed the limit."
     blocking = GaugeMetricFamily("lobby_blocking_seconds", text, labels=["program", "connection", "holds"])
     for blocker in state.blockers:
         blocking.add_metric([blocker.program, str(blocker.number), blocker.holds], blocker.seconds)
     yield blocking
-    text = "Processes the broker of wake-ups does not answer."
+    text = "Processes that can't reach the broker."
     yield GaugeMetricFamily("lobby_broker_away", text, len(dependencies.broker_answers(state)[1]))
     newest = state.worker_seen_at
     if newest is not None:
-        text = "Since a process with delivery threads was last seen."
+        text = "Time since a process with delivery threads was last seen."
         yield GaugeMetricFamily("lobby_worker_seen_seconds", text, (state.at - newest).total_seconds())
 
 
 def _beside(state: current_state.CurrentState) -> Iterator[Family]:
     """Yield the metrics of shared services other than the database."""
-    text = "How far the clock of a live process is off the database's at most."
+    text = "Largest difference between the clock of a running process and the database's."
     off = max((abs(ahead) for _process, ahead in state.clocks), default=timedelta()).total_seconds()
     yield GaugeMetricFamily("lobby_clock_off_seconds", text, off)
-    text = "Processes the place where limits are counted does not answer."
+    text = "Processes that can't reach the server where provider limits are counted."
     yield GaugeMetricFamily("lobby_limits_away", text, len(dependencies.limits_away(state)))
 
 
 def _ages(session: Session) -> Iterator[Family]:
-    text = "How long the oldest reply the provider has not confirmed has been looked for."
+    text = "How long Lobby has been checking the oldest unconfirmed reply."
     yield _age("lobby_unconfirmed_age_seconds", text, waiting.oldest_unconfirmed(session))
-    text = "How long the oldest file customers sent has been due to be fetched."
+    text = "How long the oldest file from a customer has been waiting to be fetched."
     yield _age("lobby_media_age_seconds", text, fetching.oldest_due(session))
-    text = "Warnings of the desk that are still to be mailed."
+    text = "Warning emails that have not been sent yet."
     yield GaugeMetricFamily("lobby_mails_waiting", text, mailing.waiting(session))
 
 
@@ -251,7 +275,7 @@ def _totals(session: Session) -> Totals:
 
 
 def _counted(totals: Totals, channels: Collection[str]) -> Iterator[Family]:
-    text = "Writes the database undid, which were tried again."
+    text = "Database writes that were rolled back and retried, by reason."
     undone = CounterMetricFamily("lobby_writes_undone", text, labels=["reason"])
     counts = totals.get(Metric.UNDONE, {})
     for reason in (db.DEADLOCK, db.LOCK, db.CONFLICT):

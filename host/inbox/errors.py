@@ -118,7 +118,7 @@ class SendTimeError(InvalidError):
     """A reply cannot be scheduled for that time."""
 
     code = "send_time"
-    title = _l("It cannot be sent then")
+    title = _l("Invalid send time")
     default_sentence = _l("That time is in the past. Nothing was scheduled.")
     default_next_step = _l("Choose another time.")
 
@@ -127,7 +127,7 @@ class WindowClosedError(ConflictError):
     """The reply window is closed."""
 
     code = "window_closed"
-    title = _l("You cannot reply here now")
+    title = _l("You cannot reply here right now")
     default_sentence = _l("The channel does not allow a reply right now, so nothing was sent.")
     default_next_step = _l("It opens again when the customer writes.")
 
@@ -401,7 +401,7 @@ class NoWayOutError(ConflictError):
     """The contact cannot be written to first on this account."""
 
     code = "cannot_write_first"
-    title = _l("They cannot be messaged there")
+    title = _l("This contact can't be messaged there")
     default_sentence = _l("You cannot message this contact first there. Nothing was sent.")
     default_next_step = _l("Check that they have an address and that the account is connected.")
 

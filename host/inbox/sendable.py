@@ -40,7 +40,7 @@ class NotSendableError(LobbyError):
     """A message exceeds a limit of its channel, or is incomplete; *code* names the reason."""
 
     status = 422
-    title = _l("That cannot be sent")
+    title = _l("This can't be sent")
 
     def __init__(
         self,
@@ -494,7 +494,7 @@ def _products(products: tuple[str, ...], most: int | None) -> list[str]:
         raise NotSendableError(
             "product_id",
             _l("That is not a product ID."),
-            next_step=_l("Copy the ID from the catalogue again."),
+            next_step=_l("Copy the ID from the catalog again."),
             field="products",
         )
     return found

@@ -160,7 +160,9 @@ def try_out(store: Store) -> None:
     except storage.NotStoredError:
         same = False
     if not (store.remove(staged.key, in_use=lambda: False) and same):
-        raise StoreAwayError(f"{store.place} does not give what it was given", passing=False)
+        raise StoreAwayError(
+            f"a file written to {store.place} could not be read back unchanged", passing=False
+        )
 
 
 def _others(store: Store) -> CannotGoOnError:

@@ -153,10 +153,10 @@ KINDS: Mapping[Kind, KindSpec] = {
 """Kinds in the order in which people see them."""
 
 WAY_NAMES: Mapping[Way, LazyString] = {
-    Way.DESK: _l("Desk"),
+    Way.DESK: _l("Bell"),
     Way.BROWSER: _l("Browser"),
     Way.SOUND: _l("Sound"),
-    Way.MAIL: _l("Mail"),
+    Way.MAIL: _l("Email"),
 }
 
 

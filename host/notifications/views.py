@@ -273,12 +273,13 @@ def _test_mail() -> tuple[bool, str]:
     try:
         mail.send(server, mail.compose(server, to, _("Test from %(desk)s", desk=name), f"{text}\n"))
     except mail.NotSentError as error:
-        return False, f"{_('The test was not sent.')} {WHY[error.why]}"
+        sentence = _("The test email was not sent.")
+        return False, f"{sentence} {WHY[error.why]}"
     except mail.UnconfirmedError:
         return False, str(
-            _("The connection broke, so the test may or may not have been sent. Check your email.")
+            _("The connection was lost, so the test email may or may not have been sent. Check your inbox.")
         )
-    return True, str(_("The server accepted the test. Check the inbox of %(email)s.", email=to))
+    return True, str(_("The server accepted the test email. Check the inbox of %(email)s.", email=to))
 
 
 _TESTS: dict[str, Callable[[], tuple[bool, str]]] = {Way.DESK: _test_desk, Way.MAIL: _test_mail}

@@ -24,7 +24,7 @@ class NotInOutboxError(NotFoundError):
     """The message has no entry in the outbox."""
 
     code = "not_in_outbox"
-    default_sentence = _l("This message is not one that is sent from here.")
+    default_sentence = _l("This message can't be sent from here.")
     default_next_step = _l("Reload the conversation.")
 
 
@@ -32,8 +32,8 @@ class StateMovedOnError(ConflictError):
     """The message is no longer in the state the page showed."""
 
     code = "state_moved_on"
-    title = _l("It has moved on")
-    default_sentence = _l("The message is in another state by now, so nothing was done.")
+    title = _l("No longer possible")
+    default_sentence = _l("This message has changed in the meantime, so nothing was done.")
     default_next_step = _l("Reload the conversation and look again.")
 
 

@@ -20,8 +20,8 @@ class EventNotFoundError(NotFoundError):
     """No such event."""
 
     code = "event_not_found"
-    title = _l("No such event")
-    default_sentence = _l("This event is not among those received. Events are kept for 90 days.")
+    title = _l("Event not found")
+    default_sentence = _l("This event does not exist. Received events are deleted after 90 days.")
     default_next_step = _l("Go back to the received events.")
 
 
@@ -35,16 +35,16 @@ class NotReplayableError(ConflictError):
 def why_not(event: InboundEvent) -> str | None:
     """Return a sentence about why *event* cannot be replayed, or None if it can."""
     if event.state == EventState.PENDING:
-        return str(gettext("It is waiting to be applied already."))
+        return str(gettext("It is already queued."))
     if event.state == EventState.APPLIED:
-        return str(gettext("It was applied; applying it again would change nothing."))
+        return str(gettext("It was already applied."))
     if event.body is None:
-        return str(gettext("Its content is not kept any more."))
+        return str(gettext("Its content was deleted."))
     if event.account_id is None:
-        return str(gettext("It names no connected account, so there is no inbox to apply it to."))
+        return str(gettext("It doesn't belong to a connected account, so there is no inbox to apply it to."))
     if event.state == EventState.DEAD and not event.attempts:
         # A replay must not admit an event that the signature check set aside.
-        return str(gettext("It was set aside when it came, because it could not be believed."))
+        return str(gettext("It failed verification when it arrived, so it was set aside."))
     return None
 
 

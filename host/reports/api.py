@@ -29,27 +29,27 @@ USUAL_DAYS = 28
 class Took(Wire, frozen=True):
     """A duration in whole seconds; null if it was not measured."""
 
-    count: Annotated[int, Meta(description="How often it happened.")]
-    half_within: Annotated[int | None, Meta(description="Half of them took no longer: the median.")]
-    nine_in_ten_within: Annotated[int | None, Meta(description="Nine in ten took no longer.")]
+    count: Annotated[int, Meta(description="Number of durations measured.")]
+    half_within: Annotated[int | None, Meta(description="The median.")]
+    nine_in_ten_within: Annotated[int | None, Meta(description="The 90th percentile.")]
 
 
 class Numbers(Wire, frozen=True):
     """The figures of one period. Figures of what customers do are null for one person."""
 
     received: Annotated[int | None, Meta(description="Messages of customers.")]
-    sent: Annotated[int, Meta(description="Messages of the team that the provider took.")]
-    created: Annotated[int | None, Meta(description="Conversations that began.")]
-    reopened: Annotated[int, Meta(description="Conversations that were opened again.")]
-    closed: Annotated[int, Meta(description="Conversations that were closed.")]
-    first_response: Annotated[Took, Meta(description="Until the team's first answer.")]
-    next_responses: Annotated[Took, Meta(description="Until each answer after that.")]
-    resolution: Annotated[Took, Meta(description="From the beginning, or opening again, to the closing.")]
-    windows_missed: Annotated[int, Meta(description="Reply windows that ended before an answer.")]
+    sent: Annotated[int, Meta(description="Messages of the team that the provider accepted.")]
+    created: Annotated[int | None, Meta(description="Conversations started.")]
+    reopened: Annotated[int, Meta(description="Conversations reopened.")]
+    closed: Annotated[int, Meta(description="Conversations closed.")]
+    first_response: Annotated[Took, Meta(description="Time until the team's first response.")]
+    next_responses: Annotated[Took, Meta(description="Time until each later response.")]
+    resolution: Annotated[Took, Meta(description="Time from start or reopening until closed.")]
+    windows_missed: Annotated[int, Meta(description="Reply windows that ended without a response.")]
     answers_with_target: Annotated[
-        int, Meta(description="Answers on accounts that had a time for them when the customer wrote.")
+        int, Meta(description="Responses on accounts that had a response time when the customer wrote.")
     ]
-    answers_in_time: Annotated[int, Meta(description="How many of these came within it.")]
+    answers_in_time: Annotated[int, Meta(description="Number of these that were on time.")]
 
 
 class Step(Wire, frozen=True):
@@ -65,11 +65,11 @@ class Analytics(Wire, frozen=True):
     total: Numbers
     before: Annotated[
         Numbers | None,
-        Meta(description="Of as many days before; null: counting began later than those."),
+        Meta(description="Figures of the preceding days, as many; null: counting began later."),
     ]
     windows: Annotated[int, Meta(description="Reply windows that ended, missed or not.")]
-    series: Annotated[list[Step], Meta(description="Each day, or each hour, the earliest first.")]
-    counting_since: Annotated[datetime | None, Meta(description="Null: nothing was counted yet.")]
+    series: Annotated[list[Step], Meta(description="Each day or hour, earliest first.")]
+    counting_since: Annotated[datetime | None, Meta(description="Null: nothing counted yet.")]
 
 
 class AnalyticsQuery(Wire, frozen=True):
@@ -78,30 +78,33 @@ class AnalyticsQuery(Wire, frozen=True):
     from_: Annotated[date | None, Meta(description="The first day.")] = msgspec.field(
         name="from", default=None
     )
-    to: Annotated[date | None, Meta(description="The last day, counted too. Left out: today.")] = None
+    to: Annotated[date | None, Meta(description="The last day, included. Omitted: today.")] = None
     zone: Annotated[
         str,
         Meta(
             max_length=64,
-            description="The time zone of the days, as the IANA names it.",
+            description="The IANA time zone of the days.",
             examples=["Europe/Berlin"],
         ),
     ] = "UTC"
     account: Annotated[Id | None, Meta(description="The id of an account.")] = None
-    agent: Annotated[Id | None, Meta(description="The id of a person: only what they did.")] = None
+    agent: Annotated[Id | None, Meta(description="The id of a person. Only their work is counted.")] = None
     team: Annotated[
-        Id | None, Meta(description="The id of a team: only what happened while it had the conversation.")
+        Id | None,
+        Meta(description="The id of a team. Only what happened while it had the conversation is counted."),
     ] = None
     business_hours: Annotated[
         bool,
         Meta(
-            description="Whether first response, next responses and resolution count the business hours of "
-            "each conversation's team alone, and not the time by the clock."
+            description=(
+                "Whether first response, next responses and resolution only count the business hours "
+                "of each conversation's team."
+            )
         ),
     ] = False
     by: Annotated[
         Literal["day", "hour"],
-        Meta(description=f"What the series is made of; hours of at most {MOST_DAYS_BY_HOUR} days."),
+        Meta(description=f"The steps of the series. Hours are limited to {MOST_DAYS_BY_HOUR} days."),
     ] = "day"
 
 
@@ -109,7 +112,7 @@ class AnalyticsQuery(Wire, frozen=True):
     "GET",
     "/analytics",
     tag="Reports",
-    summary="Get figures of some days",
+    summary="Get figures",
     scope=Scope.READ,
     query=AnalyticsQuery,
     answer=Analytics,

@@ -36,8 +36,8 @@ class RuleNotFoundError(NotFoundError):
     """There is no such rule in this workspace."""
 
     code = "rule_not_found"
-    title = _l("No such rule")
-    default_sentence = _l("This rule does not exist. Somebody may have deleted it.")
+    title = _l("Rule not found")
+    default_sentence = _l("This rule does not exist. Someone may have deleted it.")
     default_next_step = lazy_pgettext("rule", "Choose another one.")
 
 

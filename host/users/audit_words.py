@@ -49,7 +49,7 @@ SENTENCES: Mapping[str, LazyString] = {
     "user.came": _l("An account for %(what)s was created through %(by)s"),
     "user.deleted": _l("%(what)s deleted their account"),
     "user.disabled": _l("%(who)s locked %(what)s out"),
-    "user.enabled": _l("%(who)s let %(what)s in again"),
+    "user.enabled": _l("%(who)s unlocked %(what)s"),
     "user.made_admin": _l("%(who)s made %(what)s a desk admin"),
     "user.no_longer_admin": _l("%(who)s removed %(what)s as a desk admin"),
     "workspace.archived": _l("%(who)s archived the workspace %(what)s"),

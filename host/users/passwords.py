@@ -105,7 +105,8 @@ def _guessable(password: str, email: str) -> str | None:
     reason = next(
         (why for kind, why in reasons.items() if kind in kinds), _("This password is easy to guess.")
     )
-    return f"{reason} {_('Three or four words that do not belong together make a good one.')}"
+    advice = _("Three or four unrelated words make a good password.")
+    return f"{reason} {advice}"
 
 
 def _kind(part: Mapping[str, Any], own: Collection[str]) -> str:

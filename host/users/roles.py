@@ -56,7 +56,7 @@ class Grant(msgspec.Struct, frozen=True):
 
 
 _CONVERSATIONS, _TEAM_WORK, _WORKSPACE = _l("Conversations"), _l("Team work"), _l("Workspace")
-_DESK, _EVERYBODY = _l("This desk"), _l("Everybody")
+_DESK, _EVERYBODY = _l("This desk"), _l("Everyone")
 
 _OWNER = frozenset({Role.OWNER})
 _LEADS = frozenset({Role.OWNER, Role.LEAD})

@@ -81,6 +81,6 @@ def _this(token: str) -> sa.ColumnElement[bool]:
 
 def _refusal() -> ForbiddenError:
     return ForbiddenError(
-        _l("This set-up link is invalid: it has been used, or a newer one has replaced it."),
+        _l("This setup link is invalid: it has been used, or a newer one has replaced it."),
         next_step=_l("Run `lobby setup-link` for a new one, or sign in if Lobby is already set up."),
     )

@@ -255,7 +255,7 @@ def set_admin(session: Session, user_id: int, is_admin: bool) -> None:
         last_ones.keep_admin(session, user_id)
     user = _get(session, user_id)
     if is_admin and user.disabled_at is not None:
-        raise ConflictError(_l("This person is locked out."), next_step=_l("Let them in again first."))
+        raise ConflictError(_l("This person is locked out."), next_step=_l("Unlock their account first."))
     user.is_admin = is_admin
     session.flush()
 

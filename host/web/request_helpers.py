@@ -248,8 +248,8 @@ def admin_required(view: Callable[P, R]) -> Callable[P, R]:
     def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
         if not current_user().is_admin:
             raise ForbiddenError(
-                _l("Only Lobby admins can view and change the installation."),
-                next_step=_l("Ask a Lobby admin."),
+                _l("Only desk admins can view and change the installation."),
+                next_step=_l("Ask a desk admin."),
             )
         return view(*args, **kwargs)
 

@@ -38,7 +38,7 @@ Url = Annotated[
     str,
     Meta(
         max_length=MAX_URL,
-        description="An https address on port 443.",
+        description="An https URL on port 443.",
         examples=["https://crm.example.com/lobby"],
     ),
 ]
@@ -46,29 +46,31 @@ Events = Annotated[
     list[Annotated[str, Meta(max_length=64)]],
     Meta(
         max_length=100,
-        description="Names of events; `message.*` stands for all that begin so, `*` for all there are.",
+        description="Names of events; `message.*` matches all that begin with it, `*` all events.",
         examples=[["message.received", "conversation.*"]],
     ),
 ]
 Accounts = Annotated[
-    list[Id], Meta(max_length=1000, description="Hear of these accounts alone; empty: of all.")
+    list[Id], Meta(max_length=1000, description="Only events of these accounts; empty: of all.")
 ]
 LabelIds = Annotated[
     list[Id],
     Meta(
         max_length=100,
-        description="Of conversations, hear of those alone that have one of these labels; empty: of all.",
+        description="Only conversations with one of these labels; empty: all.",
     ),
 ]
 Both = Annotated[
     bool,
     Meta(
-        description="Get the desk's own event too where a channel has one of its own for the same, such as "
-        "`message.received` beside a channel's event for a tapped button."
+        description=(
+            "Whether to also send the general event along with a channel-specific one, such as "
+            "`message.received` with a channel's event for a tapped button."
+        )
     ),
 ]
 Ordered = Annotated[
-    bool, Meta(description="Let an event wait until the earlier ones of its conversation got through.")
+    bool, Meta(description="Whether an event waits until earlier events of its conversation are delivered.")
 ]
 
 
@@ -85,11 +87,11 @@ class Endpoint(Wire, frozen=True):
     state: Literal["active", "paused", "off"]
     reason: Annotated[
         Literal["gone", "failing"] | None,
-        Meta(description="Why it is off: it answered 410, or nothing got through for five days."),
+        Meta(description="Why it is off: it returned 410, or every delivery failed for five days."),
     ]
-    failing_since: Annotated[datetime | None, Meta(description="Null: the last delivery got through.")]
+    failing_since: Annotated[datetime | None, Meta(description="Null: the last delivery succeeded.")]
     old_secret_until: Annotated[
-        datetime | None, Meta(description="Until when requests are signed with the secret before, too.")
+        datetime | None, Meta(description="Until when requests are also signed with the previous secret.")
     ]
     created_at: datetime
 
@@ -104,7 +106,7 @@ class WithSecret(Wire, frozen=True):
     """An endpoint and its new secret, which is not shown again."""
 
     endpoint: Endpoint
-    secret: Annotated[str, Meta(description="`whsec_…`: what every request is signed with.")]
+    secret: Annotated[str, Meta(description="`whsec_…`, which signs every request.")]
 
 
 class NewEndpoint(Wire, frozen=True):
@@ -129,7 +131,7 @@ class EndpointChanges(Wire, frozen=True):
     ordered: Ordered | UnsetType = UNSET
     state: Annotated[
         Literal["active", "paused"] | UnsetType,
-        Meta(description="`paused`: nothing is sent, and what happens meanwhile is not kept for it."),
+        Meta(description="`paused`: nothing is sent, and events in the meantime are not kept."),
     ] = UNSET
 
 
@@ -137,7 +139,7 @@ class Try(Wire, frozen=True):
     """One delivery attempt."""
 
     at: datetime
-    status: Annotated[int | None, Meta(description="Null: there was no answer.")]
+    status: Annotated[int | None, Meta(description="Null: no response.")]
     milliseconds: int
 
 
@@ -145,15 +147,15 @@ class Delivery(Wire, frozen=True):
     """One event for one endpoint."""
 
     id: Id
-    event_id: Annotated[str, Meta(description="The header `webhook-id`, the same in every try.")]
+    event_id: Annotated[str, Meta(description="The header `webhook-id`, the same in every attempt.")]
     event: str
     state: Literal["waiting", "delivered", "given_up"]
-    attempts: Annotated[int, Meta(description="Of eight, since it was last put in.")]
-    next_at: Annotated[datetime | None, Meta(description="When it is tried again.")]
+    attempts: Annotated[int, Meta(description="Attempts since it was last queued, at most eight.")]
+    next_at: Annotated[datetime | None, Meta(description="When it is retried.")]
     status: int | None
-    words: Annotated[str, Meta(description="The beginning of the last answer, or why there was none.")]
-    tries: Annotated[list[Try], Meta(description="The newest, oldest first.")]
-    erased: Annotated[bool, Meta(description="Whether what it told of was taken back or erased.")]
+    words: Annotated[str, Meta(description="The beginning of the last response, or why there was none.")]
+    tries: Annotated[list[Try], Meta(description="The latest attempts, oldest first.")]
+    erased: Annotated[bool, Meta(description="Whether its message was unsent or erased.")]
     created_at: datetime
 
 
@@ -161,7 +163,7 @@ class Deliveries(Wire, frozen=True):
     """A page of the log, newest first."""
 
     data: list[Delivery]
-    before: Annotated[int | None, Meta(description="For what comes after this page; null: nothing does.")]
+    before: Annotated[int | None, Meta(description="Cursor of the next page; null: this is the last page.")]
 
 
 class DeliveryWithBody(Wire, frozen=True):
@@ -176,12 +178,12 @@ class LogQuery(Wire, frozen=True):
 
     state: Annotated[
         Literal["all", "failed", "waiting", "delivered"],
-        Meta(description="`failed`: given up, or waiting to be tried again."),
+        Meta(description="`failed`: given up, or waiting for a retry."),
     ] = "all"
     before: Annotated[
-        Annotated[int, Meta(ge=1, le=MAX_ID)] | None, Meta(description="The `before` of an answer.")
+        Annotated[int, Meta(ge=1, le=MAX_ID)] | None, Meta(description="`before` from a response.")
     ] = None
-    limit: Annotated[int, Meta(ge=1, le=100, description="How many at most.")] = 50
+    limit: Annotated[int, Meta(ge=1, le=100, description="The maximum number of results.")] = 50
 
 
 class Replay(Wire, frozen=True):
@@ -190,12 +192,11 @@ class Replay(Wire, frozen=True):
     deliveries: Annotated[
         Annotated[list[Id], Meta(min_length=1, max_length=1000)] | UnsetType, Meta(description="These.")
     ] = UNSET
-    failed: Annotated[Literal[True] | UnsetType, Meta(description="All that did not get through.")] = UNSET
+    failed: Annotated[Literal[True] | UnsetType, Meta(description="All failed deliveries.")] = UNSET
     since: Annotated[
         Annotated[datetime, Meta(tz=True)] | UnsetType,
         Meta(
-            description="Everything it hears of that happened since then, at most thirty days ago: what it "
-            "missed and what it had.",
+            description="All its events since then, at most 30 days ago, including those already delivered.",
         ),
     ] = UNSET
 
@@ -204,9 +205,9 @@ class Replayed(Wire, frozen=True):
     """The number of deliveries sent again."""
 
     count: int
-    next: Annotated[datetime | None, Meta(description="There is more: ask again with this as `since`.")] = (
-        None
-    )
+    next: Annotated[
+        datetime | None, Meta(description="If there is more, repeat the request with this as `since`.")
+    ] = None
 
 
 class ReplayError(BodyError):
@@ -257,7 +258,7 @@ def list_endpoints(call: Call) -> Endpoints:
     "POST",
     "/endpoints",
     tag="Events",
-    summary="Add endpoint",
+    summary="Add an endpoint",
     scope=Scope.WRITE,
     body=NewEndpoint,
     answer=WithSecret,
@@ -352,7 +353,7 @@ def delete_endpoint(call: Call, endpoint_id: int) -> None:
     "POST",
     "/endpoints/{endpoint_id}/rotate",
     tag="Events",
-    summary="Give an endpoint a new secret",
+    summary="Rotate the secret of an endpoint",
     scope=Scope.WRITE,
     answer=WithSecret,
     secret=True,
@@ -413,7 +414,7 @@ def delivery(line: LoggedDelivery) -> Delivery:
     "GET",
     "/endpoints/{endpoint_id}/deliveries",
     tag="Events",
-    summary="List what was sent",
+    summary="List deliveries",
     scope=Scope.READ,
     query=LogQuery,
     answer=Deliveries,
@@ -450,14 +451,14 @@ def get_delivery(call: Call, endpoint_id: int, delivery_id: int) -> DeliveryWith
     "POST",
     "/endpoints/{endpoint_id}/replay",
     tag="Events",
-    summary="Send again",
+    summary="Replay deliveries",
     scope=Scope.WRITE,
     body=Replay,
     answer=Replayed,
     status=202,
     errors=(BodyError, ReplayError, EndpointNotFoundError),
     examples={
-        "What did not get through": {"failed": True},
+        "Failed deliveries": {"failed": True},
         "Everything since a time": {"since": "2026-01-15T10:30:00Z"},
         "These": {"deliveries": [42]},
     },

@@ -71,7 +71,7 @@ class TooManyEndpointsError(ConflictError):
     """The workspace has the maximum number of endpoints."""
 
     code = "too_many_endpoints"
-    default_sentence = _l("A workspace can have twenty endpoints.")
+    default_sentence = _l("A workspace can have up to 20 endpoints.")
     default_next_step = _l("Delete one you no longer use.")
 
 

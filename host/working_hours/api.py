@@ -28,7 +28,7 @@ MOST = 1000
 class OpenHours(Wire, frozen=True):
     """An opening of a day, from one time to another."""
 
-    starts: Annotated[str, Meta(pattern=TIME, description="As the clocks there show it.", examples=["09:00"])]
+    starts: Annotated[str, Meta(pattern=TIME, description="Local time.", examples=["09:00"])]
     ends: Annotated[
         str, Meta(pattern=TIME, description="`24:00`: to the end of the day.", examples=["17:30"])
     ]
@@ -36,7 +36,7 @@ class OpenHours(Wire, frozen=True):
 
 Day = Annotated[
     list[OpenHours],
-    Meta(max_length=MOST, description="At most six that do not overlap; none: closed."),
+    Meta(max_length=MOST, description="At most six, without overlaps; empty: closed."),
 ]
 
 
@@ -58,10 +58,10 @@ class HoursException(Wire, frozen=True):
     first: date
     last: Annotated[date, Meta(description="The same day, or up to a year later.")]
     hours: Day
-    name: Annotated[str, Meta(max_length=1000, description="Why, in at most 80 letters.")] = ""
+    name: Annotated[str, Meta(max_length=1000, description="The reason, in at most 80 characters.")] = ""
     yearly: Annotated[
         bool,
-        Meta(description="In each year from then on, where no other exception names the day."),
+        Meta(description="Repeats each year, unless another exception covers the day."),
     ] = False
 
 
@@ -71,17 +71,19 @@ class BusinessHours(Wire, frozen=True):
     week: Annotated[
         Week | None,
         Meta(
-            description="Null: none of its own. A team has those of the workspace then, and a workspace is "
-            "always open."
+            description=(
+                "Null: no hours of its own. A team then uses the workspace's hours; a workspace is "
+                "always open."
+            )
         ),
     ]
     exceptions: list[HoursException]
-    timezone: Annotated[str, Meta(description="A name of the IANA list.", examples=["Europe/Berlin"])]
-    version: Annotated[int, Meta(description="Grows with each change.")]
-    open: Annotated[bool, Meta(description="Whether it is open now, by the hours that hold.")]
+    timezone: Annotated[str, Meta(description="An IANA time zone.", examples=["Europe/Berlin"])]
+    version: Annotated[int, Meta(description="Increases with each change.")]
+    open: Annotated[bool, Meta(description="Whether it is open now, according to the hours in effect.")]
     until: Annotated[
         Moment | None,
-        Meta(description="When that ends; null: not within 400 days."),
+        Meta(description="When that changes; null: not within 400 days."),
     ]
 
 
@@ -89,17 +91,17 @@ class NewHours(Wire, frozen=True):
     """Hours that replace the current ones."""
 
     week: Annotated[
-        Week | None, Meta(description="Null: none of its own; exceptions and time zone say nothing then.")
+        Week | None, Meta(description="Null: no hours of its own; exceptions and time zone are ignored.")
     ]
     exceptions: Annotated[
-        list[HoursException], Meta(max_length=MOST, description="At most 200, of which no two name a day.")
+        list[HoursException], Meta(max_length=MOST, description="At most 200, without overlaps.")
     ] = field(default_factory=list)
     timezone: Annotated[
-        str, Meta(max_length=64, description="A name of the IANA list.", examples=["Europe/Berlin"])
+        str, Meta(max_length=64, description="An IANA time zone.", examples=["Europe/Berlin"])
     ] = "UTC"
     version: Annotated[
         Annotated[int, Meta(ge=0, le=2**31)] | None,
-        Meta(description="That of the hours you read; if they are others by now, nothing is saved."),
+        Meta(description="The version you read. If the hours have changed since, nothing is saved."),
     ] = None
 
 
@@ -173,7 +175,7 @@ _EXAMPLES = {
             {"first": "2026-12-24", "last": "2026-12-27", "hours": [], "name": "Holidays", "yearly": True}
         ],
     },
-    "None of its own": {"week": None},
+    "No hours of its own": {"week": None},
 }
 
 

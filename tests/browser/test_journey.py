@@ -71,7 +71,7 @@ def test_the_first_admin_sets_the_desk_up(desk: Desk, admin: Page) -> None:
     admin.locator("#password").fill(PASSWORD)
     admin.locator("#again").fill(PASSWORD)
     admin.locator("#workspace").fill("Sample Pottery")
-    admin.get_by_role("button", name="Set up the desk").click()
+    admin.get_by_role("button", name="Set up Lobby").click()
     expect(admin).to_have_url(re.compile(r"/w/1/inbox"))
     look(admin, "inbox-empty")
 
@@ -79,7 +79,7 @@ def test_the_first_admin_sets_the_desk_up(desk: Desk, admin: Page) -> None:
 def test_an_agent_joins_by_link(desk: Desk, admin: Page, agent: Page) -> None:
     admin.goto("/w/1/settings/people")
     admin.get_by_label("Email addresses").fill(AGENT)
-    admin.get_by_role("button", name="Make an invitation").click()
+    admin.get_by_role("button", name="Create invitation link").click()
     link = admin.get_by_role("textbox", name="Link").input_value()
     look(admin, "team")
     agent.goto(link)

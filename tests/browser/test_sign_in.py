@@ -38,7 +38,7 @@ def owner(desk: Desk, person: Arrive) -> Page:
         page.locator(f"#{field}").fill(value)
     page.locator("#password").fill(PASSWORD)
     page.locator("#again").fill(PASSWORD)
-    page.get_by_role("button", name="Set up the desk").click()
+    page.get_by_role("button", name="Set up Lobby").click()
     expect(page).to_have_url(re.compile(r"/w/1/inbox"))
     environment = {**clean_environment(), "LOBBY_DATA": str(desk.host.data)}
     for arguments in (["install", str(ADDON_ZIP)], ["activate", "instagram"]):

@@ -37,6 +37,6 @@ def test_one_option_points_a_desk_at_the_sandbox() -> None:
 
 def test_without_it_nothing_changes_and_a_sandbox_that_is_not_there_is_said() -> None:
     take(None)
-    with pytest.raises(click.ClickException, match="No sandbox answers"):
+    with pytest.raises(click.ClickException, match="No sandbox responds"):
         take("http://127.0.0.1:9")
     assert not [name for name in os.environ if name.startswith("LOBBY_")]

@@ -146,10 +146,10 @@ def test_two_mails_alike_that_say_nothing_of_themselves_both_arrive(whole: Desk)
     [
         ("Auto-Submitted: auto-replied\r\n", "Automatic or mass mail"),
         ("List-Unsubscribe: <https://example.org/stop>\r\nPrecedence: bulk\r\n", "Automatic or mass mail"),
-        ("Content-Type: multipart/encrypted; boundary=b\r\n", "This mail is encrypted with PGP."),
+        ("Content-Type: multipart/encrypted; boundary=b\r\n", "This email is encrypted with PGP."),
         (
             'Content-Type: multipart/signed; boundary=b; protocol="application/pkcs7-signature"\r\n',
-            "This mail is signed with S/MIME.",
+            "This email is signed with S/MIME.",
         ),
     ],
 )

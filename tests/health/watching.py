@@ -12,7 +12,7 @@ SECONDS = 60.0
 
 
 class watching:  # noqa: N801 - read as a sentence
-    """Somebody's browser with the inbox open: a live stream that is read."""
+    """Someone's browser with the inbox open: a live stream that is read."""
 
     def __init__(self, j: Journey) -> None:
         self._j = j

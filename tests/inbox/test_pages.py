@@ -439,7 +439,7 @@ def test_who_never_wrote_cannot_be_written_to_and_the_composer_says_so(
 ) -> None:
     scene.echo("olu", "We sent you this from our phone.", scene.ago(minutes=5))
     shown = words(page(desk, f"/{only_conversation()}"))
-    assert "You cannot reply here now. Only the customer can start a conversation." in shown
+    assert "You cannot reply here right now. Only the customer can start a conversation." in shown
     path = desk.path(f"/{only_conversation()}/reply")
     response = desk.browser.post_form(path, text="hello?", reply_key=KEY)
     assert (response.status_code, toys.everything(OutboxEntry)) == (409, [])
@@ -530,7 +530,7 @@ def test_what_waits_can_be_cancelled_and_edited(desk: Desk, scene: scenes.Scene)
     assert desk.browser.post_form(f"{base}/{second}/edit", text=" two and a half ").status_code == 303
     thread = [(m.text, m.state) for m in toys.thread() if m.direction == "outbound"]
     assert thread == [("one", "cancelled"), ("two and a half", "queued")]
-    assert "Cancelled" in words(page(desk, f"/{only_conversation()}"))
+    assert "Canceled" in words(page(desk, f"/{only_conversation()}"))
     # Too late, or too much: said, and nothing changes.
     for message, text, status in ((first, "x", 409), (second, " ", 400), (second, "x" * 2000, 400)):
         form = {"csrf_token": desk.browser.csrf(), "text": text}
@@ -571,7 +571,7 @@ def test_failed_and_unconfirmed_replies_can_be_sent_again(desk: Desk, scene: sce
     # A second click comes too late, and says so.
     late = desk.browser.post_form(f"{base}/{failed}/retry")
     assert late.status_code == 303
-    assert "in another state by now" in desk.browser.get(late.headers["Location"]).text
+    assert "has changed in the meantime" in desk.browser.get(late.headers["Location"]).text
     assert desk.browser.post_form(f"{base}/999/retry").status_code == 404
 
 

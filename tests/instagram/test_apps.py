@@ -104,7 +104,7 @@ def test_the_secret_is_sealed_kept_and_never_shown(desk_with_app: int, ig: Addon
     assert OTHER_SECRET not in dump
     shown = ig.apps.read(desk_with_app)
     assert OTHER_SECRET not in str(shown)
-    assert "Set on" in shown.stored_secrets["facebook_app_secret"]
+    assert "set on" in shown.stored_secrets["facebook_app_secret"]
     assert "Saved" in save(ig, desk_with_app, facebook_app_id=OTHER_APP), "left empty, it stays"
     assert ig.apps.app_of(ig.config.Flavour.PAGE, desk_with_app).secret.reveal() == OTHER_SECRET
     assert isinstance(save(ig, desk_with_app, facebook_app_id=world.APP_ID), Problems), "not for another app"

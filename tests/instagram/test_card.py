@@ -111,7 +111,7 @@ def test_it_fills_the_form_again_but_for_the_secrets(status: Any) -> None:
     assert found.values["human_agent"] == ""
     assert not {"page_access_token", "app_secret"} & set(found.values)
     assert set(found.stored_secrets) == {"page_access_token", "app_secret"}
-    assert all(hint.startswith("Set on ") for hint in found.stored_secrets.values())
+    assert all(hint.startswith("set on ") for hint in found.stored_secrets.values())
 
 
 def test_it_shows_the_settings_as_they_are(ig: Addon, desk: db.Database) -> None:

@@ -289,12 +289,12 @@ def test_the_products_we_send_are_looked_up_where_the_token_may_read_them(
         drain(generation, direction="out")
         return log_of(browser, path)
 
-    assert "Name and price appear if the account has access to the catalogue." in send("a" * 32)
+    assert "Name and price appear if the account has access to the catalog." in send("a" * 32)
     assert attachments() == []
     allow_catalogue(meta)
     grant_catalogue(ig)
     shown = send("b" * 32)
-    assert "Looking it up in the catalogue…" in shown
+    assert "Looking it up in the catalog…" in shown
     fetching.fetch_due(Directory((adapter,)))
     assert [(one.name, one.state) for one in attachments()] == [
         ("Blue mug, 0.3 l, 24.00 EUR", AttachmentState.STORED),
@@ -303,7 +303,7 @@ def test_the_products_we_send_are_looked_up_where_the_token_may_read_them(
     shown = log_of(browser, path)
     assert "Blue mug, 0.3 l, 24.00 EUR" in shown
     assert "Product 99" in shown
-    assert "The catalogue has no name for it." in shown
+    assert "The catalog has no name for it." in shown
     assert f"/media/{attachments()[0].id}" in shown
 
 

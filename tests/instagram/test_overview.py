@@ -96,7 +96,7 @@ def test_accounts_of_all_workspaces_are_listed_with_their_state(
         "@sample.pottery",
         "Pasted credentials",
         "Sign in again",
-        "password behind",
+        "password used",
         "2 accounts, 2 workspaces",
     ):
         assert words in text

@@ -145,7 +145,7 @@ def test_the_commands_lead_from_one_key_to_the_next(lobby: Command, ig: Addon, k
     assert "k1 encrypts" in lobby("status").output
     assert lobby("verify").output == "3 values can be decrypted, 0 can't\n"
     assert "lobby secrets rotate" in lobby("retire", "k1").output
-    assert "k2 is now used to encrypt" in lobby("rotate").output
+    assert "k2 now encrypts" in lobby("rotate").output
     early = lobby("retire", "k1")
     assert (early.exit_code, "Try again in 10 minutes" in early.output) == (1, True)
     os.utime(keys, (1, 1))

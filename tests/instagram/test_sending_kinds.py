@@ -545,7 +545,7 @@ def test_a_conversation_another_app_has_is_taken_and_handed_back(
     [
         (100, 2534037, "Meta didn't hand over this conversation."),
         (100, None, "Meta didn't hand over this conversation."),
-        (190, 460, "The password behind this account's sign-in was changed."),
+        (190, 460, "The password used to sign in this account was changed."),
         (200, None, "The account is missing a permission for this."),
         (4, None, "The Meta app of this account has reached Meta's request limit."),
     ],

@@ -245,7 +245,7 @@ NO_TASK = {
         # Cannot reply outside the window, or after seven days
         pytest.param(refused("10/2534022"), "window", "fail", "2 days earlier", "Human Agent", id="window"),
         # Cannot send to this person
-        pytest.param(refused("551"), "recipients", "unknown", "(551)", "Nothing to do", id="person"),
+        pytest.param(refused("551"), "recipients", "unknown", "(551)", "No action needed", id="person"),
         # Permission denied
         pytest.param(refused("10"), "sending", "fail", "doesn't have permission", "App Review", id="denied"),
         # Popup blocked or closed
@@ -419,7 +419,7 @@ def test_signatures_of_nobody_are_told_and_no_fault_of_this_account(
         refusals.count_refusal("instagram", None, "signature", "192.0.2.1")
         found = findings(ig, fine)["signature"]
     assert found.verdict == "unknown"
-    assert "1 named no account" in found.evidence
+    assert "1 for accounts not connected here" in found.evidence
 
 
 def test_since_when_signatures_are_wrong_is_told(fine: AccountRef, ig: Addon, meta: Meta) -> None:

@@ -124,7 +124,7 @@ def test_each_way_can_be_tried(desk: Desk, browser: helpers.Browser, monkeypatch
     monkeypatch.setattr(mail, "send", refuse)
     assert tried("mail")[1] == {
         "worked": False,
-        "sentence": "The test was not sent. The server rejected the user name or password.",
+        "sentence": "The test email was not sent. The server rejected the user name or password.",
     }
     browser.post_form("/notifications/test", way="mail")
     page = browser.get("/notifications/settings").text

@@ -162,7 +162,7 @@ def test_it_works_without_javascript(desk: Desk, agent: Page) -> None:
     page.get_by_role("button", name="Show").click()
     expect(person).to_have_value("1")
     expect(page.get_by_role("heading", name="When customers write")).to_have_count(0)
-    person.select_option("Everybody")
+    person.select_option("Everyone")
     page.get_by_role("button", name="Show").click()
     page.get_by_text("As a table").first.click()
     expect(page.get_by_role("region", name="First response").get_by_role("cell").first).to_be_visible()

@@ -136,7 +136,7 @@ def test_a_rule_is_made_changed_moved_turned_off_and_deleted(
         "the customer wrote before",
     ]
     assert shown(page, "join") == ["and", "or"]
-    assert shown(page, "then") == ["Add the label Complaint", "Send a message", "Add a note"]
+    assert shown(page, "then") == ["Add label Complaint", "Send a message", "Add a note"]
     assert "broken, in pieces" in page
     assert owner.post_form(path(desk, id_), **{**sent, "version": "1"}).status_code == 303
     assert bodies(desk)[1][2] == 1, "nothing was changed"
@@ -149,7 +149,7 @@ def test_a_rule_is_made_changed_moved_turned_off_and_deleted(
     assert (
         "When a message arrives, if the text has broken, in pieces and the label is not Complaint or "
         "the customer wrote before: "
-        "Add the label Complaint, Send a message, Add a note"
+        "Add label Complaint, Send a message, Add a note"
     ) in page
     assert owner.post_form(path(desk, f"{other}/state"), state="off").status_code == 303
     assert owner.post_form(path(desk, f"{other}/delete")).status_code == 303
@@ -420,7 +420,7 @@ def test_runs_say_what_each_condition_saw_and_what_was_done(automated: Ruled, ow
     assert rows[0] == "When Conversation Text Label Person Effect"
     assert rows[1].endswith("Ana Q. yes: broken no: Complaint not checked A condition didn't match")
     assert rows[2].endswith(
-        "Ana Q. yes: broken yes: none of them yes: nobody Add the label Complaint "
+        "Ana Q. yes: broken yes: none of them yes: nobody Add label Complaint "
         "Assign to anyone on duty in Shop Send a message"
     )
     assert len(rows) == 3, "what did not come past the first condition is not kept"

@@ -69,7 +69,7 @@ def test_a_rule_is_set_up_in_at_most_twelve_steps(automated: Ruled, page: Any) -
     person.fill("Name", "Broken")
     person.choose("Condition 1", "the text has any of these words")
     person.fill("Words, pattern or value of condition 1", "broken, in pieces")
-    person.choose("Action 1", "Add the label Complaint")
+    person.choose("Action 1", "Add label Complaint")
     person.click("button", name="Action", exact=True)
     person.choose("Action 2", "Send a message")
     person.fill("Text of action 2", "Sorry!")

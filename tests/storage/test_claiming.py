@@ -135,7 +135,7 @@ def test_a_store_that_does_not_give_what_it_was_given_is_refused(
         return opened(store, key)
 
     monkeypatch.setattr(FolderStore, "open_stored", other)
-    assert "does not give what it was given" in str(refused(settings))
+    assert "could not be read back unchanged" in str(refused(settings))
 
 
 def test_files_that_were_not_copied_yet_are_not_left_behind(

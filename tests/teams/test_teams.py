@@ -331,7 +331,7 @@ def test_a_lead_keeps_teams_and_agents_work_in_them(desk: Desk) -> None:
         account=str(desk.account.id),
     )
     assert "1 account" not in lead.get(page).text
-    assert "leads it" in lead.get(page).text
+    assert "team lead" in lead.get(page).text
     post(desk.browser, f"{at}/assign", team=str(team))
     shown = desk.browser.get(at).text
     assert "Mia R. assigned this to the team Orders &lt;i&gt;" in shown

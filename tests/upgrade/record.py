@@ -98,7 +98,7 @@ def team(j: Any) -> None:
     home = f"/w/{j.workspace}"
     for email, name, leaves in (("cleo@example.com", "Cleo U.", True), ("dan@example.com", "Dan V.", False)):
         j.admin.open(f"{home}/settings/team")
-        j.admin.press("Make an invitation", {"email": email, "role": "owner"})
+        j.admin.press("Create invitation link", {"email": email, "role": "owner"})
         link = re.search(r'value="([^"]+/invite/[^"]+)"', j.admin.html)
         assert link
         person = Person(j.host.url)
@@ -125,7 +125,7 @@ def team(j: Any) -> None:
     j.admin.open("/admin/workspaces")
     form(j.admin, "/admin/workspaces", name="Sample Studio", mine="y", email="")
     j.admin.open(f"{home}/settings/team")
-    j.admin.press("Make an invitation", {"email": "later@example.com", "role": "agent"})
+    j.admin.press("Create invitation link", {"email": "later@example.com", "role": "agent"})
 
 
 def key(person: Any, home: str, name: str, scopes: str) -> str:

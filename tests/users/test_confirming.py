@@ -195,7 +195,7 @@ def test_signing_in_where_nobody_was_asked_confirms_nothing(
 def test_settings_say_that_a_provider_cannot_confirm_until_it_can(desk: Flask, liar: Liar) -> None:
     use(liar.address)
     admin = client_for(desk, make_user(is_admin=True))
-    notice = "Acme can’t confirm that people are who they say."
+    notice = "Acme can’t confirm people’s identity."
     assert notice not in admin.get("/admin/sign-in").text, "nobody knows yet"
     assert "if its ID tokens contain auth_time" in admin.get("/admin/sign-in").text
     travel(browser(desk), liar)

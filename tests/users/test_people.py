@@ -305,7 +305,7 @@ def test_one_thing_is_done_with_many_people(desk: Flask) -> None:
     admin.post_form("/admin/people/many", do="disable", person=everybody, sure="1")
     assert [row(one).disabled_at is None for one in (kim, bo, boss)] == [False, False, True]
     page = admin.get("/admin/people").text
-    assert "Done with 2 people." in page
+    assert "Applied to 2 people." in page
     assert "This is the only admin." in page
     admin.post_form("/admin/people/many", do="enable", person=ids)
     assert row(kim).disabled_at is None
@@ -473,7 +473,7 @@ def test_the_command_does_the_same(database: db.Database, data: Any, monkeypatch
     assert lobby("add", "noor@example.com", "--name", "Noor", "--admin").startswith("0 ")
     locked_out = lobby("disable", kim.email)
     assert locked_out.startswith("0 ")
-    assert "In Pottery, open conversations that go to nobody: 1." in locked_out
+    assert "In Pottery, open conversations that become unassigned: 1." in locked_out
     assert "The API key “Wiki” no longer works" in locked_out
     assert row(kim).disabled_at is not None
     assert lobby("admin", kim.email).startswith("1 ")

@@ -382,7 +382,7 @@ def test_a_test_goes_through_the_server_the_page_set_and_the_page_says_how_it_we
         server.answer = "550 not here"
         client.post_form("/admin/desk/mail/test")
         page = client.get("/admin/desk").text
-        assert "The test was not sent." in page
+        assert "The test email was not sent." in page
         assert "550" in page
     finally:
         controller.stop()
@@ -453,7 +453,7 @@ def test_an_invitation_is_mailed_resent_and_revoked(
     assert invitations.send_due() == 1
     (letter,) = taken.mails
     first = letter.get_content().partition("/invite/")[2].split()[0]
-    assert "Invited by mail" in client.get(people).text
+    assert "Invited by email" in client.get(people).text
     assert client_for_nobody(app).get(f"/invite/{first}").status_code == 200
     with db.read() as session:
         id_ = session.scalars(sa.select(Invitation.id)).one()

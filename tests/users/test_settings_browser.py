@@ -69,7 +69,7 @@ def test_an_admin_looks_at_the_settings_of_the_desk_and_changes_them(
     page.goto("/admin/desk")
     look(page, "desk-settings")
     page.get_by_label("Name", exact=True).fill("Pottery desk")
-    page.get_by_label("Colour").fill("#ffcc00")
+    page.get_by_label("Color").fill("#ffcc00")
     page.locator("#look").get_by_role("button", name="Save").click()
     expect(page.get_by_text("White text on it would be hard to read")).to_be_visible()
     look(page, "desk-look")

@@ -243,7 +243,7 @@ def test_the_set_up_form_works_in_a_browser(page: Any) -> None:
         "workspace": "Pottery",
     }.items():
         page.fill(f"#{name}", value)
-    page.click("button[type=submit] >> text=Set up the desk")
+    page.click("button[type=submit] >> text=Set up Lobby")
     page.wait_for_url("**/w/*/**")
     page.goto("/account")
     assert page.is_visible("main >> text=mia@example.com")
@@ -255,7 +255,7 @@ def test_an_invitation_link_can_be_copied(page: Any) -> None:
     sign_in(page, "owner@example.com")
     page.goto(f"/w/{workspace}/settings/people")
     page.fill("#email", "new@example.com")
-    page.click("text=Make an invitation")
+    page.click("text=Create invitation link")
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     link = page.input_value("#invite-link")
     page.click("[data-copy]")

@@ -130,6 +130,39 @@ def test_one_english_word_with_several_meanings_has_as_many_translations(
         assert german.get(text, context).string == translation
 
 
+MARKS = {"_", "_l", "_n", "gettext", "ngettext", "lazy_gettext", "noop"}
+
+
+def _marked(source: str) -> Iterator[str]:
+    """Yield the texts that *source* marks for translation, also those inside f-strings."""
+    for node in ast.walk(ast.parse(source)):
+        if (
+            isinstance(node, ast.Call)
+            and isinstance(node.func, ast.Name)
+            and node.func.id in MARKS
+            and node.args
+        ):
+            text = node.args[0]
+            if isinstance(text, ast.Constant) and isinstance(text.value, str):
+                yield text.value
+
+
+def test_every_marked_text_is_extracted() -> None:
+    """Texts are not extracted from f-strings, so people would read them in English."""
+    found = {part: texts_of(part) for part in translations.parts()}
+    lost = [
+        (path.name, text)
+        for path in CODE
+        for text in _marked(path.read_text())
+        if not any(one.get(text) for one in found.values())
+    ]
+    assert lost == []
+
+
+def test_a_text_marked_inside_an_f_string_is_seen() -> None:
+    assert list(_marked("""f"{why} {_('Try again.')}" + gettext(name)""")) == ["Try again."]
+
+
 def test_what_each_event_means_is_said_in_every_language() -> None:
     found = translations.texts()
     assert [kind.name for kind in catalogue.KINDS.values() if found.get(kind.about) is None] == []

@@ -1053,7 +1053,7 @@ def test_a_form_that_is_refused_keeps_what_was_typed_and_no_secret(desk: Desk) -
     owner.expect("An ID contains only digits")
     owner.open(desk.path(f"{SETTINGS}/people"))
     with pytest.raises(PageError, match="answered 400"):
-        owner.press("Make an invitation", {"email": "not an address"})
+        owner.press("Create invitation link", {"email": "not an address"})
     assert any(form.values.get("email", "").strip() == "not an address" for form in owner.forms)
 
 

@@ -150,7 +150,7 @@ def furnished(rig: Rig, addon_zip: Path, outside: Outside, port: int) -> Scene:
         scene.sign_in(email)
     owner = rig.person(POTTERY_OWNER)
     owner.open(f"/w/{home}/settings/people")
-    owner.press("Make an invitation", {"email": "guest@example.com", "role": "agent"})
+    owner.press("Create invitation link", {"email": "guest@example.com", "role": "agent"})
     link = re.search(r"/invite/([\w-]+)", owner.html)
     owner.open(f"/w/{home}/settings/api")
     owner.press("Create API key", {"name": "Shop", "scopes": "write"})

@@ -304,7 +304,8 @@ def _connect_signed_in(
         words = " ".join(problems.by_field.values())
         if signed.person:
             wanted = flow.asked_of_admin(signed.person, address, read=unread is None)
-            return SignInProblem(words, f"{_('Nothing was connected.')} {wanted}")
+            sentence = _("Nothing was connected.")
+            return SignInProblem(words, f"{sentence} {wanted}")
         return SignInProblem(
             words,
             _("Nothing was connected. Check that IMAP and sending over SMTP are enabled for the mailbox."),

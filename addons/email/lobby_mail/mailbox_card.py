@@ -424,7 +424,8 @@ def unread(one: Counted) -> str:
         words = _("The mail server couldn't open it: %(words)s", words=one.problem)
     else:
         words = _("This folder no longer exists in the mailbox.")
-    return f"{words} {_('All others are read.')}"
+    others = _("All other folders are imported.")
+    return f"{words} {others}"
 
 
 # ---- further folders -----------------------------------------------------------------------------------

@@ -89,7 +89,9 @@ def tend() -> None:
             if _moved(row, Trip.SENDING, sent_at=clock.now()):
                 _send(row)
         elif row.sent_at is not None and clock.now() - row.sent_at > WAITS:
-            problem = "" if row.state == Trip.SENT else "it is not known whether the server took it"
+            problem = (
+                "" if row.state == Trip.SENT else "the server did not confirm whether it accepted the email"
+            )
             _moved(row, Trip.LOST, problem=problem)
 
 

@@ -54,11 +54,11 @@ class SmtpConnection(SMTP):
 
     async def smtp_EHLO(self, hostname: str) -> None:  # noqa: N802
         """Handle EHLO, the greeting of an SMTP client."""
-        await (self.push("500 5.5.1 LHLO was said before") if self.lmtp else super().smtp_EHLO(hostname))
+        await (self.push("500 5.5.1 LHLO was already sent") if self.lmtp else super().smtp_EHLO(hostname))
 
     async def smtp_HELO(self, hostname: str) -> None:  # noqa: N802
         """Handle HELO, the greeting of an old SMTP client."""
-        await (self.push("500 5.5.1 LHLO was said before") if self.lmtp else super().smtp_HELO(hostname))
+        await (self.push("500 5.5.1 LHLO was already sent") if self.lmtp else super().smtp_HELO(hostname))
 
     async def push(self, status: Any) -> None:
         """Send a response. After a mail, LMTP needs one per recipient, SMTP one for all."""

@@ -93,7 +93,7 @@ def read(workspace_id: int) -> CardStatus:
         values[id_name] = own.app_id
         try:
             unseal(own.app_secret, app_place(own))
-            stored[secret_name] = _("Set on %(date)s", date=format_date(own.app_secret_set_at))
+            stored[secret_name] = _("set on %(date)s", date=format_date(own.app_secret_set_at))
         except SecretUnreadableError:
             sentence = _("Its encryption key is missing. Enter the secret again.")
             notices.append(("bad", _("A stored App Secret can't be read."), sentence))

@@ -170,7 +170,7 @@ def signature(look: Look) -> None:
         return
     if stray is not None:
         evidence = _(
-            "None for this account. %(count)s named no account of this desk, last on %(when)s.",
+            "None for this account. %(count)s for accounts not connected here, last on %(when)s.",
             count=stray.count,
             when=format_datetime(stray.last_at),
         )

@@ -91,8 +91,8 @@ def _status(account: AccountRef, facts: CardFacts | None) -> CardStatus:
             HUMAN_AGENT.name: "1" if account.settings.get("human_agent") is True else "",
         },
         stored_secrets={
-            TOKEN.name: _("Set on %(date)s", date=format_date(row.token_set_at)),
-            APP_SECRET.name: _("Set on %(date)s", date=format_date(row.app_secret_set_at)),
+            TOKEN.name: _("set on %(date)s", date=format_date(row.token_set_at)),
+            APP_SECRET.name: _("set on %(date)s", date=format_date(row.app_secret_set_at)),
         },
     )
 
@@ -248,7 +248,7 @@ def lead_here(account: AccountRef, _values: Mapping[str, str]) -> str:
 def late_replies_off(account: AccountRef, _values: Mapping[str, str]) -> str:
     """Switch replies after 24 hours off, which Meta refuses as long as it has not approved them."""
     host_accounts.set_setting(account.id, HUMAN_AGENT.name, False)
-    return str(_("Replies to %(handle)s now close after 24 hours.", handle=account.handle))
+    return str(_("The reply window of %(handle)s now closes after 24 hours.", handle=account.handle))
 
 
 def subscribe_again(account: AccountRef, _values: Mapping[str, str]) -> str:

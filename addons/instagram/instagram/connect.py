@@ -146,7 +146,8 @@ def _given(request: ConnectRequest) -> EnteredCredentials | Problems:
     kept: Credentials | None = None
     moved = moves(request.workspace_id, ig_user_id, values[PAGE_ID.name])
     if moved and values.get(MOVED.name) != "1":
-        return Problems({PAGE_ID.name: f"{moved} {_('If that is meant, tick the box below.')}"})
+        advice = _("To move it there, tick the box below.")
+        return Problems({PAGE_ID.name: f"{moved} {advice}"})
     if request.account is not None:
         if ig_user_id != request.account.external_id:
             return Problems(

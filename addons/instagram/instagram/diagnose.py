@@ -265,7 +265,7 @@ def _app_fields(look: Look) -> None:
 def _human_agent(look: Look) -> None:
     """Check the seven-day reply, which Meta approves per app and refuses with the code of a closed window."""
     if look.account.settings.get("human_agent") is not True:
-        look.note(Verdict.PASS, _("Off. Replies close after 24 hours."))
+        look.note(Verdict.PASS, _("Off. The reply window closes after 24 hours."))
         return
     evidence = _("On. Meta reveals whether the app is approved only when such a reply is sent.")
     fix = _("If Meta returns error 2534022, turn this off until Human Agent is approved for the app.")

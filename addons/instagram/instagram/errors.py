@@ -99,7 +99,7 @@ UNREACHABLE = CatalogueEntry(
     outcome=Outcome.WAIT,
     sentence=noop("Instagram couldn't be reached."),
     cause=noop("The connection to Meta failed before anything was sent."),
-    next_step=noop("Nothing to do. It will be sent as soon as Meta responds again."),
+    next_step=noop("No action needed. It will be sent as soon as Meta responds again."),
 )
 UNCONFIRMED = CatalogueEntry(
     code=0,
@@ -117,7 +117,7 @@ TOO_MANY = CatalogueEntry(
     outcome=Outcome.WAIT,
     sentence=noop("This account has reached Instagram's request limit."),
     cause=noop("The request limit has been reached."),
-    next_step=noop("Nothing to do. It will be sent once the limit allows it."),
+    next_step=noop("No action needed. It will be sent once the limit allows it."),
     scope=Scope.ACCOUNT,
 )
 UNLISTED = CatalogueEntry(

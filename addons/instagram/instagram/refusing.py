@@ -129,7 +129,7 @@ def person(look: Look) -> None:
         when=format_datetime(newest.at),
         why=f"{_(known.sentence)} ({newest.code})",
     )
-    fix = _("Nothing to do. The composer shows why it is closed, and opens when they write.")
+    fix = _("No action needed. The composer shows why it is closed, and opens when they write.")
     look.note(Verdict.UNKNOWN, evidence, fix)
 
 

@@ -55,7 +55,7 @@ RESTRICTED = CatalogueEntry(
     sentence=noop("Meta has restricted this account's app. Messages wait until Meta responds again."),
     cause=noop("A decision by Meta about the app. The message itself isn't the problem."),
     next_step=noop(
-        "Nothing to do for the message. It will be sent once Meta lifts the restriction if the reply "
+        "No action needed for the message. It will be sent once Meta lifts the restriction if the reply "
         "window is still open."
     ),
 )

@@ -70,7 +70,7 @@ CONDITIONS = (
     RuleCondition(
         "instagram.came_from",
         CHANNEL,
-        noop("they came by"),
+        noop("they came through"),
         _came_from,
         (("ad", noop("an ad")), ("link", noop("a link"))),
     ),

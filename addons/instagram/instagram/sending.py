@@ -68,14 +68,14 @@ REFUSED_ONCE = CatalogueEntry(
     outcome=Outcome.WAIT,
     sentence=noop("Instagram rejected this account's sign-in once, but accepts it now."),
     cause=noop("A temporary error at Meta."),
-    next_step=noop("Nothing to do. It will be sent again automatically."),
+    next_step=noop("No action needed. It will be sent again automatically."),
 )
 NOT_PREPARED = CatalogueEntry(
     code=0,
     outcome=Outcome.WAIT,
     sentence=noop("An attachment or post of this message hasn't been handed to Instagram yet."),
     cause=noop("A file upload or post search was interrupted or not confirmed."),
-    next_step=noop("Nothing to do. It will be retried automatically."),
+    next_step=noop("No action needed. It will be retried automatically."),
 )
 NO_SUCH_POST = CatalogueEntry(
     code=0,

@@ -18,8 +18,10 @@ OwnAddress = Annotated[
     Meta(
         min_length=1,
         max_length=512,
-        description="Where it goes from: one of the account's `ownAddresses`. Left out: the address the "
-        "customer wrote to, while that is the account's.",
+        description=(
+            "The address to send from, one of the account's `ownAddresses`. Omitted: the address the "
+            "customer wrote to, if it still belongs to the account."
+        ),
     ),
 ]
 ProductId = Annotated[str, Meta(min_length=1, max_length=64)]
@@ -44,26 +46,32 @@ class Send(Wire, frozen=True):
     if_last_message_id: Annotated[
         Id | None,
         Meta(
-            description="The newest message you know of. If the team has answered since, nothing is sent "
-            "(`answered_meanwhile`)."
+            description=(
+                "The newest message you know. If the team has replied since, nothing is sent "
+                "(`answered_meanwhile`)."
+            )
         ),
     ] = None
     send_at: Annotated[
         Moment | None,
         Meta(
-            description="Not before this time. It has to lie ahead, by 60 days at most, in a reply window "
-            "that is open for everybody then."
+            description=(
+                "Send it at this time: in the future, within 60 days, and while the reply window is "
+                "open to programs."
+            )
         ),
     ] = None
     unless_written: Annotated[
-        bool, Meta(description="With `sendAt`: it stays here if the customer writes first.")
+        bool, Meta(description="With `sendAt`: don't send it if the customer writes first.")
     ] = True
     cc: Annotated[
         tuple[Copied, ...],
-        Meta(max_length=50, description="Who else gets it, in view of all, where the channel has `copies`."),
+        Meta(
+            max_length=50, description="Additional recipients, visible to all, if the channel has `copies`."
+        ),
     ] = ()
     bcc: Annotated[
-        tuple[Copied, ...], Meta(max_length=50, description="Who else gets it, unseen by the others.")
+        tuple[Copied, ...], Meta(max_length=50, description="Additional recipients, hidden from the others.")
     ] = ()
     own_address: OwnAddress | None = None
 
@@ -72,7 +80,9 @@ class QuickReply(Wire, frozen=True):
     """A quick reply offered below a text: a title, or with `ask` a contact detail the provider knows."""
 
     title: Short | None = None
-    payload: Annotated[str, Meta(max_length=1000, description="What comes back; else the title.")] = ""
+    payload: Annotated[
+        str, Meta(max_length=1000, description="The payload returned by a tap. Default: the title.")
+    ] = ""
     ask: Annotated[
         Ask | None,
         Meta(
@@ -88,7 +98,7 @@ class FileRef(Wire, frozen=True):
     url: Annotated[Address, Meta(description="An https address on the internet.")] | None = None
     upload: Annotated[str, Meta(max_length=64, description="The id of an upload.")] | None = None
     provider_id: (
-        Annotated[str, Meta(max_length=64, description="The id the provider gave it when it got it.")] | None
+        Annotated[str, Meta(max_length=64, description="The id that the provider assigned to it.")] | None
     ) = None
 
 
@@ -122,15 +132,16 @@ class SendText(Send, frozen=True, kw_only=True, tag_field="kind", tag="text"):
         tuple[FileRef, ...],
         Meta(
             max_length=10,
-            description="They go along: in one message where the channel has `textWithFiles`, else first.",
+            description=(
+                "Files to send: in the same message if the channel has `textWithFiles`, otherwise before it."
+            ),
         ),
     ] = ()
     quick_replies: Annotated[tuple[QuickReply, ...], Meta(max_length=50)] = ()
     private: Annotated[
         bool,
         Meta(
-            description="To the author of `replyTo` alone, as the one private reply to it: below posts, where"
-            " everything else is public."
+            description="Send it only to the author of `replyTo`, as the one private reply to that comment."
         ),
     ] = False
 
@@ -190,7 +201,7 @@ class SendProduct(Send, frozen=True, kw_only=True, tag_field="kind", tag="produc
 class SendPost(Send, frozen=True, kw_only=True, tag_field="kind", tag="post"):
     """A post of the account itself."""
 
-    post: Annotated[Address, Meta(description="Its id, or its address.")]
+    post: Annotated[Address, Meta(description="Its id or URL.")]
 
 
 Sendable = (
@@ -221,13 +232,13 @@ EXAMPLES: dict[str, Any] = {
         "files": [{"upload": "0f2e8c1d9a7b4c6e8f1a2b3c4d5e6f70"}],
         "cc": ["books@example.com"],
     },
-    "A text with answers to tap": {
+    "A text with quick replies": {
         "conversationId": 42,
         "kind": "text",
         "text": "Which size?",
         "quickReplies": [{"title": "Small", "payload": "size-s"}, {"title": "Large"}],
     },
-    "A text that asks for a telephone number": {
+    "A text that asks for a phone number": {
         "conversationId": 42,
         "kind": "text",
         "text": "Under which number can we call you?",
@@ -242,17 +253,17 @@ EXAMPLES: dict[str, Any] = {
             {"title": "Look at it", "url": "https://example.com/mug"},
         ],
     },
-    "A picture, by its address": {
+    "A picture, by URL": {
         "conversationId": 42,
         "kind": "image",
         "files": [{"url": "https://example.com/mug.jpg"}],
     },
-    "A voice note, uploaded before": {
+    "An uploaded voice note": {
         "conversationId": 42,
         "kind": "audio",
         "files": [{"upload": "0f2e8c1d9a7b4c6e8f1a2b3c4d5e6f70"}],
     },
-    "A film the provider has": {
+    "A video the provider already has": {
         "conversationId": 42,
         "kind": "video",
         "files": [{"providerId": "687799999980546"}],
@@ -274,5 +285,5 @@ EXAMPLES: dict[str, Any] = {
         ],
     },
     "Products": {"conversationId": 42, "kind": "product", "products": ["5550001"]},
-    "A post of ours": {"conversationId": 42, "kind": "post", "post": "17900000000000001"},
+    "A post of the account": {"conversationId": 42, "kind": "post", "post": "17900000000000001"},
 }

@@ -46,7 +46,9 @@ class OfferedReply(Wire, frozen=True):
         ),
     ] = "text"
     title: Short | None = None
-    payload: Annotated[str, Meta(max_length=1000, description="What comes back; else the title.")] = ""
+    payload: Annotated[
+        str, Meta(max_length=1000, description="The payload returned by a tap. Default: the title.")
+    ] = ""
 
 
 class TextContent(Wire, frozen=True, tag_field="type", tag="text"):

@@ -17,7 +17,7 @@ from host.users.api_keys import Scope
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-Id = Annotated[int, Meta(ge=0, le=MAX_ID, description="An id of this desk.", examples=[42])]
+Id = Annotated[int, Meta(ge=0, le=MAX_ID, description="An id from this API.", examples=[42])]
 ChannelId = Annotated[
     str,
     Meta(
@@ -32,22 +32,22 @@ Moment = Annotated[datetime, Meta(tz=True)]
 
 BASE = "/api/v1"
 TAGS: dict[str, str] = {
-    "Conversations": "What one contact and the team say to each other on one account.",
-    "Messages": "Reading, sending, reacting.",
-    "Labels": "Words conversations are sorted by, and the views everybody shares.",
-    "Teams": "Members whom conversations can be given to together.",
-    "Hours": "When the workspace and its teams work.",
-    "Rules": "What the desk says and does by itself.",
-    "Assistants": "What suggests answers to people, and answers where an owner lets it.",
-    "Canned replies": "What people send and do again and again: canned replies, and macros.",
-    "Contacts": "The people who write.",
-    "Search": "Finding messages and contacts by what they say.",
-    "Accounts": "The accounts of the workspace, and what each can send.",
-    "Events": "Being told what happens, or asking.",
-    "Team": "The people of the workspace.",
-    "Files": "Files to send, and files that came.",
-    "Reports": "How much there was to do, and how long customers waited.",
-    "About": "The API itself.",
+    "Conversations": "Messages between one contact and the team on one account.",
+    "Messages": "Read, send and react to messages.",
+    "Labels": "Labels of conversations, and shared views.",
+    "Teams": "Groups of members that conversations can be assigned to.",
+    "Hours": "Business hours of the workspace and its teams.",
+    "Rules": "Automated messages, routing, rules and campaigns.",
+    "Assistants": "Assistants, which suggest answers or answer automatically.",
+    "Canned replies": "Canned replies and macros.",
+    "Contacts": "Customers, with their details and notes.",
+    "Search": "Search messages and contacts.",
+    "Accounts": "Channel accounts, and what each can send.",
+    "Events": "Webhook endpoints, and polling for events.",
+    "Team": "Members of the workspace.",
+    "Files": "Files to send, and files of messages.",
+    "Reports": "The figures of the Reports page.",
+    "About": "The description of this API.",
 }
 
 

@@ -32,22 +32,22 @@ from host.features import registry
 from host.users.api_keys import Scope
 
 ABOUT = """\
-Every request carries an API key of one workspace: `Authorization: Bearer lobby_…`. Owners make keys under
-Settings, Integrations, API keys. Nothing but that header opens the API; cookies are not looked at, and pages
-of other sites may not call it.
+Every request needs an API key of one workspace: `Authorization: Bearer lobby_…`. Owners create keys under
+Settings, Integrations, API keys. Only this header is accepted: cookies are ignored, and pages of other sites
+can't call the API.
 
-Bodies and answers are JSON in camelCase. A field or parameter that is not in this document is refused by its
-name. Times are RFC 3339 in UTC. Ids of this desk are numbers, ids of a provider strings. Where a path
-names an account, its `channelId` is taken as well as its `id`.
+Requests and responses are JSON in camelCase. A field or parameter that is not in this document is rejected
+by name. Times are RFC 3339 in UTC. Ids of Lobby are numbers, ids of a provider are strings. Where a path
+names an account, you can use its `channelId` instead of its `id`.
 
-Lists come in pages: send a cursor of an answer back unchanged. `Idempotency-Key` on a POST makes it safe to
-repeat for 24 hours: what the first was answered is answered again. Each key may make a limited number of
-requests; `RateLimit-Limit`, `RateLimit-Remaining` and `RateLimit-Reset` (seconds) say where it stands, and a
-429 says in `Retry-After` when to come back.
+Lists are paginated: send the cursor of a response back unchanged. With an `Idempotency-Key`, a POST can be
+retried safely for 24 hours: the first response is returned again. Requests are limited per key:
+`RateLimit-Limit`, `RateLimit-Remaining` and `RateLimit-Reset` (seconds) show the current state, and a 429
+says in `Retry-After` when to retry.
 
-Whatever is refused is answered in one form: `{"error": {"code", "message", "request_id"}}`, with `next`,
-`field` and `limit` where there is something to say. Programs decide by `code`; `message` and `next` are for
-people, in the language of `Accept-Language`.
+All errors have the same form: `{"error": {"code", "message", "request_id"}}`, with `next`, `field` and
+`limit` if they apply. `code` is for programs; `message` and `next` are for people, in the language of
+`Accept-Language`.
 """
 
 _REF = "#/components/schemas/{name}"
@@ -63,8 +63,8 @@ class ErrorAnswer(msgspec.Struct, frozen=True):
 
 
 HEADERS: dict[str, str] = {
-    "RateLimit-Limit": "How many requests the key may make in its window.",
-    "RateLimit-Remaining": "How many of them are left.",
+    "RateLimit-Limit": "Number of requests allowed per window.",
+    "RateLimit-Remaining": "Number of requests left in this window.",
     "RateLimit-Reset": "Seconds until the window ends.",
 }
 
@@ -121,9 +121,9 @@ def _named(made: tuple[Any, dict[str, Any]]) -> tuple[Any, dict[str, Any]]:
 
 
 _SIGNED = {
-    "webhook-id": "Names the event, the same in every try.",
-    "webhook-timestamp": "When this try was made, in seconds since 1970.",
-    "webhook-signature": "`v1,` and a signature; several while a secret is changed. See Standard Webhooks.",
+    "webhook-id": "Identifies the event; the same in every attempt.",
+    "webhook-timestamp": "Time of this attempt, in seconds since 1970.",
+    "webhook-signature": "`v1,` and a signature; several during a rotation. See Standard Webhooks.",
 }
 
 
@@ -213,7 +213,7 @@ def _operation(route: Route, by_type: dict[int, Any]) -> dict[str, Any]:
 
 
 def _scope_line(route: Route) -> str:
-    return "\n\nNeeds a key that may read and write." if route.scope is Scope.WRITE else ""
+    return "\n\nRequires a key with read and write access." if route.scope is Scope.WRITE else ""
 
 
 def parameters(route: Route) -> list[dict[str, Any]]:
@@ -240,7 +240,7 @@ def parameters(route: Route) -> list[dict[str, Any]]:
             {
                 "name": "Idempotency-Key",
                 "in": "header",
-                "description": "Names this request, so that repeating it does nothing twice.",
+                "description": "Identifies this request, so that it can be retried safely.",
                 "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
             }
         )

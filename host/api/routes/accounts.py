@@ -103,12 +103,12 @@ def get_account(call: Call, account_id: int | str) -> shapes.Account:
     "PATCH",
     "/accounts/{account_id}",
     tag="Accounts",
-    summary="Set the time for an answer",
+    summary="Set the response time of an account",
     scope=Scope.WRITE,
     body=shapes.AccountChange,
     answer=shapes.Account,
     errors=(BodyError, AccountNotFoundError, AccountDisconnectedError),
-    examples={"An hour": {"replyTarget": 60}, "No time": {"replyTarget": None}},
+    examples={"An hour": {"replyTarget": 60}, "No response time": {"replyTarget": None}},
 )
 def change_account(call: Call, account_id: int | str, body: shapes.AccountChange) -> bytes:
     """Sets the minutes within which customers should be answered, from their first unanswered message.

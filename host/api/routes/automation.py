@@ -31,11 +31,11 @@ Text = Annotated[
     str,
     Meta(
         max_length=LONGEST,
-        description="With variables in double braces, each with words to fall back on.",
+        description="Variables in double braces, each with a fallback.",
         examples=['Hello {{contact.first_name || "there"}}!'],
     ),
 ]
-On = Annotated[bool, Meta(description="A text is kept while it is off.")]
+On = Annotated[bool, Meta(description="The text is kept while it is off.")]
 
 
 class Greeting(Wire, frozen=True):
@@ -48,14 +48,14 @@ class Greeting(Wire, frozen=True):
         Meta(
             ge=FEWEST_DAYS,
             le=MOST_DAYS,
-            description="After how many days without a word they are greeted again.",
+            description="Days without a message after which customers are greeted again.",
         ),
     ] = 30
     after: Annotated[
         list[Literal["message", "story_reply", "tap", "mention"]],
         Meta(
             max_length=len(Sent),
-            description="What a customer has to send for it. Empty: all but a mention that says nothing.",
+            description="Message types that trigger it. Empty: all except a mention without text.",
         ),
     ] = field(default_factory=list)
 
@@ -71,15 +71,21 @@ class Routing(Wire, frozen=True):
     """The assignment of new conversations."""
 
     on: bool
-    team: Annotated[
-        Id | None, Meta(description="The id of the team; its hours are those of the account.")
-    ] = None
+    team: Annotated[Id | None, Meta(description="The id of the team, whose hours apply to the account.")] = (
+        None
+    )
     to_person: Annotated[
         bool,
-        Meta(description="Give it to who of the team is on duty and waited longest; else it waits there."),
+        Meta(
+            description=(
+                "Assign it to the team member on duty who has waited longest. Otherwise it waits "
+                "with the team."
+            )
+        ),
     ] = True
     to_last: Annotated[
-        bool, Meta(description="Give a customer who returns to who wrote with them last, if on duty.")
+        bool,
+        Meta(description="Assign returning customers to the person who wrote with them last, if on duty."),
     ] = True
 
 
@@ -89,7 +95,7 @@ class AccountAutomation(Wire, frozen=True):
     greeting: Greeting
     away: Away
     routing: Routing
-    version: Annotated[int, Meta(description="Grows with each change.")]
+    version: Annotated[int, Meta(description="Increases with each change.")]
 
 
 class NewAutomation(Wire, frozen=True):
@@ -100,7 +106,7 @@ class NewAutomation(Wire, frozen=True):
     routing: Routing
     version: Annotated[
         Annotated[int, Meta(ge=0, le=2**31)] | None,
-        Meta(description="That of what you read; if it is another by now, nothing is saved."),
+        Meta(description="The version you read. If it has changed since, nothing is saved."),
     ] = None
 
 
@@ -130,7 +136,7 @@ def _shown(kept: Settings) -> AccountAutomation:
     "GET",
     "/accounts/{account_id}/automation",
     tag="Rules",
-    summary="Get what an account does by itself",
+    summary="Get the automation of an account",
     scope=Scope.READ,
     answer=AccountAutomation,
     errors=(AccountNotFoundError,),
@@ -146,7 +152,7 @@ def get_automation(call: Call, account_id: int | str) -> AccountAutomation:
     "PUT",
     "/accounts/{account_id}/automation",
     tag="Rules",
-    summary="Set what an account does by itself",
+    summary="Set the automation of an account",
     scope=Scope.WRITE,
     body=NewAutomation,
     answer=AccountAutomation,

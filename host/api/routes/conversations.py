@@ -40,7 +40,7 @@ from host.users.api_keys import Scope
 from host.users.reach import ALL_ACCOUNTS
 
 LIST = "conversations"
-Limit = Annotated[int, Meta(ge=1, le=100, description="How many at most.")]
+Limit = Annotated[int, Meta(ge=1, le=100, description="The maximum number of results.")]
 Status = Literal["open", "closed"]
 HandledBy = Literal["nobody", "person", "automation"]
 LabelIds = Annotated[
@@ -56,7 +56,7 @@ class ContactRef(Wire, frozen=True):
     name: str | None
     username: str | None
     external_id: shapes.ExternalId
-    external_id_name: Annotated[str, Meta(description="What the channel calls that id.")]
+    external_id_name: Annotated[str, Meta(description="The channel's name for that id.")]
 
 
 class Window(Wire, frozen=True):
@@ -65,16 +65,18 @@ class Window(Wire, frozen=True):
     state: Annotated[
         Literal["open", "people_only", "closed", "unavailable"],
         Meta(
-            description="`people_only`: a person may, in the inbox; the API may not. `unavailable`: the "
-            "channel is not active, or the account is disconnected."
+            description=(
+                "`people_only`: only a person can reply, in the inbox. `unavailable`: the channel is "
+                "not active, or the account is disconnected."
+            )
         ),
     ]
-    until: Annotated[Moment | None, Meta(description="When that ends; null: it does not.")]
-    sentence: Annotated[str, Meta(description="Why, where it is not open.")]
+    until: Annotated[Moment | None, Meta(description="When this state ends; null: it does not.")]
+    sentence: Annotated[str, Meta(description="The reason, if it is not open.")]
 
 
 class Last(Wire, frozen=True):
-    """The last message of a conversation, briefly."""
+    """A summary of the last message of a conversation."""
 
     at: Moment
     direction: str
@@ -92,25 +94,25 @@ class Conversation(Wire, frozen=True):
     channel_id: ChannelId
     contact: ContactRef
     subject: str | None
-    post: Annotated[
-        shapes.Post | None, Meta(description="What it is about, on a channel of comments; null: no post.")
-    ]
+    post: Annotated[shapes.Post | None, Meta(description="The post, on a comment channel; null: none.")]
     assignee: shapes.Person | None
-    team: Annotated[shapes.TeamRef | None, Meta(description="Which looks after it, beside who has it.")]
+    team: Annotated[
+        shapes.TeamRef | None, Meta(description="The team it is assigned to, in addition to the assignee.")
+    ]
     handled_by: Annotated[
         HandledBy,
         Meta(
-            description="`person`: nothing automatic is sent; `automation`: something automatic answered; "
-            "`nobody`: neither, since it began or was closed."
+            description=(
+                "`person`: no automated messages are sent; `automation`: automation answered; "
+                "`nobody`: neither, since it started or was closed."
+            )
         ),
     ]
     unread_count: Annotated[
         int,
-        Meta(
-            description="Messages nobody of the team has looked at. What one person has not read is theirs."
-        ),
+        Meta(description="Messages that nobody on the team has read."),
     ]
-    failed_count: Annotated[int, Meta(description="Messages of ours that failed.")]
+    failed_count: Annotated[int, Meta(description="Messages from the team that failed.")]
     last_message: Last
     last_inbound_at: Annotated[
         Moment | None,
@@ -118,23 +120,28 @@ class Conversation(Wire, frozen=True):
     ]
     reply_window: Window
     labels: Annotated[list[shapes.LabelRef], Meta(description="By name.")]
-    snooze: Annotated[shapes.Snooze | None, Meta(description="Null: it is not put away.")]
+    snooze: Annotated[shapes.Snooze | None, Meta(description="Null: it is not snoozed.")]
     spam: Annotated[bool, Meta(description="Whether the team marked it as spam.")]
     waiting_since: Annotated[
-        Moment | None, Meta(description="Since when the customer waits for an answer; null: they do not.")
+        Moment | None,
+        Meta(description="Since when the customer has been waiting for a reply; null: they are not."),
     ]
     due_at: Annotated[
         Moment | None,
-        Meta(description="By when they are to be answered; null: they do not wait, or there is no time."),
+        Meta(
+            description=(
+                "When the response is due; null: the customer is not waiting, or there is no response time."
+            )
+        ),
     ]
     scheduled_at: Annotated[
-        Moment | None, Meta(description="When the first reply goes out that waits for its time; null: none.")
+        Moment | None, Meta(description="When the first scheduled reply is sent; null: none.")
     ]
     previous_id: Annotated[
-        Id | None, Meta(description="The conversation it goes on from, on another account; null: none.")
+        Id | None, Meta(description="The conversation it continues, on another account; null: none.")
     ]
     next_id: Annotated[
-        Id | None, Meta(description="The conversation it goes on as, on another account; null: none.")
+        Id | None, Meta(description="The conversation that continues it, on another account; null: none.")
     ]
     created_at: Moment
     closed_at: Moment | None
@@ -144,13 +151,15 @@ class Conversations(Wire, frozen=True):
     """A page of conversations, ordered by the latest message or the latest end of a snooze, newest first."""
 
     data: list[Conversation]
-    next: Annotated[shapes.Cursor | None, Meta(description="For the next page; null: there is none.")]
+    next: Annotated[
+        shapes.Cursor | None, Meta(description="Cursor of the next page; null: this is the last page.")
+    ]
 
 
 class ConversationQuery(Wire, frozen=True):
     """Filters for a list of conversations."""
 
-    status: Annotated[Status | None, Meta(description="Left out: both.")] = None
+    status: Annotated[Status | None, Meta(description="Omitted: both.")] = None
     channel: Annotated[str, Meta(max_length=32, description="The key of a channel.")] | None = None
     account: Annotated[Id | None, Meta(description="The id of an account.")] = None
     assignee: (
@@ -175,25 +184,30 @@ class ConversationQuery(Wire, frozen=True):
         ]
         | None
     ) = None
-    handled_by: Annotated[HandledBy | None, Meta(description="Left out: all.")] = None
+    handled_by: Annotated[HandledBy | None, Meta(description="Omitted: all.")] = None
     contact: (
         Annotated[str, Meta(min_length=1, max_length=512, description="The contact's external id.")] | None
     ) = None
-    labels: Annotated[LabelIds | None, Meta(description="It has one of these labels, or more.")] = None
-    all_labels: Annotated[LabelIds | None, Meta(description="It has each of these labels.")] = None
-    no_labels: Annotated[LabelIds | None, Meta(description="It has none of these labels.")] = None
-    snoozed: Annotated[bool | None, Meta(description="Left out: both.")] = None
-    spam: Annotated[bool, Meta(description="True: spam alone; else none of it.")] = False
-    needs_reply: Annotated[bool | None, Meta(description="Whether the customer had the last word.")] = None
-    failed: Annotated[bool | None, Meta(description="Whether a message of ours failed.")] = None
-    mentioned: Annotated[Id | None, Meta(description="The id of a person whom a note there mentions.")] = None
-    late: Annotated[
-        bool | None, Meta(description="Whether the customer waits for longer than the account's time.")
+    labels: Annotated[LabelIds | None, Meta(description="Has at least one of these labels.")] = None
+    all_labels: Annotated[LabelIds | None, Meta(description="Has all of these labels.")] = None
+    no_labels: Annotated[LabelIds | None, Meta(description="Has none of these labels.")] = None
+    snoozed: Annotated[bool | None, Meta(description="Omitted: both.")] = None
+    spam: Annotated[bool, Meta(description="True: only spam; otherwise no spam.")] = False
+    needs_reply: Annotated[
+        bool | None, Meta(description="Whether the last message is from the customer.")
     ] = None
-    scheduled: Annotated[bool | None, Meta(description="Whether a reply waits for its time.")] = None
-    post: Annotated[Id | None, Meta(description="The id of the post it is about.")] = None
+    failed: Annotated[bool | None, Meta(description="Whether a message from the team failed.")] = None
+    mentioned: Annotated[Id | None, Meta(description="The id of a person mentioned in one of its notes.")] = (
+        None
+    )
+    late: Annotated[
+        bool | None,
+        Meta(description="Whether the customer has waited longer than the account's response time."),
+    ] = None
+    scheduled: Annotated[bool | None, Meta(description="Whether a reply is scheduled.")] = None
+    post: Annotated[Id | None, Meta(description="The id of the post that it is about.")] = None
     limit: Limit = 50
-    cursor: Annotated[str | None, Meta(description="`next` of the page before.")] = None
+    cursor: Annotated[str | None, Meta(description="`next` of the previous page.")] = None
 
 
 class ConversationChange(Wire, frozen=True):
@@ -205,22 +219,24 @@ class ConversationChange(Wire, frozen=True):
     team: Annotated[
         Id | UnsetType | None,
         Meta(
-            description="The id of a team, or null for none. Who has it and is not in the team has it no "
-            "more, unless `assignee` is given."
+            description=(
+                "The id of a team, or null for none. An assignee who is not in the team is "
+                "unassigned, unless `assignee` is given."
+            )
         ),
     ] = UNSET
     status: Status | UnsetType = UNSET
-    add_labels: Annotated[list[Id], Meta(max_length=20, description="Ids of labels to put on it.")] = (
+    add_labels: Annotated[list[Id], Meta(max_length=20, description="Ids of labels to add.")] = msgspec.field(
+        default_factory=list
+    )
+    remove_labels: Annotated[list[Id], Meta(max_length=20, description="Ids of labels to remove.")] = (
         msgspec.field(default_factory=list)
     )
-    remove_labels: Annotated[list[Id], Meta(max_length=20, description="Ids of labels to take off.")] = (
-        msgspec.field(default_factory=list)
-    )
-    snooze: Annotated[shapes.Snooze | UnsetType | None, Meta(description="Null: it comes back now.")] = UNSET
+    snooze: Annotated[shapes.Snooze | UnsetType | None, Meta(description="Null: unsnooze it now.")] = UNSET
     spam: bool | UnsetType = UNSET
     handled_by: Annotated[
         Literal["nobody", "person"] | UnsetType,
-        Meta(description="`person`: nothing automatic is sent any more; `nobody`: it may be again."),
+        Meta(description="`person`: no more automated messages are sent; `nobody`: they can be sent again."),
     ] = UNSET
 
 
@@ -403,10 +419,10 @@ def get_conversation(call: Call, conversation_id: int) -> Conversation:
     ),
     examples={
         "Close it": {"status": "closed"},
-        "Give it to nobody": {"assignee": None},
-        "Give it to a team": {"team": 5},
+        "Unassign it": {"assignee": None},
+        "Assign it to a team": {"team": 5},
         "Label it": {"addLabels": [3]},
-        "Put it away until they write": {"snooze": {"kind": "reply"}},
+        "Snooze it until they write": {"snooze": {"kind": "reply"}},
     },
 )
 def change_conversation(call: Call, conversation_id: int, body: ConversationChange) -> bytes:

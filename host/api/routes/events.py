@@ -50,15 +50,15 @@ class Event(Wire, frozen=True):
     ]
     event: str
     data: dict[str, Any]
-    at: Annotated[datetime, Meta(description="When the desk noted it.")]
+    at: Annotated[datetime, Meta(description="When Lobby recorded it.")]
 
 
 class Events(Wire, frozen=True):
     """Events, in the order they happened."""
 
     data: list[Event]
-    next: Annotated[Cursor, Meta(description="For what comes after these; also where there are none.")]
-    more: Annotated[bool, Meta(description="Whether there is more at this moment.")]
+    next: Annotated[Cursor, Meta(description="Cursor for later events; also set if there are none.")]
+    more: Annotated[bool, Meta(description="Whether there are more now.")]
 
 
 class EventQuery(Wire, frozen=True):
@@ -66,16 +66,18 @@ class EventQuery(Wire, frozen=True):
 
     after: Annotated[
         str | None,
-        Meta(description="The `next` of an answer. Without it, begin with what happens from now on."),
+        Meta(description="`next` from a response. Without it, events from now on are returned."),
     ] = None
-    limit: Annotated[int, Meta(ge=1, le=200, description="How many at most.")] = 100
+    limit: Annotated[int, Meta(ge=1, le=200, description="The maximum number of results.")] = 100
     wait: Annotated[
         int,
         Meta(
             ge=0,
             le=LONGEST_WAIT,
-            description="Seconds to wait where there is nothing yet. While many wait already, the answer "
-            "comes at once.",
+            description=(
+                "Seconds to wait for an event if there is none yet. If too many requests are "
+                "waiting, the response is immediate."
+            ),
         ),
     ] = 0
 
@@ -106,7 +108,7 @@ _waiting = _Waiting()
     "GET",
     "/events",
     tag="Events",
-    summary="Read what happened",
+    summary="List events",
     scope=Scope.READ,
     query=EventQuery,
     answer=Events,
@@ -115,8 +117,8 @@ _waiting = _Waiting()
 def list_events(call: Call, query: EventQuery) -> bytes:
     """The same events that webhook endpoints get, with the same ids, without needing a public address.
 
-    Continue with the `next` of the last answer to miss nothing. If a channel has its own event, it replaces
-    the desk's.
+    Continue with the `next` of the last response to miss nothing. If a channel has its own event, it replaces
+    the general one.
     """
     position = _position(query.after)
     until = clock.monotonic() + query.wait

@@ -67,7 +67,9 @@ class IceBreaker(Wire, frozen=True):
     """A question. A tap on it arrives as a message of the kind `postback`, with its payload."""
 
     question: Annotated[str, Meta(min_length=1, max_length=1000)]
-    payload: Annotated[str, Meta(max_length=1000, description="What a tap sends; else the question.")] = ""
+    payload: Annotated[str, Meta(max_length=1000, description="What a tap sends. Default: the question.")] = (
+        ""
+    )
 
 
 class IceBreakersOfAccount(Wire, frozen=True):
@@ -83,8 +85,8 @@ class MenuItem(Wire, frozen=True):
     """A menu item: it opens `url`, or a tap arrives as a message of the kind `postback`."""
 
     title: Annotated[str, Meta(min_length=1, max_length=1000)]
-    payload: Annotated[str, Meta(max_length=1000, description="What a tap sends; else the title.")] = ""
-    url: Annotated[str, Meta(max_length=2000, description="An https address, instead of a payload.")] = ""
+    payload: Annotated[str, Meta(max_length=1000, description="What a tap sends. Default: the title.")] = ""
+    url: Annotated[str, Meta(max_length=2000, description="An https URL, instead of a payload.")] = ""
 
 
 class MenuOfAccount(Wire, frozen=True):
@@ -97,7 +99,7 @@ class MenuOfAccount(Wire, frozen=True):
 
 
 MENU_EXAMPLE = {
-    "Two lines": {
+    "Two items": {
         "locales": {
             "default": [
                 {"title": "Talk to a person", "payload": "person"},

@@ -63,46 +63,47 @@ CONTROL = (
 class Typing(Wire, frozen=True):
     """The typing indicator."""
 
-    on: Annotated[bool, Meta(description="False: no longer.")] = True
+    on: Annotated[bool, Meta(description="False: stop showing it.")] = True
 
 
 class Taking(Wire, frozen=True):
     """Options for taking over a conversation."""
 
-    note: Annotated[str, Meta(max_length=1000, description="For the app that has it.")] = ""
+    note: Annotated[str, Meta(max_length=1000, description="A note for the app that controls it.")] = ""
 
 
 class HandingOver(Wire, frozen=True):
     """The target of a handoff."""
 
     note: Annotated[
-        str, Meta(max_length=notes.MAX_LENGTH, description="Why, for whoever goes on: a private note.")
+        str,
+        Meta(max_length=notes.MAX_LENGTH, description="The reason, as a private note for the next person."),
     ] = ""
-    assignee: Annotated[Id | None, Meta(description="The id of a person; left out: as it is.")] = None
-    team: Annotated[Id | None, Meta(description="The id of a team; left out: as it is.")] = None
+    assignee: Annotated[Id | None, Meta(description="The id of a person; omitted: unchanged.")] = None
+    team: Annotated[Id | None, Meta(description="The id of a team; omitted: unchanged.")] = None
 
 
 class Passing(Wire, frozen=True):
     """The app a conversation is passed to."""
 
     to: Annotated[str, Meta(min_length=1, max_length=64, description="The provider's id of that app.")]
-    note: Annotated[str, Meta(max_length=1000, description="For that app.")] = ""
+    note: Annotated[str, Meta(max_length=1000, description="A note for that app.")] = ""
 
 
 @route(
     "POST",
     "/conversations/{conversation_id}/typing",
     tag="Conversations",
-    summary="Show the customer that somebody writes",
+    summary="Show the customer a typing indicator",
     scope=Scope.WRITE,
     body=Typing,
     errors=(BodyError, *SIGNALS),
-    examples={"Somebody writes": {"on": True}},
+    examples={"Someone is typing": {"on": True}},
 )
 def show_typing(call: Call, conversation_id: int, body: Typing) -> None:
-    """Possible while anybody may reply. It ends automatically after some seconds, and with the next message.
+    """Allowed while anyone may reply. It ends automatically after some seconds, and with the next message.
 
-    Nothing waits for it: should the provider not show it, nobody is told.
+    Delivery is not confirmed: if the provider doesn't show it, nobody is notified.
     """
     _signal(call, conversation_id, Signal.TYPING if body.on else Signal.STOPPED)
 
@@ -118,7 +119,7 @@ def show_typing(call: Call, conversation_id: int, body: Typing) -> None:
 def show_seen(call: Call, conversation_id: int) -> None:
     """Allowed while anyone may reply. The account's seen setting only affects people, not programs.
 
-    Nothing waits for it: should the provider not show it, nobody is told.
+    Delivery is not confirmed: if the provider doesn't show it, nobody is notified.
     """
     _signal(call, conversation_id, Signal.SEEN)
 
@@ -158,7 +159,10 @@ def _signal(call: Call, conversation_id: int, signal: Signal) -> None:
 )
 def hand_over_conversation(call: Call, conversation_id: int, body: HandingOver) -> bytes:
     """The customer then waits for a person, and nothing automated is sent until the conversation is closed or
-    left to automation. A closed conversation is reopened. Repeating it only adds the note."""
+    automation is resumed.
+
+    A closed conversation is reopened. Repeating it only adds the note.
+    """
 
     def use_case(session: Session) -> Conversation:
         changes: Changes = {}
@@ -228,7 +232,7 @@ def take_conversation(call: Call, conversation_id: int, body: Taking) -> Convers
     examples={"To another app": {"to": "263902037430900", "note": "Please answer in the Page's inbox."}},
 )
 def pass_conversation(call: Call, conversation_id: int, body: Passing) -> Conversation:
-    """Messages the desk sends afterwards may be refused, until it takes the conversation or gets it back."""
+    """Messages sent afterwards may be refused, until you take the conversation or get it back."""
     if not body.to.strip().isalnum():
         raise BodyError(_l("That isn't a valid app ID."), field="to")
     thread_control.hand_on(

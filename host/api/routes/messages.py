@@ -50,8 +50,10 @@ class MessageQuery(Wire, frozen=True):
     """The part of a conversation to list. Without `before` and `after`: its end."""
 
     limit: Limit = 50
-    before: Annotated[str | None, Meta(description="A cursor of an answer: what comes before it.")] = None
-    after: Annotated[str | None, Meta(description="A cursor of an answer: what comes after it.")] = None
+    before: Annotated[str | None, Meta(description="A cursor from a response. Returns earlier messages.")] = (
+        None
+    )
+    after: Annotated[str | None, Meta(description="A cursor from a response. Returns later messages.")] = None
 
 
 class NewWords(Wire, frozen=True):
@@ -60,10 +62,10 @@ class NewWords(Wire, frozen=True):
     text: Annotated[str, Meta(min_length=1, max_length=MAX_LENGTH)] | UnsetType = UNSET
     send_at: Annotated[
         Moment | UnsetType | None,
-        Meta(description="Another time, of a reply that waits for one; null: it goes out now."),
+        Meta(description="Another time for a scheduled reply; null: send it now."),
     ] = UNSET
     unless_written: Annotated[
-        bool, Meta(description="With `sendAt`: it stays here if the customer writes first.")
+        bool, Meta(description="With `sendAt`: don't send it if the customer writes first.")
     ] = True
 
 
@@ -80,14 +82,14 @@ class NewForward(Wire, frozen=True):
         ),
     ]
     message_id: Annotated[
-        Id | None, Meta(description="Null: all that was said in the conversation, the newest 200 messages.")
+        Id | None, Meta(description="Null: the whole conversation, up to the newest 200 messages.")
     ] = None
     account_id: Annotated[
         Id | None,
-        Meta(description="The account it goes from, one whose channel has `forwards`. Null: the first."),
+        Meta(description="The account to send from, whose channel must have `forwards`. Null: the first."),
     ] = None
-    note: Annotated[str, Meta(max_length=MAX_LENGTH, description="What stands above the messages.")] = ""
-    files: Annotated[bool, Meta(description="Whether the files of the messages go along.")] = True
+    note: Annotated[str, Meta(max_length=MAX_LENGTH, description="Text above the messages.")] = ""
+    files: Annotated[bool, Meta(description="Whether to attach the files of the messages.")] = True
 
 
 class NewNote(Wire, frozen=True):
@@ -98,15 +100,17 @@ class NewNote(Wire, frozen=True):
         list[Id],
         Meta(
             max_length=mentions.MOST,
-            description="Ids of people who are told of it. Each has to see the conversation's account.",
+            description="Ids of people to notify. Each must have access to the conversation's account.",
         ),
     ] = msgspec.field(default_factory=list)
     teams: Annotated[
         list[Id],
         Meta(
             max_length=mentions.MOST,
-            description="Ids of teams whose members are told of it, once each: those who see the "
-            "conversation's account, of whom there has to be one.",
+            description=(
+                "Ids of teams whose members are notified, if they have access to the conversation's "
+                "account. At least one member must."
+            ),
         ),
     ] = msgspec.field(default_factory=list)
 
@@ -120,7 +124,7 @@ class NoteEdit(Wire, frozen=True):
             list[Id],
             Meta(
                 max_length=mentions.MOST,
-                description="Ids of everybody it mentions now. Those it didn't mention before are notified.",
+                description="Ids of all people it mentions now. Newly mentioned people are notified.",
             ),
         ]
         | UnsetType
@@ -221,7 +225,7 @@ WAITING = (MessageNotFoundError, NotInOutboxError, StateMovedOnError)
     "POST",
     "/messages/{message_id}/cancel",
     tag="Messages",
-    summary="Cancel a message that waits",
+    summary="Cancel a queued message",
     scope=Scope.WRITE,
     answer=shapes.Message,
     errors=WAITING,
@@ -245,7 +249,7 @@ def cancel_message(call: Call, message_id: int) -> bytes:
     "PATCH",
     "/messages/{message_id}",
     tag="Messages",
-    summary="Edit a message that waits",
+    summary="Edit a queued message",
     scope=Scope.WRITE,
     body=NewWords,
     answer=shapes.Message,
@@ -260,7 +264,7 @@ def cancel_message(call: Call, message_id: int) -> bytes:
         *WAITING,
     ),
     examples={
-        "Other words": {"text": "It ships on Friday."},
+        "Another text": {"text": "It ships on Friday."},
         "Another time": {"sendAt": "2026-12-24T09:00:00Z"},
         "Now": {"sendAt": None},
     },
@@ -317,8 +321,8 @@ def edit_message(call: Call, message_id: int, body: NewWords) -> bytes:
     errors=(BodyError, ConversationNotFoundError, EmptyTextError, MentionError, TooLongError),
     examples={
         "A note": {"text": "Paid by card, order 1042."},
-        "One that tells somebody": {"text": "Is the blue glaze ready?", "mentions": [7]},
-        "One that tells a team": {"text": "Who is at the kiln?", "teams": [3]},
+        "A note that mentions a person": {"text": "Is the blue glaze ready?", "mentions": [7]},
+        "A note that mentions a team": {"text": "Who is at the kiln?", "teams": [3]},
     },
 )
 def add_note(call: Call, conversation_id: int, body: NewNote) -> bytes:
@@ -363,7 +367,7 @@ def add_note(call: Call, conversation_id: int, body: NewNote) -> bytes:
     ),
     examples={
         "Another text": {"text": "Paid by bank transfer, order 1042."},
-        "Unless it was edited since": {"text": "Paid by bank transfer.", "editCount": 0},
+        "Only if it has not been edited since": {"text": "Paid by bank transfer.", "editCount": 0},
     },
 )
 def edit_note(call: Call, message_id: int, body: NoteEdit) -> bytes:

@@ -67,7 +67,7 @@ def react_to_message(call: Call, message_id: int, body: NewReaction) -> bytes:
     "DELETE",
     "/messages/{message_id}/reactions",
     tag="Messages",
-    summary="Take the reaction on a message away",
+    summary="Remove the reaction to a message",
     scope=Scope.WRITE,
     errors=COMMON,
 )

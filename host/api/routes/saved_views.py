@@ -33,7 +33,7 @@ class View(Wire, frozen=True):
     condition: Annotated[
         dict[str, Any],
         Meta(
-            description="The fields of its filter that matter; of a search `search`, its text.",
+            description="The fields of its filter that are set; for a search, `search` with its text.",
             examples=[{"status": "open", "labels": [3]}, {"search": "label:orders glaze"}],
         ),
     ]

@@ -29,10 +29,10 @@ class SearchHit(Wire, frozen=True):
     """A message that was found."""
 
     message: shapes.Message
-    excerpt: Annotated[str, Meta(description="The part of it that shows why, as plain text.")]
+    excerpt: Annotated[str, Meta(description="The matching part of the text, as plain text.")]
     marks: Annotated[
         list[list[int]],
-        Meta(description="Where in the excerpt the words are: the first letter of each and the one behind."),
+        Meta(description="Matches in the excerpt, as start and end offsets."),
     ]
 
 
@@ -53,20 +53,23 @@ class SearchResults(Wire, frozen=True):
     data: list[SearchHit]
     contacts: Annotated[
         list[FoundContact],
-        Meta(description="By the words of the query, where it has no filters; on the first page alone."),
-    ]
-    next: Annotated[shapes.Cursor | None, Meta(description="For what comes after these; null: that was all.")]
-    stopped: Annotated[
-        bool,
         Meta(
-            description="The time of a search was over before the page was full: `next` goes on from there."
+            description=(
+                "Contacts that match the words of the query; only on the first page, and only "
+                "without filters."
+            )
         ),
     ]
-    unknown: Annotated[
-        list[str], Meta(description="Filters that name nothing there is, so that nothing fits.")
+    next: Annotated[
+        shapes.Cursor | None, Meta(description="Cursor of the next page; null: this is the last page.")
     ]
-    shortened: Annotated[bool, Meta(description="More was asked for than is looked for.")]
-    complete: Annotated[bool, Meta(description="False while older messages are still being made findable.")]
+    stopped: Annotated[
+        bool,
+        Meta(description="The search timed out before the page was full; continue with `next`."),
+    ]
+    unknown: Annotated[list[str], Meta(description="Filters whose value does not exist, so nothing matches.")]
+    shortened: Annotated[bool, Meta(description="The query was too long, so only its first words were used.")]
+    complete: Annotated[bool, Meta(description="False while older messages are still being indexed.")]
 
 
 class SearchQuery(Wire, frozen=True):
@@ -77,15 +80,15 @@ class SearchQuery(Wire, frozen=True):
         Meta(
             min_length=1,
             max_length=1000,
-            description='Words, "phrases", beginnings with a star, each also with a minus before it for what '
-            "must not be there, and filters: `is:open`, `is:waiting`, `is:note`, `label:NAME`, "
+            description='Words, "phrases", beginnings with a star, each excluded by a minus in front, and '
+            "filters: `is:open`, `is:waiting`, `is:note`, `label:NAME`, "
             "`from:customer`, `from:team`, `from:anna`, `has:file`, `account:NAME`, `channel:KEY`, "
             "`assignee:nobody`, `before:2026-01-31`, `after:2026-01-01`.",
             examples=["is:open blue mug"],
         ),
     ]
     limit: Limit = 50
-    cursor: Annotated[str | None, Meta(description="`next` of the page before.")] = None
+    cursor: Annotated[str | None, Meta(description="`next` of the previous page.")] = None
 
 
 @route(

@@ -148,9 +148,9 @@ def send_message(call: Call, body: Any) -> bytes:
     It does not start a conversation: the contact must have written first (`not_written_first`).
 
     The returned messages are queued; `GET /messages/{message_id}` returns their current state. A long text or
-    several files may become several messages: all of them are written, or none. With `sendAt` a message waits
-    for its time, and later messages may be sent before it. On channels with a reply window the API may
-    write as long as it is open for everybody; after that only a person may, in the inbox.
+    several files may become several messages: all of them are written, or none. With `sendAt` a message is
+    scheduled, and later messages may be sent before it. On channels with a reply window, the API can write
+    while the window is open to programs; after that, only a person can, in the inbox.
 
     Messages of a key that is marked as automatic are refused while a person handles the conversation
     (`handled_by_person`), for customers who opted out of automated messages (`opted_out`), in answer to an
@@ -366,21 +366,23 @@ class NewConversation(Wire, frozen=True):
     to: (
         Annotated[
             str,
-            Meta(
-                max_length=512, description="Their external id there; left out: an address they are known by."
-            ),
+            Meta(max_length=512, description="Their external id there; omitted: a known address of theirs."),
         ]
         | None
     ) = None
     previous_id: Annotated[
         Id | None,
         Meta(
-            description="The conversation it goes on from, with the same contact. It is closed; who has it, "
-            "its team and its labels are carried over. Each goes on once."
+            description=(
+                "The conversation it continues, with the same contact. It is closed; its assignee, "
+                "team and labels are carried over. Each can be continued once."
+            )
         ),
     ] = None
     subject: (
-        Annotated[str, Meta(max_length=LONGEST_SUBJECT, description="Left out: one that names the account.")]
+        Annotated[
+            str, Meta(max_length=LONGEST_SUBJECT, description="Omitted: a subject that names the account.")
+        ]
         | None
     ) = None
     files: Annotated[tuple[FileRef, ...], Meta(max_length=10)] = ()

@@ -39,11 +39,11 @@ class TooManyUploadsError(TooManyError):
 class Upload(Wire, frozen=True):
     """An uploaded file that waits to be sent. It is deleted after a day."""
 
-    id: Annotated[str, Meta(description="To be named in a message, once.")]
+    id: Annotated[str, Meta(description="Its id, for use in one message.")]
     kind: Annotated[MessageKind, Meta(description="The kind of message it can be sent as.")]
     name: str
-    content_type: Annotated[str, Meta(description="As found in its bytes.")]
-    size: Annotated[int, Meta(description="In bytes; a picture has lost what the camera wrote into it.")]
+    content_type: Annotated[str, Meta(description="Detected from its bytes.")]
+    size: Annotated[int, Meta(description="In bytes. Camera metadata is removed from pictures.")]
     width: int | None
     height: int | None
 

@@ -23,8 +23,10 @@ from host.users.api_keys import Scope
 
 LIST = "assistant cases"
 
-Question = Annotated[str, Meta(max_length=20_000, description="What a customer asks: 4,000 letters.")]
-HandsOver = Annotated[bool, Meta(description="Whether a person is to answer it; words count nothing then.")]
+Question = Annotated[
+    str, Meta(max_length=20_000, description="The customer's question, at most 4,000 characters.")
+]
+HandsOver = Annotated[bool, Meta(description="Whether a person should answer it. Words are then ignored.")]
 Words = Annotated[
     tuple[Annotated[str, Meta(max_length=1_000)], ...],
     Meta(max_length=100, description="20 words or phrases of 100 letters."),
@@ -37,15 +39,15 @@ class AssistantCase(Wire, frozen=True):
     id: Id
     question: str
     hands_over: HandsOver
-    says: Annotated[list[str], Meta(description="What a good answer has, each of them.")]
-    never_says: Annotated[list[str], Meta(description="What it never has.")]
-    passed: Annotated[bool | None, Meta(description="Null: it was not tried.")]
+    says: Annotated[list[str], Meta(description="Words that a good answer contains, all of them.")]
+    never_says: Annotated[list[str], Meta(description="Words that it never contains.")]
+    passed: Annotated[bool | None, Meta(description="Null: not run yet.")]
     tried_version: Annotated[
-        int | None, Meta(description="The version of the assistant it was tried with; null: none.")
+        int | None, Meta(description="The version of the assistant it was run with; null: none.")
     ]
-    answer: Annotated[str, Meta(description="What that version said; empty: nothing.")]
+    answer: Annotated[str, Meta(description="The answer of that version; empty: none.")]
     conversation_id: Annotated[
-        Id | None, Meta(description="Where it was asked: what is erased there is erased here.")
+        Id | None, Meta(description="Where it was asked. It is erased with that conversation.")
     ]
 
 
@@ -53,7 +55,7 @@ class AssistantCases(Wire, frozen=True):
     """Cases of an assistant, oldest first; at most 200."""
 
     data: list[AssistantCase]
-    next: Annotated[shapes.Cursor | None, Meta(description="For more; null: there is none.")]
+    next: Annotated[shapes.Cursor | None, Meta(description="Cursor for more; null: there are none.")]
 
 
 class WholeCase(Wire, frozen=True):
@@ -61,19 +63,21 @@ class WholeCase(Wire, frozen=True):
 
     question: Question
     hands_over: HandsOver = False
-    says: Annotated[Words, Meta(description="What a good answer has, each of them.")] = ()
-    never_says: Annotated[Words, Meta(description="What it never has.")] = ()
+    says: Annotated[Words, Meta(description="Words that a good answer contains, all of them.")] = ()
+    never_says: Annotated[Words, Meta(description="Words that it never contains.")] = ()
 
 
 class NewCase(Wire, frozen=True):
     """A case to create."""
 
-    question: Annotated[Question, Meta(description="Of a turn it may be empty: what was asked there.")] = ""
+    question: Annotated[
+        Question, Meta(description="Can be empty with `turnId`, which provides the question.")
+    ] = ""
     hands_over: HandsOver = False
-    says: Annotated[Words, Meta(description="What a good answer has, each of them.")] = ()
-    never_says: Annotated[Words, Meta(description="What it never has.")] = ()
+    says: Annotated[Words, Meta(description="Words that a good answer contains, all of them.")] = ()
+    never_says: Annotated[Words, Meta(description="Words that it never contains.")] = ()
     turn_id: Annotated[
-        Id | None, Meta(description="A turn of the assistant that was wrong. The case is erased with it.")
+        Id | None, Meta(description="A wrong turn of the assistant. The case is erased with it.")
     ] = None
 
 
@@ -82,7 +86,7 @@ class Tries(Wire, frozen=True):
 
     cases: Annotated[
         Annotated[list[Id], Meta(max_length=cases.MOST)] | UnsetType,
-        Meta(description="Left out: those that the version that holds has not passed."),
+        Meta(description="Omitted: those that the current version has not passed."),
     ] = UNSET
 
 
@@ -90,7 +94,7 @@ class TriedCase(Wire, frozen=True):
     """The result of trying a case."""
 
     case_id: Id
-    passed: Annotated[bool | None, Meta(description="Null: it could not be tried, see `problem`.")]
+    passed: Annotated[bool | None, Meta(description="Null: it could not be run; see `problem`.")]
     answer: str
     hands_over: bool
     problem: Annotated[str | None, Meta(description="A stable word, such as `model_timeout`.")]
@@ -100,13 +104,13 @@ class TriedCases(Wire, frozen=True):
     """The results of trying cases, as many as fit into 20 seconds."""
 
     data: list[TriedCase]
-    left: Annotated[int, Meta(description="How many are left: ask again.")]
+    left: Annotated[int, Meta(description="Number of cases left. Repeat the request to run them.")]
 
 
 class AssistantCaseQuery(Wire, frozen=True):
     """How many cases to list."""
 
-    limit: Annotated[int, Meta(ge=1, le=100, description="How many at most.")] = 50
+    limit: Annotated[int, Meta(ge=1, le=100, description="The maximum number of results.")] = 50
     cursor: shapes.Cursor | None = None
 
 
@@ -180,7 +184,7 @@ def list_assistant_cases(call: Call, assistant_id: int, query: AssistantCaseQuer
     errors=(BodyError, CaseError, *OF),
     examples={
         "A question": EXAMPLE,
-        "Of a turn that was wrong": {"turnId": 42, "handsOver": True},
+        "From a wrong turn": {"turnId": 42, "handsOver": True},
     },
 )
 def create_assistant_case(call: Call, assistant_id: int, body: NewCase) -> bytes:
@@ -261,7 +265,7 @@ def delete_assistant_case(call: Call, assistant_id: int, case_id: int) -> None:
     body=Tries,
     answer=TriedCases,
     errors=(BodyError, *OF),
-    examples={"Those that are due": {}, "These": {"cases": [42, 43]}},
+    examples={"Due cases": {}, "These": {"cases": [42, 43]}},
 )
 def try_assistant_cases(call: Call, assistant_id: int, body: Tries) -> bytes:
     """Asks the current version each question, one by one, and stores the results.

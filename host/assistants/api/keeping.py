@@ -36,17 +36,19 @@ from host.core import db
 from host.users.api_keys import Scope
 from host.users.workspaces import SavedMeanwhileError
 
-Name = Annotated[str, Meta(max_length=300, description="At most 40 letters.", examples=["Shop desk"])]
+Name = Annotated[str, Meta(max_length=300, description="At most 40 characters.", examples=["Shop desk"])]
 ModeName = Annotated[
     Literal["off", "shadow", "suggest", "answer"],
     Meta(
-        description="`shadow`: nobody sees what it would say; it is set beside what people answer. "
-        "`suggest`: people see it. `answer`: it answers by itself."
+        description=(
+            "`shadow`: its answers are hidden and compared with people's answers. `suggest`: people "
+            "see them. `answer`: it answers automatically."
+        )
     ),
 ]
 SentName = Literal["message", "story_reply", "tap", "mention"]
 Version = Annotated[int, Meta(ge=0, le=2**31)]
-Most = Annotated[int, Meta(ge=0, le=keeping.LARGEST, description="0: as much as comes.")]
+Most = Annotated[int, Meta(ge=0, le=keeping.LARGEST, description="0: no limit.")]
 
 
 class AssistantCap(Wire, frozen=True):
@@ -54,9 +56,7 @@ class AssistantCap(Wire, frozen=True):
 
     turns: Most = 0
     tokens: Most = 0
-    money: Annotated[
-        Most, Meta(description="In millionths of the model's currency; 0: as much as comes.")
-    ] = 0
+    money: Annotated[Most, Meta(description="In millionths of the model's currency; 0: no limit.")] = 0
 
 
 class AssistantLimits(Wire, frozen=True):
@@ -65,54 +65,60 @@ class AssistantLimits(Wire, frozen=True):
     conversation: Annotated[AssistantCap, Meta(description="Until a conversation is closed.")]
     day: Annotated[AssistantCap, Meta(description="Of all assistants of the workspace.")]
     month: Annotated[AssistantCap, Meta(description="Of all assistants of the workspace.")]
-    seconds: Annotated[int, Meta(description="How long one answer may take, 5 to 60.")]
-    calls: Annotated[int, Meta(description="Most uses of tools for one answer, 0 to 10.")]
+    seconds: Annotated[int, Meta(description="Time limit for one answer in seconds, 5 to 60.")]
+    calls: Annotated[int, Meta(description="Maximum tool calls for one answer, 0 to 10.")]
 
 
 class AssistantBody(Wire, frozen=True):
     """The content of one version of an assistant."""
 
-    prompt: Annotated[str, Meta(description="How it is to write.")]
+    prompt: Annotated[str, Meta(description="Instructions for writing.")]
     announces: Annotated[bool, Meta(description="Whether its first answer says that it is automatic.")]
-    announcement: Annotated[str, Meta(description="In these words; empty: in the desk's own.")]
-    phrases: Annotated[list[str], Meta(description="What it may say without a source.")]
-    pause: Annotated[int, Meta(description="Seconds without a word of the customer before it reads.")]
+    announcement: Annotated[str, Meta(description="The announcement. Empty: the default.")]
+    phrases: Annotated[list[str], Meta(description="Phrases allowed without a source.")]
+    pause: Annotated[int, Meta(description="Seconds to wait after the customer's last message.")]
     limits: AssistantLimits
-    tools: Annotated[list[str], Meta(description="The desk's own tools it may use, and those of addons.")]
+    tools: Annotated[list[str], Meta(description="Built-in tools it can use, and those of addons.")]
 
 
 class GivenLimits(Wire, frozen=True):
     """Usage limits of an assistant. Omitted fields get their defaults."""
 
-    conversation: Annotated[AssistantCap, Meta(description="6 answers.")] | UnsetType = UNSET
-    day: Annotated[AssistantCap, Meta(description="1,000 answers.")] | UnsetType = UNSET
-    month: Annotated[AssistantCap, Meta(description="No limit.")] | UnsetType = UNSET
-    seconds: Annotated[int, Meta(description="How long one answer may take, 5 to 60.")] = Limits().seconds
-    calls: Annotated[int, Meta(description="Most uses of tools for one answer, 0 to 10.")] = Limits().calls
+    conversation: Annotated[AssistantCap, Meta(description="Default: 6 answers.")] | UnsetType = UNSET
+    day: Annotated[AssistantCap, Meta(description="Default: 1,000 answers.")] | UnsetType = UNSET
+    month: Annotated[AssistantCap, Meta(description="Default: no limit.")] | UnsetType = UNSET
+    seconds: Annotated[int, Meta(description="Time limit for one answer in seconds, 5 to 60.")] = (
+        Limits().seconds
+    )
+    calls: Annotated[int, Meta(description="Maximum tool calls for one answer, 0 to 10.")] = Limits().calls
 
 
 class GivenBody(Wire, frozen=True):
     """The content to save as a version. Omitted fields get their defaults."""
 
-    prompt: Annotated[str, Meta(max_length=20_000, description="How it is to write: 4,000 letters.")] = ""
+    prompt: Annotated[
+        str, Meta(max_length=20_000, description="Instructions for writing, at most 4,000 characters.")
+    ] = ""
     announces: Annotated[bool, Meta(description="Whether its first answer says that it is automatic.")] = True
     announcement: Annotated[
-        str, Meta(max_length=1_000, description="In these words; empty: in the desk's own.")
+        str, Meta(max_length=1_000, description="The announcement. Empty: the default.")
     ] = ""
     phrases: Annotated[
         tuple[Annotated[str, Meta(max_length=1_000)], ...],
-        Meta(max_length=100, description="What it may say without a source: 30 of 200 letters."),
+        Meta(max_length=100, description="Phrases allowed without a source: at most 30 of 200 characters."),
     ] = ()
-    pause: Annotated[
-        int, Meta(description="Seconds without a word of the customer before it reads, 1 to 30.")
-    ] = Body().pause
+    pause: Annotated[int, Meta(description="Seconds to wait after the customer's last message, 1 to 30.")] = (
+        Body().pause
+    )
     limits: GivenLimits = GivenLimits()
     tools: Annotated[
         tuple[Annotated[str, Meta(max_length=100)], ...],
         Meta(
             max_length=50,
-            description="The desk's own tools it may use, `contact`, `label`, `hand_over` and `close`, and "
-            "those of addons by name.",
+            description=(
+                "Built-in tools it can use (`contact`, `label`, `hand_over` and `close`), and those "
+                "of addons by name."
+            ),
         ),
     ] = Body().builtin
 
@@ -122,16 +128,19 @@ class AssistantPlace(Wire, frozen=True):
 
     account_id: Id
     channel: str
-    name: Annotated[str, Meta(description="The name of the account, as it is typed.")]
+    name: Annotated[str, Meta(description="The account's name, as it must be typed.")]
     mode: ModeName
-    answers_on: Annotated[list[SentName], Meta(description="What a customer has to send for it.")]
-    needed: Annotated[int, Meta(description="Suggestions that have to be taken before it may answer.")]
+    answers_on: Annotated[list[SentName], Meta(description="Message types it answers.")]
+    needed: Annotated[int, Meta(description="Suggestions that must be accepted before it can answer.")]
     earned: Annotated[
         int,
-        Meta(description="How many were taken as they stood, or called right. What programs took is none."),
+        Meta(
+            description="Suggestions accepted unchanged or rated right. Those sent by programs don't count."
+        ),
     ]
     opened_by: Annotated[
-        str | None, Meta(description="Who let it answer before it had earned that; null: nobody.")
+        str | None,
+        Meta(description="Who allowed it to answer before enough suggestions were accepted; null: nobody."),
     ]
     changed_at: Moment
 
@@ -141,12 +150,12 @@ class Assistant(Wire, frozen=True):
 
     id: Id
     name: Name
-    version: Annotated[int, Meta(description="Grows with each change of `body`.")]
+    version: Annotated[int, Meta(description="Increases with each change of `body`.")]
     changed_at: Moment
-    stopped_at: Annotated[Moment | None, Meta(description="Null: nobody stopped it.")]
-    model_id: Annotated[Id | None, Meta(description="Null: it asks no model, and offers topics.")]
-    body: Annotated[AssistantBody | None, Meta(description="Null: it was made by a newer Lobby.")]
-    accounts: Annotated[list[AssistantPlace], Meta(description="Where it is not off.")]
+    stopped_at: Annotated[Moment | None, Meta(description="Null: it is not stopped.")]
+    model_id: Annotated[Id | None, Meta(description="Null: it uses no model and offers topics.")]
+    body: Annotated[AssistantBody | None, Meta(description="Null: created by a newer version of Lobby.")]
+    accounts: Annotated[list[AssistantPlace], Meta(description="The accounts where it is not off.")]
 
 
 class Assistants(Wire, frozen=True):
@@ -168,7 +177,7 @@ class WholeAssistant(Wire, frozen=True):
     body: GivenBody
     version: Annotated[
         Version | None,
-        Meta(description="That of the assistant you read; if it is another by now, nothing is saved."),
+        Meta(description="The version you read. If the assistant has changed since, nothing is saved."),
     ] = None
 
 
@@ -177,18 +186,23 @@ class AssistantChange(Wire, frozen=True):
 
     stopped: Annotated[
         bool | UnsetType,
-        Meta(description="True: at once, everywhere. People get its conversations. False: it goes on."),
+        Meta(
+            description=(
+                "True: stop it immediately on all accounts; people take over its conversations. "
+                "False: resume it."
+            )
+        ),
     ] = UNSET
-    model_id: Annotated[Id | UnsetType | None, Meta(description="Null: it asks none.")] = UNSET
+    model_id: Annotated[Id | UnsetType | None, Meta(description="Null: no model.")] = UNSET
 
 
 class AssistantVersion(Wire, frozen=True):
     """A current or earlier version of an assistant."""
 
     version: int
-    author: Annotated[str, Meta(description="Who made it: a member, or the name of a key.")]
+    author: Annotated[str, Meta(description="A member, or the name of an API key.")]
     at: Moment
-    body: Annotated[AssistantBody | None, Meta(description="Null: it was made by a newer Lobby.")]
+    body: Annotated[AssistantBody | None, Meta(description="Null: created by a newer version of Lobby.")]
 
 
 class AssistantVersions(Wire, frozen=True):
@@ -204,18 +218,20 @@ class AssistantMode(Wire, frozen=True):
     answers_on: (
         Annotated[
             list[SentName],
-            Meta(max_length=10, description="Left out: as it is, at first message, story_reply and tap."),
+            Meta(max_length=10, description="Omitted: unchanged; initially message, story_reply and tap."),
         ]
         | UnsetType
     ) = UNSET
-    needed: Annotated[int | UnsetType, Meta(description="10 to 1,000. Left out: as it is, at first 50.")] = (
+    needed: Annotated[int | UnsetType, Meta(description="10 to 1,000. Omitted: unchanged; initially 50.")] = (
         UNSET
     )
     typed_name: Annotated[
         Annotated[str, Meta(max_length=300)] | None,
         Meta(
-            description="Of `answer` before it has earned that: the name of the account, as a person has to "
-            "type it. The audit keeps which key did."
+            description=(
+                "For `answer` before enough suggestions were accepted: the name of the account, to "
+                "confirm. The audit log records the key."
+            )
         ),
     ] = None
 
@@ -224,16 +240,16 @@ class AssistantCounts(Wire, frozen=True):
     """Number of turns by outcome."""
 
     suggested: Annotated[int, Meta(description="Shown to people.")]
-    taken: Annotated[int, Meta(description="Sent as they stood, by people.")]
+    taken: Annotated[int, Meta(description="Sent unchanged by people.")]
     edited: int
-    written: Annotated[int, Meta(description="Where a person wrote something else.")]
+    written: Annotated[int, Meta(description="A person wrote something else.")]
     dismissed: int
-    used: Annotated[int, Meta(description="Sent as they stood, by programs.")]
-    answered: Annotated[int, Meta(description="Sent by itself.")]
-    shadow: Annotated[int, Meta(description="Thought in shadow.")]
+    used: Annotated[int, Meta(description="Sent unchanged by programs.")]
+    answered: Annotated[int, Meta(description="Sent automatically.")]
+    shadow: Annotated[int, Meta(description="In shadow mode.")]
     handed_over: int
     failed: int
-    right: Annotated[int, Meta(description="Called right by somebody.")]
+    right: Annotated[int, Meta(description="Rated right by a person.")]
     wrong: int
     tokens: int
     cost: Annotated[int, Meta(description="In millionths of the model's currency.")]
@@ -257,7 +273,7 @@ class AssistantSpent(Wire, frozen=True):
 class AssistantFigures(Wire, frozen=True):
     """Figures of an assistant, and the usage of the whole workspace."""
 
-    days: Annotated[list[AssistantDay], Meta(description="The oldest first; today is the last.")]
+    days: Annotated[list[AssistantDay], Meta(description="Oldest first; today is last.")]
     today: Annotated[AssistantSpent, Meta(description="Of all assistants of the workspace.")]
     month: Annotated[AssistantSpent, Meta(description="Of all assistants of the workspace.")]
 
@@ -265,7 +281,7 @@ class AssistantFigures(Wire, frozen=True):
 class FiguresQuery(Wire, frozen=True):
     """How many days back to look."""
 
-    days: Annotated[int, Meta(ge=1, le=figures.DAYS, description="How many days, today counted.")] = (
+    days: Annotated[int, Meta(ge=1, le=figures.DAYS, description="Number of days, including today.")] = (
         figures.DAYS
     )
 
@@ -275,7 +291,7 @@ class LanguageModel(Wire, frozen=True):
 
     id: Id
     name: str
-    model: Annotated[str, Meta(description="What its provider calls it.")]
+    model: Annotated[str, Meta(description="The provider's name for it.")]
     currency: str
 
 
@@ -460,12 +476,12 @@ def get_assistant(call: Call, assistant_id: int) -> Assistant:
     "PUT",
     "/assistants/{assistant_id}",
     tag="Assistants",
-    summary="Replace what an assistant says",
+    summary="Replace the content of an assistant",
     scope=Scope.WRITE,
     body=WholeAssistant,
     answer=Assistant,
     errors=(*ERRORS, SavedMeanwhileError),
-    examples={"Of the version that was read": {**EXAMPLE, "version": 1}},
+    examples={"Only if the version is still current": {**EXAMPLE, "version": 1}},
 )
 def replace_assistant(call: Call, assistant_id: int, body: WholeAssistant) -> bytes:
     """Replaces its name, prompt, limits and built-in tools. The earlier content is kept as a version."""
@@ -493,12 +509,12 @@ def replace_assistant(call: Call, assistant_id: int, body: WholeAssistant) -> by
     "PATCH",
     "/assistants/{assistant_id}",
     tag="Assistants",
-    summary="Stop an assistant, or have it ask another model",
+    summary="Stop an assistant, or change its model",
     scope=Scope.WRITE,
     body=AssistantChange,
     answer=Assistant,
     errors=ERRORS,
-    examples={"Stop at once": {"stopped": True}, "No model": {"modelId": None}},
+    examples={"Stop immediately": {"stopped": True}, "No model": {"modelId": None}},
 )
 def change_assistant(call: Call, assistant_id: int, body: AssistantChange) -> bytes:
     """Stopping also discards every turn that is waiting, being answered or ready, in the same write."""
@@ -537,7 +553,7 @@ def delete_assistant(call: Call, assistant_id: int) -> None:
     "GET",
     "/assistants/{assistant_id}/versions",
     tag="Assistants",
-    summary="List what an assistant said before",
+    summary="List the versions of an assistant",
     scope=Scope.READ,
     answer=AssistantVersions,
     errors=(AssistantNotFoundError,),
@@ -561,7 +577,7 @@ def list_assistant_versions(call: Call, assistant_id: int) -> AssistantVersions:
     "PUT",
     "/assistants/{assistant_id}/accounts/{account_id}",
     tag="Assistants",
-    summary="Choose what an assistant does on an account",
+    summary="Set the mode of an assistant on an account",
     scope=Scope.WRITE,
     body=AssistantMode,
     answer=Assistant,
@@ -604,7 +620,7 @@ def set_assistant_mode(call: Call, assistant_id: int, account_id: int | str, bod
     "GET",
     "/assistants/{assistant_id}/figures",
     tag="Assistants",
-    summary="Get what an assistant did, in figures",
+    summary="Get the figures of an assistant",
     scope=Scope.READ,
     query=FiguresQuery,
     answer=AssistantFigures,

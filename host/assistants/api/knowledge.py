@@ -27,11 +27,11 @@ from host.users.api_keys import Scope
 
 LIST = "knowledge"
 
-Title = Annotated[str, Meta(max_length=1_000, description="What it is about: 200 letters.")]
-Text = Annotated[str, Meta(max_length=300_000, description="Its words; Markdown may stand in it.")]
+Title = Annotated[str, Meta(max_length=1_000, description="Its title, at most 200 characters.")]
+Text = Annotated[str, Meta(max_length=300_000, description="Its text, which may be Markdown.")]
 Questions = Annotated[
     tuple[Annotated[str, Meta(max_length=2_000)], ...],
-    Meta(max_length=100, description="How customers ask for it: 20 of 300 letters."),
+    Meta(max_length=100, description="Example questions: at most 20 of 300 characters."),
 ]
 
 
@@ -41,18 +41,16 @@ class KnowledgeEntry(Wire, frozen=True):
     id: Id
     kind: Annotated[
         Literal["pasted", "file", "page", "past"],
-        Meta(description="Where its words come from. `past`: answers the team gave."),
+        Meta(description="The source of its text. `past`: the team's past answers."),
     ]
     title: str
     questions: list[str]
-    origin: Annotated[
-        str, Meta(description="The address of its page, the name of its file, or who wrote it.")
-    ]
+    origin: Annotated[str, Meta(description="The URL of its page, the name of its file, or its author.")]
     state: Annotated[
         Literal["ready", "waiting", "failed", "gone"],
-        Meta(description="`waiting`: it is still to be read. What failed or is gone is not used."),
+        Meta(description="`waiting`: not loaded yet. Entries that failed or were deleted are not used."),
     ]
-    problem: Annotated[str | None, Meta(description="Why it is not used, a stable word.")]
+    problem: Annotated[str | None, Meta(description="Why it is not used, as a stable word.")]
     checked_at: Annotated[Moment, Meta(description="Its age counts from then.")]
     text: Annotated[str | None, Meta(description="Null in lists.")] = None
 
@@ -61,7 +59,7 @@ class Knowledge(Wire, frozen=True):
     """The entries of an assistant's knowledge, oldest first."""
 
     data: list[KnowledgeEntry]
-    next: Annotated[shapes.Cursor | None, Meta(description="For more; null: there is none.")]
+    next: Annotated[shapes.Cursor | None, Meta(description="Cursor for more; null: there are none.")]
 
 
 class NewKnowledge(Wire, frozen=True):
@@ -72,7 +70,10 @@ class NewKnowledge(Wire, frozen=True):
     questions: Questions = ()
     url: Annotated[
         str,
-        Meta(max_length=2_000, description="A page in place of a text: it is read in a moment, and weekly."),
+        Meta(
+            max_length=2_000,
+            description="URL of a page instead of a text. It is loaded shortly and then weekly.",
+        ),
     ] = ""
 
 
@@ -80,7 +81,7 @@ class WholeKnowledge(Wire, frozen=True):
     """A complete entry."""
 
     title: Title
-    text: Annotated[Text, Meta(description="The words of a file or a page stay, whatever is said here.")] = ""
+    text: Annotated[Text, Meta(description="Ignored for a file or a page.")] = ""
     questions: Questions = ()
 
 
@@ -88,15 +89,20 @@ class FileQuery(Wire, frozen=True):
     """The name of an uploaded file."""
 
     title: Annotated[
-        str, Meta(max_length=1_000, description="200 letters; empty: the file's own, or its name.")
+        str,
+        Meta(
+            max_length=1_000, description="At most 200 characters. Empty: the title in the file, or its name."
+        ),
     ] = ""
 
 
 class KnowledgeQuery(Wire, frozen=True):
     """Which entries to list."""
 
-    search: Annotated[str, Meta(max_length=100, description="Words of title, questions or origin.")] = ""
-    limit: Annotated[int, Meta(ge=1, le=100, description="How many at most.")] = 50
+    search: Annotated[
+        str, Meta(max_length=100, description="Words in the title, the questions or the origin.")
+    ] = ""
+    limit: Annotated[int, Meta(ge=1, le=100, description="The maximum number of results.")] = 50
     cursor: shapes.Cursor | None = None
 
 
@@ -131,7 +137,7 @@ def _by(call: Call, assistant_id: int) -> dict[str, Any]:
     "GET",
     "/assistants/{assistant_id}/knowledge",
     tag="Assistants",
-    summary="List what an assistant knows",
+    summary="List knowledge entries",
     scope=Scope.READ,
     query=KnowledgeQuery,
     answer=Knowledge,
@@ -156,7 +162,7 @@ def list_knowledge(call: Call, assistant_id: int, query: KnowledgeQuery) -> Know
     "POST",
     "/assistants/{assistant_id}/knowledge",
     tag="Assistants",
-    summary="Let an assistant know something",
+    summary="Add a knowledge entry",
     scope=Scope.WRITE,
     body=NewKnowledge,
     answer=KnowledgeEntry,
@@ -183,7 +189,7 @@ def create_knowledge(call: Call, assistant_id: int, body: NewKnowledge) -> bytes
     "POST",
     "/assistants/{assistant_id}/knowledge/files",
     tag="Assistants",
-    summary="Let an assistant know a file",
+    summary="Add a file as a knowledge entry",
     scope=Scope.WRITE,
     upload=True,
     query=FileQuery,
@@ -212,7 +218,7 @@ def create_knowledge_file(call: Call, assistant_id: int, query: FileQuery) -> by
     "PUT",
     "/assistants/{assistant_id}/knowledge/{knowledge_id}/file",
     tag="Assistants",
-    summary="Put another file in the place of one",
+    summary="Replace the file of a knowledge entry",
     scope=Scope.WRITE,
     upload=True,
     query=FileQuery,
@@ -260,7 +266,7 @@ def _given_file(title: str) -> EntryInput:
     "GET",
     "/assistants/{assistant_id}/knowledge/{knowledge_id}",
     tag="Assistants",
-    summary="Get something an assistant knows",
+    summary="Get a knowledge entry",
     scope=Scope.READ,
     answer=KnowledgeEntry,
     errors=OF,
@@ -276,7 +282,7 @@ def get_knowledge(call: Call, assistant_id: int, knowledge_id: int) -> Knowledge
     "PUT",
     "/assistants/{assistant_id}/knowledge/{knowledge_id}",
     tag="Assistants",
-    summary="Replace something an assistant knows",
+    summary="Replace a knowledge entry",
     scope=Scope.WRITE,
     body=WholeKnowledge,
     answer=KnowledgeEntry,
@@ -303,7 +309,7 @@ def replace_knowledge(call: Call, assistant_id: int, knowledge_id: int, body: Wh
     "POST",
     "/assistants/{assistant_id}/knowledge/{knowledge_id}/check",
     tag="Assistants",
-    summary="Say that something still holds",
+    summary="Confirm a knowledge entry",
     scope=Scope.WRITE,
     answer=KnowledgeEntry,
     errors=OF,
@@ -322,7 +328,7 @@ def check_knowledge(call: Call, assistant_id: int, knowledge_id: int) -> bytes:
     "DELETE",
     "/assistants/{assistant_id}/knowledge/{knowledge_id}",
     tag="Assistants",
-    summary="Have an assistant forget something",
+    summary="Delete a knowledge entry",
     scope=Scope.WRITE,
     errors=OF,
 )

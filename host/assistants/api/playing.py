@@ -21,7 +21,7 @@ from host.assistants.playing import MOST_LINES, Played, PlaygroundAccount
 from host.core import db
 from host.users.api_keys import Scope
 
-Words = Annotated[str, Meta(max_length=10_000, description="The first 1,000 letters are read.")]
+Words = Annotated[str, Meta(max_length=10_000, description="Only the first 1,000 characters are used.")]
 
 
 class PlayedLine(Wire, frozen=True):
@@ -37,11 +37,11 @@ class Play(Wire, frozen=True):
     question: Words
     before: Annotated[
         tuple[PlayedLine, ...],
-        Meta(max_length=MOST_LINES - 1, description="What was said before it, the oldest first."),
+        Meta(max_length=MOST_LINES - 1, description="Earlier messages, oldest first."),
     ] = ()
     account_id: Annotated[
         Id | None,
-        Meta(description="The account it is played on, whose channel has buttons and tools; null: none."),
+        Meta(description="The account to test on, with the buttons and tools of its channel; null: none."),
     ] = None
 
 
@@ -50,7 +50,7 @@ class PlayedUse(Wire, frozen=True):
 
     tool: str
     arguments: dict[str, Any]
-    told: Annotated[str, Meta(description="What the model was told.")]
+    told: Annotated[str, Meta(description="The result the model received.")]
     took_ms: int
 
 
@@ -58,9 +58,9 @@ class PlayedThere(Wire, frozen=True):
     """Restrictions of the account."""
 
     account: str
-    person_button: Annotated[bool, Meta(description="Whether *Talk to a person* would go along.")]
-    writes: Annotated[bool, Meta(description="Whether a program might write, had the customer written now.")]
-    until: Annotated[Moment | None, Meta(description="When that would end; null: it would not.")]
+    person_button: Annotated[bool, Meta(description="Whether *Talk to a person* would be added.")]
+    writes: Annotated[bool, Meta(description="Whether a program could reply if the customer wrote now.")]
+    until: Annotated[Moment | None, Meta(description="When that would end; null: never.")]
 
 
 class PlayedAnswer(Wire, frozen=True):
@@ -68,21 +68,23 @@ class PlayedAnswer(Wire, frozen=True):
 
     outcome: Annotated[
         Literal["answers", "hands_over", "failed"],
-        Meta(description="`hands_over`: people would get it. `failed`: something went wrong."),
+        Meta(description="`hands_over`: it would hand off to the team. `failed`: something went wrong."),
     ]
-    reason: Annotated[str | None, Meta(description="Why it would say nothing, a stable word: `no_source`.")]
-    because: Annotated[str, Meta(description="What the model says about that, for the team.")]
-    text: Annotated[str, Meta(description="What it would say; empty: nothing.")]
-    sources: Annotated[list[AssistantSource], Meta(description="What that rests on.")]
-    weighed: Annotated[int, Meta(description="How many sources it was given.")]
+    reason: Annotated[
+        str | None, Meta(description="Why there is no answer, as a stable word such as `no_source`.")
+    ]
+    because: Annotated[str, Meta(description="The model's reason, for the team.")]
+    text: Annotated[str, Meta(description="The answer; empty: none.")]
+    sources: Annotated[list[AssistantSource], Meta(description="The sources of the answer.")]
+    weighed: Annotated[int, Meta(description="Number of sources considered.")]
     offers: Annotated[list[str], Meta(description="Topics it would offer as buttons.")]
-    tools: Annotated[list[PlayedUse], Meta(description="What it asked of tools.")]
-    model: Annotated[str | None, Meta(description="Null: it asked none.")]
+    tools: Annotated[list[PlayedUse], Meta(description="Its tool calls.")]
+    model: Annotated[str | None, Meta(description="Null: no model was used.")]
     tokens: int
     cost: Annotated[int, Meta(description="In millionths of `currency`.")]
     currency: Annotated[str | None, Meta(description="Null: it has no model.")]
     took_ms: int
-    there: Annotated[PlayedThere | None, Meta(description="Null: it was played on no account.")]
+    there: Annotated[PlayedThere | None, Meta(description="Null: no account was given.")]
 
 
 def _shown(one: Played, currency: str | None) -> PlayedAnswer:
@@ -116,7 +118,7 @@ def _shown(one: Played, currency: str | None) -> PlayedAnswer:
     "POST",
     "/assistants/{assistant_id}/playground",
     tag="Assistants",
-    summary="Ask an assistant as a customer would",
+    summary="Try an assistant in the playground",
     scope=Scope.WRITE,
     body=Play,
     answer=PlayedAnswer,

@@ -26,11 +26,13 @@ from host.users.api_keys import Scope
 Effect = Annotated[
     Literal["reads", "reversible", "asks"],
     Meta(
-        description="`reads`: it looks something up. `reversible`: a person can undo it at once. `asks`: "
-        "everything else; a person says yes each time."
+        description=(
+            "`reads`: it looks something up. `reversible`: a person can undo it easily. `asks`: "
+            "everything else; a person approves each use."
+        )
     ),
 ]
-Secret = Annotated[str, Meta(max_length=5_000, description="ASCII, on one line: 4,000 letters.")]
+Secret = Annotated[str, Meta(max_length=5_000, description="ASCII on one line, at most 4,000 characters.")]
 Parameters = Annotated[
     dict[str, Any],
     Meta(description="The JSON schema of the object a model fills in, of at most 16 KB."),
@@ -41,16 +43,16 @@ class AssistantTool(Wire, frozen=True):
     """Another program that an assistant can call. Its secret is never shown."""
 
     id: Id
-    name: Annotated[str, Meta(description="What a model asks for it by.")]
+    name: Annotated[str, Meta(description="The name the model uses.")]
     title: str
-    about: Annotated[str, Meta(description="When the assistant is to use it.")]
+    about: Annotated[str, Meta(description="When the assistant should use it.")]
     url: str
     parameters: dict[str, Any]
-    header: Annotated[str, Meta(description="The header its secret is sent in.")]
+    header: Annotated[str, Meta(description="The header that carries its secret.")]
     has_secret: bool
     effect: Effect
-    uses: Annotated[int, Meta(description="How often it was used in 30 days.")]
-    failed: Annotated[int, Meta(description="How often of these it failed.")]
+    uses: Annotated[int, Meta(description="Number of calls in 30 days.")]
+    failed: Annotated[int, Meta(description="Number of those calls that failed.")]
     created_at: Moment
 
 
@@ -63,25 +65,27 @@ class AssistantTools(Wire, frozen=True):
 class WholeTool(Wire, frozen=True):
     """A complete tool."""
 
-    name: Annotated[str, Meta(max_length=200, description="Lower-case letters, digits and underscores: 40.")]
-    title: Annotated[str, Meta(max_length=500, description="What it does, in 64 letters.")]
-    about: Annotated[str, Meta(max_length=5_000, description="When it is to be used, in 1,000 letters.")]
-    url: Annotated[str, Meta(max_length=5_000, description="An https address on port 443.")]
+    name: Annotated[
+        str, Meta(max_length=200, description="Lowercase letters, digits and underscores, at most 40.")
+    ]
+    title: Annotated[str, Meta(max_length=500, description="What it does, in at most 64 characters.")]
+    about: Annotated[str, Meta(max_length=5_000, description="When to use it, in at most 1,000 characters.")]
+    url: Annotated[str, Meta(max_length=5_000, description="An https URL on port 443.")]
     effect: Effect = "asks"
     parameters: Annotated[Parameters | UnsetType, Meta(description="Left out: it fills in nothing.")] = UNSET
-    header: Annotated[str, Meta(max_length=200, description="The header its secret is sent in.")] = (
+    header: Annotated[str, Meta(max_length=200, description="The header that carries its secret.")] = (
         "Authorization"
     )
     secret: Annotated[
         Secret | UnsetType | None,
-        Meta(description="Left out: the one it has stays, unless the address has another host. Null: none."),
+        Meta(description="Omitted: unchanged, unless the URL has another host. Null: none."),
     ] = UNSET
 
 
 class Trial(Wire, frozen=True):
     """The arguments to try a tool with."""
 
-    arguments: Annotated[dict[str, Any], Meta(description="What a model would fill in.")] = field(
+    arguments: Annotated[dict[str, Any], Meta(description="The arguments a model would provide.")] = field(
         default_factory=dict
     )
 
@@ -89,8 +93,8 @@ class Trial(Wire, frozen=True):
 class TriedTool(Wire, frozen=True):
     """The result of trying a tool."""
 
-    good: Annotated[bool, Meta(description="Whether it answered as it should.")]
-    said: Annotated[str, Meta(description="What a model would be told, or why it failed; no secret.")]
+    good: Annotated[bool, Meta(description="Whether the response was valid.")]
+    said: Annotated[str, Meta(description="The result for the model, or why it failed; never the secret.")]
     took_ms: int
 
 
@@ -159,7 +163,7 @@ def _wanted(body: WholeTool) -> ToolInput:
     errors=(AssistantNotFoundError,),
 )
 def list_assistant_tools(call: Call, assistant_id: int) -> AssistantTools:
-    """Tools that are other programs. The desk's and addons' tools are in the assistant's `body.tools`."""
+    """Tools that are other programs. Built-in ones and those of addons are in its `body.tools`."""
     with db.read() as session:
         keeping.get(session, call.workspace_id, assistant_id)
         found = tool_keeping.listing(session, assistant_id)
@@ -170,7 +174,7 @@ def list_assistant_tools(call: Call, assistant_id: int) -> AssistantTools:
     "POST",
     "/assistants/{assistant_id}/tools",
     tag="Assistants",
-    summary="Give an assistant a tool",
+    summary="Add a tool to an assistant",
     scope=Scope.WRITE,
     body=WholeTool,
     answer=AssistantTool,
@@ -179,7 +183,7 @@ def list_assistant_tools(call: Call, assistant_id: int) -> AssistantTools:
     examples={"An order of the shop": EXAMPLE},
 )
 def create_assistant_tool(call: Call, assistant_id: int, body: WholeTool) -> bytes:
-    """Customers' messages can be sent to its address from now on. The audit log has the key that added it."""
+    """From now on, customers' messages can be sent to its URL. The audit log records the key."""
 
     def use_case(session: Session) -> AssistantTool:
         of = call.workspace_id, assistant_id
@@ -212,10 +216,10 @@ def get_assistant_tool(call: Call, assistant_id: int, tool_id: int) -> Assistant
     body=WholeTool,
     answer=AssistantTool,
     errors=(*ERRORS, ToolNotFoundError),
-    examples={"Its secret stays": {name: value for name, value in EXAMPLE.items() if name != "secret"}},
+    examples={"Keep its secret": {name: value for name, value in EXAMPLE.items() if name != "secret"}},
 )
 def replace_assistant_tool(call: Call, assistant_id: int, tool_id: int, body: WholeTool) -> bytes:
-    """A secret is bound to the host it was given for: another host needs it again."""
+    """A secret is bound to its host: enter it again for another host."""
 
     def use_case(session: Session) -> AssistantTool:
         of = call.workspace_id, assistant_id, tool_id
@@ -237,7 +241,7 @@ def replace_assistant_tool(call: Call, assistant_id: int, tool_id: int, body: Wh
     examples={"With a number": {"arguments": {"number": 10482}}},
 )
 def try_assistant_tool(call: Call, assistant_id: int, tool_id: int, body: Trial) -> bytes:
-    """Calls the program once, and tells it that this is a trial. Nothing is stored."""
+    """Calls the program once, marked as a test. Nothing is stored."""
     tried = tools.try_one(call.workspace_id, assistant_id, tool_id, body.arguments)
     return encode(TriedTool(good=tried.is_good, said=tried.said, took_ms=tried.ms))
 
@@ -246,7 +250,7 @@ def try_assistant_tool(call: Call, assistant_id: int, tool_id: int, body: Trial)
     "DELETE",
     "/assistants/{assistant_id}/tools/{tool_id}",
     tag="Assistants",
-    summary="Take a tool from an assistant",
+    summary="Delete a tool of an assistant",
     scope=Scope.WRITE,
     errors=OF,
 )

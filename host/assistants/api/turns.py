@@ -37,14 +37,15 @@ class AssistantSource(Wire, frozen=True):
 
     title: str
     kind: Annotated[str, Meta(description="`entry`, `hours`, `tool` or `contact`.")]
-    place: Annotated[str, Meta(description="Where in its entry it stands; empty: that says nothing.")]
-    entry_id: Annotated[Id | None, Meta(description="Null: it is no entry of its knowledge.")]
-    at: Annotated[str | None, Meta(description="How old it is, in ISO 8601; null: it held at that moment.")]
+    place: Annotated[str, Meta(description="Its place in the entry; empty: not specific.")]
+    entry_id: Annotated[Id | None, Meta(description="Null: not a knowledge entry.")]
+    at: Annotated[str | None, Meta(description="Its time, in ISO 8601; null: current at that moment.")]
     citations: Annotated[
         list[int],
         Meta(
-            description="The places of `text` that rest on it: how many letters (code points) stand before "
-            "each. Empty: the model named none."
+            description=(
+                "The places in `text` that cite it, as offsets in code points. Empty: the model cited none."
+            )
         ),
     ]
 
@@ -55,31 +56,37 @@ class AssistantTurn(Wire, frozen=True):
     id: Id
     at: Moment
     assistant_id: Id
-    version: Annotated[int, Meta(description="Which version of the assistant it was.")]
+    version: Annotated[int, Meta(description="The version of the assistant.")]
     account_id: Id
     conversation_id: Id
-    message_id: Annotated[Id, Meta(description="The newest message of the customer that it is about.")]
+    message_id: Annotated[Id, Meta(description="The customer's newest message in this turn.")]
     mode: Literal["shadow", "suggest", "answer"]
     state: Annotated[
         Literal["waiting", "thinking", "ready", "sent", "dismissed", "discarded", "handed_over", "failed"],
         Meta(
-            description="`ready`: it can be taken or dismissed; in `shadow` it waits for a person's answer."
+            description=(
+                "`ready`: it can be accepted or dismissed; in `shadow`, it waits for a person's answer."
+            )
         ),
     ]
     outcome: Annotated[
         Literal["taken", "used", "edited", "written", "dismissed"] | None,
         Meta(
-            description="What was made of a suggestion. `taken`: a person sent it as it stood; `used`: a "
-            "program did. Null: nobody decided."
+            description=(
+                "What happened to the suggestion. `taken`: a person sent it unchanged; `used`: a "
+                "program did. Null: nobody has decided."
+            )
         ),
     ]
-    reason: Annotated[str | None, Meta(description="Why nothing was said, a stable word: `no_source`.")]
-    text: Annotated[str, Meta(description="What it says, or would have said.")]
-    sources: Annotated[list[AssistantSource], Meta(description="What that rests on.")]
-    right: Annotated[bool | None, Meta(description="What somebody thinks of it; null: nobody said.")]
-    sent_message_id: Annotated[Id | None, Meta(description="The first message that was sent of it.")]
+    reason: Annotated[
+        str | None, Meta(description="Why there is no answer, as a stable word such as `no_source`.")
+    ]
+    text: Annotated[str, Meta(description="The answer, or what it would have been.")]
+    sources: Annotated[list[AssistantSource], Meta(description="The sources of the answer.")]
+    right: Annotated[bool | None, Meta(description="A person's rating; null: not rated.")]
+    sent_message_id: Annotated[Id | None, Meta(description="The first message sent from it.")]
     answered_message_id: Annotated[
-        Id | None, Meta(description="The first message a person wrote by themselves; in `shadow` beside it.")
+        Id | None, Meta(description="The first message a person wrote instead; in `shadow`, for comparison.")
     ]
     model: str | None
     tokens: int
@@ -91,13 +98,13 @@ class AssistantTurns(Wire, frozen=True):
     """Turns, newest first."""
 
     data: list[AssistantTurn]
-    next: Annotated[shapes.Cursor | None, Meta(description="For older ones; null: there are none.")]
+    next: Annotated[shapes.Cursor | None, Meta(description="Cursor for older runs; null: there are none.")]
 
 
 class AssistantTurnQuery(Wire, frozen=True):
     """How many turns to list."""
 
-    limit: Annotated[int, Meta(ge=1, le=100, description="How many at most.")] = judging.PAGE
+    limit: Annotated[int, Meta(ge=1, le=100, description="The maximum number of results.")] = judging.PAGE
     cursor: shapes.Cursor | None = None
 
 
@@ -106,14 +113,14 @@ class ShowQuery(AssistantTurnQuery, frozen=True):
 
     show: Annotated[
         Literal["all", "taken", "handed_over", "shadow", "wrong", "failed"],
-        Meta(description="`taken`: that were sent. `shadow`: that have a person's answer beside them."),
+        Meta(description="`taken`: sent. `shadow`: with a person's answer for comparison."),
     ] = "all"
 
 
 class Judgement(Wire, frozen=True):
     """A person's rating of a turn."""
 
-    right: Annotated[bool, Meta(description="False: it is wrong.")]
+    right: Annotated[bool, Meta(description="False: wrong.")]
 
 
 def source(one: Cited) -> AssistantSource:
@@ -172,7 +179,7 @@ def _before(query: AssistantTurnQuery) -> int | None:
     "GET",
     "/assistants/{assistant_id}/turns",
     tag="Assistants",
-    summary="List what an assistant said",
+    summary="List the turns of an assistant",
     scope=Scope.READ,
     query=ShowQuery,
     answer=AssistantTurns,
@@ -193,7 +200,7 @@ def list_assistant_turns(call: Call, assistant_id: int, query: ShowQuery) -> Ass
     "PATCH",
     "/assistants/{assistant_id}/turns/{turn_id}",
     tag="Assistants",
-    summary="Say whether a turn is right",
+    summary="Rate a turn",
     scope=Scope.WRITE,
     body=Judgement,
     answer=AssistantTurn,
@@ -237,7 +244,7 @@ def list_conversation_turns(call: Call, conversation_id: int, query: AssistantTu
     "POST",
     "/conversations/{conversation_id}/turns/{turn_id}/take",
     tag="Assistants",
-    summary="Send a suggestion as it stands",
+    summary="Send a suggestion unchanged",
     scope=Scope.WRITE,
     answer=shapes.Sent,
     status=201,
@@ -275,7 +282,7 @@ def take_turn(call: Call, conversation_id: int, turn_id: int) -> bytes:
     "POST",
     "/conversations/{conversation_id}/turns/{turn_id}/dismiss",
     tag="Assistants",
-    summary="Send a suggestion away",
+    summary="Dismiss a suggestion",
     scope=Scope.WRITE,
     answer=AssistantTurn,
     errors=(ConversationNotFoundError, SuggestionNotFoundError),

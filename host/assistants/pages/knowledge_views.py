@@ -210,7 +210,7 @@ def _save(workspace_id: int, assistant_id: int, shown: KnowledgeEntry | None) ->
     except LobbyError as error:
         return _form(row, shown, filling, error)
     if saved.state == EntryState.WAITING:
-        flash_good(_("%(title)s will be loaded shortly.", title=saved.title))
+        flash_good(_("%(title)s will be loaded in a moment.", title=saved.title))
     else:
         flash_good(_("%(title)s was saved.", title=saved.title))
     return redirect(url_for(".index", workspace_id=workspace_id, assistant_id=assistant_id), 303)
@@ -305,7 +305,7 @@ def check(workspace_id: int, assistant_id: int, knowledge_id: int) -> ResponseRe
     of = {"workspace_id": workspace_id, "assistant_id": assistant_id, "entry_id": knowledge_id}
     saved = db.write(entries.looked_at, **of, actor=actor(), now=clock.now())
     if saved.kind == EntryKind.PAGE:
-        flash_good(_("%(title)s will be loaded shortly.", title=saved.title))
+        flash_good(_("%(title)s will be loaded in a moment.", title=saved.title))
     else:
         flash_good(_("%(title)s was confirmed as of today.", title=saved.title))
     return redirect(url_for(".index", workspace_id=workspace_id, assistant_id=assistant_id), 303)

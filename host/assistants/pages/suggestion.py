@@ -100,7 +100,7 @@ def suggestion(inbox: InboxContext, row: Row, composing: Composing) -> Suggestio
         return _nothing(inbox, found, turn)
     if found.mode is Mode.ANSWER and row.handled_by == Handler.AUTOMATION:
         said = _("%(name)s is answering this conversation.", name=found.name)
-        return Suggestion("has", found.name, str(said), str(_("As soon as you write, it becomes yours.")))
+        return Suggestion("has", found.name, str(said), str(_("Start writing to take over.")))
     return None
 
 

@@ -23,7 +23,7 @@ def ask(workspace_id: int) -> ResponseReturnValue:
     if offer is None:
         raise NotFoundError()
     if db.write(asking.ask, workspace_id, current_user().id, offer.key, offer.label):
-        flash_good(_("The admins are notified, by mail too if a mail server is set up."))
+        flash_good(_("The admins are notified, also by email if a mail server is set up."))
     else:
         flash_good(_("The admins have already been asked."))
     return redirect(url_for("channels.index", workspace_id=workspace_id, _anchor="more-channels"))

@@ -40,7 +40,7 @@ class Assistant(Shape, frozen=True, kw_only=True):
     """An assistant."""
 
     id: str
-    name: Annotated[str, Meta(description="Empty: it is gone by now.")] = ""
+    name: Annotated[str, Meta(description="Empty: it has been deleted.")] = ""
 
 
 class AssistantTurn(Shape, frozen=True, kw_only=True):
@@ -53,14 +53,17 @@ class AssistantTurn(Shape, frozen=True, kw_only=True):
     from_: Customer = msgspec.field(name="from")
     contact_id: str
     conversation_id: str
-    message_id: Annotated[str, Meta(description="The newest message of the customer that it is about.")] = ""
+    message_id: Annotated[str, Meta(description="The customer's newest message in this turn.")] = ""
     reason: Annotated[
-        str, Meta(description="Why: a stable word, such as `no_source` or `model_timeout`. Left out: none.")
+        str,
+        Meta(
+            description="The reason, as a stable word such as `no_source` or `model_timeout`. Omitted: none."
+        ),
     ] = ""
     edited: Annotated[
-        bool | UnsetType, Meta(description="Of `assistant.taken`: whether somebody changed it first.")
+        bool | UnsetType, Meta(description="For `assistant.taken`: whether a person edited it first.")
     ] = UNSET
-    by: Annotated[Person, Meta(description="Left out: no person did it.")] | UnsetType = UNSET
+    by: Annotated[Person, Meta(description="Omitted: no person did it.")] | UnsetType = UNSET
     timestamp: Timestamp
 
 
@@ -168,7 +171,7 @@ class AssistantMode(Shape, frozen=True, kw_only=True):
     channel_type: str
     mode: Literal["off", "shadow", "suggest", "answer"]
     before: Literal["off", "shadow", "suggest", "answer"]
-    by: Annotated[Person, Meta(description="Left out: a program did it.")] | UnsetType = UNSET
+    by: Annotated[Person, Meta(description="Omitted: a program did it.")] | UnsetType = UNSET
     timestamp: Timestamp
 
 
@@ -211,7 +214,7 @@ class AssistantState(Shape, frozen=True, kw_only=True):
     """An assistant that was stopped or resumed."""
 
     assistant: Assistant
-    by: Annotated[Person, Meta(description="Left out: a program did it.")] | UnsetType = UNSET
+    by: Annotated[Person, Meta(description="Omitted: a program did it.")] | UnsetType = UNSET
     timestamp: Timestamp
 
 

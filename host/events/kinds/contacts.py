@@ -54,12 +54,12 @@ class ContactChanged(Shape, frozen=True, kw_only=True):
 
     id: Annotated[str, Meta(description="The contact's id.")]
     field: (
-        Annotated[
-            Literal["name", "email", "attribute", "note"], Meta(description="Which detail is different.")
-        ]
+        Annotated[Literal["name", "email", "attribute", "note"], Meta(description="The detail that changed.")]
         | UnsetType
     ) = UNSET
-    attribute_id: Annotated[str, Meta(description="Of an attribute, its id.")] | UnsetType = UNSET
+    attribute_id: Annotated[str, Meta(description="The id of the attribute, if one changed.")] | UnsetType = (
+        UNSET
+    )
     timestamp: Timestamp
 
 
@@ -88,8 +88,8 @@ CONTACT_CHANGED = KINDS.add(
 class ContactMerged(Shape, frozen=True, kw_only=True):
     """Two contacts that were merged, or whose merge was undone."""
 
-    id: Annotated[str, Meta(description="The contact that stays.")]
-    other: Annotated[str, Meta(description="The one that became a part of it, or is one of its own again.")]
+    id: Annotated[str, Meta(description="The remaining contact.")]
+    other: Annotated[str, Meta(description="The contact that was merged into it, or split from it.")]
     timestamp: Timestamp
 
 
@@ -154,11 +154,11 @@ class ContactAgreed(Shape, frozen=True, kw_only=True):
     word: Annotated[
         str,
         Meta(
-            description="What the customer wrote; not there where a person or a program noted it.",
+            description="What the customer wrote; omitted if a person or a program recorded it.",
             examples=["STOP"],
         ),
     ] = ""
-    message_id: Annotated[str, Meta(description="The id of the message that is this word.")] = ""
+    message_id: Annotated[str, Meta(description="The id of the message with this word.")] = ""
     timestamp: Timestamp
 
 

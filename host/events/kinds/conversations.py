@@ -116,25 +116,25 @@ class Conversation(Shape, frozen=True, kw_only=True):
     from_: Customer = msgspec.field(name="from")
     contact_id: str
     status: Literal["open", "closed"]
-    assignee: Annotated[Person, Meta(description="Left out: nobody.")] | UnsetType = UNSET
-    team: Annotated[Team, Meta(description="Left out: none.")] | UnsetType = UNSET
+    assignee: Annotated[Person, Meta(description="Omitted: nobody.")] | UnsetType = UNSET
+    team: Annotated[Team, Meta(description="Omitted: none.")] | UnsetType = UNSET
     handled_by: Annotated[
         Literal["nobody", "person", "automation"],
-        Meta(description="`person`: what is automatic stays silent."),
+        Meta(description="`person`: no automated messages are sent."),
     ]
-    by: Annotated[Person, Meta(description="Who of the team did it.")] | UnsetType = UNSET
+    by: Annotated[Person, Meta(description="The member who did it.")] | UnsetType = UNSET
     labels: list[Label] = msgspec.field(default_factory=list)
-    label: Annotated[Label, Meta(description="Which was put on or taken off.")] | UnsetType = UNSET
+    label: Annotated[Label, Meta(description="The label that was added or removed.")] | UnsetType = UNSET
     snooze: Snooze | UnsetType = UNSET
     because: (
-        Annotated[Literal["time", "message", "team"], Meta(description="Why it is back.")] | UnsetType
+        Annotated[Literal["time", "message", "team"], Meta(description="Why the snooze ended.")] | UnsetType
     ) = UNSET
     until: (
-        Annotated[Timestamp, Meta(description="By when the customer is to be answered, or can be.")]
+        Annotated[Timestamp, Meta(description="When the response is due, or when the reply window closes.")]
         | UnsetType
     ) = UNSET
     previous_id: (
-        Annotated[str, Meta(description="The conversation that one that began goes on from.")] | UnsetType
+        Annotated[str, Meta(description="The conversation that a new one continues.")] | UnsetType
     ) = UNSET
     timestamp: Timestamp
 
@@ -383,7 +383,7 @@ class LabelDeleted(Shape, frozen=True, kw_only=True):
     """A deleted label."""
 
     id: str
-    into: Annotated[str, Meta(description="The label they have instead; left out: none.")] | UnsetType = UNSET
+    into: Annotated[str, Meta(description="The label that replaces it; omitted: none.")] | UnsetType = UNSET
     timestamp: Timestamp
 
 

@@ -237,8 +237,10 @@ class MessageEdited(Shape, frozen=True, kw_only=True):
     channel_id: ChannelId
     channel_type: str
     direction: Literal["inbound", "outbound"]
-    from_: Annotated[str, Meta(description="Of an inbound one.")] = msgspec.field(name="from", default="")
-    to: Annotated[str, Meta(description="Of an outbound one.")] = ""
+    from_: Annotated[str, Meta(description="For an inbound message.")] = msgspec.field(
+        name="from", default=""
+    )
+    to: Annotated[str, Meta(description="For an outbound message.")] = ""
     conversation_id: str
     contact_id: str
     content: Content

@@ -34,7 +34,7 @@ class Rule(Shape, frozen=True, kw_only=True):
     """A rule."""
 
     id: str
-    name: Annotated[str, Meta(description="Empty: it is gone by now.")] = ""
+    name: Annotated[str, Meta(description="Empty: it has been deleted.")] = ""
 
 
 class RuleCalled(Shape, frozen=True, kw_only=True):
@@ -46,9 +46,7 @@ class RuleCalled(Shape, frozen=True, kw_only=True):
     from_: Customer = msgspec.field(name="from")
     contact_id: str
     conversation_id: str
-    message_id: Annotated[
-        str, Meta(description="The message the rule was asked about; left out: it was none.")
-    ] = ""
+    message_id: Annotated[str, Meta(description="The message that triggered the rule; omitted: none.")] = ""
     timestamp: Timestamp
 
 
@@ -61,11 +59,9 @@ class RuleTold(Shape, frozen=True, kw_only=True):
     from_: Customer = msgspec.field(name="from")
     contact_id: str
     conversation_id: str
-    message_id: Annotated[
-        str, Meta(description="The message the rule was asked about; left out: it was none.")
-    ] = ""
-    person: Annotated[Person, Meta(description="Left out: it tells a team.")] | UnsetType = UNSET
-    team: Annotated[Team, Meta(description="Left out: it tells a member.")] | UnsetType = UNSET
+    message_id: Annotated[str, Meta(description="The message that triggered the rule; omitted: none.")] = ""
+    person: Annotated[Person, Meta(description="Omitted: a team is notified.")] | UnsetType = UNSET
+    team: Annotated[Team, Meta(description="Omitted: a member is notified.")] | UnsetType = UNSET
     timestamp: Timestamp
 
 

@@ -19,7 +19,7 @@ Timestamp = Annotated[
         examples=["2026-01-15T10:30:00Z"],
     ),
 ]
-ChannelId = Annotated[str, Meta(description="The account the channel is connected by.")]
+ChannelId = Annotated[str, Meta(description="The account of the channel.")]
 Customer = Annotated[str, Meta(description="The customer's id at the provider.")]
 
 
@@ -35,8 +35,8 @@ class Shape(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defa
 class Media(Shape, frozen=True, kw_only=True):
     """A file."""
 
-    url: Annotated[str, Meta(description="Where to get it, with a key of the workspace that may read.")] = ""
-    id: Annotated[str, Meta(description="Of a sticker that the provider knows by a name.")] = ""
+    url: Annotated[str, Meta(description="URL to download it with an API key of the workspace.")] = ""
+    id: Annotated[str, Meta(description="For a sticker that the provider identifies by name.")] = ""
 
 
 class Attachment(Shape, frozen=True, kw_only=True):
@@ -50,19 +50,19 @@ class Attachment(Shape, frozen=True, kw_only=True):
 class Content(Shape, frozen=True, kw_only=True):
     """The content of a message. ``type`` is its kind; a file is under the key of that name."""
 
-    type: Annotated[str, Meta(examples=["text", "image"], description="Kinds may be added.")]
+    type: Annotated[str, Meta(examples=["text", "image"], description="New kinds may be added.")]
     text: str = ""
     image: Media | UnsetType = UNSET
     video: Media | UnsetType = UNSET
     audio: Media | UnsetType = UNSET
     file: Media | UnsetType = UNSET
     sticker: Media | UnsetType = UNSET
-    payload: Annotated[str, Meta(description="Of a tapped button or quick reply.")] = ""
+    payload: Annotated[str, Meta(description="For a tapped button or quick reply.")] = ""
     quick_replies: list[dict[str, Any]] = []
     template: dict[str, Any] | UnsetType = UNSET
     attachments: Annotated[
         list[Attachment],
-        Meta(description="Every file, where there is more than one, or one of another kind."),
+        Meta(description="All files, if there are several or one of another kind."),
     ] = []
 
 
@@ -70,7 +70,7 @@ class Metadata(Shape, frozen=True, kw_only=True):
     """Additional information."""
 
     mid: Annotated[str, Meta(description="The provider's id of the message.")] = ""
-    username: Annotated[str, Meta(description="What the customer is called at the provider.")] = ""
+    username: Annotated[str, Meta(description="The customer's username at the provider.")] = ""
 
 
 class Person(Shape, frozen=True, kw_only=True):
@@ -91,14 +91,14 @@ class Label(Shape, frozen=True, kw_only=True):
     """A label."""
 
     id: str
-    name: Annotated[str, Meta(description="Empty: it is gone by now.")] = ""
+    name: Annotated[str, Meta(description="Empty: it has been deleted.")] = ""
 
 
 class Team(Shape, frozen=True, kw_only=True):
     """A team."""
 
     id: str
-    name: Annotated[str, Meta(description="Empty: it is gone by now.")] = ""
+    name: Annotated[str, Meta(description="Empty: it has been deleted.")] = ""
 
 
 class Test(Shape, frozen=True, kw_only=True):

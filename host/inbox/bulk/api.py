@@ -38,16 +38,18 @@ class NewBulkAction(Wire, frozen=True):
     action: Action
     conversation_ids: (
         Annotated[
-            list[Id], Meta(min_length=1, max_length=200, description="These alone; else give a filter.")
+            list[Id], Meta(min_length=1, max_length=200, description="Only these. Otherwise, use a filter.")
         ]
         | None
     ) = None
     filter: Annotated[
         ConversationQuery | None,
-        Meta(description="All that match at this moment: the parameters of the list of conversations."),
+        Meta(
+            description="All conversations that match now; takes the parameters of the list of conversations."
+        ),
     ] = None
     all: Annotated[
-        bool, Meta(description="Has to be true with a filter that leaves nothing out, such as `{}`.")
+        bool, Meta(description="Must be true for a filter that matches everything, such as `{}`.")
     ] = False
     assignee: Annotated[Id | None, Meta(description="With `assign`; null: nobody.")] = None
     team: Annotated[Id | None, Meta(description="With `team`; null: none.")] = None
@@ -62,14 +64,14 @@ class BulkAction(Wire, frozen=True):
     action: Action
     state: Annotated[
         Literal["running", "done", "stopped", "undoing", "undone"],
-        Meta(description="It runs in the background: ask again while it is `running` or `undoing`."),
+        Meta(description="It runs in the background: poll while it is `running` or `undoing`."),
     ]
-    total: Annotated[int, Meta(description="How many conversations it is about.")]
-    done: Annotated[int, Meta(description="How many were looked at.")]
-    changed: Annotated[int, Meta(description="How many became different.")]
-    skipped: Annotated[int, Meta(description="How many could not be changed.")]
-    restored: Annotated[int, Meta(description="How many undoing put back.")]
-    kept: Annotated[int, Meta(description="How many undoing left alone: they changed since.")]
+    total: Annotated[int, Meta(description="Number of conversations to change.")]
+    done: Annotated[int, Meta(description="Number of conversations processed.")]
+    changed: Annotated[int, Meta(description="Number of conversations changed.")]
+    skipped: Annotated[int, Meta(description="Number of conversations that could not be changed.")]
+    restored: Annotated[int, Meta(description="Number of conversations restored by the undo.")]
+    kept: Annotated[int, Meta(description="Number of conversations not restored because they changed since.")]
     created_at: Moment
     undo_until: Moment
 
@@ -101,8 +103,11 @@ def _shown(one: BulkProgress) -> BulkAction:
     status=201,
     errors=(BodyError, BulkError, LabelNotFoundError, NotAMemberError, SnoozeTimeError, TeamNotFoundError),
     examples={
-        "Close what is answered": {"action": "close", "filter": {"status": "open", "needsReply": False}},
-        "Label some": {"action": "label", "label": 3, "conversationIds": [41, 42]},
+        "Close answered conversations": {
+            "action": "close",
+            "filter": {"status": "open", "needsReply": False},
+        },
+        "Label some conversations": {"action": "label", "label": 3, "conversationIds": [41, 42]},
     },
 )
 def create_bulk_action(call: Call, body: NewBulkAction) -> bytes:

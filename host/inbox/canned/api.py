@@ -44,16 +44,19 @@ Title = Annotated[str, Meta(max_length=300, examples=["Parcel is on its way"])]
 Texts = Annotated[
     dict[str, str],
     Meta(
-        description="By language, `default` for whoever has none of them. `{{contact.name}}` and such are "
-        "filled in when it is used; a person fills in what is left.",
+        description=(
+            "By language; `default` is used for all others. Variables such as `{{contact.name}}` are "
+            "filled in when it is used; a person fills in the rest."
+        ),
         examples=[
             {"default": 'Hello {{contact.first_name || "there"}}, parcel {{ask: number}} is on its way.'}
         ],
     ),
 ]
-Team = Annotated[Id | None, Meta(description="The id of the team whose it is; null: everybody's.")]
+Team = Annotated[Id | None, Meta(description="The id of its team; null: shared with everyone.")]
 Uploads = Annotated[
-    list[str], Meta(max_length=10, description="Ids of uploaded files to go out with it, once each.")
+    list[str],
+    Meta(max_length=10, description="Ids of uploaded files to send with it; each id can be used once."),
 ]
 
 
@@ -76,7 +79,7 @@ class CannedReply(Wire, frozen=True):
     texts: Texts
     team: Team
     files: list[CannedFile]
-    uses: Annotated[int, Meta(description="How many replies were sent with it.")]
+    uses: Annotated[int, Meta(description="Number of replies sent with it.")]
     used_at: Moment | None
     changed_at: Moment
 
@@ -105,7 +108,7 @@ class CannedReplyChange(Wire, frozen=True):
     texts: Texts | UnsetType = UNSET
     team: Team | UnsetType = UNSET
     keep_files: (
-        Annotated[list[Id], Meta(max_length=10, description="Ids of its files that stay.")] | UnsetType
+        Annotated[list[Id], Meta(max_length=10, description="Ids of its files to keep.")] | UnsetType
     ) = UNSET
     uploads: Uploads = field(default_factory=list)
 
@@ -118,7 +121,7 @@ class Macro(Wire, frozen=True):
     steps: Annotated[
         list[dict[str, Any]],
         Meta(
-            description="What it does, in this order: `do`, and what that names.",
+            description="Its steps, in order: `do` and its argument.",
             examples=[[{"do": "label", "label": 3}, {"do": "reply", "canned": 7}, {"do": "close"}]],
         ),
     ]

@@ -19,7 +19,7 @@ from host.inbox.labels.models import LabelTone
 from host.users.api_keys import Scope
 
 Name = Annotated[
-    str, Meta(max_length=300, description="At most 40 letters that no other label has.", examples=["order"])
+    str, Meta(max_length=300, description="A unique name of at most 40 characters.", examples=["order"])
 ]
 
 
@@ -55,7 +55,7 @@ def _shown(row: Row) -> shapes.LabelRef:
 
 @route("GET", "/labels", tag="Labels", summary="List labels", scope=Scope.READ, answer=Labels)
 def list_labels(call: Call) -> Labels:
-    """All of them, by name."""
+    """All labels, by name."""
     with db.read() as session:
         return Labels(data=[_shown(row) for row in labels.all_of(session, call.workspace_id)])
 
@@ -93,12 +93,12 @@ def create_label(call: Call, body: NewLabel) -> bytes:
     "PATCH",
     "/labels/{label_id}",
     tag="Labels",
-    summary="Rename or recolour a label",
+    summary="Change the name or color of a label",
     scope=Scope.WRITE,
     body=LabelChange,
     answer=shapes.LabelRef,
     errors=(BodyError, LabelNameError, LabelNotFoundError),
-    examples={"Another colour": {"tone": "red"}},
+    examples={"Another color": {"tone": "red"}},
 )
 def change_label(call: Call, label_id: int, body: LabelChange) -> bytes:
     """Every conversation with the label shows the change immediately."""

@@ -48,7 +48,7 @@ bp = Blueprint("labels", __name__, template_folder="templates")
 
 SETTINGS = "/w/<int:workspace_id>/settings/labels"
 TONES: dict[LabelTone, LazyString] = {
-    LabelTone.GREY: _l("Grey"),
+    LabelTone.GREY: _l("Gray"),
     LabelTone.BLUE: _l("Blue"),
     LabelTone.TEAL: _l("Teal"),
     LabelTone.GREEN: _l("Green"),

@@ -235,7 +235,7 @@ def described(session: Session, workspace_id: int, filter_: Filter) -> list[str]
         found.append(_team_words(session, workspace_id, filter_.team))
     names = {one.id: one.name for one in labels.all_of(session, workspace_id)}
     for ids, word in (
-        (filter_.labels, _("labelled %(names)s")),
+        (filter_.labels, _("labeled %(names)s")),
         (filter_.all_labels, _("with all of %(names)s")),
         (filter_.no_labels, _("without %(names)s")),
     ):

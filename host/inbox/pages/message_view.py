@@ -67,25 +67,25 @@ WAITED = timedelta(minutes=1)
 """Delay from which a sent message shows when it was written."""
 PROTECTIONS = {
     "pgp-encrypted": (
-        _l("This mail is encrypted with PGP."),
+        _l("This email is encrypted with PGP."),
         _l(
             "Lobby cannot decrypt it. Download the file and open it with your key, or ask for an "
             "unencrypted copy."
         ),
     ),
     "smime-encrypted": (
-        _l("This mail is encrypted with S/MIME."),
+        _l("This email is encrypted with S/MIME."),
         _l(
             "Lobby cannot decrypt it. Download the file and open it with your key, or ask for an "
             "unencrypted copy."
         ),
     ),
     "smime-sealed": (
-        _l("This mail is signed with S/MIME, its text inside the signature."),
+        _l("This email is signed with S/MIME, and its text is inside the signature."),
         _l("Lobby cannot read it. Download the file and open it in an email app."),
     ),
-    "pgp-signed": (_l("This mail is signed with PGP."), _l("The signature was not checked.")),
-    "smime-signed": (_l("This mail is signed with S/MIME."), _l("The signature was not checked.")),
+    "pgp-signed": (_l("This email is signed with PGP."), _l("The signature was not checked.")),
+    "smime-signed": (_l("This email is signed with S/MIME."), _l("The signature was not checked.")),
 }
 """Texts about signed and encrypted mails, by ``content["protection"]``."""
 LEADING = frozenset({"may_belong_by_message", "goes_on", "came_from"})
@@ -458,7 +458,7 @@ def _tombstone(entry: Entry, at: datetime, where: BubbleContext) -> Bubble:
         said = str(_("Erased, %(time)s", time=time))
         return Bubble("trash", said, line=IconLine("trash", said))
     if is_note(entry):
-        who = entry.author_name or str(entry.content.get("by") or _("Somebody"))
+        who = entry.author_name or str(entry.content.get("by") or _("Someone"))
         said = str(_("%(who)s deleted a note, %(time)s", who=who, time=time))
         return Bubble("trash", said, line=IconLine("trash", said))
     if entry.direction == Direction.INBOUND:
@@ -745,7 +745,7 @@ def _products_sent(entry: Entry, listed: Sequence[Media]) -> list[SlideView]:
     states = [file.state for file in entry.files if file.kind == MessageKind.TEMPLATE]
     known = dict(zip(dict.fromkeys(numbers), zip(listed, states, strict=True), strict=False))
     sent = entry.state in {DeliveryState.SENT, DeliveryState.READ}
-    why = str(_("Name and price appear if the account has access to the catalogue.")) if sent else ""
+    why = str(_("Name and price appear if the account has access to the catalog.")) if sent else ""
     found = []
     for number in numbers:
         one, state = known.get(number, (None, ""))
@@ -758,10 +758,10 @@ def _products_sent(entry: Entry, listed: Sequence[Media]) -> list[SlideView]:
 
 def _nameless(state: str) -> str:
     if state == AttachmentState.WAITING:
-        return str(_("Looking it up in the catalogue…"))
+        return str(_("Looking it up in the catalog…"))
     if state == AttachmentState.LINKED:
         return str(_("Not looked up, because this account stores no files."))
-    return str(_("The catalogue has no name for it."))
+    return str(_("The catalog has no name for it."))
 
 
 def _product(number: str) -> str:
@@ -1113,7 +1113,7 @@ def _done(entry: Entry) -> tuple[str, str]:
     key = entry.content.get("why")
     why = None if key is None else registry.hooks().reason(key=str(key))
     rule = "" if why is not None else _rule(entry)  # only assistants give reasons
-    who = entry.author_name or rule or str(entry.content.get("by") or _("Somebody"))
+    who = entry.author_name or rule or str(entry.content.get("by") or _("Someone"))
     if what == "handed_to_people" and why is not None:
         return icon, str(_("%(who)s handed this off to the team: %(why)s", who=who, why=why))
     named = {
@@ -1129,7 +1129,7 @@ def _forwarded(entry: Entry) -> str:
     if entry.erased:
         return str(_("A forwarded message was erased"))
     to = ", ".join(message_content.went_to(entry.content, "to"))
-    who = entry.author_name or str(entry.content.get("by") or _("Somebody"))
+    who = entry.author_name or str(entry.content.get("by") or _("Someone"))
     if entry.content.get("whole") is True:
         return str(_("%(who)s forwarded this conversation to %(to)s", who=who, to=to))
     return str(_("%(who)s forwarded a message to %(to)s", who=who, to=to))

@@ -159,9 +159,8 @@ def composing(adapter: ChannelAdapter | None, row: Row, name: str, now: datetime
     if policy.state is ReplyState.CLOSED:
         if row.last_inbound_at is None and row.last_direction == Direction.INBOUND:
             # All messages of the customer were imported: explain why these open no window.
-            sentence = (
-                f"{_('What is here was imported, which opens no time to reply in.')} {sentence}".strip()
-            )
+            imported = _("Imported messages don't open a reply window.")
+            sentence = f"{imported} {sentence}".strip()
         ended = policy.phases[-1].until if policy.phases else None
         return Composing(
             can_reply=False,
@@ -170,7 +169,7 @@ def composing(adapter: ChannelAdapter | None, row: Row, name: str, now: datetime
             bars=bars,
             left=_("Closed since %(at)s", at=durations.moment(ended, now)) if ended else "",
             then=_("Opens when %(name)s writes", name=name) if ended else "",
-            reason=_("You cannot reply here now."),
+            reason=_("You cannot reply here right now."),
             sentence=sentence or _("It opens again when the customer writes."),
             limit=limit,
             people_only=False,

@@ -18,7 +18,7 @@ from host.inbox.teams.teams import TeamDetails
 from host.users.api_keys import Scope
 
 Name = Annotated[
-    str, Meta(max_length=300, description="At most 40 letters that no other team has.", examples=["Orders"])
+    str, Meta(max_length=300, description="A unique name of at most 40 characters.", examples=["Orders"])
 ]
 
 
@@ -27,7 +27,7 @@ class TeamMember(Wire, frozen=True):
 
     id: Id
     name: str
-    lead: Annotated[bool, Meta(description="Whether they lead it, and so change its members.")]
+    lead: Annotated[bool, Meta(description="Whether they are a team lead, who can change its members.")]
 
 
 class Team(Wire, frozen=True):
@@ -35,9 +35,11 @@ class Team(Wire, frozen=True):
 
     id: Id
     name: str
-    members: Annotated[list[TeamMember], Meta(description="Whoever leads it first, then by name.")]
-    accounts: Annotated[list[Id], Meta(description="The ids of the accounts it looks after.")]
-    open_count: Annotated[int, Meta(description="Its open conversations, snoozed ones and spam too.")]
+    members: Annotated[list[TeamMember], Meta(description="Team leads first, then by name.")]
+    accounts: Annotated[list[Id], Meta(description="The ids of the accounts it handles.")]
+    open_count: Annotated[
+        int, Meta(description="Number of open conversations, including snoozed ones and spam.")
+    ]
 
 
 class Teams(Wire, frozen=True):
@@ -49,16 +51,17 @@ class Teams(Wire, frozen=True):
 class NewMember(Wire, frozen=True):
     """A member to add to a team."""
 
-    id: Annotated[Id, Meta(description="The id of a person who may answer.")]
-    lead: Annotated[bool, Meta(description="Whether they lead it.")] = False
+    id: Annotated[Id, Meta(description="The id of a person who can reply.")]
+    lead: Annotated[bool, Meta(description="Whether they are a team lead.")] = False
 
 
 People = Annotated[
-    list[NewMember], Meta(max_length=1000, description="All of them: who is left out is not in it any more.")
+    list[NewMember],
+    Meta(max_length=1000, description="The complete list: anyone not in it is removed from the team."),
 ]
 AccountIds = Annotated[
     list[Id],
-    Meta(max_length=1000, description="The ids of all accounts it is to look after, of this workspace."),
+    Meta(max_length=1000, description="The ids of all accounts it handles, in this workspace."),
 ]
 
 
@@ -102,7 +105,7 @@ def _arguments(call: Call, body: NewTeam | TeamChange) -> dict[str, Any]:
 
 @route("GET", "/teams", tag="Teams", summary="List teams", scope=Scope.READ, answer=Teams)
 def list_teams(call: Call) -> Teams:
-    """All of them, by name."""
+    """All labels, by name."""
     with db.read() as session:
         return Teams(data=[_shown(one) for one in teams.listing(session, call.workspace_id)])
 
@@ -137,7 +140,7 @@ def create_team(call: Call, body: NewTeam) -> bytes:
     body=TeamChange,
     answer=Team,
     errors=(BodyError, NotAMemberError, TeamAccountError, TeamNameError, TeamNotFoundError),
-    examples={"Another name": {"name": "Returns"}, "What it looks after": {"accounts": [1]}},
+    examples={"Another name": {"name": "Returns"}, "The accounts it handles": {"accounts": [1]}},
 )
 def change_team(call: Call, team_id: int, body: TeamChange) -> bytes:
     """Changes its name, members and accounts.

@@ -41,7 +41,7 @@ class NotForLaterError(ConflictError):
     """The message is no longer scheduled."""
 
     code = "not_for_later"
-    title = _l("It has moved on")
+    title = _l("No longer scheduled")
     default_sentence = _l("This reply is no longer scheduled. Nothing was changed.")
     default_next_step = _l("Reload the conversation and look again.")
 

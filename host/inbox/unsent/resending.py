@@ -44,7 +44,7 @@ class NotEditableError(ConflictError):
 
 AGAIN_CANCELLED = ProviderProblem(
     code="cancelled",
-    sentence=noop("Resending was cancelled. It may have arrived earlier."),
+    sentence=noop("Resending was canceled. It may have arrived earlier."),
     next_step=noop("Press Check to find out."),
 )
 

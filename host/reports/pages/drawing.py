@@ -314,7 +314,7 @@ def messages_plot(choice: Choice, found: Figures) -> Plot:
         beside=True,
     )
     texts = [
-        f"{name(at)}: {_('%(into)s in, %(out)s out', into=whole(received), out=whole(sent))}"
+        _("%(when)s: %(into)s received, %(out)s sent", when=name(at), into=whole(received), out=whole(sent))
         for (at, _totals), received, sent in zip(found.steps, into, out, strict=True)
     ]
     index = [

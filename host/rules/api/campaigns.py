@@ -21,8 +21,10 @@ LIST = "campaign people"
 What = Annotated[
     Literal["got", "had", "waits", "refused"],
     Meta(
-        description="`had`: they had it already when they wrote the word last. `waits`: the private reply is "
-        "not sent yet. `refused`: it was not sent, for `reason` or `problem`."
+        description=(
+            "`had`: already sent for an earlier comment. `waits`: the private reply is not sent yet. "
+            "`refused`: it was not sent because of `reason` or `problem`."
+        )
     ),
 ]
 
@@ -31,26 +33,31 @@ class CampaignPerson(Wire, frozen=True):
     """A person who commented with a campaign's keyword. Listed once, even if they did so several times."""
 
     contact_id: Id
-    name: Annotated[str | None, Meta(description="Null: it is not known.")]
+    name: Annotated[str | None, Meta(description="Null: not known.")]
     username: str | None
-    conversation_id: Annotated[Id, Meta(description="Where they wrote the word last.")]
-    message_id: Annotated[Id, Meta(description="The last message with it.")]
-    messages: Annotated[int, Meta(description="In how many messages they wrote it.")]
-    at: Annotated[Moment, Meta(description="When they wrote it last.")]
+    conversation_id: Annotated[
+        Id, Meta(description="The conversation of their last comment with the keyword.")
+    ]
+    message_id: Annotated[Id, Meta(description="Their last comment with the keyword.")]
+    messages: Annotated[int, Meta(description="Number of their comments with the keyword.")]
+    at: Annotated[Moment, Meta(description="When they last wrote it.")]
     got: What
     reason: Annotated[
         str | None,
-        Meta(description="Why nothing was sent, or no public answer: a stable word. Null: all was done."),
+        Meta(
+            description=(
+                "Why nothing was sent, or no public answer, as a stable word. Null: everything was sent."
+            )
+        ),
     ]
     problem: Annotated[
-        str | None, Meta(description="Why the private reply failed, or what it waits for, as a sentence.")
+        str | None,
+        Meta(description="Why the private reply failed, or what it is waiting for, as a sentence."),
     ]
-    private_message_id: Annotated[Id | None, Meta(description="The private reply. Null: there is none.")]
-    public_answer: Annotated[
-        int | None, Meta(description="Which of the public answers it was, from 1. Null: none.")
-    ]
+    private_message_id: Annotated[Id | None, Meta(description="The private reply; null: none.")]
+    public_answer: Annotated[int | None, Meta(description="Number of the public answer, from 1; null: none.")]
     answered_at: Annotated[
-        Moment | None, Meta(description="When they answered the private reply. Null: they did not yet.")
+        Moment | None, Meta(description="When they answered the private reply; null: not yet.")
     ]
 
 
@@ -58,15 +65,17 @@ class CampaignPeople(Wire, frozen=True):
     """A page of the people of a campaign, the most recent comment first."""
 
     data: list[CampaignPerson]
-    next: Annotated[shapes.Cursor | None, Meta(description="For earlier ones; null: there are none.")]
+    next: Annotated[
+        shapes.Cursor | None, Meta(description="Cursor for earlier people; null: there are none.")
+    ]
 
 
 class CampaignPeopleQuery(Wire, frozen=True):
     """Filters for the people to list."""
 
-    got: Annotated[What | None, Meta(description="Those alone who got that.")] = None
-    search: Annotated[str, Meta(max_length=100, description="A part of their name or username.")] = ""
-    limit: Annotated[int, Meta(ge=1, le=100, description="How many at most.")] = people.PAGE
+    got: Annotated[What | None, Meta(description="Only people with this result.")] = None
+    search: Annotated[str, Meta(max_length=100, description="Part of their name or username.")] = ""
+    limit: Annotated[int, Meta(ge=1, le=100, description="The maximum number of results.")] = people.PAGE
     cursor: shapes.Cursor | None = None
 
 

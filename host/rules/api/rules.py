@@ -29,19 +29,22 @@ from host.users.workspaces import SavedMeanwhileError
 LIST = "rule runs"
 COUNTED = timedelta(days=1)
 
-Name = Annotated[str, Meta(max_length=300, description="At most 40 letters.", examples=["Wholesale"])]
+Name = Annotated[str, Meta(max_length=300, description="At most 40 characters.", examples=["Wholesale"])]
 State = Annotated[
     Literal["draft", "shadow", "live", "off"],
     Meta(
-        description="`shadow`: it notes what it would have done, and does nothing. `draft` and `off`: it is "
-        "not asked."
+        description=(
+            "`shadow`: it logs what it would have done, but does nothing. `draft` and `off`: it does not run."
+        )
     ),
 ]
 RuleBody = Annotated[
     dict[str, Any],
     Meta(
-        description="When, if and then: `when` names an event, all of `conditions` have to hold, `actions` "
-        "are done in their order. The guide lists what each may be.",
+        description=(
+            "`when` names an event, all `conditions` must match, and `actions` run in order. The "
+            "guide lists the possible values."
+        ),
         examples=[
             {
                 "when": "message.received",
@@ -57,12 +60,12 @@ Version = Annotated[int, Meta(ge=0, le=2**31)]
 class RuleCounts(Wire, frozen=True):
     """Counts of a rule's runs in the last 24 hours, by outcome."""
 
-    did: Annotated[int, Meta(description="How often it did all it says.")]
-    refused: Annotated[int, Meta(description="How often something of it was not done.")]
-    shadow: Annotated[int, Meta(description="How often it would have done something.")]
+    did: Annotated[int, Meta(description="Runs in which all actions were done.")]
+    refused: Annotated[int, Meta(description="Runs in which an action was refused.")]
+    shadow: Annotated[int, Meta(description="Runs in shadow mode that would have done something.")]
     missed: Annotated[
         int,
-        Meta(description="How often it did nothing although its first condition held."),
+        Meta(description="Runs in which the first condition matched but another did not."),
     ]
 
 
@@ -73,16 +76,18 @@ class Rule(Wire, frozen=True):
     name: Name
     state: State
     state_at: Annotated[Moment, Meta(description="Since when it is in this state.")]
-    version: Annotated[int, Meta(description="Grows with each change of `body`.")]
-    author: Annotated[str, Meta(description="Who made that version: a member, or the name of a key.")]
+    version: Annotated[int, Meta(description="Increases with each change of `body`.")]
+    author: Annotated[
+        str, Meta(description="The author of that version: a member, or the name of an API key.")
+    ]
     changed_at: Moment
     body: Annotated[
-        RuleBody | None, Meta(description="Null: it was made by a newer Lobby, and is not asked here.")
+        RuleBody | None, Meta(description="Null: created by a newer version of Lobby; it does not run here.")
     ]
     gone: Annotated[
         str | None,
         Meta(
-            description="The place of something it names that is gone: `body.actions[0]`. Null: nothing is."
+            description="The path of a reference to something deleted, such as `body.actions[0]`. Null: none."
         ),
     ]
     counts: RuleCounts
@@ -107,10 +112,10 @@ class WholeRule(Wire, frozen=True):
 
     name: Name
     body: RuleBody
-    state: Annotated[State, Meta(description="Left out: it stays.")] | UnsetType = UNSET
+    state: Annotated[State, Meta(description="Omitted: unchanged.")] | UnsetType = UNSET
     version: Annotated[
         Version | None,
-        Meta(description="That of the rule you read; if it is another by now, nothing is saved."),
+        Meta(description="The version you read. If the rule has changed since, nothing is saved."),
     ] = None
 
 
@@ -128,7 +133,7 @@ class RuleMove(Wire, frozen=True):
         Meta(
             ge=-keeping.MOST,
             le=keeping.MOST,
-            description="Below zero: up, so that it is asked earlier. No further than to an end.",
+            description="Negative: up, so that it runs earlier. Limited to the ends of the list.",
         ),
     ]
 
@@ -136,22 +141,29 @@ class RuleMove(Wire, frozen=True):
 class RuleCondition(Wire, frozen=True):
     """Result of one condition of a run. Conditions are listed in order."""
 
-    holds: Annotated[bool | None, Meta(description="Null: it was not asked, for one before it did not hold.")]
+    holds: Annotated[
+        bool | None, Meta(description="Null: not checked, because an earlier condition did not match.")
+    ]
     saw: Annotated[
-        str, Meta(description="What it saw, a word or an id: `label:3`. Never what a customer wrote.")
+        str, Meta(description="What it checked, a word or an id such as `label:3`. Never a customer's text.")
     ]
     which: Annotated[
         int | None,
-        Meta(description="Of a group (`any`) the one of it that decided, from 0; null: it is no group."),
+        Meta(
+            description=(
+                "In a group (`any`), the position of the condition that decided, from 0; null: not a group."
+            )
+        ),
     ]
 
 
 class RuleAction(Wire, frozen=True):
     """Result of one action of a run. Actions are listed in order."""
 
-    action: Annotated[str, Meta(description="What it does, as `do` in the rule.", examples=["label"])]
+    action: Annotated[str, Meta(description="The action, as in `do` of the rule.", examples=["label"])]
     reason: Annotated[
-        str | None, Meta(description="Why it was not done, a stable word; null: it was, or would have been.")
+        str | None,
+        Meta(description="Why it was refused, as a stable word; null: it was done, or would have been."),
     ]
 
 
@@ -162,16 +174,19 @@ class RuleRun(Wire, frozen=True):
     at: Moment
     conversation_id: Id
     contact_name: str | None
-    version: Annotated[int, Meta(description="Which version of the rule was asked.")]
+    version: Annotated[int, Meta(description="The version of the rule that ran.")]
     outcome: Annotated[
         Literal["did", "refused", "shadow"] | None,
         Meta(
-            description="`refused`: something of it was not done. Null: it did nothing, for `reason`, though "
-            "its first condition held. What failed at that is not noted."
+            description=(
+                "`refused`: an action was not done. Null: it did nothing because of `reason`, "
+                "although its first condition matched. Runs whose first condition did not match are "
+                "not logged."
+            )
         ),
     ]
     reason: Annotated[
-        str | None, Meta(description="A stable word: `condition`, `once`, or why an action was not done.")
+        str | None, Meta(description="A stable word: `condition`, `once`, or why an action was refused.")
     ]
     conditions: list[RuleCondition]
     actions: list[RuleAction]
@@ -181,16 +196,17 @@ class RuleRuns(Wire, frozen=True):
     """A page of a rule's runs, newest first."""
 
     data: list[RuleRun]
-    next: Annotated[shapes.Cursor | None, Meta(description="For older ones; null: there are none.")]
+    next: Annotated[shapes.Cursor | None, Meta(description="Cursor for older runs; null: there are none.")]
 
 
 class RuleRunQuery(Wire, frozen=True):
     """Filters for the runs to list."""
 
     matched: Annotated[
-        bool | None, Meta(description="Those alone in which all conditions held, or in which not.")
+        bool | None,
+        Meta(description="Only runs in which all conditions matched, or only those in which not all did."),
     ] = None
-    limit: Annotated[int, Meta(ge=1, le=100, description="How many at most.")] = log.PAGE
+    limit: Annotated[int, Meta(ge=1, le=100, description="The maximum number of results.")] = log.PAGE
     cursor: shapes.Cursor | None = None
 
 
@@ -324,7 +340,7 @@ def get_rule(call: Call, rule_id: int) -> Rule:
     body=WholeRule,
     answer=Rule,
     errors=(*ERRORS, RuleNotFoundError, SavedMeanwhileError),
-    examples={"Of the version that was read": {**EXAMPLE, "version": 1}},
+    examples={"Only if the version is still current": {**EXAMPLE, "version": 1}},
 )
 def replace_rule(call: Call, rule_id: int, body: WholeRule) -> bytes:
     """Replaces its name and definition. Earlier versions are kept, and runs name the version they used."""
@@ -353,7 +369,7 @@ def replace_rule(call: Call, rule_id: int, body: WholeRule) -> bytes:
     "PATCH",
     "/rules/{rule_id}",
     tag="Rules",
-    summary="Put a rule into a state",
+    summary="Change the state of a rule",
     scope=Scope.WRITE,
     body=RuleChange,
     answer=Rule,
@@ -388,7 +404,7 @@ def change_rule(call: Call, rule_id: int, body: RuleChange) -> bytes:
     body=RuleMove,
     answer=Rules,
     errors=(BodyError, RuleNotFoundError),
-    examples={"One up": {"places": -1}},
+    examples={"Move up by one": {"places": -1}},
 )
 def move_rule(call: Call, rule_id: int, body: RuleMove) -> bytes:
     """Rules are evaluated from first to last. Returns all of them, in their new order."""
@@ -417,7 +433,7 @@ def delete_rule(call: Call, rule_id: int) -> None:
     "GET",
     "/rules/{rule_id}/runs",
     tag="Rules",
-    summary="List what became of a rule",
+    summary="List the runs of a rule",
     scope=Scope.READ,
     query=RuleRunQuery,
     answer=RuleRuns,

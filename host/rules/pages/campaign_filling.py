@@ -227,7 +227,7 @@ def template() -> Filling:
     return Filling(
         answers=(
             _("You have a message from us 💌"),
-            _('Look into your messages, {{contact.first_name || "please"}}!'),
+            _('Check your messages, {{contact.first_name || "please"}}!'),
             _("It is on its way to you."),
         ),
         text=_('Here is the link you asked for, {{contact.first_name || "hello"}}: '),

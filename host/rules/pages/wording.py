@@ -173,12 +173,14 @@ def listed(words: Sequence[str], most: int = MOST_WORDS_SHOWN) -> str:
 
 def either(words: Iterable[str]) -> str:
     """Join *words* with "or"."""
-    return f" {_('or')} ".join(words)
+    word = _("or")
+    return f" {word} ".join(words)
 
 
 def both(words: Iterable[str]) -> str:
     """Join *words* with "and"."""
-    return f" {_('and')} ".join(words)
+    word = _("and")
+    return f" {word} ".join(words)
 
 
 def condition(one: Condition, there: RuleTargets) -> str:

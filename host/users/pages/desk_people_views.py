@@ -47,7 +47,7 @@ STATES: dict[str, tuple[object, Callable[[Person], bool]]] = {
 
 navigation.add_admin(
     "accounts.desk_people",
-    _l("People of the desk"),
+    _l("All people"),
     order=35,
     section=navigation.WORKSPACES,
     icon="users",
@@ -248,7 +248,7 @@ def _lock_out(writing: Session, user_id: int) -> None:
 MANY = {
     "sign-out": Many(_l("Sign out everywhere"), "session.all_ended", sessions.end_all),
     "new-password": Many(_l("Require new password"), "password.new_wanted", users.require_new_password),
-    "enable": Many(_l("Let in"), "user.enabled", users.enable, fresh=True),
+    "enable": Many(_l("Unlock"), "user.enabled", users.enable, fresh=True),
     "disable": Many(_l("Lock out…"), "user.disabled", _lock_out, fresh=True),
 }
 MOST_AT_ONCE = 200
@@ -292,7 +292,7 @@ def _tell_of_many(many: Many, people: Sequence[Person]) -> None:
             refused.append(f"{person.name}: {error.sentence}")
     done = len(people) - len(refused)
     if done:
-        flash_good(ngettext("Done with %(num)s person.", "Done with %(num)s people.", done))
+        flash_good(ngettext("Applied to %(num)s person.", "Applied to %(num)s people.", done))
     for sentence in refused:
         flash_bad(sentence)
 

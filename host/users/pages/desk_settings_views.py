@@ -70,7 +70,7 @@ WHY: Mapping[str, object] = {
         "The server offers no encryption or no sign-in, and Lobby doesn't send passwords unencrypted."
     ),
     "certificate": _l("The server’s certificate is not valid for this name."),
-    "refused": _l("The server rejected the mail. It may not allow this sender."),
+    "refused": _l("The server rejected the email. It may not allow this sender."),
 }
 
 
@@ -155,19 +155,22 @@ def test_mail() -> ResponseReturnValue:
         flash_bad(_("No mail server is set up."), at="mail")
         return _back("mail")
     to = current_user().email
-    subject = _("Test mail from %(desk)s", desk=desk().name)
+    subject = _("Test email from %(desk)s", desk=desk().name)
     body = _("This is a test of the mail server of %(desk)s. It works.", desk=desk().name)
     try:
         mail.send(server, mail.compose(server, to, subject, body + "\n"))
     except mail.NotSentError as error:
-        flash_bad(f"{_('The test was not sent.')} {WHY[error.why]} ({error})", at="mail")
+        sentence = _("The test email was not sent.")
+        flash_bad(f"{sentence} {WHY[error.why]} ({error})", at="mail")
     except mail.UnconfirmedError:
         flash_bad(
-            _("The connection was lost, so the test mail may or may not have been sent. Check your inbox."),
+            _("The connection was lost, so the test email may or may not have been sent. Check your inbox."),
             "mail",
         )
     else:
-        flash_good(_("The server accepted the test mail. Check the inbox of %(email)s.", email=to), at="mail")
+        flash_good(
+            _("The server accepted the test email. Check the inbox of %(email)s.", email=to), at="mail"
+        )
     return _back("mail")
 
 

@@ -226,7 +226,7 @@ class SecondFactorForm(AccountForm):
         choices=[
             SelectChoice(RequirementScope.NOBODY.value, _l("Nobody: it is optional")),
             SelectChoice(RequirementScope.ADMINS.value, _l("Desk admins")),
-            SelectChoice(RequirementScope.EVERYBODY.value, _l("Everybody")),
+            SelectChoice(RequirementScope.EVERYBODY.value, _l("Everyone")),
         ],
     )
 
@@ -246,7 +246,7 @@ class ProviderForm(AccountForm):
     passwords = SelectField(
         _l("Who can sign in without it, by password or passkey"),
         choices=[
-            SelectChoice(RequirementScope.EVERYBODY.value, _l("Everybody")),
+            SelectChoice(RequirementScope.EVERYBODY.value, _l("Everyone")),
             SelectChoice(RequirementScope.ADMINS.value, _l("Desk admins only")),
         ],
     )

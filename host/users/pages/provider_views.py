@@ -213,7 +213,7 @@ def _sign_in(how: SignIn, claims: Claims, target: str) -> ResponseReturnValue:
         if user.disabled_at is not None:
             raise ForbiddenError(
                 _("Your account is locked out."),
-                next_step=_("Ask a desk admin to let you in again."),
+                next_step=_("Ask a desk admin to unlock your account."),
             )
         identities.apply_groups(writing, user, claims, how, arriving.recorder(writing, user))
         writing.refresh(user)

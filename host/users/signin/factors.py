@@ -429,7 +429,7 @@ def _lost(session: Session, user_id: int) -> None:
     if settings.wants_second(session, is_admin=user.is_admin):
         raise ConflictError(
             _l("A second factor is required here, and this is your last one."),
-            next_step=_l("Set another up first."),
+            next_step=_l("Set up another one first."),
         )
     session.execute(sa.delete(RecoveryCode).where(RecoveryCode.user_id == user_id))
     session.execute(sa.update(LoginSession).where(LoginSession.user_id == user_id).values(second_at=None))

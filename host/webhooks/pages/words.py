@@ -27,7 +27,7 @@ def of_endpoint(row: Endpoint, standing: Standing) -> Saying:
     if row.state == EndpointState.OFF:
         return Saying("bad", _("Turned off"), _(SWITCHED_OFF[OffReason(row.reason or OffReason.FAILING)]))
     if row.failing_since is not None:
-        return Saying("bad", _("Fails"), last_answer(standing))
+        return Saying("bad", _("Failing"), last_answer(standing))
     if standing.last is None:
         return Saying("idle", _("Waiting for the first event"))
     return Saying("good", _("Working"))

@@ -202,7 +202,7 @@ def test_a_person_makes_one_in_settings_and_sends_it(desk: Desk) -> None:
     filled = offered["texts"]["default"]["text"]
     assert filled == "Hello Rosa, parcel {{ask: number}}. Mia"
     assert offered["refused"] == ["a.aac: This channel does not support AAC files."]
-    assert offered["whose"] == "Everybody"
+    assert offered["whose"] == "Everyone"
     json = {"Accept": "application/json"}
     taken = desk.browser.post(
         f"{conversation}/canned/{canned.id}/files", data={"csrf_token": desk.browser.csrf()}, headers=json

@@ -71,7 +71,7 @@ _OTHER = Why(
 )
 _DELAYED = Why(
     noop("Delivery is delayed. The mail servers keep trying."),
-    noop("Nothing to do. If it comes back, it will be shown as not delivered."),
+    noop("No action needed. If it comes back, it will be shown as not delivered."),
 )
 _RECEIPT = Why("", "")
 _BY_STATUS = {"1": _ADDRESS, "4": _ROUTE, "7": _REFUSED}

@@ -50,7 +50,7 @@ class MediaList(msgspec.Struct, frozen=True):
 def fetch(found: Credentials, external_id: str) -> Post | NoPost:
     """Request a post's details, and for a broadcast, whether it is still running."""
     if elsewhere(external_id) is not None:
-        return NoPost("it is somebody else's, and was told with the mention", retry=False)
+        return NoPost("the post belongs to another account; its details came with the mention", retry=False)
     graph = found.graph()
     try:
         media = graph.call("GET", quote(external_id, safe=""), dict[str, Any], params={"fields": MEDIA})

@@ -65,7 +65,7 @@ COMMENT_GONE = CatalogueEntry(
     outcome=Outcome.REJECTED,
     sentence=noop("This comment no longer exists, or the account isn't allowed to see it."),
     cause=noop("The comment or its post was deleted."),
-    next_step=noop("Nothing to do. A deleted comment can't be answered, hidden or shown."),
+    next_step=noop("No action needed. A deleted comment can't be answered, hidden or shown."),
 )
 NOT_TAKEN = CatalogueEntry(
     code=0,

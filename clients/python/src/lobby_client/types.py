@@ -26,7 +26,7 @@ class FileLimits(Model):
     """Files of one kind."""
 
     content_types: Sequence[str]
-    """None: any type."""
+    """Empty: any type."""
     max_bytes: int
 
 
@@ -56,7 +56,7 @@ class QuickReplyLimits(Model):
     title_length: int
     payload_length: int
     asks: Sequence[str]
-    """What `ask` of one may be."""
+    """Values of `ask`."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class PrivateReplyLimits(Model):
     text_limit_bytes: int
     quick_replies: Optional[QuickReplyLimits]
     per_hour: Optional[int]
-    """How many the provider takes; null: it does not say."""
+    """Limit of the provider; null: not known."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ class TemplateLimits(Model):
 
     elements: int
     buttons: int
-    """Of one card."""
+    """Per card."""
     title_length: int
     subtitle_length: int
     button_title_length: int
@@ -87,38 +87,38 @@ class Capabilities(Model):
     """The kinds of messages that can be sent, and their limits."""
 
     kinds: Sequence[str]
-    """What `kind` of a message to send may be."""
+    """Values of `kind` for messages to send."""
     text_limit_bytes: Optional[int]
-    """Of one message, in UTF-8."""
+    """Per message, in UTF-8."""
     files: Mapping[str, FileLimits]
     """By kind."""
     images_per_message: int
     text_with_files: bool
     """Whether a text and its files are one message."""
     files_bytes: Optional[int]
-    """Of the files of one message together."""
+    """Total size of the files of one message."""
     formatting: bool
-    """Whether `**bold**`, `*italic*`, lists, links and quotes are shown so."""
+    """Whether `**bold**`, `*italic*`, lists, links and quotes are formatted."""
     can_start: bool
-    """Whether the team may write to a contact first."""
+    """Whether the team can write to a contact first."""
     copies: Optional[int]
-    """Most of `cc` and `bcc` together; null: none."""
+    """Maximum number of `cc` and `bcc` recipients together; null: not supported."""
     forwards: bool
-    """Messages of any channel can be forwarded by an account of this one."""
+    """Whether accounts of this channel can forward messages."""
     quick_replies: Optional[QuickReplyLimits]
     template: Optional[TemplateLimits]
     buttons: Optional[ButtonsLimits]
     most_products: Optional[int]
     provider_files: bool
-    """Whether a file the provider has can be sent by the provider's id."""
+    """Whether a file can be sent by its provider id."""
     reply_quote: bool
-    """Whether a message may quote an earlier one."""
+    """Whether a message can quote an earlier one."""
     reactions: Optional[Sequence[str]]
-    """Emoji to react with; empty: any; null: none at all."""
+    """Emoji to react with; empty: any; null: not supported."""
     typing: bool
-    """Whether the customer can be shown that somebody writes."""
+    """Whether a typing indicator is supported."""
     mark_seen: bool
-    """Whether the customer can be shown that we have read."""
+    """Whether read receipts are supported."""
     ice_breakers: Optional[IceBreakerLimits]
     menu: Optional[MenuLimits]
     thread_control: bool
@@ -126,15 +126,15 @@ class Capabilities(Model):
     blocks: bool
     """Whether the provider can be asked to block a customer."""
     public: bool
-    """Whether everybody reads what is sent, each an answer to one message."""
+    """Whether messages are public, each as a reply to one message."""
     private_only: Sequence[str]
-    """Kinds of post below which nothing of ours can be public."""
+    """Kinds of post whose comments can't be answered publicly."""
     private_replies: Optional[PrivateReplyLimits]
-    """Of the one private reply to a message; null: none."""
+    """Limits of the one private reply to a message; null: not supported."""
     moderation: Sequence[str]
-    """What can be done with a customer's message: `hide`, `delete`."""
+    """Supported actions on a customer's message: `hide`, `delete`."""
     mobile_only: Sequence[str]
-    """What the customer sees in the provider's mobile app only."""
+    """Kinds that are only shown in the provider's mobile app."""
 
 
 @dataclass(frozen=True)
@@ -142,12 +142,13 @@ class Account(Model):
     """An account of a channel that the workspace connected."""
 
     id: int
+    """An id from this API."""
     channel_id: str
     """The public id of an account, a string; the last part of its webhook address."""
     channel: str
     channel_name: str
     external_id: str
-    """The provider's id; a string, whatever it looks like."""
+    """The provider's id, always a string."""
     name: str
     handle: str
     state: Literal["connected", "disconnected", "needs_reconnect"]
@@ -156,12 +157,12 @@ class Account(Model):
     capabilities: Optional[Capabilities]
     """Null while the channel is not active."""
     own_addresses: Sequence[str]
-    """Where its messages can go from, if there is a choice; its own first."""
+    """Addresses its messages can be sent from, if there are several; its own first."""
     connected_at: datetime
     disconnected_at: Optional[datetime]
     last_event_at: Optional[datetime]
     reply_target: Optional[int]
-    """Within how many minutes customers are to be answered; null: no time."""
+    """Response time in minutes; null: none."""
 
 
 @dataclass(frozen=True)
@@ -169,9 +170,9 @@ class Away(Model):
     """The message sent once per absence, outside working hours."""
 
     on: bool
-    """A text is kept while it is off."""
+    """The text is kept while it is off."""
     text: str = ""
-    """With variables in double braces, each with words to fall back on."""
+    """Variables in double braces, each with a fallback."""
 
 
 @dataclass(frozen=True)
@@ -179,13 +180,13 @@ class Greeting(Model):
     """The message sent once to new customers, and to those who were silent for long."""
 
     on: bool
-    """A text is kept while it is off."""
+    """The text is kept while it is off."""
     text: str = ""
-    """With variables in double braces, each with words to fall back on."""
+    """Variables in double braces, each with a fallback."""
     silence_days: int = 30
-    """After how many days without a word they are greeted again."""
+    """Days without a message after which customers are greeted again."""
     after: Sequence[Literal["mention", "message", "story_reply", "tap"]] = ()
-    """What a customer has to send for it. Empty: all but a mention that says nothing."""
+    """Message types that trigger it. Empty: all except a mention without text."""
 
 
 @dataclass(frozen=True)
@@ -194,11 +195,11 @@ class Routing(Model):
 
     on: bool
     team: Optional[int] = None
-    """The id of the team; its hours are those of the account."""
+    """The id of the team, whose hours apply to the account."""
     to_person: bool = True
-    """Give it to who of the team is on duty and waited longest; else it waits there."""
+    """Assign it to the team member on duty who has waited longest. Otherwise it waits with the team."""
     to_last: bool = True
-    """Give a customer who returns to who wrote with them last, if on duty."""
+    """Assign returning customers to the person who wrote with them last, if on duty."""
 
 
 @dataclass(frozen=True)
@@ -209,7 +210,7 @@ class AccountAutomation(Model):
     away: Away
     routing: Routing
     version: int
-    """Grows with each change."""
+    """Increases with each change."""
 
 
 @dataclass(frozen=True)
@@ -224,11 +225,11 @@ class Took(Model):
     """A duration in whole seconds; null if it was not measured."""
 
     count: int
-    """How often it happened."""
+    """Number of durations measured."""
     half_within: Optional[int]
-    """Half of them took no longer: the median."""
+    """The median."""
     nine_in_ten_within: Optional[int]
-    """Nine in ten took no longer."""
+    """The 90th percentile."""
 
 
 @dataclass(frozen=True)
@@ -238,25 +239,25 @@ class Numbers(Model):
     received: Optional[int]
     """Messages of customers."""
     sent: int
-    """Messages of the team that the provider took."""
+    """Messages of the team that the provider accepted."""
     created: Optional[int]
-    """Conversations that began."""
+    """Conversations started."""
     reopened: int
-    """Conversations that were opened again."""
+    """Conversations reopened."""
     closed: int
-    """Conversations that were closed."""
+    """Conversations closed."""
     first_response: Took
-    """Until the team's first answer."""
+    """Time until the team's first response."""
     next_responses: Took
-    """Until each answer after that."""
+    """Time until each later response."""
     resolution: Took
-    """From the beginning, or opening again, to the closing."""
+    """Time from start or reopening until closed."""
     windows_missed: int
-    """Reply windows that ended before an answer."""
+    """Reply windows that ended without a response."""
     answers_with_target: int
-    """Answers on accounts that had a time for them when the customer wrote."""
+    """Responses on accounts that had a response time when the customer wrote."""
     answers_in_time: int
-    """How many of these came within it."""
+    """Number of these that were on time."""
 
 
 @dataclass(frozen=True)
@@ -274,13 +275,13 @@ class Analytics(Model):
 
     total: Numbers
     before: Optional[Numbers]
-    """Of as many days before; null: counting began later than those."""
+    """Figures of the preceding days, as many; null: counting began later."""
     windows: int
     """Reply windows that ended, missed or not."""
     series: Sequence[Step]
-    """Each day, or each hour, the earliest first."""
+    """Each day or hour, earliest first."""
     counting_since: Optional[str]
-    """Null: nothing was counted yet."""
+    """Null: nothing counted yet."""
 
 
 @dataclass(frozen=True)
@@ -288,11 +289,11 @@ class AssistantCap(Model):
     """Limits for a conversation, a day or a month."""
 
     turns: int = 0
-    """0: as much as comes."""
+    """0: no limit."""
     tokens: int = 0
-    """0: as much as comes."""
+    """0: no limit."""
     money: int = 0
-    """In millionths of the model's currency; 0: as much as comes."""
+    """In millionths of the model's currency; 0: no limit."""
 
 
 @dataclass(frozen=True)
@@ -306,9 +307,9 @@ class AssistantLimits(Model):
     month: AssistantCap
     """Of all assistants of the workspace."""
     seconds: int
-    """How long one answer may take, 5 to 60."""
+    """Time limit for one answer in seconds, 5 to 60."""
     calls: int
-    """Most uses of tools for one answer, 0 to 10."""
+    """Maximum tool calls for one answer, 0 to 10."""
 
 
 @dataclass(frozen=True)
@@ -316,18 +317,18 @@ class AssistantBody(Model):
     """The content of one version of an assistant."""
 
     prompt: str
-    """How it is to write."""
+    """Instructions for writing."""
     announces: bool
     """Whether its first answer says that it is automatic."""
     announcement: str
-    """In these words; empty: in the desk's own."""
+    """The announcement. Empty: the default."""
     phrases: Sequence[str]
-    """What it may say without a source."""
+    """Phrases allowed without a source."""
     pause: int
-    """Seconds without a word of the customer before it reads."""
+    """Seconds to wait after the customer's last message."""
     limits: AssistantLimits
     tools: Sequence[str]
-    """The desk's own tools it may use, and those of addons."""
+    """Built-in tools it can use, and those of addons."""
 
 
 @dataclass(frozen=True)
@@ -335,19 +336,20 @@ class AssistantPlace(Model):
     """The mode of an assistant on an account."""
 
     account_id: int
+    """An id from this API."""
     channel: str
     name: str
-    """The name of the account, as it is typed."""
+    """The account's name, as it must be typed."""
     mode: Literal["answer", "off", "shadow", "suggest"]
-    """`shadow`: nobody sees what it would say; it is set beside what people answer. `suggest`: people see it. `answer`: it answers by itself."""
+    """`shadow`: its answers are hidden and compared with people's answers. `suggest`: people see them. `answer`: it answers automatically."""
     answers_on: Sequence[Literal["mention", "message", "story_reply", "tap"]]
-    """What a customer has to send for it."""
+    """Message types it answers."""
     needed: int
-    """Suggestions that have to be taken before it may answer."""
+    """Suggestions that must be accepted before it can answer."""
     earned: int
-    """How many were taken as they stood, or called right. What programs took is none."""
+    """Suggestions accepted unchanged or rated right. Those sent by programs don't count."""
     opened_by: Optional[str]
-    """Who let it answer before it had earned that; null: nobody."""
+    """Who allowed it to answer before enough suggestions were accepted; null: nobody."""
     changed_at: datetime
 
 
@@ -356,19 +358,20 @@ class Assistant(Model):
     """An assistant that answers customers from its knowledge."""
 
     id: int
+    """An id from this API."""
     name: str
-    """At most 40 letters."""
+    """At most 40 characters."""
     version: int
-    """Grows with each change of `body`."""
+    """Increases with each change of `body`."""
     changed_at: datetime
     stopped_at: Optional[datetime]
-    """Null: nobody stopped it."""
+    """Null: it is not stopped."""
     model_id: Optional[int]
-    """Null: it asks no model, and offers topics."""
+    """Null: it uses no model and offers topics."""
     body: Optional[AssistantBody]
-    """Null: it was made by a newer Lobby."""
+    """Null: created by a newer version of Lobby."""
     accounts: Sequence[AssistantPlace]
-    """Where it is not off."""
+    """The accounts where it is not off."""
 
 
 @dataclass(frozen=True)
@@ -376,21 +379,22 @@ class AssistantCase(Model):
     """A question with a description of a good answer."""
 
     id: int
+    """An id from this API."""
     question: str
     hands_over: bool
-    """Whether a person is to answer it; words count nothing then."""
+    """Whether a person should answer it. Words are then ignored."""
     says: Sequence[str]
-    """What a good answer has, each of them."""
+    """Words that a good answer contains, all of them."""
     never_says: Sequence[str]
-    """What it never has."""
+    """Words that it never contains."""
     passed: Optional[bool]
-    """Null: it was not tried."""
+    """Null: not run yet."""
     tried_version: Optional[int]
-    """The version of the assistant it was tried with; null: none."""
+    """The version of the assistant it was run with; null: none."""
     answer: str
-    """What that version said; empty: nothing."""
+    """The answer of that version; empty: none."""
     conversation_id: Optional[int]
-    """Where it was asked: what is erased there is erased here."""
+    """Where it was asked. It is erased with that conversation."""
 
 
 @dataclass(frozen=True)
@@ -399,7 +403,7 @@ class AssistantCases(Model):
 
     data: Sequence[AssistantCase]
     next: Optional[str]
-    """For more; null: there is none."""
+    """Cursor for more; null: there are none."""
 
 
 @dataclass(frozen=True)
@@ -409,21 +413,21 @@ class AssistantCounts(Model):
     suggested: int
     """Shown to people."""
     taken: int
-    """Sent as they stood, by people."""
+    """Sent unchanged by people."""
     edited: int
     written: int
-    """Where a person wrote something else."""
+    """A person wrote something else."""
     dismissed: int
     used: int
-    """Sent as they stood, by programs."""
+    """Sent unchanged by programs."""
     answered: int
-    """Sent by itself."""
+    """Sent automatically."""
     shadow: int
-    """Thought in shadow."""
+    """In shadow mode."""
     handed_over: int
     failed: int
     right: int
-    """Called right by somebody."""
+    """Rated right by a person."""
     wrong: int
     tokens: int
     cost: int
@@ -453,7 +457,7 @@ class AssistantFigures(Model):
     """Figures of an assistant, and the usage of the whole workspace."""
 
     days: Sequence[AssistantDay]
-    """The oldest first; today is the last."""
+    """Oldest first; today is last."""
     today: AssistantSpent
     """Of all assistants of the workspace."""
     month: AssistantSpent
@@ -468,13 +472,13 @@ class AssistantSource(Model):
     kind: str
     """`entry`, `hours`, `tool` or `contact`."""
     place: str
-    """Where in its entry it stands; empty: that says nothing."""
+    """Its place in the entry; empty: not specific."""
     entry_id: Optional[int]
-    """Null: it is no entry of its knowledge."""
+    """Null: not a knowledge entry."""
     at: Optional[str]
-    """How old it is, in ISO 8601; null: it held at that moment."""
+    """Its time, in ISO 8601; null: current at that moment."""
     citations: Sequence[int]
-    """The places of `text` that rest on it: how many letters (code points) stand before each. Empty: the model named none."""
+    """The places in `text` that cite it, as offsets in code points. Empty: the model cited none."""
 
 
 @dataclass(frozen=True)
@@ -482,22 +486,23 @@ class AssistantTool(Model):
     """Another program that an assistant can call. Its secret is never shown."""
 
     id: int
+    """An id from this API."""
     name: str
-    """What a model asks for it by."""
+    """The name the model uses."""
     title: str
     about: str
-    """When the assistant is to use it."""
+    """When the assistant should use it."""
     url: str
     parameters: Mapping[str, Any]
     header: str
-    """The header its secret is sent in."""
+    """The header that carries its secret."""
     has_secret: bool
     effect: Literal["asks", "reads", "reversible"]
-    """`reads`: it looks something up. `reversible`: a person can undo it at once. `asks`: everything else; a person says yes each time."""
+    """`reads`: it looks something up. `reversible`: a person can undo it easily. `asks`: everything else; a person approves each use."""
     uses: int
-    """How often it was used in 30 days."""
+    """Number of calls in 30 days."""
     failed: int
-    """How often of these it failed."""
+    """Number of those calls that failed."""
     created_at: datetime
 
 
@@ -513,31 +518,35 @@ class AssistantTurn(Model):
     """Everything a customer wrote since the last answer, and the assistant's answer."""
 
     id: int
+    """An id from this API."""
     at: datetime
     assistant_id: int
+    """An id from this API."""
     version: int
-    """Which version of the assistant it was."""
+    """The version of the assistant."""
     account_id: int
+    """An id from this API."""
     conversation_id: int
+    """An id from this API."""
     message_id: int
-    """The newest message of the customer that it is about."""
+    """The customer's newest message in this turn."""
     mode: Literal["answer", "shadow", "suggest"]
     state: Literal["discarded", "dismissed", "failed", "handed_over", "ready", "sent", "thinking", "waiting"]
-    """`ready`: it can be taken or dismissed; in `shadow` it waits for a person's answer."""
+    """`ready`: it can be accepted or dismissed; in `shadow`, it waits for a person's answer."""
     outcome: Optional[Literal["dismissed", "edited", "taken", "used", "written"]]
-    """What was made of a suggestion. `taken`: a person sent it as it stood; `used`: a program did. Null: nobody decided."""
+    """What happened to the suggestion. `taken`: a person sent it unchanged; `used`: a program did. Null: nobody has decided."""
     reason: Optional[str]
-    """Why nothing was said, a stable word: `no_source`."""
+    """Why there is no answer, as a stable word such as `no_source`."""
     text: str
-    """What it says, or would have said."""
+    """The answer, or what it would have been."""
     sources: Sequence[AssistantSource]
-    """What that rests on."""
+    """The sources of the answer."""
     right: Optional[bool]
-    """What somebody thinks of it; null: nobody said."""
+    """A person's rating; null: not rated."""
     sent_message_id: Optional[int]
-    """The first message that was sent of it."""
+    """The first message sent from it."""
     answered_message_id: Optional[int]
-    """The first message a person wrote by themselves; in `shadow` beside it."""
+    """The first message a person wrote instead; in `shadow`, for comparison."""
     model: Optional[str]
     tokens: int
     cost: int
@@ -551,7 +560,7 @@ class AssistantTurns(Model):
 
     data: Sequence[AssistantTurn]
     next: Optional[str]
-    """For older ones; null: there are none."""
+    """Cursor for older runs; null: there are none."""
 
 
 @dataclass(frozen=True)
@@ -560,10 +569,10 @@ class AssistantVersion(Model):
 
     version: int
     author: str
-    """Who made it: a member, or the name of a key."""
+    """A member, or the name of an API key."""
     at: datetime
     body: Optional[AssistantBody]
-    """Null: it was made by a newer Lobby."""
+    """Null: created by a newer version of Lobby."""
 
 
 @dataclass(frozen=True)
@@ -585,17 +594,18 @@ class Attachment(Model):
     """A file of a message."""
 
     id: int
+    """An id from this API."""
     kind: str
     name: str
     content_type: str
-    """What its bytes are; empty where nobody knows yet."""
+    """Detected from its bytes; empty if not known yet."""
     size: Optional[int]
-    """In bytes, where it is known."""
+    """In bytes, if known."""
     width: Optional[int]
-    """In pixels, of a picture."""
+    """In pixels, for a picture."""
     height: Optional[int]
     url: str
-    """Where to get it, with the same key."""
+    """URL to download it with the same key."""
 
 
 @dataclass(frozen=True)
@@ -603,11 +613,12 @@ class Attribute(Model):
     """An attribute of the workspace's contacts."""
 
     id: int
+    """An id from this API."""
     name: str
     kind: Literal["choice", "date", "number", "text", "yes_no"]
-    """What its values are. It stays."""
+    """The type of its values. It can't be changed."""
     choices: Optional[Sequence[str]]
-    """Null: it is no choice."""
+    """Null: not a choice."""
 
 
 @dataclass(frozen=True)
@@ -618,7 +629,7 @@ class AttributeValue(Model):
     """The id of the attribute."""
     name: str
     value: str
-    """As text: a date as `2026-11-20`, yes and no as `yes` and `no`."""
+    """As text: dates as `2026-11-20`, yes or no as `yes` and `no`."""
 
 
 @dataclass(frozen=True)
@@ -650,17 +661,18 @@ class Identity(Model):
     """A contact on one account of a channel."""
 
     account_id: int
+    """An id from this API."""
     channel: str
     external_id: str
-    """The provider's id; a string, whatever it looks like."""
+    """The provider's id, always a string."""
     external_id_name: str
-    """What the channel calls that id."""
+    """The channel's name for that id."""
     name: Optional[str]
     username: Optional[str]
     profile: Mapping[str, Any]
-    """What else the provider told; depends on the channel."""
+    """Other data from the provider; depends on the channel."""
     blocked_at: Optional[datetime]
-    """Since when the provider blocks them for us; null: it does not."""
+    """When they were blocked at the provider; null: not blocked."""
 
 
 @dataclass(frozen=True)
@@ -668,9 +680,10 @@ class LabelRef(Model):
     """A label of a conversation."""
 
     id: int
+    """An id from this API."""
     name: str
     tone: Literal["amber", "blue", "green", "grey", "orange", "pink", "red", "teal", "violet"]
-    """Its colour, by name; each has a shade for light and for dark pages."""
+    """Name of its color."""
 
 
 @dataclass(frozen=True)
@@ -678,19 +691,20 @@ class Contact(Model):
     """A person who writes to the workspace."""
 
     id: int
+    """An id from this API."""
     name: Optional[str]
     email: Optional[str]
     created_at: datetime
     opted_out_at: Optional[datetime]
-    """Since when they want nothing that is sent by itself; null: they have not said so."""
+    """When they opted out of automated messages; null: they did not."""
     opted_out_source: Optional[str]
-    """How that is known; of what they wrote themselves the word, as `STOP`."""
+    """How that is known; if they wrote it themselves, the word, such as `STOP`."""
     blocked_at: Optional[datetime]
-    """Since when what they write is spam; null: it is not."""
+    """When they were blocked, so that their messages go to spam; null: not blocked."""
     attributes: Sequence[AttributeValue]
-    """Those they have something for."""
+    """Attributes that have a value."""
     labels: Sequence[LabelRef]
-    """That their conversations have, by name."""
+    """Labels of their conversations, by name."""
     identities: Sequence[Identity]
 
 
@@ -700,7 +714,7 @@ class Blocked(Model):
 
     contact: Contact
     problems: Sequence[str]
-    """Why a provider did not do it; here it holds anyway."""
+    """Why a provider failed. The change applies in Lobby anyway."""
 
 
 @dataclass(frozen=True)
@@ -708,23 +722,24 @@ class BulkAction(Model):
     """The progress of a bulk action."""
 
     id: int
+    """An id from this API."""
     action: Literal[
         "assign", "close", "label", "open", "read", "snooze", "spam", "team", "unlabel", "unspam", "wake"
     ]
     state: Literal["done", "running", "stopped", "undoing", "undone"]
-    """It runs in the background: ask again while it is `running` or `undoing`."""
+    """It runs in the background: poll while it is `running` or `undoing`."""
     total: int
-    """How many conversations it is about."""
+    """Number of conversations to change."""
     done: int
-    """How many were looked at."""
+    """Number of conversations processed."""
     changed: int
-    """How many became different."""
+    """Number of conversations changed."""
     skipped: int
-    """How many could not be changed."""
+    """Number of conversations that could not be changed."""
     restored: int
-    """How many undoing put back."""
+    """Number of conversations restored by the undo."""
     kept: int
-    """How many undoing left alone: they changed since."""
+    """Number of conversations not restored because they changed since."""
     created_at: datetime
     undo_until: datetime
 
@@ -734,7 +749,7 @@ class OpenHours(Model):
     """An opening of a day, from one time to another."""
 
     starts: str
-    """As the clocks there show it."""
+    """Local time."""
     ends: str
     """`24:00`: to the end of the day."""
 
@@ -747,11 +762,11 @@ class HoursException(Model):
     last: str
     """The same day, or up to a year later."""
     hours: Sequence[OpenHours]
-    """At most six that do not overlap; none: closed."""
+    """At most six, without overlaps; empty: closed."""
     name: str = ""
-    """Why, in at most 80 letters."""
+    """The reason, in at most 80 characters."""
     yearly: bool = False
-    """In each year from then on, where no other exception names the day."""
+    """Repeats each year, unless another exception covers the day."""
 
 
 @dataclass(frozen=True)
@@ -759,19 +774,19 @@ class Week(Model):
     """The hours of each day of the week."""
 
     monday: Sequence[OpenHours]
-    """At most six that do not overlap; none: closed."""
+    """At most six, without overlaps; empty: closed."""
     tuesday: Sequence[OpenHours]
-    """At most six that do not overlap; none: closed."""
+    """At most six, without overlaps; empty: closed."""
     wednesday: Sequence[OpenHours]
-    """At most six that do not overlap; none: closed."""
+    """At most six, without overlaps; empty: closed."""
     thursday: Sequence[OpenHours]
-    """At most six that do not overlap; none: closed."""
+    """At most six, without overlaps; empty: closed."""
     friday: Sequence[OpenHours]
-    """At most six that do not overlap; none: closed."""
+    """At most six, without overlaps; empty: closed."""
     saturday: Sequence[OpenHours]
-    """At most six that do not overlap; none: closed."""
+    """At most six, without overlaps; empty: closed."""
     sunday: Sequence[OpenHours]
-    """At most six that do not overlap; none: closed."""
+    """At most six, without overlaps; empty: closed."""
 
 
 @dataclass(frozen=True)
@@ -779,16 +794,16 @@ class BusinessHours(Model):
     """The working hours of a workspace or a team."""
 
     week: Optional[Week]
-    """Null: none of its own. A team has those of the workspace then, and a workspace is always open."""
+    """Null: no hours of its own. A team then uses the workspace's hours; a workspace is always open."""
     exceptions: Sequence[HoursException]
     timezone: str
-    """A name of the IANA list."""
+    """An IANA time zone."""
     version: int
-    """Grows with each change."""
+    """Increases with each change."""
     open: bool
-    """Whether it is open now, by the hours that hold."""
+    """Whether it is open now, according to the hours in effect."""
     until: Optional[datetime]
-    """When that ends; null: not within 400 days."""
+    """When that changes; null: not within 400 days."""
 
 
 @dataclass(frozen=True)
@@ -805,29 +820,30 @@ class CampaignPerson(Model):
     """A person who commented with a campaign's keyword. Listed once, even if they did so several times."""
 
     contact_id: int
+    """An id from this API."""
     name: Optional[str]
-    """Null: it is not known."""
+    """Null: not known."""
     username: Optional[str]
     conversation_id: int
-    """Where they wrote the word last."""
+    """The conversation of their last comment with the keyword."""
     message_id: int
-    """The last message with it."""
+    """Their last comment with the keyword."""
     messages: int
-    """In how many messages they wrote it."""
+    """Number of their comments with the keyword."""
     at: datetime
-    """When they wrote it last."""
+    """When they last wrote it."""
     got: Literal["got", "had", "refused", "waits"]
-    """`had`: they had it already when they wrote the word last. `waits`: the private reply is not sent yet. `refused`: it was not sent, for `reason` or `problem`."""
+    """`had`: already sent for an earlier comment. `waits`: the private reply is not sent yet. `refused`: it was not sent because of `reason` or `problem`."""
     reason: Optional[str]
-    """Why nothing was sent, or no public answer: a stable word. Null: all was done."""
+    """Why nothing was sent, or no public answer, as a stable word. Null: everything was sent."""
     problem: Optional[str]
-    """Why the private reply failed, or what it waits for, as a sentence."""
+    """Why the private reply failed, or what it is waiting for, as a sentence."""
     private_message_id: Optional[int]
-    """The private reply. Null: there is none."""
+    """The private reply; null: none."""
     public_answer: Optional[int]
-    """Which of the public answers it was, from 1. Null: none."""
+    """Number of the public answer, from 1; null: none."""
     answered_at: Optional[datetime]
-    """When they answered the private reply. Null: they did not yet."""
+    """When they answered the private reply; null: not yet."""
 
 
 @dataclass(frozen=True)
@@ -836,7 +852,7 @@ class CampaignPeople(Model):
 
     data: Sequence[CampaignPerson]
     next: Optional[str]
-    """For earlier ones; null: there are none."""
+    """Cursor for earlier people; null: there are none."""
 
 
 @dataclass(frozen=True)
@@ -844,6 +860,7 @@ class CannedFile(Model):
     """A file of a canned reply."""
 
     id: int
+    """An id from this API."""
     kind: str
     name: str
     content_type: str
@@ -855,16 +872,17 @@ class CannedReply(Model):
     """A saved reply."""
 
     id: int
+    """An id from this API."""
     shortcut: str
     """Up to 32 letters, digits, dots and hyphens."""
     title: str
     texts: Mapping[str, str]
-    """By language, `default` for whoever has none of them. `{{contact.name}}` and such are filled in when it is used; a person fills in what is left."""
+    """By language; `default` is used for all others. Variables such as `{{contact.name}}` are filled in when it is used; a person fills in the rest."""
     team: Optional[int]
-    """The id of the team whose it is; null: everybody's."""
+    """The id of its team; null: shared with everyone."""
     files: Sequence[CannedFile]
     uses: int
-    """How many replies were sent with it."""
+    """Number of replies sent with it."""
     used_at: Optional[datetime]
     changed_at: datetime
 
@@ -892,9 +910,10 @@ class ContactNote(Model):
     """A note of the team about a contact."""
 
     id: int
+    """An id from this API."""
     text: str
     author: Optional[str]
-    """A member, or the name of a key."""
+    """A member, or the name of an API key."""
     at: datetime
 
 
@@ -910,12 +929,13 @@ class ContactRef(Model):
     """The contact of a conversation."""
 
     id: int
+    """An id from this API."""
     name: Optional[str]
     username: Optional[str]
     external_id: str
-    """The provider's id; a string, whatever it looks like."""
+    """The provider's id, always a string."""
     external_id_name: str
-    """What the channel calls that id."""
+    """The channel's name for that id."""
 
 
 @dataclass(frozen=True)
@@ -924,12 +944,12 @@ class Contacts(Model):
 
     data: Sequence[Contact]
     next: Optional[str]
-    """For the next page; null: there is none."""
+    """Cursor of the next page; null: this is the last page."""
 
 
 @dataclass(frozen=True)
 class Last(Model):
-    """The last message of a conversation, briefly."""
+    """A summary of the last message of a conversation."""
 
     at: datetime
     direction: str
@@ -942,6 +962,7 @@ class Person(Model):
     """Somebody of the team."""
 
     id: int
+    """An id from this API."""
     name: str
 
 
@@ -950,22 +971,24 @@ class Post(Model):
     """Something published at the provider that customers comment on."""
 
     id: int
+    """An id from this API."""
     account_id: int
+    """An id from this API."""
     external_id: str
-    """The provider's id; a string, whatever it looks like."""
+    """The provider's id, always a string."""
     kind: Literal["ad", "live", "other", "post", "reel", "story"]
-    """`live`: a broadcast, which can be answered about privately while it goes on."""
+    """`live`: a broadcast, whose comments can be answered privately while it is live."""
     text: str
-    """Its caption; empty where it has none, or none is known yet."""
+    """Its caption; empty if it has none, or if it is not known yet."""
     url: str
-    """Its page, for people; may be empty."""
+    """URL of its page, for people; may be empty."""
     owner: str
-    """The handle of whom it belongs to; empty: the account."""
+    """The owner's handle; empty: the account."""
     published_at: Optional[datetime]
     ended_at: Optional[datetime]
-    """When a broadcast was over."""
+    """When the broadcast ended."""
     gone_at: Optional[datetime]
-    """When the provider first said it is not there."""
+    """When the provider first reported that it no longer exists."""
 
 
 @dataclass(frozen=True)
@@ -973,9 +996,9 @@ class Snooze(Model):
     """The snooze of a conversation."""
 
     kind: Literal["fixed", "reply", "until"]
-    """What ends it: `until` the time or a message from the customer; `reply` a message from the customer; `fixed` the time alone, whatever they write."""
+    """What ends it: `until` the time or a message from the customer; `reply` a message from the customer; `fixed` only the time."""
     until: Optional[datetime] = None
-    """Null with `reply`, and only there."""
+    """Null only with `reply`."""
 
 
 @dataclass(frozen=True)
@@ -983,6 +1006,7 @@ class TeamRef(Model):
     """A team of the workspace."""
 
     id: int
+    """An id from this API."""
     name: str
 
 
@@ -991,11 +1015,11 @@ class Window(Model):
     """The reply window of the API."""
 
     state: Literal["closed", "open", "people_only", "unavailable"]
-    """`people_only`: a person may, in the inbox; the API may not. `unavailable`: the channel is not active, or the account is disconnected."""
+    """`people_only`: only a person can reply, in the inbox. `unavailable`: the channel is not active, or the account is disconnected."""
     until: Optional[datetime]
-    """When that ends; null: it does not."""
+    """When this state ends; null: it does not."""
     sentence: str
-    """Why, where it is not open."""
+    """The reason, if it is not open."""
 
 
 @dataclass(frozen=True)
@@ -1003,24 +1027,26 @@ class Conversation(Model):
     """A conversation between one contact and the team on one account."""
 
     id: int
+    """An id from this API."""
     status: Literal["closed", "open"]
     channel: str
     account_id: int
+    """An id from this API."""
     channel_id: str
     """The public id of an account, a string; the last part of its webhook address."""
     contact: ContactRef
     subject: Optional[str]
     post: Optional[Post]
-    """What it is about, on a channel of comments; null: no post."""
+    """The post, on a comment channel; null: none."""
     assignee: Optional[Person]
     team: Optional[TeamRef]
-    """Which looks after it, beside who has it."""
+    """The team it is assigned to, in addition to the assignee."""
     handled_by: Literal["automation", "nobody", "person"]
-    """`person`: nothing automatic is sent; `automation`: something automatic answered; `nobody`: neither, since it began or was closed."""
+    """`person`: no automated messages are sent; `automation`: automation answered; `nobody`: neither, since it started or was closed."""
     unread_count: int
-    """Messages nobody of the team has looked at. What one person has not read is theirs."""
+    """Messages that nobody on the team has read."""
     failed_count: int
-    """Messages of ours that failed."""
+    """Messages from the team that failed."""
     last_message: Last
     last_inbound_at: Optional[datetime]
     """The provider's time of the last message that opens a reply window."""
@@ -1028,19 +1054,19 @@ class Conversation(Model):
     labels: Sequence[LabelRef]
     """By name."""
     snooze: Optional[Snooze]
-    """Null: it is not put away."""
+    """Null: it is not snoozed."""
     spam: bool
     """Whether the team marked it as spam."""
     waiting_since: Optional[datetime]
-    """Since when the customer waits for an answer; null: they do not."""
+    """Since when the customer has been waiting for a reply; null: they are not."""
     due_at: Optional[datetime]
-    """By when they are to be answered; null: they do not wait, or there is no time."""
+    """When the response is due; null: the customer is not waiting, or there is no response time."""
     scheduled_at: Optional[datetime]
-    """When the first reply goes out that waits for its time; null: none."""
+    """When the first scheduled reply is sent; null: none."""
     previous_id: Optional[int]
-    """The conversation it goes on from, on another account; null: none."""
+    """The conversation it continues, on another account; null: none."""
     next_id: Optional[int]
-    """The conversation it goes on as, on another account; null: none."""
+    """The conversation that continues it, on another account; null: none."""
     created_at: datetime
     closed_at: Optional[datetime]
 
@@ -1051,7 +1077,7 @@ class Conversations(Model):
 
     data: Sequence[Conversation]
     next: Optional[str]
-    """For the next page; null: there is none."""
+    """Cursor of the next page; null: this is the last page."""
 
 
 @dataclass(frozen=True)
@@ -1060,7 +1086,7 @@ class Try(Model):
 
     at: str
     status: Optional[int]
-    """Null: there was no answer."""
+    """Null: no response."""
     milliseconds: int
 
 
@@ -1069,21 +1095,22 @@ class Delivery(Model):
     """One event for one endpoint."""
 
     id: int
+    """An id from this API."""
     event_id: str
-    """The header `webhook-id`, the same in every try."""
+    """The header `webhook-id`, the same in every attempt."""
     event: str
     state: Literal["delivered", "given_up", "waiting"]
     attempts: int
-    """Of eight, since it was last put in."""
+    """Attempts since it was last queued, at most eight."""
     next_at: Optional[str]
-    """When it is tried again."""
+    """When it is retried."""
     status: Optional[int]
     words: str
-    """The beginning of the last answer, or why there was none."""
+    """The beginning of the last response, or why there was none."""
     tries: Sequence[Try]
-    """The newest, oldest first."""
+    """The latest attempts, oldest first."""
     erased: bool
-    """Whether what it told of was taken back or erased."""
+    """Whether its message was unsent or erased."""
     created_at: str
 
 
@@ -1093,7 +1120,7 @@ class Deliveries(Model):
 
     data: Sequence[Delivery]
     before: Optional[int]
-    """For what comes after this page; null: nothing does."""
+    """Cursor of the next page; null: this is the last page."""
 
 
 @dataclass(frozen=True)
@@ -1138,21 +1165,22 @@ class Endpoint(Model):
     """An address that receives events."""
 
     id: int
+    """An id from this API."""
     url: str
     events: Sequence[str]
     accounts: Sequence[int]
     labels: Sequence[int]
     both: bool
-    """Get the desk's own event too where a channel has one of its own for the same, such as `message.received` beside a channel's event for a tapped button."""
+    """Whether to also send the general event along with a channel-specific one, such as `message.received` with a channel's event for a tapped button."""
     ordered: bool
-    """Let an event wait until the earlier ones of its conversation got through."""
+    """Whether an event waits until earlier events of its conversation are delivered."""
     state: Literal["active", "off", "paused"]
     reason: Optional[Literal["failing", "gone"]]
-    """Why it is off: it answered 410, or nothing got through for five days."""
+    """Why it is off: it returned 410, or every delivery failed for five days."""
     failing_since: Optional[str]
-    """Null: the last delivery got through."""
+    """Null: the last delivery succeeded."""
     old_secret_until: Optional[str]
-    """Until when requests are signed with the secret before, too."""
+    """Until when requests are also signed with the previous secret."""
     created_at: str
 
 
@@ -1172,7 +1200,7 @@ class Event(Model):
     event: str
     data: Mapping[str, Any]
     at: str
-    """When the desk noted it."""
+    """When Lobby recorded it."""
 
 
 @dataclass(frozen=True)
@@ -1181,9 +1209,9 @@ class Events(Model):
 
     data: Sequence[Event]
     next: str
-    """For what comes after these; also where there are none."""
+    """Cursor for later events; also set if there are none."""
     more: bool
-    """Whether there is more at this moment."""
+    """Whether there are more now."""
 
 
 @dataclass(frozen=True)
@@ -1199,7 +1227,9 @@ class FoundContact(Model):
     """A contact that was found, with its most recently active conversation."""
 
     contact_id: int
+    """An id from this API."""
     conversation_id: int
+    """An id from this API."""
     name: str
     handle: Optional[str]
     channel: str
@@ -1220,7 +1250,7 @@ class IceBreaker(Model):
 
     question: str
     payload: str = ""
-    """What a tap sends; else the question."""
+    """What a tap sends. Default: the question."""
 
 
 @dataclass(frozen=True)
@@ -1244,16 +1274,17 @@ class KnowledgeEntry(Model):
     """An entry of an assistant's knowledge."""
 
     id: int
+    """An id from this API."""
     kind: Literal["file", "page", "past", "pasted"]
-    """Where its words come from. `past`: answers the team gave."""
+    """The source of its text. `past`: the team's past answers."""
     title: str
     questions: Sequence[str]
     origin: str
-    """The address of its page, the name of its file, or who wrote it."""
+    """The URL of its page, the name of its file, or its author."""
     state: Literal["failed", "gone", "ready", "waiting"]
-    """`waiting`: it is still to be read. What failed or is gone is not used."""
+    """`waiting`: not loaded yet. Entries that failed or were deleted are not used."""
     problem: Optional[str]
-    """Why it is not used, a stable word."""
+    """Why it is not used, as a stable word."""
     checked_at: datetime
     """Its age counts from then."""
     text: Optional[str] = None
@@ -1266,7 +1297,7 @@ class Knowledge(Model):
 
     data: Sequence[KnowledgeEntry]
     next: Optional[str]
-    """For more; null: there is none."""
+    """Cursor for more; null: there are none."""
 
 
 @dataclass(frozen=True)
@@ -1281,9 +1312,10 @@ class LanguageModel(Model):
     """A language model that assistants can use. Its address and key are only on the desk's pages."""
 
     id: int
+    """An id from this API."""
     name: str
     model: str
-    """What its provider calls it."""
+    """The provider's name for it."""
     currency: str
 
 
@@ -1299,12 +1331,13 @@ class LedTo(Model):
     """The private conversation that a private reply to a comment started, on the main account."""
 
     conversation_id: int
+    """An id from this API."""
     message_id: int
     """The same message there."""
     read: bool
     """Whether the customer has seen it."""
     answered: bool
-    """Whether the customer wrote there since."""
+    """Whether the customer has written there since."""
 
 
 @dataclass(frozen=True)
@@ -1312,9 +1345,10 @@ class Macro(Model):
     """A shared macro: several actions at once."""
 
     id: int
+    """An id from this API."""
     name: str
     steps: Sequence[Mapping[str, Any]]
-    """What it does, in this order: `do`, and what that names."""
+    """Its steps, in order: `do` and its argument."""
     uses: int
     used_at: Optional[datetime]
 
@@ -1331,6 +1365,7 @@ class Member(Model):
     """A person conversations can be assigned to."""
 
     id: int
+    """An id from this API."""
     name: str
     role: str
 
@@ -1348,9 +1383,9 @@ class MenuItem(Model):
 
     title: str
     payload: str = ""
-    """What a tap sends; else the title."""
+    """What a tap sends. Default: the title."""
     url: str = ""
-    """An https address, instead of a payload."""
+    """An https URL, instead of a payload."""
 
 
 @dataclass(frozen=True)
@@ -1366,10 +1401,10 @@ class Merged(Model):
     """Two merged contacts."""
 
     id: int
-    """Of the merge, to take it back by."""
+    """The id of the merge, to undo it."""
     contact: Contact
     other: int
-    """The contact that is a part of it now."""
+    """The merged contact."""
 
 
 @dataclass(frozen=True)
@@ -1379,10 +1414,10 @@ class Problem(Model):
     code: str
     sentence: str
     cause: str
-    """What it most likely comes from; may be empty."""
+    """The most likely cause; may be empty."""
     next_step: str
     raw: str
-    """The provider's words."""
+    """The provider's error message."""
 
 
 @dataclass(frozen=True)
@@ -1390,13 +1425,13 @@ class Moderation(Model):
     """The state of a customer's message at the provider, as set by the team."""
 
     state: Literal["deleted", "hidden", "shown"]
-    """How it stands, as far as the provider confirmed it."""
+    """The state that the provider confirmed."""
     wanted: Literal["deleted", "hidden", "shown"]
-    """How the team wants it to stand."""
+    """The state that the team requested."""
     delivery: Literal["failed", "queued", "sent"]
-    """What became of the last wish."""
+    """The outcome of the last request."""
     author: Optional[str]
-    """Who did it: of the team, or a rule or a key."""
+    """A member, a rule or an API key."""
     at: datetime
     error: Optional[Problem]
 
@@ -1406,9 +1441,9 @@ class Quote(Model):
     """The message another one quotes."""
 
     external_id: str
-    """The provider's id; a string, whatever it looks like."""
+    """The provider's id, always a string."""
     message_id: Optional[int]
-    """Null for one this desk does not have."""
+    """Null if Lobby does not have it."""
 
 
 @dataclass(frozen=True)
@@ -1418,11 +1453,11 @@ class Reaction(Model):
     actor: str
     emoji: str
     name: str
-    """What the provider calls it."""
+    """The provider's name for it."""
     author: Optional[str]
-    """Who of the team put it there."""
+    """The member who reacted."""
     state: Optional[Literal["failed", "queued", "sending", "sent", "unknown"]]
-    """Of one of ours."""
+    """For a reaction of the team."""
 
 
 @dataclass(frozen=True)
@@ -1438,30 +1473,33 @@ class Message(Model):
     """A message as the provider knows it, a note, or a line about activity."""
 
     id: int
+    """An id from this API."""
     conversation_id: int
+    """An id from this API."""
     account_id: int
+    """An id from this API."""
     external_id: Optional[str]
     direction: Literal["inbound", "internal", "outbound"]
-    """`internal`: seen by the team only, a note or a line that says what was done."""
+    """`internal`: visible only to the team, a note or a line about activity."""
     origin: str
     """Who made it: `customer`, `agent`, `api`, `system`, or `provider` for what was written in the provider's own app."""
     kind: str
-    """What it is; kinds may be added."""
+    """The kind of message. New kinds may be added."""
     text: str
     content: Mapping[str, Any]
-    """What the kind needs beyond its text. `imported` is true of what was read from the provider's history."""
+    """Data of the kind other than its text. `imported` is true for messages from the provider's history."""
     attachments: Sequence[Attachment]
     reactions: Sequence[Reaction]
     reply_to: Optional[Quote]
-    """The message it quotes, or answers below a post."""
+    """The message it quotes, or replies to below a post."""
     private: bool
-    """Whether it is the one private reply to `replyTo`, which stands below a post."""
+    """Whether it is the one private reply to `replyTo`, a comment on a post."""
     moderation: Optional[Moderation]
-    """Null: nobody of the team hid or deleted it at the provider."""
+    """Null: the team has not hidden or deleted it at the provider."""
     led_to: Optional[LedTo]
-    """Of a private reply: where it is read. Null: not known yet."""
+    """For a private reply, the private conversation. Null: not known yet."""
     author: Optional[Person]
-    """Who of the team wrote it."""
+    """The member who wrote it."""
     state: Optional[Literal["cancelled", "failed", "queued", "read", "sending", "sent", "unknown"]]
     """Of an outbound message. `unknown`: the provider neither confirmed nor refused it. `cancelled`: it was taken back before it left."""
     error: Optional[Problem]
@@ -1470,13 +1508,13 @@ class Message(Model):
     """When its text was last changed."""
     edit_count: int
     unsent_at: Optional[datetime]
-    """When it was taken back, or its contact erased. Of what it said nothing is left."""
+    """When it was unsent, or its contact was erased. Its content is deleted."""
     send_at: Optional[datetime]
-    """When it goes out at the earliest, while it waits: the time it is for, or until when a person can undo it."""
+    """Earliest time it is sent, while it is queued: its scheduled time, or the end of the time to undo it."""
     sent_at: datetime
     """The provider's time, by which a thread is sorted. Of ours, when they were handed to the provider; while one waits, when it was written, or the time it is for."""
     created_at: datetime
-    """When it was written, or came."""
+    """When it was written or received."""
 
 
 @dataclass(frozen=True)
@@ -1485,13 +1523,13 @@ class Messages(Model):
 
     data: Sequence[Message]
     before: Optional[str]
-    """For what comes before this page; null for an empty one."""
+    """Cursor for earlier messages; null for an empty page."""
     after: Optional[str]
-    """For what comes after this page; null for an empty one."""
+    """Cursor for later messages; null for an empty page."""
     has_before: bool
-    """Whether anything comes before."""
+    """Whether there are earlier messages."""
     has_after: bool
-    """Whether anything comes after, at this moment."""
+    """Whether there are later messages."""
 
 
 @dataclass(frozen=True)
@@ -1502,7 +1540,7 @@ class OfferedReply(Model):
     """Other than `text`: it has no title, and a tap sends the customer's own. Refused with `quick_reply_ask` and the reason where the channel's `quickReplies.asks` does not name it."""
     title: Optional[str] = None
     payload: str = ""
-    """What comes back; else the title."""
+    """The payload returned by a tap. Default: the title."""
 
 
 @dataclass(frozen=True)
@@ -1511,11 +1549,11 @@ class PlayedThere(Model):
 
     account: str
     person_button: bool
-    """Whether *Talk to a person* would go along."""
+    """Whether *Talk to a person* would be added."""
     writes: bool
-    """Whether a program might write, had the customer written now."""
+    """Whether a program could reply if the customer wrote now."""
     until: Optional[datetime]
-    """When that would end; null: it would not."""
+    """When that would end; null: never."""
 
 
 @dataclass(frozen=True)
@@ -1525,7 +1563,7 @@ class PlayedUse(Model):
     tool: str
     arguments: Mapping[str, Any]
     told: str
-    """What the model was told."""
+    """The result the model received."""
     took_ms: int
 
 
@@ -1534,23 +1572,23 @@ class PlayedAnswer(Model):
     """The answer an assistant would give."""
 
     outcome: Literal["answers", "failed", "hands_over"]
-    """`hands_over`: people would get it. `failed`: something went wrong."""
+    """`hands_over`: it would hand off to the team. `failed`: something went wrong."""
     reason: Optional[str]
-    """Why it would say nothing, a stable word: `no_source`."""
+    """Why there is no answer, as a stable word such as `no_source`."""
     because: str
-    """What the model says about that, for the team."""
+    """The model's reason, for the team."""
     text: str
-    """What it would say; empty: nothing."""
+    """The answer; empty: none."""
     sources: Sequence[AssistantSource]
-    """What that rests on."""
+    """The sources of the answer."""
     weighed: int
-    """How many sources it was given."""
+    """Number of sources considered."""
     offers: Sequence[str]
     """Topics it would offer as buttons."""
     tools: Sequence[PlayedUse]
-    """What it asked of tools."""
+    """Its tool calls."""
     model: Optional[str]
-    """Null: it asked none."""
+    """Null: no model was used."""
     tokens: int
     cost: int
     """In millionths of `currency`."""
@@ -1558,7 +1596,7 @@ class PlayedAnswer(Model):
     """Null: it has no model."""
     took_ms: int
     there: Optional[PlayedThere]
-    """Null: it was played on no account."""
+    """Null: no account was given."""
 
 
 @dataclass(frozen=True)
@@ -1567,7 +1605,7 @@ class Posts(Model):
 
     data: Sequence[Post]
     next: Optional[str]
-    """For the next page; null: there is none."""
+    """Cursor of the next page; null: this is the last page."""
 
 
 @dataclass(frozen=True)
@@ -1576,7 +1614,7 @@ class QuickReply(Model):
 
     title: Optional[str] = None
     payload: str = ""
-    """What comes back; else the title."""
+    """The payload returned by a tap. Default: the title."""
     ask: Optional[str] = None
     """Instead of a title. A tap sends the customer's own number or address. Refused with `quick_reply_ask` and the reason where the channel's `quickReplies.asks` does not name it."""
 
@@ -1587,7 +1625,7 @@ class Replayed(Model):
 
     count: int
     next: Optional[str] = None
-    """There is more: ask again with this as `since`."""
+    """If there is more, repeat the request with this as `since`."""
 
 
 @dataclass(frozen=True)
@@ -1595,13 +1633,13 @@ class RuleCounts(Model):
     """Counts of a rule's runs in the last 24 hours, by outcome."""
 
     did: int
-    """How often it did all it says."""
+    """Runs in which all actions were done."""
     refused: int
-    """How often something of it was not done."""
+    """Runs in which an action was refused."""
     shadow: int
-    """How often it would have done something."""
+    """Runs in shadow mode that would have done something."""
     missed: int
-    """How often it did nothing although its first condition held."""
+    """Runs in which the first condition matched but another did not."""
 
 
 @dataclass(frozen=True)
@@ -1609,21 +1647,22 @@ class Rule(Model):
     """A rule: when an event happens, if the conditions are met, then run the actions."""
 
     id: int
+    """An id from this API."""
     name: str
-    """At most 40 letters."""
+    """At most 40 characters."""
     state: Literal["draft", "live", "off", "shadow"]
-    """`shadow`: it notes what it would have done, and does nothing. `draft` and `off`: it is not asked."""
+    """`shadow`: it logs what it would have done, but does nothing. `draft` and `off`: it does not run."""
     state_at: datetime
     """Since when it is in this state."""
     version: int
-    """Grows with each change of `body`."""
+    """Increases with each change of `body`."""
     author: str
-    """Who made that version: a member, or the name of a key."""
+    """The author of that version: a member, or the name of an API key."""
     changed_at: datetime
     body: Optional[Mapping[str, Any]]
-    """Null: it was made by a newer Lobby, and is not asked here."""
+    """Null: created by a newer version of Lobby; it does not run here."""
     gone: Optional[str]
-    """The place of something it names that is gone: `body.actions[0]`. Null: nothing is."""
+    """The path of a reference to something deleted, such as `body.actions[0]`. Null: none."""
     counts: RuleCounts
 
 
@@ -1632,9 +1671,9 @@ class RuleAction(Model):
     """Result of one action of a run. Actions are listed in order."""
 
     action: str
-    """What it does, as `do` in the rule."""
+    """The action, as in `do` of the rule."""
     reason: Optional[str]
-    """Why it was not done, a stable word; null: it was, or would have been."""
+    """Why it was refused, as a stable word; null: it was done, or would have been."""
 
 
 @dataclass(frozen=True)
@@ -1642,11 +1681,11 @@ class RuleCondition(Model):
     """Result of one condition of a run. Conditions are listed in order."""
 
     holds: Optional[bool]
-    """Null: it was not asked, for one before it did not hold."""
+    """Null: not checked, because an earlier condition did not match."""
     saw: str
-    """What it saw, a word or an id: `label:3`. Never what a customer wrote."""
+    """What it checked, a word or an id such as `label:3`. Never a customer's text."""
     which: Optional[int]
-    """Of a group (`any`) the one of it that decided, from 0; null: it is no group."""
+    """In a group (`any`), the position of the condition that decided, from 0; null: not a group."""
 
 
 @dataclass(frozen=True)
@@ -1654,15 +1693,17 @@ class RuleRun(Model):
     """A run of a rule: one evaluation and its outcome."""
 
     id: int
+    """An id from this API."""
     at: datetime
     conversation_id: int
+    """An id from this API."""
     contact_name: Optional[str]
     version: int
-    """Which version of the rule was asked."""
+    """The version of the rule that ran."""
     outcome: Optional[Literal["did", "refused", "shadow"]]
-    """`refused`: something of it was not done. Null: it did nothing, for `reason`, though its first condition held. What failed at that is not noted."""
+    """`refused`: an action was not done. Null: it did nothing because of `reason`, although its first condition matched. Runs whose first condition did not match are not logged."""
     reason: Optional[str]
-    """A stable word: `condition`, `once`, or why an action was not done."""
+    """A stable word: `condition`, `once`, or why an action was refused."""
     conditions: Sequence[RuleCondition]
     actions: Sequence[RuleAction]
 
@@ -1673,7 +1714,7 @@ class RuleRuns(Model):
 
     data: Sequence[RuleRun]
     next: Optional[str]
-    """For older ones; null: there are none."""
+    """Cursor for older runs; null: there are none."""
 
 
 @dataclass(frozen=True)
@@ -1689,9 +1730,9 @@ class SearchHit(Model):
 
     message: Message
     excerpt: str
-    """The part of it that shows why, as plain text."""
+    """The matching part of the text, as plain text."""
     marks: Sequence[Sequence[int]]
-    """Where in the excerpt the words are: the first letter of each and the one behind."""
+    """Matches in the excerpt, as start and end offsets."""
 
 
 @dataclass(frozen=True)
@@ -1700,17 +1741,17 @@ class SearchResults(Model):
 
     data: Sequence[SearchHit]
     contacts: Sequence[FoundContact]
-    """By the words of the query, where it has no filters; on the first page alone."""
+    """Contacts that match the words of the query; only on the first page, and only without filters."""
     next: Optional[str]
-    """For what comes after these; null: that was all."""
+    """Cursor of the next page; null: this is the last page."""
     stopped: bool
-    """The time of a search was over before the page was full: `next` goes on from there."""
+    """The search timed out before the page was full; continue with `next`."""
     unknown: Sequence[str]
-    """Filters that name nothing there is, so that nothing fits."""
+    """Filters whose value does not exist, so nothing matches."""
     shortened: bool
-    """More was asked for than is looked for."""
+    """The query was too long, so only its first words were used."""
     complete: bool
-    """False while older messages are still being made findable."""
+    """False while older messages are still being indexed."""
 
 
 @dataclass(frozen=True)
@@ -1725,15 +1766,15 @@ class SendAudio(Model):
     reply_to: Optional[int] = None
     """The id of the message of the same conversation that this one quotes. Below a post the one it answers; left out, the customer's newest."""
     if_last_message_id: Optional[int] = None
-    """The newest message you know of. If the team has answered since, nothing is sent (`answered_meanwhile`)."""
+    """The newest message you know. If the team has replied since, nothing is sent (`answered_meanwhile`)."""
     send_at: Optional[datetime] = None
-    """Not before this time. It has to lie ahead, by 60 days at most, in a reply window that is open for everybody then."""
+    """Send it at this time: in the future, within 60 days, and while the reply window is open to programs."""
     unless_written: bool = True
-    """With `sendAt`: it stays here if the customer writes first."""
+    """With `sendAt`: don't send it if the customer writes first."""
     cc: Sequence[str] = ()
-    """Who else gets it, in view of all, where the channel has `copies`."""
+    """Additional recipients, visible to all, if the channel has `copies`."""
     bcc: Sequence[str] = ()
-    """Who else gets it, unseen by the others."""
+    """Additional recipients, hidden from the others."""
     own_address: Optional[str] = None
     kind: Literal["audio"] = field(default="audio", init=False)
 
@@ -1751,15 +1792,15 @@ class SendButtons(Model):
     reply_to: Optional[int] = None
     """The id of the message of the same conversation that this one quotes. Below a post the one it answers; left out, the customer's newest."""
     if_last_message_id: Optional[int] = None
-    """The newest message you know of. If the team has answered since, nothing is sent (`answered_meanwhile`)."""
+    """The newest message you know. If the team has replied since, nothing is sent (`answered_meanwhile`)."""
     send_at: Optional[datetime] = None
-    """Not before this time. It has to lie ahead, by 60 days at most, in a reply window that is open for everybody then."""
+    """Send it at this time: in the future, within 60 days, and while the reply window is open to programs."""
     unless_written: bool = True
-    """With `sendAt`: it stays here if the customer writes first."""
+    """With `sendAt`: don't send it if the customer writes first."""
     cc: Sequence[str] = ()
-    """Who else gets it, in view of all, where the channel has `copies`."""
+    """Additional recipients, visible to all, if the channel has `copies`."""
     bcc: Sequence[str] = ()
-    """Who else gets it, unseen by the others."""
+    """Additional recipients, hidden from the others."""
     own_address: Optional[str] = None
     kind: Literal["buttons"] = field(default="buttons", init=False)
 
@@ -1830,15 +1871,15 @@ class SendFile(Model):
     reply_to: Optional[int] = None
     """The id of the message of the same conversation that this one quotes. Below a post the one it answers; left out, the customer's newest."""
     if_last_message_id: Optional[int] = None
-    """The newest message you know of. If the team has answered since, nothing is sent (`answered_meanwhile`)."""
+    """The newest message you know. If the team has replied since, nothing is sent (`answered_meanwhile`)."""
     send_at: Optional[datetime] = None
-    """Not before this time. It has to lie ahead, by 60 days at most, in a reply window that is open for everybody then."""
+    """Send it at this time: in the future, within 60 days, and while the reply window is open to programs."""
     unless_written: bool = True
-    """With `sendAt`: it stays here if the customer writes first."""
+    """With `sendAt`: don't send it if the customer writes first."""
     cc: Sequence[str] = ()
-    """Who else gets it, in view of all, where the channel has `copies`."""
+    """Additional recipients, visible to all, if the channel has `copies`."""
     bcc: Sequence[str] = ()
-    """Who else gets it, unseen by the others."""
+    """Additional recipients, hidden from the others."""
     own_address: Optional[str] = None
     kind: Literal["file"] = field(default="file", init=False)
 
@@ -1855,15 +1896,15 @@ class SendImage(Model):
     reply_to: Optional[int] = None
     """The id of the message of the same conversation that this one quotes. Below a post the one it answers; left out, the customer's newest."""
     if_last_message_id: Optional[int] = None
-    """The newest message you know of. If the team has answered since, nothing is sent (`answered_meanwhile`)."""
+    """The newest message you know. If the team has replied since, nothing is sent (`answered_meanwhile`)."""
     send_at: Optional[datetime] = None
-    """Not before this time. It has to lie ahead, by 60 days at most, in a reply window that is open for everybody then."""
+    """Send it at this time: in the future, within 60 days, and while the reply window is open to programs."""
     unless_written: bool = True
-    """With `sendAt`: it stays here if the customer writes first."""
+    """With `sendAt`: don't send it if the customer writes first."""
     cc: Sequence[str] = ()
-    """Who else gets it, in view of all, where the channel has `copies`."""
+    """Additional recipients, visible to all, if the channel has `copies`."""
     bcc: Sequence[str] = ()
-    """Who else gets it, unseen by the others."""
+    """Additional recipients, hidden from the others."""
     own_address: Optional[str] = None
     kind: Literal["image"] = field(default="image", init=False)
 
@@ -1873,7 +1914,7 @@ class SendPost(Model):
     """A post of the account itself."""
 
     post: str
-    """Its id, or its address."""
+    """Its id or URL."""
     conversation_id: Optional[int] = None
     account_id: Optional[int] = None
     """With `to`, instead of `conversationId`."""
@@ -1881,15 +1922,15 @@ class SendPost(Model):
     reply_to: Optional[int] = None
     """The id of the message of the same conversation that this one quotes. Below a post the one it answers; left out, the customer's newest."""
     if_last_message_id: Optional[int] = None
-    """The newest message you know of. If the team has answered since, nothing is sent (`answered_meanwhile`)."""
+    """The newest message you know. If the team has replied since, nothing is sent (`answered_meanwhile`)."""
     send_at: Optional[datetime] = None
-    """Not before this time. It has to lie ahead, by 60 days at most, in a reply window that is open for everybody then."""
+    """Send it at this time: in the future, within 60 days, and while the reply window is open to programs."""
     unless_written: bool = True
-    """With `sendAt`: it stays here if the customer writes first."""
+    """With `sendAt`: don't send it if the customer writes first."""
     cc: Sequence[str] = ()
-    """Who else gets it, in view of all, where the channel has `copies`."""
+    """Additional recipients, visible to all, if the channel has `copies`."""
     bcc: Sequence[str] = ()
-    """Who else gets it, unseen by the others."""
+    """Additional recipients, hidden from the others."""
     own_address: Optional[str] = None
     kind: Literal["post"] = field(default="post", init=False)
 
@@ -1906,15 +1947,15 @@ class SendProduct(Model):
     reply_to: Optional[int] = None
     """The id of the message of the same conversation that this one quotes. Below a post the one it answers; left out, the customer's newest."""
     if_last_message_id: Optional[int] = None
-    """The newest message you know of. If the team has answered since, nothing is sent (`answered_meanwhile`)."""
+    """The newest message you know. If the team has replied since, nothing is sent (`answered_meanwhile`)."""
     send_at: Optional[datetime] = None
-    """Not before this time. It has to lie ahead, by 60 days at most, in a reply window that is open for everybody then."""
+    """Send it at this time: in the future, within 60 days, and while the reply window is open to programs."""
     unless_written: bool = True
-    """With `sendAt`: it stays here if the customer writes first."""
+    """With `sendAt`: don't send it if the customer writes first."""
     cc: Sequence[str] = ()
-    """Who else gets it, in view of all, where the channel has `copies`."""
+    """Additional recipients, visible to all, if the channel has `copies`."""
     bcc: Sequence[str] = ()
-    """Who else gets it, unseen by the others."""
+    """Additional recipients, hidden from the others."""
     own_address: Optional[str] = None
     kind: Literal["product"] = field(default="product", init=False)
 
@@ -1930,15 +1971,15 @@ class SendSticker(Model):
     reply_to: Optional[int] = None
     """The id of the message of the same conversation that this one quotes. Below a post the one it answers; left out, the customer's newest."""
     if_last_message_id: Optional[int] = None
-    """The newest message you know of. If the team has answered since, nothing is sent (`answered_meanwhile`)."""
+    """The newest message you know. If the team has replied since, nothing is sent (`answered_meanwhile`)."""
     send_at: Optional[datetime] = None
-    """Not before this time. It has to lie ahead, by 60 days at most, in a reply window that is open for everybody then."""
+    """Send it at this time: in the future, within 60 days, and while the reply window is open to programs."""
     unless_written: bool = True
-    """With `sendAt`: it stays here if the customer writes first."""
+    """With `sendAt`: don't send it if the customer writes first."""
     cc: Sequence[str] = ()
-    """Who else gets it, in view of all, where the channel has `copies`."""
+    """Additional recipients, visible to all, if the channel has `copies`."""
     bcc: Sequence[str] = ()
-    """Who else gets it, unseen by the others."""
+    """Additional recipients, hidden from the others."""
     own_address: Optional[str] = None
     sticker: Literal["heart"] = "heart"
     kind: Literal["sticker"] = field(default="sticker", init=False)
@@ -1956,15 +1997,15 @@ class SendTemplate(Model):
     reply_to: Optional[int] = None
     """The id of the message of the same conversation that this one quotes. Below a post the one it answers; left out, the customer's newest."""
     if_last_message_id: Optional[int] = None
-    """The newest message you know of. If the team has answered since, nothing is sent (`answered_meanwhile`)."""
+    """The newest message you know. If the team has replied since, nothing is sent (`answered_meanwhile`)."""
     send_at: Optional[datetime] = None
-    """Not before this time. It has to lie ahead, by 60 days at most, in a reply window that is open for everybody then."""
+    """Send it at this time: in the future, within 60 days, and while the reply window is open to programs."""
     unless_written: bool = True
-    """With `sendAt`: it stays here if the customer writes first."""
+    """With `sendAt`: don't send it if the customer writes first."""
     cc: Sequence[str] = ()
-    """Who else gets it, in view of all, where the channel has `copies`."""
+    """Additional recipients, visible to all, if the channel has `copies`."""
     bcc: Sequence[str] = ()
-    """Who else gets it, unseen by the others."""
+    """Additional recipients, hidden from the others."""
     own_address: Optional[str] = None
     kind: Literal["template"] = field(default="template", init=False)
 
@@ -1981,23 +2022,23 @@ class SendText(Model):
     reply_to: Optional[int] = None
     """The id of the message of the same conversation that this one quotes. Below a post the one it answers; left out, the customer's newest."""
     if_last_message_id: Optional[int] = None
-    """The newest message you know of. If the team has answered since, nothing is sent (`answered_meanwhile`)."""
+    """The newest message you know. If the team has replied since, nothing is sent (`answered_meanwhile`)."""
     send_at: Optional[datetime] = None
-    """Not before this time. It has to lie ahead, by 60 days at most, in a reply window that is open for everybody then."""
+    """Send it at this time: in the future, within 60 days, and while the reply window is open to programs."""
     unless_written: bool = True
-    """With `sendAt`: it stays here if the customer writes first."""
+    """With `sendAt`: don't send it if the customer writes first."""
     cc: Sequence[str] = ()
-    """Who else gets it, in view of all, where the channel has `copies`."""
+    """Additional recipients, visible to all, if the channel has `copies`."""
     bcc: Sequence[str] = ()
-    """Who else gets it, unseen by the others."""
+    """Additional recipients, hidden from the others."""
     own_address: Optional[str] = None
     overflow: Literal["reject", "split", "truncate"] = "split"
     """What to do with a text longer than one message of the channel."""
     files: Sequence[FileRef] = ()
-    """They go along: in one message where the channel has `textWithFiles`, else first."""
+    """Files to send: in the same message if the channel has `textWithFiles`, otherwise before it."""
     quick_replies: Sequence[QuickReply] = ()
     private: bool = False
-    """To the author of `replyTo` alone, as the one private reply to it: below posts, where everything else is public."""
+    """Send it only to the author of `replyTo`, as the one private reply to that comment."""
     kind: Literal["text"] = field(default="text", init=False)
 
 
@@ -2013,15 +2054,15 @@ class SendVideo(Model):
     reply_to: Optional[int] = None
     """The id of the message of the same conversation that this one quotes. Below a post the one it answers; left out, the customer's newest."""
     if_last_message_id: Optional[int] = None
-    """The newest message you know of. If the team has answered since, nothing is sent (`answered_meanwhile`)."""
+    """The newest message you know. If the team has replied since, nothing is sent (`answered_meanwhile`)."""
     send_at: Optional[datetime] = None
-    """Not before this time. It has to lie ahead, by 60 days at most, in a reply window that is open for everybody then."""
+    """Send it at this time: in the future, within 60 days, and while the reply window is open to programs."""
     unless_written: bool = True
-    """With `sendAt`: it stays here if the customer writes first."""
+    """With `sendAt`: don't send it if the customer writes first."""
     cc: Sequence[str] = ()
-    """Who else gets it, in view of all, where the channel has `copies`."""
+    """Additional recipients, visible to all, if the channel has `copies`."""
     bcc: Sequence[str] = ()
-    """Who else gets it, unseen by the others."""
+    """Additional recipients, hidden from the others."""
     own_address: Optional[str] = None
     kind: Literal["video"] = field(default="video", init=False)
 
@@ -2046,9 +2087,10 @@ class TeamMember(Model):
     """A member of a team."""
 
     id: int
+    """An id from this API."""
     name: str
     lead: bool
-    """Whether they lead it, and so change its members."""
+    """Whether they are a team lead, who can change its members."""
 
 
 @dataclass(frozen=True)
@@ -2056,13 +2098,14 @@ class Team(Model):
     """A group of members that conversations can be assigned to."""
 
     id: int
+    """An id from this API."""
     name: str
     members: Sequence[TeamMember]
-    """Whoever leads it first, then by name."""
+    """Team leads first, then by name."""
     accounts: Sequence[int]
-    """The ids of the accounts it looks after."""
+    """The ids of the accounts it handles."""
     open_count: int
-    """Its open conversations, snoozed ones and spam too."""
+    """Number of open conversations, including snoozed ones and spam."""
 
 
 @dataclass(frozen=True)
@@ -2077,8 +2120,9 @@ class TriedCase(Model):
     """The result of trying a case."""
 
     case_id: int
+    """An id from this API."""
     passed: Optional[bool]
-    """Null: it could not be tried, see `problem`."""
+    """Null: it could not be run; see `problem`."""
     answer: str
     hands_over: bool
     problem: Optional[str]
@@ -2091,7 +2135,7 @@ class TriedCases(Model):
 
     data: Sequence[TriedCase]
     left: int
-    """How many are left: ask again."""
+    """Number of cases left. Repeat the request to run them."""
 
 
 @dataclass(frozen=True)
@@ -2099,9 +2143,9 @@ class TriedTool(Model):
     """The result of trying a tool."""
 
     good: bool
-    """Whether it answered as it should."""
+    """Whether the response was valid."""
     said: str
-    """What a model would be told, or why it failed; no secret."""
+    """The result for the model, or why it failed; never the secret."""
     took_ms: int
 
 
@@ -2110,14 +2154,14 @@ class Upload(Model):
     """An uploaded file that waits to be sent. It is deleted after a day."""
 
     id: str
-    """To be named in a message, once."""
+    """Its id, for use in one message."""
     kind: str
     """The kind of message it can be sent as."""
     name: str
     content_type: str
-    """As found in its bytes."""
+    """Detected from its bytes."""
     size: int
-    """In bytes; a picture has lost what the camera wrote into it."""
+    """In bytes. Camera metadata is removed from pictures."""
     width: Optional[int]
     height: Optional[int]
 
@@ -2127,9 +2171,10 @@ class View(Model):
     """A saved view that the workspace shares."""
 
     id: int
+    """An id from this API."""
     name: str
     condition: Mapping[str, Any]
-    """The fields of its filter that matter; of a search `search`, its text."""
+    """The fields of its filter that are set; for a search, `search` with its text."""
 
 
 @dataclass(frozen=True)
@@ -2145,4 +2190,4 @@ class WithSecret(Model):
 
     endpoint: Endpoint
     secret: str = field(repr=False)
-    """`whsec_…`: what every request is signed with."""
+    """`whsec_…`, which signs every request."""

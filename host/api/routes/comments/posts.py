@@ -33,7 +33,7 @@ class PostQuery(Wire, frozen=True):
 
     account: Annotated[Id | None, Meta(description="The id of an account.")] = None
     limit: Limit = 50
-    cursor: Annotated[str | None, Meta(description="`next` of the page before.")] = None
+    cursor: Annotated[str | None, Meta(description="`next` of the previous page.")] = None
 
 
 class NewStanding(Wire, frozen=True):
@@ -41,7 +41,7 @@ class NewStanding(Wire, frozen=True):
 
     state: Annotated[
         shapes.Standing,
-        Meta(description="`hidden`: its author alone sees it. `deleted` cannot be undone."),
+        Meta(description="`hidden`: only its author sees it. `deleted` cannot be undone."),
     ]
 
 

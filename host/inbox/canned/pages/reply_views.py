@@ -90,7 +90,7 @@ def whose_text(shown: CannedReplyView) -> str:
     """Return the owner of a canned reply, in a word."""
     if shown.own:
         return str(_("Mine"))
-    return shown.team or str(_("Everybody"))
+    return shown.team or str(_("Everyone"))
 
 
 def language_name(code: str) -> str:

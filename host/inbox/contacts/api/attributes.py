@@ -17,14 +17,15 @@ from host.inbox.errors import AttributeNameError, AttributeNotFoundError
 from host.users.api_keys import Scope
 
 Kind = Annotated[
-    Literal["text", "number", "date", "yes_no", "choice"], Meta(description="What its values are. It stays.")
+    Literal["text", "number", "date", "yes_no", "choice"],
+    Meta(description="The type of its values. It can't be changed."),
 ]
 Name = Annotated[
-    str, Meta(max_length=300, description="At most 40 letters that no other has.", examples=["Glaze"])
+    str, Meta(max_length=300, description="A unique name of at most 40 characters.", examples=["Glaze"])
 ]
 Choices = Annotated[
     list[Annotated[str, Meta(max_length=300)]],
-    Meta(max_length=200, description="Of a choice: the words there are.", examples=[["Sage", "Tide blue"]]),
+    Meta(max_length=200, description="The options of a choice.", examples=[["Sage", "Tide blue"]]),
 ]
 
 
@@ -34,7 +35,7 @@ class Attribute(Wire, frozen=True):
     id: Id
     name: str
     kind: Kind
-    choices: Annotated[list[str] | None, Meta(description="Null: it is no choice.")]
+    choices: Annotated[list[str] | None, Meta(description="Null: not a choice.")]
 
 
 class Attributes(Wire, frozen=True):
@@ -67,7 +68,7 @@ def _shown(row: ContactAttribute) -> Attribute:
     "GET",
     "/contact-attributes",
     tag="Contacts",
-    summary="List attributes of contacts",
+    summary="List contact attributes",
     scope=Scope.READ,
     answer=Attributes,
 )
@@ -81,7 +82,7 @@ def list_contact_attributes(call: Call) -> Attributes:
     "POST",
     "/contact-attributes",
     tag="Contacts",
-    summary="Add an attribute of contacts",
+    summary="Add a contact attribute",
     scope=Scope.WRITE,
     body=NewAttribute,
     answer=Attribute,
@@ -111,7 +112,7 @@ def create_contact_attribute(call: Call, body: NewAttribute) -> bytes:
     "PATCH",
     "/contact-attributes/{attribute_id}",
     tag="Contacts",
-    summary="Change an attribute of contacts",
+    summary="Change a contact attribute",
     scope=Scope.WRITE,
     body=AttributeChange,
     answer=Attribute,
@@ -139,7 +140,7 @@ def change_contact_attribute(call: Call, attribute_id: int, body: AttributeChang
     "DELETE",
     "/contact-attributes/{attribute_id}",
     tag="Contacts",
-    summary="Delete an attribute of contacts",
+    summary="Delete a contact attribute",
     scope=Scope.WRITE,
     errors=(AttributeNotFoundError,),
 )

@@ -38,7 +38,7 @@ from host.search.finding.asking import read_query
 from host.users.api_keys import Scope
 from host.users.reach import ALL_ACCOUNTS
 
-Limit = Annotated[int, Meta(ge=1, le=100, description="How many at most.")]
+Limit = Annotated[int, Meta(ge=1, le=100, description="The maximum number of results.")]
 LIST = "contacts"
 MOST_FOUND = 200
 MOST_NOTES = 200
@@ -52,30 +52,28 @@ class ContactQuery(Wire, frozen=True):
             str,
             Meta(
                 max_length=200,
-                description="Names, handles and addresses that begin with each word; 200 at most.",
+                description="Words that names, handles or addresses begin with; at most 200 characters.",
             ),
         ]
         | None
     ) = None
-    channel: Annotated[str, Meta(max_length=32, description="The key of a channel they write by.")] | None = (
-        None
-    )
-    label: Annotated[Id | None, Meta(description="A label that one of their conversations has.")] = None
-    attribute: Annotated[Id | None, Meta(description="An attribute they have something for.")] = None
-    value: Annotated[str, Meta(max_length=250, description="What they have for `attribute`.")] | None = None
+    channel: Annotated[str, Meta(max_length=32, description="The key of a channel they use.")] | None = None
+    label: Annotated[Id | None, Meta(description="A label of one of their conversations.")] = None
+    attribute: Annotated[Id | None, Meta(description="An attribute with a value.")] = None
+    value: Annotated[str, Meta(max_length=250, description="The value of `attribute`.")] | None = None
     opted_out: bool | None = None
     blocked: bool | None = None
-    since: Annotated[
-        Moment | None, Meta(description="Something was written in their conversations since then.")
-    ] = None
-    before: Annotated[
-        Moment | None, Meta(description="Nothing was written in their conversations since then.")
-    ] = None
+    since: Annotated[Moment | None, Meta(description="Their conversations have messages since then.")] = None
+    before: Annotated[Moment | None, Meta(description="Their conversations have no messages since then.")] = (
+        None
+    )
     sort: Annotated[
         Literal["newest", "recent", "quiet"],
         Meta(
-            description="`newest`: who was seen first of all comes last; `recent`: whoever had a message "
-            "last comes first; `quiet`: the other way round. The last two leave out who has no conversation."
+            description=(
+                "`newest`: newest contacts first; `recent`: latest message first; `quiet`: latest "
+                "message last. The last two omit contacts without a conversation."
+            )
         ),
     ] = "newest"
     limit: Limit = 50
@@ -86,13 +84,15 @@ class Contacts(Wire, frozen=True):
     """A page of contacts."""
 
     data: list[shapes.Contact]
-    next: Annotated[shapes.Cursor | None, Meta(description="For the next page; null: there is none.")]
+    next: Annotated[
+        shapes.Cursor | None, Meta(description="Cursor of the next page; null: this is the last page.")
+    ]
 
 
 AttributeValues = Annotated[
     dict[str, str | None],
     Meta(
-        description="By the id of the attribute; null: nothing from now on. What is left out stays.",
+        description="By the id of the attribute; null clears it. Omitted attributes stay unchanged.",
         examples=[{"5": "Sage"}],
     ),
 ]
@@ -116,18 +116,22 @@ class Blocked(Wire, frozen=True):
     """A contact that was blocked or unblocked, and the providers that failed to do so."""
 
     contact: shapes.Contact
-    problems: Annotated[list[str], Meta(description="Why a provider did not do it; here it holds anyway.")]
+    problems: Annotated[
+        list[str], Meta(description="Why a provider failed. The change applies in Lobby anyway.")
+    ]
 
 
 class MergeContact(Wire, frozen=True):
     """The contact to merge into this one."""
 
-    other: Annotated[Id, Meta(description="The contact that becomes a part of this one.")]
+    other: Annotated[Id, Meta(description="The contact to merge into this one.")]
     take: Annotated[
         list[Annotated[str, Meta(max_length=60)]],
         Meta(
-            description="Details of which the other's is kept: `name`, `email`, `attribute:5`. What this one "
-            "does not have it gets in any case.",
+            description=(
+                "Details to take from the other contact: `name`, `email`, `attribute:5`. Missing "
+                "details are always taken."
+            ),
             max_length=100,
         ),
     ] = []  # noqa: RUF012 - msgspec copies it
@@ -136,15 +140,15 @@ class MergeContact(Wire, frozen=True):
 class Merged(Wire, frozen=True):
     """Two merged contacts."""
 
-    id: Annotated[Id, Meta(description="Of the merge, to take it back by.")]
+    id: Annotated[Id, Meta(description="The id of the merge, to undo it.")]
     contact: shapes.Contact
-    other: Annotated[Id, Meta(description="The contact that is a part of it now.")]
+    other: Annotated[Id, Meta(description="The merged contact.")]
 
 
 class Splitting(Wire, frozen=True):
     """The merge to undo."""
 
-    merge: Annotated[Id, Meta(description="The id that merging answered with.")]
+    merge: Annotated[Id, Meta(description="The id that the merge returned.")]
 
 
 class ContactNote(Wire, frozen=True):
@@ -152,7 +156,7 @@ class ContactNote(Wire, frozen=True):
 
     id: Id
     text: str
-    author: Annotated[str | None, Meta(description="A member, or the name of a key.")]
+    author: Annotated[str | None, Meta(description="A member, or the name of an API key.")]
     at: Moment
 
 
@@ -283,7 +287,7 @@ def list_contacts(call: Call, query: ContactQuery) -> Contacts:
 def get_contact(call: Call, contact_id: int) -> shapes.Contact:
     """A person, with their id on each account they wrote to.
 
-    A merged contact is answered with the contact it is a part of, which has another `id`.
+    A merged contact returns the contact it was merged into, which has another `id`.
     """
     with db.read() as session:
         return _one(session, call, contact_id)
@@ -293,7 +297,7 @@ def get_contact(call: Call, contact_id: int) -> shapes.Contact:
     "PATCH",
     "/contacts/{contact_id}",
     tag="Contacts",
-    summary="Change details of a contact",
+    summary="Change a contact",
     scope=Scope.WRITE,
     body=ContactChange,
     answer=shapes.Contact,
@@ -389,7 +393,7 @@ def add_contact_note(call: Call, contact_id: int, body: NewContactNote) -> bytes
     "POST",
     "/contacts/{contact_id}/opt-out",
     tag="Contacts",
-    summary="Note that a contact wants nothing that is sent by itself",
+    summary="Opt a contact out of automated messages",
     scope=Scope.WRITE,
     body=OptOut,
     answer=shapes.Contact,
@@ -397,7 +401,7 @@ def add_contact_note(call: Call, contact_id: int, body: NewContactNote) -> bytes
     examples={"They said stop": {"source": "wrote “stop” to the autumn sale"}},
 )
 def opt_contact_out(call: Call, contact_id: int, body: OptOut) -> bytes:
-    """People may still answer them. Repeating it changes nothing: the first time counts."""
+    """People can still reply to them. Repeating it changes nothing."""
 
     def use_case(session: Session) -> shapes.Contact:
         consent.opt_out(
@@ -418,7 +422,7 @@ def opt_contact_out(call: Call, contact_id: int, body: OptOut) -> bytes:
     "DELETE",
     "/contacts/{contact_id}/opt-out",
     tag="Contacts",
-    summary="Note that a contact takes what is sent by itself again",
+    summary="Opt a contact in to automated messages again",
     scope=Scope.WRITE,
     errors=(ContactNotFoundError,),
 )
@@ -447,7 +451,7 @@ def block_contact(call: Call, contact_id: int) -> Blocked:
     """Blocks them here, and at each provider that supports it. Their current and new conversations become
     spam.
 
-    They are not notified. Repeating it asks the providers again that failed.
+    The contact is not notified. Repeat the request to retry providers that failed.
     """
     return _blocked(call, contact_id, on=True)
 
@@ -456,7 +460,7 @@ def block_contact(call: Call, contact_id: int) -> Blocked:
     "DELETE",
     "/contacts/{contact_id}/block",
     tag="Contacts",
-    summary="End the block of a contact",
+    summary="Unblock a contact",
     scope=Scope.WRITE,
     answer=Blocked,
     errors=(ContactNotFoundError,),
@@ -519,7 +523,7 @@ def merge_contact(call: Call, contact_id: int, body: MergeContact) -> bytes:
     "POST",
     "/contacts/{contact_id}/split",
     tag="Contacts",
-    summary="Split what was merged into this contact",
+    summary="Split a merged contact",
     scope=Scope.WRITE,
     body=Splitting,
     answer=shapes.Contact,
@@ -548,7 +552,7 @@ def split_contact(call: Call, contact_id: int, body: Splitting) -> bytes:
     "GET",
     "/contacts/{contact_id}/export",
     tag="Contacts",
-    summary="Get everything there is of a contact",
+    summary="Export a contact",
     scope=Scope.READ,
     answer=Binary,
     errors=(ContactNotFoundError,),
