@@ -105,7 +105,7 @@ navigation.add_settings(
     words="members, users, roles, access, permissions, Mitglieder, Benutzer, Rollen, Zugriff, Rechte",
     finds=(
         navigation.Find(
-            _l("Invite somebody"),
+            _l("Invite people"),
             "invite-title",
             "add person, new member, invitation, einladen, Einladung, Person hinzufügen",
         ),
