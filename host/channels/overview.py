@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from flask_babel import ngettext
 from sqlalchemy.orm import Session
@@ -12,6 +13,7 @@ from host.channels import button_payloads
 from host.channels.directory import Directory
 from host.features.automation_overview import (
     AutomationOverview,
+    HandlingStep,
     OverviewAccount,
     OverviewCell,
     OverviewColumn,
@@ -65,7 +67,13 @@ def automation_overview(
                 supported={one.id for one in accounts if one.channel in menus},
             )
         )
-    return AutomationOverview(columns)
+    step = HandlingStep(
+        15,
+        "send",
+        _("Ice breakers and menu"),
+        _("A tap with an answer of its own gets it, after the greeting. Rules then send nothing more."),
+    )
+    return AutomationOverview(columns, steps=[step] if columns else ())
 
 
 def _number(settings: Mapping[str, object], name: str) -> int:

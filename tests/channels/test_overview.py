@@ -263,7 +263,13 @@ def test_columns_of_features_that_are_off_are_missing(desk: Below) -> None:
     assert table.heads == ["Account", "Greeting", "Away message", "Ice breakers", "Menu", "Routing"]
     assert "Pia" not in page
     steps = re.findall(r"<b>(.*?)</b>", page.partition("au-steps")[2])
-    assert steps == ["Opt-out words", "Routing", "Away message or greeting", "Your team"]
+    assert steps == [
+        "Opt-out words",
+        "Ice breakers and menu",
+        "Routing",
+        "Away message or greeting",
+        "Your team",
+    ]
 
 
 def test_the_steps_stand_in_the_order_they_are_done(desk: Below) -> None:
