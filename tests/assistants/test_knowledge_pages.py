@@ -173,7 +173,7 @@ def test_a_page_is_added_and_read_later(owner: helpers.Browser, base_path: str) 
     (row,) = rows()
     assert (row.state, row.title) == (EntryState.WAITING, "pottery.example/shipping")
     page = text(owner.get(f"{base_path}/knowledge"))
-    assert "will be loaded shortly" in page
+    assert "pottery.example/shipping will be loaded" in page
     assert "not loaded yet" in page
     making.put(row.id, state=EntryState.GONE, problem="page_gone")
     assert "The page no longer exists" in text(owner.get(f"{base_path}/knowledge"))

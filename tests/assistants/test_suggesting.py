@@ -222,8 +222,8 @@ def test_who_stopped_it_is_nobody_named_none(assisted: Assisted) -> None:
 
     db.write(stop)
     shown = page(assisted)
-    assert "Somebody handed this off to the team: Someone stopped the assistant" in shown
-    assert "None gave" not in shown
+    assert "Someone handed this off to the team: Someone stopped the assistant" in shown
+    assert "None handed" not in shown
 
 
 def test_its_citations_lead_to_the_sources_and_are_in_nothing_that_is_sent(assisted: Assisted) -> None:

@@ -59,10 +59,27 @@ HELD = (
 """Tests that a desk without it has to pass: of pages, of erasing, of deleting a workspace, of the API."""
 
 
-_FIELDS = "tests/inbox/test_limited.py::test_every_id_in_a_form_is_known_to_belong_to_an_account_or_not"
-_QUESTIONS = "tests/inbox/test_pages.py::test_the_number_of_questions_does_not_grow"
-KNOWS_IT = {"assistants": (_FIELDS, _QUESTIONS)}
-"""Tests that count or name what all features together do: fields of forms, statements of a page."""
+KNOW_ALL = (
+    # Docs, the catalogue, what is pinned, and the map of the code.
+    *("tests/docs", "tests/web/test_catalogues.py", "tests/pins", "tests/architecture", "tests/bench"),
+    # Fields of forms, statements of pages, and routes, of all features together.
+    "tests/inbox/test_limited.py::test_every_id_in_a_form_is_known_to_belong_to_an_account_or_not",
+    "tests/inbox/test_pages.py::test_the_number_of_questions_does_not_grow",
+    "tests/users/test_confirmed_routes.py",
+    "tests/web/test_account_picker.py",
+    "tests/web/test_find_settings.py",
+)
+"""Tests that hold all features together: no desk without one passes them."""
+KNOW_IT = {
+    "reports": ("tests/features/test_switching.py", "tests/web/test_shell.py"),
+    "webhooks": (
+        *("tests/api/test_both_ways_rest.py", "tests/api/test_events.py", "tests/api/test_idempotency.py"),
+        *("tests/api/test_rules.py", "tests/health/test_alerts.py", "tests/rules"),
+        *("tests/instagram/test_second_look_acts.py", "tests/web/test_full_workspace.py"),
+        "tests/features/test_assistants_off.py",
+    ),
+}
+"""Tests of other features that use the deleted one on the way."""
 
 LIST = "host/process/features.py"
 
@@ -78,10 +95,18 @@ def turn() -> str:
     """
     if named := os.environ.get("TEST_DELETED"):
         return named
+    return sorted(ABOUT_IT)[_commits() // 10 % len(ABOUT_IT)]
+
+
+def share() -> str:
+    """Return the part of all other tests whose turn it is; the next time the feature is deleted, the next."""
+    return f"{_commits() // (10 * len(ABOUT_IT))}/10"
+
+
+def _commits() -> int:
     command = ["git", "rev-list", "--count", "HEAD"]
     counted = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False).stdout.strip()
-    number = int(counted) // 10 if counted else datetime.now(UTC).toordinal()
-    return sorted(ABOUT_IT)[number % len(ABOUT_IT)]
+    return int(counted) if counted else 10 * datetime.now(UTC).toordinal()
 
 
 def tree_without(name: str, tree: Path) -> None:
@@ -142,8 +167,12 @@ def test_an_installed_desk_without_its_folder_passes_the_tests_of_all_others(tmp
     found = subprocess.run([python, "-c", where], **{**run, "cwd": tmp_path}, check=False)
     assert found.stdout.startswith(str(tmp_path / "env")), "what is installed is tested"
     assert "ModuleNotFoundError" in found.stderr
-    tests: list[str | Path] = [python, "-m", "pytest", "-q", "-n2", "-p", "no:cacheprovider"]
-    done = subprocess.run(
-        [*tests, *(f"--deselect={one}" for one in KNOWS_IT.get(name, (_FIELDS,))), *HELD], **run, check=False
-    )
-    assert done.returncode == 0, f"without {name}: {done.stdout[-3000:]}"
+    tests = [python, "-m", "pytest", "-q", "-n2", "--dist=loadfile", "--no-loadscope-reorder"]
+    left_out = [
+        one for one in (*KNOW_ALL, *KNOW_IT.get(name, ())) if (tree / one.partition("::")[0]).exists()
+    ]
+    skipped = [f"--deselect={one}" if "::" in one else f"--ignore={one}" for one in left_out]
+    for some, others in ((HELD, {}), (("tests", "addons"), {"TEST_SHARE": share()})):
+        command = [*tests, "-p", "no:cacheprovider", *skipped, *some]
+        done = subprocess.run(command, **{**run, "env": kept | others}, check=False)
+        assert done.returncode == 0, f"without {name}, {others}: {done.stdout[-3000:]}"

@@ -19,7 +19,7 @@ from tests.rules.ruled import Ruled
 SAY = {"do": "say", "text": "We look at it."}
 PLACES = (
     *("inbox", "settings/channels", "settings/macros", "settings/labels", "settings/api", "settings/audit"),
-    "settings/people",
+    *("settings/people", "settings/automation"),
 )
 """Pages of a workspace that others lead on from."""
 
