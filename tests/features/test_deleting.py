@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import functools
 import os
 import re
 import shutil
@@ -73,13 +75,13 @@ KNOW_ALL = (
 KNOW_IT = {
     "reports": ("tests/features/test_switching.py", "tests/web/test_shell.py"),
     "webhooks": (
-        *("tests/api/test_both_ways_rest.py", "tests/api/test_events.py", "tests/api/test_idempotency.py"),
-        *("tests/api/test_rules.py", "tests/health/test_alerts.py", "tests/rules"),
-        *("tests/instagram/test_second_look_acts.py", "tests/web/test_full_workspace.py"),
-        "tests/features/test_assistants_off.py",
+        *("tests/api/test_idempotency.py", "tests/features/test_assistants_off.py"),
+        *("tests/rules", "tests/web/test_full_workspace.py"),
     ),
+    "assistants": ("tests/automation/test_words.py", "tests/users/test_audit.py", "tests/web/test_shell.py"),
+    "rules": ("tests/web/test_shell.py",),
 }
-"""Tests of other features that use the deleted one on the way."""
+"""Tests of other features that use the deleted one on the way, besides those that import it."""
 
 LIST = "host/process/features.py"
 
@@ -126,6 +128,37 @@ def tree_without(name: str, tree: Path) -> None:
         (tree / file).write_text(left)
 
 
+def importing(tree: Path, name: str) -> set[str]:
+    """Return the test files of *tree* that import a feature, also by a helper; of a conftest, its folder."""
+    gone, found = {f"host.{name}", f"tests.{name}"}, set[str]()
+    while True:
+        before = len(gone)
+        for path in (tree / "tests").rglob("*.py"):
+            where = path.relative_to(tree)
+            if not any(one == part or one.startswith(f"{part}.") for one in imports(path) for part in gone):
+                continue
+            if path.name == "conftest.py":
+                found.add(str(where.parent))
+            elif path.name.startswith("test_"):
+                found.add(str(where))
+            else:
+                gone.add(".".join(where.with_suffix("").parts))
+        if len(gone) == before:
+            return found
+
+
+@functools.cache
+def imports(path: Path) -> set[str]:
+    """Return the names a module imports when it is imported."""
+    found = set()
+    for node in ast.parse(path.read_text()).body:
+        if isinstance(node, ast.Import):
+            found |= {one.name for one in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found |= {node.module, *(f"{node.module}.{one.name}" for one in node.names)}
+    return found
+
+
 def environment_with(tree: Path, folder: Path) -> Path:
     """Install *tree*, not editable, into an environment of its own; return its Python.
 
@@ -168,9 +201,8 @@ def test_an_installed_desk_without_its_folder_passes_the_tests_of_all_others(tmp
     assert found.stdout.startswith(str(tmp_path / "env")), "what is installed is tested"
     assert "ModuleNotFoundError" in found.stderr
     tests = [python, "-m", "pytest", "-q", "-n2", "--dist=loadfile", "--no-loadscope-reorder"]
-    left_out = [
-        one for one in (*KNOW_ALL, *KNOW_IT.get(name, ())) if (tree / one.partition("::")[0]).exists()
-    ]
+    known = (*KNOW_ALL, *KNOW_IT[name], *importing(tree, name))
+    left_out = [one for one in known if (tree / one.partition("::")[0]).exists()]
     skipped = [f"--deselect={one}" if "::" in one else f"--ignore={one}" for one in left_out]
     for some, others in ((HELD, {}), (("tests", "addons"), {"TEST_SHARE": share()})):
         command = [*tests, "-p", "no:cacheprovider", *skipped, *some]
