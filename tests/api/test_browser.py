@@ -20,6 +20,7 @@ from host.users.pages import sudo
 from tests import helpers
 from tests.accessibility import violations
 from tests.api.desks import ApiDesk, Program
+from tests.asking import answer
 from tests.helpers import LiveServer
 
 pytestmark = pytest.mark.browser
@@ -72,8 +73,8 @@ def test_an_owner_makes_a_key_copies_it_and_revokes_it(page: Any, desk: ApiDesk)
         check(page)
     page.goto(f"/w/{desk.workspace}/settings/api")
     assert token not in page.content()
-    page.on("dialog", lambda dialog: dialog.accept())
     page.get_by_role("row", name="Shop window").get_by_role("button").click()
+    answer(page)
     page.get_by_text("The key was revoked.").wait_for()
     assert Program(desk.app, token).call("GET", "/accounts").status_code == 401
 

@@ -19,6 +19,7 @@ from host.models.users import Role
 from host.users.pages import sudo
 from host.users.signin import settings
 from host.users.signin.settings import GroupRule
+from tests.asking import agree_always
 from tests.browser.conftest import look
 from tests.helpers import PASSWORD, build_app, make_user, make_workspace, serving
 from tests.users.test_provider import _nothing_known, honest, person_there, use
@@ -39,7 +40,7 @@ def page(chromium: Any, database: db.Database, data: Path) -> Iterator[Page]:
         found = context.new_page()
         found.troubles = []
         found.on("pageerror", lambda error: found.troubles.append(str(error)))
-        found.on("dialog", lambda dialog: dialog.accept())
+        agree_always(found)
         found.on(
             "console",
             lambda message: (

@@ -85,10 +85,39 @@ document.addEventListener("click", (event) => {
   if (dismiss) dismiss.closest(".flash").remove();
 });
 
+/** Ask a question in a dialog; return whether the person agreed. *button* is what they pressed: the dialog repeats its words. */
+export function agreed(question, button) {
+  const dialog = document.querySelector("[data-ask-sheet]").content.firstElementChild.cloneNode(true);
+  const words = button?.cloneNode(true);
+  for (const hidden of words?.querySelectorAll(".visually-hidden") ?? []) hidden.remove();
+  const yes = dialog.querySelector("[data-ask-yes]");
+  yes.textContent = words?.textContent.trim().replace(/…$/, "") || button?.ariaLabel || yes.textContent;
+  dialog.querySelector("[data-ask-words]").textContent = question;
+  document.body.append(dialog);
+  dialog.showModal();
+  return new Promise((resolve) => {
+    yes.addEventListener("click", () => dialog.close("yes"));
+    dialog.querySelector("[data-ask-no]").addEventListener("click", () => dialog.close());
+    dialog.addEventListener("close", () => {
+      dialog.remove();
+      resolve(dialog.returnValue === "yes");
+    });
+  });
+}
+
+let confirmed = null; // the form that is sent because somebody agreed
+
 document.addEventListener("submit", (event) => {
-  const question = event.submitter?.dataset.confirm || event.target.dataset.confirm;
-  if (question && !window.confirm(question)) {
+  const { submitter, target } = event;
+  const question = submitter?.dataset.confirm || target.dataset.confirm;
+  if (question && target !== confirmed && !event.defaultPrevented) {
     event.preventDefault();
+    agreed(question, submitter).then((yes) => {
+      if (!yes) return;
+      confirmed = target;
+      target.requestSubmit(submitter);
+      confirmed = null;
+    });
     return;
   }
   // A second click sends nothing twice. After the event, so that the button's own value still goes along.
